@@ -126,7 +126,7 @@ class MatrixPlan(Collection[PlannedCell]):
 
     def _summary(self) -> str:
         notes = [self.summary, self.time_note, self.tuning_note, self.sealed_note]
-        notes += [self.prepared.changed_note, *self.prepared.missing_data.values()]
+        notes += [self.prepared.changed_note, *self.prepared.data_notes]
         return "\n".join(filter(None, notes))
 
     @cached_property

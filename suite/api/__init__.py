@@ -74,13 +74,11 @@ from suite.api.options import (
 )
 from suite.api.raw_text import ChangeWords, RawText
 from suite.api.recipe import OPEN_RECIPE_OPTIONS, Recipe
+from suite.api.scores import ExamplePrediction, Metric, Score
 from suite.api.task import (
     IDENTITY,
     SPELLING,
-    ExamplePrediction,
     Generation,
-    Metric,
-    Score,
     Task,
     task_options,
     track_of,

@@ -64,7 +64,7 @@ def digest_paths(paths: Iterable[Path]) -> str:
     """Return a digest of the names and the content of files."""
     digest = hashlib.sha256()
     for path in sorted(paths):
-        digest.update(f"{path.name} {path.stat().st_size}\n".encode())
+        digest.update(os.fsencode(f"{path.name} {path.stat().st_size}\n"))
         with open(path, "rb") as file:
             digest.update(hashlib.file_digest(file, "sha256").digest())
     return digest.hexdigest()

@@ -142,8 +142,8 @@ def _candidates(kind: Kind[Plugin], search_path: Sequence[str]) -> Iterator[tupl
         folder = kind.in_checkout if root == CHECKOUT and kind.in_checkout else kind.folder
         for key, path in _modules_of(root / folder, kind.module):
             module = ".".join(path.relative_to(root).with_suffix("").parts)
-            location = f"{package}.{module}" if package else module
-            yield key, Location(location, kind.attribute, str(path))
+            name = f"{package}.{module}" if package else module
+            yield key, Location(name, kind.attribute, str(path))
     for entry in sorted(entry_points(group=kind.group), key=lambda entry: entry.name):
         module, _, attribute = entry.value.partition(":")
         described = f"entry point {entry.value}"

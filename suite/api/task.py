@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from suite.api.data import Examples, Source, SourceRequest, TaskData
@@ -13,25 +13,13 @@ from suite.api.errors import PluginError, Unsupported
 from suite.api.options import DATA_OPTIONS, Options
 from suite.api.raw_text import RawText
 from suite.api.recipe import OPEN_RECIPE_OPTIONS, Recipe
+from suite.api.scores import ExamplePrediction, Metric, Score
 
 if TYPE_CHECKING:
     import numpy as np
 
 IDENTITY, SPELLING = "identity", "spelling"
 """The parts of a token that `Task.hide_tokens` hides."""
-
-
-@dataclass(frozen=True, slots=True)
-class Metric:
-    """A measure of quality and its direction.
-
-    `share` is true if the values are shares from 0 to 1, such as accuracies. Intervals of shares
-    stay inside that range.
-    """
-
-    name: str
-    higher_is_better: bool = True
-    share: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,28 +37,6 @@ class Generation:
     padding_id: int = 0
     num_beams: int = 5
     length_penalty: float = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Score:
-    """The scores of a split: `metrics` are numbers, `reports` are their breakdowns.
-
-    A report with "by_" in its name maps groups of examples to a figure or to named figures, as
-    `{"1-8": 0.9}` or `{"PER": {"f1": 0.9}}`. The site draws its means over seeds.
-    """
-
-    metrics: Mapping[str, float | None]
-    reports: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class ExamplePrediction:
-    """A readable test example: its input, the expected answer and the model's answer."""
-
-    input: str
-    expected: str
-    answer: str
-    right: bool
 
 
 class Task(RawText, ABC):
@@ -180,6 +146,13 @@ class Task(RawText, ABC):
         Raises:
             DataError: the source is missing, empty or malformed.
         """
+
+    def remarks(self, request: SourceRequest, options: Options) -> Sequence[str]:
+        """Return what the user should know of a source that `inspect` accepts, in sentences.
+
+        For example, which files of a folder are left out. A plan and a run print them.
+        """
+        return ()
 
     @abstractmethod
     def load(self, request: SourceRequest, sequence_length: int, options: Options) -> TaskData:

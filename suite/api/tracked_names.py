@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from suite.api.architecture import Architecture
 from suite.api.errors import PluginError
 from suite.api.method import Method
-from suite.api.task import Metric, Task
+from suite.api.scores import Metric
+from suite.api.task import Task
 
 MAX_CHARACTERS = 100
 """The longest name. MLflow takes 250 characters, with split, variant and condition around it."""

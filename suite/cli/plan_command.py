@@ -48,7 +48,7 @@ def command(home: str | None, parallel: int | None, as_json: bool, **given: Any)
     plan = MatrixPlan(prepared.plan.cells, prepared, durations_here(store), parallel or 1)
     if as_json:
         print(json.dumps(plan.to_dicts(), indent=1))
-        for line in plan.prepared.missing_data.values():
+        for line in plan.prepared.data_notes:
             print(f"bench: {line}", file=sys.stderr)
     else:
         print(plan)

@@ -165,7 +165,8 @@ def command(
     )
     store.prepare()
     plan = MatrixPlan(prepared.plan.cells, prepared)
-    print("\n".join(filter(None, [plan.summary, plan.tuning_note, plan.sealed_note])), flush=True)
+    notes = [plan.summary, plan.tuning_note, plan.sealed_note, *prepared.data_notes]
+    print("\n".join(filter(None, notes)), flush=True)
     interrupted = False
     with open_command_session(
         store,

@@ -48,7 +48,7 @@ class Prepared:
 
     `digests` holds the digest of each task's source; None for a source that is yet to be
     downloaded. `missing_data` has a message for each task whose data set is not prepared, if that
-    was accepted.
+    was accepted. `remarks` are those of the tasks on their sources.
     """
 
     plan: Plan
@@ -59,6 +59,12 @@ class Prepared:
     search_path: tuple[str, ...]
     limits: Limits
     missing_data: Mapping[str, str] = field(default_factory=dict)
+    remarks: Sequence[str] = ()
+
+    @property
+    def data_notes(self) -> list[str]:
+        """What the user should know of the data."""
+        return [*self.missing_data.values(), *self.remarks]
 
     @property
     def untuned(self) -> list[PlannedCell]:
@@ -152,7 +158,7 @@ def prepare(
         _check_precisions(cells)
     names = dict.fromkeys(planned.cell.task for planned in cells if planned.cell.task)
     tasks = {name: registry.tasks.get(name) for name in names}
-    digests, missing_data = _inspect_sources(cells, tasks, accept_missing_data)
+    digests, missing_data, remarks = _inspect_sources(cells, tasks, accept_missing_data)
 
     def find_rate(cell: Cell) -> TuningChoice | None:
         return find_tuned_rate(cell, digests.get(cell.task or ""), tuning) if tuning else None
@@ -175,7 +181,7 @@ def prepare(
     )
     benchmark = registry.benchmarks.get(request.benchmark)
     return Prepared(
-        compared, benchmark, registry, tasks, digests, search_path, limits, missing_data
+        compared, benchmark, registry, tasks, digests, search_path, limits, missing_data, remarks
     )
 
 
@@ -276,10 +282,10 @@ def _check_precisions(cells: Iterable[PlannedCell]) -> None:
 
 def _inspect_sources(
     cells: Iterable[PlannedCell], tasks: Mapping[str, Task], accept_missing_data: bool
-) -> tuple[dict[str, str | None], dict[str, str]]:
+) -> tuple[dict[str, str | None], dict[str, str], list[str]]:
     """Return by task the digest of its source, and a message where its data set is not prepared.
 
-    All cells of a task share the source.
+    The third value has the remarks of all tasks. All cells of a task share the source.
 
     Raises:
         DataError: a source is missing, empty or malformed.
@@ -287,15 +293,17 @@ def _inspect_sources(
     any_cell = {planned.cell.task: planned for planned in cells}
     digests: dict[str, str | None] = {}
     missing = {}
+    remarks = []
     for name, task in tasks.items():
         planned = any_cell.get(name)
         if planned and planned.source:
             options = task_options(task, planned.cell.options)
             try:
                 digests[name] = task.inspect(planned.source, options)
+                remarks += [f"{name}: {remark}" for remark in task.remarks(planned.source, options)]
             except DataNotPrepared as error:
                 if not accept_missing_data:
                     raise
                 digests[name] = None
                 missing[name] = f"{name}: {error}"
-    return digests, missing
+    return digests, missing, remarks

@@ -288,7 +288,8 @@ class Runner:
         )
         try:
             record = make(result=result, verdict=(status, reason))
-        except (ValueError, TypeError) as error:  # for example, a metric that is not a number
+            record.to_json()
+        except (ValueError, TypeError) as error:  # such as a metric that is not a number
             problem = " ".join(str(error).split())[:300]
             failed = (Status.FAILED, f"the worker wrote an invalid outcome file: {problem}")
             record = make(result=replace(result, outcome=None), verdict=failed)

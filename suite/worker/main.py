@@ -54,7 +54,7 @@ class ProgressFile:
         if now - self.last_report < PROGRESS_SECONDS and fraction > 0:
             return
         self.last_report = now
-        line = {"phase": phase, "fraction": fraction, "loss": _finite(loss)}
+        line = {"phase": phase, "fraction": fraction, "loss": _for_json(loss)}
         with open(self.path, "a") as file:
             file.write(json.dumps(line) + "\n")
 
@@ -72,7 +72,7 @@ def work(folder: Path) -> None:
         environment = {**code.environment(), **outcome.get("environment", {})}
         seconds = time.perf_counter() - started
         content = json.dumps(
-            _finite({**outcome, "environment": environment, "worker_seconds": seconds}),
+            _for_json({**outcome, "environment": environment, "worker_seconds": seconds}),
             allow_nan=False,
         )
         atomic_write_bytes(folder / "outcome.json", content.encode())
@@ -148,12 +148,14 @@ def _failed(error: Exception) -> dict[str, Any]:
     return {"status": status, "reason": reason, "error": failure}
 
 
-def _finite(value: Any) -> Any:
-    """Replace NaN and infinities, which JSON lacks, by null."""
+def _for_json(value: Any) -> Any:
+    """Replace what JSON in UTF-8 lacks: NaN and infinities by null, lone surrogates by `?`."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
     if isinstance(value, Mapping):
-        return {str(key): _finite(item) for key, item in value.items()}
+        return {_for_json(str(key)): _for_json(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
+        return [_for_json(item) for item in value]
     return value

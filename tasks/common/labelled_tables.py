@@ -6,41 +6,16 @@ import csv
 import io
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from suite.api import DataError
-from tasks.common.sources import SPLIT_STEMS, read_text
+from tasks.common.sources import read_text
 
 TABLE_SUFFIXES = (".tsv", ".csv", ".jsonl")
-
-
-def find_split_paths(
-    folder: Path, content: str, accepts: Callable[[Path], bool], described: str
-) -> dict[str, Path]:
-    """Return the path of each split in a folder of `content`; validation is optional.
-
-    `accepts` says whether a path may be a split. `described` says which paths may, for errors.
-
-    Raises:
-        DataError: the folder does not exist, train or test is missing, or a split has two paths.
-    """
-    if not folder.is_dir():
-        raise DataError(f"A folder of {content} must exist", received=f"files:{folder}")
-    splits = {}
-    for split, stems in SPLIT_STEMS.items():
-        paths = sorted(
-            path for path in folder.iterdir() if path.stem.lower() in stems and accepts(path)
-        )
-        if len(paths) > 1 or (not paths and split != "validation"):
-            received = ", ".join(path.name for path in paths) or "none of them"
-            raise DataError(
-                f"A folder of {content} holds {described.format(split=stems[0])}",
-                received=f"{received} in {folder}",
-            )
-        if paths:
-            splits[split] = paths[0]
-    return splits
+MISSING = frozenset({"", "nan", "null"})
+"""The values, in lower case, that say that a value is missing."""
 
 
 def read_table(
@@ -49,7 +24,7 @@ def read_table(
     label_columns: tuple[str, ...],
     label: str = "label",
 ) -> Iterator[tuple[str, str, str]]:
-    """Yield text, label and location of each row, unchanged from the file.
+    """Yield text, label and location of each row; spaces around a label are removed.
 
     The text is in the first of `text_columns` that the table has, whatever the case of its name,
     and the label in the first of `label_columns`. `label` is what errors and options call it.
@@ -60,19 +35,39 @@ def read_table(
     rows = _json_rows(path) if path.suffix.lower() == ".jsonl" else _delimited_rows(path)
     columns: tuple[str, str] | None = None
     for line, row in rows:
+        place = f"{path}:{line}"
         if columns is None:
             columns = (
                 _choose_column(text_columns, row, "text", path),
                 _choose_column(label_columns, row, label, path),
             )
-        values = [row.get(column) for column in columns]
-        if any(value is None or value == "" for value in values):
-            missing = [c for c, value in zip(columns, values, strict=True) if value in (None, "")]
+        text, answer = (_to_text(row.get(column), column, place) for column in columns)
+        missing = [
+            column
+            for column, value in zip(columns, (text, answer), strict=True)
+            if value.strip().lower() in MISSING
+        ]
+        if missing:
             raise DataError(
                 f"Each row must have a text and a {label}",
-                received=f"no {' and no '.join(missing)} at {path}:{line}",
+                received=f"no {' and no '.join(missing)} at {place}",
+                remedy="Remove the row, or fill it in",
             )
-        yield str(values[0]), str(values[1]), f"{path}:{line}"
+        yield text, answer.strip(), place
+
+
+def _to_text(value: object, column: str, place: str) -> str:
+    """Return a value as text; a missing one is empty.
+
+    Raises:
+        DataError: the value is a list or an object.
+    """
+    if isinstance(value, list | dict):
+        raise DataError(
+            f"The column '{column}' must hold texts or numbers",
+            received=f"{value!r:.40} at {place}",
+        )
+    return "" if value is None else str(value)
 
 
 def _choose_column(
@@ -94,36 +89,73 @@ def _json_rows(path: Path) -> Iterator[tuple[int, dict[str, object]]]:
     for number, line in enumerate(read_text(path).split("\n"), start=1):
         if not line.strip():
             continue
+        place = f"{path}:{number}"
         try:
-            row = json.loads(line)
-        except ValueError:
+            row = json.loads(line, object_pairs_hook=_Pairs)
+        except (ValueError, RecursionError):
             row = None
-        if not isinstance(row, dict):
-            raise DataError(
-                "Each line of a JSONL file must be a JSON object", received=f"{path}:{number}"
-            )
-        yield number, row
+        if not isinstance(row, _Pairs):
+            raise DataError("Each line of a JSONL file must be a JSON object", received=place)
+        _check_names([name for name, _ in row], place)
+        yield number, dict(row)
+
+
+class _Pairs(list[tuple[str, object]]):
+    """The names and values of a JSON object, in which a name may occur twice."""
 
 
 def _delimited_rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
+    """Yield the first line of each row, and its values by column."""
     csv.field_size_limit(sys.maxsize)  # the default limit is 128 KiB
     tabs = path.suffix.lower() == ".tsv"
-    lines = io.StringIO(read_text(path), newline="")
     reader = csv.reader(
-        lines,
+        io.StringIO(read_text(path)),
         delimiter="\t" if tabs else ",",
         quoting=csv.QUOTE_NONE if tabs else csv.QUOTE_MINIMAL,
+        strict=True,
     )
     header: list[str] | None = None
-    for row in reader:
-        if not row:
+    begin = 1
+    while True:
+        try:
+            row = next(reader, None)
+        except csv.Error as error:
+            raise DataError(
+                "A quoted value must end with a quote, before a comma or the end of the line",
+                received=f"a row that begins at {path}:{begin} ({error})",
+                remedy='Write a quote inside a quoted value as ""',
+            ) from None
+        if row is None:
+            return
+        line, begin = begin, reader.line_num + 1
+        if not "".join(row).strip() and len(row) < 2:
             continue
         if header is None:
-            header = row
+            header = [name.strip() for name in row]
+            _check_names(header, f"{path}:{line}")
             continue
         if len(row) != len(header):
+            is_index = len(row) == len(header) + 1 and row[0].strip().isdecimal()
             raise DataError(
                 f"Each row must have {len(header)} columns, like the header",
-                received=f"{len(row)} columns at {path}:{reader.line_num}",
+                received=f"{len(row)} columns at {path}:{line}",
+                remedy="The first column is likely an index: remove it, or name it in the header"
+                if is_index
+                else "",
             )
-        yield reader.line_num, dict(zip(header, row, strict=True))
+        yield line, dict(zip(header, row, strict=True))
+
+
+def _check_names(names: Sequence[str], place: str) -> None:
+    """Check that no name of a column occurs twice, in any case; an empty one may.
+
+    Raises:
+        DataError: a name does.
+    """
+    counts = Counter(name.lower() for name in names if name)
+    if twice := [name for name, count in counts.items() if count > 1]:
+        raise DataError(
+            "Each column must have a name of its own",
+            received=f"{', '.join(map(repr, twice))} more than once at {place}",
+            remedy="Rename or remove a column",
+        )

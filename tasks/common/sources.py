@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import codecs
+import dataclasses
 import hashlib
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +15,8 @@ import numpy as np
 from suite.api import DataError, Source
 
 VALIDATION_SHARE = 0.1
+SURROGATE = re.compile("[\ud800-\udfff]")
+"""A character that only half of a pair of UTF-16 stands for: UTF-8 has none."""
 SPLIT_STEMS = {
     "train": ("train", "training", "train_file"),
     "validation": ("validation", "valid", "val", "dev", "testa"),
@@ -65,51 +70,126 @@ def _to_bytes(example: Any) -> bytes:
     return repr(example).encode()
 
 
-def hold_out(count: int) -> tuple[np.ndarray, np.ndarray]:
+def hold_out(
+    count: int, classes: Sequence[Any] | np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """Return the sorted indices of the training examples and of a fixed tenth for validation.
 
+    With the class of each example, the tenth is drawn by class: each class has its share of it, and
+    keeps an example for training.
+
     Raises:
-        DataError: there are fewer than 10 examples.
+        DataError: there are fewer than 10 examples, or no class has two.
     """
     if count < 10:
-        raise DataError("A split needs at least 10 examples to hold some out", received=count)
+        raise DataError(
+            "Without a validation split, train needs at least 10 examples: a tenth is held out",
+            received=count,
+            remedy="Add examples, or a validation split",
+        )
     order = np.random.default_rng(0).permutation(count)
     num_held_out = max(1, round(VALIDATION_SHARE * count))
-    return np.sort(order[num_held_out:]), np.sort(order[:num_held_out])
+    if classes is None:
+        return np.sort(order[num_held_out:]), np.sort(order[:num_held_out])
+    numbers = np.unique(np.asarray(classes), return_inverse=True)[1]
+    by_class = order[np.argsort(numbers[order], kind="stable")]
+    several = by_class[np.bincount(numbers)[numbers[by_class]] > 1]
+    num_held_out = min(num_held_out, len(several) // 2)  # at most every other one of a class
+    if not num_held_out:
+        raise DataError(
+            "Without a validation split, a class of train needs at least two examples",
+            received=f"{count} examples of {count} classes",
+            remedy="Add examples, or a validation split",
+        )
+    places = (np.arange(num_held_out) + 0.5) * len(several) / num_held_out
+    held_out = np.sort(several[places.astype(np.int64)])
+    return np.setdiff1d(order, held_out), held_out
 
 
-def with_validation(splits: dict[str, list[Any]]) -> tuple[dict[str, list[Any]], dict[str, str]]:
+def with_validation(
+    splits: dict[str, list[Any]], *, by_class: bool = False
+) -> tuple[dict[str, list[Any]], dict[str, str]]:
     """Return splits that have validation, and facts: without it, train loses a fixed tenth to it.
 
+    `by_class` is whether the tenth of examples (input, class) is drawn by class.
+
     Raises:
-        DataError: there is no validation split, and train has fewer than 10 examples.
+        DataError: there is no validation split, and train has too few examples (see `hold_out`).
     """
     if "validation" in splits:
         return splits, {}
     learning = splits["train"]
-    train, validation = hold_out(len(learning))
+    classes = [label for _, label in learning] if by_class else None
+    train, validation = hold_out(len(learning), classes)
     held_out = {
         "train": [learning[index] for index in train],
         "validation": [learning[index] for index in validation],
     }
-    return {**splits, **held_out}, {"validation": "a fixed tenth of train"}
+    return {**splits, **held_out}, {"validation": describe_held_out(by_class)}
+
+
+def describe_held_out(by_class: bool) -> str:
+    """Return the fact `validation` of splits whose validation is held out."""
+    return "a fixed tenth of train" + (", drawn by class" if by_class else "")
+
+
+def replace_surrogates(
+    splits: Mapping[str, Sequence[Any]],
+) -> tuple[dict[str, list[Any]], dict[str, dict[str, int]]]:
+    """Return splits that UTF-8 can hold, and the fact how many lone surrogates each one had.
+
+    A lone surrogate, as JSON may escape, becomes a question mark. An example is a text, or a tuple
+    or a dataclass of texts and other values.
+    """
+    counts = dict.fromkeys(splits, 0)
+
+    def replace(value: Any, split: str) -> Any:
+        if isinstance(value, str):
+            text, number = SURROGATE.subn("?", value)
+            counts[split] += number
+            return text
+        if isinstance(value, tuple):
+            return tuple(replace(part, split) for part in value)
+        if dataclasses.is_dataclass(value) and not isinstance(value, type):
+            names = [field.name for field in dataclasses.fields(value)]
+            parts = {name: replace(getattr(value, name), split) for name in names}
+            return dataclasses.replace(value, **parts)
+        return value
+
+    replaced = {
+        split: [replace(example, split) for example in examples]
+        for split, examples in splits.items()
+    }
+    return replaced, {"replaced_surrogates": counts}
 
 
 def read_text(path: Path) -> str:
     """Read a UTF-8 file; a byte order mark is removed.
 
+    Lines may end with a line feed, a carriage return or both; in the text, a line feed ends them.
+
     Raises:
-        DataError: the file is empty or is not UTF-8.
+        DataError: the file cannot be read, is empty or is not UTF-8.
     """
-    content = path.read_bytes()
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise DataError(
+            "A text file must be readable", received=f"{path} ({error.strerror})"
+        ) from None
     if not content.strip():
         raise DataError("A text file must not be empty", received=path)
+    content = content.removeprefix(codecs.BOM_UTF8)
     try:
-        return content.decode("utf-8-sig")
+        return _unify_line_ends(content.decode())
     except UnicodeDecodeError as error:
-        line = content[: error.start].count(b"\n") + 1
+        line = _unify_line_ends(content[: error.start].decode("latin-1")).count("\n") + 1
         raise DataError(
             "A text file must be UTF-8",
             received=f"byte 0x{content[error.start]:02x} at {path}:{line}",
             remedy="Convert the file, for example with iconv",
         ) from None
+
+
+def _unify_line_ends(text: str) -> str:
+    return text.replace("\r\n", "\n").replace("\r", "\n")

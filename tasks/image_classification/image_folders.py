@@ -2,43 +2,40 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from suite.api import DataError
-from tasks.common.sources import SPLIT_STEMS
+from tasks.common.user_folders import find_split_paths, visible
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp")
+BITS_LOST = 8
+"""The lowest bits of a grey value of 16 bits, which a byte cannot hold."""
 
 
 def list_images(folder: Path) -> dict[str, list[tuple[Path, str]]]:
     """Return the images of each split with their classes; validation is optional.
 
     Raises:
-        DataError: the folder does not exist, train or test has no image, train has only one
-            class, or another split has a class that train lacks.
+        DataError: the folder does not exist, a split has two folders or no image, train has only
+            one class, or another split has a class that train lacks.
     """
-    if not folder.is_dir():
-        raise DataError("A folder of images must exist", received=f"files:{folder}")
-    splits: dict[str, list[tuple[Path, str]]] = {}
-    for split, stems in SPLIT_STEMS.items():
-        images = [
-            (path, class_folder.name)
-            for split_folder in sorted(folder.iterdir())
-            if split_folder.is_dir() and split_folder.name in stems
-            for class_folder in sorted(split_folder.iterdir())
-            if class_folder.is_dir()
-            for path in sorted(class_folder.iterdir())
-            if path.suffix.lower() in SUFFIXES
-        ]
-        if not images and split != "validation":
+    found = find_split_paths(
+        folder,
+        "images",
+        Path.is_dir,
+        f"{{split}}/CLASS/IMAGE ({', '.join(SUFFIXES)}), for train and test",
+    )
+    splits = {split: _list_classes(path) for split, path in found.items()}
+    for split, images in splits.items():
+        if not images:
             raise DataError(
-                f"A folder of images holds {split}/CLASS/IMAGE ({', '.join(SUFFIXES)})",
-                received=f"no image for {split} in {folder}",
+                f"The folder of a split holds CLASS/IMAGE ({', '.join(SUFFIXES)})",
+                received=f"no image for {split} in {found[split]}",
             )
-        if images:
-            splits[split] = images
     classes = {class_name for _, class_name in splits["train"]}
     if len(classes) < 2:
         raise DataError(
@@ -53,6 +50,16 @@ def list_images(folder: Path) -> dict[str, list[tuple[Path, str]]]:
                     received=f"{class_name!r} at {path}",
                 )
     return splits
+
+
+def _list_classes(folder: Path) -> list[tuple[Path, str]]:
+    return [
+        (path, class_folder.name.strip())
+        for class_folder in visible(folder)
+        if class_folder.is_dir()
+        for path in visible(class_folder)
+        if path.suffix.lower() in SUFFIXES and path.is_file()
+    ]
 
 
 def read_folders(
@@ -78,18 +85,54 @@ def read_folders(
 def read_image(path: Path, size: int, mode: str) -> np.ndarray:
     """Read an image as bytes (size, size, channels); `mode` is "RGB", or "L" for grey.
 
+    It is turned as its EXIF data say. What is transparent becomes white. Of an animation, the first
+    picture counts.
+
     Raises:
-        DataError: the file is not a valid image.
+        DataError: the file is not a valid image, or has too many pixels.
     """
-    from PIL import Image, UnidentifiedImageError
+    from PIL import Image
 
     try:
-        with Image.open(path) as file:
-            image = file.convert(mode)
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of a damaged part that Pillow can do without
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(path) as file:
+                image = _in_mode(_upright(file), mode)
+    except (Image.DecompressionBombWarning, Image.DecompressionBombError):
+        raise DataError(
+            f"An image must have at most {Image.MAX_IMAGE_PIXELS:,} pixels",
+            received=path,
+            remedy="Make it smaller",
+        ) from None
+    except Exception as error:  # a decoder may raise any error for a broken file
         raise DataError(
             "Every image must be readable", received=f"{path} ({type(error).__name__})"
         ) from None
     if image.size != (size, size):
         image = image.resize((size, size), Image.Resampling.BILINEAR)
     return np.asarray(image).reshape(size, size, -1)
+
+
+def _upright(image: Any) -> Any:
+    """Return an image turned as its EXIF data say; damaged data say nothing."""
+    from PIL import ImageOps
+
+    try:
+        return ImageOps.exif_transpose(image)
+    except Exception:  # a broken image fails again when it is converted
+        return image
+
+
+def _in_mode(image: Any, mode: str) -> Any:
+    """Return an image in a mode of bytes, on white."""
+    from PIL import Image
+
+    if image.mode.startswith("I"):  # grey of 16 bits, which `convert` would cut at 255
+        bytes_ = np.asarray(image).astype(np.int64) >> BITS_LOST
+        image = Image.fromarray(bytes_.clip(0, 255).astype(np.uint8))
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        white = Image.new("RGBA", image.size, "white")
+        image = Image.alpha_composite(white, image)
+    return image.convert(mode)

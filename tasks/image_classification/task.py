@@ -22,6 +22,7 @@ from suite.api import (
     digest_paths,
 )
 from tasks.common.classification import Classification, add_global_mask
+from tasks.common.user_folders import FolderReader, folder_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -33,7 +34,7 @@ LENGTHS = {(IMAGE_SIZE // patch) ** 2: patch for patch in (16, 8, 4, 2, 1)}
 TFDS_NAME = "cifar10"
 
 
-class ImageClassification(Classification):
+class ImageClassification(FolderReader, Classification):
     """Classify images of 32 × 32 pixels; other sizes are resized."""
 
     version = 4
@@ -82,17 +83,19 @@ class ImageClassification(Classification):
     def inspect(self, request: SourceRequest, options: Options) -> str | None:
         """Check the user's images or the prepared data set; return a digest."""
         if request.kind == "files":
-            from tasks.image_classification.image_folders import list_images, read_folders
-
-            folder = Path(request.argument).expanduser()
-            read_folders(folder, IMAGE_SIZE)
-            splits = list_images(folder).values()
-            return digest_paths(path for images in splits for path, _ in images)
+            _read_images(request)
+            return digest_paths(self.list_files(folder_of(request), options))
         if request.kind == "tfds":
             from tasks.common.tfds import digest_prepared
 
             return digest_prepared(TFDS_NAME, request)
         return f"embedded-{self.version}"
+
+    def list_files(self, folder: Path, options: Options) -> list[Path]:
+        """Return the images of all splits."""
+        from tasks.image_classification.image_folders import list_images
+
+        return [path for images in list_images(folder).values() for path, _ in images]
 
     def load(self, request: SourceRequest, sequence_length: int, options: Options) -> TaskData:
         """Read the images and cut them into the patches that give the length."""
@@ -119,7 +122,9 @@ class ImageClassification(Classification):
                 "standardization": table.tolist(),
             },
             facts=collect_facts(
-                self.sources[request.kind], raw, {"patch_size": patch_size, **facts}
+                self.sources[request.kind],
+                raw,
+                {"patch_size": patch_size, **facts, **self.count_left_out(request, options)},
             ),
         )
 
@@ -162,7 +167,7 @@ def _read_images(request: SourceRequest) -> tuple[Any, list[str], dict[str, Any]
     """
     import numpy as np
 
-    from tasks.common.sources import hold_out
+    from tasks.common.sources import describe_held_out, hold_out
 
     facts: dict[str, Any] = {}
     if request.kind == "embedded":
@@ -197,13 +202,14 @@ def _read_images(request: SourceRequest) -> tuple[Any, list[str], dict[str, Any]
     else:
         from tasks.image_classification.image_folders import read_folders
 
-        splits, classes = read_folders(Path(request.argument).expanduser(), IMAGE_SIZE)
+        splits, classes = read_folders(folder_of(request), IMAGE_SIZE)
     if "validation" not in splits:
         images, labels = splits["train"]
-        train, validation = hold_out(len(images))
+        by_class = request.kind == "files"
+        train, validation = hold_out(len(images), labels if by_class else None)
         splits["train"] = images[train], labels[train]
         splits["validation"] = images[validation], labels[validation]
-        facts["validation"] = "a fixed tenth of train"
+        facts["validation"] = describe_held_out(by_class)
     return splits, classes, facts
 
 

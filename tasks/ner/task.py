@@ -32,6 +32,7 @@ from suite.api import (
     digest_paths,
     task_options,
 )
+from tasks.common.user_folders import FolderReader, folder_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -50,7 +51,7 @@ CONLL_CITATION = (
 )
 
 
-class NamedEntityRecognition(Task):
+class NamedEntityRecognition(FolderReader, Task):
     """Tag words in IOB2; scored by entities, by the rules of conlleval."""
 
     version = 3
@@ -84,11 +85,7 @@ class NamedEntityRecognition(Task):
             argument_required=True,
         ),
     }
-    options = {
-        "neighbour_convolution": False,
-        "tag_chain": False,
-        "columns": False,
-    }
+    options = {"neighbour_convolution": False, "tag_chain": False, "columns": False}
     """`neighbour_convolution`: whether the embedding of a word has a convolution over two words on
     either side. `tag_chain`: whether the head is a conditional random field instead of a linear
     layer. `columns`: whether a source's further annotations of a word, such as part of speech,
@@ -101,13 +98,12 @@ class NamedEntityRecognition(Task):
         """Check the options and the user's files or the prepared data set; return a digest."""
         own = task_options(self, options)
         if request.kind == "files":
-            from tasks.ner.columns import check_columns, find_column_files, read_column_folder
+            from tasks.ner.columns import check_columns, read_column_folder
 
-            folder = Path(request.argument).expanduser()
-            content = read_column_folder(folder)
+            content = read_column_folder(folder_of(request))
             if own["columns"]:
-                check_columns(content, folder)
-            return digest_paths(find_column_files(folder).values())
+                check_columns(content, folder_of(request))
+            return digest_paths(self.list_files(folder_of(request), own))
         if request.kind == "tfds":
             from tasks.common.tfds import digest_prepared
             from tasks.ner.conll import NAME
@@ -119,6 +115,12 @@ class NamedEntityRecognition(Task):
                 received="columns=True and generated words",
             )
         return f"synthetic-{self.version}"
+
+    def list_files(self, folder: Path, options: Options) -> list[Path]:
+        """Return the file of each split."""
+        from tasks.ner.columns import find_column_files
+
+        return list(find_column_files(folder).values())
 
     def load(self, request: SourceRequest, sequence_length: int, options: Options) -> TaskData:
         """Read the corpus and cut its splits into windows."""
@@ -138,14 +140,14 @@ class NamedEntityRecognition(Task):
             for name, text in corpus.splits.items()
         }
         source = self.sources[request.kind]
-        shown_words = corpus.splits["test"].words[:NUM_SHOWN_WORDS].tolist()
+        shown = corpus.splits["test"].words[:NUM_SHOWN_WORDS].tolist()
         return TaskData(
             **{name: examples for name, (examples, _) in encoded.items()},
             spec={
                 "sizes": sizes,
                 "names": dict(tables.names),
                 "tags": list(corpus.tags),
-                "shown": [corpus.words[word] for word in shown_words],
+                "shown": [corpus.words[word] for word in shown],
                 **{name: own[name] for name in SPEC_OPTIONS},
             },
             sealed_spec={"shown": []},
@@ -164,6 +166,7 @@ class NamedEntityRecognition(Task):
                 "citation": source.citation,
                 "redistributable": source.redistributable,
                 **corpus.facts,
+                **self.count_left_out(request, own),
             },
         )
 
@@ -304,7 +307,7 @@ def _read_corpus(request: SourceRequest, with_columns: bool) -> Corpus:
         from tasks.ner.columns import read_column_folder
         from tasks.ner.tagged_text import build_corpus
 
-        folder = read_column_folder(Path(request.argument).expanduser())
+        folder = read_column_folder(folder_of(request))
         return build_corpus(
             folder.sentences,
             {**folder.facts, "neighbours": "sentences in the files' own order"},

@@ -11,8 +11,11 @@ from typing import Any
 
 from suite.api import DataError, SourceRequest
 from tasks.common.sources import SPLIT_STEMS, hold_out, read_text
+from tasks.common.user_folders import visible
 
 DEFAULT_NAME = "squad/v1.1"
+TRUTH = {"true": True, "1": True, "false": False, "0": False, "none": False, "": False}
+"""The truth of the texts that "is_impossible" may be; a missing field is None."""
 NAMES = {str: "a text", int: "a number", list: "a list"}
 
 
@@ -59,7 +62,7 @@ def find_squad_files(folder: Path) -> dict[str, Path]:
     if not folder.is_dir():
         raise DataError("A folder of SQuAD files must exist", received=f"files:{folder}")
     files: dict[str, list[Path]] = {split: [] for split in SPLIT_STEMS}
-    for path in sorted(folder.glob("*.json")):
+    for path in (path for path in visible(folder) if path.suffix.lower() == ".json"):
         stem = re.split(r"[-_.]", path.name.lower())[0]
         for split, stems in SPLIT_STEMS.items():
             if stem in stems:
@@ -114,7 +117,7 @@ def read_squad(path: Path) -> list[Question]:
 
 def _read_question(asked: Any, context: str, place: str) -> Question:
     text = _part(asked, "question", str, place)
-    if asked.get("is_impossible", False):
+    if _is_impossible(asked, place):
         return Question(text, context, ())
     answers = []
     for index, answer in enumerate(_part(asked, "answers", list, place)):
@@ -128,6 +131,21 @@ def _read_question(asked: Any, context: str, place: str) -> Question:
     question = Question(text, context, tuple(answers))
     _check_answers(question, place)
     return question
+
+
+def _is_impossible(asked: Mapping[str, Any], place: str) -> bool:
+    """Return the field `is_impossible`, which may be a text, as CSV files leave it.
+
+    Raises:
+        DataError: the field is neither true nor false.
+    """
+    stated = asked.get("is_impossible")
+    found = TRUTH.get(str(stated).strip().lower())
+    if found is None:
+        raise DataError(
+            "The field 'is_impossible' must be true or false", received=f"{stated!r:.40} at {place}"
+        )
+    return found
 
 
 def _check_answers(question: Question, place: str) -> None:

@@ -30,6 +30,7 @@ from suite.api import (
     digest_paths,
     task_options,
 )
+from tasks.common.user_folders import FolderReader, folder_of
 
 if TYPE_CHECKING:
     from tasks.question_answering.squad import Question, Questions
@@ -42,7 +43,7 @@ MIN_TRAIN_EXAMPLES = 100
 MAX_PEOPLE = 32
 
 
-class QuestionAnswering(Task):
+class QuestionAnswering(FolderReader, Task):
     """Mark the answer in the context; scored by exact match and F1 as SQuAD."""
 
     version = 1
@@ -123,17 +124,23 @@ class QuestionAnswering(Task):
                 received=own["distance"],
             )
         if request.kind == "files":
-            from tasks.question_answering.squad import find_squad_files, read_squad_folder
+            from tasks.question_answering.squad import read_squad_folder
 
-            folder = Path(request.argument).expanduser()
+            folder = folder_of(request)
             read_squad_folder(folder)
-            return digest_paths(find_squad_files(folder).values())
+            return digest_paths(self.list_files(folder, own))
         if request.kind == "tfds":
             from tasks.common.tfds import digest_prepared
             from tasks.question_answering.squad import DEFAULT_NAME
 
             return digest_prepared(request.argument or DEFAULT_NAME, request)
         return f"synthetic-{self.version}"
+
+    def list_files(self, folder: Path, options: Options) -> list[Path]:
+        """Return the file of each split."""
+        from tasks.question_answering.squad import find_squad_files
+
+        return list(find_squad_files(folder).values())
 
     def load(self, request: SourceRequest, sequence_length: int, options: Options) -> TaskData:
         """Read the questions, learn subwords from train, and encode.
@@ -174,6 +181,7 @@ class QuestionAnswering(Task):
                 for name in ("questions_cut", "contexts_cut", "answers_cut")
             },
             **source_facts,
+            **self.count_left_out(request, own),
         }
         raw = {split: [question.raw for question in asked] for split, asked in questions.items()}
         evaluated = questions["validation"] + questions["test"]
@@ -304,9 +312,10 @@ def _read_questions(
         from tasks.question_answering.squad import read_data_set
 
         return read_data_set(request)
+    from tasks.common.sources import replace_surrogates
     from tasks.question_answering.squad import read_squad_folder
 
-    return read_squad_folder(Path(request.argument).expanduser()), {}
+    return replace_surrogates(read_squad_folder(folder_of(request)))
 
 
 def _contexts(questions: Iterable[Question]) -> list[str]:

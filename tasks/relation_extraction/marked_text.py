@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from suite.api import DataError
-from tasks.common.labelled_tables import TABLE_SUFFIXES, find_split_paths, read_table
+from tasks.common.labelled_tables import TABLE_SUFFIXES, read_table
 from tasks.common.sources import read_text
+from tasks.common.user_folders import find_split_paths
 from tasks.relation_extraction.labels import OTHER, classes_of, is_label, relation_of
 
 MARKERS = ("<e1>", "</e1>", "<e2>", "</e2>")
@@ -133,7 +134,7 @@ def _read_official(path: Path) -> Iterator[tuple[str, str, str]]:
         DataError: the file does not have this format.
     """
     sentence, begin, follows = "", 0, "sentence"
-    for number, line in enumerate(read_text(path).splitlines(), start=1):
+    for number, line in enumerate(read_text(path).split("\n"), start=1):
         line = line.strip()
         if found := _NUMBERED.fullmatch(line):
             _check_complete(follows, path, begin)

@@ -25,12 +25,13 @@ from suite.api import (
     task_options,
 )
 from tasks.common.classification import NUM_SHOWN, Classification, add_global_mask
+from tasks.common.user_folders import FolderReader, folder_of
 
 MIN_LENGTH = 16
 Sentences = dict[str, list[tuple[str, str]]]
 
 
-class RelationExtraction(Classification):
+class RelationExtraction(FolderReader, Classification):
     """Classify sentences by relation and direction, as SemEval-2010 Task 8 (Hendrickx et al.)."""
 
     version = 1
@@ -88,11 +89,14 @@ class RelationExtraction(Classification):
         check_tokenizer_options(own)
         if request.kind == "synthetic":
             return f"synthetic-{self.version}"
-        from tasks.relation_extraction.marked_text import find_splits, read_splits
+        _read_sentences(request, own)
+        return digest_paths(self.list_files(folder_of(request), own))
 
-        folder = Path(request.argument).expanduser()
-        read_splits(folder, own["text_column"], own["label_column"])
-        return digest_paths(find_splits(folder).values())
+    def list_files(self, folder: Path, options: Options) -> list[Path]:
+        """Return the file of each split."""
+        from tasks.relation_extraction.marked_text import find_splits
+
+        return list(find_splits(folder).values())
 
     def load(self, request: SourceRequest, sequence_length: int, options: Options) -> TaskData:
         """Read the sentences, learn the tokenizer from train, and encode."""
@@ -113,6 +117,7 @@ class RelationExtraction(Classification):
             "vocabulary_fingerprint": tokenizer.fingerprint,
             "texts_cut": {split: part.num_cut for split, part in encoded.items()},
             **source_facts,
+            **self.count_left_out(request, own),
         }
         return TaskData(
             **{
@@ -198,9 +203,10 @@ def _read_sentences(
     request: SourceRequest, options: Options
 ) -> tuple[Sentences, list[str], dict[str, Any]]:
     """Return the sentences and labels of each split, the classes, and facts about the source."""
-    from tasks.common.sources import with_validation
+    from tasks.common.sources import replace_surrogates, with_validation
     from tasks.relation_extraction.labels import classes_of
 
+    facts: dict[str, Any] = {}
     if request.kind == "synthetic":
         from tasks.relation_extraction.synthetic_sentences import draw_sentences
 
@@ -208,11 +214,11 @@ def _read_sentences(
     else:
         from tasks.relation_extraction.marked_text import read_splits
 
-        folder = Path(request.argument).expanduser()
-        sentences = read_splits(folder, options["text_column"], options["label_column"])
+        columns = options["text_column"], options["label_column"]
+        sentences, facts = replace_surrogates(read_splits(folder_of(request), *columns))
     classes = classes_of(label for _, label in sentences["train"])
-    sentences, facts = with_validation(sentences)
-    return sentences, classes, facts
+    sentences, about_validation = with_validation(sentences, by_class=True)
+    return sentences, classes, {**facts, **about_validation}
 
 
 def _to_examples(part: Any, labels: list[int], options: Options) -> Examples:

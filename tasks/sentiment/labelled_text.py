@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from suite.api import DataError
-from tasks.common.labelled_tables import TABLE_SUFFIXES, find_split_paths, read_table
+from tasks.common.labelled_tables import TABLE_SUFFIXES, read_table
 from tasks.common.sources import read_text
+from tasks.common.user_folders import find_split_paths, visible
 
 Labelled = tuple[str, str]
-"""A text and its label, unchanged from the file."""
+"""A text, unchanged from the file, and its label."""
 
 TEXT_COLUMNS = ("text", "review", "sentence", "content", "document", "comment", "tweet")
 LABEL_COLUMNS = ("label", "sentiment", "class", "category", "target", "polarity")
+TEXT_SUFFIXES = ("", ".txt", ".text")
+"""The endings of the text files in the folder of a label."""
+_ENDING = re.compile(r"\.[A-Za-z]\w{0,5}")
+"""An ending that tells a format: neither a number nor a hash, as in `0001.7c53336b`."""
 
 
 def find_splits(folder: Path) -> dict[str, Path]:
@@ -38,10 +44,11 @@ def list_files(folder: Path) -> list[Path]:
     Raises:
         DataError: the folder is malformed (see `find_splits`).
     """
-    files = []
-    for path in find_splits(folder).values():
-        files += [path] if path.is_file() else [p for p in path.rglob("*") if p.is_file()]
-    return files
+    return [
+        file
+        for path in find_splits(folder).values()
+        for file in ([path] if path.is_file() else [text for _, text in _list_texts(path)])
+    ]
 
 
 def read_splits(
@@ -51,8 +58,7 @@ def read_splits(
 
     Raises:
         DataError: the folder is malformed (see `find_splits`), a table is malformed, train has only
-            one label, or another split has a label that
-            train lacks.
+            one label, or another split has a label that train lacks.
     """
     splits = {}
     labels: set[str] = set()
@@ -76,7 +82,10 @@ def read_splits(
                 )
             rows.append((text, label))
         if not rows:
-            raise DataError("A split must hold at least one text", received=path)
+            raise DataError(
+                "A split must hold at least one text: a row of a table, or a file LABEL/NAME.txt",
+                received=path,
+            )
         if split == "train":
             labels = {label for _, label in rows}
             if len(labels) < 2:
@@ -90,6 +99,20 @@ def read_splits(
 
 def _read_folders(folder: Path) -> Iterator[tuple[str, str, str]]:
     """Yield text, label and location of each file."""
-    for label_folder in sorted(path for path in folder.iterdir() if path.is_dir()):
-        for path in sorted(path for path in label_folder.iterdir() if path.is_file()):
-            yield read_text(path), label_folder.name, str(path)
+    for label, path in _list_texts(folder):
+        yield read_text(path), label, str(path)
+
+
+def _list_texts(folder: Path) -> list[tuple[str, Path]]:
+    """Return the label and the path of each text of a split."""
+    return [
+        (label_folder.name.strip(), path)
+        for label_folder in visible(folder)
+        if label_folder.is_dir()
+        for path in visible(label_folder)
+        if path.is_file() and _is_text(path)
+    ]
+
+
+def _is_text(path: Path) -> bool:
+    return path.suffix.lower() in TEXT_SUFFIXES or not _ENDING.fullmatch(path.suffix)

@@ -31,6 +31,7 @@ from suite.api import (
     task_options,
 )
 from tasks.common.classification import NUM_SHOWN, Classification, add_global_mask
+from tasks.common.user_folders import FolderReader, folder_of
 
 if TYPE_CHECKING:
     from tasks.sentiment.subword_pairs import SubwordPairs
@@ -39,7 +40,7 @@ TFDS_NAME = "imdb_reviews"
 Texts = dict[str, list[tuple[str, str]]]
 
 
-class Sentiment(Classification):
+class Sentiment(FolderReader, Classification):
     """Classify texts into two classes, or into those of a user's data."""
 
     version = 4
@@ -150,16 +151,19 @@ class Sentiment(Classification):
     def _inspect_source(self, request: SourceRequest, own: Options) -> str | None:
         """Check the user's texts or the prepared data set; return a digest."""
         if request.kind == "files":
-            from tasks.sentiment.labelled_text import list_files, read_splits
-
-            folder = Path(request.argument).expanduser()
-            read_splits(folder, own["text_column"], own["label_column"])
-            return digest_paths(list_files(folder))
+            _read_texts(request, own)
+            return digest_paths(self.list_files(folder_of(request), own))
         if request.kind == "tfds":
             from tasks.common.tfds import digest_prepared
 
             return digest_prepared(TFDS_NAME, request)
         return f"synthetic-{self.version}"
+
+    def list_files(self, folder: Path, options: Options) -> list[Path]:
+        """Return the tables, and the texts in the folders of labels."""
+        from tasks.sentiment.labelled_text import list_files
+
+        return list_files(folder)
 
     def load(self, request: SourceRequest, sequence_length: int, options: Options) -> TaskData:
         """Read the texts, build the tokenizer from train, and encode."""
@@ -167,8 +171,7 @@ class Sentiment(Classification):
         from tasks.common.tokenization import build_tokenizer, describe_tokenizer
 
         options = task_options(self, options)
-        texts, source_facts = _read_texts(request, options)
-        classes = sorted({label for _, label in texts["train"]})
+        texts, classes, source_facts = _read_texts(request, options)
         tokenizer = build_tokenizer(
             options, [text for text, _ in texts["train"]], request, lowercase=True
         )
@@ -197,6 +200,7 @@ class Sentiment(Classification):
             "vocabulary_fingerprint": tokenizer.fingerprint,
             "texts_cut": {split: num_cut for split, (_, num_cut) in encoded.items()},
             **source_facts,
+            **self.count_left_out(request, options),
         }
         return TaskData(
             **{split: examples for split, (examples, _) in encoded.items()},
@@ -267,21 +271,23 @@ def _has_letters(options: Options) -> bool:
     return options["units"] in ("bytes", "characters")
 
 
-def _read_texts(request: SourceRequest, options: Options) -> tuple[Texts, dict[str, Any]]:
-    """Return the texts and labels of each split, and facts about the source."""
-    from tasks.common.sources import with_validation
+def _read_texts(
+    request: SourceRequest, options: Options
+) -> tuple[Texts, list[str], dict[str, Any]]:
+    """Return the texts and labels of each split, the classes, and facts about the source."""
+    from tasks.common.sources import replace_surrogates, with_validation
 
     facts: dict[str, Any] = {}
     if request.kind == "synthetic":
         from tasks.sentiment.synthetic_reviews import draw_reviews
 
-        return draw_reviews(), facts
-    if request.kind == "tfds":
+        texts: Texts = draw_reviews()
+    elif request.kind == "tfds":
         from tasks.common.tfds import describe_prepared, open_prepared, read_prepared
 
         builder = open_prepared(TFDS_NAME, request)
         names = builder.info.features["label"].names
-        texts: Texts = {
+        texts = {
             split: [
                 (example["text"].decode(), names[example["label"]])
                 for example in read_prepared(builder, split)
@@ -292,10 +298,11 @@ def _read_texts(request: SourceRequest, options: Options) -> tuple[Texts, dict[s
     else:
         from tasks.sentiment.labelled_text import read_splits
 
-        folder = Path(request.argument).expanduser()
-        texts = dict(read_splits(folder, options["text_column"], options["label_column"]))
-    texts, about_validation = with_validation(texts)
-    return texts, {**facts, **about_validation}
+        columns = options["text_column"], options["label_column"]
+        texts, facts = replace_surrogates(read_splits(folder_of(request), *columns))
+    classes = sorted({label for _, label in texts["train"]})
+    texts, about_validation = with_validation(texts, by_class=request.kind == "files")
+    return texts, classes, {**facts, **about_validation}
 
 
 def _encode(

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from suite.api import DataError, SourceRequest
-from tasks.common.labelled_tables import TABLE_SUFFIXES, find_split_paths, read_table
-from tasks.common.sources import SPLIT_STEMS, hold_out
+from tasks.common.labelled_tables import TABLE_SUFFIXES, read_table
+from tasks.common.sources import SPLIT_STEMS, replace_surrogates, with_validation
 from tasks.common.text_to_text import Pairs
+from tasks.common.user_folders import find_split_paths
 
 DEFAULT_NAME = "cnn_dailymail"
 TEXT_COLUMNS = ("text", "document", "article", "report", "dialogue", "content", "source")
@@ -29,8 +30,10 @@ def find_files(folder: Path) -> dict[str, Path]:
     )
 
 
-def read_folder(folder: Path, text_column: str = "", summary_column: str = "") -> Pairs:
-    """Read the texts and summaries of each split.
+def read_folder(
+    folder: Path, text_column: str = "", summary_column: str = ""
+) -> tuple[Pairs, dict[str, Any]]:
+    """Read the texts and summaries of each split, and the facts about them.
 
     Without a validation split, a fixed tenth of train is held out for it.
 
@@ -43,17 +46,12 @@ def read_folder(folder: Path, text_column: str = "", summary_column: str = "") -
     pairs: Pairs = {}
     for split, path in find_files(folder).items():
         rows = read_table(path, text_columns, summary_columns, "summary")
-        pairs[split] = [_strip(text, summary, place) for text, summary, place in rows]
+        pairs[split] = [(text.strip(), summary) for text, summary, _ in rows]
         if not pairs[split]:
             raise DataError("A split must hold at least one text", received=path)
-    return _complete(pairs)
-
-
-def _strip(text: str, summary: str, place: str) -> tuple[str, str]:
-    pair = text.strip(), summary.strip()
-    if not all(pair):
-        raise DataError("Each row must have a text and a summary", received=f"spaces at {place}")
-    return pair
+    pairs, facts = replace_surrogates(pairs)
+    pairs, about_validation = with_validation(pairs)
+    return pairs, {**facts, **about_validation}
 
 
 def read_data_set(
@@ -94,13 +92,5 @@ def read_data_set(
         for split in SPLIT_STEMS
         if split in splits
     }
-    return _complete(pairs), describe_prepared(name, request)
-
-
-def _complete(pairs: Pairs) -> Pairs:
-    """Hold out a fixed tenth of train if there is no validation split."""
-    if "validation" in pairs:
-        return pairs
-    train = pairs["train"]
-    kept, held_out = ([train[index] for index in part] for part in hold_out(len(train)))
-    return {"train": kept, "validation": held_out, "test": pairs["test"]}
+    pairs, about_validation = with_validation(pairs)
+    return pairs, {**describe_prepared(name, request), **about_validation}

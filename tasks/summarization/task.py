@@ -24,6 +24,7 @@ from suite.api import (
     task_options,
 )
 from tasks.common.text_to_text import END, Pairs, TextToText, decode_answers, find_references
+from tasks.common.user_folders import FolderReader, folder_of
 
 ROUGE = {"rouge_1": "rouge1", "rouge_2": "rouge2", "rouge_l": "rougeL"}
 """The metrics, and their names in the package rouge-score."""
@@ -31,7 +32,7 @@ MIN_TRAIN_EXAMPLES = 100
 MIN_LENGTH = 32
 
 
-class Summarization(TextToText):
+class Summarization(FolderReader, TextToText):
     """Write summaries; scored by ROUGE.
 
     ROUGE (Lin 2004, "ROUGE: A Package for Automatic Evaluation of Summaries") is the mean F-measure
@@ -105,11 +106,11 @@ class Summarization(TextToText):
         check_range(own, "key_sentences", 1, 6)
         check_range(own, "train_examples", MIN_TRAIN_EXAMPLES)
         if request.kind == "files":
-            from tasks.summarization.reports import find_files, read_folder
+            from tasks.summarization.reports import read_folder
 
-            folder = Path(request.argument).expanduser()
+            folder = folder_of(request)
             read_folder(folder, own["text_column"], own["summary_column"])
-            return digest_paths(find_files(folder).values())
+            return digest_paths(self.list_files(folder, own))
         if request.kind == "tfds":
             from tasks.common.tfds import digest_prepared
             from tasks.summarization.reports import DEFAULT_NAME
@@ -117,10 +118,17 @@ class Summarization(TextToText):
             return digest_prepared(request.argument or DEFAULT_NAME, request)
         return f"synthetic-{self.version}"
 
+    def list_files(self, folder: Path, options: Options) -> list[Path]:
+        """Return the table of each split."""
+        from tasks.summarization.reports import find_files
+
+        return list(find_files(folder).values())
+
     def load(self, request: SourceRequest, sequence_length: int, options: Options) -> TaskData:
         """Read the texts, learn subwords from both sides of train, and encode."""
         own = task_options(self, options)
         pairs, facts = _read_pairs(request, sequence_length, own)
+        facts |= self.count_left_out(request, own)
         return self.encode(pairs, request, sequence_length, own, facts)
 
     def predict_trivial(self, train: Examples, examples: Examples, spec: Mapping[str, Any]) -> Any:
@@ -202,7 +210,7 @@ def _read_pairs(
         return read_data_set(request, *columns)
     from tasks.summarization.reports import read_folder
 
-    return read_folder(Path(request.argument).expanduser(), *columns), {}
+    return read_folder(folder_of(request), *columns)
 
 
 TASK = Summarization()

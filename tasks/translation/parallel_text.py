@@ -6,6 +6,7 @@ from pathlib import Path
 
 from suite.api import DataError
 from tasks.common.sources import SPLIT_STEMS, read_text
+from tasks.common.user_folders import visible
 
 
 def find_pairs(
@@ -27,7 +28,7 @@ def find_pairs(
     for split, stems in SPLIT_STEMS.items():
         files = {
             path.suffix[1:]: path
-            for path in sorted(folder.iterdir())
+            for path in visible(folder)
             if path.is_file() and path.stem.lower() in stems and path.suffix
         }
         if split == "train" and not all(languages):
@@ -63,7 +64,7 @@ def read_pairs(
     splits = {}
     languages: list[str] = []
     for split, paths in find_pairs(folder, source_language, target_language).items():
-        sides = [read_text(path).replace("\r\n", "\n").rstrip("\n").split("\n") for path in paths]
+        sides = [read_text(path).rstrip("\n").split("\n") for path in paths]
         if len(sides[0]) != len(sides[1]):
             raise DataError(
                 "Parallel files must have the same number of lines",

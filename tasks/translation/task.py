@@ -29,12 +29,13 @@ from tasks.common.text_to_text import (
     decode_answers,
     find_references,
 )
+from tasks.common.user_folders import FolderReader, folder_of
 
 WORDS_PER_RANGE = 10
 """The width of the reference length ranges by which BLEU is reported."""
 
 
-class Translation(TextToText):
+class Translation(FolderReader, TextToText):
     """Translate sentences; scored with sacreBLEU."""
 
     version = 3
@@ -77,23 +78,29 @@ class Translation(TextToText):
         own = task_options(self, options)
         check_tokenizer_options(own)
         if request.kind == "files":
-            from tasks.translation.parallel_text import find_pairs, read_pairs
+            from tasks.translation.parallel_text import read_pairs
 
-            folder = Path(request.argument).expanduser()
-            languages = own["source_language"], own["target_language"]
-            read_pairs(folder, *languages)
-            pairs = find_pairs(folder, *languages).values()
-            return digest_paths(path for pair in pairs for path in pair)
+            folder = folder_of(request)
+            read_pairs(folder, own["source_language"], own["target_language"])
+            return digest_paths(self.list_files(folder, own))
         if request.kind == "tfds":
             from tasks.translation.prepared_text import digest_data_set
 
             return digest_data_set(request)
         return f"synthetic-{self.version}"
 
+    def list_files(self, folder: Path, options: Options) -> list[Path]:
+        """Return both files of each split."""
+        from tasks.translation.parallel_text import find_pairs
+
+        languages = options["source_language"], options["target_language"]
+        return [path for pair in find_pairs(folder, *languages).values() for path in pair]
+
     def load(self, request: SourceRequest, sequence_length: int, options: Options) -> TaskData:
         """Read the pairs, learn subwords from both sides of train, and encode."""
         own = task_options(self, options)
         pairs, facts = _read_pairs(request, own)
+        facts |= self.count_left_out(request, own)
         return self.encode(pairs, request, sequence_length, own, facts)
 
     def predict_trivial(self, train: Examples, examples: Examples, spec: Mapping[str, Any]) -> Any:
@@ -162,7 +169,7 @@ def _read_pairs(request: SourceRequest, options: Options) -> tuple[Pairs, dict[s
         return read_data_set(request, *languages)
     from tasks.translation.parallel_text import read_pairs
 
-    pairs, names = read_pairs(Path(request.argument).expanduser(), *languages)
+    pairs, names = read_pairs(folder_of(request), *languages)
     return pairs, {"languages": names}
 
 

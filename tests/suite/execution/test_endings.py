@@ -113,6 +113,8 @@ def test_a_probe_of_other_code_is_measured_again(tmp_path):
         {"curves": 7},
         {"surprise": True},
         {"run_id": "another"},
+        {"reports": {"test": {"examples": [{"input": "a lone surrogate \ud83d"}]}}},
+        {"details": {"\udfff": 1}},
     ],
     ids=lambda spoilt: next(iter(spoilt)),
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from suite.matrix.model_sizes import MODEL_SIZES
 from suite.worker import steps
 from suite.worker.building import build_embedding
 from suite.worker.failures import classify
+from suite.worker.main import _for_json
 from suite.worker.measure import warmup
 
 
@@ -126,3 +128,8 @@ def test_on_jax_float32_has_full_precision_and_the_warm_up_keeps_the_distributio
     assert not uses_library
     assert "precision = [HIGH, HIGH]" in rounded
     assert "precision = [HIGHEST, HIGHEST]" in full
+
+
+def test_an_outcome_holds_only_what_json_in_utf_8_has():
+    outcome = {"a\ud83d": [math.nan, math.inf, 1.5, ("x\udfff", None)], 3: Status.OK}
+    assert _for_json(outcome) == {"a?": [None, None, 1.5, ["x?", None]], "3": "ok"}

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from suite.api import DataError, SourceRequest
+from tasks.image_classification.image_folders import read_image
 from tasks.image_classification.task import TASK
 
 
@@ -47,6 +48,9 @@ def truncate(path):
     [
         (lambda f: truncate(f / "train" / "cat" / "3.png"), "3.png"),
         (lambda f: (f / "test" / "dog" / "0.png").write_text("no image"), "0.png"),
+        (lambda f: (f / "test" / "dog" / "0.png").write_bytes(b""), "0.png"),
+        (lambda f: Image.new("L", (10_000, 10_000)).save(f / "train" / "cat" / "big.png"), "big"),
+        (lambda f: Image.new("1", (20_000, 20_000)).save(f / "train" / "cat" / "big.png"), "big"),
     ],
 )
 def test_a_corrupt_image_is_named_in_the_error(tmp_path, change, named):
@@ -60,6 +64,10 @@ def test_a_corrupt_image_is_named_in_the_error(tmp_path, change, named):
 def test_malformed_folders_are_rejected(tmp_path):
     with pytest.raises(DataError, match="must exist"):
         TASK.inspect(request(tmp_path / "nowhere"), {})
+    with pytest.raises(DataError, match=r"train/CLASS/IMAGE.*none of them in"):
+        TASK.inspect(request(tmp_path), {})
+    (tmp_path / "train").mkdir()
+    (tmp_path / "test").mkdir()
     with pytest.raises(DataError, match="no image for train"):
         TASK.inspect(request(tmp_path), {})
     write_images(tmp_path, class_names=("cat",))
@@ -90,3 +98,76 @@ def test_cifar_10_is_read(tfds_data_dir):
     assert data.facts["examples"] == {"train": 45_000, "validation": 5_000, "test": 10_000}
     assert len(data.spec["classes"]) == 10
     assert data.train.features["patches"].shape == (45_000, 16, 192)
+
+
+def save(path, image, **how):
+    image.save(path, **how)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("image", "how"),
+    [
+        (Image.new("RGBA", (8, 8), (0, 0, 0, 0)), {}),
+        (Image.new("LA", (8, 8), (0, 0)), {}),
+        (Image.new("L", (8, 8), 7), {"transparency": 7}),
+        (Image.new("RGB", (8, 8), (1, 2, 3)), {"transparency": (1, 2, 3)}),
+        (Image.new("L", (8, 8), 3).convert("P"), {"transparency": 3}),
+    ],
+    ids=lambda value: getattr(value, "mode", ""),
+)
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+def test_what_is_transparent_is_white(tmp_path, image, how, mode):
+    path = save(tmp_path / "a.png", image, **how)
+    assert (read_image(path, 8, mode) == 255).all()
+
+
+def test_half_a_transparency_is_half_white(tmp_path):
+    path = save(tmp_path / "a.webp", Image.new("RGBA", (8, 8), (0, 0, 0, 128)), lossless=True)
+    assert np.abs(read_image(path, 8, "RGB").astype(int) - 127).max() <= 1
+
+
+def test_grey_of_16_bits_is_scaled(tmp_path):
+    values = np.array([[0, 255, 256], [32_768, 65_000, 65_535], [1, 2, 3]], np.uint16)
+    path = save(tmp_path / "a.png", Image.fromarray(values))
+    expected = [[0, 0, 1], [128, 253, 255], [0, 0, 0]]
+    for mode in ("RGB", "L"):
+        assert read_image(path, 3, mode)[:, :, 0].tolist() == expected
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_an_image_is_turned_as_its_exif_data_say(tmp_path, orientation):
+    pixels = np.random.default_rng(0).integers(256, size=(8, 8, 3), dtype=np.uint8)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    path = save(tmp_path / "a.png", Image.fromarray(pixels), exif=exif)
+    with Image.open(path) as image:
+        expected = np.asarray(ImageOps.exif_transpose(image))
+    assert (read_image(path, 8, "RGB") == expected).all()
+    assert (expected == pixels).all() == (orientation == 1)
+
+
+def test_damaged_exif_data_say_nothing(tmp_path):
+    path = save(tmp_path / "a.jpg", Image.new("RGB", (8, 8)), exif=b"Exif\0\0nonsense")
+    assert read_image(path, 8, "RGB").shape == (8, 8, 3)
+
+
+def test_a_class_with_one_image_stays_in_train_and_other_files_are_counted(tmp_path):
+    write_images(tmp_path)
+    write_images(tmp_path, class_names=("emu",), count=1, splits=("train",))
+    (tmp_path / "train" / ".ipynb_checkpoints").mkdir()
+    (tmp_path / "train" / "cat" / "scan.tiff").write_bytes(b"II")
+    (tmp_path / "train" / "cat" / "more.png").mkdir()
+    data = TASK.load(request(tmp_path), 16, {})
+    assert data.spec["classes"] == ["cat", "dog", "emu"]
+    assert set(data.train.targets["labels"]) == {0, 1, 2}
+    assert sorted(data.validation.targets["labels"]) == [0, 1]
+    assert data.facts["left_out"] == {"hidden": 1, "folders": 1, "files": 1}
+    (remark,) = TASK.remarks(request(tmp_path), {})
+    assert "1 file (scan.tiff)" in remark
+
+
+def test_fewer_than_ten_images_without_validation_are_refused(tmp_path):
+    write_images(tmp_path, count=4)
+    with pytest.raises(DataError, match="at least 10 examples"):
+        TASK.inspect(request(tmp_path), {})

@@ -124,3 +124,71 @@ def test_all_files_need_the_same_columns(tmp_path, other):
     check_columns(
         read_column_folder(write(tmp_path, train=train, valid=train, test=train)), tmp_path
     )
+
+
+@pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])
+def test_all_line_ends_separate_words(tmp_path, line_end):
+    content = GOOD.replace("\n", line_end)
+    folder = read_column_folder(write(tmp_path, train=content, valid=content, test=content))
+    for sentences in folder.sentences.values():
+        assert [len(words) for words, _ in sentences] == [2, 2]
+
+
+def test_characters_at_which_splitlines_cuts_are_parts_of_words(tmp_path):
+    words = ["a\u2028b", "c\x85d", "e\x0cf", "g\x1ch", "i\x0bj"]
+    content = "".join(f"{word} O\n" for word in words)
+    folder = read_column_folder(write(tmp_path, train=content))
+    assert folder.sentences["train"] == [(words, ["O"] * 5)]
+
+
+@pytest.mark.parametrize(
+    "names",
+    [("eng.train", "eng.testa", "eng.testb"), ("esp.train.txt", "esp.testa.txt", "esp.testb.txt")],
+)
+def test_the_names_of_conll_2003_are_splits(tmp_path, names):
+    for name, word in zip(names, "abc", strict=True):
+        (tmp_path / name).write_text(f"{word} O\n")
+    sentences = read_column_folder(tmp_path).sentences
+    assert {split: found[0][0] for split, found in sentences.items()} == {
+        "train": ["a"],
+        "validation": ["b"],
+        "test": ["c"],
+    }
+
+
+def test_comments_are_no_words_and_do_not_end_a_sentence(tmp_path):
+    text = (
+        "# sent_id = 1\n# text = EU rejects O\nEU B-ORG\n# a note\nrejects O\n\n"
+        "#begin document (x); part 000\n##\nPeter B-PER\n"
+    )
+    folder = read_column_folder(write(tmp_path, train=text))
+    assert folder.sentences["train"] == [
+        (["EU", "rejects"], ["B-ORG", "O"]),
+        (["Peter"], ["B-PER"]),
+    ]
+    assert folder.facts["comment_lines"] == {"train": 5, "validation": 0, "test": 0}
+    with pytest.raises(DataError, match=r"train\.txt:4"):
+        read_column_folder(write(tmp_path, train="# one\n# two\na O\nb WRONG\n"))
+
+
+def test_a_number_sign_with_its_columns_is_a_word(tmp_path):
+    train = "# NN B-NP O\n1 CD I-NP O\n\nx NN B-NP O\n# # O B-MISC\n#tag NN B-NP B-ORG\n"
+    folder = read_column_folder(write(tmp_path, train=train, valid="# O\n", test="#a O\nb O\n"))
+    assert [words for words, _ in folder.sentences["train"]] == [["#", "1"], ["x", "#", "#tag"]]
+    assert folder.sentences["validation"] == [(["#"], ["O"])]
+    assert folder.sentences["test"] == [(["#a", "b"], ["O", "O"])]
+    for row in ("#tag", "#tag NN O"):
+        with pytest.raises(DataError, match=r"2 columns.*train\.txt:2"):
+            read_column_folder(write(tmp_path, train=f"a O\n{row}\n"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "0\tEU\tB-ORG\n1\trejects\tO\n",
+        "1 EU B-ORG\n2 rejects O\n\n1-2 Peter's B-PER\n1.1 x O\n",
+    ],
+)
+def test_an_index_column_is_named(tmp_path, text):
+    with pytest.raises(DataError, match=r"likely an index column, from .*train\.txt:1"):
+        read_column_folder(write(tmp_path, train=text))

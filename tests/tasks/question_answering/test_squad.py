@@ -210,3 +210,24 @@ def test_a_data_set_without_questions_is_an_error(tmp_path):
     request = prepare(tmp_path, "v1.1", features, [{"text": "a"}], [{"text": "b"}])
     with pytest.raises(DataError, match=r"answers, context, question\. Received: text in squad/v1"):
         TASK.load(request, 64, {})
+
+
+@pytest.mark.parametrize(("stated", "count"), [("True", 1), ("true", 1), ("false", 0), ("", 0)])
+def test_is_impossible_may_be_a_text(tmp_path, stated, count):
+    write_squad(tmp_path)
+    edit(lambda asked: asked.update(is_impossible=stated))(tmp_path)
+    splits = read_squad_folder(tmp_path)
+    found = [asked for split in splits.values() for asked in split if not asked.answers]
+    assert len(found) == count
+    edit(lambda asked: asked.update(is_impossible="perhaps"))(tmp_path)
+    with pytest.raises(DataError, match=r"'perhaps' at .*qas\[0\]"):
+        read_squad_folder(tmp_path)
+
+
+def test_lone_surrogates_are_replaced_and_counted_and_places_stay(tmp_path):
+    write_squad(tmp_path)
+    path = tmp_path / "dev-v1.1.json"
+    path.write_text(path.read_text().replace("sells bread there", "sells bread \\ud83d here"))
+    data = TASK.load(request_for(tmp_path), 64, {"vocabulary": 200})
+    assert data.facts["replaced_surrogates"]["test"] == 2 * 2
+    json.dumps(data.spec, ensure_ascii=False).encode()

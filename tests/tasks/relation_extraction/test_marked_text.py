@@ -43,6 +43,15 @@ def test_all_formats_give_the_same_sentences(tmp_path):
         assert read_splits(tmp_path / name) == {"train": ROWS, "test": ROWS}
 
 
+@pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])
+def test_characters_at_which_splitlines_cuts_are_text(tmp_path, line_end):
+    rows = [(f"<e1>a\u2028b</e1> \x85 <e2>c\x0cd</e2> {number}", "Other") for number in range(3)]
+    rows.append(("<e1>x</e1> <e2>y</e2>", "Cause-Effect(e1,e2)"))
+    write_official(tmp_path / "TRAIN_FILE.TXT", rows, line_end)
+    write_official(tmp_path / "TEST_FILE_FULL.TXT", rows, line_end)
+    assert read_splits(tmp_path) == {"train": rows, "test": rows}
+
+
 def message_for(tmp_path, name, content):
     """Return the error of a train file; the test file is right."""
     write_table(tmp_path / "test.tsv", ROWS[:1])

@@ -21,7 +21,7 @@ def files(tmp_path):
 def test_a_tenth_of_train_is_held_out_and_markers_have_ids_of_their_own(files):
     data = TASK.load(files, 32, {"vocabulary": 120})
     assert data.facts["examples"] == {"train": 36, "validation": 4, "test": 40}
-    assert data.facts["validation"] == "a fixed tenth of train"
+    assert data.facts["validation"] == "a fixed tenth of train, drawn by class"
     assert data.facts["texts_cut"] == {"train": 0, "validation": 0, "test": 0}
     ids, first = data.test.features["token_ids"], data.spec["first_marker_id"]
     assert data.spec["vocabulary_size"] == first + 4

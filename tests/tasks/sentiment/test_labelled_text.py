@@ -106,6 +106,8 @@ def error_message(tmp_path, content: bytes, name="train.tsv", options=()):
         (b"\x89PNG\r\n\x1a\n\x00\xff", "train.tsv", "0x89"),
         (b'{"text": "a", "label": "b"}\nnot json\n', "train.jsonl", "train.jsonl:2"),
         (b"text\tlabel\na\tx\nb\ty\n", "train.tsv", "test.tsv:2"),
+        (b"text\tlabel\na\tgood\nb\tbad\n", "train.tsv", "at least 10 examples"),
+        (b'text,label\na,good\n"b,bad\n', "train.csv", "train.csv:3"),
     ],
 )
 def test_errors_are_one_line_with_file_and_line(tmp_path, content, name, expected):
@@ -114,7 +116,7 @@ def test_errors_are_one_line_with_file_and_line(tmp_path, content, name, expecte
 
 def test_columns_can_be_named(tmp_path):
     for name in ("train.tsv", "test.tsv"):
-        write_table(tmp_path, name, label_alternately(), ("words", "stars"))
+        write_table(tmp_path, name, label_alternately(UNUSUAL[:4] * 3), ("words", "stars"))
     options = {**TASK.options, "text_column": "words", "label_column": "stars"}
     assert TASK.inspect(SourceRequest("files", str(tmp_path)), options)
     assert "no_such" in error_message(
@@ -135,3 +137,25 @@ def test_a_missing_folder_or_split_is_an_error(tmp_path):
     for folder in (tmp_path / "nowhere", tmp_path):
         with pytest.raises(DataError, match="folder of labelled texts"):
             TASK.inspect(SourceRequest("files", str(folder)), TASK.options)
+
+
+def test_a_label_with_one_example_is_a_class(tmp_path):
+    rows = [(f"text {number}", ("good", "bad")[number % 2]) for number in range(19)]
+    write_table(tmp_path, "train.csv", [*rows, ("middling", "neutral")], separator=",")
+    write_table(tmp_path, "test.csv", rows[:4], separator=",")
+    data = TASK.load(SourceRequest("files", str(tmp_path)), 8, {"vocabulary": 100})
+    assert data.spec["classes"] == ["bad", "good", "neutral"]
+    assert set(data.train.targets["labels"]) == {0, 1, 2}
+    assert set(data.validation.targets["labels"]) == {0, 1}
+    assert data.facts["validation"] == "a fixed tenth of train, drawn by class"
+
+
+@pytest.mark.parametrize("units", ["subwords", "bytes", "characters"])
+def test_lone_surrogates_are_equal_for_all_units(tmp_path, units):
+    rows = [(f"text {number} \ud83d", ("good", "bad")[number % 2]) for number in range(20)]
+    write_jsonl(tmp_path, "train.jsonl", rows)
+    write_jsonl(tmp_path, "test.jsonl", [("great film \ud83d", "good"), ("fine \U0001f600", "bad")])
+    data = TASK.load(SourceRequest("files", str(tmp_path)), 16, {"units": units})
+    assert data.facts["replaced_surrogates"] == {"train": 20, "test": 1}
+    assert data.spec["shown"] == ["great film ?", "fine \U0001f600"]
+    json.dumps(data.spec, ensure_ascii=False).encode()

@@ -94,7 +94,7 @@ def test_long_texts_and_summaries_lose_their_ends_and_references_do_not(tmp_path
         (lambda f: (f / "train.jsonl").write_text('{"a": 1}'), "for the text: one of text.*: a in"),
         (lambda f: (f / "train.jsonl").write_text('{"text": "a", "target": "b"}\n1'), ":2"),
         (lambda f: write(f, ["test"], [("a", "")]), r"a text and a summary.*no summary at .*:1"),
-        (lambda f: write(f, ["test"], [("a", " ")]), r"spaces at .*test\.jsonl:1"),
+        (lambda f: write(f, ["test"], [("a", " ")]), r"no summary at .*test\.jsonl:1"),
         (lambda f: write(f, ["test"], names=("text", "gist")), "--option summary_column=NAME"),
         (lambda f: (f / "test.tsv").write_text("text\tsummary\n"), "test.jsonl, test.tsv in"),
     ],

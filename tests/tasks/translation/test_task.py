@@ -7,6 +7,7 @@ import pytest
 
 from suite.api import DataError, SourceRequest
 from tasks.common.text_to_text import END, PADDING, START
+from tasks.translation.parallel_text import read_pairs
 from tasks.translation.task import TASK
 
 PAIRS = [(f"a house number {n}", f"ein Haus Nummer {n}") for n in range(40)]
@@ -103,6 +104,20 @@ def test_errors_name_file_and_line(folder, change, message):
     with pytest.raises(DataError) as caught:
         TASK.inspect(SourceRequest("files", str(folder)), TASK.options)
     assert message in str(caught.value) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])
+def test_only_line_ends_separate_sentences(tmp_path, line_end):
+    sentences = [f"{number} a\u2028b\x85c\x0cd\x0be\x1cf" for number in range(5)]
+    for split in ("train", "valid", "test"):
+        for language in ("en", "de"):
+            content = line_end.join([*sentences, ""])
+            (tmp_path / f"{split}.{language}").write_bytes(content.encode())
+    pairs, languages = read_pairs(tmp_path, "en", "de")
+    assert languages == ["en", "de"]
+    assert set(pairs) == {"train", "validation", "test"}
+    for found in pairs.values():
+        assert found == list(zip(sentences, sentences, strict=True))
 
 
 def test_multi30k_is_read(tfds_data_dir):

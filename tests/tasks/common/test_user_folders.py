@@ -1,0 +1,100 @@
+"""Tests of users' folders: hidden entries are no data, and what is left out is counted and said."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from suite.api import SourceRequest, task_options
+from suite.execution.preparation import prepare
+from suite.matrix.request import Request
+from suite.records.store import Store
+from suite.results import MatrixPlan
+from tasks.common.user_folders import find_left_out
+from tasks.ner.task import TASK as NER
+from tasks.sentiment.task import TASK as SENTIMENT
+
+HIDDEN = (".ipynb_checkpoints", "__MACOSX", ".git")
+
+
+def write_texts(folder: Path, count: int = 12) -> Path:
+    for split in ("train", "test"):
+        for label in ("neg", "pos"):
+            (folder / split / label).mkdir(parents=True)
+            for number in range(count):
+                (folder / split / label / f"{number}.txt").write_text(f"{label} text {number}")
+    return folder
+
+
+def write_stray(folder: Path) -> None:
+    """Write what is not data: 8 hidden entries, 3 folders and 3 files."""
+    for name in HIDDEN:
+        for place in (folder, folder / "train"):
+            (place / name).mkdir()
+            (place / name / "0.txt").write_text("stray")
+    (folder / "train" / "pos" / ".0.txt.swp").write_bytes(b"\xff")
+    (folder / "test" / "neg" / "Thumbs.db").write_bytes(b"\xff")
+    for name in ("notes", "train/pos/more", "train/empty"):
+        (folder / name).mkdir()
+    (folder / "train" / "pos" / "more" / "13.txt").write_text("nested")
+    (folder / "README.md").write_text("about")
+    (folder / "train" / "pos" / "scores.csv").write_text("1,2")
+    (folder / "test" / "neg" / "image.png").write_bytes(b"\x89PNG")
+
+
+def test_stray_entries_are_no_classes_and_are_counted(tmp_path):
+    write_stray(write_texts(tmp_path))
+    request = SourceRequest("files", str(tmp_path))
+    options = task_options(SENTIMENT, {"vocabulary": 100})
+    assert SENTIMENT.inspect(request, options)
+    data = SENTIMENT.load(request, 16, options)
+    assert data.spec["classes"] == ["neg", "pos"]
+    assert data.facts["examples"] == {"train": 22, "validation": 2, "test": 24}
+    assert data.facts["left_out"] == {"hidden": 8, "folders": 3, "files": 3}
+    (remark,) = SENTIMENT.remarks(request, options)
+    assert "8 hidden (" in remark and "3 folders (" in remark and "3 files (README.md" in remark
+
+
+def test_a_digest_and_a_plan_do_not_depend_on_what_is_left_out(tmp_path):
+    write_texts(tmp_path / "data")
+    source = SourceRequest("files", str(tmp_path / "data"))
+    options = task_options(SENTIMENT, {})
+    digest = SENTIMENT.inspect(source, options)
+    assert SENTIMENT.remarks(source, options) == []
+    write_stray(tmp_path / "data")
+    assert SENTIMENT.inspect(source, options) == digest
+    request = Request(
+        tasks=("sentiment",), architectures=("lstm",), source=f"files:{tmp_path / 'data'}"
+    )
+    prepared = prepare(request, Store(tmp_path / "home"))
+    assert f"sentiment: {tmp_path / 'data'}: left out 8 hidden" in repr(
+        MatrixPlan(prepared.plan.cells, prepared)
+    )
+
+
+@pytest.mark.parametrize("name", ["0001.7c53336b37003a9286aba55d2945844c", "12345", "a.1", "b.TXT"])
+def test_texts_without_a_known_ending_are_read(tmp_path, name):
+    write_texts(tmp_path)
+    (tmp_path / "train" / "pos" / name).write_text("one more")
+    assert len(SENTIMENT.list_files(tmp_path, {})) == 49
+
+
+def test_a_hidden_table_is_no_split(tmp_path):
+    for name in ("train.txt", "valid.txt", "test.txt", ".train.txt", "._test.txt", "train.txt.bak"):
+        (tmp_path / name).write_text("EU B-ORG\nrejects O\n")
+    request = SourceRequest("files", str(tmp_path))
+    assert NER.inspect(request, NER.options)
+    facts = NER.load(request, 16, NER.options).facts
+    assert facts["left_out"] == {"hidden": 2, "files": 1}
+
+
+def test_a_folder_that_is_left_out_counts_once(tmp_path):
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    for name in ("a/b/1", "a/2", "3"):
+        (tmp_path / name).touch()
+    assert find_left_out(tmp_path, [tmp_path / "3"]) == {"folders": [tmp_path / "a"]}
+    assert find_left_out(tmp_path, [tmp_path / "a" / "2"]) == {
+        "files": [tmp_path / "3"],
+        "folders": [tmp_path / "a" / "b"],
+    }
