@@ -59,13 +59,15 @@ class TextToText(Task):
     ) -> TaskData:
         """Learn subwords from both sides of train, pack and encode.
 
-        The fact `<pair_name>_cut` counts the pairs of each split of which a side is cut.
+        The fact `<pair_name>_cut` counts the pairs of each split of which a side is cut, and
+        `<pair_name>_rewritten` those whose answer has characters that the vocabulary lacks.
         """
         from tasks.common.sources import collect_facts
-        from tasks.common.tokenization import learn_subwords
+        from tasks.common.subwords import learn_subwords
+        from tasks.common.tokenization import Purpose
 
         texts = [text for pair in pairs["train"] for text in pair]
-        tokenizer = learn_subwords(texts, options["vocabulary"], request, lowercase=False)
+        tokenizer = learn_subwords(texts, options["vocabulary"], request, Purpose.WRITE)
         encoded = {
             split: _pack(pairs[split], tokenizer, sequence_length, index, options["packed"])
             for index, split in enumerate(SPLITS)
@@ -74,6 +76,10 @@ class TextToText(Task):
             "vocabulary_size": tokenizer.vocabulary_size,
             "vocabulary_fingerprint": tokenizer.fingerprint,
             f"{self.pair_name}_cut": {split: num_cut for split, (_, num_cut) in encoded.items()},
+            f"{self.pair_name}_rewritten": {
+                split: tokenizer.count_rewritten(target for _, target in pairs[split])
+                for split in SPLITS
+            },
             **source_facts,
         }
         # The training split is never decoded, so it needs no references.
@@ -98,7 +104,7 @@ class TextToText(Task):
         Raises:
             DataError: a text is empty.
         """
-        from tasks.common.tokenization import SubwordTokenizer
+        from tasks.common.subwords import SubwordTokenizer
 
         for number, text in enumerate(texts, 1):
             if not text.strip():
@@ -152,7 +158,7 @@ def decode_answers(examples: Examples, predictions: Any, spec: Mapping[str, Any]
     """Return the text of each generated answer; `predictions` (examples, length) are ids."""
     import numpy as np
 
-    from tasks.common.tokenization import SubwordTokenizer
+    from tasks.common.subwords import SubwordTokenizer
 
     rows = [
         ids

@@ -142,7 +142,8 @@ class QuestionAnswering(Task):
             DataError: no answer of the training split fits into the sequence length.
         """
         from tasks.common.sources import collect_facts
-        from tasks.common.tokenization import learn_subwords
+        from tasks.common.subwords import learn_subwords
+        from tasks.common.tokenization import Purpose
         from tasks.question_answering.spans import encode_questions
 
         own = task_options(self, options)
@@ -150,7 +151,7 @@ class QuestionAnswering(Task):
         train = questions["train"]
         texts = [*dict.fromkeys(question.context for question in train)]
         texts += [question.text for question in train]
-        tokenizer = learn_subwords(texts, own["vocabulary"], request, lowercase=True)
+        tokenizer = learn_subwords(texts, own["vocabulary"], request, Purpose.MARK)
         encoded = {
             split: encode_questions(asked, tokenizer, sequence_length, training=split == "train")
             for split, asked in questions.items()
@@ -171,7 +172,10 @@ class QuestionAnswering(Task):
             },
             **{
                 name: {split: getattr(part, name) for split, part in encoded.items()}
-                for name in ("questions_cut", "contexts_cut", "answers_cut")
+                for name in (
+                    *("questions_cut", "contexts_cut"),
+                    *("answers_cut", "answers_unreachable"),
+                )
             },
             **source_facts,
         }
@@ -212,7 +216,7 @@ class QuestionAnswering(Task):
         Raises:
             DataError: a text is not a question and a context with a tab between them.
         """
-        from tasks.common.tokenization import SubwordTokenizer
+        from tasks.common.subwords import SubwordTokenizer
         from tasks.question_answering.spans import encode_questions
         from tasks.question_answering.squad import split_raw
 

@@ -97,14 +97,15 @@ class RelationExtraction(Classification):
     def load(self, request: SourceRequest, sequence_length: int, options: Options) -> TaskData:
         """Read the sentences, learn the tokenizer from train, and encode."""
         from tasks.common.sources import collect_facts
-        from tasks.common.tokenization import describe_tokenizer, learn_subwords
+        from tasks.common.subwords import learn_subwords
+        from tasks.common.tokenization import Purpose, describe_tokenizer
         from tasks.relation_extraction.encoding import encode_sentences
         from tasks.relation_extraction.marked_text import MARKERS, split_at_markers
 
         own = task_options(self, options)
         sentences, classes, source_facts = _read_sentences(request, own)
         plain = [" ".join(split_at_markers(text)[::2]) for text, _ in sentences["train"]]
-        tokenizer = learn_subwords(plain, own["vocabulary"], request, lowercase=True)
+        tokenizer = learn_subwords(plain, own["vocabulary"], request, Purpose.READ)
         encoded = {
             split: encode_sentences([text for text, _ in examples], tokenizer, sequence_length)
             for split, examples in sentences.items()

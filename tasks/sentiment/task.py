@@ -164,13 +164,13 @@ class Sentiment(Classification):
     def load(self, request: SourceRequest, sequence_length: int, options: Options) -> TaskData:
         """Read the texts, build the tokenizer from train, and encode."""
         from tasks.common.sources import collect_facts
-        from tasks.common.tokenization import build_tokenizer, describe_tokenizer
+        from tasks.common.tokenization import Purpose, build_tokenizer, describe_tokenizer
 
         options = task_options(self, options)
         texts, source_facts = _read_texts(request, options)
         classes = sorted({label for _, label in texts["train"]})
         tokenizer = build_tokenizer(
-            options, [text for text, _ in texts["train"]], request, lowercase=True
+            options, [text for text, _ in texts["train"]], request, Purpose.READ
         )
         from_end = _from_end(options["units"], sequence_length)
         rows = {
