@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 WITHOUT_SPACES = (
     "\u0e00-\u0eff"  # Thai, Lao
@@ -21,3 +22,9 @@ _CHARACTER = re.compile(f"([{WITHOUT_SPACES}])")
 def split_words(text: str) -> list[str]:
     """Return the words between spaces; in scripts without spaces, a word is a character."""
     return _CHARACTER.sub(r" \1 ", text).split()
+
+
+def is_without_spaces(texts: Iterable[str]) -> bool:
+    """Return whether most letters of texts are of scripts without spaces."""
+    letters = [character for text in texts for character in text if character.isalpha()]
+    return 2 * sum(map(bool, map(_CHARACTER.match, letters))) > len(letters)

@@ -72,15 +72,23 @@ class TextToText(Task):
             split: _pack(pairs[split], tokenizer, sequence_length, index, options["packed"])
             for index, split in enumerate(SPLITS)
         }
+        rewritten = {
+            split: tokenizer.count_rewritten(target for _, target in pairs[split])
+            for split in SPLITS
+        }
+        notes = [
+            f"{count:,} of {len(pairs[split]):,} answers of {split} have characters that the "
+            "vocabulary lacks; the model cannot write these"
+            for split, count in rewritten.items()
+            if count
+        ]
         facts = {
             "vocabulary_size": tokenizer.vocabulary_size,
             "vocabulary_fingerprint": tokenizer.fingerprint,
             f"{self.pair_name}_cut": {split: num_cut for split, (_, num_cut) in encoded.items()},
-            f"{self.pair_name}_rewritten": {
-                split: tokenizer.count_rewritten(target for _, target in pairs[split])
-                for split in SPLITS
-            },
+            f"{self.pair_name}_rewritten": rewritten,
             **source_facts,
+            "notes": [*source_facts.get("notes", ()), *notes],
         }
         # The training split is never decoded, so it needs no references.
         references = [[], *([target for _, target in pairs[split]] for split in SPLITS[1:])]

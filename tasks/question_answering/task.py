@@ -208,6 +208,14 @@ class QuestionAnswering(Task):
             facts=collect_facts(self.sources[request.kind], raw, facts),
         )
 
+    def raw_text(self, row: Mapping[str, Any], options: Options) -> str | None:
+        """Return the columns `question` and `context` with a tab between them, or the text."""
+        columns = {name.lower(): value for name, value in row.items()}
+        parts = [columns.get("question"), columns.get("context")]
+        if all(isinstance(part, str) for part in parts):
+            return "\t".join(map(str, parts))
+        return super().raw_text(row, options)
+
     def encode_raw(
         self, texts: Sequence[str], sequence_length: int, spec: Mapping[str, Any]
     ) -> Examples:

@@ -62,10 +62,12 @@ class RelationExtraction(Classification):
         "vocabulary": 8_192,
         "text_column": "",
         "label_column": "",
+        "negative_label": "",
         "neighbour_convolution": False,
         "entity_states": False,
     }
-    """`neighbour_convolution`: whether the embedding has a convolution of width 7
+    """`negative_label`: the label that is no relation, by default Other, no_relation or NA in any
+    case. `neighbour_convolution`: whether the embedding has a convolution of width 7
     (`tasks/common/neighbour_embedding.py`). `entity_states`: whether the head reads the states at
     the entities too (`tasks/relation_extraction/entity_head.py`)."""
     open_options = frozenset({"neighbour_convolution", "entity_states"})
@@ -88,10 +90,12 @@ class RelationExtraction(Classification):
         check_tokenizer_options(own)
         if request.kind == "synthetic":
             return f"synthetic-{self.version}"
-        from tasks.relation_extraction.marked_text import find_splits, read_splits
+        from tasks.relation_extraction.labels import negative_labels
+        from tasks.relation_extraction.marked_text import find_splits
 
         folder = Path(request.argument).expanduser()
-        read_splits(folder, own["text_column"], own["label_column"])
+        _, classes, _ = _read_sentences(request, own)
+        negative_labels(classes, own["negative_label"])
         return digest_paths(find_splits(folder).values())
 
     def load(self, request: SourceRequest, sequence_length: int, options: Options) -> TaskData:
@@ -100,6 +104,7 @@ class RelationExtraction(Classification):
         from tasks.common.subwords import learn_subwords
         from tasks.common.tokenization import Purpose, describe_tokenizer
         from tasks.relation_extraction.encoding import encode_sentences
+        from tasks.relation_extraction.labels import negative_labels
         from tasks.relation_extraction.marked_text import MARKERS, split_at_markers
 
         own = task_options(self, options)
@@ -130,11 +135,18 @@ class RelationExtraction(Classification):
                 "neighbour_convolution": own["neighbour_convolution"],
                 "entity_states": own["entity_states"],
                 "classes": classes,
+                "negative_labels": negative_labels(classes, own["negative_label"]),
                 "shown": [text for text, _ in sentences["test"][:NUM_SHOWN]],
             },
             sealed_spec={"shown": []},
             facts=collect_facts(self.sources[request.kind], sentences, facts),
         )
+
+    def text_columns(self) -> Sequence[str]:
+        """Return those of the tables for training."""
+        from tasks.relation_extraction.marked_text import TEXT_COLUMNS
+
+        return TEXT_COLUMNS
 
     def encode_raw(
         self, texts: Sequence[str], sequence_length: int, spec: Mapping[str, Any]
@@ -192,6 +204,7 @@ class RelationExtraction(Classification):
             predictions.argmax(axis=-1),
             np.asarray(examples.targets["entity_distance"]),
             spec["classes"],
+            spec["negative_labels"],
         )
 
 

@@ -30,7 +30,12 @@ from suite.api import (
     digest_paths,
     task_options,
 )
-from tasks.common.classification import NUM_SHOWN, Classification, add_global_mask
+from tasks.common.classification import (
+    NUM_SHOWN,
+    Classification,
+    add_global_mask,
+    check_positive_class,
+)
 
 if TYPE_CHECKING:
     from tasks.sentiment.subword_pairs import SubwordPairs
@@ -76,11 +81,13 @@ class Sentiment(Classification):
         "vocabulary": 16_384,
         "text_column": "",
         "label_column": "",
+        "positive_class": "",
         "neighbour_convolution": False,
         "pairs": 0,
         "preset": "",
     }
-    """`neighbour_convolution`: whether the embedding has a convolution of width 7
+    """`positive_class`: the class whose F1 is a metric if there are two, by default the second in
+    alphabetical order. `neighbour_convolution`: whether the embedding has a convolution of width 7
     (`tasks/common/neighbour_embedding.py`). `pairs`: the number of frequent pairs of adjacent
     subwords that are embedded too (`tasks/sentiment/subword_pairs.py`). `preset`: the folder of
     the keras-hub preset whose tokens are the units `preset`."""
@@ -153,7 +160,10 @@ class Sentiment(Classification):
             from tasks.sentiment.labelled_text import list_files, read_splits
 
             folder = Path(request.argument).expanduser()
-            read_splits(folder, own["text_column"], own["label_column"])
+            splits = read_splits(folder, own["text_column"], own["label_column"])
+            check_positive_class(
+                own["positive_class"], sorted({label for _, label in splits["train"]})
+            )
             return digest_paths(list_files(folder))
         if request.kind == "tfds":
             from tasks.common.tfds import digest_prepared
@@ -169,6 +179,7 @@ class Sentiment(Classification):
         options = task_options(self, options)
         texts, source_facts = _read_texts(request, options)
         classes = sorted({label for _, label in texts["train"]})
+        check_positive_class(options["positive_class"], classes)
         tokenizer = build_tokenizer(
             options, [text for text, _ in texts["train"]], request, Purpose.READ
         )
@@ -208,6 +219,7 @@ class Sentiment(Classification):
                 "pair_codes": pairs.codes if pairs else [],
                 "tokenizer": describe_tokenizer(tokenizer, options),
                 "classes": classes,
+                "positive_class": options["positive_class"],
                 "shown": [text for text, _ in texts["test"][:NUM_SHOWN]],
             },
             sealed_spec={"shown": []},
@@ -235,6 +247,12 @@ class Sentiment(Classification):
         rows = [ids[mask] for ids, mask in zip(token_ids, real, strict=True)]
         disturbed = disturb_rows(rows, change, tokenizer_of(spec["tokenizer"]))
         return _encode_rows(disturbed, examples.targets["labels"], token_ids.shape[1], spec)
+
+    def text_columns(self) -> Sequence[str]:
+        """Return those of the tables for training."""
+        from tasks.sentiment.labelled_text import TEXT_COLUMNS
+
+        return TEXT_COLUMNS
 
     def encode_raw(
         self, texts: Sequence[str], sequence_length: int, spec: Mapping[str, Any]

@@ -123,6 +123,12 @@ class Summarization(TextToText):
         pairs, facts = _read_pairs(request, sequence_length, own)
         return self.encode(pairs, request, sequence_length, own, facts)
 
+    def text_columns(self) -> Sequence[str]:
+        """Return those of the tables for training."""
+        from tasks.summarization.reports import TEXT_COLUMNS
+
+        return TEXT_COLUMNS
+
     def predict_trivial(self, train: Examples, examples: Examples, spec: Mapping[str, Any]) -> Any:
         """Return the first summary of train for each text."""
         import numpy as np

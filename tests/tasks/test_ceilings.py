@@ -17,7 +17,7 @@ TARGETS = {
     "emoji": ["the family 👨‍👩‍👧 waves 👋🏽 at us", "a flag 🇫🇷 in the big wind"],
     "full width": ["ＡＢＣ １２３ ，。 ｶﾀｶﾅ ﾃﾞｽ ！", "ｔｈｅ ｄｏｇ ｓｌｅｅｐｓ ｈｅｒｅ ．"],
     "japanese": ["彼は映画が好きで、今日は京都へ行きます。", "私たちはりんごを食べる。"],
-    "joiners": ["می‌خواهم به خانه بروم و بخوابم", "क्‍ष और क्ष में अंतर है", "soft\u00adhy\u00adphen a b c"],
+    "joiners": ["می‌خواهم به خانه بروم و بخوابم", "क्‍ष और क्ष में अंतर है", "so\u00adft hy\u00adphen a b"],
     "korean": ["그는 영화를 좋아하고 오늘 서울에 간다.", "우리는 사과를 먹는다."],
     "marks": [unicodedata.normalize("NFD", "Đà Nẵng và Huế là đẹp lắm"), "Z̴a̸l̷g̶o̵ t̴e̸x̷t̶ is v̴ery odd"],
     "special": [
