@@ -54,6 +54,13 @@ def test_a_perfect_summary_has_a_rouge_of_1(tmp_path, packed):
     assert data.facts["reports_rewritten"]["test"] == 0
 
 
+def test_summaries_that_rouge_cannot_compare_are_noted(tmp_path):
+    _, data = summarization_ceiling(tmp_path, [*TARGETS["chinese"], "two words"])
+    assert data.facts["notes"][1].startswith("3 of 4 summaries of test have fewer than two words")
+    _, data = summarization_ceiling(tmp_path, ["two words"])
+    assert data.facts["notes"] == []
+
+
 def test_characters_that_train_lacks_are_counted_unless_they_are_white_space(tmp_path):
     train = ["one two three four five"] * 4
     targets = ["one two three four ½", "one\ttwo\u2009three\x85four five"]

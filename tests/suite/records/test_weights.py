@@ -168,5 +168,5 @@ def test_the_name_of_an_entry_fits_one_cell_or_lists_the_runs(store, tmp_path):
 
 
 def test_a_home_without_kept_weights_says_how_to_keep_some(store):
-    with pytest.raises(RequestError, match="must be in the home.*--keep-weights"):
+    with pytest.raises(RequestError, match=r"must be in the home.*--keep-weights"):
         found(store, "vanilla")
