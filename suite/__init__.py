@@ -171,10 +171,11 @@ def read_records(
 
 
 def load_model(record: RecordSummary | str, *, home: Path | None = None) -> TrainedModel:
-    """Return the trained model of a record, or of the id of its run, whose weights were kept.
+    """Return the trained model of a record whose weights were kept.
 
-    `predict(texts)` returns a prediction for each text, and `model` is the Keras model. The call
-    imports Keras, on the backend of the training.
+    A text names a run, a folder of weights or an entry, as for `bench predict`. `predict(texts)`
+    returns a prediction for each text, and `model` is the Keras model. The call imports Keras, on
+    the backend of the training.
 
     ```python
     (record,) = suite.run(task="sentiment", architectures="vanilla", keep_weights=True)

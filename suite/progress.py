@@ -130,6 +130,7 @@ class Display:
         self.trials = trials
         self.finished = 0
         self.seconds: list[float] = []
+        self.noted: set[str] = set()
         self.active: dict[str, _Active] = {}
         self.most_active = 1
         self.waiting = False
@@ -209,6 +210,10 @@ class Display:
         )
         if problem := record.details.get("weights_problem"):
             self.surface.write(f"  its weights were not kept: {problem}")
+        for note in (record.data or {}).get("notes", ()):
+            if note not in self.noted:
+                self.noted.add(note)
+                self.surface.write(f"  {note}")
 
     def _label(self, planned: PlannedCell) -> str:
         facts = planned.ranking

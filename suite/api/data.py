@@ -95,7 +95,8 @@ class TaskData:
     labels. `sealed_spec` replaces the entries of `spec` that hold texts or answers of the test
     split, in runs that do not score it. `facts` are copied into the record; `facts["fingerprint"]`
     is required and is a hash of the raw examples in order, and of a tokenizer that is not learned
-    from them.
+    from them. `facts["notes"]`, if there are any, are sentences about the data for the user; a run
+    prints each once.
     """
 
     train: Examples

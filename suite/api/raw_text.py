@@ -36,6 +36,25 @@ class RawText:
         """
         return self.encode_raw([self.raw_example], sequence_length, spec)
 
+    @property
+    def reads_raw_text(self) -> bool:
+        """Whether the task has raw text."""
+        return type(self).encode_raw is not RawText.encode_raw
+
+    def text_columns(self) -> Sequence[str]:
+        """Return the names, in lower case, that the column of the text may have in a table."""
+        return ("text",)
+
+    def raw_text(self, row: Mapping[str, Any], options: Options) -> str | None:
+        """Return the text of a row of a table, by column; None if no column holds one.
+
+        Names of columns may have any case. The option `text_column` goes before `text_columns`.
+        """
+        columns = {name.lower(): value for name, value in row.items()}
+        names = [str(options.get("text_column", "")).lower(), *self.text_columns()]
+        found = next((columns[name] for name in names if name in columns), None)
+        return found if isinstance(found, str) else None
+
     def encode_raw(
         self, texts: Sequence[str], sequence_length: int, spec: Mapping[str, Any]
     ) -> Examples:

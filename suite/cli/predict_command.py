@@ -11,36 +11,43 @@ import click
 from suite.api.plugins import search_path_from_environment
 from suite.cli.options import home_option, json_option, make_store
 from suite.cli.unreadable import print_unreadable
-from suite.execution.prediction import predict, read_texts
+from suite.execution.prediction import predict_file
 from suite.records.weights import find_weights
 
 
 @click.command("predict")
-@click.argument("run_id", metavar="RUN_ID")
+@click.argument("model", metavar="MODEL")
 @click.argument("file", type=click.Path(path_type=Path))
 @json_option
 @home_option
-def command(run_id: str, file: Path, as_json: bool, home: str | None) -> None:
+def command(model: str, file: Path, as_json: bool, home: str | None) -> None:
     """Print the prediction of a trained model for each text of FILE, one a line.
 
-    FILE has one text a line, or is a .jsonl file whose lines have a field "text". RUN_ID is a run
-    whose weights `bench run --keep-weights` kept. A text of image_classification is the path of an
-    image, and one of question_answering is a question, a tab and its context. The command prints
-    the most likely class, the tags of the words, the bits per character of the text, the answer,
-    or the generated text; --json prints all that the task tells.
+    MODEL is a run whose weights `bench run --keep-weights` kept: its id, the name of its record's
+    file, the folder of the weights, or the name of its entry, if no other kept model has that name.
+
+    FILE has one text a line; an empty line gets an empty line. A .csv or .tsv file has a header and
+    a column "text", or as the tables that the task trains on. The lines of a .jsonl file have such
+    a field. A text of image_classification is the path of an image, and one of question_answering
+    is a question, a tab and its context. The command prints the most likely class, the tags of the
+    words, the bits per character of the text, the answer, or the generated text; --json prints all
+    that the task tells.
 
     \b
     Examples:
       bench run --task sentiment --architectures vanilla --keep-weights
-      bench predict 20260101T000000000000Z-1a2b3c reviews.txt
+      bench predict vanilla reviews.txt
+      bench predict 20260101T000000000000Z-1a2b3c reviews.csv
     """
-    kept = find_weights(make_store(home), run_id, print_unreadable)
-    for prediction in predict(kept, read_texts(file), search_path_from_environment()):
+    kept = find_weights(make_store(home), model, print_unreadable)
+    for prediction in predict_file(kept, file, search_path_from_environment()):
         print(json.dumps(prediction, ensure_ascii=False) if as_json else _line(prediction))
 
 
 def _line(prediction: Any) -> str:
-    """Return a prediction as plain text: of an object, its first field."""
+    """Return a prediction as plain text: of an object, its first field; "" for None."""
+    if prediction is None:
+        return ""
     if isinstance(prediction, dict):
         prediction = next(iter(prediction.values()))
     return " ".join(map(str, prediction)) if isinstance(prediction, list) else str(prediction)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -26,9 +27,11 @@ from suite.execution.preparation import Prepared, make_limits
 from suite.execution.quantities import parse_duration
 from suite.execution.session import Interrupted
 from suite.matrix.plan import CHANGED
+from suite.records.naming import cell_label
 from suite.records.published import local_record
 from suite.records.schema import Record
 from suite.records.store import Store
+from suite.records.weights import MOST_LISTED, has_weights
 from suite.results import MatrixPlan
 from suite.runs import choose_executor, prepare_run, run_with_display
 from suite.tracking.connection import tracking_uri
@@ -180,6 +183,8 @@ def command(
         except Interrupted as interruption:
             records, interrupted = interruption.records, True
     _print_results(records, prepared, store, dashboard=not no_dashboard)
+    if keep_weights:
+        _print_kept(records, prepared, store, named_home=home)
     if interrupted:
         without = " without --rerun" if rerun == ALL else ""
         print(f"Interrupted. The same command{without} runs the missing cells.")
@@ -209,3 +214,21 @@ def _print_results(
     uri = without_password(tracking_uri(store))
     command = "make ui" if IN_CHECKOUT else "bench ui"
     print(f"MLflow UI  {uri if uri.startswith('http') else f'{command}   (store: {uri})'}")
+
+
+def _print_kept(
+    records: Sequence[Record], prepared: Prepared, store: Store, *, named_home: str | None
+) -> None:
+    """Print the command that predicts with each kept model, or that the model cannot predict."""
+    source = click.get_current_context().get_parameter_source("home")
+    given = named_home and source is not click.core.ParameterSource.ENVIRONMENT
+    home = f" --home {shlex.quote(str(named_home))}" if given else ""
+    kept = [record for record in records if has_weights(store, record)]
+    for record in kept[:MOST_LISTED]:
+        label = cell_label(record.cell, record.ranking)
+        if prepared.tasks[str(record.cell.task)].reads_raw_text:
+            print(f"Predict    bench predict {record.run_id} FILE{home}   # {label}")
+        else:
+            print(f"Weights    {label}: the task reads no raw input, so that it cannot predict")
+    if len(kept) > MOST_LISTED:
+        print(f"           and {len(kept) - MOST_LISTED} others: see the files in {store.records}")

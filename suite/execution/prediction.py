@@ -11,11 +11,38 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from suite.api.errors import LengthwiseError
+from suite.api import task_options
+from suite.api.errors import LengthwiseError, RequestError
+from suite.api.plugins import TASKS, find_plugin
 from suite.api.weights import KeptWeights
+from suite.execution.text_files import read_texts
 
 PROGRAM = "suite.worker.predicting"
 QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3"}
+
+
+def predict_file(kept: KeptWeights, path: Path, search_path: Sequence[str]) -> list[Any]:
+    """Return the prediction of each text of a file, a JSON value; None for an empty text.
+
+    Raises:
+        LengthwiseError: the file cannot be read, the weights have changed, or the task cannot
+            predict from the texts.
+    """
+    cell = kept.cell
+    task = find_plugin(TASKS, str(cell.task), search_path)
+    if not task.reads_raw_text:
+        raise RequestError(
+            "A model predicts from a file if its task reads raw input",
+            received=f"a model of {cell.task}, whose data is generated",
+            remedy="Choose a model of another task; the page on your own data lists these",
+        )
+    texts = read_texts(path, task, task_options(task, cell.options))
+    real = [text for text in texts if text.strip()]
+    if not real:
+        return [None] * len(texts)
+    # Each text keeps its number, which an error may state.
+    found = predict(kept, [text if text.strip() else real[0] for text in texts], search_path)
+    return [value if text.strip() else None for text, value in zip(texts, found, strict=True)]
 
 
 def predict(kept: KeptWeights, texts: Sequence[str], search_path: Sequence[str]) -> list[Any]:
@@ -49,41 +76,3 @@ def predict(kept: KeptWeights, texts: Sequence[str], search_path: Sequence[str])
         raise LengthwiseError(answer["error"])
     predictions: list[Any] = answer["predictions"]
     return predictions
-
-
-def read_texts(path: Path) -> list[str]:
-    """Return the texts of a file: one a line, or the field `text` of the lines of a JSONL file.
-
-    Raises:
-        LengthwiseError: the file cannot be read, or a line of it has no text.
-    """
-    try:
-        lines = path.read_text(encoding="utf-8").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error.reason
-        raise LengthwiseError(
-            "The texts are in a file in UTF-8", received=f"{path}: {reason}"
-        ) from None
-    if lines[-1] == "":
-        lines.pop()
-    if path.suffix.lower() != ".jsonl":
-        return [line.removesuffix("\r") for line in lines]
-    return [
-        _text_of(line, f"{path}:{number}")
-        for number, line in enumerate(lines, start=1)
-        if line.strip()
-    ]
-
-
-def _text_of(line: str, place: str) -> str:
-    try:
-        row = json.loads(line)
-    except ValueError:
-        row = None
-    text = row.get("text") if isinstance(row, dict) else row
-    if not isinstance(text, str):
-        raise LengthwiseError(
-            'Each line of a JSONL file is a text in quotes, or an object with "text"',
-            received=place,
-        )
-    return text

@@ -18,7 +18,7 @@ from suite.api import (
 )
 from suite.api.errors import RequestError
 
-KINDS = {bool: "true or false", int: "a whole number", float: "a number", str: "a word"}
+KINDS = {bool: "true or false", int: "a whole number", float: "a number"}
 """Descriptions of the types that an option's default may have."""
 
 
@@ -69,6 +69,8 @@ def parse_option(name: str, text: str, default: Any) -> Any:
         value = text
     if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
+    if isinstance(default, str) and not isinstance(value, str):
+        value = text  # a class may have the name 1 or true
     if default is not None and type(value) is not type(default):
         raise RequestError(
             f"The option '{name}' is {KINDS.get(type(default), type(default).__name__)}",

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from suite.api import PROTOCOL, has_own_weights
 from suite.api.errors import HomeError, RequestError
-from suite.api.weights import KeptWeights, read_kept_weights
+from suite.api.weights import ABOUT_FILE, KeptWeights, read_kept_weights
+from suite.records.naming import cell_label
 from suite.records.schema import Record, RecordSummary
 from suite.records.store import ReportUnreadable, Store
+
+MOST_LISTED = 5
+"""The most runs that an error lists."""
 
 
 def weights_folder(store: Store, cell_id: str) -> Path:
@@ -20,21 +24,55 @@ def weights_folder(store: Store, cell_id: str) -> Path:
     return store.home / "weights" / cell_id
 
 
-def find_weights(store: Store, run_id: str, report_unreadable: ReportUnreadable) -> KeptWeights:
-    """Return the weights that a run left.
+def find_weights(store: Store, name: str, report_unreadable: ReportUnreadable) -> KeptWeights:
+    """Return the weights of a run, of a folder, or of an entry.
+
+    A run is named by its id or by its record's file, `records/<cell id>.<run id>.json`. A folder of
+    weights is named by its path, or by its own name in the home. An entry is named as in tables, or
+    by its architecture alone, if the weights of one cell are kept under that name.
 
     Raises:
-        RequestError: the home has no such run.
-        HomeError: its weights were not kept, or a later run of the cell has replaced them.
+        RequestError: the home has no such run, folder or entry, or several of the entry.
+        HomeError: the weights of the run were not kept, or a later run of the cell has replaced
+            them.
     """
+    for folder in (Path(name).expanduser(), weights_folder(store, name)):
+        if (folder / ABOUT_FILE).is_file():
+            return read_kept_weights(folder)
+    run_id = Path(name).name.removesuffix(".json").rpartition(".")[2]
     for record in store.all(report_unreadable):
         if record.run_id == run_id:
             return weights_of(store, record)
+    kept = kept_weights(store, report_unreadable)
+    for named in (
+        [(record, weights) for record, weights in kept if record.ranking.entry == name],
+        [(record, weights) for record, weights in kept if record.cell.architecture == name],
+    ):
+        if len({weights.folder for _, weights in named}) == 1:
+            return named[-1][1]
+        if named:
+            raise RequestError(
+                "The name of an entry names a model if the weights of one cell are kept under it",
+                received=f"{name}, of which {_listed(named)} are kept",
+                remedy="Name the run",
+            )
     raise RequestError(
         "The run must be in the home",
-        received=f"{run_id} in {store.home}",
-        remedy="The dashboard and the names of the files in records/ show the ids of runs",
+        received=f"{name} in {store.home}",
+        remedy=f"Name one of {_listed(kept)}"
+        if kept
+        else "Train a model with `bench run --keep-weights`",
     )
+
+
+def _listed(kept: Sequence[tuple[Record, KeptWeights]]) -> str:
+    """Return the runs of kept weights with their cells, the newest first."""
+    shown = [
+        f"{record.run_id} ({cell_label(record.cell, record.ranking)})"
+        for record, _ in sorted(kept, key=lambda one: one[0].run_id, reverse=True)
+    ]
+    others = [f"{len(shown) - MOST_LISTED} others"] if len(shown) > MOST_LISTED else []
+    return ", ".join([*shown[:MOST_LISTED], *others])
 
 
 def weights_of(store: Store, record: RecordSummary) -> KeptWeights:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from suite.api import ExamplePrediction, Examples, Form, Metric, Score, Task
+from suite.api import DataError, ExamplePrediction, Examples, Form, Metric, Score, Task
 
 NUM_SHOWN = 200
 """The number of test texts that a task keeps in `spec["shown"]`."""
@@ -24,6 +24,19 @@ def add_global_mask(features: Mapping[str, Any]) -> dict[str, Any]:
     mask = np.zeros(features["padding_mask"].shape, bool)
     mask[:, 0] = True
     return {**features, "global_mask": mask}
+
+
+def check_positive_class(name: str, classes: Sequence[str]) -> None:
+    """Check that the option `positive_class` is "" or one of two classes.
+
+    Raises:
+        DataError: the data has no such class, or more than two classes.
+    """
+    if name and (len(classes) != 2 or name not in classes):
+        raise DataError(
+            "The option 'positive_class' must be one of the two classes of the data",
+            received=f"{name!r}; the classes are {', '.join(classes[:20])}",
+        )
 
 
 class Classification(Task):
@@ -78,7 +91,8 @@ class Classification(Task):
         """Score with scikit-learn.
 
         The metrics are accuracy and macro F1, for two classes also F1 and ROC-AUC, and for more
-        than five classes top-5 accuracy.
+        than five classes top-5 accuracy. The report `positive_class` names the class of F1:
+        `spec["positive_class"]`, or the second one.
         """
         import numpy as np
         from sklearn import metrics
@@ -92,9 +106,14 @@ class Classification(Task):
                 metrics.f1_score(labels, predicted, average="macro", zero_division=0)
             ),
         }
+        reports: dict[str, Any] = {"classes": list(spec["classes"])}
         if len(class_ids) == 2:
             has_both_classes = len(np.unique(labels)) == 2
-            scores["f1"] = float(metrics.f1_score(labels, predicted, zero_division=0))
+            reports["positive_class"] = spec.get("positive_class") or spec["classes"][1]
+            positive = spec["classes"].index(reports["positive_class"])
+            scores["f1"] = float(
+                metrics.f1_score(labels, predicted, pos_label=positive, zero_division=0)
+            )
             scores["roc_auc"] = (
                 float(metrics.roc_auc_score(labels, predictions[:, 1]))
                 if has_both_classes
@@ -104,7 +123,6 @@ class Classification(Task):
             scores["top_5_accuracy"] = float(
                 metrics.top_k_accuracy_score(labels, predictions, k=5, labels=class_ids)
             )
-        reports: dict[str, Any] = {"classes": list(spec["classes"])}
         if len(class_ids) <= MAX_CONFUSION_CLASSES:
             matrix = metrics.confusion_matrix(labels, predicted, labels=class_ids)
             reports["confusion"] = matrix.tolist()

@@ -59,22 +59,36 @@ class TextToText(Task):
     ) -> TaskData:
         """Learn subwords from both sides of train, pack and encode.
 
-        The fact `<pair_name>_cut` counts the pairs of each split of which a side is cut.
+        The fact `<pair_name>_cut` counts the pairs of each split of which a side is cut, and
+        `<pair_name>_rewritten` those whose answer has characters that the vocabulary lacks.
         """
         from tasks.common.sources import collect_facts
-        from tasks.common.tokenization import learn_subwords
+        from tasks.common.subwords import learn_subwords
+        from tasks.common.tokenization import Purpose
 
         texts = [text for pair in pairs["train"] for text in pair]
-        tokenizer = learn_subwords(texts, options["vocabulary"], request, lowercase=False)
+        tokenizer = learn_subwords(texts, options["vocabulary"], request, Purpose.WRITE)
         encoded = {
             split: _pack(pairs[split], tokenizer, sequence_length, index, options["packed"])
             for index, split in enumerate(SPLITS)
         }
+        rewritten = {
+            split: tokenizer.count_rewritten(target for _, target in pairs[split])
+            for split in SPLITS
+        }
+        notes = [
+            f"{count:,} of {len(pairs[split]):,} answers of {split} have characters that the "
+            "vocabulary lacks; the model cannot write these"
+            for split, count in rewritten.items()
+            if count
+        ]
         facts = {
             "vocabulary_size": tokenizer.vocabulary_size,
             "vocabulary_fingerprint": tokenizer.fingerprint,
             f"{self.pair_name}_cut": {split: num_cut for split, (_, num_cut) in encoded.items()},
+            f"{self.pair_name}_rewritten": rewritten,
             **source_facts,
+            "notes": [*source_facts.get("notes", ()), *notes],
         }
         # The training split is never decoded, so it needs no references.
         references = [[], *([target for _, target in pairs[split]] for split in SPLITS[1:])]
@@ -98,7 +112,7 @@ class TextToText(Task):
         Raises:
             DataError: a text is empty.
         """
-        from tasks.common.tokenization import SubwordTokenizer
+        from tasks.common.subwords import SubwordTokenizer
 
         for number, text in enumerate(texts, 1):
             if not text.strip():
@@ -149,7 +163,7 @@ def decode_answers(examples: Examples, predictions: Any, spec: Mapping[str, Any]
     """Return the text of each generated answer; `predictions` (examples, length) are ids."""
     import numpy as np
 
-    from tasks.common.tokenization import SubwordTokenizer
+    from tasks.common.subwords import SubwordTokenizer
 
     rows = [
         ids

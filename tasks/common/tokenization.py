@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
+from enum import Enum
 from typing import Any
 
 import numpy as np
 
-from suite.api import RequestError, SourceRequest, atomic_write_bytes
+from suite.api import RequestError, SourceRequest
 from tasks.common.options import check_range
 
 PADDING, UNKNOWN, START, END = range(4)
@@ -21,10 +20,19 @@ FIRST_TEXT_ID = len(SPECIAL_TOKENS)
 """Lower ids are special tokens."""
 UNITS = ("subwords", "bytes", "characters", "preset")
 MIN_VOCABULARY = 100
-TEXTS_AT_ONCE = 256
-"""The most texts whose places are found at once, since the library's results take much memory."""
 SPACE = "\u2581"
 """The character by which subwords and SentencePiece write a space."""
+
+
+class Purpose(Enum):
+    """The use of a text, which decides what its subwords keep of it."""
+
+    READ = "read"
+    """The text is read alone: compatibility characters and capitals need not be told apart."""
+    MARK = "mark"
+    """A span of the text is an answer, and the subwords end where answers may end."""
+    WRITE = "write"
+    """The text is written: no character of the training split is changed or left out."""
 
 
 class Tokenizer(ABC):
@@ -68,7 +76,7 @@ class ByteTokenizer(Tokenizer):
 
     def encode(self, texts: Sequence[str]) -> list[np.ndarray]:
         """Return the bytes of each text, shifted by the number of special tokens."""
-        encoded = (text.encode("utf-8", "surrogatepass") for text in texts)
+        encoded = (text.encode("utf-8", "replace") for text in texts)
         return [
             np.frombuffer(content, np.uint8).astype(np.int32) + FIRST_TEXT_ID for content in encoded
         ]
@@ -102,7 +110,7 @@ class CharacterTokenizer(Tokenizer):
     def __init__(self, train_texts: Iterable[str]) -> None:
         counts: Counter[str] = Counter()
         for text in train_texts:
-            counts.update(text)
+            counts.update(replace_surrogates([text])[0])
         self._characters = sorted(counts)
         self._code_points = np.array([ord(character) for character in self._characters], np.int64)
         self.vocabulary_size = len(self._characters) + FIRST_TEXT_ID
@@ -110,11 +118,10 @@ class CharacterTokenizer(Tokenizer):
 
     def encode(self, texts: Sequence[str]) -> list[np.ndarray]:
         """Return the token ids of each text's characters."""
-        return [self._encode(text) for text in texts]
+        return [self._encode(text) for text in replace_surrogates(texts)]
 
     def _encode(self, text: str) -> np.ndarray:
-        utf_32 = text.encode("utf-32-le", "surrogatepass")
-        code_points = np.frombuffer(utf_32, np.uint32).astype(np.int64)
+        code_points = np.frombuffer(text.encode("utf-32-le"), np.uint32).astype(np.int64)
         indices = np.searchsorted(self._code_points, code_points)
         indices = indices.clip(max=len(self._code_points) - 1)
         known = self._code_points[indices] == code_points
@@ -131,104 +138,11 @@ class CharacterTokenizer(Tokenizer):
 
     def pieces(self) -> list[bytes]:
         """Return each character."""
-        return [b""] * FIRST_TEXT_ID + [
-            text.encode() for text in replace_surrogates(self._characters)
-        ]
+        return [b""] * FIRST_TEXT_ID + [text.encode() for text in self._characters]
 
     def state(self) -> str:
         """Return the known characters."""
         return "".join(self._characters)
-
-
-class SubwordTokenizer(Tokenizer):
-    """A token is a subword: byte-pair encoding after splitting at spaces and punctuation.
-
-    Sennrich et al. 2016, "Neural Machine Translation of Rare Words with Subword Units", implemented
-    by the `tokenizers` library.
-    """
-
-    def __init__(self, tokenizer: Any) -> None:
-        self._tokenizer = tokenizer
-        self.vocabulary_size = tokenizer.get_vocab_size()
-        self.fingerprint = hashlib.sha256(tokenizer.to_str().encode()).hexdigest()
-
-    def state(self) -> str:
-        """Return the tokenizer as JSON, for `from_json`."""
-        return str(self._tokenizer.to_str())
-
-    @classmethod
-    def from_json(cls, text: str) -> SubwordTokenizer:
-        """Return the tokenizer that `state` serialized."""
-        import tokenizers
-
-        return cls(tokenizers.Tokenizer.from_str(text))
-
-    def encode(self, texts: Sequence[str]) -> list[np.ndarray]:
-        """Return the subword ids of each text."""
-        encodings = self._tokenizer.encode_batch(replace_surrogates(texts))
-        return [np.array(encoding.ids, np.int32) for encoding in encodings]
-
-    def encode_with_places(self, texts: Sequence[str]) -> list[tuple[np.ndarray, np.ndarray]]:
-        """Return the subword ids of each text, and the characters that each subword covers.
-
-        The second array (subwords, 2) holds the first character of a subword and the one after its
-        last. A subword may cover the space before it.
-        """
-        found = []
-        for first in range(0, len(texts), TEXTS_AT_ONCE):
-            batch = replace_surrogates(texts[first : first + TEXTS_AT_ONCE])
-            found += [
-                (
-                    np.array(encoding.ids, np.int32),
-                    np.array(encoding.offsets, np.int32).reshape(-1, 2),
-                )
-                for encoding in self._tokenizer.encode_batch(batch)
-            ]
-        return found
-
-    def decode(self, rows: Sequence[Sequence[int]]) -> list[str]:
-        """Return the text of each row."""
-        text_ids = [[int(token) for token in row if token >= FIRST_TEXT_ID] for row in rows]
-        return list(self._tokenizer.decode_batch(text_ids))
-
-    def pieces(self) -> list[bytes]:
-        """Return each subword, with the space before it."""
-        found = [b""] * self.vocabulary_size
-        for subword, token in self._tokenizer.get_vocab().items():
-            if token >= FIRST_TEXT_ID:
-                found[token] = subword.replace(SPACE, " ").encode()
-        return found
-
-    def count_characters(self, token_ids: np.ndarray) -> np.ndarray:
-        """Return the number of characters in each subword, including a leading space."""
-        lengths = np.ones(self.vocabulary_size, np.int32)
-        for subword, token in self._tokenizer.get_vocab().items():
-            lengths[token] = 1 if token < FIRST_TEXT_ID else len(subword)
-        counts: np.ndarray = lengths[token_ids]
-        return counts
-
-
-def learn_subwords(
-    train_texts: Sequence[str], vocabulary_size: int, request: SourceRequest, *, lowercase: bool
-) -> SubwordTokenizer:
-    """Learn a subword tokenizer from the training split, or read it from the cache."""
-    import tokenizers
-
-    texts = replace_surrogates(train_texts)
-    settings = [tokenizers.__version__, vocabulary_size, lowercase]
-    digest = hashlib.sha256(json.dumps(settings).encode())
-    for text in texts:
-        digest.update(text.encode() + b"\0")
-    cached = None
-    if request.cache_dir:
-        cached = Path(request.cache_dir) / f"subwords-{digest.hexdigest()[:16]}.json"
-        if cached.exists():
-            return SubwordTokenizer.from_json(cached.read_text(encoding="utf-8"))
-    tokenizer = SubwordTokenizer(_train_byte_pairs(texts, vocabulary_size, lowercase))
-    if cached:
-        cached.parent.mkdir(parents=True, exist_ok=True)
-        atomic_write_bytes(cached, tokenizer.state().encode())
-    return tokenizer
 
 
 def replace_surrogates(texts: Sequence[str]) -> list[str]:
@@ -236,36 +150,15 @@ def replace_surrogates(texts: Sequence[str]) -> list[str]:
     return [text.encode("utf-8", "replace").decode() for text in texts]
 
 
-def _train_byte_pairs(texts: Sequence[str], vocabulary_size: int, lowercase: bool) -> Any:
-    from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
-
-    tokenizer = Tokenizer(models.BPE(unk_token=SPECIAL_TOKENS[UNKNOWN]))
-    steps = [normalizers.NFKC(), *([normalizers.Lowercase()] if lowercase else [])]
-    tokenizer.normalizer = normalizers.Sequence(steps)
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-        [pre_tokenizers.Metaspace(), pre_tokenizers.Punctuation("isolated")]
-    )
-    tokenizer.decoder = decoders.Metaspace()
-    trainer = trainers.BpeTrainer(
-        vocab_size=vocabulary_size,
-        special_tokens=list(SPECIAL_TOKENS),
-        show_progress=False,
-        limit_alphabet=1_000,
-    )
-    tokenizer.train_from_iterator(texts, trainer)
-    return tokenizer
-
-
 def build_tokenizer(
     options: Mapping[str, Any],
     train_texts: Sequence[str],
     request: SourceRequest,
-    *,
-    lowercase: bool = False,
+    purpose: Purpose = Purpose.WRITE,
 ) -> Tokenizer:
     """Return the tokenizer of the option `units`.
 
-    Characters and subwords are learned from the training split; `lowercase` concerns subwords.
+    Characters and subwords are learned from the training split; `purpose` concerns subwords.
     """
     units = options["units"]
     if units == "bytes":
@@ -276,7 +169,9 @@ def build_tokenizer(
         from tasks.common.preset_tokenizer import PresetTokenizer
 
         return PresetTokenizer(options["preset"])
-    return learn_subwords(train_texts, options["vocabulary"], request, lowercase=lowercase)
+    from tasks.common.subwords import learn_subwords
+
+    return learn_subwords(train_texts, options["vocabulary"], request, purpose)
 
 
 def describe_tokenizer(tokenizer: Tokenizer, options: Mapping[str, Any]) -> dict[str, str]:
@@ -295,6 +190,8 @@ def tokenizer_of(described: Mapping[str, str]) -> Tokenizer:
         from tasks.common.preset_tokenizer import PresetTokenizer
 
         return PresetTokenizer(state)
+    from tasks.common.subwords import SubwordTokenizer
+
     return SubwordTokenizer.from_json(state)
 
 

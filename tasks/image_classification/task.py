@@ -20,8 +20,9 @@ from suite.api import (
     SourceRequest,
     TaskData,
     digest_paths,
+    task_options,
 )
-from tasks.common.classification import Classification, add_global_mask
+from tasks.common.classification import Classification, add_global_mask, check_positive_class
 from tasks.common.user_folders import FolderReader, folder_of
 
 if TYPE_CHECKING:
@@ -66,6 +67,9 @@ class ImageClassification(FolderReader, Classification):
             argument_required=True,
         ),
     }
+    options = {"positive_class": ""}
+    """`positive_class`: the class whose F1 is a metric if there are two, by default the second in
+    alphabetical order."""
     shiftable_images = True
     recipe = Recipe(learning_rate=1e-3, weight_decay=0.05)
     """Weight decay and label smoothing as in Touvron et al. 2021, "Training data-efficient image
@@ -101,7 +105,9 @@ class ImageClassification(FolderReader, Classification):
         """Read the images and cut them into the patches that give the length."""
         from tasks.common.sources import collect_facts
 
+        positive_class = task_options(self, options)["positive_class"]
         splits, classes, facts = _read_images(request)
+        check_positive_class(positive_class, classes)
         table = _standardization_table(splits["train"][0])
         patch_size = LENGTHS[sequence_length]
         encoded = {
@@ -116,6 +122,7 @@ class ImageClassification(FolderReader, Classification):
             **encoded,
             spec={
                 "classes": list(classes),
+                "positive_class": positive_class,
                 "patch_size": patch_size,
                 "channels": splits["train"][0].shape[-1],
                 "border": DIGIT_BORDER if request.kind == "embedded" else 0,

@@ -183,7 +183,7 @@ class NamedEntityRecognition(FolderReader, Task):
     def encode_raw(
         self, texts: Sequence[str], sequence_length: int, spec: Mapping[str, Any]
     ) -> Examples:
-        """Encode sentences whose words are separated by spaces.
+        """Encode sentences whose words are separated by spaces or tabs, as in column files.
 
         Raises:
             Unsupported: the model reads columns, which a text lacks.
@@ -192,7 +192,9 @@ class NamedEntityRecognition(FolderReader, Task):
 
         if "columns" in spec["sizes"]:
             raise Unsupported("a model with columns=true does not tag plain words")
-        sentences = [text.split() for text in texts]
+        sentences = [
+            [word for word in text.replace("\t", " ").split(" ") if word] for text in texts
+        ]
         return encode_sentences(sentences, sequence_length, spec["names"])
 
     def readable(

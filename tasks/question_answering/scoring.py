@@ -1,7 +1,9 @@
 """Exact match and F1 of answers, as SQuAD's official scripts define them.
 
 Rajpurkar et al. 2016, "SQuAD: 100,000+ Questions for Machine Comprehension of Text", section 6.1,
-`evaluate-v1.1.py`; Rajpurkar et al. 2018, "Know What You Don't Know", `evaluate-v2.0.py`.
+`evaluate-v1.1.py`; Rajpurkar et al. 2018, "Know What You Don't Know", `evaluate-v2.0.py`. In
+scripts without spaces, a word is a character, as MLQA's script has it for Chinese (Lewis et al.
+2020, "MLQA: Evaluating Cross-lingual Extractive Question Answering").
 """
 
 from __future__ import annotations
@@ -16,14 +18,15 @@ from typing import Any
 import numpy as np
 
 from suite.api import ExamplePrediction, Examples, Score
+from tasks.common.scripts import split_words
 
 ARTICLES = re.compile(r"\b(a|an|the)\b")
 PUNCTUATION = str.maketrans("", "", string.punctuation)
 
 
 def normalize_answer(text: str) -> str:
-    """Return the text in lower case, without punctuation, articles and further spaces."""
-    return " ".join(ARTICLES.sub(" ", text.lower().translate(PUNCTUATION)).split())
+    """Return the text in lower case, without punctuation and articles, a space between words."""
+    return " ".join(split_words(ARTICLES.sub(" ", text.lower().translate(PUNCTUATION))))
 
 
 @lru_cache(maxsize=2**16)  # a split is scored once more without each of its parts

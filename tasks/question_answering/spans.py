@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from suite.api import Examples
-from tasks.common.tokenization import END, FIRST_TEXT_ID, START, UNKNOWN
+from tasks.common.tokenization import END, START
+from tasks.question_answering.scoring import normalize_answer
 
 if TYPE_CHECKING:
-    from tasks.common.tokenization import SubwordTokenizer
+    from tasks.common.subwords import SubwordTokenizer
     from tasks.question_answering.squad import Question
 
 MAX_QUESTION_TOKENS = 64
@@ -28,12 +29,17 @@ MASKED_SCORE = -1e9
 
 @dataclass(frozen=True, slots=True)
 class EncodedQuestions:
-    """Examples, and the numbers of questions, contexts and answers that the length cuts."""
+    """Examples, and the numbers of questions, contexts and answers that the length cuts.
+
+    `answers_unreachable` are the other questions of which no span of tokens is an answer: each
+    begins or ends inside a token, or is longer than `MAX_ANSWER_TOKENS`.
+    """
 
     examples: Examples
     questions_cut: int
     contexts_cut: int
     answers_cut: int
+    answers_unreachable: int
 
 
 def max_question_tokens(sequence_length: int) -> int:
@@ -64,16 +70,20 @@ def encode_questions(
     most = max_question_tokens(length)
     asked_ids = tokenizer.encode([question.text for question in questions])
     kept = []
-    questions_cut = contexts_cut = answers_cut = 0
+    questions_cut = contexts_cut = answers_cut = answers_unreachable = 0
     for question, asked in zip(questions, asked_ids, strict=True):
         ids, places = contexts[question.context]
         room = length - 2 - min(len(asked), most)
         spans = [_find_span(places, text, start) for text, start in question.answers]
-        inside = next((span for span in spans if span[1] < room), None)
+        whole = [_is_whole(question, number, places, spans[number]) for number in range(len(spans))]
+        fitting = [number for number, (_, last) in enumerate(spans) if last < room]
+        chosen = max(fitting, key=whole.__getitem__, default=None)  # the first of equals
+        inside = None if chosen is None else spans[chosen]
         questions_cut += len(asked) > most
         contexts_cut += len(ids) > room
         is_cut = bool(spans) and inside is None
         answers_cut += is_cut
+        answers_unreachable += chosen is not None and not whole[chosen]
         if not (training and is_cut):
             kept.append((asked[:most], ids[:room], places[:room], spans, inside))
     count = len(kept)
@@ -90,10 +100,7 @@ def encode_questions(
     for index, (asked, ids, places, spans, inside) in enumerate(kept):
         first = 2 + len(asked)
         stop = first + len(ids)
-        # The text may name a special token.
-        features["token_ids"][index, 1:stop] = np.concatenate(
-            [_without_special(asked), [END], _without_special(ids)]
-        )
+        features["token_ids"][index, 1:stop] = np.concatenate([asked, [END], ids])
         features["token_ids"][index, 0] = START
         features["padding_mask"][index, :stop] = True
         features["global_mask"][index, : min(GLOBAL_TOKENS, 1 + len(asked))] = True
@@ -103,7 +110,9 @@ def encode_questions(
             targets["distance"][index] = 1 + spans[0][0] if spans else 0
             targets["answer_cut"][index] = bool(spans) and inside is None
             targets["places"][index, first:stop] = places
-    return EncodedQuestions(Examples(features, targets), questions_cut, contexts_cut, answers_cut)
+    return EncodedQuestions(
+        Examples(features, targets), questions_cut, contexts_cut, answers_cut, answers_unreachable
+    )
 
 
 def _find_span(places: np.ndarray, text: str, start: int) -> tuple[int, int]:
@@ -113,8 +122,12 @@ def _find_span(places: np.ndarray, text: str, start: int) -> tuple[int, int]:
     return first, max(first, last)
 
 
-def _without_special(ids: np.ndarray) -> np.ndarray:
-    return np.where(ids < FIRST_TEXT_ID, UNKNOWN, ids)
+def _is_whole(question: Question, number: int, places: np.ndarray, span: tuple[int, int]) -> bool:
+    """Return whether an answer equals the text of the tokens that cover it."""
+    first, last = span
+    covered = question.context[places[first, 0] : places[last, 1]]
+    is_short = last - first < MAX_ANSWER_TOKENS
+    return is_short and normalize_answer(covered) == normalize_answer(question.answers[number][0])
 
 
 def mask_scores(outputs: Any, features: Any) -> Any:

@@ -149,7 +149,8 @@ class QuestionAnswering(FolderReader, Task):
             DataError: no answer of the training split fits into the sequence length.
         """
         from tasks.common.sources import collect_facts
-        from tasks.common.tokenization import learn_subwords
+        from tasks.common.subwords import learn_subwords
+        from tasks.common.tokenization import Purpose
         from tasks.question_answering.spans import encode_questions
 
         own = task_options(self, options)
@@ -157,7 +158,7 @@ class QuestionAnswering(FolderReader, Task):
         train = questions["train"]
         texts = [*dict.fromkeys(question.context for question in train)]
         texts += [question.text for question in train]
-        tokenizer = learn_subwords(texts, own["vocabulary"], request, lowercase=True)
+        tokenizer = learn_subwords(texts, own["vocabulary"], request, Purpose.MARK)
         encoded = {
             split: encode_questions(asked, tokenizer, sequence_length, training=split == "train")
             for split, asked in questions.items()
@@ -178,7 +179,10 @@ class QuestionAnswering(FolderReader, Task):
             },
             **{
                 name: {split: getattr(part, name) for split, part in encoded.items()}
-                for name in ("questions_cut", "contexts_cut", "answers_cut")
+                for name in (
+                    *("questions_cut", "contexts_cut"),
+                    *("answers_cut", "answers_unreachable"),
+                )
             },
             **source_facts,
             **self.count_left_out(request, own),
@@ -212,6 +216,14 @@ class QuestionAnswering(FolderReader, Task):
             facts=collect_facts(self.sources[request.kind], raw, facts),
         )
 
+    def raw_text(self, row: Mapping[str, Any], options: Options) -> str | None:
+        """Return the columns `question` and `context` with a tab between them, or the text."""
+        columns = {name.lower(): value for name, value in row.items()}
+        parts = [columns.get("question"), columns.get("context")]
+        if all(isinstance(part, str) for part in parts):
+            return "\t".join(map(str, parts))
+        return super().raw_text(row, options)
+
     def encode_raw(
         self, texts: Sequence[str], sequence_length: int, spec: Mapping[str, Any]
     ) -> Examples:
@@ -220,7 +232,7 @@ class QuestionAnswering(FolderReader, Task):
         Raises:
             DataError: a text is not a question and a context with a tab between them.
         """
-        from tasks.common.tokenization import SubwordTokenizer
+        from tasks.common.subwords import SubwordTokenizer
         from tasks.question_answering.spans import encode_questions
         from tasks.question_answering.squad import split_raw
 

@@ -10,7 +10,7 @@ from suite.api import DataError
 from tasks.common.labelled_tables import TABLE_SUFFIXES, read_table
 from tasks.common.sources import read_text
 from tasks.common.user_folders import find_split_paths
-from tasks.relation_extraction.labels import OTHER, classes_of, is_label, relation_of
+from tasks.relation_extraction.labels import OTHER, classes_of, is_label, is_negative
 
 MARKERS = ("<e1>", "</e1>", "<e2>", "</e2>")
 _MARKER = re.compile("(</?e[12]>)")
@@ -90,7 +90,7 @@ def read_splits(
             raise DataError("A split must hold at least one sentence", received=path)
         if split == "train":
             known = classes_of(label for _, label in rows)
-            if len(known) < 2 or not any(relation_of(label) != OTHER for label in known):
+            if len(known) < 2 or all(map(is_negative, known)):
                 raise DataError(
                     "Training sentences must have at least two labels, one of them a relation",
                     received=f"only {', '.join(known)} in {path}",

@@ -2,32 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
 from suite.api import Score
-from tasks.relation_extraction.labels import OTHER, relation_of
+from tasks.relation_extraction.labels import relation_of
 
 DISTANCES = (1, 5, 9, 17, 33)
 """The lowest distance of each range by which accuracy is reported."""
 
 
 def score_relations(
-    labels: np.ndarray, predicted: np.ndarray, distances: np.ndarray, classes: Sequence[str]
+    labels: np.ndarray,
+    predicted: np.ndarray,
+    distances: np.ndarray,
+    classes: Sequence[str],
+    negative: Collection[str],
 ) -> Score:
     """Score predicted classes (examples,); `distances` are those between the entities, in tokens.
+
+    The classes `negative` say that no relation holds.
 
     Hendrickx et al. 2010, "SemEval-2010 Task 8", section 5: the (9+1)-way evaluation with
     directionality. A relation counts both directions, and an answer is right only if its direction
     is. A wrong direction is thus a false positive and a false negative of the relation. The means
-    over relations leave out `OTHER`. As in the task's scorer, they leave out a relation of which
-    the split has no example, and its name as an answer counts as `OTHER`. Without any example of a
+    over relations leave out `negative`. As in the task's scorer, they leave out a relation of which
+    the split has no example, and its name as an answer counts as negative. Without any example of a
     relation they are None.
     """
-    relations = sorted({relation_of(label) for label in classes} - {OTHER})
+    relations = sorted({relation_of(label) for label in classes if label not in negative})
     numbers = {name: number for number, name in enumerate(relations)}
-    relation_ids = np.array([numbers.get(relation_of(label), -1) for label in classes])
+    relation_ids = np.array(
+        [-1 if label in negative else numbers[relation_of(label)] for label in classes]
+    )
     gold, answers, right = relation_ids[labels], relation_ids[predicted], labels == predicted
     present = np.unique(gold[gold >= 0]).tolist()
 
@@ -58,6 +66,7 @@ def score_relations(
                 for number, name in enumerate(_range_names())
                 if (inside := ranges == number).any()
             },
+            "negative_labels": list(negative),
             "classes": list(classes),
             "confusion": confusion.tolist(),
         },

@@ -63,10 +63,12 @@ class RelationExtraction(FolderReader, Classification):
         "vocabulary": 8_192,
         "text_column": "",
         "label_column": "",
+        "negative_label": "",
         "neighbour_convolution": False,
         "entity_states": False,
     }
-    """`neighbour_convolution`: whether the embedding has a convolution of width 7
+    """`negative_label`: the label that is no relation, by default Other, no_relation or NA in any
+    case. `neighbour_convolution`: whether the embedding has a convolution of width 7
     (`tasks/common/neighbour_embedding.py`). `entity_states`: whether the head reads the states at
     the entities too (`tasks/relation_extraction/entity_head.py`)."""
     open_options = frozenset({"neighbour_convolution", "entity_states"})
@@ -89,7 +91,10 @@ class RelationExtraction(FolderReader, Classification):
         check_tokenizer_options(own)
         if request.kind == "synthetic":
             return f"synthetic-{self.version}"
-        _read_sentences(request, own)
+        from tasks.relation_extraction.labels import negative_labels
+
+        _, classes, _ = _read_sentences(request, own)
+        negative_labels(classes, own["negative_label"])
         return digest_paths(self.list_files(folder_of(request), own))
 
     def list_files(self, folder: Path, options: Options) -> list[Path]:
@@ -101,14 +106,16 @@ class RelationExtraction(FolderReader, Classification):
     def load(self, request: SourceRequest, sequence_length: int, options: Options) -> TaskData:
         """Read the sentences, learn the tokenizer from train, and encode."""
         from tasks.common.sources import collect_facts
-        from tasks.common.tokenization import describe_tokenizer, learn_subwords
+        from tasks.common.subwords import learn_subwords
+        from tasks.common.tokenization import Purpose, describe_tokenizer
         from tasks.relation_extraction.encoding import encode_sentences
+        from tasks.relation_extraction.labels import negative_labels
         from tasks.relation_extraction.marked_text import MARKERS, split_at_markers
 
         own = task_options(self, options)
         sentences, classes, source_facts = _read_sentences(request, own)
         plain = [" ".join(split_at_markers(text)[::2]) for text, _ in sentences["train"]]
-        tokenizer = learn_subwords(plain, own["vocabulary"], request, lowercase=True)
+        tokenizer = learn_subwords(plain, own["vocabulary"], request, Purpose.READ)
         encoded = {
             split: encode_sentences([text for text, _ in examples], tokenizer, sequence_length)
             for split, examples in sentences.items()
@@ -134,11 +141,18 @@ class RelationExtraction(FolderReader, Classification):
                 "neighbour_convolution": own["neighbour_convolution"],
                 "entity_states": own["entity_states"],
                 "classes": classes,
+                "negative_labels": negative_labels(classes, own["negative_label"]),
                 "shown": [text for text, _ in sentences["test"][:NUM_SHOWN]],
             },
             sealed_spec={"shown": []},
             facts=collect_facts(self.sources[request.kind], sentences, facts),
         )
+
+    def text_columns(self) -> Sequence[str]:
+        """Return those of the tables for training."""
+        from tasks.relation_extraction.marked_text import TEXT_COLUMNS
+
+        return TEXT_COLUMNS
 
     def encode_raw(
         self, texts: Sequence[str], sequence_length: int, spec: Mapping[str, Any]
@@ -196,6 +210,7 @@ class RelationExtraction(FolderReader, Classification):
             predictions.argmax(axis=-1),
             np.asarray(examples.targets["entity_distance"]),
             spec["classes"],
+            spec["negative_labels"],
         )
 
 

@@ -30,7 +30,12 @@ from suite.api import (
     digest_paths,
     task_options,
 )
-from tasks.common.classification import NUM_SHOWN, Classification, add_global_mask
+from tasks.common.classification import (
+    NUM_SHOWN,
+    Classification,
+    add_global_mask,
+    check_positive_class,
+)
 from tasks.common.user_folders import FolderReader, folder_of
 
 if TYPE_CHECKING:
@@ -77,11 +82,13 @@ class Sentiment(FolderReader, Classification):
         "vocabulary": 16_384,
         "text_column": "",
         "label_column": "",
+        "positive_class": "",
         "neighbour_convolution": False,
         "pairs": 0,
         "preset": "",
     }
-    """`neighbour_convolution`: whether the embedding has a convolution of width 7
+    """`positive_class`: the class whose F1 is a metric if there are two, by default the second in
+    alphabetical order. `neighbour_convolution`: whether the embedding has a convolution of width 7
     (`tasks/common/neighbour_embedding.py`). `pairs`: the number of frequent pairs of adjacent
     subwords that are embedded too (`tasks/sentiment/subword_pairs.py`). `preset`: the folder of
     the keras-hub preset whose tokens are the units `preset`."""
@@ -151,7 +158,8 @@ class Sentiment(FolderReader, Classification):
     def _inspect_source(self, request: SourceRequest, own: Options) -> str | None:
         """Check the user's texts or the prepared data set; return a digest."""
         if request.kind == "files":
-            _read_texts(request, own)
+            _, classes, _ = _read_texts(request, own)
+            check_positive_class(own["positive_class"], classes)
             return digest_paths(self.list_files(folder_of(request), own))
         if request.kind == "tfds":
             from tasks.common.tfds import digest_prepared
@@ -168,12 +176,13 @@ class Sentiment(FolderReader, Classification):
     def load(self, request: SourceRequest, sequence_length: int, options: Options) -> TaskData:
         """Read the texts, build the tokenizer from train, and encode."""
         from tasks.common.sources import collect_facts
-        from tasks.common.tokenization import build_tokenizer, describe_tokenizer
+        from tasks.common.tokenization import Purpose, build_tokenizer, describe_tokenizer
 
         options = task_options(self, options)
         texts, classes, source_facts = _read_texts(request, options)
+        check_positive_class(options["positive_class"], classes)
         tokenizer = build_tokenizer(
-            options, [text for text, _ in texts["train"]], request, lowercase=True
+            options, [text for text, _ in texts["train"]], request, Purpose.READ
         )
         from_end = _from_end(options["units"], sequence_length)
         rows = {
@@ -212,6 +221,7 @@ class Sentiment(FolderReader, Classification):
                 "pair_codes": pairs.codes if pairs else [],
                 "tokenizer": describe_tokenizer(tokenizer, options),
                 "classes": classes,
+                "positive_class": options["positive_class"],
                 "shown": [text for text, _ in texts["test"][:NUM_SHOWN]],
             },
             sealed_spec={"shown": []},
@@ -239,6 +249,12 @@ class Sentiment(FolderReader, Classification):
         rows = [ids[mask] for ids, mask in zip(token_ids, real, strict=True)]
         disturbed = disturb_rows(rows, change, tokenizer_of(spec["tokenizer"]))
         return _encode_rows(disturbed, examples.targets["labels"], token_ids.shape[1], spec)
+
+    def text_columns(self) -> Sequence[str]:
+        """Return those of the tables for training."""
+        from tasks.sentiment.labelled_text import TEXT_COLUMNS
+
+        return TEXT_COLUMNS
 
     def encode_raw(
         self, texts: Sequence[str], sequence_length: int, spec: Mapping[str, Any]

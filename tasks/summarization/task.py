@@ -6,6 +6,7 @@ example while they fit, as do their summaries.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -30,6 +31,8 @@ ROUGE = {"rouge_1": "rouge1", "rouge_2": "rouge2", "rouge_l": "rougeL"}
 """The metrics, and their names in the package rouge-score."""
 MIN_TRAIN_EXAMPLES = 100
 MIN_LENGTH = 32
+UNSCORED_SHARE = 0.1
+"""The share of summaries that ROUGE-2 cannot compare from which on a note says so."""
 
 
 class Summarization(FolderReader, TextToText):
@@ -128,8 +131,14 @@ class Summarization(FolderReader, TextToText):
         """Read the texts, learn subwords from both sides of train, and encode."""
         own = task_options(self, options)
         pairs, facts = _read_pairs(request, sequence_length, own)
-        facts |= self.count_left_out(request, own)
+        facts |= {**self.count_left_out(request, own), "notes": notes_on_scripts(pairs)}
         return self.encode(pairs, request, sequence_length, own, facts)
+
+    def text_columns(self) -> Sequence[str]:
+        """Return those of the tables for training."""
+        from tasks.summarization.reports import TEXT_COLUMNS
+
+        return TEXT_COLUMNS
 
     def predict_trivial(self, train: Examples, examples: Examples, spec: Mapping[str, Any]) -> Any:
         """Return the first summary of train for each text."""
@@ -174,6 +183,20 @@ def score_summaries(answers: Sequence[str], references: Sequence[str]) -> Score:
             },
         },
     )
+
+
+def notes_on_scripts(pairs: Pairs) -> list[str]:
+    """Return a note for each scored split with many summaries that ROUGE-2 cannot compare."""
+    found = []
+    for split in ("validation", "test"):
+        summaries = [summary for _, summary in pairs[split]]
+        short = sum(len(re.findall("[a-z0-9]+", text.lower())) < 2 for text in summaries)
+        if short >= UNSCORED_SHARE * len(summaries):
+            found.append(
+                f"{short:,} of {len(summaries):,} summaries of {split} have fewer than two words "
+                "of a to z and digits, which alone ROUGE counts"
+            )
+    return found
 
 
 @lru_cache(maxsize=2**16)  # a split is scored once more without each of its parts

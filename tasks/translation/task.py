@@ -6,7 +6,8 @@ little padding. With the option `packed=False`, an example is one pair.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +31,6 @@ from tasks.common.text_to_text import (
     find_references,
 )
 from tasks.common.user_folders import FolderReader, folder_of
-
-WORDS_PER_RANGE = 10
-"""The width of the reference length ranges by which BLEU is reported."""
 
 
 class Translation(FolderReader, TextToText):
@@ -67,16 +65,26 @@ class Translation(FolderReader, TextToText):
             argument_required=True,
         ),
     }
-    options = {"vocabulary": 4_096, "source_language": "", "target_language": "", "packed": True}
+    options = {
+        "vocabulary": 4_096,
+        "source_language": "",
+        "target_language": "",
+        "packed": True,
+        "bleu_tokenizer": "",
+    }
+    """`bleu_tokenizer`: the tokenizer of sacreBLEU; by default that of the target language, such as
+    13a, and char in languages without spaces between words."""
     recipe = Recipe(learning_rate=1e-3, validations=8)
     pair_name = "sentences"
 
     def inspect(self, request: SourceRequest, options: Options) -> str | None:
         """Check the options and the user's texts or the prepared data set; return a digest."""
         from tasks.common.tokenization import check_tokenizer_options
+        from tasks.translation.bleu import check_tokenizer
 
         own = task_options(self, options)
         check_tokenizer_options(own)
+        check_tokenizer(own["bleu_tokenizer"])
         if request.kind == "files":
             from tasks.translation.parallel_text import read_pairs
 
@@ -98,10 +106,18 @@ class Translation(FolderReader, TextToText):
 
     def load(self, request: SourceRequest, sequence_length: int, options: Options) -> TaskData:
         """Read the pairs, learn subwords from both sides of train, and encode."""
+        from tasks.translation.bleu import choose_tokenizer, notes_on_short
+
         own = task_options(self, options)
         pairs, facts = _read_pairs(request, own)
-        facts |= self.count_left_out(request, own)
-        return self.encode(pairs, request, sequence_length, own, facts)
+        targets = {split: [target for _, target in some] for split, some in pairs.items()}
+        tokenizer = own["bleu_tokenizer"] or choose_tokenizer(
+            facts["languages"][1], targets.pop("train")
+        )
+        notes = notes_on_short(targets, tokenizer)
+        facts = {**facts, **self.count_left_out(request, own), "notes": notes}
+        data = self.encode(pairs, request, sequence_length, own, facts)
+        return replace(data, spec={**data.spec, "bleu_tokenizer": tokenizer})
 
     def predict_trivial(self, train: Examples, examples: Examples, spec: Mapping[str, Any]) -> Any:
         """Return empty answers."""
@@ -111,49 +127,10 @@ class Translation(FolderReader, TextToText):
 
     def score(self, examples: Examples, predictions: Any, spec: Mapping[str, Any]) -> Score:
         """Split the answers into sentences and compare these with the references."""
-        from sacrebleu.metrics import BLEU, CHRF
+        from tasks.translation.bleu import score_translations
 
         answers = decode_answers(examples, predictions, spec)
-        references = find_references(examples, spec)
-        bleu, chrf = BLEU(), CHRF()
-        bleu_score = bleu.corpus_score(answers, [references])
-        return Score(
-            {
-                "bleu": float(bleu_score.score),
-                "chrf": float(chrf.corpus_score(answers, [references]).score),
-                "brevity_penalty": float(bleu_score.bp),
-            },
-            {
-                "bleu_signature": str(bleu.get_signature()),
-                "chrf_signature": str(chrf.get_signature()),
-                "sentences": len(answers),
-                "empty_answers": sum(not answer for answer in answers),
-                "bleu_by_reference_words": _bleu_by_reference_words(answers, references),
-            },
-        )
-
-
-def _bleu_by_reference_words(
-    answers: Sequence[str], references: Sequence[str]
-) -> dict[str, dict[str, Any]]:
-    """Return BLEU and the number of sentences for each range of reference lengths."""
-    from sacrebleu.metrics import BLEU
-
-    ranges: dict[int, list[int]] = {}
-    for index, reference in enumerate(references):
-        low = (max(1, len(reference.split())) - 1) // WORDS_PER_RANGE * WORDS_PER_RANGE + 1
-        ranges.setdefault(low, []).append(index)
-    report = {}
-    for low, indices in sorted(ranges.items()):
-        some_answers, some_references = (
-            [texts[index] for index in indices] for texts in (answers, references)
-        )
-        score = BLEU().corpus_score(some_answers, [some_references]).score
-        report[f"{low}-{low + WORDS_PER_RANGE - 1}"] = {
-            "bleu": float(score),
-            "sentences": len(indices),
-        }
-    return report
+        return score_translations(answers, find_references(examples, spec), spec["bleu_tokenizer"])
 
 
 def _read_pairs(request: SourceRequest, options: Options) -> tuple[Pairs, dict[str, Any]]:

@@ -34,3 +34,15 @@ def test_the_remaining_time_counts_the_cells_that_run_at_once(monkeypatch, capsy
             display(Started(planned))
         display(Progressed(cells[at_once], {"phase": "measuring", "fraction": 0.0}))
     assert left in capsys.readouterr().out.splitlines()[-1]
+
+
+def test_a_note_on_the_data_is_shown_once(capsys):
+    request = Request(tasks=("ner",), benchmark="smoke", architectures=("bert",), seeds=(0, 1))
+    cells = expand(request, load_registry(()))
+    with Display(len(cells)) as display:
+        for planned in cells:
+            display(Started(planned))
+            data = {"notes": ["train_share=0.1 keeps 60 of 600 training examples"]}
+            display(Finished(planned, make_record(cell=planned.cell, data=data)))
+    assert len(cells) > 1
+    assert capsys.readouterr().out.count("keeps 60 of 600") == 1

@@ -50,6 +50,7 @@ TASKS = load_registry(()).tasks
         ("summarization", "key_sentences", 7, "from 1 to 6. Received: 7"),
         ("summarization", "train_examples", 99, "at least 100"),
         ("sentiment", "pairs", -1, "at least 0. Received: -1"),
+        ("translation", "bleu_tokenizer", "words", "one of 13a, char, intl, zh"),
         ("ner", "columns", True, "needs a source with columns between word and tag"),
     ],
 )

@@ -38,9 +38,17 @@ def load(job: Job, task: Task, options: Options) -> TaskData:
     """Return a cell's data: all of its splits, or a share of train if the cell says so.
 
     Cells with different shares have the same entry in the cache.
+
+    Raises:
+        DataError: the share has fewer examples than a batch.
     """
     share = job.cell.options.get("train_share", DATA_OPTIONS["train_share"])
-    return take_train_share(_load_whole(job, task, options), share, contiguous=task.contiguous)
+    return take_train_share(
+        _load_whole(job, task, options),
+        share,
+        batch_size=job.cell.batch_size,
+        contiguous=task.contiguous,
+    )
 
 
 def _load_whole(job: Job, task: Task, options: Options) -> TaskData:

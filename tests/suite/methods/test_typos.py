@@ -7,8 +7,9 @@ import pytest
 
 from suite.api import Examples
 from suite.methods.typos import NEIGHBOURS, draw_typos, misspell
+from tasks.common.subwords import learn_subwords
 from tasks.common.token_words import disturb_rows
-from tasks.common.tokenization import ByteTokenizer, CharacterTokenizer, learn_subwords
+from tasks.common.tokenization import ByteTokenizer, CharacterTokenizer, Purpose
 from tasks.ner.raw_words import disturb_words, encode_sentences
 from tasks.ner.word_features import build_word_tables, look_up, spellings
 
@@ -19,7 +20,7 @@ def subwords():
     from suite.api import SourceRequest
 
     texts = [text for text in TEXTS if text] * 3
-    return learn_subwords(texts, 200, SourceRequest("synthetic"), lowercase=True)
+    return learn_subwords(texts, 200, SourceRequest("synthetic"), Purpose.READ)
 
 
 TOKENIZERS = {

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 
 import pytest
 
 from suite import doctor
-from suite.api import HomeError, Job, LengthwiseError, Recipe
+from suite.api import HomeError, Job, Recipe, RequestError
 from suite.api.weights import MAX_WEIGHTS_BYTES, WEIGHTS_FILE, write_about
-from suite.execution.prediction import read_texts
 from suite.matrix.expansion import expand
 from suite.matrix.model_sizes import MODEL_SIZES
 from suite.matrix.plan import plan
@@ -18,9 +16,11 @@ from suite.matrix.registry import load_registry
 from suite.matrix.request import Request
 from suite.records.store import Store, ignore_unreadable
 from suite.records.weights import (
+    find_weights,
     has_weights,
     keep_weights,
     superseded_weights,
+    weights_folder,
     weights_of,
 )
 from tests.suite.records.test_store import make_record
@@ -132,25 +132,41 @@ def test_weights_are_counted_and_deleted(bench, store, planned, tmp_path):
     assert store.count() == 2, "no record is deleted"
 
 
-def test_texts_are_lines_or_fields_of_json_lines(tmp_path):
-    plain, lines = tmp_path / "texts.txt", tmp_path / "texts.jsonl"
-    plain.write_bytes("first\r\n\nthird é".encode())
-    assert read_texts(plain) == ["first", "", "third é"]
-    lines.write_text('"a"\n\n' + json.dumps({"text": "b\nc", "id": 1}) + "\n")
-    assert read_texts(lines) == ["a", "b\nc"]
+def found(store, name):
+    return find_weights(store, str(name), ignore_unreadable).cell
 
 
-@pytest.mark.parametrize("line", ["{}", "3", "not json", '{"text": 3}'])
-def test_a_line_without_a_text_is_refused_with_its_place(tmp_path, line):
-    path = tmp_path / "texts.jsonl"
-    path.write_text(f'"a"\n{line}\n')
-    with pytest.raises(LengthwiseError, match=r"texts\.jsonl:2"):
-        read_texts(path)
+def test_kept_weights_are_found_by_run_file_folder_or_entry(store, planned, tmp_path):
+    cell = planned.cell
+    record = make_record(
+        cell=cell, ranking=planned.ranking, details=keep(store, cell, tmp_path), minutes=1
+    )
+    store.write(make_record(cell=cell, ranking=planned.ranking))
+    path = store.write(record) or store.path_of(record)
+    folder = weights_folder(store, cell.id)
+    names = (record.run_id, path, path.name, path.stem, folder, cell.id, planned.ranking.entry)
+    for name in names:
+        assert found(store, name) == cell, name
 
 
-def test_a_file_that_cannot_be_read_is_one_line(tmp_path):
-    with pytest.raises(LengthwiseError, match="No such file"):
-        read_texts(tmp_path / "none.txt")
-    (tmp_path / "binary.txt").write_bytes(b"\xff\xfe")
-    with pytest.raises(LengthwiseError, match="UTF-8"):
-        read_texts(tmp_path / "binary.txt")
+def test_the_name_of_an_entry_fits_one_cell_or_lists_the_runs(store, tmp_path):
+    request = replace(REQUEST, seeds=(0, 1), options={"norm": "pre"})
+    runs = []
+    for number, planned in enumerate(expand(request, load_registry(()))):
+        (tmp_path / str(number)).mkdir()
+        details = keep(store, planned.cell, tmp_path / str(number))
+        runs.append(make_record(cell=planned.cell, ranking=planned.ranking, details=details))
+        store.write(runs[-1])
+        if not number:
+            assert found(store, planned.ranking.entry) == found(store, "vanilla") == planned.cell
+    for name in (runs[0].ranking.entry, "vanilla"):
+        with pytest.raises(RequestError, match="Name the run") as caught:
+            found(store, name)
+        assert all(run.run_id in str(caught.value) for run in runs)
+    with pytest.raises(RequestError, match=rf"must be in the home.*{runs[1].run_id}"):
+        found(store, "longformer")
+
+
+def test_a_home_without_kept_weights_says_how_to_keep_some(store):
+    with pytest.raises(RequestError, match=r"must be in the home.*--keep-weights"):
+        found(store, "vanilla")

@@ -19,6 +19,10 @@ from tasks.question_answering.scoring import compare_answers, normalize_answer
         ("“quoted”", "“quoted”"),
         ("A-Team", "ateam"),
         ("the-end", "theend"),
+        ("北京大学", "北 京 大 学"),
+        ("北京 大学", "北 京 大 学"),
+        ("iPhone手机", "iphone 手 机"),
+        ("서울 대학교", "서울 대학교"),
     ],
 )
 def test_answers_lose_case_punctuation_articles_and_spaces(text, normal):
@@ -37,6 +41,9 @@ def test_answers_lose_case_punctuation_articles_and_spaces(text, normal):
         ("noon", ("at noon", "noon"), 1, 1),
         ("", ("noon",), 0, 0),
         ("the", ("noon",), 0, 0),
+        ("北京大学", ("北京",), 0, 2 / 3),
+        ("北京", ("北京",), 1, 1),
+        ("กรุงเทพ", ("กรุง",), 0, 2 * 4 / 11),
     ],
 )
 @pytest.mark.parametrize("unanswerable", [False, True])

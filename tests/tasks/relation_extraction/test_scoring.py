@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tasks.relation_extraction.labels import classes_of, is_label, relation_of
+from suite.api import DataError
+from tasks.relation_extraction.labels import classes_of, is_label, negative_labels, relation_of
 from tasks.relation_extraction.scoring import score_relations
 
 CAUSE, EFFECT = "Cause-Effect(e1,e2)", "Cause-Effect(e2,e1)"
@@ -14,13 +15,13 @@ OTHER = "Other"
 CLASSES = classes_of([CAUSE, WHOLE, OTHER])
 
 
-def score(pairs, distances=None):
+def score(pairs, distances=None, classes=CLASSES, negative=(OTHER,)):
     """Score pairs of (expected, answer)."""
     labels, predicted = (
-        np.array([CLASSES.index(label) for label in part]) for part in zip(*pairs, strict=True)
+        np.array([classes.index(label) for label in part]) for part in zip(*pairs, strict=True)
     )
     distances = np.ones(len(labels), int) if distances is None else np.array(distances)
-    return score_relations(labels, predicted, distances, CLASSES)
+    return score_relations(labels, predicted, distances, classes, negative)
 
 
 def test_both_directions_of_a_relation_are_counted_together():
@@ -103,3 +104,23 @@ def test_labels_are_relations_with_directions():
     assert classes_of([CAUSE, "sibling", OTHER, CAUSE]) == [CAUSE, EFFECT, OTHER, "sibling"]
     assert is_label(CAUSE) and is_label("sibling")
     assert not is_label("Cause-Effect(e1, e2)") and not is_label("Cause-Effect(e1,e1)")
+
+
+@pytest.mark.parametrize("negative", ["Other", "other", "NO_RELATION", "no relation", "NA", "na"])
+def test_the_usual_labels_of_no_relation_are_recognized(negative):
+    classes = sorted(["sibling", "spouse", negative])
+    assert negative_labels(classes) == [negative]
+    pairs = [("sibling", "sibling"), (negative, negative), (negative, "spouse")]
+    found = score(pairs, classes=classes, negative=negative_labels(classes))
+    assert set(found.reports["by_relation"]) == {"sibling"}
+    assert found.metrics["relation_f1_macro"] == 1.0
+    assert found.reports["negative_labels"] == [negative]
+
+
+def test_an_option_names_another_label_of_no_relation():
+    classes = ["Other", "sibling", "unrelated"]
+    assert negative_labels(classes, "unrelated") == ["unrelated"]
+    with pytest.raises(DataError, match="'none'; train has: Other, sibling, unrelated"):
+        negative_labels(classes, "none")
+    with pytest.raises(DataError, match=r"at least one label of a relation.*only NA, Other"):
+        negative_labels(["NA", "Other"])

@@ -1,4 +1,4 @@
-"""The share of the training examples: nested, never empty, and nothing else changes."""
+"""The share of the training examples: nested, at least a batch, and nothing else changes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import itertools
 import numpy as np
 import pytest
 
-from suite.api import Examples, TaskData
+from suite.api import DataError, Examples, TaskData
 from suite.worker.data import encoded
 from suite.worker.data.train_share import take_train_share
 from tests.suite.worker.data.test_encoded import CountingTask, entries, job
@@ -27,7 +27,7 @@ def make_data(count=COUNT):
 
 
 def taken(share, *, contiguous=False, count=COUNT):
-    data = take_train_share(make_data(count), share, contiguous=contiguous)
+    data = take_train_share(make_data(count), share, batch_size=10, contiguous=contiguous)
     rows = data.train.targets["labels"]
     assert (data.train.features["token_ids"][:, 0] == rows).all()
     assert data.train.num_examples == len(rows) == data.facts["train_share_examples"]
@@ -48,22 +48,25 @@ def test_the_share_of_a_stream_is_its_beginning():
 
 
 @pytest.mark.parametrize("contiguous", [False, True])
-def test_at_least_one_example_is_left(contiguous):
-    assert len(taken(0.01, contiguous=contiguous, count=3)) == 1
+def test_a_share_with_less_than_a_batch_is_refused(contiguous):
+    said = "keeps 9 of 1,000 training examples, and a batch has 10"
+    with pytest.raises(DataError, match=f"at least one batch.*{said}"):
+        taken(0.009, contiguous=contiguous)
 
 
 def test_validation_test_and_spec_stay_and_the_whole_is_the_data_itself():
     data = make_data()
-    less = take_train_share(data, 0.1, contiguous=False)
+    less = take_train_share(data, 0.1, batch_size=100, contiguous=False)
     assert less.validation is data.validation and less.test is data.test
     assert less.spec is data.spec and less.facts["fingerprint"] == "f"
-    assert take_train_share(data, 1.0, contiguous=False) is data
+    assert less.facts["notes"] == ["train_share=0.1 keeps 100 of 1,000 training examples"]
+    assert take_train_share(data, 1.0, batch_size=2_000, contiguous=False) is data
 
 
 def test_a_cell_gets_its_share_and_all_shares_have_one_entry_in_the_cache(job):
     task = CountingTask()
     less = dataclasses.replace(
-        job, cell=dataclasses.replace(job.cell, options={"train_share": 0.5})
+        job, cell=dataclasses.replace(job.cell, options={"train_share": 0.5}, batch_size=2)
     )
     for _ in range(2):
         whole, half = encoded.load(job, task, {}), encoded.load(less, task, {})
