@@ -15,8 +15,9 @@ class TransformerXl(Architecture):
 
     A narrower feed-forward network compensates for the parameters of the distance projection. A
     position of the encoder form attends to its whole segment, at signed distances, and to the
-    memory on its left. In the encoder-decoder form only the decoder has a segment memory; the
-    encoder's single segment is the whole source.
+    memory on its left. A position that is decoded alone attends to itself and to the memory. In the
+    encoder-decoder form only the decoder has a segment memory; the encoder's single segment is the
+    whole source.
     """
 
     version = 2
@@ -26,6 +27,7 @@ class TransformerXl(Architecture):
     inputs = frozenset(Inputs)
     claimed_time = "n"
     claimed_memory = "n"
+    part_dependent_layout = True
     options = {"segment": 128, "memory": 128}
 
     def unsupported_reason(self, request: BuildRequest) -> str | None:

@@ -7,7 +7,7 @@ from functools import lru_cache
 
 import pytest
 
-from suite.api import Form, Inputs
+from suite.api import Form
 from suite.api.conformance import CheckResult, Verdict
 from suite.matrix.registry import load_registry
 from suite.worker.conformance import decoding
@@ -16,33 +16,43 @@ from suite.worker.conformance.kit import checks_of
 from suite.worker.conformance.passes import (
     Finding,
     NotApplicable,
+    batch_members_do_not_mix,
+    bfloat16_is_near_float32,
     gradients_reach_every_weight,
     longer_sequences_run,
     padding_does_not_leak,
     shape_is_batch_length_width,
+    training_equals_evaluation,
 )
-from suite.worker.conformance.subjects import Subject, cases_of, find_request, main_inputs
+from suite.worker.conformance.subjects import (
+    LENGTH,
+    Case,
+    Subject,
+    cases_of,
+    find_request,
+    main_inputs,
+)
 
 ARCHITECTURES = load_registry().architectures.plugins
 REAL = 13
 """The number of real positions of a padded example."""
-Case = tuple[str, Form, Inputs]
+NamedCase = tuple[str, Case]
+"""An architecture's name and one of its cases."""
 
 
-def is_tested(case: Case) -> bool:
-    """One backend tests every kind of input: input layers are Keras's own."""
-    name, form, inputs = case
-    main = form is not Form.ENCODER or inputs is main_inputs(ARCHITECTURES[name])
-    return BACKEND == "tensorflow" or main
+def has_main_inputs(name: str, case: Case) -> bool:
+    """Return whether the inputs are the first kind that the architecture accepts."""
+    return case.form is not Form.ENCODER or case.inputs is main_inputs(ARCHITECTURES[name])
 
 
+# One backend tests every kind of input: input layers are Keras's own.
 CASES = [
-    case
+    (name, case)
     for name, architecture in ARCHITECTURES.items()
-    for case in ((name, form, inputs) for form, inputs in cases_of(architecture))
-    if is_tested(case)
+    for case in cases_of(architecture)
+    if BACKEND == "tensorflow" or has_main_inputs(name, case)
 ]
-ENCODERS = sorted({name for name, form, _ in CASES if form is Form.ENCODER})
+ENCODERS = sorted({name for name, case in CASES if case.form is Form.ENCODER})
 
 MIXED_AS_ANOTHER = ("bert", "full_attention", "hub", "identity", "linformer", "llama", "t5", "vit")
 """Their layers mix as those of another architecture do: by one or two matrix products."""
@@ -58,9 +68,17 @@ OF_EVERY_CASE = (
     decoding.the_state_has_its_declared_size,
 )
 """The checks that are quick in forms and with inputs whose layers another case checks in full."""
+AT_LENGTH = (
+    padding_does_not_leak,
+    batch_members_do_not_mix,
+    training_equals_evaluation,
+    decoding.decoding_in_steps_equals_the_full_pass,
+)
+"""The checks that are quick at the long length: a boundary of chunks or blocks can break these."""
 ON_JAX = (
     shape_is_batch_length_width,
     padding_does_not_leak,
+    bfloat16_is_near_float32,
     gradients_reach_every_weight,
     decoding.padding_of_the_source_does_not_leak,
     decoding.decoding_in_steps_equals_the_full_pass,
@@ -69,30 +87,35 @@ ON_JAX = (
 """The checks that are quick on JAX, which compiles each shape: a backend can break these."""
 
 
-def checks_of_passes(of_encoders: bool) -> dict[str, tuple[Case, Callable[[Subject], Finding]]]:
+def checks_of_passes(
+    of_encoders: bool,
+) -> dict[str, tuple[NamedCase, Callable[[Subject], Finding]]]:
     """Return each case of encoders, or of the other forms, with each of its checks."""
     return {
-        "-".join([*case, check.__name__]): (case, check)
-        for case in CASES
-        if (case[1] is Form.ENCODER) is of_encoders
-        for check in checks_of(ARCHITECTURES[case[0]], case[1])
+        "-".join([name, *case.name.split(", "), check.__name__]): ((name, case), check)
+        for name, case in CASES
+        if (case.form is Form.ENCODER) is of_encoders
+        for check in checks_of(ARCHITECTURES[name], case.form, case.length)
     }
 
 
-def is_quick(case: Case, check: Callable[[Subject], Finding]) -> bool:
+def is_quick(named: NamedCase, check: Callable[[Subject], Finding]) -> bool:
     """Return whether a check of a case can find what no other quick check would.
 
     `vanilla` has all checks of its main inputs. The layers of other inputs are Keras's own, and the
     decoder of an encoder-decoder has the layers of a decoder.
     """
-    name, form, inputs = case
+    name, case = named
+    form = case.form
     is_part = form is Form.DECODER and Form.ENCODER_DECODER in ARCHITECTURES[name].forms
     if BACKEND == "jax":
         is_shared = form is Form.ENCODER and name in OF_SHARED_LAYERS
-        return check in ON_JAX and not (is_part or is_shared)
-    is_main = form is not Form.ENCODER or inputs is main_inputs(ARCHITECTURES[name])
+        return check in ON_JAX and case.length == LENGTH and not (is_part or is_shared)
+    is_main = has_main_inputs(name, case)
     if name == "vanilla" and is_main:
         return True
+    if case.length != LENGTH:
+        return check in AT_LENGTH and not is_part and name not in MIXED_AS_ANOTHER
     return check in OF_EVERY_CASE or (is_main and not is_part and check not in IMPLIED)
 
 
@@ -110,10 +133,10 @@ def slow_on_jax_unless(is_quick: bool, *values: object) -> object:
 
 
 @lru_cache(maxsize=1)
-def subject_of(case: Case) -> Subject:
+def subject_of(named: NamedCase) -> Subject:
     """Return the subject of a case; the checks of one case follow each other and share it."""
-    name, form, inputs = case
-    return Subject(ARCHITECTURES[name], find_request(ARCHITECTURES[name], form, inputs))
+    name, case = named
+    return Subject(ARCHITECTURES[name], find_request(ARCHITECTURES[name], *case))
 
 
 def assert_passes(check: Callable[..., Finding], *given: object) -> None:

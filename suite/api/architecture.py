@@ -82,13 +82,21 @@ class Architecture(ABC):
 
     An example is a sequence that is sorted and split into chunks. Then adding padding changes which
     real positions attend to each other, and in causal forms later tokens change which earlier
-    tokens are visible.
+    tokens are visible. Training may draw another layout for each call.
     """
     length_dependent_layout: bool = False
     """Whether the attended positions depend on the length of the input, padding included.
 
     An example is a layout with random blocks. Then adding padding changes which real positions
     attend to each other. The values at padded positions still change nothing.
+    """
+
+    part_dependent_layout: bool = False
+    """Whether the attended positions depend on the parts in which a sequence is decoded.
+
+    An example is a memory of fixed size between segments: within its segment, a position sees more
+    of the past than if it is decoded alone. Then decoding in steps equals the full pass only where
+    the memory holds the whole past.
     """
 
     def build(self, request: BuildRequest) -> Any:

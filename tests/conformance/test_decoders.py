@@ -21,8 +21,8 @@ DECODERS = [name for name, part in ARCHITECTURES.items() if part.forms == {Form.
 
 @pytest.mark.parametrize("name", [slow_unless(is_quick(*CHECKS[name]), name) for name in CHECKS])
 def test_a_check_of_a_decoder_passes(name):
-    case, check = CHECKS[name]
-    assert_passes(check, subject_of(case))
+    named, check = CHECKS[name]
+    assert_passes(check, subject_of(named))
 
 
 @pytest.mark.parametrize("check", OF_MODELS)

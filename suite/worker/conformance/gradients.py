@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import Any
 
 import keras
@@ -30,19 +31,35 @@ def differentiate(
     return float(value), arrays
 
 
-def run(function: Callable[..., Any], *arrays: Any) -> np.ndarray:
+def run(function: Callable[..., Any], *arrays: Any, compiled: bool | None = None) -> np.ndarray:
     """Run a function of arrays, or of None, and return its first output as an array.
 
-    On JAX the function is compiled as a whole: separate operations would compile for each shape.
+    By default, JAX alone compiles the function as a whole: separate operations would compile for
+    each shape.
     """
-    if BACKEND == "jax":
+    if BACKEND == "jax" and compiled is not False:
         import jax
 
-        function = jax.jit(function)
+        function = jax.jit(_without_side_effects(function))
+    elif BACKEND == "tensorflow" and compiled:
+        import tensorflow as tf
+
+        function = tf.function(function, autograph=False)
     outputs = function(*tensors(*arrays))
     first = outputs[0] if isinstance(outputs, tuple | list) else outputs
     array: np.ndarray = ops.convert_to_numpy(ops.stop_gradient(first))
     return array
+
+
+@lru_cache(maxsize=8)
+def _without_side_effects(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function that changes no variable, which JAX can compile: always the same one."""
+
+    def pure(*arrays: Any) -> Any:
+        with keras.StatelessScope():
+            return function(*arrays)
+
+    return pure
 
 
 def create_weights(function: Callable[..., Any], *arrays: Any) -> None:

@@ -1,4 +1,4 @@
-"""Checks of whole passes: shapes, padding, the batch, order and gradients.
+"""Checks of whole passes: shapes, padding, the batch, repetition, training, precision, gradients.
 
 Each check takes a subject and returns a finding, or raises `NotApplicable`. The name of a check is
 that of its function. Figures are differences of hidden states relative to their root mean square.
@@ -14,13 +14,17 @@ import numpy as np
 from keras import ops
 
 from suite.api import Form
-from suite.worker.conformance.gradients import differentiate
-from suite.worker.conformance.subjects import Subject
+from suite.worker.conformance.gradients import BACKEND, differentiate
+from suite.worker.conformance.subjects import BATCH, Subject, dtype_policy
 
 EQUAL = 1e-5
 """The largest difference of hidden states that are equal but for rounding in float32."""
+ROUNDED = 1e-4
+"""The largest difference where a compiler takes the same sums in another order."""
 DIFFERENT = 1e-3
 """The least difference of hidden states that differ."""
+NEAR = 0.1
+"""The largest distance of a median position in half precision, relative to its size in float32."""
 WITHOUT_GRADIENT = "key/bias"
 """The bias of attention keys adds one number to all scores of a query: it has no gradient."""
 
@@ -44,15 +48,7 @@ Check = Callable[[Subject], Finding]
 
 def shape_is_batch_length_width(subject: Subject) -> Finding:
     """Hidden states have the shape (batch, length, width), and are finite."""
-    values = subject.values(2)
-    if subject.form is Form.DECODER:
-        found = subject.decode(values)
-    else:
-        found = subject.encode(values, np.ones(subject.mask.shape, bool))
-    expected = (2, subject.length, subject.request.model_size.width)
-    if found.shape != expected:
-        return Finding(1.0, high=0.0, reason=f"the shape is {found.shape} instead of {expected}")
-    return Finding(float(np.sum(~np.isfinite(found))), high=0.0, reason="values are not finite")
+    return _has_shape(subject, subject.states(subject.values()), subject.length)
 
 
 def longer_sequences_run(subject: Subject) -> Finding:
@@ -61,23 +57,32 @@ def longer_sequences_run(subject: Subject) -> Finding:
         raise NotApplicable(f"it {reason}")
     length = 2 * subject.length
     values = subject.values(1, length=length)
-    if subject.form is Form.DECODER:
-        found = subject.decode(values)
-    else:
-        found = subject.encode(values, np.ones((1, length), bool))
-    expected = (1, length, subject.request.model_size.width)
+    decodes = subject.form is Form.DECODER
+    return _has_shape(
+        subject, subject.decode(values) if decodes else subject.encode(values), length
+    )
+
+
+def _has_shape(subject: Subject, found: np.ndarray, length: int) -> Finding:
+    expected = (len(found), length, subject.request.model_size.width)
     if found.shape != expected:
         return Finding(1.0, high=0.0, reason=f"the shape is {found.shape} instead of {expected}")
     return Finding(float(np.sum(~np.isfinite(found))), high=0.0, reason="values are not finite")
 
 
 def padding_does_not_leak(subject: Subject) -> Finding:
-    """Other values at padded positions change no real position."""
-    mask, values = subject.mask, subject.values(2)
-    others = values.copy()
-    others[0, subject.real :] = subject.values(1, seed=9)[0, subject.real :]
-    first, second = subject.encode(values, mask), subject.encode(others, mask)
-    return Finding(difference(second[mask], first[mask]), high=EQUAL)
+    """Other values at padded positions change no real position, in training neither."""
+    mask, values = subject.mask, subject.values()
+    given = mask if values.ndim == 2 else mask[:, :, None]
+    others = np.where(given, values, subject.values(seed=9))
+    leaks = []
+    for training in (False, True):
+        found = []
+        for each in (values, others):
+            with subject.restored():  # both passes in training draw the same numbers
+                found.append(subject.states(each, mask, training=training)[mask])
+        leaks.append(difference(*found))
+    return Finding(float(np.max(leaks)), high=EQUAL)
 
 
 def adding_padding_changes_nothing(subject: Subject) -> Finding:
@@ -94,30 +99,89 @@ def adding_padding_changes_nothing(subject: Subject) -> Finding:
 
 def batch_members_do_not_mix(subject: Subject) -> Finding:
     """Each member of a batch has the hidden states that it has alone."""
-    values, mask = subject.values(3), np.ones((3, subject.length), bool)
-    together = subject.encode(values, mask)
-    alone = [subject.encode(values[i : i + 1], mask[:1]) for i in range(3)]
-    return Finding(difference(together, np.concatenate(alone)), high=EQUAL)
+    values, mask = subject.values(), subject.mask
+    together = subject.states(values, mask)
+    alone = [subject.states(values[i : i + 1], mask[i : i + 1]) for i in range(len(mask))]
+    return Finding(difference(together[mask], np.concatenate(alone)[mask]), high=EQUAL)
 
 
 def order_matters(subject: Subject) -> Finding:
     """The reversed input has other hidden states than the reversed ones of the input."""
     if subject.architecture.control:
         raise NotApplicable("it is a control")
-    values, mask = subject.values(1), np.ones((1, subject.length), bool)
-    forward = subject.encode(values, mask)
-    backward = subject.encode(values[:, ::-1], mask)[:, ::-1]
+    values = subject.values(1)
+    forward, backward = subject.encode(values), subject.encode(values[:, ::-1])[:, ::-1]
     return Finding(difference(backward, forward), low=DIFFERENT, reason="the order is ignored")
+
+
+def the_same_call_gives_the_same(subject: Subject) -> Finding:
+    """A call has the same result again, after others and at once, in training too.
+
+    In training, a layout that depends on the content may be drawn anew for each call.
+    """
+    mask, values, others = subject.mask, subject.values(), subject.values(seed=8)
+
+    def call(inputs: np.ndarray, training: bool) -> np.ndarray:
+        return subject.states(inputs, mask, training=training)[mask]
+
+    differences, first = [], {}
+    for training in (False, True):
+        first[training] = call(values, training)
+        call(others, training)
+        again = [call(values, training) for _ in range(2)]
+        if not (training and subject.architecture.content_dependent_layout):
+            differences += [difference(each, first[training]) for each in again]
+    differences.append(difference(call(values, False), first[False]))
+    reason = "a call changes a later one"
+    return Finding(float(np.max(differences)), high=EQUAL, reason=reason)
+
+
+def training_equals_evaluation(subject: Subject) -> Finding:
+    """Without dropout, a pass in training has the hidden states of evaluation."""
+    if subject.architecture.content_dependent_layout:
+        raise NotApplicable("it declares content_dependent_layout: training may draw another")
+    mask, values = subject.mask, subject.values()
+    found, expected = (subject.states(values, mask, training=part)[mask] for part in (True, False))
+    return Finding(difference(found, expected), high=EQUAL)
+
+
+def compiled_equals_eager(subject: Subject) -> Finding:
+    """A compiled pass has the hidden states of separate operations."""
+    if BACKEND == "torch":
+        raise NotApplicable("PyTorch runs separate operations")
+    mask, values = subject.mask, subject.values()
+    found, expected = (subject.states(values, mask, compiled=part)[mask] for part in (True, False))
+    return Finding(difference(found, expected), high=ROUNDED)
+
+
+def bfloat16_is_near_float32(subject: Subject) -> Finding:
+    """In mixed bfloat16, hidden states are finite and near those in float32."""
+    return near_float32(subject, "mixed_bfloat16")
+
+
+def near_float32(subject: Subject, policy: str) -> Finding:
+    """Return how far the hidden states of a dtype policy are from those in float32.
+
+    The figure is that of the median position: rounding may change the layout of a few.
+    """
+    mask, values = subject.mask, subject.values()
+    with dtype_policy(policy):  # the same seed gives the same weights, in float32
+        rounded = Subject(subject.architecture, subject.request).states(values, mask)
+    if not np.isfinite(rounded.astype("float32")).all():
+        return Finding(float("nan"), high=NEAR, reason="values are not finite")
+    exact, found = subject.states(values, mask)[mask], rounded.astype("float32")[mask]
+    distances = np.linalg.norm(found - exact, axis=-1) / np.linalg.norm(exact, axis=-1)
+    return Finding(float(np.median(distances)), high=NEAR)
 
 
 def gradients_reach_every_weight(subject: Subject) -> Finding:
     """Each trainable weight has a gradient that is not zero."""
     size = subject.request.model_size
-    values, mask = subject.values(2), np.ones((2, subject.length), bool)
-    aim = np.random.default_rng(5).normal(size=(2, subject.length, size.width)).astype("float32")
+    values, mask = subject.values(), np.ones((BATCH, subject.length), bool)
+    aim = np.random.default_rng(5).normal(size=(*mask.shape, size.width)).astype("float32")
 
     def loss() -> Any:
-        states = _trained_states(subject, values, mask)
+        states = subject.compute(values, mask, training=True)
         return ops.sum(states * ops.convert_to_tensor(aim))
 
     weights = subject.backbone.trainable_weights
@@ -132,17 +196,6 @@ def gradients_reach_every_weight(subject: Subject) -> Finding:
     return Finding(float(len(missing)), high=0.0, reason=reason)
 
 
-def _trained_states(subject: Subject, values: np.ndarray, mask: np.ndarray) -> Any:
-    """Return the hidden states of a training pass through the whole backbone."""
-    backbone, encoded = subject.backbone, {}
-    if subject.form is not Form.DECODER:
-        states, _ = backbone.encode(values, padding_mask=mask, training=True)
-        if subject.form is Form.ENCODER:
-            return states[:, subject.extra_positions :]
-        encoded = {"encoder_output": states, "encoder_mask": mask}
-    return backbone.decode(values, training=True, **encoded)[0]
-
-
 def difference(found: np.ndarray, expected: np.ndarray) -> float:
     """Return the largest difference, relative to the root mean square of the expected."""
     scale = float(np.sqrt(np.mean(np.square(expected, dtype="float64"))))
@@ -150,9 +203,14 @@ def difference(found: np.ndarray, expected: np.ndarray) -> float:
     return largest / scale if scale else largest
 
 
-OF_ENCODERS: Sequence[Check] = (
+OF_EVERY_FORM: Sequence[Check] = (
     padding_does_not_leak,
-    adding_padding_changes_nothing,
     batch_members_do_not_mix,
-    order_matters,
+    the_same_call_gives_the_same,
+    training_equals_evaluation,
+    compiled_equals_eager,
+    bfloat16_is_near_float32,
+    gradients_reach_every_weight,
 )
+"""The checks of whole passes, beside those of shapes."""
+OF_ENCODERS: Sequence[Check] = (adding_padding_changes_nothing, order_matters)

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
-from functools import cached_property
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
+from keras import ops
 
 from suite.api import Architecture, BuildRequest, Form, Inputs, ModelSize, Options, supports
 from suite.api.errors import Unsupported
 from suite.worker.conformance.gradients import create_weights, run
 
 SIZE = ModelSize("conformance", num_layers=2, width=16, num_heads=2, feedforward_width=48)
-LENGTH = 19
+LENGTH, SHORT = 19, 6
 LARGER = ModelSize("conformance", num_layers=2, width=64, num_heads=4, feedforward_width=192)
 LONGER, LONGEST = 64, 256
-SHORT = 6
+LONG, BLOCK = 259, 64
+"""The length of a long pass, and the positions of the blocks and chunks that it crosses."""
+BATCH = 5
 VOCABULARY = 37
 PATCH_SIZE = 12
 SEED = 3
@@ -26,16 +30,35 @@ SEED = 3
 Pass = Callable[..., Any]
 
 
-def shorten(options: Options) -> dict[str, Any]:
+class Case(NamedTuple):
+    """A form with a kind of inputs, at the length that its requests have if they can."""
+
+    form: Form
+    inputs: Inputs
+    length: int = LENGTH
+
+    @property
+    def name(self) -> str:
+        """The name of the case, such as "encoder, token_ids" or "decoder, 259 positions"."""
+        parts: list[str] = [self.form]
+        if self.length != LENGTH:
+            parts.append(f"{self.length} positions")
+        elif self.form is Form.ENCODER:
+            parts.append(self.inputs)
+        return ", ".join(parts)
+
+
+def shorten(options: Options, length: int = LENGTH) -> dict[str, Any]:
     """Return options whose windows, kernels and segments are shorter than the sequence.
 
     Odd numbers stay odd and even ones even, because windows and kernels need one of the two.
     """
+    longest, short = (LENGTH, SHORT) if length == LENGTH else (BLOCK, BLOCK)
 
     def shortened(value: Any) -> Any:
         if isinstance(value, list):
             return [shortened(item) for item in value]
-        return SHORT + value % 2 if type(value) is int and value > LENGTH else value
+        return short + value % 2 if type(value) is int and value > longest else value
 
     return {name: shortened(value) for name, value in options.items()}
 
@@ -56,24 +79,28 @@ def request_for(architecture: Architecture, inputs: Inputs, **changes: Any) -> B
     return request
 
 
-def find_request(architecture: Architecture, form: Form, inputs: Inputs) -> BuildRequest:
+def find_request(
+    architecture: Architecture, form: Form, inputs: Inputs, length: int = LENGTH
+) -> BuildRequest:
     """Return the smallest request of a form that an architecture supports.
 
-    A length of 19 is a multiple of no window. An architecture that needs a multiple or a longer
-    sequence gets 64 or 256. Windows are short, so that a pass crosses several. Decoders keep their
-    default options if they can: short segments would change the result of decoding in parts.
+    A length of 19 or 259 is a multiple of no window. An architecture that needs a multiple or a
+    longer sequence gets multiples of 64. Windows are short, so that a pass crosses several.
+    Decoders keep their default options if they can: short segments would change the result of
+    decoding in parts.
 
     Raises:
         Unsupported: the architecture supports none of the requests.
     """
     default = dict(architecture.options)
-    choices = [shorten(default), default]
+    choices = [shorten(default, length), default]
     if form is not Form.ENCODER:
         choices.reverse()
+    multiples = (LONGER, LONGEST) if length == LENGTH else (LONGEST + BLOCK, 2 * LONGEST)
     reasons = []
-    for size, length in ((SIZE, LENGTH), (LARGER, LONGER), (LARGER, LONGEST)):
+    for size, tried in ((SIZE, length), *((LARGER, multiple) for multiple in multiples)):
         for options in choices:
-            settings = {"form": form, "model_size": size, "sequence_length": length}
+            settings = {"form": form, "model_size": size, "sequence_length": tried}
             request = request_for(architecture, inputs, options=options, **settings)
             reason = supports(architecture, request)
             if reason is None:
@@ -87,12 +114,13 @@ def main_inputs(architecture: Architecture) -> Inputs:
     return next(inputs for inputs in Inputs if inputs in architecture.inputs)
 
 
-def cases_of(architecture: Architecture) -> Iterator[tuple[Form, Inputs]]:
-    """Yield each form with each kind of inputs; decoders read token ids."""
+def cases_of(architecture: Architecture) -> Iterator[Case]:
+    """Yield each form with each kind of inputs, then at a long length; decoders read token ids."""
     for form in sorted(architecture.forms):
-        for inputs in Inputs if form is Form.ENCODER else (Inputs.TOKEN_IDS,):
-            if inputs in architecture.inputs:
-                yield form, inputs
+        kinds = Inputs if form is Form.ENCODER else (Inputs.TOKEN_IDS,)
+        accepted = [inputs for inputs in kinds if inputs in architecture.inputs]
+        yield from (Case(form, inputs) for inputs in accepted)
+        yield from (Case(form, inputs, LONG) for inputs in accepted[:1])
 
 
 def random_inputs(
@@ -106,12 +134,23 @@ def random_inputs(
     return generator.normal(size=(batch, length, width)).astype("float32")
 
 
+@contextmanager
+def dtype_policy(name: str) -> Iterator[None]:
+    """Make a dtype policy Keras's default in this context."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(name)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
 class Subject:
     """A backbone of an architecture, built for a request, with its passes.
 
-    `encoder` and `decoder` are the passes as functions of tensors. They stay the same objects, so
-    that JAX compiles each once per shape. In the encoder-decoder form, `encoded` holds the
-    encoder's output and its mask, as arguments of `decode`.
+    `passes` holds functions of tensors. They stay the same objects, so that JAX compiles each once
+    per shape. In the encoder-decoder form, `encoded` holds the encoder's output and its mask, as
+    arguments of `decode`.
     """
 
     def __init__(self, architecture: Architecture, request: BuildRequest) -> None:
@@ -120,60 +159,99 @@ class Subject:
         self.form, self.length = request.form, request.sequence_length
         keras.utils.set_random_seed(SEED)
         self.backbone = architecture.build(request)
+        self.passes: dict[tuple[Pass, bool], Pass] = {}
+        create_weights(self._pass(self.compute), self.values(), self.mask)
         self.encoded: dict[str, np.ndarray] = {}
-        if self.form is not Form.DECODER:
-            create_weights(self.encoder, self.values(2), self.mask)
         if self.form is Form.ENCODER_DECODER:
-            output = self.encode(self.values(2, seed=4), self.mask)
+            output = self.encode(self.values(seed=4), self.mask)
             self.encoded = {"encoder_output": output, "encoder_mask": self.mask}
-        if self.form is not Form.ENCODER:
-            create_weights(self.decoder, self.values(2), *self.encoded.values())
-
-    @property
-    def case(self) -> str:
-        """The name of the case, such as "encoder, token_ids"."""
-        return f"{self.form}, {self.request.inputs}" if self.form is Form.ENCODER else self.form
 
     @property
     def real(self) -> int:
-        """The number of real positions of a padded example."""
+        """The number of real positions of the first example, which is padded on the right."""
         return 3 * self.length // 4
 
     @property
     def mask(self) -> np.ndarray:
-        """The padding mask of two examples, of which the first is padded."""
-        return np.arange(self.length)[None, :] < np.array([[self.real], [self.length]])
+        """The padding mask of a batch.
 
-    def values(self, batch: int, seed: int = 0, length: int | None = None) -> np.ndarray:
+        Padding is on the right, on the left, in the middle, at every second position, and nowhere.
+        At the long length, the left and the middle one cover whole blocks.
+        """
+        length, positions = self.length, np.arange(self.length)
+        middle = (positions >= length // 5) & (positions < 4 * length // 5)
+        masks = (
+            positions < self.real,
+            positions >= length // 2,
+            ~middle,
+            positions % 2 == 0,
+            positions >= 0,
+        )
+        return np.stack(masks)
+
+    def values(self, batch: int = BATCH, seed: int = 0, length: int | None = None) -> np.ndarray:
         """Return random inputs of the request's kind and, by default, of its length."""
         width = self.request.model_size.width
         return random_inputs(self.request.inputs, batch, length or self.length, seed, width)
 
-    @cached_property
-    def encoder(self) -> Pass:
-        """The encoder's pass over inputs and their padding mask."""
-        encode = self.backbone.encode
-        return lambda values, mask: encode(values, padding_mask=mask, training=False)[0]
+    def compute(self, values: Any, mask: Any = None, training: bool = False) -> Any:
+        """Return the hidden states of a whole pass over tensors, without extra positions.
 
-    @cached_property
-    def decoder(self) -> Pass:
-        """The decoder's pass over a target, and over the encoder's output and mask if any."""
+        An encoder-decoder reads the values as its source and as its target.
+        """
+        given = {"padding_mask": mask, "training": training}
+        if self.form is Form.DECODER:
+            return self.backbone.decode(values, **given)[0]
+        states = self.backbone.encode(values, **given)[0]
+        if self.form is Form.ENCODER:
+            return states[:, self.extra_positions :]
+        encoded = {"encoder_output": states, "encoder_mask": mask}
+        return self.backbone.decode(values, **encoded, **given)[0]
 
-        def decode(target: Any, *encoded: Any) -> Any:
-            given = dict(zip(("encoder_output", "encoder_mask"), encoded, strict=False))
-            return self.backbone.decode(target, training=False, **given)[0]
+    def _encode(self, values: Any, mask: Any, training: bool = False) -> Any:
+        states = self.backbone.encode(values, padding_mask=mask, training=training)[0]
+        return states[:, self.extra_positions :]
 
-        return decode
+    def _decode(self, target: Any, output: Any, mask: Any, training: bool = False) -> Any:
+        encoded = {} if output is None else {"encoder_output": output, "encoder_mask": mask}
+        return self.backbone.decode(target, training=training, **encoded)[0]
+
+    def _pass(self, function: Pass, training: bool = False) -> Pass:
+        return self.passes.setdefault((function, training), partial(function, training=training))
+
+    @contextmanager
+    def restored(self) -> Iterator[None]:
+        """Set the weights that no training changes back at the end, seeds among them."""
+        kept = self.backbone.non_trainable_variables
+        values = [ops.convert_to_numpy(variable) for variable in kept]
+        yield
+        for variable, value in zip(kept, values, strict=True):
+            variable.assign(value)
 
     @property
     def extra_positions(self) -> int:
         """The positions that the backbone puts before those of the input."""
         return getattr(self.backbone, "extra_positions", 0)
 
-    def encode(self, values: np.ndarray, mask: np.ndarray) -> np.ndarray:
-        """Return the hidden states of the input's positions, without extra positions."""
-        return run(self.encoder, values, mask)[:, self.extra_positions :]
+    def states(
+        self,
+        values: np.ndarray,
+        mask: np.ndarray | None = None,
+        *,
+        training: bool = False,
+        compiled: bool | None = None,
+    ) -> np.ndarray:
+        """Return the hidden states of a whole pass; by default, every position is real."""
+        mask = np.ones(values.shape[:2], bool) if mask is None else mask
+        return run(self._pass(self.compute, training), values, mask, compiled=compiled)
+
+    def encode(self, values: np.ndarray, mask: np.ndarray | None = None) -> np.ndarray:
+        """Return the encoder's hidden states of the input's positions."""
+        mask = np.ones(values.shape[:2], bool) if mask is None else mask
+        return run(self._pass(self._encode), values, mask)
 
     def decode(self, target: np.ndarray, **encoded: np.ndarray) -> np.ndarray:
-        """Return the hidden states of a target, by default for `self.encoded`."""
-        return run(self.decoder, target, *{**self.encoded, **encoded}.values())
+        """Return the decoder's hidden states of a target, by default for `self.encoded`."""
+        given = {**self.encoded, **encoded}
+        parts = (given.get(name) for name in ("encoder_output", "encoder_mask"))
+        return run(self._pass(self._decode), target, *parts)

@@ -48,18 +48,20 @@ def backbone_class() -> type:
 
         def encode(self, inputs, padding_mask=None, state=None, global_mask=None, training=None):
             states = self.dropout(self.embed(inputs), training=training)
-            real = self.real_positions(padding_mask, states.dtype)
+            real = self.real_positions(padding_mask, states)
             for layer in range(len(self.expand)):
                 mean = ops.sum(states * real, axis=1, keepdims=True)
                 mean = mean / ops.sum(real, axis=1, keepdims=True)
-                states = self.mix(layer, states, ops.zeros_like(states) + mean)
+                states = self.mix(layer, states, real, ops.zeros_like(states) + mean)
             return states, None
 
-        def real_positions(self, padding_mask, dtype):
-            return ops.cast(padding_mask, dtype)[:, :, None]
+        def real_positions(self, padding_mask, states):
+            if padding_mask is None:
+                return ops.ones_like(states[:, :, :1])
+            return ops.cast(padding_mask, states.dtype)[:, :, None]
 
-        def mix(self, layer, states, mean):
-            before = ops.pad(states[:, :-1], ((0, 0), (1, 0), (0, 0)))
+        def mix(self, layer, states, real, mean):
+            before = ops.pad((states * real)[:, :-1], ((0, 0), (1, 0), (0, 0)))
             together = ops.concatenate([states, before, mean], axis=-1)
             return self.norms[layer](states + self.shrink[layer](self.expand[layer](together)))
 
@@ -78,13 +80,13 @@ def backbone_class() -> type:
                 state = target if position == 0 else ops.concatenate([state, target], axis=1)
                 target = state
             states = self.dropout(self.embed(target), training=training)
+            real = self.real_positions(padding_mask, states)
             for layer in range(len(self.expand)):
-                states = self.mix(layer, states, self.mean_so_far(states))
+                states = self.mix(layer, states, real, self.mean_so_far(states, real))
             return states[:, position:], state
 
-        def mean_so_far(self, states):
-            count = ops.cumsum(ops.ones_like(states[:1, :, :1]), axis=1)
-            return ops.cumsum(states, axis=1) / count
+        def mean_so_far(self, states, real):
+            return ops.cumsum(states * real, axis=1) / ops.maximum(ops.cumsum(real, axis=1), 1)
 
         def init_state(self, batch_size, max_length):
             return ops.zeros((batch_size, 0), "int32")

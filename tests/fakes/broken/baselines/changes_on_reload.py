@@ -16,8 +16,8 @@ class ChangesOnReload(Sound):
                 super().__init__(request)
                 self.unsaved = np.random.uniform(0.5, 1.5, self.width).astype("float32")
 
-            def mix(self, layer, states, mean):
-                return super().mix(layer, states, mean) * self.unsaved
+            def mix(self, layer, *given):
+                return super().mix(layer, *given) * self.unsaved
 
         return Backbone(request)
 

@@ -15,7 +15,7 @@ class CountsPadding(Sound):
             def encode(self, inputs, padding_mask=None, **given):
                 share = ops.mean(ops.cast(padding_mask, "float32"), axis=1)
                 states, state = super().encode(inputs, padding_mask=padding_mask, **given)
-                return states * share[:, None, None], state
+                return states * ops.cast(share, states.dtype)[:, None, None], state
 
         return Backbone(request)
 

@@ -12,7 +12,7 @@ class IgnoresOrder(Sound):
         from keras import ops
 
         class Backbone(backbone_class()):
-            def mix(self, layer, states, mean):
+            def mix(self, layer, states, real, mean):
                 together = ops.concatenate([states, mean, mean], axis=-1)
                 return self.norms[layer](states + self.shrink[layer](self.expand[layer](together)))
 

@@ -14,7 +14,7 @@ class MixesTheBatch(Sound):
         class Backbone(backbone_class()):
             def encode(self, inputs, padding_mask=None, **given):
                 states, state = super().encode(inputs, padding_mask=padding_mask, **given)
-                real = self.real_positions(padding_mask, states.dtype)
+                real = self.real_positions(padding_mask, states)
                 mean = ops.sum(states * real, axis=0) / ops.maximum(ops.sum(real, axis=0), 1.0)
                 return states - 0.5 * mean, state
 
