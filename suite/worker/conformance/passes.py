@@ -122,7 +122,8 @@ def the_same_call_gives_the_same(subject: Subject) -> Finding:
     mask, values, others = subject.mask, subject.values(), subject.values(seed=8)
 
     def call(inputs: np.ndarray, training: bool) -> np.ndarray:
-        return subject.states(inputs, mask, training=training)[mask]
+        states: np.ndarray = subject.states(inputs, mask, training=training)[mask]
+        return states
 
     differences, first = [], {}
     for training in (False, True):
