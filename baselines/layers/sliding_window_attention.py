@@ -331,7 +331,7 @@ def _band(reach: int, shifts: tuple[int, ...], causal: bool) -> np.ndarray:
     """Return which keys are within the window, (reach, keys), for all blocks."""
     query = np.arange(reach)[:, None]
     key = np.concatenate([np.arange(reach) - shift * reach for shift in shifts])[None, :]
-    near = np.abs(query - key) <= reach
+    near: np.ndarray = np.abs(query - key) <= reach
     if causal:
         near &= key <= query
     return near
