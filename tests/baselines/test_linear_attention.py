@@ -119,7 +119,7 @@ def test_chunks_equal_the_recurrence(decays, chunk_length):
 @pytest.mark.parametrize("strongest", [300.0, 1e5, 1e12, np.inf])
 def test_weak_decays_after_strong_ones_are_exact(strongest, chunk_length):
     query, key, value, log_decay, state = random_parts(decays=True)
-    log_decay = np.array(log_decay)
+    log_decay = ops.convert_to_numpy(log_decay).copy()
     log_decay[:, :, [0, 3, 17, 18]] = -strongest
     parts = query, key, value, ops.convert_to_tensor(log_decay), state
     for found, expected in zip(
