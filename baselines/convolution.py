@@ -7,6 +7,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from baselines.layers.flops import over_stacks
+from baselines.layers.mixer import layer_request
+from baselines.layers.mixers.convolution import MIXER
+from baselines.layers.state_sizes import source_bytes
 from suite.api import Architecture, BuildRequest, Form, Inputs
 
 
@@ -44,29 +48,17 @@ class Convolution(Architecture):
 
     def mixing_operations(self, request: BuildRequest) -> float:
         """Return the operations of the convolutions: two for each channel of an attended pair."""
-        from baselines.layers.flops import over_stacks, pairs_in_window
-
-        size, length = request.model_size, request.sequence_length
-        kernels = _per_layer(request.options["kernels"], size.num_layers)
 
         def of_stack(causal: bool) -> float:
-            pairs = sum(
-                pairs_in_window(length, kernel - 1, 0)
-                if causal
-                else pairs_in_window(length, kernel // 2, kernel // 2)
-                for kernel in kernels
-            )
-            return 2.0 * size.width * pairs
+            return sum(MIXER.operations(own) for own in _requests(request, causal))
 
         return over_stacks(request, of_stack)
 
     def state_bytes(self, request: BuildRequest, max_length: int, value_bytes: int = 4) -> int:
         """Return the bytes of the inputs that the next positions see."""
-        from baselines.layers.state_sizes import source_bytes
-
-        size = request.model_size
-        kernels = _per_layer(request.options["kernels"], size.num_layers)
-        own = sum(kernel - 1 for kernel in kernels) * size.width * value_bytes
+        own = sum(
+            MIXER.state_bytes(own, max_length, value_bytes) for own in _requests(request, True)
+        )
         return own + source_bytes(request, value_bytes)
 
     def assemble(self, request: BuildRequest) -> Any:
@@ -83,6 +75,12 @@ class Convolution(Architecture):
             ),
             feedforward_width=lambda causal: size.feedforward_width + size.width // 2,
         )
+
+
+def _requests(request: BuildRequest, causal: bool) -> list[BuildRequest]:
+    """Return the request of each layer, with its own kernel size."""
+    kernels = _per_layer(request.options["kernels"], request.model_size.num_layers)
+    return [layer_request(request, causal, {"kernel_size": kernel}) for kernel in kernels]
 
 
 def _per_layer(kernels: list[int], num_layers: int) -> list[int]:

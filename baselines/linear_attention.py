@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from baselines.layers.mixers.linear_attention import MIXER
+from baselines.layers.state_sizes import source_bytes
 from suite.api import Architecture, BuildRequest, Form, Inputs
 
 
@@ -31,19 +33,12 @@ class LinearTransformer(Architecture):
 
     def mixing_operations(self, request: BuildRequest) -> float:
         """Return the operations of the sums over keys, and of the chunks where causal."""
-        from baselines.layers.flops import feature_attention_operations
-
-        size = request.model_size
-        return feature_attention_operations(request, size.width // size.num_heads)
+        return MIXER.operations(request)
 
     def state_bytes(self, request: BuildRequest, max_length: int, value_bytes: int = 4) -> int:
         """Return the bytes of the sums over keys, in float32."""
-        from baselines.layers.state_sizes import FLOAT32_BYTES, source_bytes
-
-        size = request.model_size
-        head_size = size.width // size.num_heads
-        own = size.num_layers * size.width * (head_size + 1) * FLOAT32_BYTES
-        return own + source_bytes(request, value_bytes)
+        states = MIXER.state_bytes(request, max_length, value_bytes)
+        return request.model_size.num_layers * states + source_bytes(request, value_bytes)
 
     def assemble(self, request: BuildRequest) -> Any:
         """Build the requested form."""

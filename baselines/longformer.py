@@ -10,6 +10,8 @@ from typing import Any
 
 from suite.api import Architecture, BuildRequest, Form, Inputs
 
+POSITIONS = ("learned", "rotary")
+
 
 class Longformer(Architecture):
     """RoBERTa's layers (learned positions, GELU, normalisation after) with windowed attention.
@@ -17,12 +19,13 @@ class Longformer(Architecture):
     The default window is an eighth of the longest default length, like the paper's 512 of 4,096.
     `window` and `dilation` take one number for all layers, or one number per layer, lowest layer
     first. `dilated_heads` is the number of heads of a layer with this dilation; the others have
-    none (section 3.1), and None is all heads. The decoder form's window extends to the left only.
-    The encoder-decoder form is LED (section 7): its decoder has full attention to itself and to the
-    encoder's output. With `matched_projections`, the projections of global tokens start with the
-    values of the ordinary ones (section 3.1). The global projections have 3 · width² parameters. To
-    make up for them, the encoder's feed-forward network is narrower by 1.5 · width if a task has
-    global tokens.
+    none (section 3.1), and None is all heads. `positions` are "learned", or "rotary" (Su et al.
+    2021), which do not end at the training length; the global projections then have no positions.
+    The decoder form's window extends to the left only. The encoder-decoder form is LED (section 7):
+    its decoder has full attention to itself and to the encoder's output. With
+    `matched_projections`, the projections of global tokens start with the values of the ordinary
+    ones (section 3.1). The global projections have 3 · width² parameters. To make up for them, the
+    encoder's feed-forward network is narrower by 1.5 · width if a task has global tokens.
     """
 
     version = 3
@@ -37,6 +40,7 @@ class Longformer(Architecture):
         "dilation": [1],
         "dilated_heads": None,
         "matched_projections": True,
+        "positions": "learned",
     }
 
     def unsupported_reason(self, request: BuildRequest) -> str | None:
@@ -52,6 +56,13 @@ class Longformer(Architecture):
             return f"needs windows that are even and at least 2; received: {windows}"
         if any(dilation < 1 for dilation in dilations):
             return f"needs dilations of at least 1; received: {dilations}"
+        if request.options["positions"] not in POSITIONS:
+            received = f"positions={request.options['positions']}"
+            return f"takes positions {' or '.join(POSITIONS)}; received: {received}. Choose one"
+        size = request.model_size
+        if request.options["positions"] == "rotary" and size.width // size.num_heads % 2:
+            sizes = f"width={size.width}, num_heads={size.num_heads}"
+            return f"needs an even head size for rotary positions; received: {sizes}. Change either"
         heads, dilated = request.model_size.num_heads, request.options["dilated_heads"]
         if dilated is not None and (type(dilated) is not int or not 0 <= dilated <= heads):
             return f"needs dilated_heads from 0 to {heads}; received: {dilated}"
@@ -69,10 +80,10 @@ class Longformer(Architecture):
         return ("heads",)
 
     def fixed_length_reason(self, request: BuildRequest) -> str | None:
-        """Return why the learned positions end at the training length."""
+        """Return why learned positions end at the training length, or None for rotary ones."""
         from baselines.layers.block import limited_positions_reason
 
-        return limited_positions_reason("learned")
+        return limited_positions_reason(request.options["positions"])
 
     def mixing_operations(self, request: BuildRequest) -> float:
         """Return the operations of windowed attention; LED's decoder has full attention."""
@@ -115,6 +126,7 @@ class Longformer(Architecture):
 
     def assemble(self, request: BuildRequest) -> Any:
         """Build the requested form."""
+        from baselines.layers.attention_positions import make_attention_positions
         from baselines.layers.block import Block
         from baselines.layers.full_attention import FullAttention
         from baselines.layers.sliding_window_attention import SlidingWindowAttention
@@ -124,9 +136,11 @@ class Longformer(Architecture):
         windows = _per_layer(options["window"], size.num_layers)
         dilations = _per_layer(options["dilation"], size.num_layers)
 
+        positions = make_attention_positions(options["positions"], causal=False)
+
         def mixer(index: int, causal: bool) -> Any:
             if causal and request.form is Form.ENCODER_DECODER:
-                return FullAttention(size.num_heads, causal=True)
+                return FullAttention(size.num_heads, causal=True, positions=positions)
             return SlidingWindowAttention(
                 size.num_heads,
                 windows[index],
@@ -134,11 +148,17 @@ class Longformer(Architecture):
                 causal=causal,
                 dilation=_by_head(dilations[index], options["dilated_heads"], size.num_heads),
                 matched_projections=options["matched_projections"],
+                positions=positions,
             )
 
         return build_transformer(
             request,
-            Block("learned", activation="gelu", scaled_embeddings=False, embedding_norm=True),
+            Block(
+                options["positions"],
+                activation="gelu",
+                scaled_embeddings=False,
+                embedding_norm=True,
+            ),
             mixer=mixer,
             feedforward_width=lambda causal: _feedforward_width(request, causal),
             takes_global_mask=True,

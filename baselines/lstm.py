@@ -7,6 +7,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from baselines.layers.flops import over_stacks
+from baselines.layers.mixers.lstm import MIXER
+from baselines.layers.state_sizes import source_bytes
 from suite.api import Architecture, BuildRequest, Form, Inputs
 
 
@@ -45,23 +48,14 @@ class Lstm(Architecture):
         return () if request.form is Form.ENCODER_DECODER else ("heads",)
 
     def mixing_operations(self, request: BuildRequest) -> float:
-        """Return the operations of the cells: three multiplications and an addition per unit.
-
-        The recurrent products are with weights, and are counted from these.
-        """
-        from baselines.layers.flops import over_stacks
-
-        size = request.model_size
-        cells = 4.0 * size.width * request.sequence_length * size.num_layers
-        return over_stacks(request, lambda causal: cells)
+        """Return the operations of the cells."""
+        num_layers = request.model_size.num_layers
+        return over_stacks(request, lambda causal: num_layers * MIXER.operations(request))
 
     def state_bytes(self, request: BuildRequest, max_length: int, value_bytes: int = 4) -> int:
         """Return the bytes of the hidden states and cell states."""
-        from baselines.layers.state_sizes import source_bytes
-
-        size = request.model_size
-        own = size.num_layers * 2 * size.width * value_bytes
-        return own + source_bytes(request, value_bytes)
+        states = MIXER.state_bytes(request, max_length, value_bytes)
+        return request.model_size.num_layers * states + source_bytes(request, value_bytes)
 
     def assemble(self, request: BuildRequest) -> Any:
         """Build the requested form."""

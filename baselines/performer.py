@@ -47,11 +47,11 @@ class Performer(Architecture):
         return feature_attention_operations(request, features) + layers * rows
 
     def state_bytes(self, request: BuildRequest, max_length: int, value_bytes: int = 4) -> int:
-        """Return the bytes of the sums over keys, in float32."""
+        """Return the bytes of the sums over keys and of their scales, in float32."""
         from baselines.layers.state_sizes import FLOAT32_BYTES, source_bytes
 
         size = request.model_size
-        numbers = request.options["features"] * (size.width + size.num_heads)
+        numbers = request.options["features"] * (size.width + size.num_heads) + size.num_heads
         own = size.num_layers * numbers * FLOAT32_BYTES
         return int(own) + source_bytes(request, value_bytes)
 

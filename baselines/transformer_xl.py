@@ -66,11 +66,11 @@ class TransformerXl(Architecture):
         return over_stacks(request, of_stack)
 
     def state_bytes(self, request: BuildRequest, max_length: int, value_bytes: int = 4) -> int:
-        """Return the bytes of the memories of all layers, in float32, and of their masks."""
-        from baselines.layers.state_sizes import FLOAT32_BYTES, source_bytes
+        """Return the bytes of the memories of all layers, and of their masks."""
+        from baselines.layers.state_sizes import source_bytes
 
         size, memory = request.model_size, int(request.options["memory"])
-        kept = size.num_layers * memory * (size.width * FLOAT32_BYTES + 1)
+        kept = size.num_layers * memory * (size.width * value_bytes + 1)
         return kept + source_bytes(request, value_bytes)
 
     def assemble(self, request: BuildRequest) -> Any:

@@ -14,7 +14,6 @@ from suite.analysis.frontier import Budget, find_length_limits
 from suite.analysis.measures import DEFAULT_MEASURE
 from suite.analysis.probing import RunPlan
 from suite.analysis.published_crossover import recorded_crossover
-from suite.analysis.rate_search import MAX_COST
 from suite.analysis.selection import record_filter
 from suite.analysis.tables import make_tables
 from suite.analysis.tuning import tune
@@ -180,7 +179,7 @@ def tune_rates(
                 lambda prepared: _run(session, prepared, progress=progress, trials=True),
                 limits=make_limits(request.benchmark, how["time_limit"]),
                 folder=Path(keep_in).expanduser() if keep_in else TUNING,
-                max_cost=how["max_cost"] or MAX_COST,
+                max_cost=how["max_cost"],
                 parallel=how["parallel"] or 1,
                 report=print if progress else lambda text: None,
             )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -15,6 +16,7 @@ from suite.analysis.tuning import tuning_cells
 from suite.api import Cell
 from suite.execution.preparation import Prepared
 from suite.matrix.durations import Durations, ExpectedTime
+from suite.matrix.plan import CHANGED
 from suite.matrix.planned_cells import PlannedCell
 from suite.records.environment import machine_name
 from suite.records.naming import cell_label
@@ -88,11 +90,12 @@ class MatrixPlan(Collection[PlannedCell]):
         return one.cell.task in self.prepared.missing_data
 
     def state(self, planned: PlannedCell) -> str:
-        """Return what a cell waits for, or "done" or "unsupported" with the reason."""
+        """Return what a cell waits for, "changed", or "done" or "unsupported" with the reason."""
         if planned.unsupported:
             return f"unsupported: {planned.unsupported}"
-        record = self.prepared.plan.done.get(planned.cell.id)
-        if record:
+        if planned.cell.id in self.prepared.plan.changed:
+            return CHANGED
+        if record := self.prepared.plan.done.get(planned.cell.id):
             return f"done: {record.status}"
         waits = "to tune" if planned.cell.id in self._waiting_ids else "to run"
         return "data missing" if self._lacks_data(planned) else waits
@@ -111,6 +114,7 @@ class MatrixPlan(Collection[PlannedCell]):
             "unsupported": planned.unsupported,
             "to_run": state == "to run",
             "to_tune": state == "to tune",
+            "changed": state == CHANGED,
             "expected_seconds": durations.expected_seconds(planned.cell),
         }
 
@@ -122,7 +126,8 @@ class MatrixPlan(Collection[PlannedCell]):
 
     def _summary(self) -> str:
         notes = [self.summary, self.time_note, self.tuning_note, self.sealed_note]
-        return "\n".join(filter(None, [*notes, *self.prepared.data_notes]))
+        notes += [self.prepared.changed_note, *self.prepared.data_notes]
+        return "\n".join(filter(None, notes))
 
     @cached_property
     def _waiting_ids(self) -> frozenset[str]:
@@ -182,16 +187,11 @@ class MatrixPlan(Collection[PlannedCell]):
     @property
     def summary(self) -> str:
         """The numbers of cells in one line."""
-        unsupported = sum(planned.unsupported is not None for planned in self.items)
-        count = len(self.items)
-        waiting = len(self._waiting_ids)
-        parts = [f"{count} cell{'' if count == 1 else 's'}", f"{len(self.to_run)} to run"]
-        parts += [f"{waiting} to tune"] if waiting else []
-        no_data = sum(map(self._lacks_data, self.prepared.plan.to_run))
-        parts += [f"{no_data} without data"] if no_data else []
-        done = count - len(self.to_run) - waiting - no_data - unsupported
-        parts += [f"{done} done"] if done else []
-        parts += [f"{unsupported} unsupported"] if unsupported else []
+        states = Counter(self.state(planned).partition(":")[0] for planned in self.items)
+        named = {"data missing": "without data"}
+        others = ("to tune", "data missing", "changed", "done", "unsupported")
+        parts = [f"{len(self)} cell{'' if len(self) == 1 else 's'}", f"{states['to run']} to run"]
+        parts += [f"{states[name]} {named.get(name, name)}" for name in others if states[name]]
         return ", ".join(parts)
 
 

@@ -29,6 +29,7 @@ from suite.execution.session import (
     open_session,
     ray_executor,
 )
+from suite.matrix.plan import Rerun
 from suite.matrix.request import Request
 from suite.progress import Display
 from suite.records.environment import describe_commit
@@ -77,7 +78,7 @@ def prepare_run(
     store: Store,
     *,
     retry: Sequence[str] = (),
-    rerun: bool = False,
+    rerun: Rerun = False,
     limits: Limits | None = None,
     executor: str = "local",
     keep_weights: bool = False,
@@ -86,7 +87,8 @@ def prepare_run(
 ) -> Prepared:
     """Prepare a run, and check that at least one cell can run.
 
-    Final runs that could not be published are announced before they start.
+    Final runs that could not be published are announced before they start, and done trainings whose
+    code has changed.
 
     Raises:
         LengthwiseError: the request or its data is invalid.
@@ -104,8 +106,8 @@ def prepare_run(
     check_any_can_run(prepared)
     check_tuned(prepared)
     check_choices(prepared)
-    if reason := _why_unpublishable(prepared):
-        on_warning(reason)
+    for note in filter(None, (prepared.changed_note, _why_unpublishable(prepared))):
+        on_warning(note)
     return prepared
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any, TypedDict
+from typing import Any, Literal, TypedDict
 
 Path = str | os.PathLike[str]
 Names = str | Sequence[str]
@@ -58,7 +58,8 @@ class RequestKeywords(TypedDict, total=False):
 class RunKeywords(RequestKeywords, total=False):
     """The keyword arguments of a run: those of a matrix, and how its cells run.
 
-    `retry` holds statuses whose cells run again, or "noisy"; `rerun` runs all cells again.
+    `retry` holds statuses whose cells run again, or "noisy". `rerun` runs all cells again, or, if
+    it is "changed", the trainings whose code has changed.
     `time_limit` (seconds) and `memory_limit` ("8GiB") bound each cell. `stop_after` ("150m") starts
     no cell that is not expected to end by then. `parallel` is the number of cells that run at once.
     `executor` is "local" or "ray"; `address` and `gpus` are of a Ray cluster. `tracking=False`
@@ -67,7 +68,7 @@ class RunKeywords(RequestKeywords, total=False):
     """
 
     retry: Names | None
-    rerun: bool
+    rerun: bool | Literal["changed"]
     time_limit: float | None
     memory_limit: str | None
     stop_after: str | None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -15,6 +15,8 @@ from baselines.layers.class_token import extend_mask
 from baselines.layers.layer import Layer, build_once
 from suite.api import Architecture, BuildRequest, Form, Inputs, ModelSize, Unsupported
 
+UNKNOWN_LENGTH = 4096
+"""The length that an architecture is built for if it extrapolates and the length is unknown."""
 KERAS_ARGUMENTS = ("name", "dtype", "trainable", "autocast", "activity_regularizer")
 
 
@@ -30,7 +32,8 @@ class ArchitectureLayer(Layer):
         form: "encoder", "decoder" (causal) or "encoder_decoder".
         vocabulary_size: Number of token ids. With it, the inputs are token ids.
         max_length: Number of positions that the layer is built for; by default the length of the
-            first inputs.
+            first inputs. Inputs may be shorter, and their length may be unknown. Without
+            `max_length`, only architectures that extrapolate take inputs of unknown length.
         max_global_tokens: Greatest number of global positions of an example. Only architectures
             with global tokens take it.
         dropout: Share of the outputs of sub-layers that training sets to 0.
@@ -110,12 +113,8 @@ class ArchitectureLayer(Layer):
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Create the backbone, for `max_length` positions or else for those of the inputs."""
-        length = self.max_length or input_shape[1]
-        if length is None:
-            raise ValueError(
-                f"{type(self).__name__} is built for a fixed length. Received: inputs of shape "
-                f"{input_shape}. Give the inputs a length, such as keras.Input((512,))."
-            )
+        length = self.max_length or input_shape[1] or UNKNOWN_LENGTH
+        self._check_length(input_shape)
         with default_dtype_policy(self.dtype_policy):
             try:
                 self.backbone = self.architecture.build(self._request(length))
@@ -128,6 +127,16 @@ class ArchitectureLayer(Layer):
                 )
             if self._builds_backbone():
                 build_once(self.backbone, input_shape)
+
+    def _check_length(self, shape: Sequence[int | None]) -> None:
+        """Raise a ValueError if the architecture needs to know a length that a shape lacks."""
+        if shape[1] is not None or self.max_length is not None:
+            return
+        if reason := self.architecture.fixed_length_reason(self._request(UNKNOWN_LENGTH)):
+            raise ValueError(
+                f"{type(self).__name__} {reason}. Received: inputs of unknown length, of shape "
+                f"{tuple(shape)}. Give the layer max_length, or the inputs a length."
+            )
 
     def _builds_backbone(self) -> bool:
         """Return whether the backbone creates its weights in `build`, not in its first call."""
@@ -172,17 +181,29 @@ class ArchitectureLayer(Layer):
                 "A global mask needs global tokens. Received: a global mask and max_global_tokens="
                 "0. Give max_global_tokens to the layer."
             )
+        for given in (inputs, target):
+            if given is not None:
+                self._check_length(given.shape)
         masks = (padding_mask, target_mask, global_mask)
         return run_form(self.backbone, self.form, inputs, target, *masks, training=training)
 
-    def compute_output_spec(self, inputs: Any, target: Any = None, **masks: Any) -> Any:
+    def compute_output_spec(
+        self, inputs: Any, target: Any = None, *masks: Any, **others: Any
+    ) -> Any:
         """Return the shape and type of the hidden states; this avoids tracing the backbone."""
         check_target(self.form, target)
         if not self._builds_backbone():
-            return super().compute_output_spec(inputs, target=target, **masks)
-        batch, length = (inputs if target is None else target).shape[:2]
+            return keras.Operation.compute_output_spec(self, inputs, target, *masks, **others)
+        shape = self.compute_output_shape(inputs.shape, getattr(target, "shape", None))
+        return keras.KerasTensor(shape, self.compute_dtype)
+
+    def compute_output_shape(
+        self, inputs_shape: tuple[int | None, ...], target_shape: Any = None
+    ) -> Any:
+        """Return the shape of the hidden states of the inputs, or of the target if there is one."""
+        batch, length = (target_shape or inputs_shape)[:2]
         extra = getattr(self.backbone, "extra_positions", 0)
-        return keras.KerasTensor((batch, length + extra, self.width), self.compute_dtype)
+        return batch, None if length is None else length + extra, self.width
 
     def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
         """Return the mask of the hidden states of the inputs; a target has its own."""

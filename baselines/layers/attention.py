@@ -14,12 +14,13 @@ from baselines.layers.attention_blocks import (
     Pattern,
     Span,
     Terms,
-    mask_to_bias,
     num_heads_per_key,
     separate_heads,
     share_heads,
 )
 from baselines.layers.backends import backend_functions
+from baselines.layers.lengths import is_known
+from baselines.layers.masked_scores import mask_scores, softmax
 
 Drop = Callable[[Any, Any], Any]
 """Returns dropout of weights, given the weights and the number of their block."""
@@ -66,7 +67,8 @@ def attention(
         distance_bias: A bias for each distance from the last query and first key to the first query
             and last key, (heads, n + m − 1).
         scale: The factor of the scores; by default 1/√d.
-        query_offset: The position of the first query among the keys. A tensor keeps all scores.
+        query_offset: The position of the first query among the keys. A tensor keeps all scores, as
+            does a length that TensorFlow does not know when it traces the call.
         dropout: The share of weights that are set to 0.
         seed: Two numbers, such as a `SeedGenerator` returns: the same seed drops the same weights.
         block_bytes: The size of a block of scores.
@@ -75,8 +77,8 @@ def attention(
         ValueError: the window is below 1, the heads are not a multiple of the key/value heads, or
             there is dropout without a seed.
     """
-    batch, num_heads, length, head_size = query.shape
-    num_keys = key.shape[2]
+    batch, num_heads, _, head_size = query.shape
+    length, num_keys = ops.shape(query)[2], ops.shape(key)[2]
     check_pattern(num_heads, key.shape[1], window, num_sinks)
     if dropout and seed is None:
         raise ValueError(f"Dropout needs a seed. Received: dropout={dropout}. Pass two numbers.")
@@ -86,7 +88,7 @@ def attention(
     if isinstance(padding_mask, np.ndarray) and padding_mask.all():
         padding_mask = None
     if padding_mask is not None:
-        padding = mask_to_bias(padding_mask, query.dtype)[:, None, None, :]
+        padding = ops.cast(padding_mask, "bool")[:, None, None, :]
     pattern = Pattern(causal, window, num_sinks, query_offset)
     terms = Terms(pattern.without_wide_window(length, num_keys), length, padding)
     query = query * (head_size**-0.5 if scale is None else scale)
@@ -96,36 +98,37 @@ def attention(
     drop = _drop(dropout, seed) if dropout else None
     # JAX traces unknown batch sizes as expressions: only the shape of the result matters then.
     known = batch is None or isinstance(batch, int)
-    if block_bytes is None or not (known and isinstance(query_offset, int)):
+    if block_bytes is None or not (known and is_known(length, num_keys, query_offset)):
         block = Block(Span(0, batch), Span(0, length), (Span(0, num_keys),))
-        added = [terms.padding_of(block), terms.mask_of(block, query.dtype)]
-        added += terms.biases_of(block, bias, distance_bias)
-        return attend(query, key, value, *added, drop=drop)
+        biases = terms.biases_of(block, bias, distance_bias)
+        return attend(query, key, value, *biases, visible=terms.visible_in(block), drop=drop)
     return backend_functions().attend(
         query, key, value, bias, distance_bias, terms, block_bytes, drop, lengths
     )
 
 
-def attend(query: Any, key: Any, value: Any, *biases: Any, drop: Drop | None = None) -> Any:
+def attend(
+    query: Any, key: Any, value: Any, *biases: Any, visible: Any = None, drop: Drop | None = None
+) -> Any:
     """Return softmax(Q Kᵀ + biases) V for queries that are already scaled.
 
-    Shapes: query (…, n, d), key and value (…, m, d), biases broadcast to (…, n, m) or None. With
-    four axes, the queries may have more heads than the keys. Time and memory O(n·m).
+    Shapes: query (…, n, d), key and value (…, m, d). The biases and `visible`, which is False at
+    masked keys, broadcast to (…, n, m). With four axes, the queries may have more heads than the
+    keys. Time and memory O(n·m).
     """
-    weights = ops.softmax(score(query, key, *biases), axis=-1)
+    weights = softmax(score(query, key, *biases, visible=visible))
     if drop is not None:
         weights = drop(weights, 0)
     return mix(weights, value)
 
 
-def score(query: Any, key: Any, *biases: Any) -> Any:
+def score(query: Any, key: Any, *biases: Any, visible: Any = None) -> Any:
     """Return Q Kᵀ + biases, (…, n, m), as `attend` describes them. Time and memory O(n·m)."""
     shared = num_heads_per_key(query, key)
     scores = separate_heads(multiply_transposed(share_heads(query, shared), key), shared)
     for bias in biases:
-        if bias is not None:
-            scores = scores + bias
-    return scores
+        scores = scores + bias
+    return mask_scores(scores, visible)
 
 
 def mix(weights: Any, value: Any) -> Any:

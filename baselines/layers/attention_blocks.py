@@ -8,8 +8,7 @@ from typing import Any, NamedTuple
 
 from keras import ops
 
-MASKED = -3e4
-"""Added to the score of a masked key. Twice this number still fits float16."""
+from baselines.layers.lengths import is_known
 
 BLOCK_BYTES = 16 * 2**20
 """Size of one block of scores: as fast as larger blocks, because it fits the processor's cache."""
@@ -26,7 +25,7 @@ HIDDEN = 2**30
 class Span(NamedTuple):
     """A range of indices. The start may be a tensor; the size is a number.
 
-    The size of a whole axis may be unknown, None.
+    The size of a whole axis may be unknown: None, or a tensor.
     """
 
     start: Any
@@ -46,7 +45,7 @@ class Span(NamedTuple):
 def take_span(states: Any, span: Span, axis: int) -> Any:
     """Return the indices of a span along an axis, without a copy if these are all."""
     if isinstance(span.start, int):
-        if span == (0, states.shape[axis]):
+        if span.size is None or span == (0, states.shape[axis]):
             return states
         return states[(slice(None),) * axis + (slice(span.start, span.stop),)]
     starts, sizes = [0] * len(states.shape), list(states.shape)
@@ -86,7 +85,7 @@ class Pattern:
 
     def without_wide_window(self, length: int, num_keys: int) -> Pattern:
         """Return the pattern without its window, if the window hides none of the keys."""
-        if self.window is None or not isinstance(self.offset, int):
+        if self.window is None or not is_known(self.offset, length, num_keys):
             return self
         farthest = self.offset + length
         if self.window < (farthest if self.causal else max(farthest, num_keys)):
@@ -140,7 +139,7 @@ class Pattern:
 class Terms:
     """The terms of the scores of n queries beside Q Kᵀ: masks, and biases of two kinds.
 
-    `padding`, (batch, 1, 1, m) or None, is 0 at real keys. The biases are passed by the caller: one
+    `padding`, (batch, 1, 1, m) or None, is True at real keys. The caller passes the biases: one
     that broadcasts to (batch, heads, n, m), and one by distance, (heads, n + m − 1), whose first
     number is that of the last query and the first key.
     """
@@ -164,13 +163,16 @@ class Terms:
             return None
         return take_spans(take_span(self.padding, block.examples, 0), block.keys, 3)
 
-    def mask_of(self, block: Block, dtype: Any) -> Any:
+    def mask_of(self, block: Block) -> Any:
         """Return the mask of the pattern, (queries, keys), or None."""
         if not self.pattern.causal and self.pattern.window is None:
             return None
         places = self.pattern.offset + block.queries.indices
-        visible = self.pattern.sees(places, self.pattern.key_places(block.keys))
-        return mask_to_bias(visible, dtype)
+        return self.pattern.sees(places, self.pattern.key_places(block.keys))
+
+    def visible_in(self, block: Block) -> Any:
+        """Return which keys both masks show; it broadcasts to the scores. None means all."""
+        return both_masks(self.padding_of(block), self.mask_of(block))
 
     def mask_layout(self, block: Block) -> Any:
         """Return a key that is the same for blocks with equal masks of the pattern."""
@@ -212,7 +214,7 @@ def share_heads(states: Any, shared: int) -> Any:
     """Return (batch, heads, n, d) as (batch, heads / shared, shared · n, d), without a copy."""
     if shared == 1:
         return states
-    _, num_heads, length, size = states.shape
+    _, num_heads, length, size = ops.shape(states)
     return ops.reshape(states, (-1, num_heads // shared, shared * length, size))
 
 
@@ -220,28 +222,29 @@ def separate_heads(states: Any, shared: int) -> Any:
     """Return (batch, heads / shared, shared · n, d) as (batch, heads, n, d): see `share_heads`."""
     if shared == 1:
         return states
-    _, num_groups, length, size = states.shape
+    _, num_groups, length, size = ops.shape(states)
     return ops.reshape(states, (-1, num_groups * shared, length // shared, size))
 
 
-def mask_to_bias(padding_mask: Any, dtype: Any) -> Any:
-    """Return the bias of a mask: 0 where the mask is True, `MASKED` where it is False."""
-    return (1.0 - ops.cast(padding_mask, dtype)) * MASKED
+def both_masks(first: Any, second: Any) -> Any:
+    """Return where both masks are True; a mask that is None is True everywhere."""
+    if first is None or second is None:
+        return second if first is None else first
+    return first & second
 
 
 def by_pair(by_distance: Any, num_queries: int, num_keys: int) -> Any:
     """Return numbers by distance, (heads, n + m − 1), for each pair: (heads, n, m).
 
     Distances grow from that of the last query and the first key. Each row is the one before,
-    shifted by one place: a repeated vector is read in rows that are shorter by one.
+    shifted by one place: a repeated vector is read in rows that are shorter by one. A further
+    number, which is not read, keeps these rows as long as the keys if there is a single query.
     """
-    num_heads, size = by_distance.shape
-    if num_queries == 1:
-        return by_distance[:, None, :]
-    repeated = ops.reshape(ops.tile(by_distance, (1, num_queries)), (num_heads, -1))
+    num_heads, size = by_distance.shape[0], num_queries + num_keys - 1
+    repeated = ops.tile(ops.pad(by_distance, ((0, 0), (0, 1))), (1, num_queries))
     first = num_queries - 1
-    shifted = repeated[:, first : first + num_queries * (size - 1)]
-    return ops.reshape(shifted, (num_heads, num_queries, size - 1))[:, :, :num_keys]
+    shifted = repeated[:, first : first + num_queries * size]
+    return ops.reshape(shifted, (num_heads, num_queries, size))[:, :, :num_keys]
 
 
 def plan_blocks(

@@ -80,7 +80,7 @@ class RotaryPositions(AttentionPositions):
 
     def rotate(self, states: Any, start: Any = 0) -> Any:
         """Return queries or keys, (batch, heads, n, d), rotated by their positions."""
-        places = ops.cast(start + ops.arange(states.shape[-2]), "float32")
+        places = ops.cast(start + ops.arange(ops.shape(states)[-2]), "float32")
         angles = places[:, None] * ops.convert_to_tensor(self.frequencies)[None, :]
         rotated: Any = _rotate()(states, ops.cos(angles), ops.sin(angles))[0]
         return rotated

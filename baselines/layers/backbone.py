@@ -8,7 +8,7 @@ from keras import ops
 
 from baselines.layers.class_token import extend_mask
 from baselines.layers.input_embedding import InputEmbedding
-from baselines.layers.layer import Layer, build_once, extended
+from baselines.layers.layer import Layer, build_once, extended, finite_padding
 from baselines.layers.prefixed_stack import PrefixedStack
 from baselines.layers.transformer_layer import TransformerStack
 from suite.api import Form, Unsupported
@@ -85,6 +85,14 @@ class Backbone(Layer):
         masks = (padding_mask, target_mask, global_mask)
         return run_form(self, self.form, inputs, target, *masks, training=training)
 
+    def compute_output_shape(
+        self, inputs_shape: tuple[int | None, ...], target_shape: Any = None
+    ) -> Any:
+        """Return the shape of the hidden states of the input, or of the target if there is one."""
+        batch, length = (target_shape or inputs_shape)[:2]
+        extra = self.extra_positions
+        return batch, None if length is None else length + extra, self.embedding_layers[0].width
+
     def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
         """Return the mask of the hidden states; those of a target have the target's."""
         if self.form is Form.ENCODER_DECODER:
@@ -101,6 +109,7 @@ class Backbone(Layer):
     ) -> tuple[Any, Any]:
         """Return the hidden states of the input, and None: there is no state."""
         assert self.encoder is not None and self.encoder_embedding is not None
+        inputs = finite_padding(inputs, padding_mask)
         embedded = self.encoder_embedding(inputs, training=training)
         masks = {"padding_mask": extend_mask(padding_mask, self.extra_positions)}
         if self.takes_global_mask:
@@ -120,9 +129,13 @@ class Backbone(Layer):
         """Return the hidden states of the target, and the state with its keys and values.
 
         With a state, the target is the positions from `position` on; without, all of them.
+
+        Raises:
+            ValueError: there are a state and a padding mask, which the state does not hold.
         """
         assert self.decoder is not None and self.decoder_embedding is not None
         if state is None:
+            target = finite_padding(target, padding_mask)
             embedded = self.decoder_embedding(target, training=training)
             hidden_states = self.decoder(
                 embedded,
@@ -132,6 +145,7 @@ class Backbone(Layer):
                 padding_mask=padding_mask,
             )
             return hidden_states, None
+        check_unmasked(padding_mask)
         embedded = self.decoder_embedding(target, training=training, start=position)
         if not self.decoder.built:  # calls of `decode_step` do not build a layer
             self.decoder.build(embedded.shape)
@@ -163,14 +177,18 @@ class Backbone(Layer):
         """Return one vector per input, (batch, width).
 
         It is the hidden state of the class token, if any, or else the mean over real positions,
-        which is 0 for an input without any.
+        which is 0 for an input without any. The mean is computed in float32.
         """
         if self.extra_positions:
             return hidden_states[:, 0]
+        states = ops.cast(hidden_states, "float32")
         if padding_mask is None:
-            return ops.mean(hidden_states, axis=1)
-        real = ops.cast(padding_mask, hidden_states.dtype)[:, :, None]
-        return ops.sum(hidden_states * real, axis=1) / ops.maximum(ops.sum(real, axis=1), 1.0)
+            mean = ops.mean(states, axis=1)
+        else:
+            real = ops.cast(padding_mask, "bool")[:, :, None]
+            count = ops.sum(ops.cast(real, "float32"), axis=1)
+            mean = ops.sum(ops.where(real, states, 0.0), axis=1) / ops.maximum(count, 1.0)
+        return ops.cast(mean, hidden_states.dtype)
 
     def init_state(self, batch_size: int, max_length: int) -> Any:
         """Return an empty state for `max_length` positions."""
@@ -244,6 +262,16 @@ def run_form(
         padding_mask=target_mask,
         training=training,
     )[0]
+
+
+def check_unmasked(padding_mask: Any) -> None:
+    """Raise a ValueError if a step of decoding has a padding mask: states hold no masks."""
+    if padding_mask is not None:
+        raise ValueError(
+            "Decoding with a state does not support a padding mask: later steps would see the "
+            f"padded positions. Received: a padding mask of shape {tuple(padding_mask.shape)}. "
+            "Decode sequences without padding, or the whole padded sequence without a state."
+        )
 
 
 def check_target(form: Form, target: Any) -> None:

@@ -12,7 +12,7 @@ from keras import ops
 from baselines.layers.backbone import Backbone
 from baselines.layers.elementwise import LayerNorm, gelu
 from baselines.layers.initialization import dense
-from baselines.layers.layer import Layer
+from baselines.layers.layer import Layer, finite_padding
 
 
 class BertBackbone(Backbone):
@@ -52,6 +52,7 @@ class BertBackbone(Backbone):
     ) -> tuple[Any, Any]:
         """Return the hidden states; `token_types` (batch, n) separate two input segments."""
         assert self.encoder is not None and self.encoder_embedding is not None
+        inputs = finite_padding(inputs, padding_mask)
         embedded = self.encoder_embedding(inputs, training=training, token_types=token_types)
         return self.encoder(embedded, training=training, padding_mask=padding_mask), None
 

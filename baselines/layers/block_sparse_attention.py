@@ -11,10 +11,11 @@ import numpy as np
 from keras import ops
 
 from baselines.layers.attention import attention, multiply_transposed
-from baselines.layers.attention_blocks import mask_to_bias
 from baselines.layers.backends import backend_functions
 from baselines.layers.full_attention import build_projections, merge_heads, split_heads
-from baselines.layers.layer import Layer
+from baselines.layers.layer import Layer, zero_padding
+from baselines.layers.lengths import cut_end, is_known, pad_end
+from baselines.layers.masked_scores import mask_scores, softmax
 
 FIXED_BLOCKS = 5
 """The blocks that a block sees beside the random ones: two global, itself, and two neighbours."""
@@ -84,41 +85,61 @@ class BlockSparseAttention(Layer):
         `random_blocks` (heads, blocks - 2, r) replaces the layer's own: the numbers of the random
         blocks of every block but the first and the last.
         """
-        length = hidden_states.shape[1]
+        length = ops.shape(hidden_states)[1]
+        hidden_states = zero_padding(hidden_states, padding_mask)
         if padding_mask is None:
             padding_mask = ops.ones_like(hidden_states[:, :, 0], dtype="bool")
-        if random_blocks is None and not is_full(length, self.block_size, self.num_random_blocks):
-            num_blocks = -(-length // self.block_size)
-            random_blocks = draw_random_blocks(
-                self.num_heads, num_blocks, self.num_random_blocks, self.seed
-            )
-        if random_blocks is None or length <= 2 * self.block_size:
-            heads = attention(*self._project(hidden_states), padding_mask=padding_mask, scale=1.0)
+
+        def attend_fully() -> Any:
+            return attention(*self._project(hidden_states), padding_mask=padding_mask, scale=1.0)
+
+        def attend_in_blocks() -> Any:
+            return self._attend_in_blocks(hidden_states, padding_mask, random_blocks)
+
+        full = is_full(length, self.block_size, self.num_random_blocks)
+        if random_blocks is not None:
+            full = length <= 2 * self.block_size
+        if is_known(length):
+            heads = attend_fully() if full else attend_in_blocks()
         else:
-            heads = self._attend_in_blocks(hidden_states, padding_mask, np.asarray(random_blocks))
-        return ops.where(padding_mask[:, :, None], merge_heads(heads), 0.0)
+            heads = ops.cond(full, attend_fully, attend_in_blocks)
+        return zero_padding(merge_heads(heads), padding_mask)
 
     def _attend_in_blocks(self, hidden_states: Any, visible: Any, random_blocks: Any) -> Any:
         """Return attention by head, (batch, heads, n, head size)."""
-        length, size = hidden_states.shape[1], self.block_size
+        length, size = ops.shape(hidden_states)[1], self.block_size
         num_blocks = -(-length // size)
         # One more block is all padding. It replaces the blocks that are listed twice.
         missing = (num_blocks + 1) * size - length
-        hidden_states = ops.pad(hidden_states, ((0, 0), (0, missing), (0, 0)))
-        visible = ops.pad(visible, ((0, 0), (0, missing)), constant_values=False)
+        hidden_states = pad_end(hidden_states, missing, axis=1)
+        visible = pad_end(visible, missing, axis=1)
         query, key, value = self._project(hidden_states)
-        borders = (size, (num_blocks - 1) * size, num_blocks * size)
-        first, inner, last, _ = ops.split(query, borders, axis=2)
+        start, stop = (num_blocks - 1) * size, num_blocks * size
+        first, inner, last = query[:, :, :size], query[:, :, size:start], query[:, :, start:stop]
         ends = ops.concatenate([first, last], axis=2)
         of_ends = attention(ends, key, value, padding_mask=visible, scale=1.0)
         first, last = ops.split(of_ends, 2, axis=2)
-        bias = mask_to_bias(visible, query.dtype)[:, None, :]
-        seen = see_blocks(random_blocks, num_blocks)
-        inner = attend_to_seen(
-            inner, key, value, ops.repeat(bias, self.num_heads, axis=1), seen, size
-        )
+        seen = self._see_blocks(num_blocks, random_blocks)
+        visible = ops.repeat(visible[:, None, :], self.num_heads, axis=1)
+        inner = attend_to_seen(inner, key, value, visible, seen, size)
         heads = ops.concatenate([first, inner, last], axis=2)
-        return heads if heads.shape[2] == length else heads[:, :, :length]
+        return cut_end(heads, length, axis=2)
+
+    def _see_blocks(self, num_blocks: Any, random_blocks: Any) -> Any:
+        """Return the result of `see_blocks`, with random blocks of the layer by default."""
+
+        def see(num_blocks: int) -> np.ndarray:
+            drawn = random_blocks
+            if drawn is None:
+                drawn = draw_random_blocks(
+                    self.num_heads, num_blocks, self.num_random_blocks, self.seed
+                )
+            return see_blocks(np.asarray(drawn), num_blocks).astype("int32")
+
+        if is_known(num_blocks):
+            return ops.convert_to_tensor(see(num_blocks))
+        shape = (self.num_heads, None, FIXED_BLOCKS + self.num_random_blocks)
+        return backend_functions().call_numpy(see, num_blocks, shape)
 
     def _project(self, hidden_states: Any) -> tuple[Any, Any, Any]:
         """Return scaled queries, keys and values by head."""
@@ -174,35 +195,40 @@ def see_blocks(random_blocks: np.ndarray, num_blocks: int) -> np.ndarray:
     return seen
 
 
-def attend_to_seen(query: Any, key: Any, value: Any, bias: Any, seen: np.ndarray, size: int) -> Any:
-    """Return softmax(Q Kᵀ + bias) V of inner blocks, each over the keys of the blocks it sees.
+def attend_to_seen(query: Any, key: Any, value: Any, visible: Any, seen: Any, size: int) -> Any:
+    """Return softmax(Q Kᵀ) V of inner blocks, each over the visible keys of the blocks it sees.
 
     Shapes: query (batch, heads, (blocks - 2) · b, d), scaled; key and value (batch, heads, (blocks
-    + 1) · b, d); bias (batch, heads, (blocks + 1) · b); seen (heads, blocks - 2, k). Out: as query.
+    + 1) · b, d); visible (batch, heads, (blocks + 1) · b); seen (heads, blocks - 2, k). Out: as
+    query.
     The graph does not grow with the length.
     """
-    num_heads, inner, num_seen = seen.shape
-    num_blocks, head_size = key.shape[2] // size, key.shape[3]
-    group = heads_per_step(num_heads, 4 * inner * num_seen * size**2)
-    in_group = seen.reshape(-1, group, inner * num_seen)
-    in_group = in_group + np.arange(group)[:, None] * num_blocks
-    seen_blocks = ops.convert_to_tensor(in_group.reshape(len(in_group), -1).astype("int32"))
-    num_steps = ops.shape(key)[0] * len(in_group)
+    num_heads, inner, num_seen = ops.shape(seen)
+    num_blocks, head_size = ops.shape(key)[2] // size, key.shape[3]
+    group = heads_per_step(num_heads, 4 * inner * num_seen * size**2) if is_known(inner) else 1
+    num_groups = num_heads // group
+    seen_blocks = ops.reshape(ops.cast(seen, "int32"), (num_groups, group, inner * num_seen))
+    seen_blocks = seen_blocks + ops.arange(group, dtype="int32")[:, None] * num_blocks
+    seen_blocks = ops.reshape(seen_blocks, (num_groups, group * inner * num_seen))
+    num_steps = ops.shape(key)[0] * num_groups
 
     def columns(blocks: Any, places: Any) -> Any:
         """Return the blocks at the places, side by side for each query block: (…, k · b, d)."""
         taken = ops.take(blocks, places, axis=0)
         return ops.reshape(taken, (-1, num_seen * size, *blocks.shape[2:]))
 
-    def weigh(query: Any, keys: Any, bias: Any, places: Any) -> Any:
-        masked = columns(bias, places)[:, None, :]
-        return ops.softmax(multiply_transposed(query, keys) + masked, axis=-1)
+    def weigh(query: Any, keys: Any, visible: Any, places: Any) -> Any:
+        shown = columns(visible, places)[:, None, :]
+        return softmax(mask_scores(multiply_transposed(query, keys), shown))
+
+    in_steps = (-1, group * num_blocks, size)
+    visible = ops.reshape(visible, in_steps)
 
     @backend_functions().custom_gradient  # type: ignore[untyped-decorator]
-    def attend(query: Any, key: Any, value: Any, bias: Any) -> Any:
+    def attend(query: Any, key: Any, value: Any) -> Any:
         def forward(carried: Any, step: Any) -> tuple[Any, Any]:
-            places = seen_blocks[step % len(in_group)]
-            weights = weigh(query[step], columns(key[step], places), bias[step], places)
+            places = seen_blocks[step % num_groups]
+            weights = weigh(query[step], columns(key[step], places), visible[step], places)
             mixed = ops.matmul(weights, columns(value[step], places))
             return mixed, mixed
 
@@ -214,9 +240,9 @@ def attend_to_seen(query: Any, key: Any, value: Any, bias: Any, seen: np.ndarray
             shared = ops.sum(mixed * upstream, axis=-1, keepdims=True)
 
             def backward(carried: Any, step: Any) -> tuple[Any, Any]:
-                places = seen_blocks[step % len(in_group)]
+                places = seen_blocks[step % num_groups]
                 keys, d_mixed = columns(key[step], places), upstream[step]
-                weights = weigh(query[step], keys, bias[step], places)
+                weights = weigh(query[step], keys, visible[step], places)
                 d_weights = multiply_transposed(d_mixed, columns(value[step], places))
                 d_scores = weights * (d_weights - shared[step])
                 found = (
@@ -228,7 +254,7 @@ def attend_to_seen(query: Any, key: Any, value: Any, bias: Any, seen: np.ndarray
 
             start = tuple(ops.zeros_like(part[0]) for part in (query, key, value))
             _, found = ops.scan(backward, start, steps)
-            return *found, ops.zeros_like(bias)
+            return found
 
         return (mixed,), gradient
 
@@ -240,12 +266,10 @@ def attend_to_seen(query: Any, key: Any, value: Any, bias: Any, seen: np.ndarray
         total = backend_functions().sum_by_place(wide, places, group * num_blocks)
         return ops.cast(total, product.dtype)
 
-    in_steps = (-1, group * num_blocks, size)
     (mixed,) = attend(
         ops.reshape(query, (-1, group * inner, size, head_size)),
         ops.reshape(key, (*in_steps, head_size)),
         ops.reshape(value, (*in_steps, head_size)),
-        ops.reshape(bias, in_steps),
     )
     return ops.reshape(mixed, (-1, num_heads, inner * size, head_size))
 

@@ -16,11 +16,16 @@ from keras import ops
 from baselines.layers.backends import backend_functions
 from baselines.layers.flops import CHUNK_LENGTH
 from baselines.layers.fusing import fused
+from baselines.layers.lengths import cut_end, is_known, missing_to_multiple, pad_end, scan
 
 ZERO_WEIGHT = -1e30
 """The logarithm of a weight that is 0 in float32."""
 STEPS_PER_UNIT = 64
 """The resolution of the exact part of a sum of logarithms: exact up to 2^24 / 64 = 262,144."""
+STRONGEST_DECAY = -128.0
+"""The least logarithm of a decay that is summed. Below -104 a decay is 0 in float32 anyway."""
+LONGEST_CHUNK = 2048
+"""The most positions whose strongest decays still have an exact sum: 2,048 · 128 = 262,144."""
 
 
 def scan_in_chunks(
@@ -38,16 +43,18 @@ def scan_in_chunks(
     outputs are (batch, heads, n, v). Consecutive heads share the query and key of a group. Time
     O(n · (c · (d + v) + d · v)) for chunks of c positions, memory O(n · (c + d + v) + n · d · v /
     c). The graph does not grow with n.
+
+    Raises:
+        ValueError: there are decays, and the chunks are longer than `LONGEST_CHUNK`.
     """
-    num_groups, length = query.shape[1], query.shape[2]
-    num_heads = value.shape[1]
-    size = min(chunk_length, length)
+    num_groups, num_heads = query.shape[1], value.shape[1]
+    length = ops.shape(query)[2]
+    size = min(chunk_length, length) if is_known(length) else chunk_length
 
     def split(part: Any, num_parts: int) -> Any:
         """Return (batch, groups, heads of a group, chunks, positions, …), filled with zeros."""
-        missing = -length % size
-        if missing:
-            part = ops.pad(part, ((0, 0), (0, 0), (0, missing), (0, 0)))
+        missing = missing_to_multiple(length, size)
+        part = pad_end(part, missing, axis=2)
         chunks = (length + missing) // size, size
         return ops.reshape(part, (-1, num_groups, num_parts // num_groups, *chunks, part.shape[-1]))
 
@@ -81,8 +88,9 @@ def scan_in_chunks(
         carried = ops.einsum("bgcid,bgrcdv->bgrciv", query, before)
         carried = fused(_decayed_from_start)(carried, *reached)
     outputs = ops.matmul(weights, value) + carried
-    outputs = ops.reshape(outputs, (-1, num_heads, outputs.shape[3] * size, value.shape[-1]))
-    return outputs[:, :, :length], ops.reshape(last, (-1, num_heads, *last.shape[3:]))
+    num_chunks = ops.shape(outputs)[3]
+    outputs = ops.reshape(outputs, (-1, num_heads, num_chunks * size, value.shape[-1]))
+    return cut_end(outputs, length, axis=2), ops.reshape(last, (-1, num_heads, *last.shape[3:]))
 
 
 def _order(size: int) -> np.ndarray:
@@ -95,7 +103,17 @@ def accumulate_decays(log_decay: Any) -> tuple[Any, Any]:
 
     A sum of strong decays in float32 rounds away a weak decay that follows. The sums of the coarse
     parts, which are multiples of 1 / `STEPS_PER_UNIT`, are exact, and those of the fine ones small.
+    A decay whose logarithm is below `STRONGEST_DECAY`, even −∞, is 0 as it would be without sums.
+
+    Raises:
+        ValueError: the chunk is longer than `LONGEST_CHUNK`.
     """
+    if log_decay.shape[-1] > LONGEST_CHUNK:
+        raise ValueError(
+            f"Sums of decays are exact in chunks of at most {LONGEST_CHUNK} positions. "
+            f"Received: chunk_length={log_decay.shape[-1]}. Use shorter chunks."
+        )
+    log_decay = ops.maximum(log_decay, STRONGEST_DECAY)
     coarse = ops.stop_gradient(ops.round(log_decay * STEPS_PER_UNIT) / STEPS_PER_UNIT)
     return ops.cumsum(coarse, axis=-1), ops.cumsum(log_decay - coarse, axis=-1)
 
@@ -156,5 +174,5 @@ def _recur(updates: Any, decays: Any, state: Any, reverse: bool = False) -> tupl
         update, decay = chunk
         return state * decay[..., None, None] + update, state
 
-    last, before = ops.scan(take, state, (updates, decays), reverse=reverse)
+    last, before = scan(take, state, (updates, decays), reverse=reverse)
     return before, last

@@ -47,6 +47,11 @@ class ClassToken(Layer):
         )
         build_once(self.add_positions, (batch, None if length is None else length + 1, width))
 
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> Any:
+        """Return the shape of the sequence with its class token."""
+        batch, length, width = input_shape
+        return batch, None if length is None else length + 1, width
+
     def compute_mask(self, embeddings: Any, previous_mask: Any) -> Any:
         """Return the mask of the sequence with its class token, which is real."""
         return extend_mask(previous_mask, 1)

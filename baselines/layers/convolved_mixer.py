@@ -10,7 +10,7 @@ from typing import Any
 from keras import ops
 
 from baselines.layers.fusing import fused, in_float32_where_fused
-from baselines.layers.layer import Layer
+from baselines.layers.layer import Layer, zero_padding
 
 
 class ConvolvedMixer(Layer):
@@ -45,9 +45,7 @@ class ConvolvedMixer(Layer):
 
     def call(self, hidden_states: Any, padding_mask: Any = None) -> Any:
         """Return the mixed positions."""
-        if padding_mask is not None:
-            real = ops.cast(padding_mask, hidden_states.dtype)[:, :, None]
-            hidden_states = hidden_states * real
+        hidden_states = zero_padding(hidden_states, padding_mask)
         if self.backward:
             hidden_states = ops.flip(hidden_states, axis=1)
             padding_mask = None if padding_mask is None else ops.flip(padding_mask, axis=1)
@@ -100,7 +98,7 @@ def convolve_causally(padded: Any, kernel: Any, bias: Any = None) -> Any:
     Shapes: kernel (k, c), bias (c) or None. Time and memory O(n).
     """
     kernel_size = kernel.shape[0]
-    length = padded.shape[1] - kernel_size + 1
+    length = ops.shape(padded)[1] - kernel_size + 1
     kernel = ops.cast(kernel, padded.dtype)
     parts = (padded[:, offset : offset + length] * kernel[offset] for offset in range(kernel_size))
     total = next(parts) if bias is None else ops.cast(bias, padded.dtype)

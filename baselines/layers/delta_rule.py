@@ -21,6 +21,7 @@ from keras import ops
 from baselines.layers.backends import backend_functions
 from baselines.layers.chunked_scan import accumulate_decays, decays_between, decays_to_end
 from baselines.layers.fusing import fused
+from baselines.layers.lengths import cut_end, is_known, missing_to_multiple, pad_end, scan
 
 DELTA_CHUNK_LENGTH = 64
 """Positions in a chunk, as measured: the inverse costs more in longer ones, the loop in shorter."""
@@ -46,16 +47,15 @@ def scan_delta_rule(
     Time O(n · (c · (c + d + v) + d · v)) per head for chunks of c positions, memory O(n · (c + d +
     v) + n · d · v / c). The graph does not grow with n.
     """
-    _, length, num_groups, key_size = key.shape
+    length, num_groups, key_size = ops.shape(key)[1:]
     num_heads, value_size = value.shape[2:]
-    size = min(chunk_length, length)
-    num_chunks = -(-length // size)
+    size = min(chunk_length, length) if is_known(length) else chunk_length
+    missing = missing_to_multiple(length, size)
+    num_chunks = (length + missing) // size
 
     def split(part: Any, *heads: int) -> Any:
         """Return (chunks, batch, heads, positions, …), filled up with zeros."""
-        missing = num_chunks * size - length
-        if missing:
-            part = ops.pad(part, ((0, 0), (0, missing), *[(0, 0)] * (len(part.shape) - 2)))
+        part = pad_end(part, missing, axis=1)
         rest = part.shape[3:]
         part = ops.reshape(part, (-1, num_chunks, size, heads[0] * heads[1], *rest))
         part = ops.transpose(part, (1, 0, 3, 2, 4)[: len(part.shape)])
@@ -84,7 +84,9 @@ def scan_delta_rule(
     outputs = ops.reshape(outputs, (num_chunks, -1, num_heads, size, value_size))
     outputs = ops.transpose(outputs, (1, 0, 3, 2, 4))
     outputs = ops.reshape(outputs, (-1, num_chunks * size, num_heads, value_size))
-    return outputs[:, :length], ops.reshape(last, (-1, num_heads, key_size, value_size))
+    return cut_end(outputs, length, axis=1), ops.reshape(
+        last, (-1, num_heads, key_size, value_size)
+    )
 
 
 def apply_delta_rule(
@@ -189,7 +191,7 @@ def _recur(values: Any, keys: Any, to_end: Any, decays: Any, state: Any) -> tupl
 
     # On TensorFlow, what a scan returns must have the structure of what it carries.
     start = state, ops.zeros_like(values[0])
-    (last, _), (before, added) = ops.scan(step, start, (values, keys, to_end, decays))
+    (last, _), (before, added) = scan(step, start, (values, keys, to_end, decays))
     return before, added, last
 
 
@@ -207,7 +209,7 @@ def _recur_back(
 
     start = d_last, ops.zeros_like(d_added[0])
     chunks = d_before, d_added, keys, to_end, decays
-    (d_state, _), (d_after, d_values) = ops.scan(step, start, chunks, reverse=True)
+    (d_state, _), (d_after, d_values) = scan(step, start, chunks, reverse=True)
     return d_after, d_values, d_state
 
 

@@ -116,14 +116,15 @@ def _normalizer(epsilon: float) -> Callable[..., Any]:
 def _root_mean_square(epsilon: float, num_groups: int) -> Callable[..., Any]:
     @in_float32
     def normalize(inputs: Any, gamma: Any) -> Any:
-        width, grouped = inputs.shape[-1], inputs
+        *between, width = ops.shape(inputs)[1:]
+        grouped = inputs
         if num_groups > 1:
-            shape = (-1, *inputs.shape[1:-1], num_groups, width // num_groups)
+            shape = (-1, *between, num_groups, width // num_groups)
             grouped = ops.reshape(inputs, shape)
         squares = ops.mean(grouped * grouped, axis=-1, keepdims=True)
         normalized = grouped * ops.rsqrt(squares + epsilon)
         if num_groups > 1:
-            normalized = ops.reshape(normalized, (-1, *inputs.shape[1:]))
+            normalized = ops.reshape(normalized, (-1, *between, width))
         return normalized * gamma
 
     return normalize

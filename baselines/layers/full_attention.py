@@ -21,9 +21,10 @@ from baselines.layers.key_value_state import (
     attend_with_state,
     empty_state,
     is_start,
+    require_room,
     write_state,
 )
-from baselines.layers.layer import Layer
+from baselines.layers.layer import Layer, zero_padding
 from baselines.layers.removal import (
     absolute_sums,
     columns_of_heads,
@@ -34,14 +35,14 @@ from baselines.layers.removal import (
 
 def split_heads(projected: Any, num_heads: int) -> Any:
     """Reshape (batch, length, width) to (batch, heads, length, head size)."""
-    _batch, length, width = projected.shape
+    _batch, length, width = ops.shape(projected)
     heads = ops.reshape(projected, (-1, length, num_heads, width // num_heads))
     return ops.transpose(heads, (0, 2, 1, 3))
 
 
 def merge_heads(heads: Any) -> Any:
     """Reshape (batch, heads, length, head size) to (batch, length, width)."""
-    _, num_heads, length, head_size = heads.shape
+    _, num_heads, length, head_size = ops.shape(heads)
     return ops.reshape(ops.transpose(heads, (0, 2, 1, 3)), (-1, length, num_heads * head_size))
 
 
@@ -149,19 +150,19 @@ class FullAttention(Layer):
         training: bool | None = None,
     ) -> Any:
         """Return the projected attention; keys at padded positions are masked."""
-        projected = self._project(hidden_states, context)
+        keys = hidden_states if context is None else context
+        if not isinstance(keys, tuple):
+            keys = zero_padding(keys, padding_mask)
+        projected = self._project(hidden_states, keys)
         heads = self._attend(projected, padding_mask, training)
         return self.output_projection(merge_heads(heads))
-
-    def _masked(self, inputs: Any, context: Any = None, **kwargs: Any) -> Any:
-        return inputs if context is None else context  # the mask is that of the keys
 
     def _attend(
         self, projected: tuple[Any, Any, Any], padding_mask: Any = None, training: Any = None
     ) -> Any:
         """Return attention by head, where no state precedes the queries."""
         query, key, value = projected
-        length, num_keys = query.shape[2], key.shape[2]
+        length, num_keys = ops.shape(query)[2], ops.shape(key)[2]
         dropout, seed = 0.0, None
         if training and self.seed_generator is not None:
             dropout, seed = self.dropout, self.seed_generator.next()
@@ -219,7 +220,11 @@ class FullAttention(Layer):
         The output, (batch, m, width), equals that of `call` on all positions so far. Time
         O(m · max_length), or O(m · (m + window)) with a window. The first positions, from 0 on,
         take the memory of `call`: O(m).
+
+        Raises:
+            ValueError: the state has no place for a position; see `require_places`.
         """
+        hidden_states = require_room(hidden_states, state, position, self.window, self.num_sinks)
         projected = query, key, value = self._project(hidden_states, None, position)
         if is_start(position):
             heads = self._attend(projected)

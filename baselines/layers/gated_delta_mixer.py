@@ -19,6 +19,7 @@ from baselines.layers.initialization import (
     log_uniform_rates,
     step_size_bias,
 )
+from baselines.layers.lengths import is_known
 
 LENGTH_EPSILON = 1e-6
 """Added to the squared length of queries and keys before they are divided by their length."""
@@ -36,7 +37,8 @@ class GatedDeltaMixer(ConvolvedMixer):
     queries also by √d. A head's state follows `scan_delta_rule` with β = sigmoid(·) and α =
     exp(Δ A), where Δ passes a softplus and A < 0. Consecutive value heads share a query and key.
     A norm over each value head, the product with silu(gate) and `output_projection` follow.
-    `log_rates` is log(-A), `step_bias` is added to Δ before the softplus.
+    `log_rates` is log(-A), `step_bias` is added to Δ before the softplus; both are float32 under
+    every dtype policy.
 
     With `negative_eigenvalues`, β is 2·sigmoid(·), so that a transition can negate the value of a
     key (Grazzi et al. 2025, "Unlocking State-Tracking in Linear RNNs Through Negative
@@ -126,10 +128,10 @@ class GatedDeltaMixer(ConvolvedMixer):
             convolution_kernel(self.kernel_size),
             name="convolution",
         )
-        self.log_rates = self.add_weight(
-            heads, log_uniform_rates(lowest=SMALLEST_RATE), name="rate_bias"
+        self.log_rates = self.add_float32_weight(
+            heads, log_uniform_rates(lowest=SMALLEST_RATE), "rate_bias"
         )
-        self.step_bias = self.add_weight(heads, step_size_bias(), name="step_bias")
+        self.step_bias = self.add_float32_weight(heads, step_size_bias(), "step_bias")
 
     def _project(self, hidden_states: Any) -> tuple[Any, Any, Any]:
         """Return the gates, the inputs of the convolution, and those of β and Δ."""
@@ -141,7 +143,7 @@ class GatedDeltaMixer(ConvolvedMixer):
         self, gates: Any, convolved: Any, steps: Any, padding_mask: Any, state: Any
     ) -> tuple[Any, Any]:
         """Return the output, and the state of each head after the last position."""
-        length = convolved.shape[1]
+        length = ops.shape(convolved)[1]
         ends = [self.key_width, 2 * self.key_width]
         query, key, value = ops.split(ops.cast(convolved, "float32"), ends, axis=-1)
         by_key = (-1, length, self.num_key_heads, self.key_head_size)
@@ -150,13 +152,13 @@ class GatedDeltaMixer(ConvolvedMixer):
         key = fused(_with_unit_length)(ops.reshape(key, by_key))
         strength, sizes = ops.split(ops.cast(steps, "float32"), 2, axis=-1)
         strength = ops.sigmoid(strength) * (2.0 if self.negative_eigenvalues else 1.0)
-        sizes = ops.softplus(sizes + ops.cast(self.step_bias, "float32"))
-        log_decay = -sizes * ops.exp(ops.cast(self.log_rates, "float32"))
+        sizes = ops.softplus(sizes + self.step_bias)
+        log_decay = -sizes * ops.exp(self.log_rates)
         if padding_mask is not None:
             real = ops.cast(padding_mask, "float32")[:, :, None]
             strength, log_decay = strength * real, log_decay * real
         parts = query, key, ops.reshape(value, by_value), log_decay, strength
-        if state is not None and length == 1:
+        if state is not None and is_known(length) and length == 1:
             outputs, last = apply_delta_rule(*(part[:, 0] for part in parts), state=state)
             outputs = outputs[:, None]
         else:

@@ -10,7 +10,8 @@ from typing import Any
 import keras
 from keras import ops
 
-from baselines.layers.backbone import Backbone
+from baselines.layers.backbone import Backbone, check_unmasked
+from baselines.layers.places import require_places
 from suite.api import Unsupported
 
 
@@ -53,6 +54,12 @@ class _HubBackbone(Backbone):
             output = output["sequence_output"]
         self.model = keras.Model(hub.input, output)
 
+    def compute_output_shape(
+        self, inputs_shape: tuple[int | None, ...], target_shape: Any = None
+    ) -> Any:
+        """Return the shape of the hidden states."""
+        return (*inputs_shape[:2], self.model.output.shape[-1])
+
     def encode(
         self,
         inputs: Any,
@@ -77,15 +84,20 @@ class _HubBackbone(Backbone):
         """Return the hidden states of the target, and the state with its tokens.
 
         With a state, the target is the positions from `position` on; without, all of them.
+
+        Raises:
+            ValueError: the state has no place for a position; see `require_places`.
         """
         if state is None:
             return self._run(target, padding_mask, training), None
+        check_unmasked(padding_mask)
         target = ops.cast(target, "int32")
         tokens = ops.slice_update(state, (0, position), target)
         batch, length = target.shape
         known = ops.arange(tokens.shape[1]) < position + length
         known = ops.broadcast_to(known[None, :], tokens.shape)
         hidden_states = self._run(tokens, known, training)
+        hidden_states = require_places(hidden_states, position, length, tokens.shape[1])
         newest = (batch, length, hidden_states.shape[-1])
         return ops.slice(hidden_states, (0, position, 0), newest), tokens
 

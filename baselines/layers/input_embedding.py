@@ -82,6 +82,10 @@ class InputEmbedding(Layer):
         ):
             build_once(part, shape)
 
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> Any:
+        """Return the shape of the embedded inputs."""
+        return self.add_positions.compute_output_shape((*input_shape[:2], self.width))
+
     def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
         """Return the mask of the embedded inputs."""
         return self.add_positions.compute_mask(inputs, previous_mask)

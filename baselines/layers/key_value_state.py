@@ -14,12 +14,13 @@ from keras import ops
 
 from baselines.layers.attention_blocks import (
     by_pair,
-    mask_to_bias,
     num_heads_per_key,
     separate_heads,
     share_heads,
 )
 from baselines.layers.backends import backend_functions
+from baselines.layers.masked_scores import mask_scores, softmax
+from baselines.layers.places import require_places
 
 State = tuple[Any, Any]
 """Keys and values, (batch, key/value heads, places, d) each."""
@@ -39,6 +40,20 @@ def empty_state(batch_size: int, num_heads: int, places: int, size: int, dtype: 
 def is_start(position: Any) -> bool:
     """Return whether nothing precedes a position, known without computing anything."""
     return isinstance(position, int) and position == 0
+
+
+def require_room(
+    hidden_states: Any, state: State, position: Any, reach: int | None = None, num_sinks: int = 0
+) -> Any:
+    """Return hidden states of the newest positions, for which the state must have places.
+
+    `reach` is how many positions queries see; None means all. A ring of as many places has room for
+    any number of positions. Raises as `require_places` does.
+    """
+    ring = state[0].shape[2] - num_sinks
+    if reach is not None and ring >= reach:
+        return hidden_states
+    return require_places(hidden_states, position, hidden_states.shape[1], ring)
 
 
 def attend_with_state(
@@ -65,14 +80,10 @@ def attend_with_state(
         sees(newest[:, None] - places[None, :], places) & (places >= 0)[None, :]
         for places in (held, newest)
     ]
-    biases = [mask_to_bias(part, query.dtype) for part in visible]
+    biases = None
     if distance_bias is not None:
-        added = _distance_biases(distance_bias, position, length, held, num_sinks)
-        if added is not None:
-            biases = [
-                part + ops.cast(more, query.dtype) for part, more in zip(biases, added, strict=True)
-            ]
-    heads = _attend(query, (state[0], key), (state[1], value), biases)
+        biases = _distance_biases(distance_bias, position, length, held, num_sinks)
+    heads = _attend(query, (state[0], key), (state[1], value), visible, biases)
     return heads, write_state(state, (key, value), position, num_sinks, heads)
 
 
@@ -142,16 +153,20 @@ def _distance_biases(
     return of_held, by_pair(among_newest, length, length)
 
 
-def _attend(query: Any, keys: State, values: State, biases: list[Any]) -> Any:
-    """Return attention to the keys of two parts, whose biases are (m, k) or (heads, m, k)."""
+def _attend(query: Any, keys: State, values: State, visible: list[Any], biases: Any) -> Any:
+    """Return attention to the keys of two parts, whose masks are (m, k) or (heads, m, k)."""
     shared = num_heads_per_key(query, keys[0])
     # Keys come first in the product: TensorFlow would transpose all of them as the second factor.
     queries = ops.swapaxes(share_heads(query, shared), -1, -2)
     scores = [
-        separate_heads(ops.swapaxes(ops.matmul(key, queries), -1, -2), shared) + bias
-        for key, bias in zip(keys, biases, strict=True)
+        separate_heads(ops.swapaxes(ops.matmul(key, queries), -1, -2), shared) for key in keys
     ]
-    weights = ops.split(ops.softmax(ops.concatenate(scores, axis=-1)), [keys[0].shape[2]], axis=-1)
+    if biases is not None:
+        scores = [
+            part + ops.cast(bias, part.dtype) for part, bias in zip(scores, biases, strict=True)
+        ]
+    scores = list(map(mask_scores, scores, visible))
+    weights = ops.split(softmax(ops.concatenate(scores, axis=-1)), [keys[0].shape[2]], axis=-1)
     held, newest = (
         separate_heads(ops.matmul(share_heads(part, shared), value), shared)
         for part, value in zip(weights, values, strict=True)

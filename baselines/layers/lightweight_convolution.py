@@ -14,7 +14,8 @@ from keras import ops
 
 from baselines.layers.full_attention import check_heads
 from baselines.layers.initialization import dense, kernel
-from baselines.layers.layer import Layer
+from baselines.layers.layer import Layer, zero_padding
+from baselines.layers.lengths import cut_end, is_known, pad_end
 
 MIN_BLOCK = 32
 """The least number of positions in a block: smaller products cost more per position."""
@@ -69,14 +70,13 @@ class LightweightConvolution(Layer):
             projection = dense(units, name=name, dtype=self.dtype_policy)
             projection.build(input_shape)
             setattr(self, name, projection)
-        self.kernel = self.add_weight((self.num_heads, self.kernel_size), kernel(), name="kernel")
+        taps = (self.num_heads, self.kernel_size)
+        self.kernel = self.add_float32_weight(taps, kernel(), "kernel")
 
     def call(self, hidden_states: Any, padding_mask: Any = None) -> Any:
         """Return the projected convolution."""
         before = self.kernel_size - 1 if self.causal else self.kernel_size // 2
-        gated = self._gate(hidden_states)
-        if padding_mask is not None:
-            gated = ops.where(padding_mask[:, :, None], gated, 0.0)
+        gated = zero_padding(self._gate(hidden_states), padding_mask)
         padded = ops.pad(gated, ((0, 0), (before, self.kernel_size - 1 - before), (0, 0)))
         return self.output_projection(self._convolve(padded))
 
@@ -103,19 +103,21 @@ class LightweightConvolution(Layer):
 
         A block of b ≥ k − 1 outputs needs b + k − 1 inputs, all within two blocks of inputs.
         """
-        rows, width = padded.shape[1:]
+        rows, width = ops.shape(padded)[1:]
         length = rows - self.kernel_size + 1
-        block = max(self.kernel_size - 1, min(MIN_BLOCK, length), 1)
+        smallest = min(MIN_BLOCK, length) if is_known(length) else MIN_BLOCK
+        block = max(self.kernel_size - 1, smallest, 1)
         num_blocks = -(-length // block)
-        padded = ops.pad(padded, ((0, 0), (0, (num_blocks + 1) * block - rows), (0, 0)))
+        padded = pad_end(padded, (num_blocks + 1) * block - rows, axis=1)
         heads = (-1, num_blocks + 1, block, self.num_heads, width // self.num_heads)
         blocks = ops.reshape(padded, heads)
-        weights = ops.softmax(ops.cast(self.kernel, "float32"), axis=-1)
+        weights = ops.softmax(ops.convert_to_tensor(self.kernel), axis=-1)
         matrix = ops.einsum("hk,kij->hij", weights, _bands(self.kernel_size, block))
         first, second = ops.split(ops.cast(matrix, padded.dtype), 2, axis=-1)
         mixed = ops.einsum("hij,bnjhd->bnihd", first, blocks[:, :-1])
         mixed = mixed + ops.einsum("hij,bnjhd->bnihd", second, blocks[:, 1:])
-        return ops.reshape(mixed, (-1, num_blocks * block, width))[:, :length]
+        mixed = ops.reshape(mixed, (-1, num_blocks * block, width))
+        return cut_end(mixed, length, axis=1)
 
 
 @lru_cache

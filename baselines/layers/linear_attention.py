@@ -14,7 +14,7 @@ from baselines.layers.chunked_scan import scan_in_chunks
 from baselines.layers.flops import CHUNK_LENGTH
 from baselines.layers.full_attention import build_projections, merge_heads, split_heads
 from baselines.layers.fusing import fused
-from baselines.layers.layer import Layer
+from baselines.layers.layer import Layer, zero_padding
 
 SMALLEST_SUM = 1e-30
 """The least normaliser. A row with a lower one, such as a row without a real key, has the output 0.
@@ -68,14 +68,36 @@ class LinearAttention(Layer):
         """Return φ of queries in float32: (…, d) to (…, features)."""
         return ops.elu(ops.cast(query, "float32")) + 1.0
 
-    def key_features(self, key: Any) -> Any:
-        """Return φ of keys in float32: (…, d) to (…, features)."""
-        return self.query_features(key)
+    def key_features(self, key: Any, real: Any = None) -> Any:
+        """Return φ of keys in float32: (…, n, d) to (…, n, features).
+
+        They are 0 where `real` (…, n) is False.
+        """
+        return zero_padding(self.query_features(key), real)
+
+    def running_key_features(
+        self, key: Any, real: Any = None, scale: Any = None
+    ) -> tuple[Any, Any, Any]:
+        """Return features of keys for a scan, the log decays between them, and the new scale.
+
+        Features that have a scale of their own at each position need decays, (…, n), and the scale
+        of the position before, (…). These features have none.
+        """
+        return self.key_features(key, real), None, None
 
     def call(self, hidden_states: Any, padding_mask: Any = None) -> Any:
         """Return the projected attention; keys at padded positions have no weight."""
-        query, key, value = self._features(hidden_states, padding_mask)
-        return self._finish(attend_by_features(query, key, value, self.causal, self.chunk_length))
+        query, key, value = self._project(hidden_states, padding_mask)
+        real = None if padding_mask is None else ops.cast(padding_mask, "bool")[:, None]
+        log_decay = None
+        if self.causal:
+            features, log_decay, _ = self.running_key_features(key, real)
+        else:
+            features = self.key_features(key, real)
+        heads = attend_by_features(
+            self.query_features(query), features, value, self.causal, self.chunk_length, log_decay
+        )
+        return self._finish(heads)
 
     def init_state(self, batch_size: int, max_length: int) -> Any:
         """Return zeros for the sums over keys: (batch, heads, features, d + 1), float32."""
@@ -88,35 +110,50 @@ class LinearAttention(Layer):
 
         It equals that of `call` on all positions so far. Time O(m).
         """
-        query, key, value = self._features(hidden_states, None)
-        sums, state = scan_in_chunks(query, key, _with_ones(value), None, state, self.chunk_length)
-        return self._finish(_normalized(sums)), state
+        heads, state, _ = self._decode(hidden_states, state, None)
+        return heads, state
 
-    def _features(self, hidden_states: Any, padding_mask: Any) -> tuple[Any, Any, Any]:
-        """Return φ(q), φ(k) and v by head, in float32."""
+    def _decode(self, hidden_states: Any, sums: Any, scale: Any) -> tuple[Any, Any, Any]:
+        """Return the output for the newest positions, and the sums and their scale after them."""
+        query, key, value = self._project(hidden_states, None)
+        key, log_decay, scale = self.running_key_features(key, scale=scale)
+        parts = self.query_features(query), key, _with_ones(value)
+        found, sums = scan_in_chunks(*parts, log_decay, sums, self.chunk_length)
+        return self._finish(_normalized(found)), sums, scale
+
+    def _project(self, hidden_states: Any, padding_mask: Any) -> tuple[Any, Any, Any]:
+        """Return queries, keys and values by head; the values are float32."""
+        attended = zero_padding(hidden_states, padding_mask)
         query, key, value = (
-            split_heads(projection(hidden_states), self.num_heads)
-            for projection in (self.query, self.key, self.value)
+            split_heads(projection(states), self.num_heads)
+            for projection, states in (
+                (self.query, hidden_states),
+                (self.key, attended),
+                (self.value, attended),
+            )
         )
-        keys = self.key_features(key)
-        if padding_mask is not None:
-            keys = keys * ops.cast(padding_mask, keys.dtype)[:, None, :, None]
-        return self.query_features(query), keys, ops.cast(value, "float32")
+        return query, key, ops.cast(value, "float32")
 
     def _finish(self, heads: Any) -> Any:
         return self.output_projection(merge_heads(ops.cast(heads, self.compute_dtype)))
 
 
 def attend_by_features(
-    query: Any, key: Any, value: Any, causal: bool, chunk_length: int = CHUNK_LENGTH
+    query: Any,
+    key: Any,
+    value: Any,
+    causal: bool,
+    chunk_length: int = CHUNK_LENGTH,
+    log_decay: Any = None,
 ) -> Any:
     """Return Σ φ(q)·φ(k) v / Σ φ(q)·φ(k); keys without weight are zeros.
 
-    Shapes: query and key (batch, heads, n, features), value (batch, heads, n, d). Time and memory
-    O(n).
+    Shapes: query and key (batch, heads, n, features), value (batch, heads, n, d). `log_decay`
+    (batch, heads, n) is that of `running_key_features`, for causal attention. Time and memory O(n).
     """
     if causal:
-        sums, _ = scan_in_chunks(query, key, _with_ones(value), chunk_length=chunk_length)
+        parts = query, key, _with_ones(value)
+        sums, _ = scan_in_chunks(*parts, log_decay, chunk_length=chunk_length)
     else:
         sums = ops.matmul(query, ops.einsum("bhnf,bhnd->bhfd", key, _with_ones(value)))
     return _normalized(sums)

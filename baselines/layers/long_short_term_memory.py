@@ -11,7 +11,7 @@ from keras import ops
 
 from baselines.layers.backends import backend_functions
 from baselines.layers.initialization import lstm
-from baselines.layers.layer import Layer
+from baselines.layers.layer import Layer, zero_padding
 from baselines.layers.sorting import sort_by_bucket
 
 
@@ -92,6 +92,7 @@ class LongShortTermMemory(Layer):
             return run_lstm(layer, inputs, zeros)[0]
         is_real = ops.cast(padding_mask, "int32")
         real_first, _ = sort_by_bucket(1 - is_real, 2)
+        inputs = zero_padding(inputs, padding_mask)
         moved = ops.take_along_axis(inputs, real_first[..., None], axis=1)
         outputs, _ = run_lstm(layer, moved, zeros)
         from_zeros = ops.pad(outputs, ((0, 0), (1, 0), (0, 0)))

@@ -12,12 +12,15 @@ from typing import Any
 from keras import ops
 
 from baselines.layers.attention import multiply_transposed
-from baselines.layers.attention_blocks import MASKED
+from baselines.layers.attention_blocks import both_masks
 from baselines.layers.backends import backend_functions
 from baselines.layers.full_attention import check_heads, merge_heads
 from baselines.layers.initialization import dense
-from baselines.layers.layer import Layer
+from baselines.layers.layer import Layer, zero_padding
+from baselines.layers.lengths import is_known
 from baselines.layers.lsh_hashing import draw_rotations, factor_buckets, hash_vectors
+from baselines.layers.masked_scores import mask_scores, softmax
+from baselines.layers.places import require_places
 from baselines.layers.sorting import SortPermutation, row_numbers, sort_by_bucket, take_rows
 
 SELF_SCORE = -1e4
@@ -105,19 +108,30 @@ class LshAttention(Layer):
         self, hidden_states: Any, rotations: Any, padding_mask: Any = None, buckets: Any = None
     ) -> tuple[Any, Any]:
         """Return attention before the output projection, and the buckets."""
-        length = hidden_states.shape[1]
-        if length % self.chunk_length:
+        length = ops.shape(hidden_states)[1]
+        if is_known(length) and length % self.chunk_length:
             raise ValueError(
                 "The length must be a multiple of the chunk length. "
                 f"Received: length={length}, chunk_length={self.chunk_length}. Pad the sequence."
             )
         vectors = self._by_head(self.query_key(hidden_states))
         values = self._by_head(self.value(hidden_states))
-        if length == self.chunk_length:
-            return self._attend_all(vectors, values, padding_mask), self._no_buckets(vectors)
-        if buckets is None:
-            buckets = self.find_buckets(vectors, rotations, padding_mask)
-        return self._attend_alike(vectors, values, buckets, padding_mask), buckets
+        keys = vectors * _key_scale(vectors)
+        keys, values = (zero_padding(states, padding_mask) for states in (keys, values))
+
+        def attend_all() -> tuple[Any, Any]:
+            return self._attend_all(vectors, keys, values, padding_mask), self._no_buckets(vectors)
+
+        def attend_alike() -> tuple[Any, Any]:
+            found = buckets
+            if found is None:
+                found = self.find_buckets(vectors, rotations, padding_mask)
+            return self._attend_alike(vectors, keys, values, found, padding_mask), found
+
+        if is_known(length):
+            return attend_all() if length == self.chunk_length else attend_alike()
+        chosen: tuple[Any, Any] = ops.cond(length == self.chunk_length, attend_all, attend_alike)
+        return chosen
 
     def find_buckets(self, vectors: Any, rotations: Any, padding_mask: Any = None) -> Any:
         """Return the buckets of (batch, n, heads, d); padding has a bucket of its own, the last."""
@@ -127,53 +141,56 @@ class LshAttention(Layer):
         return ops.where(padding_mask[:, None, None, :], buckets, math.prod(self.num_buckets))
 
     def _by_head(self, projected: Any) -> Any:
-        length, width = projected.shape[1:]
+        length, width = ops.shape(projected)[1:]
         return ops.reshape(projected, (-1, length, self.num_heads, width // self.num_heads))
 
-    def _attend_all(self, vectors: Any, values: Any, padding_mask: Any) -> Any:
+    def _attend_all(self, vectors: Any, keys: Any, values: Any, padding_mask: Any) -> Any:
         """Return full attention, for a sequence of a single chunk.
 
         Each round would attend to the whole sequence twice. The published implementation does not
         hash here either.
         """
         query, key, value = (
-            ops.transpose(states, (0, 2, 1, 3))
-            for states in (vectors, vectors * _key_scale(vectors), values)
+            ops.transpose(states, (0, 2, 1, 3)) for states in (vectors, keys, values)
         )
-        place = ops.arange(vectors.shape[1], dtype="int32")
+        place = ops.arange(ops.shape(vectors)[1], dtype="int32")
         real = None if padding_mask is None else padding_mask[:, None]
-        weights = ops.softmax(self._scores(query, key, place, place, real), axis=-1)
+        weights = softmax(self._scores(query, key, place, place, real))
         return merge_heads(ops.matmul(weights, value))
 
     def _no_buckets(self, vectors: Any) -> Any:
         batch, length, heads = ops.shape(vectors)[:3]
         return ops.zeros((batch, heads, self.num_hashes, length), "int32")
 
-    def _attend_alike(self, vectors: Any, values: Any, buckets: Any, padding_mask: Any) -> Any:
+    def _attend_alike(
+        self, vectors: Any, keys: Any, values: Any, buckets: Any, padding_mask: Any
+    ) -> Any:
         """Return attention within the chunks of each round, summed over rounds."""
-        length, heads, size = vectors.shape[1:]
+        length, heads, size = ops.shape(vectors)[1:]
         num_buckets = math.prod(self.num_buckets)
         order, sorted_buckets = sort_by_bucket(buckets, num_buckets + 1)
         real = None if padding_mask is None else sorted_buckets < num_buckets
-        outputs, normalizers = self._attend_sorted(vectors, values, order, real)
+        outputs, normalizers = self._attend_sorted(vectors, keys, values, order, real)
         if self.num_hashes > 1:
             outputs = outputs * ops.softmax(normalizers, axis=3)
         return ops.reshape(ops.sum(outputs, axis=3), (-1, length, heads * size))
 
-    def _attend_sorted(self, vectors: Any, values: Any, order: Any, real: Any) -> tuple[Any, Any]:
+    def _attend_sorted(
+        self, vectors: Any, keys: Any, values: Any, order: Any, real: Any
+    ) -> tuple[Any, Any]:
         """Return each round's attention in sorted order, and the log-sum-exp of its scores.
 
         In: `order` and `real` (batch, heads, rounds, n); `real` is False at padding. Out: (batch,
         n, heads, rounds, d) and (batch, n, heads, rounds, 1). The rounds are concatenated, so the
         first chunk of a round attends to the last chunk of the round before.
         """
-        length, heads, size = vectors.shape[1:]
+        length, heads, size = ops.shape(vectors)[1:]
         chunks = self.num_hashes * length // self.chunk_length
         shape = (-1, heads, chunks, self.chunk_length)
         permutation = SortPermutation(order)
         query, key, value = (
             ops.reshape(permutation.sort(states), (*shape, size))
-            for states in (vectors, vectors * _key_scale(vectors), values)
+            for states in (vectors, keys, values)
         )
         place = ops.reshape(order, shape)
         real = None if real is None else ops.reshape(real, shape)
@@ -201,11 +218,10 @@ class LshAttention(Layer):
         """Return masked scores: padding, later keys if causal, and the position's own key."""
         scores = multiply_transposed(query, key)
         own, other = place[..., :, None], key_place[..., None, :]
-        if real is not None:
-            scores = ops.where(real[..., None, :], scores, MASKED)
+        visible = None if real is None else real[..., None, :]
         if self.causal:
-            scores = ops.where(other <= own, scores, MASKED)
-        return ops.where(own == other, SELF_SCORE, scores)
+            visible = both_masks(visible, other <= own)
+        return ops.where(own == other, SELF_SCORE, mask_scores(scores, visible))
 
     def init_state(self, batch_size: int, max_length: int) -> tuple[Any, Any, Any]:
         """Return zeros for the keys, values and buckets of `max_length` positions."""
@@ -230,7 +246,12 @@ class LshAttention(Layer):
         modulo the number of positions. Later positions cannot move it, so the output differs from
         that of `call` on the whole sequence. Sorting takes time O(max_length · log max_length),
         attention O(rounds · chunk). The state is read before it changes.
+
+        Raises:
+            ValueError: the state has no place for a position; see `require_places`.
         """
+        length, num_places = hidden_states.shape[1], state[2].shape[3]
+        hidden_states = require_places(hidden_states, position, length, num_places)
         query = self._by_head(self.query_key(hidden_states))
         value = self._by_head(self.value(hidden_states))
         bucket = self.find_buckets(query, rotations)
@@ -260,7 +281,7 @@ class LshAttention(Layer):
         seen = ops.take_along_axis(ops.cast(order, "int32"), slots, axis=-1)
         rows = row_numbers(seen, max_length)
         scores = ops.einsum("bhd,bhrkd->bhrk", query[:, 0], take_rows(keys, rows))
-        scores = ops.where(offsets <= position, scores, MASKED)  # each key counts once
+        scores = mask_scores(scores, offsets <= position)  # each key counts once
         own = seen == position
         scores = ops.where(own, SELF_SCORE, scores)
         normalizer = ops.logsumexp(scores, axis=-1, keepdims=True)

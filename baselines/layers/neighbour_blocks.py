@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 from keras import ops
 
 from baselines.layers.backends import backend_functions
+from baselines.layers.lengths import cut_end, pad_end
 
 
 class BlockLayout:
     """Splits sequences into blocks; with dilation, each residue class is a sequence of its own."""
 
-    def __init__(self, length: int, num_blocks: int, reach: int, stride: int) -> None:
+    def __init__(self, length: Any, num_blocks: Any, reach: int, stride: int) -> None:
         self._length, self._num_blocks, self._reach = length, num_blocks, reach
         self._stride = stride
 
@@ -21,8 +21,7 @@ class BlockLayout:
         """Return (batch, heads, n, d) as (batch · stride, heads, blocks, reach, d), zero-padded."""
         heads, size = states.shape[1], states.shape[3]
         whole = self._num_blocks * self._reach * self._stride
-        if missing := whole - self._length:
-            states = ops.pad(states, ((0, 0), (0, 0), (0, missing), (0, 0)))
+        states = pad_end(states, whole - self._length, axis=2)
         if self._stride > 1:
             states = ops.reshape(states, (-1, heads, whole // self._stride, self._stride, size))
             states = ops.transpose(states, (0, 3, 1, 2, 4))
@@ -36,7 +35,7 @@ class BlockLayout:
             blocks = ops.reshape(blocks, (-1, self._stride, heads, each, size))
             blocks = ops.transpose(blocks, (0, 2, 3, 1, 4))
         states = ops.reshape(blocks, (-1, heads, each * self._stride, size))
-        return states if each * self._stride == self._length else states[:, :, : self._length]
+        return cut_end(states, self._length, axis=2)
 
 
 def with_neighbour_blocks(blocks: Any, shifts: tuple[int, ...]) -> Any:
@@ -47,12 +46,12 @@ def with_neighbour_blocks(blocks: Any, shifts: tuple[int, ...]) -> Any:
     """
     if len(shifts) == 1:
         return blocks
-    count, reach = blocks.shape[2:4]
-    taken = np.stack([np.roll(np.arange(count), shift) for shift in shifts], axis=1)
+    count, reach = ops.shape(blocks)[2:4]
+    taken = (ops.arange(count)[:, None] - ops.convert_to_tensor(shifts, "int32")) % count
 
     def take(blocks: Any) -> Any:
         shape = (-1, blocks.shape[1], count, len(shifts) * reach, blocks.shape[4])
-        beside = ops.reshape(ops.take(blocks, taken.reshape(-1), axis=2), shape)
+        beside = ops.reshape(ops.take(blocks, ops.reshape(taken, (-1,)), axis=2), shape)
 
         def gradient(upstream: Any) -> Any:
             parts = zip(ops.split(upstream, len(shifts), axis=3), shifts, strict=True)
@@ -65,7 +64,7 @@ def with_neighbour_blocks(blocks: Any, shifts: tuple[int, ...]) -> Any:
 
 def mask_with_neighbour_blocks(shown: Any, shifts: tuple[int, ...]) -> Any:
     """Return the same for a mask (batch, 1, blocks, reach, 1), False beyond the ends."""
-    count = shown.shape[2]
+    count = ops.shape(shown)[2]
     padded = ops.pad(shown, ((0, 0), (0, 0), (1, 1), (0, 0), (0, 0)))
     moved = [padded[:, :, 1 - shift : 1 - shift + count] for shift in shifts]
     return ops.concatenate(moved, axis=3)

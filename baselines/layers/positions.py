@@ -10,8 +10,11 @@ from typing import Any
 import numpy as np
 from keras import ops
 
+from baselines.layers.backends import backend_functions
 from baselines.layers.initialization import added_vectors
 from baselines.layers.layer import Layer
+from baselines.layers.lengths import check_length, is_known
+from baselines.layers.places import require_places
 
 
 def angles(places: np.ndarray, width: int) -> np.ndarray:
@@ -39,6 +42,13 @@ def sinusoids(length: int, width: int) -> np.ndarray:
     )
 
 
+def _sinusoids_from(start: Any, length: Any, width: int) -> Any:
+    """Return the rows of `sinusoids` from `start` on, (length, width), for an unknown length."""
+    places = ops.cast(start + ops.arange(length), "float64")
+    angle = places[:, None] * ops.convert_to_tensor(angles(np.ones(1), width))
+    return ops.reshape(ops.stack([ops.sin(angle), ops.cos(angle)], axis=-1), (length, width))
+
+
 def resize_grid(
     table: np.ndarray, old_grid: tuple[int, int], new_grid: tuple[int, int]
 ) -> np.ndarray:
@@ -61,27 +71,21 @@ def resize_grid(
     return np.concatenate([table[:extra], resized.reshape(-1, table.shape[1])])
 
 
-def _check_length(length: int, max_length: int) -> None:
-    if length > max_length:
-        raise ValueError(
-            f"The model has {max_length} positions. Received: a sequence of {length}. "
-            "Build the model for the longer sequence."
-        )
-
-
-def _rows(table: Any, start: Any, embeddings: Any) -> Any:
-    """Return the rows of a table for the positions from `start` on; `start` may be a tensor."""
-    length, width = embeddings.shape[1:]
-    _check_length(length, table.shape[0])
-    return ops.slice(ops.convert_to_tensor(table), (start, 0), (length, width))
+def _add_rows(embeddings: Any, table: Any, start: Any) -> Any:
+    """Return embeddings plus the rows of a table from `start` on, which may be a tensor."""
+    length, width = ops.shape(embeddings)[1:]
+    check_length(length, table.shape[0])
+    embeddings = require_places(embeddings, start, length, table.shape[0])
+    rows = ops.slice(ops.convert_to_tensor(table), (start, 0), (length, width))
+    return embeddings + ops.cast(rows, embeddings.dtype)
 
 
 class SinusoidalPositions(Layer):
     """Adds the sinusoids of Vaswani et al. 2017, section 3.5, to each position.
 
-    They extrapolate: a sequence may be longer than those of the training. A continued sequence
-    (`start` is a tensor) has at most `max_length` positions. In and out: (batch, n, width). Time
-    and memory O(n).
+    They extrapolate: a sequence may be longer than those of the training. In a compiled loop, which
+    does not know `start`, a position at or beyond `max_length` is NaN or an error: see
+    `require_places`. In and out: (batch, n, width). Time and memory O(n).
 
     Raises:
         ValueError: the width is odd.
@@ -98,10 +102,11 @@ class SinusoidalPositions(Layer):
 
     def call(self, embeddings: Any, start: Any = 0) -> Any:
         """Return the embeddings plus the vectors of the positions from `start` on."""
-        length, width = embeddings.shape[1:]
-        end = length + (start if isinstance(start, int) else 0)
-        table = sinusoids(max(end, self.max_length), width)
-        return embeddings + ops.cast(_rows(table, start, embeddings), embeddings.dtype)
+        length, width = ops.shape(embeddings)[1:]
+        if not is_known(length):
+            return embeddings + ops.cast(_sinusoids_from(start, length, width), embeddings.dtype)
+        end = backend_functions().known_number(start + length) or 0
+        return _add_rows(embeddings, sinusoids(max(end, self.max_length), width), start)
 
 
 class NoPositions(Layer):
@@ -151,7 +156,7 @@ class LearnedPositions(Layer):
 
     def call(self, embeddings: Any, start: Any = 0) -> Any:
         """Return the embeddings plus the vectors of the positions from `start` on."""
-        return embeddings + ops.cast(_rows(self.table, start, embeddings), embeddings.dtype)
+        return _add_rows(embeddings, self.table, start)
 
 
 class TypedPositions(LearnedPositions):
@@ -235,8 +240,10 @@ class AxialPositions(Layer):
 
     def call(self, embeddings: Any, start: Any = 0) -> Any:
         """Return the embeddings plus the vectors of the positions from `start` on."""
-        _check_length(embeddings.shape[1], self.max_length)
-        place = start + ops.arange(embeddings.shape[1])
+        length = ops.shape(embeddings)[1]
+        check_length(length, self.max_length)
+        embeddings = require_places(embeddings, start, length, self.max_length)
+        place = ops.cast(start, "int32") + ops.arange(length, dtype="int32")
         row = ops.take(self.by_row, place // self.columns, axis=0)
         column = ops.take(self.by_column, place % self.columns, axis=0)
         return embeddings + ops.cast(ops.concatenate([row, column], axis=-1), embeddings.dtype)

@@ -12,14 +12,17 @@ from keras import ops
 from baselines.layers.attention import attend
 from baselines.layers.full_attention import build_projections, merge_heads, split_heads
 from baselines.layers.initialization import kernel
-from baselines.layers.layer import Layer
+from baselines.layers.layer import Layer, zero_padding
+from baselines.layers.lengths import check_length
+from baselines.layers.places import require_places
 
 
 class LengthProjection(Layer):
     """A linear map of n positions to k, the same for all channels; Eᵢ or Fᵢ of the paper.
 
-    In: (batch, n, width) for n up to `max_length`. A shorter sequence is mapped as if it were
-    padded with zeros. Out: (batch, k, width). Time O(n · k) per channel.
+    In: (batch, n, width) for n up to `max_length`; the padding mask (batch, n), True where real. A
+    shorter sequence is mapped as if it were padded with zeros, and so are padded positions. Out:
+    (batch, k, width). Time O(n · k) per channel.
 
     Raises:
         ValueError: the sequence is longer than `max_length`.
@@ -40,15 +43,21 @@ class LengthProjection(Layer):
         shape = (self.max_length, self.projected_length)
         self.kernel = self.add_weight(shape, initializer=kernel(), name="kernel")
 
-    def call(self, hidden_states: Any) -> Any:
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> Any:
+        """Return (batch, k, width)."""
+        return input_shape[0], self.projected_length, input_shape[2]
+
+    def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
+        """Return None: the projected positions are all real."""
+        return None
+
+    def call(self, hidden_states: Any, padding_mask: Any = None) -> Any:
         """Return the projected positions."""
-        length = hidden_states.shape[1]
-        if length > self.max_length:
-            raise ValueError(
-                f"The projection has {self.max_length} positions. "
-                f"Received: a sequence of {length}. Build the model for the longer sequence."
-            )
-        return ops.einsum("bnw,nk->bkw", hidden_states, self.kernel[:length])
+        length = ops.shape(hidden_states)[1]
+        check_length(length, self.max_length)
+        states = require_places(hidden_states, 0, length, self.max_length)
+        states = zero_padding(states, padding_mask)
+        return ops.einsum("bnw,nk->bkw", states, self.kernel[:length])
 
 
 class ProjectedAttention(Layer):
@@ -95,14 +104,13 @@ class ProjectedAttention(Layer):
 
     def call(self, hidden_states: Any, padding_mask: Any = None) -> Any:
         """Return the projected attention."""
-        key, value = self.key(hidden_states), self.value(hidden_states)
-        if padding_mask is not None:
-            real = ops.cast(padding_mask, key.dtype)[:, :, None]
-            key, value = key * real, value * real
-        query = split_heads(self.query(hidden_states), self.num_heads)
-        heads = attend(
-            query * query.shape[-1] ** -0.5,
-            split_heads(self.key_projection(key), self.num_heads),
-            split_heads(self.value_projection(value), self.num_heads),
+        query, key, value = (
+            split_heads(states, self.num_heads)
+            for states in (
+                self.query(hidden_states),
+                self.key_projection(self.key(hidden_states), padding_mask),
+                self.value_projection(self.value(hidden_states), padding_mask),
+            )
         )
+        heads = attend(query * query.shape[-1] ** -0.5, key, value)
         return self.output_projection(merge_heads(heads))

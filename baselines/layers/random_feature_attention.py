@@ -10,7 +10,15 @@ from typing import Any
 from keras import ops
 
 from baselines.layers.initialization import orthogonal_rows
+from baselines.layers.layer import zero_padding
 from baselines.layers.linear_attention import LinearAttention
+from baselines.layers.masked_scores import LEAST, mask_scores
+
+SMALLEST_FEATURE = 1e-20
+"""Added to the features of queries, so that no query misses all keys: the published code does so.
+
+It is far below the rounding of all other features, so it changes no other output.
+"""
 
 
 class RandomFeatureAttention(LinearAttention):
@@ -19,10 +27,12 @@ class RandomFeatureAttention(LinearAttention):
     Choromanski et al. 2021, lemma 1 and section 2.4: φ(x) = exp(x·wᵣ - |x|² / 2) / √m for m rows
     wᵣ, which are orthogonal in blocks of d, with the lengths of normal vectors. x is a query or key
     of d numbers, divided by d^¼. The rows are drawn once, when the layer is built, and are saved
-    with it. Each query's features are divided by their largest, which changes no output.
+    with it. As in the published code, features are divided by a stabiliser, which changes no
+    output: each query's by their largest, and those of keys by the largest of all keys. With
+    `causal`, that is the largest of the keys so far, so that no later key changes an output.
 
     Shapes as in `LinearAttention`. With m features, time O(n · m) per channel and memory O(n). The
-    decoding state has O(1) size: (batch, heads, m, d + 1) numbers.
+    decoding state has O(1) size: (batch, heads, m, d + 1) numbers, and one for each head.
 
     Raises:
         ValueError: the width is not a multiple of the heads.
@@ -41,12 +51,11 @@ class RandomFeatureAttention(LinearAttention):
         """Create the projections, and draw the random rows: (m, d)."""
         super().build(input_shape)
         head_size = int(self.query.units) // self.num_heads
-        self.rows = self.add_weight(
+        self.rows = self.add_float32_weight(
             (self.features, head_size),
-            initializer=orthogonal_rows(self.features, head_size),
+            orthogonal_rows(self.features, head_size),
+            "rows",
             trainable=False,
-            dtype="float32",
-            name="rows",
         )
 
     @property
@@ -58,11 +67,59 @@ class RandomFeatureAttention(LinearAttention):
         """Return the features of queries in float32: (…, d) to (…, m)."""
         exponents = random_exponents(query, self.rows)
         largest = ops.max(exponents, axis=-1, keepdims=True)
-        return ops.exp(exponents - ops.stop_gradient(largest)) * self.features**-0.5
+        features = ops.exp(exponents - ops.stop_gradient(largest)) + SMALLEST_FEATURE
+        return features * self.features**-0.5
 
-    def key_features(self, key: Any) -> Any:
-        """Return the features of keys in float32: (…, d) to (…, m)."""
-        return ops.exp(random_exponents(key, self.rows)) * self.features**-0.5
+    def key_features(self, key: Any, real: Any = None) -> Any:
+        """Return the features of keys in float32, divided by the largest of all real keys."""
+        exponents, largest = self._key_exponents(key, real)
+        return self._scaled(exponents, ops.max(largest, axis=-1, keepdims=True), real)
+
+    def running_key_features(
+        self, key: Any, real: Any = None, scale: Any = None
+    ) -> tuple[Any, Any, Any]:
+        """Return features of keys, divided by the largest of all real keys so far.
+
+        The sums of a scan have the scale of their last position, so they decay where it grows.
+        `scale` is the logarithm of the largest feature so far, and so is the last one returned.
+        """
+        exponents, largest = self._key_exponents(key, real)
+        if scale is None:
+            scale = ops.full_like(largest[..., 0], LEAST["float32"])  # that of no key
+        scales = ops.concatenate([scale[..., None], largest], axis=-1)
+        scales = ops.associative_scan(ops.maximum, scales, axis=-1)
+        features = self._scaled(exponents, scales[..., 1:], real)
+        return features, scales[..., :-1] - scales[..., 1:], scales[..., -1]
+
+    def init_state(self, batch_size: int, max_length: int) -> tuple[Any, Any]:
+        """Return zeros for the sums over keys, and the logarithm of their scale: float32."""
+        sums = super().init_state(batch_size, max_length)
+        return sums, ops.full((batch_size, self.num_heads), LEAST["float32"], "float32")
+
+    def decode_step(
+        self, hidden_states: Any, state: tuple[Any, Any], position: Any
+    ) -> tuple[Any, tuple[Any, Any]]:
+        """Return the output for the newest positions, (batch, m, width), and the state after them.
+
+        It equals that of `call` on all positions so far. Time O(m).
+        """
+        heads, *grown = self._decode(hidden_states, *state)
+        return heads, tuple(grown)
+
+    def _key_exponents(self, key: Any, real: Any) -> tuple[Any, Any]:
+        """Return the exponents of keys (…, n, m), and the largest of each key without a gradient.
+
+        Those of padded keys are the least number.
+        """
+        exponents = random_exponents(key, self.rows)
+        if real is not None:
+            exponents = mask_scores(exponents, real[..., None])
+        return exponents, ops.stop_gradient(ops.max(exponents, axis=-1))
+
+    def _scaled(self, exponents: Any, scales: Any, real: Any) -> Any:
+        """Return the features of exponents (…, n, m), divided by exp(scales), (…, n) or (…, 1)."""
+        features = ops.exp(exponents - scales[..., None]) * self.features**-0.5
+        return zero_padding(features, real)
 
 
 def random_exponents(values: Any, rows: Any) -> Any:

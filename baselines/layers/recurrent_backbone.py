@@ -7,6 +7,7 @@ from typing import Any
 from keras import ops
 
 from baselines.layers.backbone import Backbone
+from baselines.layers.layer import finite_padding
 
 
 class RecurrentBackbone(Backbone):
@@ -39,6 +40,7 @@ class RecurrentBackbone(Backbone):
     ) -> tuple[Any, Any]:
         """Return the hidden states (batch, n, width) and the state after them."""
         assert self.encoder is not None and self.encoder_embedding is not None
+        inputs = finite_padding(inputs, padding_mask)
         embedded = self.encoder_embedding(inputs, training=training)
         hidden_states, segment_memories = self.encoder(
             embedded, padding_mask, state or (), training=training
@@ -60,6 +62,7 @@ class RecurrentBackbone(Backbone):
         `position` changes nothing, because attention depends on distances only.
         """
         assert self.decoder is not None and self.decoder_embedding is not None
+        target = finite_padding(target, padding_mask)
         embedded = self.decoder_embedding(target, training=training)
         hidden_states, segment_memories = self.decoder(
             embedded,
@@ -74,11 +77,13 @@ class RecurrentBackbone(Backbone):
     def init_state(self, batch_size: int, max_length: int) -> Any:
         """Return an empty segment memory for each layer of the decoder.
 
-        It has the size of a full one, all of it masked, so that its shape never changes.
+        It has the size and the type of a full one, all of it masked, so that neither ever changes.
         """
         assert self.decoder is not None
-        lengths = [layer.attention.segment_memory_length for layer in self.decoder.layers]
+        dtype = self.decoder.compute_dtype
+        shapes = [
+            (batch_size, layer.attention.segment_memory_length) for layer in self.decoder.layers
+        ]
         return [
-            (ops.zeros((batch_size, length, self.width)), ops.zeros((batch_size, length), "bool"))
-            for length in lengths
+            (ops.zeros((*shape, self.width), dtype), ops.zeros(shape, "bool")) for shape in shapes
         ]

@@ -14,18 +14,25 @@ import numpy as np
 from keras import ops
 
 from baselines.layers.attention import multiply_transposed
-from baselines.layers.attention_blocks import MASKED
 from baselines.layers.backends import backend_functions
 from baselines.layers.full_attention import check_heads
 from baselines.layers.initialization import dense
-from baselines.layers.layer import Layer
+from baselines.layers.layer import Layer, zero_padding
+from baselines.layers.lengths import cut_end, is_known, keep_last, pad_end
+from baselines.layers.masked_scores import mask_scores, softmax
 from baselines.layers.positions import angles
 
 
-def distance_embeddings(distances: np.ndarray, width: int) -> np.ndarray:
-    """Return R: one row per signed distance, sines first, then cosines."""
-    angle = angles(distances, width)
-    return np.concatenate([np.sin(angle), np.cos(angle)], axis=-1).astype("float32")
+def distance_embeddings(distances: Any, width: int) -> Any:
+    """Return R: one row per signed distance, sines first, then cosines.
+
+    The distances are an array, or a tensor if their number is unknown.
+    """
+    if isinstance(distances, np.ndarray):
+        angle = angles(distances, width)
+        return np.concatenate([np.sin(angle), np.cos(angle)], axis=-1).astype("float32")
+    angle = angles(ops.cast(distances, "float64"), width)
+    return ops.concatenate([ops.sin(angle), ops.cos(angle)], axis=-1)
 
 
 def shift_by_row(scores: Any) -> Any:
@@ -40,12 +47,13 @@ def shift_by_row(scores: Any) -> Any:
 
 
 @lru_cache
-def _weigher(num_keys: int) -> Callable[..., Any]:
-    def weigh(by_content: Any, by_position: Any, bias: Any) -> Any:
-        scores = by_content + shift_by_row(by_position)[..., :num_keys] + bias
-        return ops.softmax(scores, axis=-1)
+def _weigher() -> Callable[..., Any]:
+    def weigh(by_content: Any, by_position: Any, visible: Any) -> Any:
+        num_keys = ops.shape(by_content)[-1]
+        scores = by_content + shift_by_row(by_position)[..., :num_keys]
+        return softmax(mask_scores(scores, visible))
 
-    fused: Callable[..., Any] = backend_functions().fused(weigh)
+    fused: Callable[..., Any] = backend_functions().fused(weigh, num_constants=1)
     return fused
 
 
@@ -139,7 +147,10 @@ class RelativeAttention(Layer):
         segment_memory_mask: Any = None,
     ) -> Any:
         """Return the projected attention."""
-        length, width = hidden_states.shape[1:]
+        length, width = ops.shape(hidden_states)[1:]
+        attended = zero_padding(hidden_states, padding_mask)
+        if segment_memory is not None:
+            segment_memory = zero_padding(segment_memory, segment_memory_mask)
         if padding_mask is None:
             padding_mask = ops.ones_like(hidden_states[:, :, 0], dtype="bool")
         zeros = ops.zeros((self.num_heads, width // self.num_heads), self.compute_dtype)
@@ -152,24 +163,23 @@ class RelativeAttention(Layer):
         padding_mask = segments.visible(padding_mask, segment_memory_mask)
         query = segments.own(self.query(hidden_states), self.num_heads)
         key, value = (
-            self._keys(segments, projection, hidden_states, segment_memory)
+            self._keys(segments, projection, attended, segment_memory)
             for projection in (self.key, self.value)
         )
         num_keys = segments.num_keys
         last = 0 if self.causal else 1 - segments.each
-        distances = distance_embeddings(np.arange(num_keys - 1, last - 1, -1), width)
+        arange = np.arange if is_known(num_keys) else ops.arange
+        distances = distance_embeddings(arange(num_keys - 1, last - 1, -1), width)
         distance = ops.reshape(
             self.distance(ops.cast(distances, self.compute_dtype)),
-            (len(distances), self.num_heads, width // self.num_heads),
+            (num_keys - last, self.num_heads, width // self.num_heads),
         )
         distance = ops.transpose(distance, (1, 2, 0))  # one matrix per head
-        bias = ops.where(padding_mask, 0.0, MASKED)[:, :, None, None, :]
+        visible = ops.cast(padding_mask, "bool")[:, :, None, None, :]
         if self.causal:
-            place = np.arange(segments.each)[:, None] + num_keys - segments.each
-            later = np.arange(num_keys)[None, :] > place
-            bias = bias + ops.convert_to_tensor(np.where(later, MASKED, 0.0).astype("float32"))
-        bias = ops.cast(bias, self.compute_dtype)
-        weigh = _weigher(num_keys)
+            place = arange(segments.each)[:, None] + num_keys - segments.each
+            visible = visible & ops.convert_to_tensor(arange(num_keys)[None, :] <= place)
+        weigh = _weigher()
 
         def attend(
             query: Any, key: Any, value: Any, distance: Any, content: Any, position: Any
@@ -179,7 +189,7 @@ class RelativeAttention(Layer):
             by_position = ops.matmul(
                 (query + position[None, None, :, None]) * scale, distance[None, None]
             )
-            return ops.matmul(weigh(by_content, by_position, bias), value)
+            return ops.matmul(weigh(by_content, by_position, visible), value)
 
         heads = backend_functions().recomputed(attend)(
             query, key, value, distance, content_bias, position_bias
@@ -197,14 +207,21 @@ class RelativeAttention(Layer):
 
 
 class _Segments:
-    """Splits (batch, n, width) into (batch, segments, heads, s, head size), m keys before each."""
+    """Splits (batch, n, width) into (batch, segments, heads, s, head size), m keys before each.
 
-    def __init__(self, length: int, segment: int, memory: int, has_earlier: bool) -> None:
+    If the length is unknown, segments with a memory are whole ones: padding completes the last.
+    """
+
+    def __init__(self, length: Any, segment: int, memory: int, has_earlier: bool) -> None:
         self._length = length
-        self.each = min(segment, length)
+        if is_known(length):
+            self.each = min(segment, length)
+        else:
+            self.each = segment if memory else ops.minimum(segment, length)
         self._count = -(-length // self.each)
         # A single first segment has no memory.
-        self._memory = memory if self._count > 1 or has_earlier else 0
+        is_single = is_known(self._count) and self._count == 1
+        self._memory = 0 if is_single and not has_earlier else memory
         self.num_keys = self._memory + self.each
 
     def own(self, states: Any, num_heads: int) -> Any:
@@ -236,24 +253,24 @@ class _Segments:
 
     def join(self, heads: Any) -> Any:
         """Return segments as a sequence: the inverse of `own`."""
-        _, count, num_heads, each, size = heads.shape
+        _, count, num_heads, each, size = ops.shape(heads)
         states = ops.transpose(heads, (0, 1, 3, 2, 4))
         states = ops.reshape(states, (-1, count * each, num_heads * size))
-        return states if count * each == self._length else states[:, : self._length]
+        return cut_end(states, self._length, axis=1)
 
     def _fill(self, states: Any) -> Any:
-        missing = self._count * self.each - self._length
-        return ops.pad(states, ((0, 0), (0, missing), (0, 0))) if missing else states
+        return pad_end(states, self._count * self.each - self._length, axis=1)
 
     def _before(self, states: Any, earlier: Any) -> Any:
         """Return the m positions before each segment, concatenated: (batch, count · m, …)."""
         if earlier is None:
             earlier = states[:, :0]
-        earlier = earlier[:, max(0, earlier.shape[1] - self._memory) :]
-        if self._count == 1:
-            return ops.pad(earlier, ((0, 0), (self._memory - earlier.shape[1], 0), (0, 0)))
+        earlier = keep_last(earlier, self._memory)
+        size = ops.shape(earlier)[1]
+        if is_known(self._count) and self._count == 1:
+            return ops.pad(earlier, ((0, 0), (self._memory - size, 0), (0, 0)))
         reach = -(-self._memory // self.each) * self.each
-        missing = reach - earlier.shape[1]
+        missing = reach - size
         whole = ops.concatenate([earlier, self._fill(states)], axis=1)
         whole = ops.pad(whole, ((0, 0), (missing, 0), (0, 0)))
         width = whole.shape[2]

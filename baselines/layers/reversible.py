@@ -18,6 +18,7 @@ from baselines.layers.full_attention import FullAttention
 from baselines.layers.initialization import dense
 from baselines.layers.key_value_state import is_start
 from baselines.layers.layer import Layer, build_once, extended
+from baselines.layers.lengths import cut_end, is_known, missing_to_multiple, pad_end
 from baselines.layers.lsh_attention import LshAttention
 from baselines.layers.lsh_hashing import draw_rotations
 from baselines.layers.removal import RemovableUnits
@@ -109,8 +110,9 @@ class ReversibleLayer(Layer, RemovableUnits):
 
     def feedforward(self, states: Any) -> Any:
         """Return G of the states, computed for one chunk of positions at a time."""
-        length = states.shape[1]
-        parts = FEEDFORWARD_CHUNKS if length % FEEDFORWARD_CHUNKS == 0 else 1
+        length = ops.shape(states)[1]
+        divides = is_known(length) and length % FEEDFORWARD_CHUNKS == 0
+        parts = FEEDFORWARD_CHUNKS if divides else 1
         fed = [
             self.down_projection(self.up_projection(self.feedforward_norm(part)))
             for part in ops.split(states, parts, axis=1)
@@ -200,13 +202,13 @@ class ReversibleStack(Layer):
         context_mask: Any = None,
     ) -> Any:
         """Return the output of the last layer."""
-        length = hidden_states.shape[1]
-        padding = -length % self.layers[0].attention.chunk_length
-        if padding_mask is None and padding:
+        length = ops.shape(hidden_states)[1]
+        padding = missing_to_multiple(length, self.layers[0].attention.chunk_length)
+        if padding_mask is None and not (is_known(padding) and padding == 0):
             padding_mask = ops.ones_like(hidden_states[:, :, 0], dtype="bool")
-        if padding:
-            hidden_states = ops.pad(hidden_states, ((0, 0), (0, padding), (0, 0)))
-            padding_mask = ops.pad(padding_mask, ((0, 0), (0, padding)))
+        hidden_states = pad_end(hidden_states, padding, axis=1)
+        if padding_mask is not None:
+            padding_mask = pad_end(padding_mask, padding, axis=1)
         halves = [
             half
             for index, layer in enumerate(self.layers)
@@ -219,7 +221,7 @@ class ReversibleStack(Layer):
         ]
         run = backend_functions().run_reversibly if self.reversible else run_storing_activations
         first, second = run(halves, hidden_states, hidden_states, context)
-        return self.norm((first + second) / 2)[:, :length]
+        return cut_end(self.norm((first + second) / 2), length, axis=1)
 
     @property
     def takes_longer_input(self) -> bool:

@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import keras
 from keras import ops
 
 from baselines.layers.initialization import query_bias
 from baselines.layers.layer import Layer, build_once
+from baselines.layers.lengths import is_known, keep_last
 from baselines.layers.transformer_layer import TransformerLayer, for_each_layer
 
 SegmentMemory = tuple[Any, Any]
@@ -51,6 +53,26 @@ class RecurrentStack(Layer):
         self.position_bias = self.add_weight(shape, query_bias(), name="position_bias")
         for layer in self.layers:
             build_once(layer, input_shape)
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> Any:
+        """Return the shapes of the hidden states, and of the segment memories of a first input."""
+        batch, length, width = input_shape
+        rooms = [layer.attention.segment_memory_length for layer in self.layers]
+        sizes = [None if length is None else min(room, length) for room in rooms]
+        return (batch, length, width), [((batch, size, width), (batch, size)) for size in sizes]
+
+    def compute_output_spec(self, hidden_states: Any, *args: Any, **kwargs: Any) -> Any:
+        """Return the shapes and types of the hidden states and of the segment memories."""
+        own, kept = self.compute_output_shape(hidden_states.shape)
+        memories = [
+            (keras.KerasTensor(states, self.compute_dtype), keras.KerasTensor(mask, "bool"))
+            for states, mask in kept
+        ]
+        return keras.KerasTensor(own, self.compute_dtype), memories
+
+    def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
+        """Return the mask of the hidden states; the segment memories hold their own."""
+        return [previous_mask, *[None] * (2 * len(self.layers))]
 
     def call(
         self,
@@ -91,9 +113,8 @@ class RecurrentStack(Layer):
     def _remember(
         self, layer: Any, states: Any, mask: Any, segment_memory: Any, segment_memory_mask: Any
     ) -> SegmentMemory:
-        room = layer.attention.segment_memory_length
-        if segment_memory is not None and states.shape[1] < room:
+        room, length = layer.attention.segment_memory_length, ops.shape(states)[1]
+        if segment_memory is not None and not (is_known(length) and length >= room):
             states = ops.concatenate([segment_memory, states], axis=1)
             mask = ops.concatenate([segment_memory_mask, mask], axis=1)
-        first = max(0, states.shape[1] - room)
-        return ops.stop_gradient(states[:, first:]), mask[:, first:]
+        return ops.stop_gradient(keep_last(states, room)), keep_last(mask, room)

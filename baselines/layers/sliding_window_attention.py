@@ -14,7 +14,7 @@ import numpy as np
 from keras import ops
 
 from baselines.layers.attention import multiply_transposed
-from baselines.layers.attention_blocks import MASKED, mask_to_bias
+from baselines.layers.attention_positions import AttentionPositions
 from baselines.layers.backends import backend_functions
 from baselines.layers.full_attention import check_heads, merge_heads, split_heads
 from baselines.layers.initialization import dense, kernel, repeated_kernel
@@ -23,9 +23,12 @@ from baselines.layers.key_value_state import (
     attend_with_state,
     empty_state,
     is_start,
+    require_room,
     write_state,
 )
-from baselines.layers.layer import Layer
+from baselines.layers.layer import Layer, build_once, zero_padding
+from baselines.layers.lengths import is_known
+from baselines.layers.masked_scores import mask_scores, softmax
 from baselines.layers.neighbour_blocks import (
     BlockLayout,
     mask_with_neighbour_blocks,
@@ -47,7 +50,8 @@ class SlidingWindowAttention(Layer):
     The sequence is split into blocks of w/2 positions. A block of queries attends to its own block
     of keys and to the neighbouring blocks, so no n × n array exists. Global tokens score the hidden
     states directly, (K_gᵀ q)ᵀ x, which avoids projecting every position for a few queries.
-    With `matched_projections`, Q_g, K_g, V_g start with the values of Q_s, K_s, V_s.
+    With `matched_projections`, Q_g, K_g, V_g start with the values of Q_s, K_s, V_s. `positions`,
+    such as `RotaryPositions`, turn Q_s and K_s; the global projections have none.
 
     In: hidden states (batch, n, width); padding mask and global mask (batch, n), True where real
     and where global. Out: (batch, n, width); padded rows are 0 before the output projection. Time
@@ -73,6 +77,7 @@ class SlidingWindowAttention(Layer):
         causal: bool = False,
         dilation: int | Sequence[int] = 1,
         matched_projections: bool = True,
+        positions: AttentionPositions | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -93,6 +98,7 @@ class SlidingWindowAttention(Layer):
         self.causal = causal
         self.dilation = dilation if isinstance(dilation, int) else dilations
         self.matched_projections = matched_projections
+        self.positions = AttentionPositions() if positions is None else positions
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Create the projections; the global ones only if `max_global_tokens` is above 0."""
@@ -112,6 +118,8 @@ class SlidingWindowAttention(Layer):
             )
             projection.build(input_shape)
             setattr(self, name, projection)
+        head_size = self.query.units // self.num_heads
+        build_once(self.positions, (None, self.num_heads, None, head_size))
 
     def call(self, hidden_states: Any, padding_mask: Any = None, global_mask: Any = None) -> Any:
         """Return the projected attention."""
@@ -119,30 +127,31 @@ class SlidingWindowAttention(Layer):
 
     def mix(self, hidden_states: Any, padding_mask: Any = None, global_mask: Any = None) -> Any:
         """Return attention before the output projection, as the published outputs are."""
+        hidden_states = zero_padding(hidden_states, padding_mask)
         if padding_mask is None:
             padding_mask = ops.ones_like(hidden_states[:, :, 0], dtype="bool")
         query, key, value = self._project(hidden_states)
         if global_mask is None or not self.max_global_tokens:
             heads = self._attend_in_window(query, key, value, padding_mask)
-            return merge_heads(heads) * ops.cast(padding_mask, heads.dtype)[:, :, None]
+            return zero_padding(merge_heads(heads), padding_mask)
         # (batch, g, n): row i is one-hot at the i-th global token, or 0 if there are fewer.
         selection = _select(global_mask & padding_mask, self.max_global_tokens, query.dtype)
         is_global = ops.sum(selection, axis=1) > 0
         global_key = ops.matmul(selection[:, None], key)
         scores = multiply_transposed(query, global_key)
-        scores = scores + self._seen_global_tokens(selection, query.dtype)
+        scores = mask_scores(scores, self._seen_global_tokens(selection))
         extra = scores, ops.matmul(selection[:, None], value)
         visible = padding_mask & ops.logical_not(is_global)
         heads = self._attend_in_window(query, key, value, visible, extra)
         from_global = self._attend_from_global(hidden_states, selection, padding_mask)
         spread = ops.matmul(ops.swapaxes(selection, 1, 2), from_global)
         mixed = ops.where(is_global[:, :, None], spread, merge_heads(heads))
-        return ops.where(padding_mask[:, :, None], mixed, 0.0)
+        return zero_padding(mixed, padding_mask)
 
     def init_state(self, batch_size: int, max_length: int) -> State:
         """Return zeros for the keys and values of the window, or of `max_length` positions."""
         size = self.key.units // self.num_heads
-        places = min(self.window // 2 * self._farthest_dilation, max_length)
+        places = min(self._reach, max_length)
         return empty_state(batch_size, self.num_heads, places, size, self.compute_dtype)
 
     def decode_step(self, hidden_states: Any, state: State, position: Any) -> tuple[Any, State]:
@@ -150,8 +159,12 @@ class SlidingWindowAttention(Layer):
 
         The output, (batch, m, width), equals that of `call` on all positions so far without global
         tokens. Time O(m · (m + window)).
+
+        Raises:
+            ValueError: the state has no place for a position; see `require_places`.
         """
-        projected = self._project(hidden_states)
+        hidden_states = require_room(hidden_states, state, position, self._reach)
+        projected = self._project(hidden_states, position)
         if is_start(position):
             visible = ops.ones_like(hidden_states[:, :, 0], dtype="bool")
             heads = self._attend_in_window(*projected, visible)
@@ -169,15 +182,18 @@ class SlidingWindowAttention(Layer):
         return near & (distances % dilation == 0)
 
     @property
-    def _farthest_dilation(self) -> int:
-        return self.dilation if isinstance(self.dilation, int) else max(self.dilation)
+    def _reach(self) -> int:
+        """The distance of the farthest key that a causal query sees."""
+        farthest = self.dilation if isinstance(self.dilation, int) else max(self.dilation)
+        return self.window // 2 * farthest
 
-    def _project(self, hidden_states: Any) -> tuple[Any, Any, Any]:
-        """Return scaled queries, keys and values by head."""
+    def _project(self, hidden_states: Any, start: Any = 0) -> tuple[Any, Any, Any]:
+        """Return scaled queries, keys and values by head; the first is at position `start`."""
         query, key, value = (
             split_heads(projection(hidden_states), self.num_heads)
             for projection in (self.query, self.key, self.value)
         )
+        query, key = (self.positions.rotate(part, start) for part in (query, key))
         return query * query.shape[-1] ** -0.5, key, value
 
     def _attend_in_window(
@@ -204,39 +220,39 @@ class SlidingWindowAttention(Layer):
         self, stride: int, query: Any, key: Any, value: Any, visible: Any, extra: Sequence[Any]
     ) -> Any:
         """Return the attention of heads whose neighbours are `stride` positions apart."""
-        length = query.shape[2]
-        # If the window covers the sequence, one block as long as the sequence is enough.
-        reach = min(self.window // 2, -(-length // stride))
-        num_blocks = max(1, -(-length // (reach * stride)))
+        length = ops.shape(query)[2]
+        reach = self.window // 2
+        if is_known(length):
+            # If the window covers the sequence, one block as long as the sequence is enough.
+            reach = min(reach, max(1, -(-length // stride)))
+        num_blocks = -(-length // (reach * stride))
         layout = BlockLayout(length, num_blocks, reach, stride)
         shifts: tuple[int, ...] = (1, 0) if self.causal else (1, 0, -1)
-        if num_blocks == 1:
+        if is_known(num_blocks) and num_blocks == 1:
             shifts = (0,)
         shown = mask_with_neighbour_blocks(layout.blocks(visible[:, None, :, None]), shifts)
-        bias = mask_to_bias(ops.swapaxes(shown, -1, -2), query.dtype)
-        band = ops.cast(_band(reach, shifts, self.causal), query.dtype)
+        shown = ops.swapaxes(shown, -1, -2)
+        band = ops.convert_to_tensor(_band(reach, shifts, self.causal))
         query, key, value = (layout.blocks(part) for part in (query, key, value))
         scores = multiply_transposed(query, with_neighbour_blocks(key, shifts))
         value = with_neighbour_blocks(value, shifts)
         if not extra:
-            weights = ops.softmax(scores + (bias + band), axis=-1)
+            weights = softmax(mask_scores(scores, shown & band))
             return layout.join(ops.matmul(weights, value))
         extra_scores, extra_value = extra
         weights, extra_weights, total = _unnormalised_softmax()(
-            scores, layout.blocks(extra_scores), bias, band
+            scores, layout.blocks(extra_scores), shown, band
         )
         mixed = layout.join(ops.matmul(weights, value))
         mixed = mixed + ops.matmul(layout.join(extra_weights), extra_value)
         return mixed / layout.join(total)
 
-    def _seen_global_tokens(self, selection: Any, dtype: Any) -> Any:
-        """Return the bias of the global tokens' keys, (batch, 1, n or 1, g)."""
-        exists = ops.sum(selection, axis=2) > 0
+    def _seen_global_tokens(self, selection: Any) -> Any:
+        """Return where the global tokens' keys are visible, (batch, 1, n or 1, g)."""
         if not self.causal:
-            return mask_to_bias(exists, dtype)[:, None, None, :]
+            return (ops.sum(selection, axis=2) > 0)[:, None, None, :]
         # The cumulative sum is 1 from the token's place on, where the token is visible.
-        passed = ops.swapaxes(ops.cumsum(selection, axis=2), 1, 2) > 0
-        return mask_to_bias(passed, dtype)[:, None]
+        return (ops.swapaxes(ops.cumsum(selection, axis=2), 1, 2) > 0)[:, None]
 
     def _attend_from_global(self, hidden_states: Any, selection: Any, padding_mask: Any) -> Any:
         """Return attention of the global tokens to all real tokens: (batch, g, width)."""
@@ -252,12 +268,12 @@ class SlidingWindowAttention(Layer):
             scores = multiply_transposed(query, key)
         else:
             scores = self._global_scores(query, hidden_states)
-        scores = scores + mask_to_bias(padding_mask, query.dtype)[:, None, None, :]
+        visible = padding_mask[:, None, None, :]
         if self.causal:
             # After the token's place the cumulative sum is 1: those positions are masked.
             later = ops.cumsum(selection, axis=2) - selection > 0
-            scores = scores + mask_to_bias(ops.logical_not(later), query.dtype)[:, None]
-        weights = ops.softmax(scores, axis=-1)
+            visible = visible & ops.logical_not(later)[:, None]
+        weights = softmax(mask_scores(scores, visible))
         if value is not None:
             return merge_heads(ops.matmul(weights, value))
         return merge_heads(self._global_values(weights, hidden_states))
@@ -268,7 +284,7 @@ class SlidingWindowAttention(Layer):
         The kernel multiplies the few queries, and not the keys of all positions.
         """
         weights, bias = self._by_head(self.key_global)
-        width, length = hidden_states.shape[-1], hidden_states.shape[1]
+        length, width = ops.shape(hidden_states)[1:]
         # One product for the rows of all heads, (batch, h·g, width): einsum would transpose states.
         rows = (-1, self.num_heads * self.max_global_tokens, width)
         turned = ops.reshape(ops.einsum("bhgd,whd->bhgw", query, weights), rows)
@@ -279,7 +295,7 @@ class SlidingWindowAttention(Layer):
     def _global_values(self, weights: Any, hidden_states: Any) -> Any:
         """Return the weighted values of all positions: (batch, heads, g, head size)."""
         projection, bias = self._by_head(self.value_global)
-        width, length = hidden_states.shape[-1], hidden_states.shape[1]
+        length, width = ops.shape(hidden_states)[1:]
         weights = ops.reshape(weights, (-1, self.num_heads * self.max_global_tokens, length))
         pooled = ops.matmul(weights, hidden_states)
         pooled = ops.reshape(pooled, (-1, self.num_heads, self.max_global_tokens, width))
@@ -308,8 +324,8 @@ def _unnormalised_softmax() -> Any:
     """
     row_max = backend_functions().row_max
 
-    def exponentiate(scores: Any, extra: Any, bias: Any, band: Any) -> tuple[Any, Any, Any]:
-        scores = scores + bias + band
+    def exponentiate(scores: Any, extra: Any, shown: Any, band: Any) -> tuple[Any, Any, Any]:
+        scores = mask_scores(scores, shown & band)
         highest = ops.stop_gradient(ops.maximum(row_max(scores), row_max(extra)))
         scores, extra = ops.exp(scores - highest), ops.exp(extra - highest)
         total = ops.sum(scores, axis=-1, keepdims=True) + ops.sum(extra, axis=-1, keepdims=True)
@@ -319,10 +335,10 @@ def _unnormalised_softmax() -> Any:
 
 
 def _band(reach: int, shifts: tuple[int, ...], causal: bool) -> np.ndarray:
-    """Return the bias that masks keys outside the window, (reach, keys), for all blocks."""
+    """Return which keys are within the window, (reach, keys), for all blocks."""
     query = np.arange(reach)[:, None]
     key = np.concatenate([np.arange(reach) - shift * reach for shift in shifts])[None, :]
-    near = np.abs(query - key) <= reach
+    near: np.ndarray = np.abs(query - key) <= reach
     if causal:
         near &= key <= query
-    return np.where(near, 0.0, MASKED).astype("float32")
+    return near

@@ -12,6 +12,7 @@ import numpy as np
 from keras import ops
 
 from baselines.layers.backends import backend_functions
+from baselines.layers.lengths import is_known
 
 MAX_INT32 = int(np.iinfo("int32").max)
 
@@ -21,12 +22,12 @@ def sort_by_bucket(buckets: Any, num_buckets: int) -> tuple[Any, Any]:
 
     In and out: (…, n), int32; buckets are from 0 to `num_buckets` − 1. Time O(n · log n).
     """
-    length = buckets.shape[-1]
-    if num_buckets * length - 1 <= MAX_INT32:
+    length = ops.shape(buckets)[-1]
+    if is_known(length) and num_buckets * length - 1 <= MAX_INT32:
         # One number holds bucket and place: a single sort gives both.
         keys = ops.sort(buckets * length + ops.arange(length, dtype="int32"), axis=-1)
         return keys % length, keys // length
-    # The product would overflow. A stable sort by bucket keeps the order of places.
+    # The product would overflow, or could. A stable sort by bucket keeps the order of places.
     order = ops.cast(ops.argsort(buckets, axis=-1), "int32")
     return order, ops.take_along_axis(buckets, order, axis=-1)
 
@@ -55,8 +56,7 @@ class SortPermutation:
     """
 
     def __init__(self, order: Any) -> None:
-        batch = ops.shape(order)[0]
-        heads, rounds, length = order.shape[1:]
+        batch, heads, rounds, length = ops.shape(order)
         # Rows of (batch, n, heads), in sorted order: (batch, heads, rounds · n).
         to_sorted = row_numbers(order, length)
         self._to_sorted = ops.reshape(to_sorted, (-1, heads, rounds * length))

@@ -14,6 +14,7 @@ from baselines.layers.chunked_scan import scan_in_chunks
 from baselines.layers.convolved_mixer import ConvolvedMixer
 from baselines.layers.elementwise import RmsNorm
 from baselines.layers.flops import CHUNK_LENGTH
+from baselines.layers.full_attention import split_heads
 from baselines.layers.fusing import fused
 from baselines.layers.initialization import (
     convolution_kernel,
@@ -32,7 +33,7 @@ class StateSpaceMixer(ConvolvedMixer):
     state is h_t = exp(Δ_t A) h_{t-1} + Δ_t B_t x_tᵀ, read as y_t = C_tᵀ h_t + D x_t, for A < 0.
     Consecutive heads share the B and C of a group. A norm of y·silu(gate) over each group and
     `output_projection` follow. `log_rates` is log(-A), `step_bias` is added to Δ before the
-    softplus, `skip_gamma` is D.
+    softplus, `skip_gamma` is D; the three are float32 under every dtype policy.
 
     With `backward`, the mixer reads the sequence from its end. Padded positions neither change the
     state nor reach the convolution.
@@ -106,9 +107,9 @@ class StateSpaceMixer(ConvolvedMixer):
             (self.kernel_size, channels), convolution_kernel(self.kernel_size), name="convolution"
         )
         self.bias = self.add_weight((channels,), "zeros", name="bias")
-        self.log_rates = self.add_weight(heads, log_uniform_rates(), name="rate_bias")
-        self.step_bias = self.add_weight(heads, step_size_bias(), name="step_bias")
-        self.skip_gamma = self.add_weight(heads, "ones", name="skip_gamma")
+        self.log_rates = self.add_float32_weight(heads, log_uniform_rates(), "rate_bias")
+        self.step_bias = self.add_float32_weight(heads, step_size_bias(), "step_bias")
+        self.skip_gamma = self.add_float32_weight(heads, "ones", "skip_gamma")
 
     def _project(self, hidden_states: Any) -> tuple[Any, Any, Any]:
         """Return the gates, the inputs of the convolution, and the step sizes."""
@@ -123,33 +124,26 @@ class StateSpaceMixer(ConvolvedMixer):
         of_group = self.num_groups * self.state_size
         ends = [self.inner_width, self.inner_width + of_group]
         inputs, keys, queries = ops.split(ops.cast(convolved, "float32"), ends, axis=-1)
-        inputs = _by_head(inputs, self.num_heads)
-        sizes = ops.softplus(ops.cast(steps, "float32") + ops.cast(self.step_bias, "float32"))
+        inputs = split_heads(inputs, self.num_heads)
+        sizes = ops.softplus(ops.cast(steps, "float32") + self.step_bias)
         if padding_mask is not None:
             sizes = sizes * ops.cast(padding_mask, "float32")[:, :, None]
         sizes = ops.transpose(sizes, (0, 2, 1))
-        rates = ops.exp(ops.cast(self.log_rates, "float32"))[:, None]
+        rates = ops.exp(self.log_rates)[:, None]
         outputs, last = scan_in_chunks(
-            _by_head(queries, self.num_groups),
-            _by_head(keys, self.num_groups),
+            split_heads(queries, self.num_groups),
+            split_heads(keys, self.num_groups),
             inputs * sizes[..., None],
             -sizes * rates,
             state,
             self.chunk_length,
         )
-        skip = ops.cast(self.skip_gamma, "float32")
-        return self.output_projection(self.norm(fused(_gate)(outputs, inputs, skip, gates))), last
+        gated = fused(_gate)(outputs, inputs, self.skip_gamma, gates)
+        return self.output_projection(self.norm(gated)), last
 
 
 def _gate(outputs: Any, inputs: Any, skip: Any, gates: Any) -> Any:
     """Return (y + D x) times SiLU of the gates: (batch, heads, n, P) to (batch, n, H · P)."""
     summed = ops.transpose(outputs + inputs * skip[:, None, None], (0, 2, 1, 3))
-    merged = ops.reshape(summed, (-1, summed.shape[1], gates.shape[-1]))
+    merged = ops.reshape(summed, (-1, *ops.shape(gates)[1:]))
     return ops.cast(merged, gates.dtype) * ops.silu(gates)
-
-
-def _by_head(values: Any, num_heads: int) -> Any:
-    """Reshape (batch, n, channels) to (batch, heads, n, channels / heads)."""
-    _, length, channels = values.shape
-    heads = ops.reshape(values, (-1, length, num_heads, channels // num_heads))
-    return ops.transpose(heads, (0, 2, 1, 3))

@@ -28,10 +28,10 @@ def final_boards(
 
     A board is on the data of the benchmark if it has the fingerprint in the file. `version` is
     another version of the benchmark. The file does not state the data of that version: its runs
-    were checked when they were published.
+    were checked when they were published. Of several budgets, a place has the largest with a board.
     """
     own: dict[TaskLength, Board] = {}
-    for board in boards:
+    for board in sorted(boards, key=lambda board: board.key.steps):
         name = board.key.task
         settings, task = benchmark.tasks.get(name), tasks.get(name)
         label = benchmark.label_of(name, version)

@@ -36,7 +36,7 @@ def about_runs(board: Leaderboard) -> str:
     """Return sentences on the runs: their steps, those of earlier versions, and what is missing."""
     benchmark = board.benchmark
     steps = ", ".join(
-        f"{board.titles[name]} {task.steps:,}"
+        f"{board.titles[name]} {task.steps_text}"
         for name, task in benchmark.tasks.items()
         if name in board.titles
     )

@@ -4,6 +4,9 @@ The search is successive halving, the same for every entry, task and length. All
 train briefly on one seed. The best of them and its two neighbours then train twice as long (with
 the default settings), first on the same seed, then on the others. The highest mean score wins.
 
+A search of full trials gives each trial the steps of a final run. All rates train on one seed, then
+the best two on the other seeds.
+
 A best rate at an edge is not chosen: the search continues with the next rate beyond the edge.
 These functions are pure; `suite.analysis.tuning` runs the trials.
 """
@@ -16,18 +19,23 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
+from typing import Any
 
 SHORT_COST, LONG_COST = Fraction(7, 10), Fraction(12, 10)
 """The cost of all short trials, and of the long trials at three rates, in final runs."""
 LEAST_COST = SHORT_COST + LONG_COST
 MAX_COST = 2.5
 """The most that a search costs, in final runs: what exceeds the two above pays extensions."""
+MAX_EXTENSIONS = 4
+"""The most trials beyond the first plan of a search of full trials."""
+NUM_FINALISTS = 2
+"""The rates that a search of full trials repeats with the other seeds."""
 WORST = -math.inf
 
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """A training at one learning rate, short or long."""
+    """A training at one learning rate, short or long; a full trial is long."""
 
     learning_rate: float
     seed: int
@@ -51,12 +59,39 @@ class Strategy:
     steps: int
     default_rate: float
     higher_is_better: bool = True
-    max_cost: float = MAX_COST
+    max_cost: float | None = None
+    full_trials: bool = False
 
     @property
-    def setting(self) -> dict[str, list[float] | list[int]]:
+    def setting(self) -> dict[str, Any]:
         """The rates and the seeds of the search, as a tuning file states them."""
-        return {"learning_rates": list(self.learning_rates), "seeds": list(self.seeds)}
+        full = {"full_trials": True} if self.full_trials else {}
+        return {"learning_rates": list(self.learning_rates), "seeds": list(self.seeds), **full}
+
+    @property
+    def most_cost(self) -> float:
+        """The most that the search costs, in final runs."""
+        if self.max_cost is not None:
+            return self.max_cost
+        return len(self.first_plan()) + MAX_EXTENSIONS if self.full_trials else MAX_COST
+
+    @property
+    def trials_text(self) -> str:
+        """Sentences on the trials of a search without extensions."""
+        num_rates = len(self.learning_rates)
+        first, others = self.seeds[0], ", ".join(map(str, self.seeds[1:]))
+        if self.full_trials:
+            repeated = f", the best {NUM_FINALISTS} on seed {others} too" if others else ""
+            return f"Trials of all steps: {num_rates} rates on seed {first}{repeated}."
+        return (
+            f"Short trials of {self.short_steps:,} steps: {num_rates} rates on seed {first}. Long "
+            f"trials of {self.long_steps:,} steps: 3 rates on seeds {first}, {others}."
+        )
+
+    @property
+    def num_stages(self) -> int:
+        """The number of stages."""
+        return 2 if self.full_trials else 3
 
     @property
     def short_steps(self) -> int:
@@ -66,6 +101,8 @@ class Strategy:
     @property
     def long_steps(self) -> int:
         """The updates of a long trial."""
+        if self.full_trials:
+            return self.steps
         return max(1, int(LONG_COST * self.steps / (3 * len(self.seeds))))
 
     def steps_of(self, trial: Trial) -> int:
@@ -77,17 +114,24 @@ class Strategy:
         return sum(map(self.steps_of, trials)) / self.steps
 
     def allows(self, trials: Iterable[Trial]) -> bool:
-        """Return whether trials cost at most `max_cost`, before their steps are rounded down.
+        """Return whether trials cost at most `most_cost`, before their steps are rounded down.
 
         Few steps, which are rounded up to 1, thus allow the same trials as many.
         """
+        if self.full_trials:
+            return len(list(trials)) <= self.most_cost
         long = LONG_COST / (3 * len(self.seeds))
         short = SHORT_COST / len(self.learning_rates)
-        return sum(long if trial.long else short for trial in trials) <= Fraction(self.max_cost)
+        return sum(long if trial.long else short for trial in trials) <= Fraction(self.most_cost)
 
     def first_plan(self) -> list[Trial]:
         """Return the trials of a search without extensions, the best rate being the middle one."""
         rates, middle = self.learning_rates, len(self.learning_rates) // 2
+        if self.full_trials:
+            finalists = rates[middle - 1 : middle - 1 + NUM_FINALISTS]
+            repeated = [(rate, seed) for seed in self.seeds[1:] for rate in finalists]
+            trials = [*((rate, self.seeds[0]) for rate in rates), *repeated]
+            return [Trial(rate, seed, long=True) for rate, seed in trials]
         short = [Trial(rate, self.seeds[0], long=False) for rate in rates]
         window = rates[middle - 1 : middle + 2]
         return short + [Trial(rate, seed, long=True) for seed in self.seeds for rate in window]
@@ -108,7 +152,12 @@ class Choice:
 
 
 def stage_of(trial: Trial, strategy: Strategy) -> int:
-    """Return the stage of a trial: 1 short, 2 long on the first seed, 3 long on the others."""
+    """Return the stage of a trial: 1 short, 2 long on the first seed, 3 long on the others.
+
+    Of full trials, those on the first seed are stage 1.
+    """
+    if strategy.full_trials:
+        return 1 if trial.seed == strategy.seeds[0] else 2
     if not trial.long:
         return 1
     return 2 if trial.seed == strategy.seeds[0] else 3
@@ -116,6 +165,8 @@ def stage_of(trial: Trial, strategy: Strategy) -> int:
 
 def next_trials(strategy: Strategy, scores: TrialScores) -> list[Trial]:
     """Return the trials that come next; none if the search has ended."""
+    if strategy.full_trials:
+        return _next_full_trials(strategy, scores)
     first, others = strategy.seeds[0], strategy.seeds[1:]
     missing = [
         trial
@@ -145,6 +196,21 @@ def next_trials(strategy: Strategy, scores: TrialScores) -> list[Trial]:
     return _missing_seeds(strategy, scores, window)
 
 
+def _next_full_trials(strategy: Strategy, scores: TrialScores) -> list[Trial]:
+    """Return the next trials of a search of full trials."""
+    first = strategy.seeds[0]
+    tried = _utilities(strategy, scores, long=True)
+    if missing := [rate for rate in strategy.learning_rates if rate not in tried]:
+        return [Trial(rate, first, long=True) for rate in missing]
+    finalists = sorted(tried, key=lambda rate: _order(strategy, tried, rate))[-NUM_FINALISTS:]
+    repeats = _missing_seeds(strategy, scores, finalists)
+    # A best rate at an edge is first compared with the next rate, then repeated.
+    best = _best(strategy, tried if repeats else mean_utilities(strategy, scores))
+    beyond = [rate for rate in _neighbours(strategy, scores, best) if rate not in tried]
+    wanted = [Trial(rate, first, long=True) for rate in beyond] or repeats
+    return wanted if _affords(strategy, scores, wanted, 0) else []
+
+
 def _extension(strategy: Strategy, scores: TrialScores) -> list[Trial]:
     """Return the trials beside the best mean of all seeds; none if it lies inside."""
     means = mean_utilities(strategy, scores)
@@ -170,7 +236,8 @@ def choose(strategy: Strategy, scores: TrialScores) -> Choice:
     if len(able) > 1 and len(set(able)) == 1:
         return Choice(None, "all learning rates scored the same, so that none is preferred")
     best = _best(strategy, tried)
-    if any(rate not in means for rate in _neighbours(strategy, scores, best)):
+    compared = _utilities(strategy, scores, long=True) if strategy.full_trials else means
+    if any(rate not in compared for rate in _neighbours(strategy, scores, best)):
         spent = strategy.cost(scores)
         return Choice(
             None,
@@ -202,11 +269,16 @@ def good_range_decades(strategy: Strategy, scores: TrialScores) -> float | None:
     that were tried, so that the width of a flat optimum is a lower bound.
     """
     means = mean_utilities(strategy, scores)
+    if strategy.full_trials:  # every rate has a score on the first seed alone
+        means = _utilities(strategy, scores, long=True)
     by_rate = _long_scores(strategy, scores)
     able = sorted(rate for rate, mean in means.items() if mean > WORST)
     if not able:
         return None
-    deviation = statistics.median(statistics.stdev(by_rate[rate]) for rate in able)
+    deviations = [statistics.stdev(by_rate[rate]) for rate in able if len(by_rate[rate]) > 1]
+    if not deviations:
+        return None
+    deviation = statistics.median(deviations)
     best = max(able, key=means.__getitem__)
     threshold = means[best] - deviation / math.sqrt(len(strategy.seeds))
     above = [rate for rate in sorted(means) if rate >= best]
@@ -217,7 +289,7 @@ def good_range_decades(strategy: Strategy, scores: TrialScores) -> float | None:
 def is_better(strategy: Strategy, scores: TrialScores, rate: float, score: float) -> bool:
     """Return whether the mean of a rate's long trials exceeds a score by its standard error."""
     values = _long_scores(strategy, scores)[rate]
-    error = statistics.stdev(values) / math.sqrt(len(values))
+    error = statistics.stdev(values) / math.sqrt(len(values)) if len(values) > 1 else 0.0
     return statistics.fmean(values) - error > strategy.utility(score)
 
 
@@ -257,11 +329,14 @@ def _best(strategy: Strategy, utilities: Mapping[float, float]) -> float:
     """Return the best rate; the nearest to the default among equals, the smallest if all failed."""
     if max(utilities.values()) == WORST:
         return min(utilities)
+    return max(sorted(utilities), key=lambda rate: _order(strategy, utilities, rate))
 
-    def order(rate: float) -> tuple[float, float]:
-        return utilities[rate], -abs(math.log(rate / strategy.default_rate))
 
-    return max(sorted(utilities), key=order)
+def _order(
+    strategy: Strategy, utilities: Mapping[float, float], rate: float
+) -> tuple[float, float]:
+    """Return the key by which rates are ordered, the best last."""
+    return utilities[rate], -abs(math.log(rate / strategy.default_rate))
 
 
 def _neighbours(strategy: Strategy, scores: TrialScores, rate: float) -> tuple[float, float]:

@@ -13,14 +13,15 @@ from dataclasses import replace
 from pathlib import Path
 
 from suite.analysis.probing import RunPlan
-from suite.analysis.rate_search import LEAST_COST, MAX_COST, Trial, stage_of
+from suite.analysis.rate_search import LEAST_COST, Trial, stage_of
 from suite.analysis.trials import Search, TunedRate
 from suite.analysis.tuning_evidence import strategy_of
 from suite.api import Cell, Limits, Mode, RequestError, Task, training_methods
-from suite.execution.preparation import Prepared, check_any_can_run, check_retry, prepare
+from suite.api.code_digest import digest_code
+from suite.execution.preparation import Prepared, check_any_can_run, prepare
 from suite.matrix.benchmarks import Benchmark
 from suite.matrix.durations import durations_here
-from suite.matrix.plan import plan
+from suite.matrix.plan import Rerun, check_retry, plan
 from suite.matrix.planned_cells import PlannedCell, no_tuned_rate, with_parents
 from suite.matrix.request import Request
 from suite.matrix.tuned_rates import TUNING
@@ -39,7 +40,8 @@ def tune(
     limits: Limits | None = None,
     folder: Path = TUNING,
     retry: Sequence[str] = (),
-    max_cost: float = MAX_COST,
+    rerun: Rerun = False,
+    max_cost: float | None = None,
     parallel: int = 1,
     report: Report = lambda text: None,
 ) -> list[TunedRate]:
@@ -53,7 +55,8 @@ def tune(
         limits: the limits of each trial; by default those of the benchmark.
         folder: gets a file for each rate; runs use the files in `TUNING`.
         retry: statuses whose trials run again, as in `prepare`.
-        max_cost: the most that each search costs, in final runs.
+        rerun: whether trials whose code has changed run again, as in `prepare`.
+        max_cost: the most that each search costs, in final runs; by default that of its strategy.
         parallel: the number of trials that run at once, for the expected time.
         report: shows the cost beforehand, and the progress after each stage.
 
@@ -73,7 +76,7 @@ def tune(
             report(f"{task}: no requested architecture supports the task")
             continue
         report(_statement(task, searches, store, parallel))
-        _run_searches(searches, prepared, store, run, check_retry(retry), report)
+        _run_searches(searches, prepared, store, run, (check_retry(retry), rerun), report)
         # A source that was downloaded by the first trial has a digest only now.
         digest = prepared.digests[task] or _digest(request, store, task)
         found += [search.result(folder, digest) for search in searches]
@@ -82,7 +85,7 @@ def tune(
     return found
 
 
-def _check(request: Request, max_cost: float) -> None:
+def _check(request: Request, max_cost: float | None) -> None:
     if request.mode is not Mode.TRAIN:
         raise RequestError(
             "Tuning trains", received=f"mode {request.mode}", remedy="Use mode train"
@@ -99,18 +102,11 @@ def _check(request: Request, max_cost: float) -> None:
             received="--test",
             remedy="Omit --test",
         )
-    if max_cost < LEAST_COST:
+    if max_cost is not None and max_cost < LEAST_COST:
         raise RequestError(
             f"A search costs at least {float(LEAST_COST):g} final runs",
             received=f"--max-cost {max_cost:g}",
             remedy="Name a larger number, or omit it",
-        )
-    if request.seeds is not None and len(request.seeds) < 2:
-        raise RequestError(
-            "The last stage of tuning needs at least two seeds, because a rate can learn on one "
-            "seed and fail on another",
-            received=f"seeds {', '.join(map(str, request.seeds))}",
-            remedy="Name two seeds, or omit them",
         )
 
 
@@ -141,17 +137,20 @@ def _searches(
     name: str,
     task: Task,
     benchmark: Benchmark,
-    max_cost: float = MAX_COST,
+    max_cost: float | None = None,
     seeds: Sequence[int] | None = None,
 ) -> list[Search]:
     """Return a search for each entry and length of a task, shorter lengths first.
 
     A cell that compresses a trained model has the rate of that model, and one with another
-    objective is no entry.
+    objective is no entry. A benchmark may state the one length and the steps at which it tunes.
+
+    Raises:
+        RequestError: a search of short trials has fewer than two seeds.
     """
     points: dict[str, PlannedCell] = {}
     for planned in cells:
-        cell = replace(planned.cell, seed=0)
+        cell = replace(benchmark.tuning_point(planned.cell), seed=0)
         searched = (
             not planned.unsupported
             and "learning_rate" not in cell.options
@@ -164,6 +163,13 @@ def _searches(
     for point in points.values():
         strategy = strategy_of(benchmark, task, point.cell.steps)
         strategy = replace(strategy, seeds=seeds or strategy.seeds, max_cost=max_cost)
+        if not strategy.full_trials and len(strategy.seeds) < 2:
+            raise RequestError(
+                "The last stage of short trials needs at least two seeds, because a rate can learn "
+                "on one seed and fail on another",
+                received=f"seeds {', '.join(map(str, strategy.seeds))}",
+                remedy="Name two seeds, or omit them",
+            )
         searches.append(Search(point, task, strategy, benchmark))
     return sorted(searches, key=lambda search: search.cell.sequence_length)
 
@@ -173,10 +179,15 @@ def _run_searches(
     prepared: Prepared,
     store: Store,
     run: RunPlan,
-    retry: Sequence[str],
+    again: tuple[Sequence[str], Rerun],
     report: Report,
 ) -> None:
-    """Run the next trials of all searches side by side, until no search wants more."""
+    """Run the next trials of all searches side by side, until no search wants more.
+
+    `again` holds `retry` and `rerun` of `plan`.
+    """
+    retry, rerun = again
+    code_of = digest_code(prepared.search_path)
     while wanted := {
         planned.cell.id: (search, trial, planned)
         for search, trial in _in_running_order(searches)
@@ -188,16 +199,21 @@ def _run_searches(
             with_parents(cells, prepared.benchmark, prepared.registry, no_tuned_rate),
             store,
             prepared.digests,
+            code_of=code_of,
             retry=retry,
+            rerun=rerun,
             limits=prepared.limits,
             report_unreadable=ignore_unreadable,
         )
-        records = run(replace(prepared, plan=trials))
-        of_trials = [record for record in records if record.cell_id in wanted]
-        for record in of_trials:
+        of_trials = replace(prepared, plan=trials)
+        if note := of_trials.changed_note:
+            report(note)
+        records = run(of_trials)
+        found = [record for record in records if record.cell_id in wanted]
+        for record in found:
             search, trial, _ = wanted[record.cell_id]
             search.take(trial, record)
-        if len(of_trials) < len(wanted):
+        if len(found) < len(wanted):
             return
         _report_best([search for search, _, _ in wanted.values()], report)
 
@@ -224,11 +240,12 @@ def _report_best(searches: Sequence[Search], report: Report) -> None:
 def _stages(wanted: Iterable[tuple[Search, Trial, PlannedCell]]) -> str:
     """Describe the next trials: their stages, numbers and steps."""
     trials = Counter(
-        (stage_of(trial, search.strategy), planned.cell.steps) for search, trial, planned in wanted
+        (stage_of(trial, search.strategy), search.strategy.num_stages, planned.cell.steps)
+        for search, trial, planned in wanted
     )
     parts = [
-        f"stage {stage} of 3, {count} trial{'s' if count > 1 else ''} of {steps:,} steps"
-        for (stage, steps), count in sorted(trials.items())
+        f"stage {stage} of {last}, {count} trial{'s' if count > 1 else ''} of {steps:,} steps"
+        for (stage, last, steps), count in sorted(trials.items())
     ]
     return "; ".join(parts)
 
@@ -243,10 +260,8 @@ def _statement(name: str, searches: Sequence[Search], store: Store, parallel: in
     return (
         f"{name}: {len(searches)} searches (entries at "
         f"{'length' if len(lengths) == 1 else 'lengths'} {', '.join(map(str, lengths))}). Each "
-        f"costs {strategy.cost(first):.2f} to {strategy.max_cost:.2f} final runs of "
-        f"{strategy.steps:,} steps. Short trials of {strategy.short_steps:,} steps: "
-        f"{len(strategy.learning_rates)} rates on seed {strategy.seeds[0]}. Long trials of "
-        f"{strategy.long_steps:,} steps: 3 rates on seeds {', '.join(map(str, strategy.seeds))}. "
+        f"costs {strategy.cost(first):.2f} to {strategy.most_cost:.2f} final runs of "
+        f"{strategy.steps:,} steps. {strategy.trials_text} "
         f"More only where the best rate lies at an edge. {len(cells):,} trials; {time}."
     )
 

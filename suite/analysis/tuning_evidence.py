@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from typing import Any
 
 from suite.analysis.rate_search import (
     Strategy,
@@ -29,6 +30,7 @@ def _strategy(settings: TuningSettings, task: Task, steps: int) -> Strategy:
     return Strategy(
         learning_rates=settings.learning_rates,
         seeds=settings.seeds,
+        full_trials=settings.full_trials,
         steps=steps,
         default_rate=task.recipe.learning_rate,
         higher_is_better=task.primary_metric.higher_is_better,
@@ -61,12 +63,13 @@ def choice_problem(
     if tuning is None:
         return "its learning rate was not tuned" if benchmark.tuning else None
     options = {name: value for name, value in cell.options.items() if name != "learning_rate"}
-    setting = tuning_setting(replace(cell, options=options), source_digest or "")
+    point = benchmark.tuning_point(replace(cell, options=options))
+    setting = tuning_setting(point, source_digest or "")
     without = ("source", *(() if source_digest is not None else ("source_digest",)))
     for name, value in {"methods": "", **setting}.items():
         if name not in without and tuning.setting.get(name, "") != value:
             return f"its learning rate was tuned for {name} {tuning.setting.get(name)}"
-    strategy = strategy_of(benchmark, task, cell.steps)
+    strategy = strategy_of(benchmark, task, point.steps)
     if (searched := tuning.setting.get(STRATEGY)) != strategy.setting:
         return f"its learning rate was tuned with {searched}, not with {strategy.setting}"
     return search_problem(strategy, tuning)
@@ -102,7 +105,7 @@ def search_problem(strategy: Strategy, tuning: TuningChoice) -> str | None:
     same choice and the same range of good rates. Its cost is as stated: `--max-cost` lets a search
     continue after the same trials.
     """
-    strategy = replace(strategy, max_cost=max(strategy.max_cost, math.ceil(tuning.cost or 0)))
+    strategy = replace(strategy, max_cost=max(strategy.most_cost, math.ceil(tuning.cost or 0)))
     scores = _replayed(strategy, _stated_scores(tuning))
     if isinstance(scores, str):
         return scores
@@ -154,7 +157,9 @@ def unpublished_trial(record: RecordSummary, published: Mapping[str, RecordSumma
     same cell but for rate, seed and steps, on the same data, with the same status and score.
     """
     tuning = record.ranking.tuning
-    for trial in tuning.trials if tuning else ():
+    if tuning is None:
+        return None
+    for trial in tuning.trials:
         for run in trial["runs"]:
             stated = float(trial["learning_rate"]), int(run["seed"]), int(trial["steps"])
             found = published.get(str(run.get("run_id")))
@@ -163,7 +168,7 @@ def unpublished_trial(record: RecordSummary, published: Mapping[str, RecordSumma
                     f"its trial {_trial_text(*stated)}, run {run.get('run_id')}, is not among the "
                     "published records: publish or submit the trials too"
                 )
-            if not _is_trial(found, record, *stated):
+            if not _is_trial(found, record, tuning.setting, *stated):
                 return f"run {found.run_id} is not its trial {_trial_text(*stated)}"
             score = found.metric(record.ranking.metric or "", "validation")
             if str(found.status) != run["status"] or not _same_score(score, run["validation"]):
@@ -176,13 +181,23 @@ def unpublished_trial(record: RecordSummary, published: Mapping[str, RecordSumma
 
 
 def _is_trial(
-    found: RecordSummary, record: RecordSummary, learning_rate: float, seed: int, steps: int
+    found: RecordSummary,
+    record: RecordSummary,
+    setting: Mapping[str, Any],
+    learning_rate: float,
+    seed: int,
+    steps: int,
 ) -> bool:
-    """Return whether a run is a trial of a final run; its data may have another name."""
+    """Return whether a run is a trial of a final run; its data may have another name.
+
+    `setting` states the length and the batch size of the trials.
+    """
     wanted = {**record.cell.options, "learning_rate": learning_rate}
     options = {**found.cell.options, "learning_rate": found.ranking.learning_rate}
     trial = replace(
         record.cell,
+        sequence_length=setting["sequence_length"],
+        batch_size=setting["batch_size"],
         seed=seed,
         steps=steps,
         benchmark=None,

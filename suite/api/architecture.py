@@ -116,7 +116,9 @@ class Architecture(ABC):
             `decode(target, encoder_output=None, encoder_mask=None, padding_mask=None, state=None,
             position=0, training=None)` → `(hidden_states, state)`. With a state, the target is the
             positions from `position` on.
-            `init_state(batch_size, max_length)` → the state before the first position.
+            `init_state(batch_size, max_length)` → the state before the first position. A position
+            for which the state has no place is a ValueError; in a compiled loop, which does not
+            know the position, its hidden states are NaN.
 
         Optional:
             `project_encoder_output(encoder_output)` returns a replacement for `encoder_output` that

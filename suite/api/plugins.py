@@ -13,6 +13,7 @@ import inspect
 import os
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, redirect_stdout, suppress
 from dataclasses import dataclass
 from importlib.machinery import ModuleSpec
 from importlib.metadata import entry_points
@@ -23,6 +24,7 @@ from typing import Generic, TypeVar
 from suite.api import Architecture, Method, Task
 from suite.api.errors import PluginError, unknown_name
 from suite.api.files import CHECKOUT
+from suite.api.tracked_names import check_tracked_names
 
 SEARCH_PATH_VARIABLE = "BENCH_PATH"
 
@@ -140,11 +142,13 @@ def _candidates(kind: Kind[Plugin], search_path: Sequence[str]) -> Iterator[tupl
         folder = kind.in_checkout if root == CHECKOUT and kind.in_checkout else kind.folder
         for key, path in _modules_of(root / folder, kind.module):
             module = ".".join(path.relative_to(root).with_suffix("").parts)
-            location = f"{package}.{module}" if package else module
-            yield key, Location(location, kind.attribute, str(path))
+            name = f"{package}.{module}" if package else module
+            yield key, Location(name, kind.attribute, str(path))
     for entry in sorted(entry_points(group=kind.group), key=lambda entry: entry.name):
+        module, _, attribute = entry.value.partition(":")
         described = f"entry point {entry.value}"
-        yield entry.name, Location(entry.module, entry.attr or kind.attribute, described)
+        location = Location(module.strip(), attribute.strip() or kind.attribute, described)
+        yield entry.name, location
 
 
 def _modules_of(folder: Path, module: str) -> Iterator[tuple[str, Path]]:
@@ -179,26 +183,46 @@ def load_plugin(kind: Kind[Plugin], key: str, location: Location) -> Plugin:
         PluginError: the module cannot be imported, or its plug-in lacks an attribute.
     """
     try:
-        module: ModuleType = importlib.import_module(location.module)
-    except Exception as error:
+        with _output_to_stderr():
+            module: ModuleType = importlib.import_module(location.module)
+            plugin = getattr(module, location.attribute, None)
+            if not isinstance(plugin, kind.contract):
+                raise PluginError(
+                    f"A {kind.word}'s file binds `{location.attribute}` to an instance of "
+                    f"`suite.api.{kind.contract.__name__}`",
+                    received=f"{type(plugin).__name__} in {location.described}",
+                )
+            stated = _stated_attributes(kind.contract)
+            if missing := [name for name in stated if not hasattr(plugin, name)]:
+                raise PluginError(
+                    f"The {kind.word} '{key}' must state {', '.join(missing)}",
+                    received=location.described,
+                )
+            check_tracked_names(key, plugin)
+    except (PluginError, KeyboardInterrupt):
+        raise
+    except BaseException as error:  # SystemExit too: one file must not end the command
         raise PluginError(
             f"Importing it raised {type(error).__name__}: {error}",
             received=location.described,
             remedy="Correct the file, or remove it from the search path",
         ) from error
-    plugin = getattr(module, location.attribute, None)
-    if not isinstance(plugin, kind.contract):
-        raise PluginError(
-            f"A {kind.word}'s file binds `{location.attribute}` to an instance of "
-            f"`suite.api.{kind.contract.__name__}`",
-            received=f"{type(plugin).__name__} in {location.described}",
-        )
-    missing = [name for name in _stated_attributes(kind.contract) if not hasattr(plugin, name)]
-    if missing:
-        raise PluginError(
-            f"The {kind.word} '{key}' must state {', '.join(missing)}", received=location.described
-        )
     return plugin
+
+
+@contextmanager
+def _output_to_stderr() -> Iterator[None]:
+    """Write what a plug-in prints to standard error: standard output may have to be JSON.
+
+    This includes what a child process or a library in C prints.
+    """
+    with redirect_stdout(sys.stderr), ExitStack() as stack:
+        with suppress(OSError):  # a process may have closed its output
+            kept = os.dup(1)
+            stack.callback(os.close, kept)
+            os.dup2(2, 1)
+            stack.callback(os.dup2, kept, 1)
+        yield
 
 
 def _stated_attributes(contract: type) -> list[str]:

@@ -30,8 +30,9 @@ class Recipe:
         carry_state: whether an architecture that can carries its state from batch to batch of a
             contiguous task (Dai et al. 2019, section 3.2). Such a model sees more positions than
             the sequence length.
-        validations: number of validation passes, evenly spread over the steps. The best weights
-            are kept.
+        validations: number of validation passes. The best weights are kept.
+        validation_spacing: "even" over the steps, or "log" for a curve whose points are evenly
+            spread over the logarithm of the steps.
     """
 
     learning_rate: float = 1e-3
@@ -41,6 +42,7 @@ class Recipe:
     dropout: float = 0.1
     carry_state: bool = False
     validations: int = 5
+    validation_spacing: str = "even"
 
     def __post_init__(self) -> None:
         """Check every value.
@@ -60,3 +62,8 @@ class Recipe:
                 raise RequestError(
                     f"The option '{name}' must be {wanted}", received=getattr(self, name)
                 )
+        if self.validation_spacing not in ("even", "log"):
+            raise RequestError(
+                "The option 'validation_spacing' must be 'even' or 'log'",
+                received=repr(self.validation_spacing),
+            )

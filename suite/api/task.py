@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from suite.api.data import Examples, Source, SourceRequest, TaskData
 from suite.api.enums import Form, Inputs, Track
@@ -14,6 +14,9 @@ from suite.api.options import DATA_OPTIONS, Options
 from suite.api.raw_text import RawText
 from suite.api.recipe import OPEN_RECIPE_OPTIONS, Recipe
 from suite.api.scores import ExamplePrediction, Metric, Score
+
+if TYPE_CHECKING:
+    import numpy as np
 
 IDENTITY, SPELLING = "identity", "spelling"
 """The parts of a token that `Task.hide_tokens` hides."""
@@ -290,6 +293,23 @@ class Task(RawText, ABC):
         raise PluginError(
             "A task with prompts must have a method `text`", received=type(self).__name__
         )
+
+    def draw_updates(
+        self, train: Examples, batch_size: int, generator: np.random.Generator
+    ) -> Iterator[np.ndarray] | None:
+        """Yield the rows of each training batch, without end, or return None.
+
+        A task implements this if its batches are no random examples: if certain examples belong
+        together, or must not. `generator` has the seed of the cell. With None, the default, batches
+        are shuffled, or continue each other if the task is `contiguous`.
+        """
+        return None
+
+    def unsupported_batch_reason(
+        self, batch_size: int, sequence_length: int, options: Options
+    ) -> str | None:
+        """Return why the task has no batches of this many examples, or None, as the next method."""
+        return None
 
     def unsupported_reason(self, sequence_length: int, options: Options) -> str | None:
         """Return why the task's data does not fit a length, or None if it does.

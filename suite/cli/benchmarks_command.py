@@ -15,7 +15,6 @@ from suite.analysis.aggregate import compare
 from suite.analysis.boards import rank_comparisons
 from suite.analysis.core_table import reference_scores
 from suite.analysis.final_boards import final_boards, points_of
-from suite.analysis.rate_search import MAX_COST
 from suite.analysis.tuning import tuning_cells
 from suite.api import LengthwiseError
 from suite.api.plugins import search_path_from_environment
@@ -218,10 +217,11 @@ def _print(benchmark: Benchmark, expected: _Hours) -> None:
     for name, settings in benchmark.tasks.items():
         fields: dict[str, Any] = {"lengths": settings.lengths, "seeds": benchmark.seeds}
         axes = "; ".join(f"{axis} {', '.join(map(str, at))}" for axis, at in fields.items())
-        print(f"  {name}: {axes}; {settings.steps:,} steps of {settings.batch_text}")
+        print(f"  {name}: {axes}; {settings.steps_text} steps of {settings.batch_text}")
     if tuning := benchmark.tuning:
         rates = f"{len(tuning.learning_rates)} learning rates"
-        print(f"  tuning: {rates}, at most {MAX_COST} final runs per entry, task and length")
+        trials = "full trials" if tuning.full_trials else "short trials first"
+        print(f"  tuning: {rates}, {trials}, seeds {', '.join(map(str, tuning.seeds))}")
     for probe in (*benchmark.probes, *benchmark.decodings):
         lengths = ", ".join(f"{length:,}" for length in probe.lengths)
         rounds = f"{probe.rounds} round{'s' if probe.rounds > 1 else ''}"

@@ -15,11 +15,12 @@ from suite.api import BACKENDS, RequestError
 from suite.api.conformance import CheckResult, Verdict, worst_of_each_check
 from suite.api.plugins import search_path_from_environment
 from suite.cli.options import ARCHITECTURE, home_option, json_option, make_store
+from suite.cli.registry import read_registry
 from suite.cli.sessions import open_search_session
 from suite.cli.tables import console, escape
 from suite.execution.conformance import Checked, check, code_of
 from suite.execution.preparation import check_backends
-from suite.matrix.registry import Registry, load_registry
+from suite.matrix.registry import Registry
 from suite.progress import Display
 from suite.records.conformance import ConformanceReport
 from suite.records.environment import num_cores
@@ -102,7 +103,7 @@ def command(
         )
     check_backends((backend,))
     search_path = search_path_from_environment()
-    registry = load_registry(search_path)
+    registry = read_registry()
     names = registry.architectures.plugins if every else dict.fromkeys(architectures)
     plugins = {name: registry.architectures.get(name) for name in names}
     codes = [code_of(name, part.version, backend, search_path) for name, part in plugins.items()]

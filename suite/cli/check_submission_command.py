@@ -10,9 +10,8 @@ import click
 
 from suite.api.errors import RequestError
 from suite.api.files import RESULTS
-from suite.api.plugins import search_path_from_environment
 from suite.cli.options import json_option
-from suite.matrix.registry import load_registry
+from suite.cli.registry import read_registry
 from suite.publish.submissions import check_submission, summarize
 from suite.records.published import read_published
 
@@ -36,7 +35,7 @@ def command(path: Path, results: Path, as_json: bool) -> None:
         raise RequestError(
             "There is no submission", received=path, remedy="Name its folder or file"
         )
-    registry = load_registry(search_path_from_environment())
+    registry = read_registry()
     resolved = path if path.is_symlink() else path.resolve()
     entries = read_published(results, leaving_out=resolved)
     found = check_submission(resolved, entries, registry)

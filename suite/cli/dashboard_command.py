@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import click
 
 from suite.api.errors import RequestError
-from suite.api.plugins import search_path_from_environment
 from suite.cli.options import home_option, make_store
+from suite.cli.registry import read_registry
 from suite.cli.unreadable import print_unreadable
-from suite.matrix.registry import Registry, load_registry
+from suite.matrix.registry import Registry
 from suite.matrix.tuned_rates import Tuned, read_choices
 from suite.records.collector import collector_paused
 from suite.records.published import StoredRecord, local_records, read_published, without_trials
@@ -38,7 +38,7 @@ def command(published: bool, folder: Path | None, home: str | None) -> None:
     With --published, trials of learning rates are left out as soon as there are final runs.
     """
     store = make_store(home)
-    registry = load_registry(search_path_from_environment())
+    registry = read_registry()
     if published:
         entries = without_trials(read_published())
         if entries:

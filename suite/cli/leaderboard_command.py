@@ -12,8 +12,7 @@ from suite.analysis.aggregate import Comparison, compare
 from suite.analysis.tuning_evidence import check_tuning_files
 from suite.api.errors import RequestError
 from suite.api.files import RESULTS, atomic_write_bytes
-from suite.api.plugins import search_path_from_environment
-from suite.matrix.registry import load_registry
+from suite.cli.registry import read_registry
 from suite.matrix.tuned_rates import read_choices
 from suite.publish.frozen import check_finals
 from suite.publish.inserted_figures import (
@@ -59,7 +58,7 @@ def command(check: bool, results: Path) -> None:
     """
     if check:
         check_tree(results)
-    registry = load_registry(search_path_from_environment())
+    registry = read_registry()
     with collector_paused():
         records = read_published(results)
         check_finals(records, registry)

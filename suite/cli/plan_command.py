@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from suite.cli.options import json_option, make_request, make_store, request_options
+from suite.cli.registry import print_left_out
 from suite.cli.run_command import parallel_option
 from suite.cli.unreadable import print_unreadable
 from suite.execution.preparation import check_any_can_run, prepare
@@ -42,6 +43,7 @@ def command(home: str | None, parallel: int | None, as_json: bool, **given: Any)
         accept_missing_data=True,
         report_unreadable=print_unreadable,
     )
+    print_left_out(prepared.registry)
     check_any_can_run(prepared)
     plan = MatrixPlan(prepared.plan.cells, prepared, durations_here(store), parallel or 1)
     if as_json:

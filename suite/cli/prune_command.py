@@ -13,7 +13,7 @@ from suite.api import PROTOCOL
 from suite.api.errors import RequestError
 from suite.cli.options import FiniteRange, home_option, make_store, split_list
 from suite.cli.unreadable import print_unreadable
-from suite.execution.preparation import check_statuses
+from suite.matrix.plan import check_statuses
 from suite.records.naming import cell_label
 from suite.records.pruning import prunable
 from suite.records.schema import utc_now

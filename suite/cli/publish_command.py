@@ -12,11 +12,10 @@ import click
 from suite.analysis.aggregate import compare
 from suite.api.errors import RequestError
 from suite.api.files import RESULTS
-from suite.api.plugins import search_path_from_environment
 from suite.cli.dashboard_command import draw_site
 from suite.cli.options import home_option, make_existing_store
+from suite.cli.registry import read_registry
 from suite.cli.unreadable import print_unreadable
-from suite.matrix.registry import load_registry
 from suite.matrix.tuned_rates import read_choices
 from suite.publish.leaderboard_files import leaderboard_files
 from suite.publish.public_folder import replaced_contents
@@ -96,7 +95,7 @@ def command(
         store,
         machine,
         published,
-        registry=load_registry(search_path_from_environment()),
+        registry=read_registry(),
         dry_run=dry_run,
         report_unreadable=print_unreadable,
     )
@@ -115,7 +114,7 @@ def _write_public(folder: Path, results: Path, docs: Path | None, address: str) 
     """Write the leaderboard's files, all committed records, and the site if there are records."""
     from dashboards.pages import Host
 
-    registry = load_registry(search_path_from_environment())
+    registry = read_registry()
     entries = read_published(results)
     choices = read_choices(results / "tuning")
     links = [("Leaderboard as text", "LEADERBOARD.md")] if docs is None else LINKS_WITH_DOCS

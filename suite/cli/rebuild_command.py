@@ -8,6 +8,7 @@ import click
 
 from suite.api.errors import RequestError
 from suite.cli.options import home_option, make_existing_store
+from suite.cli.sessions import warn
 from suite.cli.sync_command import sync_and_print
 from suite.tracking.sync import planned_deletion
 
@@ -24,7 +25,7 @@ def command(home: str | None, tracking: bool, yes: bool) -> None:
     """
     store = make_existing_store(home)
     store.prepare()
-    deletion = planned_deletion(store)
+    deletion = planned_deletion(store, warn)
     if yes:
         print(f"{deletion}.")
     elif not sys.stdin.isatty():
@@ -36,4 +37,4 @@ def command(home: str | None, tracking: bool, yes: bool) -> None:
     elif not click.confirm(f"{deletion}. Continue?"):
         print("Nothing was deleted.")
         return
-    sync_and_print(store, rebuild=True)
+    sys.exit(0 if sync_and_print(store, rebuild=True) else 1)

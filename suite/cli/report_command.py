@@ -10,10 +10,9 @@ import click
 from suite.analysis.selection import record_filter
 from suite.analysis.tables import make_tables
 from suite.api import Mode, RequestError
-from suite.api.plugins import search_path_from_environment
 from suite.cli.options import home_option, json_option, make_store, split_list
+from suite.cli.registry import read_registry
 from suite.cli.unreadable import print_unreadable
-from suite.matrix.registry import load_registry
 from suite.records.collector import collector_paused
 from suite.records.published import local_records, published_records, without_trials
 
@@ -48,7 +47,7 @@ def command(
     a fixed batch size. With --samples, texts follow with which each trained language model
     continues prompts of the validation split.
     """
-    registry, store = load_registry(search_path_from_environment()), make_store(home)
+    registry, store = read_registry(), make_store(home)
     names = None if tasks is None else split_list(tasks)
     with collector_paused():
         found = published_records() if published else local_records(store, print_unreadable)

@@ -19,11 +19,13 @@ from suite.cli.options import (
     request_options,
     split_list,
 )
+from suite.cli.registry import print_left_out
 from suite.cli.sessions import open_command_session, warn
 from suite.cli.unreadable import print_unreadable
 from suite.execution.preparation import Prepared, make_limits
 from suite.execution.quantities import parse_duration
 from suite.execution.session import Interrupted
+from suite.matrix.plan import CHANGED
 from suite.records.published import local_record
 from suite.records.schema import Record
 from suite.records.store import Store
@@ -33,6 +35,7 @@ from suite.tracking.connection import tracking_uri
 from suite.tracking.uri import without_password
 
 BAD = frozenset(Status) - {Status.OK, Status.UNSUPPORTED, Status.SKIPPED}
+ALL = "all"
 time_limit_option = click.option(
     "--time-limit",
     type=SECONDS,
@@ -55,7 +58,13 @@ parallel_option = click.option(
     help="Run cells with these statuses again, e.g. failed. noisy: cells that were measured while "
     "other processes used the machine.",
 )
-@click.option("--rerun", is_flag=True, help="Run all cells again.")
+@click.option(
+    "--rerun",
+    is_flag=False,
+    flag_value=ALL,
+    type=click.Choice([ALL, CHANGED]),
+    help="Run all cells again. changed: trainings whose code has changed since.",
+)
 @time_limit_option
 @click.option(
     "--stop-after",
@@ -101,7 +110,7 @@ parallel_option = click.option(
 def command(
     home: str | None,
     retry: str | None,
-    rerun: bool,
+    rerun: str | None,
     time_limit: float | None,
     stop_after: float | None,
     memory_limit: str | None,
@@ -138,13 +147,14 @@ def command(
         request,
         store,
         retry=split_list(retry) if retry else (),
-        rerun=rerun,
+        rerun=CHANGED if rerun == CHANGED else rerun == ALL,
         limits=make_limits(request.benchmark, time_limit, memory_limit),
         executor=executor,
         keep_weights=keep_weights,
         report_unreadable=print_unreadable,
         on_warning=warn,
     )
+    print_left_out(prepared.registry)
     place = choose_executor(
         prepared,
         executor=executor,
@@ -171,7 +181,7 @@ def command(
             records, interrupted = interruption.records, True
     _print_results(records, prepared, store, dashboard=not no_dashboard)
     if interrupted:
-        without = " without --rerun" if rerun else ""
+        without = " without --rerun" if rerun == ALL else ""
         print(f"Interrupted. The same command{without} runs the missing cells.")
         sys.exit(130)
     if any(record.status in BAD for record in records):
@@ -196,5 +206,6 @@ def _print_results(
     print(f"\nRecords    {store.records}")
     if dashboard:
         print(f"Dashboard  {draw(store, registry)}")
+    uri = without_password(tracking_uri(store))
     command = "make ui" if IN_CHECKOUT else "bench ui"
-    print(f"MLflow UI  {command}   (store: {without_password(tracking_uri(store))})")
+    print(f"MLflow UI  {uri if uri.startswith('http') else f'{command}   (store: {uri})'}")

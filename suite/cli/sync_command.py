@@ -7,6 +7,7 @@ import sys
 import click
 
 from suite.cli.options import home_option, make_existing_store
+from suite.cli.sessions import warn
 from suite.cli.unreadable import print_unreadable
 from suite.records.store import Store
 from suite.tracking.connection import tracking_uri
@@ -28,26 +29,34 @@ def command(home: str | None, log_models: bool) -> None:
 
     Running the command again changes nothing. Incomplete runs of a killed command are written
     again. The store is MLFLOW_TRACKING_URI if this variable is set, else the home's own mlflow.db.
+
+    \b
+    Exit codes: 0 success; 1 MLflow rejects a record, which was skipped.
     """
     store = make_existing_store(home)
     store.prepare()
-    sync_and_print(store)
+    is_complete = sync_and_print(store)
     if log_models:
         from suite.tracking import models
 
         count = models.log_models(store, _print_progress, print_unreadable)
         print(f"{count} models logged")
+    sys.exit(0 if is_complete else 1)
 
 
-def sync_and_print(store: Store, *, rebuild: bool = False) -> None:
-    """Sync a home and print the result."""
-    report = sync(store, _print_progress, print_unreadable, rebuild=rebuild)
+def sync_and_print(store: Store, *, rebuild: bool = False) -> bool:
+    """Sync a home and print the result; return whether MLflow has all records."""
+    report = sync(store, _print_progress, print_unreadable, rebuild=rebuild, on_wait=warn)
     duplicates = f", {report.duplicates} duplicates deleted" if report.duplicates else ""
+    skipped = f", {len(report.rejected)} skipped" if report.rejected else ""
     print(
         f"{without_password(tracking_uri(store))}: {report.written} runs written, "
         f"{report.unchanged} records unchanged, {report.length_runs} length runs written"
-        f"{duplicates}"
+        f"{duplicates}{skipped}"
     )
+    for name, reason in report.rejected.items():
+        warn(f"MLflow rejects {name}, which was skipped: {reason}")
+    return not report.rejected
 
 
 def _print_progress(done: int, total: int) -> None:

@@ -8,7 +8,6 @@ from typing import Any
 
 import click
 
-from suite.analysis.rate_search import MAX_COST
 from suite.analysis.tuning import tune
 from suite.api import Mode
 from suite.cli.options import (
@@ -23,6 +22,7 @@ from suite.cli.sessions import open_command_session
 from suite.execution.preparation import make_limits
 from suite.execution.quantities import parse_duration
 from suite.execution.session import local_executor
+from suite.matrix.plan import CHANGED, check_rerun
 from suite.matrix.tuned_rates import TUNING
 from suite.runs import run_with_display
 
@@ -46,13 +46,17 @@ SEEDS = (
 @click.option(
     "--max-cost",
     type=FiniteRange(min=0, min_open=True),
-    default=MAX_COST,
-    show_default=True,
     metavar="RUNS",
     help="The most that the search of an entry at a length costs, in final runs. A higher value "
-    "continues searches whose best rate lay at an edge.",
+    "continues searches whose best rate lay at an edge. [default: 2.5; with full trials, those of "
+    "the first plan and 4 more]",
 )
 @click.option("--retry", metavar="STATUS,…", help="Run trials with these statuses again.")
+@click.option(
+    "--rerun",
+    type=click.Choice([CHANGED]),
+    help="Run trials again whose code has changed since.",
+)
 @time_limit_option
 @click.option(
     "--stop-after",
@@ -65,8 +69,9 @@ SEEDS = (
 def command(
     home: str | None,
     keep_in: Path,
-    max_cost: float,
+    max_cost: float | None,
     retry: str | None,
+    rerun: str | None,
     time_limit: float | None,
     stop_after: float | None,
     parallel: int | None,
@@ -81,6 +86,9 @@ def command(
     1. Short trials: all rates on the first seed, for a tenth of the steps.
     2. Long trials: the best rate and its two neighbours, for a fifth of the steps.
     3. The same three rates on the other seeds. The highest mean score wins.
+
+    A benchmark whose [tuning] has full_trials trains with all steps: all rates on the first seed,
+    then the best two on the other seeds.
 
     The schedule of each trial is that of a final run, scaled to its steps. While the best rate lies
     at an edge, the search continues with the next rate, also beyond the list. A rate that diverges
@@ -119,6 +127,7 @@ def command(
             limits=limits,
             folder=keep_in,
             retry=split_list(retry) if retry else (),
+            rerun=check_rerun(rerun or False),
             max_cost=max_cost,
             parallel=parallel or 1,
             report=lambda text: print(text, flush=True),

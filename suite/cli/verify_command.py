@@ -8,11 +8,10 @@ from pathlib import Path
 import click
 
 from suite.api.files import RESULTS
-from suite.api.plugins import search_path_from_environment
 from suite.cli.options import SECONDS, home_option, make_store
+from suite.cli.registry import read_registry
 from suite.cli.sessions import open_command_session
 from suite.cli.unreadable import print_unreadable
-from suite.matrix.registry import load_registry
 from suite.publish.verify import TIME_LIMIT_SECONDS, Verification, keep, read_original, verify
 from suite.runs import run_with_display
 
@@ -51,7 +50,7 @@ def command(
     """
     store = make_store(home)
     original = read_original(record, store, results)
-    registry = load_registry(search_path_from_environment())
+    registry = read_registry()
     store.prepare()
     with open_command_session(store, 1) as session:
         verification = verify(

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from suite.api import PRECISIONS, Cell, Form, Job, Limits, Mode, Recipe, Status, Track
+from suite.api.code_digest import digest_costs
 from suite.api.conformance import CheckResult, Verdict
-from suite.api.cost_digest import digest_costs
 from suite.execution.endings import classify_exit
 from suite.execution.executors.base import ProcessResult
 from suite.execution.executors.local import LocalExecutor

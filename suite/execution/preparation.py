@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,17 +15,15 @@ from suite.api import (
     HomeError,
     Limits,
     RequestError,
-    Status,
     Task,
     task_options,
 )
-from suite.api.cost_digest import digest_costs
-from suite.api.errors import unknown_name
+from suite.api.code_digest import digest_code
 from suite.api.plugins import search_path_from_environment
 from suite.execution.quantities import parse_size
 from suite.matrix.benchmarks import Benchmark, find_benchmark
 from suite.matrix.expansion import expand
-from suite.matrix.plan import NOISY, Plan, plan
+from suite.matrix.plan import Plan, Rerun, check_rerun, check_retry, plan
 from suite.matrix.planned_cells import PlannedCell
 from suite.matrix.registry import Registry, load_registry
 from suite.matrix.request import Request
@@ -92,6 +89,17 @@ class Prepared:
         return self.untuned if self.benchmark.is_frozen else []
 
     @property
+    def changed_note(self) -> str:
+        """What to do about the trainings whose code has changed since; empty if there are none."""
+        count = len(self.plan.changed)
+        return (
+            f"{count} cell{'' if count == 1 else 's'} changed: code changed since; raise the "
+            "version, or run again with --rerun changed"
+            if count
+            else ""
+        )
+
+    @property
     def tune_command(self) -> str:
         """The command that tunes the learning rates of `untuned`."""
         source = self.untuned[0].source
@@ -113,7 +121,7 @@ def prepare(
     store: Store,
     *,
     retry: Sequence[str] = (),
-    rerun: bool = False,
+    rerun: Rerun = False,
     limits: Limits | None = None,
     any_machine: bool = False,
     tuning: Path | None = TUNING,
@@ -128,7 +136,7 @@ def prepare(
         request: the matrix.
         store: the home whose records count.
         retry: statuses, or "noisy", whose cells run again.
-        rerun: whether all cells run again.
+        rerun: whether all cells run again, or "changed": trainings whose code has changed.
         limits: the limits of each cell; by default those of the benchmark.
         any_machine: whether a probe of another kind of machine counts as done.
         tuning: the folder of the tuned learning rates; None to use none of them.
@@ -159,17 +167,13 @@ def prepare(
         cells = expand(request, registry, find_rate)
     limits = limits or make_limits(request.benchmark)
 
-    @functools.cache
-    def digest(architecture: str, backend: str) -> str:
-        return digest_costs(architecture, search_path, backend)
-
     compared = plan(
         cells,
         store,
         digests,
-        cost_digest=lambda cell: digest(cell.architecture, cell.backend),
+        code_of=digest_code(search_path),
         retry=check_retry(retry),
-        rerun=rerun,
+        rerun=check_rerun(rerun),
         limits=limits,
         any_machine=any_machine,
         keep_weights=keep_weights,
@@ -191,35 +195,6 @@ def make_limits(benchmark: str, seconds: float | None = None, memory: str | None
         seconds or find_benchmark(benchmark, search_path_from_environment()).time_limit_seconds,
         parse_size(memory) if memory else int(total_memory_bytes() * MEMORY_SHARE),
     )
-
-
-def check_statuses(names: Iterable[str]) -> list[Status]:
-    """Return the statuses of these names.
-
-    Raises:
-        RequestError: a name is not a status.
-    """
-    statuses = []
-    for name in names:
-        if name not in list(Status):
-            raise unknown_name("status", name, list(Status))
-        statuses.append(Status(name))
-    return statuses
-
-
-def check_retry(names: Iterable[str]) -> list[str]:
-    """Return which cells are to run again: statuses, or "noisy".
-
-    Raises:
-        RequestError: a name is neither.
-    """
-    names = list(names)
-    known = [*Status, NOISY]
-    for name in names:
-        if name not in known:
-            raise unknown_name("status", name, known)
-    statuses = check_statuses(name for name in names if name != NOISY)
-    return [*statuses, *([NOISY] if NOISY in names else [])]
 
 
 def check_any_can_run(prepared: Prepared) -> None:

@@ -227,7 +227,7 @@ class Runner:
         self, planned: PlannedCell, existing: Sequence[Record]
     ) -> Record | None:
         """Return a valid record that another invocation has written since this plan was made."""
-        since = [record for record in existing if record.ended_at >= self.plan.made_at]
+        since = [record for record in existing if record.run_id not in self.plan.known]
         record = find_standing(since, self.plan.any_machine).get(planned.cell.id)
         if record is None:
             return None

@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    model_validator,
+)
 
 from suite.api import Form
 
@@ -19,9 +26,15 @@ def _increasing(values: Any) -> Any:
     return values
 
 
+def _as_budgets(value: Any) -> Any:
+    return [value] if type(value) is int else value
+
+
 Rate = Annotated[float, Field(gt=0)]
 Lengths = Annotated[tuple[int, ...], AfterValidator(_increasing)]
 Seeds = Annotated[tuple[Annotated[int, Field(ge=0)], ...], AfterValidator(_increasing)]
+Budgets = Annotated[tuple[Annotated[int, Field(ge=1)], ...], AfterValidator(_increasing)]
+"""Numbers of updates: each is a training and a comparison of its own."""
 
 
 class Section(BaseModel):
@@ -64,14 +77,21 @@ class OtherTasks(_Batch):
 class TaskSettings(_Batch):
     """The settings of one task. A batch has either fixed positions or fixed examples.
 
-    Each trained model is scored at the `evaluation_lengths` too.
+    `steps` is one number of updates or several: each is a budget, with trainings of its own. Each
+    trained model is scored at the `evaluation_lengths` too.
     """
 
     lengths: Lengths = Field(min_length=1, strict=False)
     evaluation_lengths: Lengths = Field(default=(), strict=False)
-    steps: int = Field(ge=1)
+    steps: Annotated[Budgets, BeforeValidator(_as_budgets)] = Field(min_length=1, strict=False)
     source: str | None = None
     options: Mapping[str, Any] = {}
+
+    @property
+    def steps_text(self) -> str:
+        """The budgets, such as "122, 366 or 1,098"."""
+        *fewer, most = (f"{steps:,}" for steps in self.steps)
+        return f"{', '.join(fewer)} or {most}" if fewer else most
 
 
 class ProbeSettings(_Batch):
@@ -91,9 +111,9 @@ class DecodingSettings(ProbeSettings):
 class EntrySettings(Section):
     """An entry beside the architectures with their default options.
 
-    `methods` are written as on the command line: ["lora:rank=8", "int8"]. `tasks` and `lengths`
-    limit the entry to some of those of the benchmark. An entry without options and methods limits
-    the architecture itself.
+    `methods` are written as on the command line: ["lora:rank=8", "int8"]. `tasks`, `lengths` and
+    `steps` limit the entry to some of those of the benchmark. An entry without options and methods
+    limits the architecture itself.
     """
 
     architecture: str
@@ -101,30 +121,55 @@ class EntrySettings(Section):
     methods: tuple[str, ...] = Field(default=(), strict=False)
     tasks: tuple[str, ...] = Field(default=(), strict=False)
     lengths: Lengths = Field(default=(), strict=False)
+    steps: Budgets = Field(default=(), strict=False)
 
     @property
     def is_plain(self) -> bool:
         """Whether the entry is the architecture itself, with its default options."""
         return not self.options and not self.methods
 
-    def includes(self, task: str | None, length: int) -> bool:
-        """Return whether the entry runs a task, or a probe (None), at a length."""
-        return (not self.tasks or task in self.tasks) and (
-            not self.lengths or length in self.lengths
+    def includes(self, task: str | None, length: int, steps: int | None) -> bool:
+        """Return whether the entry runs a task, or a probe (None), at a length.
+
+        `steps` is None where the entry's limit of steps does not matter, as in a probe.
+        """
+        return (
+            (not self.tasks or task in self.tasks)
+            and (not self.lengths or length in self.lengths)
+            and (not self.steps or steps is None or steps in self.steps)
         )
+
+
+class TuningPoint(Section):
+    """The length and the steps at which the learning rates of a task are chosen."""
+
+    length: int = Field(ge=1)
+    steps: int = Field(ge=1)
 
 
 class TuningSettings(Section):
     """The search for the learning rate of each entry, task and length.
 
     A search starts with `learning_rates`, and goes beyond them if the best lies at an edge. The
-    last stage trains with each of `seeds`.
+    last stage trains with each of `seeds`. With `full_trials`, each trial has the steps of a final
+    run. `at` maps a task to the one point of its search: the chosen rates hold for all lengths and
+    steps of the task.
     """
 
     learning_rates: Annotated[tuple[Rate, ...], AfterValidator(_increasing)] = Field(
         default=HALF_DECADES, min_length=3, strict=False
     )
-    seeds: Seeds = Field(default=(0, 1), min_length=2, strict=False)
+    seeds: Seeds = Field(default=(0, 1), min_length=1, strict=False)
+    full_trials: bool = False
+    at: Mapping[str, TuningPoint] = {}
+
+    @model_validator(mode="after")
+    def _check(self) -> TuningSettings:
+        if not self.full_trials and len(self.seeds) < 2:
+            raise ValueError("seeds: short trials need at least two seeds, or set full_trials")
+        if self.at and not self.full_trials:
+            raise ValueError("at: rates that hold for other lengths and steps need full_trials")
+        return self
 
 
 class ExpectedFigure(Section):

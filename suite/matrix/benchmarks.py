@@ -11,12 +11,13 @@ import hashlib
 import json
 import tomllib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from pydantic import Field, ValidationError, model_validator
 
-from suite.api import BACKENDS, PRECISIONS, Form, PluginError, Task, Track
+from suite.api import BACKENDS, PRECISIONS, Cell, Form, PluginError, Task, Track
 from suite.api.errors import RequestError, unknown_name
 from suite.api.files import CHECKOUT
 from suite.matrix.benchmark_sections import (
@@ -56,7 +57,8 @@ class Benchmark(Section):
     version whose runs still count, because all that concerns the task is as it was there.
     `data` maps a task to the fingerprint of its raw examples at each length, and `scale` to the
     scale of each length (a string, as TOML has it). Only runs on this data are on the leaderboard.
-    An empty `architectures` means all that support a task; controls are included.
+    An empty `architectures` means all that support a task; controls are included. `entries` add
+    variants, also of architectures that the list leaves out.
     """
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
@@ -116,18 +118,26 @@ class Benchmark(Section):
         if any(one.form is Form.ENCODER for one in self.decodings):
             raise ValueError("decodings: an encoder generates nothing: choose another form")
         for entry in self.entries:
-            if not self.includes(entry.architecture):
+            if entry.is_plain and not self.includes(entry.architecture):
                 missing = f"entries: the benchmark does not include {entry.architecture}"
                 raise ValueError(f"{missing}: change architectures")
             for limit, unknown in (
                 ("tasks", set(entry.tasks) - set(self.tasks)),
                 ("lengths", set(entry.lengths) - self._lengths()),
+                ("steps", set(entry.steps) - self._budgets()),
             ):
                 if unknown:
                     raise ValueError(
                         f"entries: {entry.architecture} is limited to {limit} that the benchmark "
                         f"does not have, {', '.join(map(str, unknown))}: change {limit}"
                     )
+        for name, at in self.tuning.at.items() if self.tuning else ():
+            of_task = self.tasks.get(name)
+            if not of_task or at.length not in of_task.lengths or at.steps not in of_task.steps:
+                raise ValueError(
+                    f"tuning.at.{name}: the benchmark has no such task with the length {at.length} "
+                    f"and {at.steps} steps: change either"
+                )
         if self.frozen.get(str(self.version), self.content_hash) != self.content_hash:
             raise ValueError(
                 f"version {self.version} is frozen with the hash "
@@ -166,6 +176,9 @@ class Benchmark(Section):
 
     def _lengths(self) -> set[int]:
         return {length for settings in self.tasks.values() for length in settings.lengths}
+
+    def _budgets(self) -> set[int]:
+        return {steps for settings in self.tasks.values() for steps in settings.steps}
 
     def _places_without_data(self) -> list[str]:
         return [
@@ -226,6 +239,21 @@ class Benchmark(Section):
             )
         return settings
 
+    def tuning_point(self, cell: Cell) -> Cell:
+        """Return the cell at which the learning rate of a cell is chosen, possibly itself."""
+        at = self.tuning.at.get(cell.task or "") if self.tuning else None
+        if at is None:
+            return cell
+        settings = self.tasks[str(cell.task)]
+        if cell.batch_size != settings.batch_size(cell.sequence_length):
+            return cell
+        return replace(
+            cell,
+            sequence_length=at.length,
+            steps=at.steps,
+            batch_size=settings.batch_size(at.length),
+        )
+
     def _settings_of_other(self, task: Task) -> TaskSettings | None:
         other = self.other_tasks
         if other is None:
@@ -233,7 +261,7 @@ class Benchmark(Section):
         positions = task.scored_unit == "positions"
         return TaskSettings(
             lengths=task.default_lengths[: other.num_lengths],
-            steps=other.steps,
+            steps=(other.steps,),
             positions_per_step=other.positions_per_step if positions else None,
             examples_per_step=None if positions else other.examples_per_step,
         )

@@ -42,6 +42,7 @@ class _Point:
     """The coordinates of a cell, except workload and entry."""
 
     length: int
+    steps: int
     backend: str
     precision: str
     seed: int
@@ -58,9 +59,9 @@ def expand(
     `find_tuned_rate` returns the learning rate that was tuned for a cell, or None. A learning rate
     in the request overrides the tuned one.
 
-    Probes come first, then decodings, then trainings. Seeds and rounds vary slowest. Entries vary
-    fastest, then precisions and backends. The cells of one comparison therefore run side by side,
-    and a drift of the machine's speed affects all of them alike.
+    Probes come first, then decodings, then trainings. Seeds and rounds vary slowest, then the steps
+    of trainings. Entries vary fastest, then precisions and backends. The cells of one comparison
+    therefore run side by side, and a drift of the machine's speed affects all of them alike.
 
     Raises:
         RequestError: the request has an unknown name or an invalid value.
@@ -81,12 +82,13 @@ def expand(
         for seed, round_number in _repetitions(request, benchmark, workloads, mode)
         for workload in workloads
         if workload.mode is mode and _is_repeated(request, workload, round_number)
+        for steps in workload.budgets
         for length in workload.lengths
         for backend in request.backends or (benchmark.backend,)
         for precision in request.precisions or (benchmark.precision,)
-        for point in [_Point(length, backend, precision, seed, round_number)]
+        for point in [_Point(length, steps, backend, precision, seed, round_number)]
         for entry in entries[mode]
-        if entry.runs(workload.name, length)
+        if entry.runs(workload.name, length, None if request.steps else steps or None)
     ]
     if not cells:
         raise RequestError(
@@ -205,7 +207,7 @@ def _plan(
         sequence_length=point.length,
         batch_size=request.batch_size or workload.settings.batch_size(point.length),
         model_size=model_size.name,
-        steps=(request.steps or workload.steps) if workload.task else 0,
+        steps=point.steps,
         precision=point.precision,
         backend=point.backend,
         threads=request.threads,
@@ -214,8 +216,8 @@ def _plan(
         evaluation_lengths=workload.evaluation_lengths,
         methods=entry.methods,
     )
-    tuning = None if "learning_rate" in asked else find_tuned_rate(cell)
-    own = entry.of_benchmark(workload.name, point.length) and _has_settings_of(
+    tuning = None if "learning_rate" in asked else find_tuned_rate(benchmark.tuning_point(cell))
+    own = entry.of_benchmark(workload.name, point.length, point.steps or None) and _has_settings_of(
         benchmark, workload, cell, parse_options(listed, defaults)
     )
     final = own and benchmark.is_frozen
@@ -251,13 +253,13 @@ def _has_settings_of(
     return (
         repeated
         and cell.sequence_length in settings.lengths
+        and cell.steps in getattr(settings, "steps", (0,))
         and cell
         == replace(
             cell,
             options=options,
             batch_size=settings.batch_size(cell.sequence_length),
             model_size=benchmark.model_size,
-            steps=workload.steps,
             precision=benchmark.precision,
             backend=benchmark.backend,
             evaluation_lengths=getattr(settings, "evaluation_lengths", ()),

@@ -29,10 +29,9 @@ def describe_registry(registry: Registry) -> dict[str, Any]:
         },
         "model_sizes": {size.name: asdict(size) for size in MODEL_SIZES.values()},
         "broken": {
-            **tasks.broken,
-            **architectures.broken,
-            **methods.broken,
-            **benchmarks.broken,
+            name: reason
+            for collection in registry.collections
+            for name, reason in collection.broken.items()
         },
     }
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from typing import Literal
 
 from suite.api import Cell, Limits, Mode, Status, has_own_weights
+from suite.api.code_digest import CodeDigests
+from suite.api.errors import unknown_name
 from suite.api.evaluation_lengths import exceeded_limits
 from suite.api.weights import too_large
 from suite.matrix.planned_cells import PlannedCell
 from suite.records.environment import describe_machine, speed_facts
-from suite.records.schema import Record, utc_now
+from suite.records.schema import Record
 from suite.records.standing import has_lengths_of, latest_runs, probed_machine
 from suite.records.store import ReportUnreadable, Store
 from suite.records.weights import has_weights
@@ -21,11 +23,16 @@ RETRIED_ALWAYS = frozenset({Status.INTERRUPTED, Status.UNSUPPORTED, Status.SKIPP
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A matrix and the valid records of its cells (`done`); all other supported cells run."""
+    """A matrix and the valid records of its cells (`done`); all other supported cells run.
+
+    `changed` are the ids of the done trainings whose code has changed since. `known` are the ids of
+    all runs of the cells when the plan was made.
+    """
 
     cells: Sequence[PlannedCell]
     done: Mapping[str, Record]
-    made_at: datetime
+    changed: frozenset[str]
+    known: frozenset[str]
     any_machine: bool
 
     @property
@@ -40,6 +47,52 @@ class Plan:
 
 NOISY = "noisy"
 """A value of `retry` beside the statuses: records measured while others used the machine."""
+CHANGED: Literal["changed"] = "changed"
+"""A value of `rerun`: trainings whose code has changed since."""
+Rerun = bool | Literal["changed"]
+"""Whether all cells run again, or `CHANGED`."""
+
+
+def check_statuses(names: Iterable[str]) -> list[Status]:
+    """Return the statuses of these names.
+
+    Raises:
+        RequestError: a name is not a status.
+    """
+    statuses = []
+    for name in names:
+        if name not in list(Status):
+            raise unknown_name("status", name, list(Status))
+        statuses.append(Status(name))
+    return statuses
+
+
+def check_retry(names: Iterable[str]) -> list[str]:
+    """Return which cells are to run again: statuses, or "noisy".
+
+    Raises:
+        RequestError: a name is neither.
+    """
+    names = list(names)
+    known = [*Status, NOISY]
+    for name in names:
+        if name not in known:
+            raise unknown_name("status", name, known)
+    statuses = check_statuses(name for name in names if name != NOISY)
+    return [*statuses, *([NOISY] if NOISY in names else [])]
+
+
+def check_rerun(value: bool | str) -> Rerun:
+    """Return which cells are to run again whatever their status.
+
+    Raises:
+        RequestError: the value is neither a truth value nor "changed".
+    """
+    if isinstance(value, bool):
+        return value
+    if value != CHANGED:
+        raise unknown_name("value of `rerun`", value, [CHANGED])
+    return CHANGED
 
 
 def plan(
@@ -47,9 +100,9 @@ def plan(
     store: Store,
     digests: Mapping[str, str | None],
     *,
-    cost_digest: Callable[[Cell], str | None] = lambda cell: None,
+    code_of: Callable[[Cell], CodeDigests] = lambda cell: CodeDigests(),
     retry: Iterable[str] = (),
-    rerun: bool = False,
+    rerun: Rerun = False,
     limits: Limits | None = None,
     any_machine: bool = False,
     keep_weights: bool = False,
@@ -60,7 +113,8 @@ def plan(
     A record is invalid if its run was interrupted, if `retry` names its status (`NOISY` names noisy
     records), or if its data has changed: `digests` maps each task to the digest of its source. The
     record of a probe is valid on a similar machine only, unless `any_machine` is set, and only for
-    the code that it measured: `cost_digest` returns the digest of a cell's architecture. The record
+    the code that it measured: `code_of` returns the present digests of a cell's code. The record of
+    a training of other code is valid unless `rerun` is `CHANGED`, which runs it again. The record
     of a cell that exceeded a limit is valid until `limits` are higher. The record of an unsupported
     or skipped cell is valid while the reason is the same. The record of a cell that took trained
     models is valid while it needs the same ones.
@@ -72,12 +126,11 @@ def plan(
     the weights of all trainings and compressed models are kept, and cells whose weights are missing
     run again. A cell that only evaluates has those of its parent.
     """
-    made_at = utc_now()
     if keep_weights:
         cells = [
             replace(planned, keeps_weights=_has_weights_to_keep(planned.cell)) for planned in cells
         ]
-    again: Collection[str] = set(Status) if rerun else {*RETRIED_ALWAYS, *retry}
+    again: Collection[str] = set(Status) if rerun is True else {*RETRIED_ALWAYS, *retry}
     existing = store.all(report_unreadable, [planned.cell.id for planned in cells])
     found = find_standing(existing, any_machine, digests)
     statuses = {
@@ -105,7 +158,7 @@ def plan(
             return False
         if record.status is Status.OK and not has_lengths_of(record, planned.cell):
             return False
-        if planned.cell.mode is not Mode.TRAIN and not _same_code(record, cost_digest):
+        if planned.cell.mode is not Mode.TRAIN and not _same_code(record, code_of):
             return False
         if not has_parents_of(record, planned):
             return False
@@ -117,13 +170,34 @@ def plan(
         for planned in cells
         if (record := records.get(planned.cell.id)) and stands(planned, record)
     }
+    changed = _changed_trainings(cells, done, code_of)
+    if rerun == CHANGED:
+        done = {cell_id: record for cell_id, record in done.items() if cell_id not in changed}
     done = _without_missing_weights(cells, done, store, keep_weights)
     former: dict[str, list[Record]] = {}
     for record in existing:
         if record.cell_id not in done:
             former.setdefault(record.cell_id, []).append(record)
     kept = [with_scored_lengths(planned, former.get(planned.cell.id, ())) for planned in cells]
-    return Plan(kept, done, made_at, any_machine)
+    known = frozenset(record.run_id for record in existing)
+    return Plan(kept, done, changed.intersection(done), known, any_machine)
+
+
+def _changed_trainings(
+    cells: Iterable[PlannedCell],
+    done: Mapping[str, Record],
+    code_of: Callable[[Cell], CodeDigests],
+) -> frozenset[str]:
+    """Return the ids of the trainings whose code, or that of a model they took, has changed."""
+    changed: set[str] = set()
+    for planned in cells:  # parents come before the cells that need them
+        record = done.get(planned.cell.id)
+        if record is None or planned.cell.mode is not Mode.TRAIN or record.status in RETRIED_ALWAYS:
+            continue
+        took_changed = not changed.isdisjoint(planned.parents.values())
+        if took_changed or not _same_code(record, code_of):
+            changed.add(planned.cell.id)
+    return frozenset(changed)
 
 
 def has_parents_of(record: Record, planned: PlannedCell) -> bool:
@@ -222,7 +296,12 @@ def _same_data(record: Record, digest: str | None) -> bool:
     return digest is None or known is None or known == digest
 
 
-def _same_code(record: Record, cost_digest: Callable[[Cell], str | None]) -> bool:
-    """Whether the code is that of the record, or one of the two digests is unknown."""
-    then = record.environment.get("cost_digest")
-    return then is None or cost_digest(record.cell) in (None, then)
+def _same_code(record: Record, code_of: Callable[[Cell], CodeDigests]) -> bool:
+    """Whether the code is that of the record, as far as the digests of both are known."""
+    of_training = (record.environment.get("code") or {}).get("training_digest")
+    then = CodeDigests(record.environment.get("cost_digest"), of_training)
+    if then == CodeDigests():
+        return True
+    now = code_of(record.cell)
+    pairs = ((then.costs, now.costs), (then.training, now.training))
+    return all(None in pair or pair[0] == pair[1] for pair in pairs)

@@ -169,7 +169,9 @@ def _plan_parent(
         scores_test=False,
         evaluation_lengths=(),
     )
-    tuning = None if "learning_rate" in cell.options else find_tuned_rate(cell)
+    tuning = (
+        None if "learning_rate" in cell.options else find_tuned_rate(benchmark.tuning_point(cell))
+    )
     if tuning is not None:
         cell = replace(cell, options={**cell.options, "learning_rate": tuning.learning_rate})
     planned = plan_cell(cell, task, child.source, registry, benchmark, tuning)
@@ -188,6 +190,11 @@ def _unsupported_by_task(task: Task | None, cell: Cell) -> str | None:
     changed = [f"{name}={cell.options[name]}" for name in task.options if name in cell.options]
     if reason := task.unsupported_reason(cell.sequence_length, options):
         received = ", ".join([f"length {cell.sequence_length}", *changed])
+        return f"the task {reason}; received: {received}"
+    if reason := task.unsupported_batch_reason(cell.batch_size, cell.sequence_length, options):
+        received = ", ".join(
+            [f"batch size {cell.batch_size} at length {cell.sequence_length}", *changed]
+        )
         return f"the task {reason}; received: {received}"
     for length in cell.evaluation_lengths:
         if reason := task.unsupported_reason(length, options):

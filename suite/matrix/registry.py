@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from suite.api import Architecture, Method, PluginError, RequestError, Task, unknown_name
 from suite.api.plugins import (
@@ -53,6 +53,11 @@ class Registry:
     architectures: Collection[Architecture]
     methods: Collection[Method]
     benchmarks: Collection[Benchmark]
+
+    @property
+    def collections(self) -> tuple[Collection[Any], ...]:
+        """The tasks, architectures, methods and benchmarks."""
+        return (self.tasks, self.architectures, self.methods, self.benchmarks)
 
     @property
     def task_versions(self) -> dict[str, int]:

@@ -21,13 +21,17 @@ from suite.matrix.request import Request, check_unique, parse_source
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """A task, a probe or a decoding with its settings; random tokens have no name and no task."""
+    """A task, a probe or a decoding with its settings; random tokens have no name and no task.
+
+    `budgets` are the numbers of updates of its trainings; (0,) for a probe or a decoding.
+    """
 
     name: str | None
     task: Task | None
     form: Form
     settings: TaskSettings | ProbeSettings
     lengths: tuple[int, ...]
+    budgets: tuple[int, ...]
     source: SourceRequest | None
     recipe: Recipe
     evaluation_lengths: tuple[int, ...] = ()
@@ -38,11 +42,6 @@ class Workload:
         if self.task:
             return Mode.TRAIN
         return Mode.DECODE if isinstance(self.settings, DecodingSettings) else Mode.PROBE
-
-    @property
-    def steps(self) -> int:
-        """The number of updates of a cell; 0 for a probe."""
-        return self.settings.steps if isinstance(self.settings, TaskSettings) else 0
 
     @property
     def options(self) -> Options:
@@ -66,13 +65,15 @@ class Entry:
     listed: tuple[EntrySettings, ...] | None = None
     requested: bool = True
 
-    def of_benchmark(self, task: str | None, length: int) -> bool:
+    def of_benchmark(self, task: str | None, length: int, steps: int | None) -> bool:
         """Return whether the benchmark has the entry at a task, or in a probe, and a length."""
-        return self.listed is None or any(one.includes(task, length) for one in self.listed)
+        return self.listed is None or any(
+            listed.includes(task, length, steps) for listed in self.listed
+        )
 
-    def runs(self, task: str | None, length: int) -> bool:
+    def runs(self, task: str | None, length: int, steps: int | None) -> bool:
         """Return whether the entry has a cell at a task, or in a probe, and a length."""
-        return self.requested or self.of_benchmark(task, length)
+        return self.requested or self.of_benchmark(task, length, steps)
 
 
 def find_workloads(request: Request, registry: Registry, benchmark: Benchmark) -> list[Workload]:
@@ -119,6 +120,7 @@ def _probes(request: Request, probes: Sequence[ProbeSettings]) -> list[Workload]
             form=settings.form,
             settings=settings,
             lengths=request.lengths or settings.lengths,
+            budgets=(0,),
             source=None,
             recipe=Recipe(),
         )
@@ -137,6 +139,7 @@ def _of_task(request: Request, registry: Registry, benchmark: Benchmark, name: s
         form=task.form,
         settings=settings,
         lengths=lengths,
+        budgets=(request.steps,) if request.steps else settings.steps,
         source=_checked_source(name, task, request, settings.source),
         recipe=task.recipe,
         evaluation_lengths=_checked_evaluation_lengths(
@@ -198,20 +201,24 @@ def find_entries(
     """Return the requested entries; by default those of the benchmark.
 
     A benchmark without a list has all architectures, the controls included, and the entries that
-    the file adds. A listed entry without options and methods adds none: it limits its architecture
-    to tasks and lengths. An architecture that is `probe_only` trains only if the request names it.
+    the file adds. A benchmark with a list may add entries of others: of these it has no plain
+    entry. A listed entry without options and methods adds none: it limits its architecture to tasks
+    and lengths. An architecture that is `probe_only` trains only if the request names it.
     Each entry takes each set of methods of the request, in place of the benchmark's.
     """
     known = registry.architectures
+    added = [entry for entry in benchmark.entries if not entry.is_plain]
     if request.architectures:
         check_unique("architecture", request.architectures)
         names = request.architectures
     else:
+        of_file = benchmark.architectures or sorted(known.plugins)
         names = tuple(
             name
-            for name in benchmark.architectures or sorted(known.plugins)
+            for name in dict.fromkeys([*of_file, *(entry.architecture for entry in added)])
             if mode is not Mode.TRAIN or not known.get(name).probe_only
         )
+    variants = {entry.architecture for entry in added if not benchmark.includes(entry.architecture)}
     listed = [
         Entry(
             one.architecture,
@@ -221,8 +228,8 @@ def find_entries(
             (one,),
             requested=False,
         )
-        for one in benchmark.entries
-        if one.architecture in names and not one.is_plain
+        for one in added
+        if one.architecture in names
     ]
     limits = [one for one in benchmark.entries if one.is_plain]
     plain = [
@@ -234,6 +241,7 @@ def find_entries(
             requested=False,
         )
         for name in names
+        if name not in variants
     ]
     entries = [*plain, *listed]
     if request.methods is None:

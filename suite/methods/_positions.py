@@ -13,5 +13,5 @@ def mean_over_positions(losses: Any, features: Mapping[str, Any], scored: Any = 
     mask = features["target_mask"] if "target_mask" in features else features["padding_mask"]
     if scored is not None:
         mask = ops.logical_and(mask, scored)
-    weights = ops.cast(mask, losses.dtype)
-    return ops.sum(losses * weights) / ops.maximum(ops.sum(weights), 1.0)
+    count = ops.sum(ops.cast(mask, losses.dtype))
+    return ops.sum(ops.where(mask, losses, 0.0)) / ops.maximum(count, 1.0)

@@ -196,8 +196,7 @@ def _counted(outputs: Any, ids: Any, scored: Any) -> Any:
     """Return the nats, the hits and the number of scored ids of each example: (batch, 3)."""
     from keras import ops
 
-    scored = ops.cast(scored, "float32")
     nats = ops.sparse_categorical_crossentropy(ids, outputs, from_logits=True)
     hits = ops.equal(ops.argmax(outputs, axis=-1), ops.cast(ids, "int32"))
-    counted = (ops.cast(nats, "float32"), ops.cast(hits, "float32"), ops.ones_like(scored))
-    return ops.stack([ops.sum(part * scored, axis=1) for part in counted], axis=1)
+    counted = (ops.cast(part, "float32") for part in (nats, hits, ops.ones_like(hits)))
+    return ops.stack([ops.sum(ops.where(scored, part, 0.0), axis=1) for part in counted], axis=1)

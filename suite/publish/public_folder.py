@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-import shutil
+import os
+import re
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from suite.api.errors import RequestError
+from suite.api.files import atomic_write_bytes
 
 LIST = ".lengthwise-site"
 """The file with the names of the files and folders that the command wrote to the folder."""
+NO_NAME = re.compile(rf"\.{{0,2}}|.*[/\0].*|{re.escape(LIST)}", re.DOTALL)
+"""Lines of the list that name nothing that the command wrote."""
 MODE = 0o755
 
 
@@ -19,42 +23,48 @@ MODE = 0o755
 def replaced_contents(folder: Path) -> Iterator[Path]:
     """Yield an empty folder whose contents take the place of those written to `folder` before.
 
-    The former contents stay until the block has ended well. Files of others are never touched.
+    The former contents stay until the block has ended well and the new ones are in place. Files of
+    others are never touched.
 
     Raises:
         RequestError: `folder` is a file, or has files of others and nothing that this wrote.
     """
     former = _written_before(folder)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".lengthwise-", dir=folder.parent) as made:
-        new = Path(made, "site")
-        new.mkdir(MODE)
-        yield new
-        names = sorted(path.name for path in new.iterdir())
-        folder.mkdir(exist_ok=True)
-        if foreign := [name for name in names if (folder / name).exists() and name not in former]:
-            raise _of_others(folder, foreign[0])
-        for name in former:
-            _remove(folder / name)
-        (folder / LIST).write_text("".join(f"{name}\n" for name in names))
-        for name in names:
-            (new / name).rename(folder / name)
+    is_new = not folder.exists()
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        # Renaming needs one file system: `folder` may be a mounted volume.
+        with tempfile.TemporaryDirectory(prefix=".lengthwise-", dir=folder) as made:
+            new = Path(made, "site")
+            new.mkdir(MODE)
+            yield new
+            names = {path.name for path in new.iterdir()}
+            if foreign := [name for name in names - former if os.path.lexists(folder / name)]:
+                raise _of_others(folder, min(foreign))
+            _write_list(folder, former | names)  # a killed call owns both
+            _exchange(folder, new, Path(made, "former"), former | names)
+            _write_list(folder, names)
+    except BaseException:
+        if is_new:
+            with suppress(OSError):  # another process may write there
+                folder.rmdir()
+        raise
 
 
-def _written_before(folder: Path) -> list[str]:
+def _written_before(folder: Path) -> set[str]:
     """Return the names that an earlier call wrote to a folder."""
     if not folder.exists():
-        return []
+        return set()
     if not folder.is_dir():
         raise RequestError(
             "--to names a folder", received=f"{folder}, a file", remedy="Choose another name"
         )
     if (folder / LIST).is_file():
-        lines = (folder / LIST).read_text().splitlines()
-        return [name for name in lines if Path(name).name == name]
+        lines = (folder / LIST).read_text(encoding="utf-8", errors="replace").splitlines()
+        return {name for name in lines if not NO_NAME.fullmatch(name)}
     if there := [path.name for path in folder.iterdir() if not path.name.startswith(".")]:
         raise _of_others(folder, min(there))
-    return []
+    return set()
 
 
 def _of_others(folder: Path, name: str) -> RequestError:
@@ -65,8 +75,25 @@ def _of_others(folder: Path, name: str) -> RequestError:
     )
 
 
-def _remove(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
+def _write_list(folder: Path, names: Collection[str]) -> None:
+    content = "".join(f"{name}\n" for name in sorted(names))
+    atomic_write_bytes(folder / LIST, content.encode())
+
+
+def _exchange(folder: Path, new: Path, former: Path, names: Collection[str]) -> None:
+    """Move what `folder` has of some names to `former`, and what `new` has to `folder`.
+
+    If one cannot be moved, all return to their places.
+    """
+    former.mkdir()
+    moved: list[tuple[Path, Path]] = []
+    try:
+        for name in sorted(names):
+            for source, target in ((folder, former), (new, folder)):
+                if os.path.lexists(source / name):
+                    (source / name).rename(target / name)
+                    moved.append((source / name, target / name))
+    except BaseException:
+        for source, target in reversed(moved):
+            target.rename(source)
+        raise

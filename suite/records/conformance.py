@@ -1,7 +1,7 @@
 """Reports of the conformance kit: one file in a home for each code of an architecture.
 
 A report holds for an architecture, its version, a backend, a version of the kit, and the digest of
-the code: that of the architecture and of all that it imports (`suite.api.cost_digest`).
+the code: that of the architecture and of all that it imports (`suite.api.code_digest`).
 """
 
 from __future__ import annotations

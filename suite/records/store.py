@@ -44,6 +44,7 @@ from suite.records.schema import (
     parse_record,
     parse_summary,
 )
+from suite.records.sqlite_uri import sqlite_uri
 from suite.records.standing import latest_runs
 
 HOME_VARIABLE = "BENCH_HOME"
@@ -97,7 +98,7 @@ class Store:
     @property
     def tracking_uri(self) -> str:
         """The URI of the default MLflow store."""
-        return f"sqlite:///{self.home / 'mlflow.db'}"
+        return sqlite_uri(self.home / "mlflow.db")
 
     @property
     def artifacts(self) -> Path:
@@ -188,6 +189,11 @@ class Store:
     def count(self) -> int:
         """Return the number of files among the records, readable or not."""
         return len(self._paths(None))
+
+    def files(self) -> Iterator[tuple[str, Path]]:
+        """Yield the run id and the path of each file among the records, readable or not."""
+        for path in map(Path, self._paths(None)):
+            yield path.stem.partition(".")[2], path
 
     def unreadable(self) -> list[tuple[Path, str]]:
         """Return the files among the records that are not readable records, with the reasons."""

@@ -18,10 +18,10 @@ same time. `drop_duplicates` keeps the run with the lower id, so every home keep
 
 from __future__ import annotations
 
-import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -34,21 +34,18 @@ from suite.analysis.aggregate import Comparison
 from suite.api import Status
 from suite.records.schema import Record, RecordSummary
 from suite.tracking.experiments import (
-    BEGUN,
-    KEY,
-    KIND,
     PARENT,
     PROBE_EXPERIMENT,
-    WRITER,
     Experiment,
     StoredRun,
     milliseconds,
     open_experiment,
     read_experiment_ids,
     read_runs,
-    tracking_errors,
 )
+from suite.tracking.failures import RejectedError, describe, is_of_store, tracking_errors
 from suite.tracking.length_runs import LengthRun, is_length_run, length_runs
+from suite.tracking.run_writer import RunWriter
 from suite.tracking.runs import (
     SEVERITY,
     STATUSES,
@@ -65,7 +62,6 @@ from suite.tracking.runs import (
 from suite.tracking.views import LENGTHS, TAG, VIEWS, page_of
 
 SERVER_THREADS = 6
-MAX_METRICS_PER_CALL = 900
 MAX_CHILDREN = 10_000
 
 
@@ -83,10 +79,13 @@ class Tracker:
     uri: str
     writer: str
     artifacts: Path | None = None
+    rejected: dict[str, str] = field(default_factory=dict)
+    """Why the store rejected a record, by run id, or a run of another kind, by title."""
     _experiments: dict[str, Experiment] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._client = MlflowClient(tracking_uri=self.uri)
+        self._runs = RunWriter(self._client, self.writer)
         self._invocation_ends: dict[str, tuple[Experiment, str, datetime]] = {}
 
     def connect(self) -> None:
@@ -95,7 +94,7 @@ class Tracker:
         Raises:
             TrackingError: the store cannot be reached.
         """
-        with tracking_errors(self.uri):
+        with self._tracking_errors():
             self._client.search_experiments(max_results=1)
 
     def log(self, record: Record) -> bool:
@@ -103,11 +102,17 @@ class Tracker:
 
         Raises:
             TrackingError: the store cannot be reached.
+            RejectedError: the store rejects the record.
         """
-        return next(self.log_all([record]))
+        is_written = next(self.log_all([record]))
+        if reason := self.rejected.get(record.run_id):
+            raise RejectedError(reason)
+        return is_written
 
     def log_all(self, records: Sequence[Record]) -> Iterator[bool]:
         """Write the runs of many records; yield for each record whether its run was written.
+
+        A record that the store rejects is skipped, and `rejected` says why.
 
         Several threads write to a server, because they mostly wait for answers. One thread writes
         to SQLite, which accepts one writer.
@@ -116,15 +121,18 @@ class Tracker:
             TrackingError: the store cannot be reached.
         """
         num_threads = SERVER_THREADS if self.uri.startswith("http") else 1
-        with tracking_errors(self.uri), ThreadPoolExecutor(num_threads) as threads:
-            pending: deque[Future[None] | None] = deque()
+        with self._tracking_errors(), ThreadPoolExecutor(num_threads) as threads:
+            pending: deque[tuple[Record, Future[None] | None]] = deque()
             try:
                 for record in records:
-                    pending.append(self._submit(record, threads))
+                    writing = None
+                    with self._skipping(record.run_id, record.invocation.id):
+                        writing = self._submit(record, threads)
+                    pending.append((record, writing))
                     if len(pending) > 2 * num_threads:
-                        yield _wait(pending.popleft())
+                        yield self._wait(*pending.popleft())
                 while pending:
-                    yield _wait(pending.popleft())
+                    yield self._wait(*pending.popleft())
             except BaseException:
                 threads.shutdown(cancel_futures=True)
                 raise
@@ -135,9 +143,12 @@ class Tracker:
         `comparisons` hold all records of the home. This home's length runs of other comparisons,
         which no longer exist, are deleted.
         """
-        with tracking_errors(self.uri):
+        with self._tracking_errors():
             runs = length_runs(comparisons, self.writer)
-            num_written = sum(self._write_length_run(run) for run in runs)
+            num_written = 0
+            for run in runs:
+                with self._skipping(run.title, run.key):
+                    num_written += self._write_length_run(run)
             current = {run.key for run in runs}
             for experiment in self._experiments.values():
                 for key in experiment.runs.keys() - current:
@@ -147,15 +158,16 @@ class Tracker:
 
     def close_invocations(self) -> None:
         """Set the end times of the invocations whose cells were written since the last call."""
-        with tracking_errors(self.uri):
+        with self._tracking_errors():
             while self._invocation_ends:
                 key, (experiment, status, end) = self._invocation_ends.popitem()
-                self._end(experiment, key, experiment.runs[key].run_id, status, end)
+                with self._skipping(key):
+                    self._runs.end(experiment, key, experiment.runs[key].run_id, status, end)
 
     def drop_duplicates(self) -> int:
         """Delete runs that two homes wrote at the same time, and return the number deleted."""
         dropped = 0
-        with tracking_errors(self.uri):
+        with self._tracking_errors():
             for experiment in self._experiments.values():
                 kept: dict[str, StoredRun] = {}
                 runs = read_runs(self._client, experiment.id)
@@ -174,7 +186,7 @@ class Tracker:
         These are the runs that this home wrote, except for parents of runs that others wrote. Runs
         without a writer belong to this home only in its own database.
         """
-        with tracking_errors(self.uri):
+        with self._tracking_errors():
             return [
                 run_id
                 for experiment_id in read_experiment_ids(self._client)
@@ -184,7 +196,7 @@ class Tracker:
     def clear(self) -> int:
         """Delete the runs that this home wrote (see `own_runs`), and return their number."""
         run_ids = self.own_runs()
-        with tracking_errors(self.uri):
+        with self._tracking_errors():
             for run_id in run_ids:
                 self._client.delete_run(run_id)
         self._experiments.clear()
@@ -214,6 +226,38 @@ class Tracker:
         parents = {run.parent for run in runs if run.run_id in others}
         return [run_id for run_id in own if run_id not in parents]
 
+    def _tracking_errors(self) -> AbstractContextManager[None]:
+        return tracking_errors(self.uri, own=self.artifacts is not None)
+
+    @contextmanager
+    def _skipping(self, name: str, *begun: str) -> Iterator[None]:
+        """Skip what the store rejects: note the reason, and delete the runs begun for it."""
+        self.rejected.pop(name, None)
+        try:
+            yield
+        except Exception as error:
+            if is_of_store(error, self._answers):
+                raise
+            self.rejected[name] = describe(error)
+            for key in (name, *begun):
+                self._runs.discard(key)
+
+    def _answers(self) -> bool:
+        """Return whether the store answers a request."""
+        try:
+            self._client.search_experiments(max_results=1)
+        except Exception:  # of any kind: the driver of a database has its own
+            return False
+        return True
+
+    def _wait(self, record: Record, writing: Future[None] | None) -> bool:
+        """Wait until a run is written; return False if it is not."""
+        if writing is not None:
+            with self._skipping(record.run_id):
+                writing.result()
+                return True
+        return False
+
     def _submit(self, record: Record, threads: ThreadPoolExecutor) -> Future[None] | None:
         """Let a thread write a record's run; return None if the run exists or is not needed."""
         if record.status not in STATUSES:
@@ -240,38 +284,6 @@ class Tracker:
             self._client.set_tag(child.info.run_id, PARENT, in_favour_of)
         self._client.delete_run(run_id)
 
-    def _begin(
-        self,
-        experiment: Experiment,
-        key: str,
-        kind: str,
-        name: str,
-        start: datetime,
-        tags: Mapping[str, str],
-    ) -> str:
-        """Create a run, and delete an incomplete or outdated run with the same key."""
-        if former := experiment.runs.pop(key, None):
-            self._client.delete_run(former.run_id)
-        run = self._client.create_run(
-            experiment.id,
-            start_time=milliseconds(start),
-            run_name=name,
-            tags={KEY: key, KIND: kind, WRITER: self.writer, BEGUN: f"{time.time():.3f}", **tags},
-        )
-        return str(run.info.run_id)
-
-    def _end(
-        self,
-        experiment: Experiment,
-        key: str,
-        run_id: str,
-        status: str,
-        end: datetime,
-        content: str | None = None,
-    ) -> None:
-        self._client.set_terminated(run_id, status=status, end_time=milliseconds(end))
-        experiment.runs[key] = StoredRun(run_id, status, key, content, self.writer)
-
     def _invocation_run(self, experiment: Experiment, record: Record) -> str:
         """Return the id of the parent run, whose status is the worst of its cells so far."""
         invocation = record.invocation
@@ -279,20 +291,20 @@ class Tracker:
         run = experiment.runs.get(invocation.id)
         if run is None or run.status == "RUNNING":
             title, tags = invocation_title(record), invocation_tags(record)
-            run_id = self._begin(
+            run_id = self._runs.begin(
                 experiment, invocation.id, "invocation", title, invocation.started_at, tags
             )
-            self._end(experiment, invocation.id, run_id, status, record.ended_at)
+            self._runs.end(experiment, invocation.id, run_id, status, record.ended_at)
             return run_id
         worst = max(status, run.status, key=SEVERITY.index)
         if worst != run.status:
-            self._end(experiment, invocation.id, run.run_id, worst, record.ended_at)
+            self._runs.end(experiment, invocation.id, run.run_id, worst, record.ended_at)
         self._invocation_ends[invocation.id] = (experiment, worst, record.ended_at)
         return run.run_id
 
     def _write_cell(self, experiment: Experiment, record: Record, parent: str) -> None:
         tags = {PARENT: parent, **cell_tags(record)}
-        run_id = self._begin(
+        run_id = self._runs.begin(
             experiment, record.run_id, "cell", cell_title(record), record.started_at, tags
         )
         timestamp = milliseconds(record.ended_at)
@@ -300,19 +312,14 @@ class Tracker:
         metrics += curve_metrics(record, timestamp)
         metrics += evaluation_length_metrics(record, timestamp)
         params = [Param(key, str(value)) for key, value in params_of(record).items()]
-        for start in range(0, max(1, len(metrics)), MAX_METRICS_PER_CALL):
-            self._client.log_batch(
-                run_id,
-                metrics=metrics[start : start + MAX_METRICS_PER_CALL],
-                params=params if start == 0 else [],
-            )
+        self._runs.log(run_id, metrics, params)
         if dataset := dataset_of(record):
             try:
                 self._client.log_inputs(run_id, [dataset])
             except MlflowException:  # another writer has just created the same data set
                 self._client.log_inputs(run_id, [dataset])
         self._client.log_text(run_id, record.to_json(), "record.json")
-        self._end(experiment, record.run_id, run_id, STATUSES[record.status], record.ended_at)
+        self._runs.end(experiment, record.run_id, run_id, STATUSES[record.status], record.ended_at)
 
     def _save_views(self, experiment: Experiment, record: Record) -> None:
         """Save the experiment's views, unless it has these very views."""
@@ -329,16 +336,9 @@ class Tracker:
         stored = experiment.runs.get(run.key)
         if stored and stored.status == "FINISHED" and stored.content == run.content:
             return False
-        newest = run.newest
-        run_id = self._begin(experiment, run.key, "lengths", run.title, newest.started_at, run.tags)
-        self._client.log_batch(run_id, metrics=run.metrics, params=run.params)
+        start, end = run.newest.started_at, run.newest.ended_at
+        run_id = self._runs.begin(experiment, run.key, "lengths", run.title, start, run.tags)
+        self._runs.log(run_id, run.metrics, run.params)
         self._client.log_text(run_id, run.page(), "by_length.html")
-        self._end(experiment, run.key, run_id, "FINISHED", newest.ended_at, run.content)
+        self._runs.end(experiment, run.key, run_id, "FINISHED", end, run.content)
         return True
-
-
-def _wait(writing: Future[None] | None) -> bool:
-    """Wait until a run is written; return False if there was nothing to write."""
-    if writing is not None:
-        writing.result()
-    return writing is not None

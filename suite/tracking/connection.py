@@ -6,22 +6,22 @@ Importing this module does not import mlflow, which takes seconds.
 from __future__ import annotations
 
 import contextlib
-import math
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from suite.api.errors import TrackingError
 from suite.records.store import TRACKING, Store
-from suite.tracking.uri import without_password
 
 if TYPE_CHECKING:
     from suite.tracking.client import Tracker
 
 URI_VARIABLE = "MLFLOW_TRACKING_URI"
 POLL_SECONDS = 0.05
+LOCK_SECONDS = 10.0
+"""The longest wait for another process that writes the home's records to MLflow."""
 
 QUIET = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -31,6 +31,13 @@ QUIET = {
     "GIT_PYTHON_REFRESH": "quiet",
 }
 """Environment variables for MLflow: no telemetry, short timeouts, no output of its own."""
+
+OnWait = Callable[[str], None]
+"""Receives a sentence about a wait that begins."""
+
+
+def ignore_wait(message: str) -> None:
+    """Wait without a word."""
 
 
 def tracking_uri(store: Store) -> str:
@@ -48,45 +55,55 @@ def own_database(store: Store) -> Path:
     return store.home / "mlflow.db"
 
 
-def connect(store: Store) -> Tracker:
+def connect(store: Store, on_wait: OnWait = ignore_wait) -> Tracker:
     """Return a tracker for a home. Imports mlflow.
 
+    `on_wait` is called before a wait for a locked database, which takes at most 10 s.
+
     Raises:
-        TrackingError: the MLflow store cannot be reached.
+        TrackingError: the MLflow store cannot be used.
     """
     os.environ.update({name: value for name, value in QUIET.items() if name not in os.environ})
+    from suite.tracking import sqlite
     from suite.tracking.client import Tracker
-    from suite.tracking.sqlite_durability import skip_disk_sync
+    from suite.tracking.failures import unusable
 
-    uri = tracking_uri(store)
-    own = is_own(store)
+    uri, own = tracking_uri(store), is_own(store)
+    sqlite.configure_connections()
     if own:
-        skip_disk_sync(own_database(store))
+        sqlite.skip_disk_sync(own_database(store))
     try:
+        if database := sqlite.database_path(uri):
+            sqlite.wait_while_locked(database, on_wait)
         tracker = Tracker(uri, store.identity, store.artifacts if own else None)
         tracker.connect()
     except TrackingError:
         raise
     except Exception as error:  # MLflow passes on the errors of its database driver
-        shown = without_password(uri)
-        message = f"{type(error).__name__}: {error}".replace(uri, shown)
-        raise TrackingError(
-            "The MLflow store cannot be used", received=f"{shown}: {message}"
-        ) from None
+        raise unusable(error, uri, own=own) from None
     return tracker
 
 
 @contextlib.contextmanager
-def lock_writing(store: Store, timeout_seconds: float = math.inf) -> Iterator[None]:
+def lock_writing(
+    store: Store, timeout_seconds: float = LOCK_SECONDS, on_wait: OnWait = ignore_wait
+) -> Iterator[None]:
     """Hold this home's lock on writing to the MLflow store.
 
     Raises:
         TrackingError: another process still holds the lock after the timeout.
     """
     deadline = time.monotonic() + timeout_seconds
+    others = "Another process is writing this home's records to MLflow"
+    is_said = False
     while (lease := store.acquire(TRACKING)) is None:
         if time.monotonic() >= deadline:
-            raise TrackingError("Another process is writing this home's records to MLflow")
+            raise TrackingError(
+                others, received=store.home, remedy="Repeat the command when it has ended"
+            )
+        if not is_said:
+            on_wait(f"{others[0].lower()}{others[1:]}: waiting up to {timeout_seconds:g} s")
+        is_said = True
         time.sleep(POLL_SECONDS)
     try:
         yield

@@ -2,7 +2,8 @@
 
 The helper starts with the run. The parent does not import mlflow, and a cell waits at most
 `CELL_DEADLINE_SECONDS` for a slow server. If a server does not answer, records wait. The helper
-tries again after growing pauses, and once more at the end. `bench sync` delivers the rest.
+tries again after growing pauses, and once more at the end. Then it delivers what MLflow lacks of
+earlier commands, as after the loss of a database. `bench sync` delivers the rest.
 
 The protocol is lines: a record's path, or `FINISH`, to the helper; a JSON object back. One process
 per home writes at a time (`lock_writing`), so no other process is still writing an incomplete run
@@ -11,7 +12,6 @@ of this home.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import math
 import os
@@ -22,12 +22,13 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from suite.api.errors import TrackingError
-from suite.records.schema import parse_record
+from suite.records.schema import RecordError, parse_record, parse_summary
 from suite.records.store import Store
 from suite.tracking.connection import connect, lock_writing
 from suite.tracking.pages import save_pages
@@ -43,6 +44,8 @@ FIRST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 30.0
 FINISH_SECONDS = 10.0
 """The time for which the helper retries waiting records at the end of a run."""
+CATCH_UP_SECONDS = 10.0
+"""The time for which the helper delivers earlier records at the end of a run."""
 HELPER = (sys.executable, "-m", "suite.tracking.delivery")
 
 
@@ -104,7 +107,7 @@ class SyncProcess:
             process.kill()
             self._failures.append("the MLflow store is too slow")
         assert process.stdin is not None
-        with contextlib.suppress(BrokenPipeError):
+        with suppress(BrokenPipeError):
             process.stdin.close()
         process.wait()
         return self._failures[-1] if self._failures else None
@@ -160,6 +163,7 @@ class DeliveryQueue:
     waiting: deque[Path] = field(default_factory=deque)
     lost: str | None = None
     """Why the last rejected record was rejected by a reachable store."""
+    _taken: set[Path] = field(default_factory=set)
     _tracker: Tracker | None = None
     _pause: float = FIRST_PAUSE_SECONDS
     _next_try: float = -math.inf
@@ -167,6 +171,7 @@ class DeliveryQueue:
 
     def take(self, path: Path) -> str | None:
         """Deliver a record and those that wait; return why this failed, or None."""
+        self._taken.add(path)
         self.waiting.append(path)
         return self._failure if time.monotonic() < self._next_try else self.deliver()
 
@@ -177,8 +182,7 @@ class DeliveryQueue:
             with lock_writing(self.store, timeout_seconds=CELL_DEADLINE_SECONDS):
                 self._tracker = self._tracker or connect(self.store)
                 while self.waiting:
-                    if reason := self._log(self._tracker, self.waiting[0]):
-                        self.lost = rejected = reason
+                    rejected = self._log(self._tracker, self.waiting[0]) or rejected
                     self.waiting.popleft()
         except Exception as error:  # the store or the lock cannot be reached: all records wait
             self._tracker = None  # the tracker's view of the store may be outdated
@@ -197,8 +201,27 @@ class DeliveryQueue:
         except TrackingError:
             raise
         except Exception as error:
-            return f"{type(error).__name__}: {error}"
+            self.lost = f"the record {path.stem} was skipped: {type(error).__name__}: {error}"
+            return self.lost
         return None
+
+    def _catch_up(self, tracker: Tracker) -> int:
+        """Deliver the earlier records that MLflow lacks; return the number left when time is up."""
+        deadline = time.monotonic() + CATCH_UP_SECONDS
+        known, tasks = tracker.run_pages(), set()
+        earlier = {run_id: path for run_id, path in self.store.files() if path not in self._taken}
+        for run_id, path in earlier.items():
+            if run_id in known:
+                continue
+            if time.monotonic() > deadline:
+                return len(earlier.keys() - known.keys())
+            with suppress(RecordError, FileNotFoundError):  # other commands report such files
+                task = parse_summary(path.read_bytes()).cell.task
+                self._log(tracker, path)
+                if task not in tasks:  # the tracker has now read the runs of this task
+                    tasks.add(task)
+                    known = tracker.run_pages()
+        return 0
 
     def finish(self) -> str | None:
         """Deliver the waiting records within `FINISH_SECONDS`, then update the length runs.
@@ -215,12 +238,13 @@ class DeliveryQueue:
             return failure
         try:
             with lock_writing(self.store, timeout_seconds=FINISH_SECONDS):
+                num_left = self._catch_up(self._tracker)
                 self._tracker.close_invocations()
                 self._tracker.refresh_length_runs(read_comparisons(self.store))
                 save_pages(self.store, self._tracker)
         except TrackingError as error:
             return str(error)
-        return self.lost
+        return f"{num_left} earlier records wait" if num_left else self.lost
 
 
 def serve(home: Path) -> None:

@@ -1,19 +1,15 @@
-"""Experiments and runs as MLflow stores them: tags, reading, and errors of an unusable store."""
+"""Experiments and runs as MLflow stores them: tags, and reading."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
-
-from suite.api.errors import TrackingError
-from suite.tracking.uri import without_password
 
 KEY = "lengthwise.key"
 """The tag that identifies a run of Lengthwise within its experiment."""
@@ -141,24 +137,6 @@ def _create_experiment(client: MlflowClient, name: str, artifacts: str | None) -
             raise
         created = found.experiment_id
     return str(created)
-
-
-@contextmanager
-def tracking_errors(uri: str) -> Iterator[None]:
-    """Turn errors of MLflow and the network into a `TrackingError`.
-
-    Raises:
-        TrackingError: the MLflow store cannot be used.
-    """
-    try:
-        yield
-    except (MlflowException, OSError) as error:
-        message = (str(error).strip().splitlines() or [""])[0][:200]
-        raise TrackingError(
-            "The MLflow store cannot be used",
-            received=f"{without_password(uri)}: {message.replace(uri, '…')}",
-            remedy="Repair the store, then run `bench sync` to write the waiting records",
-        ) from None
 
 
 def milliseconds(moment: datetime) -> int:

@@ -9,13 +9,15 @@ from pathlib import Path
 from suite.execution.runner import Event, Finished, OnEvent, Started
 from suite.records.store import Store
 from suite.tracking.delivery import SyncProcess
+from suite.tracking.missing import may_lack_records
 
 
 @contextmanager
 def deliver_records(store: Store, warn: Callable[[str], None]) -> Iterator[OnEvent]:
     """Yield a listener; at the end, wait until MLflow has the records that it got.
 
-    The helper process starts with the first cell that runs. `warn` is called with each failure; the
+    The helper process starts with the first cell that runs. If none runs, it starts at the end if
+    MLflow may lack a record. `warn` is called with each failure; the
     records are safe, and `bench sync` delivers them later.
     """
     process = SyncProcess(store, lambda failure: warn(f"tracking: {failure}"))
@@ -38,6 +40,8 @@ def deliver_records(store: Store, warn: Callable[[str], None]) -> Iterator[OnEve
 
     try:
         yield listen
+        if not started and may_lack_records(store):
+            process.start()
     finally:
         if failure := process.finish():
             warn(f"MLflow is behind: {failure}")

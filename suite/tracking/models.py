@@ -12,8 +12,9 @@ from suite.api.weights import KeptWeights
 from suite.records.schema import Record
 from suite.records.store import ReportUnreadable, Store, ignore_unreadable
 from suite.records.weights import kept_weights
-from suite.tracking.connection import lock_writing, tracking_uri
-from suite.tracking.experiments import KEY, milliseconds, tracking_errors
+from suite.tracking.connection import is_own, lock_writing, tracking_uri
+from suite.tracking.experiments import KEY, milliseconds
+from suite.tracking.failures import tracking_errors
 from suite.tracking.runs import axis_tags, dataset_of, metrics_of, params_of
 
 WEIGHTS = "lengthwise.weights"
@@ -38,7 +39,7 @@ def log_models(
     """
     uri = tracking_uri(store)
     written = 0
-    with lock_writing(store), tracking_errors(uri):
+    with lock_writing(store), tracking_errors(uri, own=is_own(store)):
         client = MlflowClient(tracking_uri=uri)
         kept = kept_weights(store, report_unreadable)
         for done, (record, weights) in enumerate(kept, start=1):

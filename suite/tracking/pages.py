@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
 
 from suite.api.files import atomic_write_bytes
 from suite.records.store import Store
@@ -19,32 +20,39 @@ UI_ADDRESS = "http://127.0.0.1:5000"
 """The default address of `bench ui`."""
 
 
-@dataclass(frozen=True, slots=True)
-class MlflowPages:
+Page = Annotated[str, Field(pattern=r"^#/experiments/[^/]+/.")]
+
+
+class MlflowPages(BaseModel):
     """Pages of the MLflow UI, relative to its address `at`: of runs by id, experiments by name."""
 
+    model_config = ConfigDict(frozen=True)
+
     at: str
-    runs: Mapping[str, str] = field(default_factory=dict)
-    experiments: Mapping[str, str] = field(default_factory=dict)
+    runs: Mapping[str, Page] = {}
+    experiments: Mapping[str, Page] = {}
 
 
 def read_pages(store: Store) -> MlflowPages:
-    """Return the known pages of the MLflow store in use; none before the first sync."""
+    """Return the known pages of the MLflow store in use; none before the first sync.
+
+    A damaged file counts as none: the next sync writes it again.
+    """
     uri = tracking_uri(store)
     at = without_password(uri).rstrip("/") if uri.startswith("http") else UI_ADDRESS
-    if store.mlflow_pages.exists():
-        saved = MlflowPages(**json.loads(store.mlflow_pages.read_text()))
+    with suppress(FileNotFoundError, ValueError):  # pydantic's error is a ValueError
+        saved = MlflowPages.model_validate_json(store.mlflow_pages.read_bytes())
         if saved.at == at:
             return saved
-    return MlflowPages(at)
+    return MlflowPages(at=at)
 
 
 def save_pages(store: Store, tracker: Tracker) -> None:
     """Add the pages of all runs that the tracker has read or written to the home's file."""
     known = read_pages(store)
     pages = MlflowPages(
-        known.at,
+        at=known.at,
         runs={**known.runs, **tracker.run_pages()},
         experiments={**known.experiments, **tracker.experiment_pages()},
     )
-    atomic_write_bytes(store.mlflow_pages, json.dumps(asdict(pages)).encode())
+    atomic_write_bytes(store.mlflow_pages, pages.model_dump_json().encode())

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from suite.api.errors import RequestError
 from suite.api.files import PRIVATE, atomic_write_bytes
+from suite.records.sqlite_uri import sqlite_uri
 from suite.records.store import Store
 from suite.tracking.mlflow_process import MlflowProcess
 
@@ -22,7 +23,7 @@ PASSWORD_CACHE_SECONDS = 60
 
 def database_uri(store: Store) -> str:
     """Return the value of LENGTHWISE_DATABASE_URI, or a SQLite database in the home."""
-    return os.environ.get(DATABASE_VARIABLE) or f"sqlite:///{_folder(store) / 'mlflow.db'}"
+    return os.environ.get(DATABASE_VARIABLE) or sqlite_uri(_folder(store) / "mlflow.db")
 
 
 def prepare_server(

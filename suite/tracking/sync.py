@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 
 from suite.api.errors import TrackingError
 from suite.records.store import ReportUnreadable, Store, ignore_unreadable
-from suite.tracking.connection import connect, is_own, lock_writing, own_database, tracking_uri
+from suite.tracking.connection import (
+    OnWait,
+    connect,
+    ignore_wait,
+    is_own,
+    lock_writing,
+    own_database,
+    tracking_uri,
+)
 from suite.tracking.pages import save_pages
 from suite.tracking.points import read_comparisons
 from suite.tracking.uri import without_password
@@ -35,12 +43,14 @@ class SyncReport:
 
     `written` counts runs of cells, `unchanged` the records that needed no new run, and
     `duplicates` the runs deleted because another home wrote the same run at the same time.
+    `rejected` says why MLflow rejected a record, by run id, or a run of another kind, by title.
     """
 
     written: int
     unchanged: int
     length_runs: int
     duplicates: int
+    rejected: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,22 +81,24 @@ def sync(
     report_unreadable: ReportUnreadable = ignore_unreadable,
     *,
     rebuild: bool = False,
+    on_wait: OnWait = ignore_wait,
 ) -> SyncReport:
-    """Write the records that MLflow lacks.
+    """Write the records that MLflow lacks. Skip those that it rejects.
 
     Args:
         store: the home.
         on_progress: is called with the number of records done and the number of all records.
         report_unreadable: is called for each file that is not a valid record.
         rebuild: delete the runs that this home wrote first (see `planned_deletion`).
+        on_wait: is called before a wait for another process, which takes at most 10 s.
 
     Raises:
         TrackingError: the MLflow store cannot be reached.
     """
-    with lock_writing(store):
+    with lock_writing(store, on_wait=on_wait):
         if rebuild:
-            _delete_own_runs(store)
-        tracker = connect(store)
+            _delete_own_runs(store, on_wait)
+        tracker = connect(store, on_wait)
         records = store.all(report_unreadable)
         written = 0
         for done, was_written in enumerate(tracker.log_all(records), start=1):
@@ -96,18 +108,21 @@ def sync(
         num_length_runs = tracker.refresh_length_runs(read_comparisons(store))
         duplicates = tracker.drop_duplicates()
         save_pages(store, tracker)
-    return SyncReport(written, len(records) - written, num_length_runs, duplicates)
+    unchanged = sum(record.run_id not in tracker.rejected for record in records) - written
+    return SyncReport(written, unchanged, num_length_runs, duplicates, tracker.rejected)
 
 
-def planned_deletion(store: Store) -> Deletion:
+def planned_deletion(store: Store, on_wait: OnWait = ignore_wait) -> Deletion:
     """Return what a rebuild deletes, without deleting it.
 
     Runs that others wrote always stay. The home's own database is removed as a file if all its runs
     are the home's: this is fast, and works for a damaged database too.
 
     Raises:
-        TrackingError: the MLflow store cannot be reached.
+        TrackingError: the MLflow store cannot be used.
     """
+    from suite.tracking.sqlite import wait_while_locked
+
     uri = without_password(tracking_uri(store))
     if not is_own(store):
         return Deletion(uri, len(connect(store).own_runs()), whole=False)
@@ -115,6 +130,7 @@ def planned_deletion(store: Store) -> Deletion:
     if not path.exists():
         return Deletion(uri, 0, whole=True)
     try:
+        wait_while_locked(path, on_wait)
         with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as database:
             parameters = {"identity": store.identity}
             total, own = database.execute(COUNT_RUNS, parameters).fetchone()
@@ -124,18 +140,25 @@ def planned_deletion(store: Store) -> Deletion:
         raise TrackingError("The MLflow store cannot be used", received=f"{uri}: {error}") from None
     if own == total and not _is_open(store):
         return Deletion(uri, total, whole=True)
-    return Deletion(uri, len(connect(store).own_runs()), whole=False)
+    try:
+        return Deletion(uri, len(connect(store, on_wait).own_runs()), whole=False)
+    except TrackingError as error:
+        raise TrackingError(
+            f"{path} has runs that this home did not write, and MLflow cannot use it",
+            received=error,
+            remedy="Move the file away, then run `bench sync`",
+        ) from None
 
 
 def _is_open(store: Store) -> bool:
     """Return whether this process may hold connections to the home's own database."""
-    from suite.tracking.sqlite_durability import is_open
+    from suite.tracking.sqlite import is_open
 
     return is_open(own_database(store))
 
 
-def _delete_own_runs(store: Store) -> None:
-    deletion = planned_deletion(store)
+def _delete_own_runs(store: Store, on_wait: OnWait) -> None:
+    deletion = planned_deletion(store, on_wait)
     store.mlflow_pages.unlink(missing_ok=True)
     if not deletion.whole:
         connect(store).clear()

@@ -27,7 +27,7 @@ from suite.api import (
     Task,
     dtype_policy,
 )
-from suite.api.cost_digest import digest_costs
+from suite.api.code_digest import digest_costs, digest_training
 from suite.api.errors import Unsupported
 from suite.api.files import atomic_write_bytes
 from suite.api.plugins import ARCHITECTURES, TASKS, find_plugin
@@ -112,6 +112,8 @@ def _run(
     assert cell.task is not None
     task: Task = find_plugin(TASKS, cell.task, job.search_path)
     code.task_digest = digest_plugin(TASKS, cell.task, job.search_path, task)
+    methods = [method.name for method in cell.methods]
+    code.training_digest = digest_training(cell.task, methods, job.search_path, cell.backend)
     code.write(job.folder)
     return train.run(job, task, architecture, code.digests, report_progress, write)
 

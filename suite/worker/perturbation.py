@@ -20,10 +20,10 @@ def perturbed(embedded: Any, perturbation: Any, padding_mask: Any) -> Any:
     Its unit is the standard deviation of the embedded inputs of each example, over the real
     positions and the width. No gradient flows through that deviation.
     """
-    values = ops.cast(embedded, "float32")
     real = ops.cast(padding_mask, "float32")[:, :, None]
+    values = ops.where(padding_mask[:, :, None], ops.cast(embedded, "float32"), 0.0)
     count = ops.sum(real, axis=(1, 2), keepdims=True) * values.shape[-1]
-    mean = ops.sum(values * real, axis=(1, 2), keepdims=True) / count
+    mean = ops.sum(values, axis=(1, 2), keepdims=True) / count
     variance = ops.sum(ops.square(values - mean) * real, axis=(1, 2), keepdims=True) / count
     deviation = ops.stop_gradient(ops.sqrt(variance))
     return embedded + ops.cast(perturbation * deviation * real, embedded.dtype)

@@ -28,7 +28,8 @@ class CodeProvenance:
 
     `commit` and `dirty` are read when the object is created: when the cell starts, before it
     imports its plug-ins. Each cell imports its plug-ins anew and digests their files at that time.
-    They are None if git does not report them. `cost_digest` is that of `suite.api.cost_digest`.
+    They are None if git does not report them. `cost_digest` and `training_digest` are those of
+    `suite.api.code_digest`; a probe has no `training_digest`.
     """
 
     commit: str | None = None
@@ -36,6 +37,7 @@ class CodeProvenance:
     task_digest: str | None = None
     architecture_digest: str | None = None
     cost_digest: str | None = None
+    training_digest: str | None = None
     engine_digest: str = ENGINE_DIGEST
 
     def __post_init__(self) -> None:
@@ -45,8 +47,13 @@ class CodeProvenance:
 
     @property
     def digests(self) -> tuple[str | None, ...]:
-        """The digests of the engine, the task and the architecture."""
-        return self.engine_digest, self.task_digest, self.architecture_digest
+        """The digests of the engine, the task, the architecture and the methods."""
+        return (
+            self.engine_digest,
+            self.task_digest,
+            self.architecture_digest,
+            self.training_digest,
+        )
 
     def environment(self) -> dict[str, Any]:
         """Return the provenance as fields of a record's environment.

@@ -169,12 +169,12 @@ class Model(keras.Model):
         return ops.cast(self.head(hidden_states, features), "float32")
 
     def _decode(self, inputs: Any, mask: Any, training: bool | None, carries_state: bool) -> Any:
-        arguments = {"padding_mask": mask, "training": training}
         if not carries_state:
-            return self.backbone.decode(inputs, **arguments)[0]
+            return self.backbone.decode(inputs, padding_mask=mask, training=training)[0]
         empty = self.backbone.init_state(*mask.shape)
         state = keras.tree.pack_sequence_as(empty, [ops.copy(part) for part in self.carried_state])
-        hidden_states, state = self.backbone.decode(inputs, state=state, **arguments)
+        # Padding ends a stream, so that nothing follows it that could see it.
+        hidden_states, state = self.backbone.decode(inputs, state=state, training=training)
         for part, value in zip(self.carried_state, keras.tree.flatten(state), strict=True):
             part.assign(value)
         return hidden_states

@@ -190,9 +190,10 @@ class GeneratedSequences(Task):
         """Return the mean cross-entropy over the scored positions."""
         from keras import ops
 
+        from tasks.common.losses import mean_where
+
         losses = ops.sparse_categorical_crossentropy(targets["answers"], outputs, from_logits=True)
-        scored = ops.cast(targets["scored"] & features["padding_mask"], losses.dtype)
-        return ops.sum(losses * scored) / ops.maximum(ops.sum(scored), 1.0)
+        return mean_where(targets["scored"] & features["padding_mask"], losses)
 
     def predict(self, outputs: Any, targets: Mapping[str, Any], features: Mapping[str, Any]) -> Any:
         """Return the most likely answer at every position."""

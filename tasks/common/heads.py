@@ -44,6 +44,8 @@ class ExampleHead(keras.layers.Layer):
         self, hidden_states: Any, features: Mapping[str, Any], training: bool | None = None
     ) -> Any:
         """Return the scores of every example."""
-        weights = ops.cast(features["padding_mask"][:, :, None], hidden_states.dtype)
-        pooled = ops.sum(hidden_states * weights, axis=1) / ops.sum(weights, axis=1)
+        real = features["padding_mask"][:, :, None]
+        states = ops.where(real, ops.cast(hidden_states, "float32"), 0.0)
+        count = ops.sum(ops.cast(real, "float32"), axis=1)
+        pooled = ops.cast(ops.sum(states, axis=1) / ops.maximum(count, 1.0), hidden_states.dtype)
         return self.scores(self.dropout(pooled, training=training))

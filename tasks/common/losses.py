@@ -17,3 +17,12 @@ def smoothed_cross_entropy(labels: Any, logits: Any, smoothing: float) -> Any:
     targets = ops.one_hot(labels, num_classes, dtype=logits.dtype)
     targets = targets * (1 - smoothing) + smoothing / num_classes
     return ops.categorical_crossentropy(targets, logits, from_logits=True)
+
+
+def mean_where(mask: Any, losses: Any) -> Any:
+    """Return the mean of losses where a mask of their shape is True, or 0 if it is so nowhere.
+
+    Losses elsewhere change nothing, even if they are not finite.
+    """
+    count = ops.sum(ops.cast(mask, losses.dtype))
+    return ops.sum(ops.where(mask, losses, 0.0)) / ops.maximum(count, 1.0)

@@ -28,8 +28,8 @@ class NeighbourConvolution(keras.layers.Layer):
 
     def call(self, embeddings: Any, padding_mask: Any) -> Any:
         """Return the embeddings with their neighbours."""
-        real = ops.cast(padding_mask, embeddings.dtype)[:, :, None]
-        return self.norm(embeddings + self.convolution(embeddings * real))
+        read = ops.where(padding_mask[:, :, None], embeddings, 0.0)
+        return self.norm(embeddings + self.convolution(read))
 
 
 class NeighbourEmbedding(keras.layers.Layer):

@@ -122,13 +122,10 @@ class TextToText(Task):
 
     def loss(self, outputs: Any, targets: Mapping[str, Any], features: Mapping[str, Any]) -> Any:
         """Return the mean cross-entropy over the target's real tokens, with label smoothing."""
-        from keras import ops
-
-        from tasks.common.losses import smoothed_cross_entropy
+        from tasks.common.losses import mean_where, smoothed_cross_entropy
 
         losses = smoothed_cross_entropy(targets["next_ids"], outputs, LABEL_SMOOTHING)
-        real = ops.cast(features["target_mask"], losses.dtype)
-        return ops.sum(losses * real) / ops.maximum(ops.sum(real), 1.0)
+        return mean_where(features["target_mask"], losses)
 
     def predict(self, outputs: Any, targets: Mapping[str, Any], features: Mapping[str, Any]) -> Any:
         """Return the most likely next tokens; `score` gets generated ids instead."""

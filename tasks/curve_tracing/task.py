@@ -108,14 +108,14 @@ class CurveTracing(Classification):
         """Return the label's cross-entropy, plus `TRACE_WEIGHT` times that of any traces."""
         from keras import ops
 
+        from tasks.common.losses import mean_where
+
         loss = super().loss(outputs[:, :NUM_CLASSES], targets, features)
         if outputs.shape[1] == NUM_CLASSES:
             return loss
-        traces, real = (
-            ops.cast(mask, outputs.dtype) for mask in (targets["trace"], features["padding_mask"])
-        )
+        traces = ops.cast(targets["trace"], outputs.dtype)
         trace_losses = ops.binary_crossentropy(traces, outputs[:, NUM_CLASSES:], from_logits=True)
-        return loss + TRACE_WEIGHT * ops.sum(trace_losses * real) / ops.sum(real)
+        return loss + TRACE_WEIGHT * mean_where(features["padding_mask"], trace_losses)
 
     def class_logits(self, outputs: Any, features: Mapping[str, Any]) -> Any:
         """Return the logits of the label, without those of any traces."""

@@ -5,6 +5,9 @@ A position is a character, or with `units=bytes` or `units=subwords` a byte or a
 split is one stream, cut into windows of the sequence length without overlap, so that every token is
 predicted once. Each row of a batch continues the same row of the batch before. With the recipe
 option `carry_state`, an architecture that can carries its state from batch to batch.
+
+With the option `stretch`, a text is a set of documents instead of a stream. An update then sees the
+same stretches of them at every sequence length: `tasks.language_modeling.stretches`.
 """
 
 from __future__ import annotations
@@ -33,6 +36,8 @@ from suite.api import (
 
 if TYPE_CHECKING:
     import numpy as np
+
+    from tasks.common.tokenization import Tokenizer
 
 DEFAULT_TFDS_NAME = "tiny_shakespeare"
 HELD_OUT_SHARE = 0.05
@@ -72,8 +77,14 @@ class LanguageModeling(Task):
             redistributable=False,
             argument="NAME",
         ),
+        "code": Source(
+            summary="the Python files of eight pinned packages, fetched with pip",
+            licence="the packages' own: Apache-2.0, BSD and MIT",
+            citation="Django, mpmath, networkx, nltk, Pygments, SQLAlchemy, sympy, Twisted",
+            redistributable=False,
+        ),
         "files": Source(
-            summary="your own: one text file, or a folder with train, validation and test",
+            summary="your own: a text file, a folder of them, or one with train, validation, test",
             licence="your own",
             citation="your own",
             redistributable=False,
@@ -81,8 +92,9 @@ class LanguageModeling(Task):
             argument_required=True,
         ),
     }
-    options = {"units": "characters", "vocabulary": 8_192, "preset": ""}
-    """`preset`: the folder of the keras-hub preset whose tokens are the units `preset`."""
+    options = {"units": "characters", "vocabulary": 8_192, "preset": "", "stretch": 0}
+    """`preset`: the folder of the keras-hub preset whose tokens are the units `preset`. `stretch`:
+    the tokens of a document that every length sees in the same update; 0 for one stream."""
     open_options = frozenset({"preset"})
     recipe = Recipe(learning_rate=2e-3, weight_decay=0.1, validations=6)
     """Weight decay as in Brown et al. 2020, "Language Models are Few-Shot Learners", appendix B."""
@@ -92,6 +104,7 @@ class LanguageModeling(Task):
 
     def inspect(self, request: SourceRequest, options: Options) -> str | None:
         """Check the options and the user's texts or the prepared data set; return a digest."""
+        from tasks.common.options import check_range
         from tasks.common.preset_tokenizer import check_spaces_are_kept, digest_with_preset
         from tasks.common.tokenization import check_tokenizer_options
 
@@ -99,46 +112,77 @@ class LanguageModeling(Task):
         check_tokenizer_options(own)
         if own["units"] == "preset":
             check_spaces_are_kept(own["preset"])
-        return digest_with_preset(self._inspect_source(request), own)
+        check_range(own, "stretch", 0)
+        return digest_with_preset(self._inspect_source(request, own["stretch"]), own)
 
-    def _inspect_source(self, request: SourceRequest) -> str | None:
-        """Check the user's texts or the prepared data set; return a digest."""
+    def _inspect_source(self, request: SourceRequest, stretch: int) -> str | None:
+        """Check the user's texts, the wheels or the prepared data set; return a digest."""
         if request.kind == "files":
             from tasks.common.sources import read_text
-            from tasks.language_modeling.plain_text import find_texts
+            from tasks.language_modeling.documents import find_texts
+            from tasks.language_modeling.stretches import hold_out_documents
 
             paths = find_texts(Path(request.argument).expanduser())
-            for path in paths.values():
-                read_text(path)
-            return digest_paths(paths.values())
+            texts = {split: [read_text(path) for path in paths[split]] for split in paths}
+            if stretch:
+                hold_out_documents(texts, stretch)
+            return digest_paths(path for files in paths.values() for path in files)
+        if request.kind == "code":
+            from tasks.language_modeling.code_wheels import digest_wheels
+
+            return digest_wheels(request)
         if request.kind == "tfds":
             from tasks.common.tfds import digest_prepared
 
             return digest_prepared(request.argument or DEFAULT_TFDS_NAME, request)
         return f"synthetic-{self.version}"
 
+    def unsupported_reason(self, sequence_length: int, options: Options) -> str | None:
+        """Return that windows of this length do not fill a stretch, or None."""
+        stretch = options["stretch"]
+        if stretch and stretch % sequence_length:
+            return f"cuts stretches of {stretch:,} tokens into windows, whose length must divide it"
+        return None
+
+    def unsupported_batch_reason(
+        self, batch_size: int, sequence_length: int, options: Options
+    ) -> str | None:
+        """Return that a batch is no whole number of stretches, or None."""
+        stretch = options["stretch"]
+        if stretch and batch_size * sequence_length % stretch:
+            return f"draws whole stretches of {stretch:,} tokens, which must divide a batch"
+        return None
+
     def load(self, request: SourceRequest, sequence_length: int, options: Options) -> TaskData:
-        """Read the texts, build the tokenizer from train and cut the streams into windows."""
+        """Read the texts, build the tokenizer from train and cut windows."""
         from tasks.common.sources import collect_facts
-        from tasks.common.tokenization import build_tokenizer, describe_tokenizer
-        from tasks.language_modeling.windows import cut_windows
+        from tasks.common.tokenization import describe_tokenizer
 
         options = task_options(self, options)
-        texts, source_facts = _read_texts(request)
-        tokenizer = build_tokenizer(options, [texts["train"]], request)
+        documents, source_facts = _read_splits(request, options["stretch"])
+        tokenizer = _build_tokenizer(options, documents, request)
+        splits = {
+            split: _cut(split, documents, tokenizer, sequence_length, options)
+            for split in ("train", "validation", "test")
+        }
         facts = {
             "units": options["units"],
             "vocabulary_size": tokenizer.vocabulary_size,
             "vocabulary_fingerprint": tokenizer.fingerprint,
-            "characters": {split: len(text) for split, text in texts.items()},
+            "characters": {split: sum(map(len, texts)) for split, texts in documents.items()},
             **source_facts,
         }
-        raw = {split: [text] for split, text in texts.items()}
+        if options["stretch"]:
+            facts["stretches"] = {
+                split: examples.num_tokens // options["stretch"]
+                for split, examples in splits.items()
+            }
+            facts["documents_with_a_stretch"] = {
+                split: int(examples.targets["document"].max()) + 1
+                for split, examples in splits.items()
+            }
         return TaskData(
-            **{
-                split: cut_windows(text, tokenizer, sequence_length)
-                for split, text in texts.items()
-            },
+            **splits,
             spec={
                 "vocabulary_size": tokenizer.vocabulary_size,
                 "unknown_id": tokenizer.unknown_id,
@@ -146,7 +190,7 @@ class LanguageModeling(Task):
                 "tokenizer": describe_tokenizer(tokenizer, options),
                 "pieces": [piece.decode("latin-1") for piece in tokenizer.pieces()],
             },
-            facts=collect_facts(self.sources[request.kind], raw, facts, tokenizer.given),
+            facts=collect_facts(self.sources[request.kind], documents, facts, tokenizer.given),
         )
 
     def load_evaluation(
@@ -163,13 +207,11 @@ class LanguageModeling(Task):
         Raises:
             Unsupported: a split is shorter than one window.
         """
-        from tasks.common.tokenization import build_tokenizer
-        from tasks.language_modeling.windows import cut_windows
-
-        texts, _ = _read_texts(request)
-        tokenizer = build_tokenizer(task_options(self, options), [texts["train"]], request)
+        options = task_options(self, options)
+        documents, _ = _read_splits(request, options["stretch"])
+        tokenizer = _build_tokenizer(options, documents, request)
         found = {
-            split: cut_windows(texts[split], tokenizer, sequence_length)
+            split: _cut(split, documents, tokenizer, sequence_length, options)
             for split in ("validation", "test")
         }
         for split, examples in found.items():
@@ -180,6 +222,16 @@ class LanguageModeling(Task):
                 )
         return found
 
+    def draw_updates(
+        self, train: Examples, batch_size: int, generator: np.random.Generator
+    ) -> Iterator[np.ndarray] | None:
+        """Yield the rows of each update if train is cut from stretches, as at every length."""
+        if "stretch" not in train.targets:
+            return None
+        from tasks.language_modeling.stretches import draw_updates
+
+        return draw_updates(train.targets, batch_size, generator)
+
     def build_head(self, spec: Mapping[str, Any]) -> Any:
         """Build a head that scores the next token at every position."""
         from tasks.common.heads import PositionHead
@@ -188,11 +240,9 @@ class LanguageModeling(Task):
 
     def loss(self, outputs: Any, targets: Mapping[str, Any], features: Mapping[str, Any]) -> Any:
         """Return the mean cross-entropy over real positions."""
-        from keras import ops
+        from tasks.common.losses import mean_where
 
-        losses = self.predict(outputs, targets, features)
-        real = ops.cast(features["padding_mask"], losses.dtype)
-        return ops.sum(losses * real) / ops.maximum(ops.sum(real), 1.0)
+        return mean_where(features["padding_mask"], self.predict(outputs, targets, features))
 
     def predict(self, outputs: Any, targets: Mapping[str, Any], features: Mapping[str, Any]) -> Any:
         """Return the cross-entropy of each next token, in nats."""
@@ -237,6 +287,7 @@ class LanguageModeling(Task):
                 "nats_by_position": by_range,
                 "bits_per_character_by_position": bits,
                 "scored_tokens": int(real.sum()),
+                **_score_recurrences(examples.targets, nats),
             },
         )
 
@@ -294,6 +345,23 @@ def _average_ranges(by_position: np.ndarray) -> dict[str, float]:
     return {name: float(by_position[low:high].mean()) for name, low, high in ranges}
 
 
+def _score_recurrences(targets: Mapping[str, Any], nats: np.ndarray) -> dict[str, Any]:
+    """Return the bits per character after tokens that recur from afar, and after all others."""
+    import numpy as np
+
+    if "after_far_recurrence" not in targets:
+        return {}
+    far, characters = np.asarray(targets["after_far_recurrence"]), targets["characters"]
+    groups = {"after_far_recurrence": far, "others": ~far}
+    return {
+        "bits_per_character_by_recurrence": {
+            name: float(nats[group].sum() / np.log(2) / max(1, characters[group].sum()))
+            for name, group in groups.items()
+        },
+        "share_after_far_recurrence": float(far.mean()),
+    }
+
+
 def _effective_context_length(by_range: Mapping[str, float]) -> int:
     """Return the smallest context whose loss is within `CONTEXT_MARGIN` of the full context's."""
     starts = [int(name.split("-")[0]) for name in by_range]
@@ -305,36 +373,59 @@ def _effective_context_length(by_range: Mapping[str, float]) -> int:
     return starts[-1]
 
 
-def _read_texts(request: SourceRequest) -> tuple[dict[str, str], dict[str, Any]]:
-    """Return the text of each split, and facts about the source."""
-    if request.kind == "synthetic":
-        from tasks.language_modeling.synthetic_language import draw_texts
+def _read_splits(
+    request: SourceRequest, stretch: int
+) -> tuple[dict[str, list[str]], dict[str, Any]]:
+    """Return the documents of all three splits, and facts about the source.
 
-        return draw_texts(), {}
-    if request.kind == "tfds":
-        from tasks.common.tfds import describe_prepared, open_prepared, read_prepared
+    Without stretches, the documents of a split are joined to one.
+    """
+    from tasks.language_modeling.documents import join, read_documents
+    from tasks.language_modeling.stretches import hold_out_documents
 
-        name = request.argument or DEFAULT_TFDS_NAME
-        builder = open_prepared(name, request)
-        texts = {
-            split: "\n".join(
-                example["text"].decode("utf-8", "replace")
-                for example in read_prepared(builder, split)
-            )
-            for split in ("train", "validation", "test")
-            if split in builder.info.splits
-        }
-        return _hold_out_splits(texts, dict(describe_prepared(name, request)))
-    from tasks.common.sources import read_text
-    from tasks.language_modeling.plain_text import find_texts
-
-    paths = find_texts(Path(request.argument).expanduser())
-    return _hold_out_splits({split: read_text(path) for split, path in paths.items()}, {})
+    documents, facts = read_documents(request, DEFAULT_TFDS_NAME)
+    if stretch:
+        for split in ("validation", "test"):
+            if split not in documents:
+                facts[split] = "documents of train, drawn by their contents"
+        return hold_out_documents(documents, stretch), facts
+    texts = _hold_out_splits(join(documents), facts)
+    return {split: [text] for split, text in texts.items()}, facts
 
 
-def _hold_out_splits(
-    texts: dict[str, str], facts: dict[str, Any]
-) -> tuple[dict[str, str], dict[str, Any]]:
+def _build_tokenizer(
+    options: Options, documents: Mapping[str, Sequence[str]], request: SourceRequest
+) -> Tokenizer:
+    from tasks.common.tokenization import build_tokenizer
+
+    return build_tokenizer(options, documents["train"], request)
+
+
+def _cut(
+    split: str,
+    documents: Mapping[str, Sequence[str]],
+    tokenizer: Tokenizer,
+    length: int,
+    options: Options,
+) -> Examples:
+    """Cut a split into windows of a length."""
+    if not (stretch := options["stretch"]):
+        from tasks.language_modeling.windows import cut_windows
+
+        return cut_windows(documents[split][0], tokenizer, length)
+    from tasks.language_modeling.stretches import MOST_HELD_OUT, cut_stretches, encode_documents
+
+    return cut_stretches(
+        encode_documents(split, documents[split], tokenizer, stretch),
+        tokenizer,
+        stretch,
+        length,
+        None if split == "train" else MOST_HELD_OUT,
+        marks_recurrences=split != "train",
+    )
+
+
+def _hold_out_splits(texts: dict[str, str], facts: dict[str, Any]) -> dict[str, str]:
     """Cut missing splits off the end of train."""
     for split in ("test", "validation"):
         if split not in texts:
@@ -342,7 +433,7 @@ def _hold_out_splits(
             texts[split] = texts["train"][-length:]
             texts["train"] = texts["train"][:-length]
             facts[split] = f"the last {length:,} characters of train"
-    return texts, facts
+    return texts
 
 
 TASK = LanguageModeling()

@@ -248,17 +248,16 @@ class NamedEntityRecognition(FolderReader, Task):
         """Return the negative log-likelihood of the gold tags per real word."""
         from keras import ops
 
-        real = ops.cast(features["padding_mask"], outputs.dtype)
-        if _is_chain(outputs):
-            from tasks.ner.tag_chain import log_normalizer, path_score
+        from tasks.common.losses import mean_where
 
-            gold = path_score(outputs, targets["tags"], features["padding_mask"])
-            losses = log_normalizer(outputs) - gold
-        else:
-            losses = real * ops.sparse_categorical_crossentropy(
-                targets["tags"], outputs, from_logits=True
-            )
-        return ops.sum(losses) / ops.maximum(ops.sum(real), 1.0)
+        real = features["padding_mask"]
+        if not _is_chain(outputs):
+            losses = ops.sparse_categorical_crossentropy(targets["tags"], outputs, from_logits=True)
+            return mean_where(real, losses)
+        from tasks.ner.tag_chain import log_normalizer, path_score
+
+        losses = log_normalizer(outputs) - path_score(outputs, targets["tags"], real)
+        return ops.sum(losses) / ops.maximum(ops.sum(ops.cast(real, losses.dtype)), 1.0)
 
     def unclassed_reason(self, options: Options) -> str | None:
         """Return that a chain of tags has no classes of single words."""

@@ -11,7 +11,6 @@ from keras import ops
 
 from baselines.layers import block_sparse_attention
 from baselines.layers.attention import attend
-from baselines.layers.attention_blocks import mask_to_bias
 from baselines.layers.block_sparse_attention import (
     BlockSparseAttention,
     draw_random_blocks,
@@ -54,8 +53,8 @@ def with_mask(layer: BlockSparseAttention, states, padding, random_blocks=None):
         split_heads(part(states), layer.num_heads) for part in (layer.query, layer.key, layer.value)
     )
     pairs = visible_pairs(layer, states.shape[1], random_blocks)[None]
-    bias = mask_to_bias(padding[:, None, None, :] & ops.convert_to_tensor(pairs), "float32")
-    mixed = merge_heads(attend(query * query.shape[-1] ** -0.5, key, value, bias))
+    visible = padding[:, None, None, :] & ops.convert_to_tensor(pairs)
+    mixed = merge_heads(attend(query * query.shape[-1] ** -0.5, key, value, visible=visible))
     return ops.where(padding[:, :, None], mixed, 0.0)
 
 

@@ -115,6 +115,82 @@ def test_chunks_equal_the_recurrence(decays, chunk_length):
         np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
+@pytest.mark.parametrize("chunk_length", [1, 11, 64])
+@pytest.mark.parametrize("strongest", [300.0, 1e5, 1e12, np.inf])
+def test_weak_decays_after_strong_ones_are_exact(strongest, chunk_length):
+    query, key, value, log_decay, state = random_parts(decays=True)
+    log_decay = np.array(log_decay)
+    log_decay[:, :, [0, 3, 17, 18]] = -strongest
+    parts = query, key, value, ops.convert_to_tensor(log_decay), state
+    for found, expected in zip(
+        scan_in_chunks(*parts, chunk_length), recurrence(*parts), strict=True
+    ):
+        found, expected = map(ops.convert_to_numpy, (found, expected))
+        np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
+def test_chunks_whose_decays_have_no_exact_sum_are_refused():
+    parts = ops.zeros((1, 1, 2_049, 2)), ops.zeros((1, 1, 2_049))
+    with pytest.raises(ValueError, match="at most 2048 positions"):
+        scan_in_chunks(parts[0], parts[0], parts[0], parts[1], chunk_length=4_096)
+
+
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize("scale", [1.0, 20.0])
+@pytest.mark.parametrize("size", [16, 64, 256])
+def test_features_of_long_keys_estimate_the_same_sums(size, scale, causal):
+    """The oracle adds logarithms in float64, so it needs no stabiliser."""
+    keras.utils.set_random_seed(0)
+    layer = RandomFeatureAttention(2, causal, features=64, chunk_length=8)
+    width = 2 * size
+    layer.build((None, None, width))
+    layer.key.kernel.assign(scale * np.eye(width))
+    states = np.random.default_rng(0).normal(size=(1, LENGTH, width)).astype("float32")
+    rows = ops.convert_to_numpy(layer.rows).astype("float64")
+
+    def by_head(projection):
+        projected = ops.convert_to_numpy(projection(states)).astype("float64")
+        return projected.reshape(LENGTH, 2, size).transpose(1, 0, 2)
+
+    def exponents(vectors):
+        vectors = vectors * size**-0.25
+        return vectors @ rows.T - (vectors**2).sum(axis=-1, keepdims=True) / 2
+
+    query, key = exponents(by_head(layer.query)), exponents(by_head(layer.key))
+    logarithms = np.logaddexp.reduce(query[:, :, None] + key[:, None], axis=-1)
+    if causal:
+        logarithms[:, ~np.tril(np.ones((LENGTH, LENGTH), bool))] = -np.inf
+    weights = np.exp(logarithms - logarithms.max(axis=-1, keepdims=True))
+    mixed = weights / weights.sum(axis=-1, keepdims=True) @ by_head(layer.value)
+    mixed = mixed.transpose(1, 0, 2).reshape(1, LENGTH, width).astype("float32")
+    expected = ops.convert_to_numpy(layer.output_projection(mixed))
+    found = ops.convert_to_numpy(layer(states))
+    np.testing.assert_allclose(found, expected, atol=2e-4, rtol=2e-3)
+
+
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize("size", [16, 64, 256])
+def test_long_queries_and_keys_give_finite_outputs_that_are_not_zero(size, causal):
+    layer = RandomFeatureAttention(1, causal, features=32)
+    states = 20 * np.random.default_rng(0).normal(size=(2, LENGTH, size)).astype("float32")
+    mask = np.arange(LENGTH)[None] < np.array([[LENGTH], [20]])
+    mask[1, :3] = False
+    layer.build(states.shape)
+    for projection in (layer.query, layer.key):
+        projection.kernel.assign(np.eye(size))
+    found = ops.convert_to_numpy(layer(states, padding_mask=mask))
+    assert np.isfinite(found).all() and (np.abs(found[mask]).max(axis=-1) > 0).all()
+
+
+def test_no_later_key_changes_the_scale_of_an_output():
+    layer = RandomFeatureAttention(2, causal=True, features=16, chunk_length=8)
+    states = np.random.default_rng(0).normal(size=(1, LENGTH, 16)).astype("float32")
+    first = ops.convert_to_numpy(layer(states))
+    states[:, 20:] *= 30.0
+    found = ops.convert_to_numpy(layer(states))
+    np.testing.assert_allclose(found[:, :20], first[:, :20], atol=1e-6)
+
+
 @pytest.mark.parametrize("decays", [False, True])
 def test_the_gradients_of_chunks_equal_those_of_the_recurrence(decays):
     parts = random_parts(decays)

@@ -23,9 +23,16 @@
   same seed gives the same draw.
 - `write_in_place(array, start, values)` returns an array with other values from the indices `start`
   on. Some backends change the array itself, so use only the returned array afterwards.
+- `call_numpy(function, count, shape)` returns the int32 array of a NumPy function, whose argument
+  may be unknown until the traced call runs.
 - `row_max(scores)` returns the maxima over the last axis, which stays with the size 1.
 - `sum_by_place(arrays, places, count)` returns `count` arrays: the sums of those of each place.
   Every place is below `count`.
+- `known_number(number)` returns a number or a tensor of one number as an integer, or None within a
+  compiled function, whose tensors have no values yet.
+- `nan_unless(holds, states, message)` returns states, or NaN where a condition of a compiled
+  function does not hold. A graph of TensorFlow then raises an error with the message; one that XLA
+  compiles cannot.
 - `zero_after(result)` returns 0 as an index that the compiler computes after the result.
 """
 

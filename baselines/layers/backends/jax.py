@@ -114,9 +114,24 @@ def write_in_place(array: Any, start: Sequence[Any], values: Any) -> Any:
     return ops.slice_update(array, start, values)
 
 
+def call_numpy(function: Callable[[int], Any], count: Any, shape: Sequence[int | None]) -> Any:
+    """Return the array of a NumPy function."""
+    return ops.convert_to_tensor(function(int(count)))
+
+
 def sum_by_place(arrays: Any, places: Any, count: int) -> Any:
     """Return `count` arrays: the sum of those of each place."""
     return ops.segment_sum(arrays, places, count)
+
+
+def known_number(number: Any) -> int | None:
+    """Return a number as an integer, or None if it is being traced."""
+    return None if isinstance(number, jax.core.Tracer) else int(number)
+
+
+def nan_unless(holds: Any, states: Any, message: str) -> Any:
+    """Return states, or NaN where a condition does not hold."""
+    return jnp.where(holds, states, jnp.nan)
 
 
 def zero_after(result: Any) -> Any:

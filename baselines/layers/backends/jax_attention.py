@@ -52,7 +52,7 @@ def attend(
     if terms.padding is None or lengths is not None:
         return _attend_with_cudnn(query, key, value, terms.pattern, lengths)
     # cuDNN takes the number of real keys, so the padding must follow them.
-    real = terms.padding[:, 0, 0, :] == 0
+    real = terms.padding[:, 0, 0, :]
     lengths = jnp.sum(real, axis=1, dtype="int32")
     at_end = jnp.all(real == (jnp.arange(real.shape[1])[None, :] < lengths[:, None]))
     return jax.lax.cond(
@@ -106,13 +106,15 @@ def _keeps_precision(dtype: Any) -> bool:
     return jax.default_backend() == "cpu" and dtype in (jnp.float32, jnp.float64)
 
 
-def _attend_with_sums_as_products(query: Any, key: Any, value: Any, *biases: Any) -> Any:
+def _attend_with_sums_as_products(
+    query: Any, key: Any, value: Any, *biases: Any, visible: Any = None
+) -> Any:
     """Return attention whose softmax is divided by its sum at the end.
 
     The sum is a product with a further column of the values, as is the sum in the gradient. On a
     processor, this is faster than the reductions of XLA (see `row_max`).
     """
-    scores = score(query, key, *biases)
+    scores = score(query, key, *biases, visible=visible)
     weights = jnp.exp(scores - jax.lax.stop_gradient(row_max(scores)))
     ones = jnp.ones((*value.shape[:-1], 1), value.dtype)
     mixed = mix(weights, jnp.concatenate([value, ones], axis=-1))
@@ -150,12 +152,12 @@ def _attend_in_blocks(
                 key, value = (take_spans(states, seen, 2) for states in (key, value))
             block = Block(Span(0, query.shape[0]), queries, seen)
             own = replace(terms, padding=padding)
-            added = [own.padding_of(block), own.mask_of(block, query.dtype)]
-            added += own.biases_of(block, bias, distance_bias)
+            states, biases = (query, key, value), own.biases_of(block, bias, distance_bias)
+            visible = own.visible_in(block)
             if drop is None and _keeps_precision(query.dtype):
-                return _attend_with_sums_as_products(query, key, value, *added)
+                return _attend_with_sums_as_products(*states, *biases, visible=visible)
             own_drop = drop and (lambda weights, _: drop(weights, number))
-            return attend_at_once(query, key, value, *added, drop=own_drop)
+            return attend_at_once(*states, *biases, visible=visible, drop=own_drop)
 
         found: Callable[..., Any] = attend
         return found

@@ -188,6 +188,12 @@ def write_in_place(array: Any, start: Sequence[Any], values: Any) -> Any:
     return ops.slice_update(array, start, values)
 
 
+def call_numpy(function: Callable[[int], Any], count: Any, shape: Sequence[int | None]) -> Any:
+    """Return the int32 array of a NumPy function, which XLA cannot compile."""
+    found = tf.numpy_function(function, [count], tf.int32)
+    return tf.ensure_shape(found, shape)
+
+
 def row_max(scores: Any) -> Any:
     """Return the maxima over the last axis, which stays with the size 1."""
     return ops.max(scores, axis=-1, keepdims=True)
@@ -196,6 +202,18 @@ def row_max(scores: Any) -> Any:
 def sum_by_place(arrays: Any, places: Any, count: int) -> Any:
     """Return `count` arrays: the sum of those of each place."""
     return ops.segment_sum(arrays, places, count)
+
+
+def known_number(number: Any) -> int | None:
+    """Return a number as an integer, or None if only a graph will know it."""
+    value = number if isinstance(number, int) else tf.get_static_value(number)
+    return None if value is None else int(value)
+
+
+def nan_unless(holds: Any, states: Any, message: str) -> Any:
+    """Return states, or NaN where a condition does not hold; outside XLA, raise an error there."""
+    with tf.control_dependencies([tf.debugging.Assert(holds, [message])]):
+        return tf.where(holds, states, tf.constant(float("nan"), states.dtype))
 
 
 def zero_after(result: Any) -> Any:

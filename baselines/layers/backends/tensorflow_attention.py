@@ -9,8 +9,8 @@ from typing import Any
 import tensorflow as tf
 
 from baselines.layers.attention_blocks import (
-    MASKED,
     Span,
+    both_masks,
     num_heads_per_key,
     plan_blocks,
     plan_blocks_of_heads,
@@ -19,6 +19,7 @@ from baselines.layers.attention_blocks import (
     take_span,
     take_spans,
 )
+from baselines.layers.masked_scores import mask_scores, softmax
 
 
 def attend(
@@ -53,9 +54,8 @@ def attend(
             for block in group:
                 with tf.control_dependencies(done[-1:] or [query]):
                     biases = biases or scores.biases_of(block, learned)
-                    added = [*masks.of(block), *biases]
-                    columns = scores.columns(keys, block)
-                    weights = scores.weights(block, queries.rows(block), columns, added)
+                    visible, columns = masks.of(block), scores.columns(keys, block)
+                    weights = scores.weights(block, queries.rows(block), columns, biases, visible)
                     if drop is not None:
                         weights = drop(weights, len(done))
                     shared = scores.heads_per_key(block)
@@ -82,8 +82,7 @@ def attend(
                                 biases = scores.biases_of(block, learned)
                         shared = scores.heads_per_key(block)
                         part, columns = queries.rows(block), scores.columns(keys, block)
-                        added = [*masks.of(block), *biases]
-                        weights = scores.weights(block, part, columns, added)
+                        weights = scores.weights(block, part, columns, biases, masks.of(block))
                         part, d_part, share = (
                             share_heads(rows, shared)
                             for rows in (part, d_outputs.rows(block), shares.rows(block))
@@ -167,18 +166,18 @@ class _Scores:
         found: list[Any] = self.terms.biases_of(block, *both)
         return found
 
-    def weights(self, block: Any, query: Any, key: Any, added: Sequence[Any]) -> Any:
-        """Return softmax(Q Kᵀ + added) of a block, (examples, heads, queries, keys).
+    def weights(self, block: Any, query: Any, key: Any, biases: Sequence[Any], visible: Any) -> Any:
+        """Return softmax(Q Kᵀ + biases) of a block, (examples, heads, queries, keys).
 
-        Each mask and bias is added on its own pass. A product that is scaled and then masked would
-        become one kernel of oneDNN, which takes seconds for some shapes.
+        The queries are scaled before: a product that is scaled and then gets a bias would become
+        one kernel of oneDNN, which takes seconds for some shapes.
         """
         shared = self.heads_per_key(block)
         scores = tf.matmul(share_heads(query, shared), key, transpose_b=True)
         scores = separate_heads(scores, shared)
-        for part in added:
+        for part in biases:
             scores += part
-        return tf.nn.softmax(scores)
+        return softmax(mask_scores(scores, visible))
 
 
 class _Masks:
@@ -186,36 +185,33 @@ class _Masks:
 
     def __init__(self, terms: Any, blocks: Sequence[Any], query: Any) -> None:
         self.terms = terms
-        self.dtype = query.dtype
         self.made: dict[Any, Any] = {}
         self.padded: dict[Any, Any] = {}
-        self.later: Any = None
+        self.earlier: Any = None
         if all(terms.ends_causally(block) for block in blocks):
             place = tf.range(max(block.queries.size for block in blocks))
             # TensorFlow would keep each mask as a constant if none depended on the queries.
             is_nan = tf.cast(tf.math.is_nan(tf.reshape(query, (-1,))[0]), place.dtype)
-            self.later = tf.cast(place[None, :] > place[:, None] + is_nan, self.dtype) * MASKED
+            self.earlier = place[None, :] <= place[:, None] + is_nan
 
-    def of(self, block: Any) -> list[Any]:
-        """Return the masks to add to the scores of a block."""
+    def of(self, block: Any) -> Any:
+        """Return which keys the queries of a block see, or None for all."""
         layout = self.terms.mask_layout(block)
         if layout not in self.made:
-            self.made = {} if self.later is not None else self.made
+            self.made = {} if self.earlier is not None else self.made
             self.made[layout] = self._make(block)
-        padding, mask = self.terms.padding_of(block), self.made[layout]
-        if padding is None or mask is None:
-            return [part for part in (padding, mask) if part is not None]
-        # Blocks that differ in their heads alone share the sum of both masks.
+        # Blocks that differ in their heads alone share both masks.
         key = block.queries, block.keys, block.examples
         if key not in self.padded:
-            self.padded = {key: padding + mask}
-        return [self.padded[key]]
+            self.padded = {key: both_masks(self.terms.padding_of(block), self.made[layout])}
+        return self.padded[key]
 
     def _make(self, block: Any) -> Any:
-        if self.later is None:
-            return self.terms.mask_of(block, self.dtype)
+        if self.earlier is None:
+            return self.terms.mask_of(block)
         size, num_keys = block.queries.size, block.keys[0].size
-        return tf.pad(self.later[:size, :size], ((0, 0), (num_keys - size, 0)))
+        before = ((0, 0), (num_keys - size, 0))
+        return tf.pad(self.earlier[:size, :size], before, constant_values=True)
 
 
 class _ColumnSums:

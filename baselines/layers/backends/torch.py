@@ -77,7 +77,7 @@ def attend(
     because a mask of all pairs takes memory O(n·m). The masks of blocks are built again for the
     gradient. Dropout is applied to weights that are computed without a fused kernel.
     """
-    if terms.padding is not None and not terms.padding.any():
+    if terms.padding is not None and terms.padding.all():
         terms = replace(terms, padding=None)
     shared = num_heads_per_key(query, key)
     if shared > 1:
@@ -95,13 +95,11 @@ def attend(
         key, value = (
             take_spans(take_span(part, block.examples, 0), block.keys, 2) for part in (key, value)
         )
-        added = [terms.padding_of(block), terms.mask_of(block, query.dtype)]
-        added += terms.biases_of(block, *both)
+        biases, visible = terms.biases_of(block, *both), terms.visible_in(block)
         if drop is not None:
             own_drop = lambda weights, _: drop(weights, number)  # noqa: E731
-            return attend_at_once(query, key, value, *added, drop=own_drop)
-        mask = sum(part for part in added if part is not None)
-        return _fused_attention(query, key, value, mask, False)
+            return attend_at_once(query, key, value, *biases, visible=visible, drop=own_drop)
+        return _fused_attention(query, key, value, visible, False, biases)
 
     given = [part for part in (bias, distance_bias) if part is not None]
     batch, num_heads, length, _ = query.shape
@@ -113,7 +111,19 @@ def attend(
     return torch.cat(done, dim=2 if blocks[0].examples == blocks[-1].examples else 0)
 
 
-def _fused_attention(query: Any, key: Any, value: Any, mask: Any, causal: bool) -> Any:
+def _fused_attention(
+    query: Any, key: Any, value: Any, visible: Any, causal: bool, biases: Sequence[Any] = ()
+) -> Any:
+    """Return attention from a fused kernel, whose mask is infinite where it hides a key.
+
+    A row that sees no key would have no finite weights, so it sees all.
+    """
+    mask = visible
+    if visible is not None:
+        mask = visible | ~visible.any(dim=-1, keepdim=True)
+    if biases:
+        bias = sum(biases)
+        mask = bias if mask is None else torch.where(mask, bias, -torch.inf)
     return torch.nn.functional.scaled_dot_product_attention(
         query, key, value, attn_mask=mask, is_causal=causal, scale=1.0
     )
@@ -209,6 +219,11 @@ def row_max(scores: Any) -> Any:
     return ops.max(scores, axis=-1, keepdims=True)
 
 
+def call_numpy(function: Callable[[int], Any], count: Any, shape: Sequence[int | None]) -> Any:
+    """Return the array of a NumPy function."""
+    return ops.convert_to_tensor(function(int(count)))
+
+
 def sum_by_place(arrays: Any, places: Any, count: int) -> Any:
     """Return `count` arrays: the sum of those of each place.
 
@@ -216,6 +231,16 @@ def sum_by_place(arrays: Any, places: Any, count: int) -> Any:
     """
     total = torch.zeros((count, *arrays.shape[1:]), dtype=arrays.dtype, device=arrays.device)
     return total.index_add_(0, places, arrays)
+
+
+def known_number(number: Any) -> int:
+    """Return a number as an integer: eager tensors have values."""
+    return int(number)
+
+
+def nan_unless(holds: Any, states: Any, message: str) -> Any:
+    """Return states, or NaN where a condition does not hold."""
+    return torch.where(holds, states, torch.nan)
 
 
 def zero_after(result: Any) -> int:

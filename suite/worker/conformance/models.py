@@ -11,7 +11,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from suite.api import Architecture, Form, Inputs
+from suite.api import Architecture, Form, Inputs, supports
 from suite.worker.conformance.gradients import without_compiling
 from suite.worker.conformance.passes import Finding
 from suite.worker.conformance.subjects import find_request, main_inputs, random_inputs
@@ -43,14 +43,16 @@ class Projected(keras.layers.Layer):
 def model_of(
     architecture: Architecture, form: Form = Form.ENCODER, seed: int = 0
 ) -> tuple[Model, Batch]:
-    """Return a model with one layer and dropout, and a batch for it."""
+    """Return a model with dropout and one layer, or more where it needs them, and its batch."""
     fix_randomness(seed)
     inputs = main_inputs(architecture) if form is Form.ENCODER else Inputs.TOKEN_IDS
     request = find_request(architecture, form, inputs)
-    one_layer = replace(request.model_size, num_layers=1)
+    one_layer = replace(request, model_size=replace(request.model_size, num_layers=1))
+    if supports(architecture, one_layer) is None:
+        request = one_layer
     model = Model(
         None if inputs is Inputs.TOKEN_IDS else Projected(),
-        architecture.build(replace(request, model_size=one_layer, dropout=DROPOUT)),
+        architecture.build(replace(request, dropout=DROPOUT)),
         PositionHead(NUM_CLASSES),
         form,
     )

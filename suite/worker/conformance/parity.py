@@ -25,7 +25,10 @@ LENGTH, TOLERANCE, GLOBAL_TOKENS = 8, 0.1, 3
 DECLARED_TOLERANCE = 0.02
 """The relative difference between the declared and the measured number of parameters."""
 MAX_BUILT = 4
-"""Models of more layers are not built: the models of one layer and of two tell their size."""
+"""Models of more layers are not built: those of two layers and of four tell their size.
+
+A pattern of two kinds of layers fits in both.
+"""
 Shapes = Sequence[tuple[int, ...]]
 
 
@@ -77,12 +80,12 @@ def mixing_parameters(
 def extrapolated(
     architecture: Architecture, form: Form, size: ModelSize, num_global: int = 0
 ) -> float:
-    """Return the parameters of a size, from models of one layer and of two."""
-    one, two = (
+    """Return the parameters of a size, from models of two layers and of four."""
+    two, four = (
         counted(architecture, form, replace(size, num_layers=layers), num_global)[0]
-        for layers in (1, 2)
+        for layers in (2, 4)
     )
-    return two + (size.num_layers - 2) * (two - one)
+    return two + (size.num_layers - 2) * (four - two) / 2
 
 
 def _global_tokens_add_weights(architecture: Architecture, form: Form) -> bool:

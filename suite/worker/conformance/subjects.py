@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -40,7 +41,7 @@ def shorten(options: Options) -> dict[str, Any]:
 
 
 def request_for(architecture: Architecture, inputs: Inputs, **changes: Any) -> BuildRequest:
-    """Return a request of the smallest size, with short windows."""
+    """Return a request of the smallest size, with short windows where these are supported."""
     given = {
         "form": Form.ENCODER,
         "inputs": inputs,
@@ -49,7 +50,10 @@ def request_for(architecture: Architecture, inputs: Inputs, **changes: Any) -> B
         "options": shorten(architecture.options),
         "vocabulary_size": VOCABULARY if inputs is Inputs.TOKEN_IDS else None,
     }
-    return BuildRequest(**{**given, **changes})
+    request = BuildRequest(**{**given, **changes})
+    if "options" not in changes and supports(architecture, request):
+        return replace(request, options=dict(architecture.options))
+    return request
 
 
 def find_request(architecture: Architecture, form: Form, inputs: Inputs) -> BuildRequest:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +26,8 @@ class Batch:
     fresh: bool = True
 
 
+DrawUpdates = Callable[[Examples, int, np.random.Generator], Iterator[np.ndarray] | None]
+"""Yields the rows of each batch of a given size, or returns None."""
 MIN_BUCKET_LENGTH = 64
 """The shortest length of a bucket: each length costs a compilation."""
 MIN_SAVED_SHARE = 0.25
@@ -81,6 +83,7 @@ def training_stream(
     seed: int,
     contiguous: bool = False,
     buckets: Sequence[float] = (),
+    draw_updates: DrawUpdates | None = None,
 ) -> Iterator[Batch]:
     """Yield training batches without end; the order of the examples depends on `seed` alone.
 
@@ -94,8 +97,12 @@ def training_stream(
             begins at a random example and wraps around at the last.
         buckets: Shares of the full length (see `bucket_lengths`). All examples of a batch are of
             one bucket. The first batches are one of each bucket, the longest first.
+        draw_updates: `Task.draw_updates`; the rows that it yields replace all other orders.
     """
     generator = np.random.default_rng(seed)
+    drawn = draw_updates(examples, batch_size, generator) if draw_updates else None
+    if drawn is not None:
+        yield from (_take(examples, rows, batch_size) for rows in drawn)
     if contiguous and examples.num_examples >= batch_size:
         yield from _contiguous_stream(examples, batch_size, generator)
     yield from _shuffled_stream(examples, batch_size, generator, buckets)

@@ -63,7 +63,10 @@ class TrainingLoop:
         self.waiting_seconds = 0.0
         self.training_seconds = 0.0
         self.total_steps = cell.steps
-        self._validation_steps = validation_steps(self.total_steps, self.job.recipe.validations)
+        recipe = self.job.recipe
+        self._validation_steps = validation_steps(
+            self.total_steps, recipe.validations, recipe.validation_spacing
+        )
         # Each length of batches compiles once, in the first steps.
         lengths = np.unique(bucket_lengths(train, self.task.length_buckets))
         first_steps = max(WARMUP_STEPS, len(lengths))
@@ -94,7 +97,9 @@ class TrainingLoop:
                 kept = {**self.progress.kept_weights(), **self.methods.state()}
                 checkpoint.write(variables, kept, self._state())
             if self.progress.steps in self._validation_steps:
-                self.progress.validations.append((self.progress.tokens, self._validate()))
+                tokens = self.progress.tokens
+                self.progress.validations.append((tokens, self._validate()))
+                self.progress.seconds.append((tokens, self.training_seconds))
                 self.memory.reset()
             if self.progress.steps >= self.total_steps:
                 break
@@ -105,7 +110,12 @@ class TrainingLoop:
     def _training_batches(self) -> Iterator[Batch]:
         cell, task = self.job.cell, self.task
         stream = training_stream(
-            self.data.train, cell.batch_size, cell.seed, task.contiguous, task.length_buckets
+            self.data.train,
+            cell.batch_size,
+            cell.seed,
+            task.contiguous,
+            task.length_buckets,
+            task.draw_updates,
         )
         return self.methods.batches(stream)
 

@@ -240,6 +240,7 @@ def _curves(task: Task, loop: TrainingLoop) -> dict[str, Any]:
     return {
         "training_loss": _curve(loop.progress.losses),
         f"validation_{task.primary_metric.name}": _curve(loop.progress.validations),
+        "training_seconds": _curve(loop.progress.seconds),
     }
 
 

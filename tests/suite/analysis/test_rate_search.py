@@ -222,3 +222,54 @@ def test_the_good_range_is_within_one_standard_error_of_the_best(scores, width):
     lower = {trial: None if one is None else -one for trial, one in long_scores(**scores).items()}
     falling = replace(STRATEGY, higher_is_better=False)
     assert good_range_decades(falling, lower) == found
+
+
+FULL = Strategy((1e-3, 3e-3, 1e-2, 3e-2), (0, 1), 366, 2e-3, full_trials=True)
+
+
+def test_full_trials_try_all_rates_on_one_seed_and_repeat_the_best_two():
+    scores, waves = search(peak_at(4e-3), FULL)
+    assert [len(wave) for wave in waves] == [4, 2]
+    assert {FULL.steps_of(trial) for trial in scores} == {366}
+    assert {trial.learning_rate for trial in waves[1]} == {3e-3, 1e-2}
+    assert {trial.seed for trial in waves[0]} == {0} and {trial.seed for trial in waves[1]} == {1}
+    assert choose(FULL, scores).learning_rate == 3e-3
+    assert FULL.cost(scores) == FULL.cost(FULL.first_plan()) == 6
+    assert [{stage_of(trial, FULL) for trial in wave} for wave in waves] == [{1}, {2}]
+
+
+@pytest.mark.parametrize("rate", [1e-4, 3e-4, 1e-3, 3e-2, 1e-1])
+def test_full_trials_go_beyond_an_edge(rate):
+    scores, _ = search(peak_at(rate), FULL)
+    assert choose(FULL, scores).learning_rate == rate
+    tried = sorted({trial.learning_rate for trial in scores})
+    assert tried[0] < rate < tried[-1]
+
+
+def test_the_mean_over_the_seeds_decides_among_full_trials():
+    def score(trial):
+        lucky = trial.learning_rate == 3e-3 and trial.seed == 0
+        return peak_at(1e-2)(trial) + (0.2 if lucky else 0.0) - (0.3 * trial.seed * (not lucky))
+
+    scores, _ = search(score, FULL)
+    means = {
+        rate: (scores[Trial(rate, 0, long=True)] + scores[Trial(rate, 1, long=True)]) / 2
+        for rate in (3e-3, 1e-2)
+    }
+    assert choose(FULL, scores).learning_rate == max(means, key=means.get)
+
+
+def test_full_trials_stop_where_the_cost_ends_and_say_so():
+    scores, _ = search(lambda trial: trial.learning_rate, FULL)
+    assert FULL.cost(scores) <= FULL.most_cost == 10
+    assert choose(FULL, scores).learning_rate is None
+    assert "lies at the edge" in choose(FULL, scores).reason
+
+
+def test_one_seed_is_enough_for_full_trials():
+    single = replace(FULL, seeds=(0,))
+    scores, waves = search(peak_at(1e-2), single)
+    assert [len(wave) for wave in waves] == [4]
+    assert choose(single, scores).learning_rate == 1e-2
+    assert good_range_decades(single, scores) is None
+    assert good_range_decades(FULL, search(peak_at(1e-2), FULL)[0]) is not None

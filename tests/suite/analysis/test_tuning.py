@@ -207,7 +207,7 @@ def test_no_trial_is_a_final_run_or_scores_the_test_split(tmp_path, store, bench
     [
         ("[1e-4, 3e-4,", "[3e-4, 1e-4,", "increasing order"),
         ("[1e-4, 3e-4,", "[0.0, 3e-4,", "greater than 0"),
-        ("seeds = [5, 6]", "seeds = [5]", "tuning.seeds"),
+        ("seeds = [5, 6]", "seeds = [5]", "at least two seeds, or set full_trials"),
         ("seeds = [5, 6]", "seeds = [5, 5]", "each once"),
     ],
 )

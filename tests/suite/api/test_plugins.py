@@ -1,12 +1,26 @@
-"""The files of a plug-in."""
+"""Plug-ins: their files, the names that MLflow takes, and files that misbehave at import."""
 
 from __future__ import annotations
 
 import importlib
+import json
+from pathlib import Path
 
 import pytest
+from mlflow.exceptions import MlflowException
+from mlflow.utils import validation
 
-from suite.api.plugins import ARCHITECTURES, Location, load_plugin, plugin_files
+from suite.api.errors import PluginError
+from suite.api.plugins import (
+    ARCHITECTURES,
+    METHODS,
+    TASKS,
+    Location,
+    find_plugin,
+    load_plugin,
+    plugin_files,
+)
+from suite.api.tracked_names import MAX_CHARACTERS, is_tracked_name
 from tests.conftest import FAKES
 
 
@@ -30,3 +44,81 @@ def test_the_files_of_an_installed_plugin_exclude_other_projects(
     module = module or "site_package.architecture"
     plugin = load_plugin(ARCHITECTURES, "site", Location(module, "ARCHITECTURE", file))
     assert plugin_files(plugin) == [path]
+
+
+def write(folder: Path, kind: str, name: str, content: str) -> None:
+    (folder / kind).mkdir(parents=True, exist_ok=True)
+    (folder / kind / f"{name}.py").write_text(content)
+
+
+ARCHITECTURE = (FAKES / "baselines" / "_fake.py").read_text() + "\n\nARCHITECTURE = Fake()\n"
+BAD_NAMES = ["recall@5", "f" * 400, "", "a=b", "top 5 %", "a//b", "a/", "a/../b", "a\n", "a,b", 5]
+
+
+@pytest.mark.parametrize("name", BAD_NAMES)
+def test_a_metric_that_mlflow_rejects_is_refused_when_the_task_loads(tmp_path, name):
+    parity = (FAKES / "tasks" / "parity.py").read_text()
+    for where, content in {
+        "primary": parity.replace('Metric("accuracy"', f"Metric({name!r}"),
+        "other": f"{parity}\nTASK.other_metrics = (Metric({name!r}),)\n",
+        "option": f"{parity}\nTASK.options = {{{name!r}: 1}}\n",
+    }.items():
+        assert content != parity
+        write(tmp_path, "tasks", where, content)
+        with pytest.raises(PluginError, match="MLflow rejects"):
+            find_plugin(TASKS, where, (str(tmp_path),))
+
+
+@pytest.mark.parametrize("name", BAD_NAMES)
+def test_an_option_that_mlflow_rejects_is_refused_when_the_plugin_loads(tmp_path, name):
+    changed = f"\nARCHITECTURE.options = {{{name!r}: 1}}\n"
+    write(tmp_path, "baselines", "optional", ARCHITECTURE + changed)
+    method = (FAKES / "methods" / "zeroed.py").read_text()
+    write(tmp_path, "methods", "zero", f"{method}\nMETHOD.options = {{{name!r}: 1}}\n")
+    for kind, key in ((ARCHITECTURES, "optional"), (METHODS, "zero")):
+        with pytest.raises(PluginError, match="MLflow rejects"):
+            find_plugin(kind, key, (str(tmp_path),))
+
+
+def test_a_name_of_the_longest_size_fits_with_all_that_is_put_around_it():
+    name = "é-b. c:d/e" * (MAX_CHARACTERS // 10)
+    assert is_tracked_name(name)
+    around = f"by_evaluation_length.validation.{name} under word_dropout 0.05"
+    validation._validate_metric(f"{around}.trained_at_16384", 1.0, 0, 0)
+    with pytest.raises(MlflowException):
+        validation._validate_metric("recall@5", 1.0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("import sys\nsys.exit('no licence')", "raised SystemExit: no licence"),
+        ("raise BaseException('first\\nsecond')", "raised BaseException: first second"),
+        ("raise GeneratorExit", "raised GeneratorExit"),
+        ("class A:\n    def __getattr__(self, name): exit()\nARCHITECTURE = A()", "instance of"),
+        (f"{ARCHITECTURE}\nFake.options = property(lambda self: exit(3))", "raised SystemExit: 3"),
+    ],
+)
+def test_a_plugin_that_ends_the_process_is_named_and_left_out(bench, tmp_path, content, message):
+    write(tmp_path, "baselines", "ends", content)
+    folder = str(tmp_path)
+    with pytest.raises(PluginError, match=message):
+        find_plugin(ARCHITECTURES, "ends", (folder,))
+    listed = bench("list", "--json", BENCH_PATH=folder)
+    assert listed.returncode == 0 and message in json.loads(listed.stdout)["broken"]["ends"]
+    for command in (("plan", "--mode", "probe", "--json"), ("report", "--json")):
+        said = bench(*command, BENCH_PATH=folder)
+        assert said.returncode == 0, said.stderr
+        assert json.loads(said.stdout) is not None
+        (line,) = [line for line in said.stderr.splitlines() if "left out" in line]
+        assert line.startswith("bench: the architecture 'ends' is left out") and message in line
+
+
+def test_what_a_plugin_prints_at_import_goes_to_standard_error(bench, tmp_path, capfd):
+    shout = "import os\nprint('hello')\nos.system('echo from a shell')\n"
+    write(tmp_path, "baselines", "shouts", ARCHITECTURE + shout)
+    listed = bench("list", "--json", BENCH_PATH=str(tmp_path))
+    assert "shouts" in json.loads(listed.stdout)["architectures"]
+    assert "hello" in listed.stderr
+    out, err = capfd.readouterr()
+    assert "shell" not in out and "from a shell" in err

@@ -7,8 +7,8 @@ import json
 
 import pytest
 
+from suite.api.code_digest import digest_costs
 from suite.api.conformance import KIT_VERSION, CheckResult, Verdict, worst_of_each_check
-from suite.api.cost_digest import digest_costs
 from suite.cli import check_command
 from suite.execution import conformance
 from suite.execution.conformance import (

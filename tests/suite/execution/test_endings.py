@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from suite.api import Limits, Mode, Status
-from suite.api.cost_digest import digest_costs
+from suite.api.code_digest import digest_costs
 from suite.execution.executors.base import ProcessResult, Update
 from suite.execution.executors.local import accelerator_places
 from suite.execution.preparation import prepare

@@ -76,7 +76,9 @@ def test_every_built_in_benchmark_is_read_and_expands(path):
     compares = len(benchmark.architectures) != 1  # one is compared with itself
     for mode in {mode for mode, _ in entries if compares}:
         for name, plugin in registry.architectures.plugins.items():
-            if plugin.control and not (plugin.probe_only and mode is Mode.TRAIN):
+            # A recurrence of one step at a time takes too long at thousands of positions.
+            skipped = name == "lstm" or (plugin.probe_only and mode is Mode.TRAIN)
+            if plugin.control and not skipped:
                 assert (mode, name) in entries, f"every benchmark has the control {name}"
 
 

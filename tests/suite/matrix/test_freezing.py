@@ -82,7 +82,11 @@ def test_a_file_that_contradicts_the_registry_is_refused(write, old, new, messag
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ('"longformer", ', "", "entries: the benchmark does not include longformer"),
+        (
+            "options = { window = [64] }",
+            '[[entries]]\narchitecture = "bert"\nlengths = [64]',
+            "entries: the benchmark does not include bert",
+        ),
         ("seeds = [0]", 'seeds = [0]\nprecision = "float31"', "precision: choose one of float32"),
         ("seeds = [0]", 'seeds = [0]\nbackend = "keras"', "backend: choose one of tensorflow"),
     ],

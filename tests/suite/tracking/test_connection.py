@@ -38,5 +38,6 @@ def test_unreachable_server_costs_only_a_warning(bench, tmp_path):
     assert result.returncode == 0, result.stderr
     assert "`bench sync` delivers them later" in result.stderr
     assert "secret" not in result.stdout + result.stderr
+    assert result.stdout.splitlines()[-1].split() == ["MLflow", "UI", "http://127.0.0.1:9"]
     (record,) = read_records(tmp_path / "home")
     assert record["status"] == "ok"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 
 import pytest
 
@@ -11,7 +12,11 @@ from suite.api.errors import TrackingError
 from suite.records.store import TRACKING
 from suite.tracking import delivery
 from suite.tracking.delivery import DeliveryQueue, SyncProcess
+from suite.tracking.missing import WITHOUT_RUN, may_lack_records
+from suite.tracking.runs import STATUSES
+from suite.tracking.sync import sync
 from tests.suite.records.test_store import CELL, make_record
+from tests.suite.tracking.helpers import good_record, runs_of_kind
 
 
 class Clock:
@@ -212,3 +217,47 @@ def test_helper_that_does_not_answer_is_ended(store, monkeypatch):
 
 def test_finish_without_a_start_reports_nothing(store):
     assert SyncProcess(store, pytest.fail).finish() is None
+
+
+def test_the_end_of_a_run_delivers_what_mlflow_lacks_of_earlier_ones(store, monkeypatch):
+    earlier = [good_record(128, seed, minutes=seed) for seed in range(3)]
+    for record in earlier:
+        store.write(record)
+    (store.records / "note.json").write_text("no record")
+    monkeypatch.setattr(delivery, "CATCH_UP_SECONDS", -1.0)
+    newest = good_record(128, 3, minutes=3)
+    records = DeliveryQueue(store)
+    assert records.take(store.write(newest)) is None
+    assert records.finish() == "4 earlier records wait"
+    monkeypatch.setattr(delivery, "CATCH_UP_SECONDS", 60.0)
+    assert DeliveryQueue(store).finish() is None
+    runs = runs_of_kind(store.tracking_uri, "cell")
+    keys = {run.data.tags["lengthwise.key"] for run in runs}
+    assert keys == {record.run_id for record in (*earlier, newest)}
+
+
+def test_it_is_known_without_mlflow_whether_the_database_may_lack_a_record(store, monkeypatch):
+    assert set(Status) - STATUSES.keys() == WITHOUT_RUN
+    assert not may_lack_records(store)
+    store.write(good_record(128))
+    assert may_lack_records(store)  # there is no database yet
+    sync(store)
+    store.write(make_record(Status.UNSUPPORTED, 1))
+    (store.records / "note.json").write_text("no record")
+    assert not may_lack_records(store)
+    store.write(good_record(256, minutes=2))
+    assert may_lack_records(store)
+    sync(store)
+    assert not may_lack_records(store)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    assert may_lack_records(store)
+
+
+def test_a_run_without_new_cells_fills_a_lost_database(bench, tmp_path):
+    words = ("run", "--mode", "probe", "--benchmark", "smoke", "--architectures", "hasty")
+    database = tmp_path / "home" / "mlflow.db"
+    for _ in range(2):
+        said = bench(*words, "--no-dashboard")
+        assert said.returncode == 0 and "MLflow is behind" not in said.stderr, said.stderr
+        assert runs_of_kind(f"sqlite:///{database}", "cell", "probe")
+        database.rename(tmp_path / f"lost-{time.time_ns()}.db")

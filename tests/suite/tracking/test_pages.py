@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
 from mlflow.tracking import MlflowClient
 
 from suite.tracking.pages import read_pages
 from suite.tracking.sync import sync
+from suite.tracking.ui import experiment_addresses
 from tests.suite.tracking.helpers import good_record
 
 
@@ -33,6 +35,28 @@ def test_page_of_an_experiment_opens_its_charts(store):
     experiment = MlflowClient(store.tracking_uri).get_experiment_by_name("ner")
     page = read_pages(store).experiments["ner"]
     assert page == f"#/experiments/{experiment.experiment_id}/runs?{CHARTS}"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        *(b"", b"[]", b"null", b"{}", b"\xff", b"5"),
+        b'{"at": "http://127.0.0.1:5000", "ru',
+        b'{"at": "http://127.0.0.1:5000", "runs": 1}',
+        b'{"at": "http://127.0.0.1:5000", "experiments": {"ner": ""}}',
+        b'{"at": "http://127.0.0.1:5000", "experiments": {"ner": "#"}}',
+    ],
+)
+def test_a_damaged_file_counts_as_none_and_the_next_sync_writes_it(store, content):
+    record = good_record(128)
+    store.write(record)
+    sync(store)
+    store.mlflow_pages.write_bytes(content)
+    pages = read_pages(store)
+    assert (pages.at, pages.runs, pages.experiments) == ("http://127.0.0.1:5000", {}, {})
+    assert experiment_addresses(store, pages.at) == {}
+    sync(store)
+    assert record.run_id in read_pages(store).runs
 
 
 def test_pages_of_another_store_are_not_used(store, monkeypatch):

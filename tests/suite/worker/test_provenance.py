@@ -12,7 +12,7 @@ from types import ModuleType
 
 import pytest
 
-from suite.api.cost_digest import digest_costs, dump_tree
+from suite.api.code_digest import digest_costs, dump_tree
 from suite.api.plugins import ARCHITECTURES, find_plugin
 from suite.worker.provenance import digest_plugin
 from tests.conftest import FAKES, ROOT, read_records
@@ -153,57 +153,91 @@ def test_the_digest_of_an_external_plugin_covers_the_imported_built_in_modules(
 
 EDIT_AND_DIGEST = """
 import json, pathlib, sys
-from suite.api.cost_digest import digest_costs, dump_tree
+from suite.api.code_digest import digest_costs, digest_training
 
 digests = {}
 for name, (file, old, new) in json.loads(sys.argv[1]).items():
-    path = pathlib.Path("baselines", file)
+    path = pathlib.Path(file)
     code = path.read_text()
     assert old in code, (file, old)
     path.write_text(code.replace(old, new, 1))
-    digests[name] = digest_costs("vanilla", (), "tensorflow")
+    digests[name] = DIGEST
     path.write_text(code)
 print(json.dumps(digests))
 """
 FUTURE = "from __future__ import annotations\n"
 MORE = (FUTURE, f"{FUTURE}MORE = 1\n")
 UNCHANGED_BY = {
-    "nothing": ("vanilla.py", "", ""),
-    "comment": ("layers/full_attention.py", FUTURE, f"{FUTURE}# One more line.\n"),
+    "nothing": ("baselines/vanilla.py", "", ""),
+    "comment": ("baselines/layers/full_attention.py", FUTURE, f"{FUTURE}# One more line.\n"),
     "docstring": (
-        "layers/full_attention.py",
+        "baselines/layers/full_attention.py",
         "Multi-head attention of every",
         "Attention of every",
     ),
-    "docstring of an attribute": ("layers/attention_blocks.py", "Twice this number", "This number"),
-    "missing parts": ("layers/block.py", '("alibi", "relative", "t5")', '("alibi",)'),
-    "another layer": ("layers/lsh_hashing.py", *MORE),
-    "another backend": ("layers/backends/jax.py", *MORE),
-    "another architecture": ("bert.py", *MORE),
-    "the package of architectures": ("__init__.py", "one file each", "each in a file"),
+    "docstring of an attribute": (
+        "baselines/layers/attention_blocks.py",
+        "Twice this number",
+        "This number",
+    ),
+    "missing parts": ("baselines/layers/block.py", '("alibi", "relative", "t5")', '("alibi",)'),
+    "another layer": ("baselines/layers/lsh_hashing.py", *MORE),
+    "another backend": ("baselines/layers/backends/jax.py", *MORE),
+    "another architecture": ("baselines/bert.py", *MORE),
+    "the package of architectures": ("baselines/__init__.py", "one file each", "each in a file"),
 }
 CHANGED_BY = {
-    "architecture": ("vanilla.py", *MORE),
-    "layer imported in a function": ("layers/full_attention.py", *MORE),
-    "layer imported by a layer": ("layers/initialization.py", *MORE),
-    "functions of the backend": ("layers/backends/tensorflow.py", *MORE),
-    "constant": ("layers/attention_blocks.py", "MAX_BLOCKS = 32", "MAX_BLOCKS = 64"),
+    "architecture": ("baselines/vanilla.py", *MORE),
+    "layer imported in a function": ("baselines/layers/full_attention.py", *MORE),
+    "layer imported by a layer": ("baselines/layers/initialization.py", *MORE),
+    "functions of the backend": ("baselines/layers/backends/tensorflow.py", *MORE),
+    "constant": ("baselines/layers/attention_blocks.py", "MAX_BLOCKS = 32", "MAX_BLOCKS = 64"),
 }
 
 
-def test_the_cost_digest_follows_the_code_of_the_architecture_and_of_its_imports(tmp_path):
+TRAINING_UNCHANGED_BY = {
+    "nothing": ("tasks/ner/task.py", "", ""),
+    "comment": ("tasks/ner/task.py", FUTURE, f"{FUTURE}# One more line.\n"),
+    "architecture": ("baselines/vanilla.py", *MORE),
+    "another task": ("tasks/sentiment/task.py", *MORE),
+    "another method": ("suite/methods/pruning.py", *MORE),
+    "engine": ("suite/api/task.py", *MORE),
+}
+TRAINING_CHANGED_BY = {
+    "task": ("tasks/ner/task.py", *MORE),
+    "shared helper of tasks": ("tasks/common/sources.py", *MORE),
+    "method": ("suite/methods/lora.py", *MORE),
+    "helper of the method": ("suite/methods/_efficient_tuning.py", *MORE),
+}
+
+
+@pytest.mark.parametrize(
+    ("digest", "unchanged_by", "changed_by"),
+    [
+        ('digest_costs("vanilla", (), "tensorflow")', UNCHANGED_BY, CHANGED_BY),
+        (
+            'digest_training("ner", ["lora"], (), "tensorflow")',
+            TRAINING_UNCHANGED_BY,
+            TRAINING_CHANGED_BY,
+        ),
+    ],
+    ids=("costs", "training"),
+)
+def test_a_digest_follows_the_code_of_a_plug_in_and_of_its_imports(
+    tmp_path, digest, unchanged_by, changed_by
+):
     """A process edits a copy of the checkout, one edit at a time."""
-    for folder in ("suite", "baselines"):
+    for folder in ("suite", "baselines", "tasks"):
         shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("*.pyc"))
-    edits = json.dumps({**UNCHANGED_BY, **CHANGED_BY})
-    command = [sys.executable, "-c", EDIT_AND_DIGEST, edits]
+    edits = json.dumps({**unchanged_by, **changed_by})
+    command = [sys.executable, "-c", EDIT_AND_DIGEST.replace("DIGEST", digest), edits]
     result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
     digests = json.loads(result.stdout)
     before = digests["nothing"]
-    assert [name for name in UNCHANGED_BY if digests[name] != before] == []
-    assert [name for name in CHANGED_BY if digests[name] == before] == []
-    assert len({digests[name] for name in CHANGED_BY}) == len(CHANGED_BY)
+    assert [name for name in unchanged_by if digests[name] != before] == []
+    assert [name for name in changed_by if digests[name] == before] == []
+    assert len({digests[name] for name in changed_by}) == len(changed_by)
 
 
 def test_the_cost_digest_of_a_plugin_covers_its_helpers_and_not_its_place(tmp_path):

@@ -1,0 +1,137 @@
+"""Hybrids: a pattern of mixers, such as three layers of a recurrence to one of attention.
+
+Qwen team 2025, "Qwen3-Next: Towards Ultimate Training & Inference Efficiency"; Lieber et al. 2024,
+"Jamba: A Hybrid Transformer-Mamba Language Model".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import Any, ClassVar
+
+from baselines.layers.mixer import STACKS, Mixer, layer_request
+from baselines.layers.pattern import Part, Pattern, feedforward_width
+from suite.api import Architecture, BuildRequest, Form, Inputs
+from suite.api.options import Options
+
+DEFAULT_PATTERN = "gated_deltanet,attention"
+
+
+def _find_mixers() -> dict[str, Mixer]:
+    """Return the mixers of the files in `layers/mixers`, by the names of the files."""
+    files = sorted(Path(__file__).parent.glob("layers/mixers/[!_]*.py"))
+    return {
+        name: import_module(f"baselines.layers.mixers.{name}").MIXER
+        for name in (file.stem for file in files)
+    }
+
+
+class Hybrid(Architecture):
+    """Layers of x + Mixer(RMSNorm(x)) and x + SwiGLU(RMSNorm(x)) with a pattern of mixers.
+
+    `pattern` names the mixers of consecutive layers, separated by commas: attention,
+    gated_deltanet, mamba2, linear_attention, convolution or lstm. The pattern is repeated over the
+    layers. Other options are those of a mixer, whose name comes first: `attention_window` is the
+    `window` of attention. Only attention has positions, which are rotary or none.
+
+    SwiGLU is as wide as gives each layer the parameters of a Transformer layer. The encoder's
+    layers of Gated DeltaNet and Mamba-2 read the sequence from its start and from its end in turn,
+    an LSTM from both. In the encoder-decoder form, attention to the encoder's output follows each
+    mixer of the decoder.
+
+    Another mixer takes a subclass, whose `mixers` has it beside those of this class.
+    """
+
+    version = 1
+    title = "Hybrid"
+    paper = "Qwen team 2025, Qwen3-Next; Lieber et al. 2024, Jamba"
+    forms = frozenset(Form)
+    inputs = frozenset(Inputs)
+    claimed_time = "n^2"
+    claimed_memory = "n"
+    mixers: ClassVar[Mapping[str, Mixer]] = _find_mixers()
+
+    def __init__(self) -> None:
+        """Give the options of each mixer its name as a prefix."""
+        of_mixers = {
+            f"{key}_{name}": default
+            for key, mixer in self.mixers.items()
+            for name, default in mixer.options.items()
+        }
+        self.options = {"pattern": DEFAULT_PATTERN, **of_mixers}
+
+    def unsupported_reason(self, request: BuildRequest) -> str | None:
+        """Return why the pattern or an option of a mixer is invalid, or None."""
+        text = f"pattern={request.options['pattern']}"
+        names, num_layers = _names(request), request.model_size.num_layers
+        known = ", ".join(self.mixers)
+        if not names:
+            return f"needs a pattern of at least one mixer; received: {text}. Name some of {known}"
+        for name in names:
+            if name not in self.mixers:
+                return f"has no mixer '{name}'; received: {text}. Choose from {known}"
+        if len(names) > num_layers:
+            return (
+                f"needs a layer for each mixer of its pattern; received: {text}, which names "
+                f"{len(names)}, and num_layers={num_layers}. Shorten it or use a larger model size"
+            )
+        for key in self.mixers.keys() - set(names):
+            for name, default in self.mixers[key].options.items():
+                if (value := request.options[f"{key}_{name}"]) != default:
+                    return (
+                        f"takes options only of the mixers in its pattern; received: {text}, "
+                        f"{key}_{name}={value}. Add {key} to the pattern or leave the option out"
+                    )
+        return next(filter(None, (self._problem(request, name) for name in names)), None)
+
+    def missing_parts(self, request: BuildRequest) -> tuple[str, ...]:
+        """Return that no heads can be removed if no attention has any."""
+        return self._pattern(request).missing_parts(request)
+
+    def mixing_operations(self, request: BuildRequest) -> float:
+        """Return the sum of the operations of all layers."""
+        return self._pattern(request).mixing_operations(request)
+
+    def state_bytes(self, request: BuildRequest, max_length: int, value_bytes: int = 4) -> int:
+        """Return the sum of the bytes of all layers."""
+        return self._pattern(request).state_bytes(request, max_length, value_bytes)
+
+    def assemble(self, request: BuildRequest) -> Any:
+        """Build the requested form."""
+        return self._pattern(request).build(request)
+
+    def _options(self, request: BuildRequest, key: str) -> Options:
+        """Return the options of a mixer without their prefix."""
+        return {name: request.options[f"{key}_{name}"] for name in self.mixers[key].options}
+
+    def _problem(self, request: BuildRequest, key: str) -> str | None:
+        """Return why a mixer cannot be built with its options, or None."""
+        mixer, options = self.mixers[key], self._options(request, key)
+        for causal in STACKS[request.form]:
+            own = layer_request(request, causal, options)
+            if problem := mixer.problem(own):
+                return f"has a mixer '{key}' that {problem}"
+            if feedforward_width(mixer, own) < 1:
+                size = request.model_size
+                return (
+                    f"needs a feed-forward network whose parameters make up for the mixer '{key}'; "
+                    f"received: width={size.width}, feedforward_width={size.feedforward_width}. "
+                    "Use a wider feed-forward network"
+                )
+        return None
+
+    def _pattern(self, request: BuildRequest) -> Pattern:
+        """Return the mixers with their options."""
+        return Pattern(
+            [Part(self.mixers[key], self._options(request, key)) for key in _names(request)]
+        )
+
+
+def _names(request: BuildRequest) -> list[str]:
+    """Return the mixers that the pattern names."""
+    return [name.strip() for name in request.options["pattern"].split(",") if name.strip()]
+
+
+ARCHITECTURE = Hybrid()

@@ -1,0 +1,71 @@
+"""The declaration of a mixer of positions, of which patterns of layers consist.
+
+At the top of a mixer's file, import the standard library and `suite.api` only.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import replace
+from typing import Any
+
+from suite.api import BuildRequest, Form
+from suite.api.options import Options
+
+STACKS = {
+    Form.ENCODER: (False,),
+    Form.DECODER: (True,),
+    Form.ENCODER_DECODER: (False, True),
+}
+"""Whether each stack of a form is causal."""
+
+
+class Mixer(ABC):
+    """A layer that mixes positions: its options, its sizes and costs, and the layer itself.
+
+    A mixer gets the request of `layer_request`: one layer of a causal decoder or of an encoder,
+    with the mixer's own options. All figures are those of this layer.
+    """
+
+    options: Options = {}
+    """The options and their defaults."""
+    has_heads: bool = False
+    """Whether heads can be removed."""
+    has_direction: bool = False
+    """Whether the layer of an encoder reads the sequence from one end, so that layers alternate."""
+    carries_state: bool = False
+    """Whether the decoding state can be carried from one batch to the next."""
+
+    def problem(self, request: BuildRequest) -> str | None:
+        """Return why an option is invalid, or None. The reason continues "a mixer that …"."""
+        return None
+
+    @abstractmethod
+    def count_weights(self, request: BuildRequest) -> int:
+        """Return the number of weights, with or without biases: parity allows a tenth."""
+
+    @abstractmethod
+    def operations(self, request: BuildRequest) -> float:
+        """Return the operations that mix positions: see `Architecture.mixing_operations`."""
+
+    @abstractmethod
+    def state_bytes(self, request: BuildRequest, max_length: int, value_bytes: int) -> int:
+        """Return the bytes of the decoding state: see `Architecture.state_bytes`."""
+
+    @abstractmethod
+    def layer(self, request: BuildRequest, backward: bool) -> Any:
+        """Return the layer; with `backward`, it reads the sequence from its end.
+
+        The layer has `call(hidden_states, padding_mask=None)`. In a decoder, it also has
+        `init_state(batch_size, max_length)` and `decode_step(hidden_states, state, position)`.
+        """
+
+
+def layer_request(request: BuildRequest, causal: bool, options: Options) -> BuildRequest:
+    """Return the request of one layer of a decoder, or of an encoder, with a mixer's options."""
+    return replace(
+        request,
+        form=Form.DECODER if causal else Form.ENCODER,
+        model_size=replace(request.model_size, num_layers=1),
+        options=options,
+    )

@@ -1,0 +1,87 @@
+"""The mixer of Mamba-2: a selective state space with one decay per head and position.
+
+Dao and Gu 2024, "Transformers are SSMs: Generalized Models and Efficient Algorithms Through
+Structured State Space Duality".
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from baselines.layers.flops import CHUNK_LENGTH
+from baselines.layers.mixer import Mixer
+from baselines.layers.state_sizes import FLOAT32_BYTES
+from suite.api import BuildRequest
+
+
+class StateSpace(Mixer):
+    """The state space of Mamba-2 with its convolution, gates and norm.
+
+    It expands the width by `expansion` (the paper's 2) into equal heads of at most `head_size`
+    channels. `state_size` is the number of values in a channel's state; the default 0 selects a
+    quarter of the width. `kernel_size` is that of the convolution.
+    """
+
+    options = {"expansion": 2, "head_size": 64, "state_size": 0, "kernel_size": 4}
+    has_direction = True
+    carries_state = True
+
+    def problem(self, request: BuildRequest) -> str | None:
+        """Return why an option is invalid, or None."""
+        options = request.options
+        if options["expansion"] < 1 or options["kernel_size"] < 1 or options["head_size"] < 1:
+            return f"needs sizes of at least 1; received: {dict(options)}"
+        if options["state_size"] < 0:
+            return f"needs a state of at least 0 numbers; received: {options['state_size']}"
+        return None
+
+    def count_weights(self, request: BuildRequest) -> int:
+        """Return the numbers in the kernels of both projections."""
+        inner, state = _inner_width(request), _state_size(request)
+        units = 3 * inner + 2 * state + inner // _head_size(request)
+        return request.model_size.width * units
+
+    def operations(self, request: BuildRequest) -> float:
+        """Return the operations of convolution and scan: states, and comparisons in chunks."""
+        length = request.sequence_length
+        inner, state = _inner_width(request), _state_size(request)
+        chunk = min(CHUNK_LENGTH, length)
+        convolution = 2.0 * request.options["kernel_size"] * (inner + 2 * state) * length
+        states = 4.0 * state * inner * length
+        comparisons = 2.0 * (state + inner) * length * (chunk + 1) / 2
+        return float(convolution + states + comparisons)
+
+    def state_bytes(self, request: BuildRequest, max_length: int, value_bytes: int) -> int:
+        """Return the bytes of the states, in float32, and of the convolution's inputs."""
+        inner, state = _inner_width(request), _state_size(request)
+        inputs = (int(request.options["kernel_size"]) - 1) * (inner + 2 * state) * value_bytes
+        return inputs + state * inner * FLOAT32_BYTES
+
+    def layer(self, request: BuildRequest, backward: bool) -> Any:
+        """Return the mixer."""
+        from baselines.layers.state_space import StateSpaceMixer
+
+        head_size = _head_size(request)
+        return StateSpaceMixer(
+            _inner_width(request) // head_size,
+            head_size,
+            _state_size(request),
+            kernel_size=request.options["kernel_size"],
+            backward=backward,
+        )
+
+
+def _inner_width(request: BuildRequest) -> int:
+    return int(request.options["expansion"]) * request.model_size.width
+
+
+def _head_size(request: BuildRequest) -> int:
+    inner, largest = _inner_width(request), int(request.options["head_size"])
+    return next(size for size in range(min(largest, inner), 0, -1) if inner % size == 0)
+
+
+def _state_size(request: BuildRequest) -> int:
+    return int(request.options["state_size"]) or max(1, request.model_size.width // 4)
+
+
+MIXER = StateSpace()

@@ -1,0 +1,119 @@
+"""Patterns of layers: the mixers of a model's layers, repeated from the first to the last layer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from baselines.layers.block import Block
+from baselines.layers.flops import over_stacks
+from baselines.layers.mixer import STACKS, Mixer, layer_request
+from baselines.layers.state_sizes import source_bytes
+from suite.api import BuildRequest, Form
+from suite.api.options import Options
+
+PRENORM = Block(
+    "none",
+    norm="rms",
+    norm_placement="before",
+    feedforward="gated",
+    epsilon=1e-6,
+    scaled_embeddings=False,
+    use_bias=False,
+)
+"""Layers of x + Mixer(RMSNorm(x)) and x + SwiGLU(RMSNorm(x)), without positions."""
+
+
+class Part(NamedTuple):
+    """A mixer of a pattern, with its options."""
+
+    mixer: Mixer
+    options: Options
+
+
+@dataclass(frozen=True)
+class Pattern:
+    """The mixers of consecutive layers, and what all layers have in common.
+
+    SwiGLU is as wide as gives each layer the parameters of a Transformer layer. In an encoder,
+    layers that read in one direction read from the start and from the end in turn. Attention to an
+    encoder's output follows each mixer of the decoder.
+    """
+
+    parts: Sequence[Part]
+    block: Block = PRENORM
+
+    def layers(self, request: BuildRequest, causal: bool) -> list[tuple[Mixer, BuildRequest]]:
+        """Return the mixer and the request of each layer of a stack."""
+        requests = [layer_request(request, causal, part.options) for part in self.parts]
+        numbers = [index % len(self.parts) for index in range(request.model_size.num_layers)]
+        return [(self.parts[number].mixer, requests[number]) for number in numbers]
+
+    def mixing_operations(self, request: BuildRequest) -> float:
+        """Return the operations of all layers."""
+
+        def of_stack(causal: bool) -> float:
+            return sum(mixer.operations(own) for mixer, own in self.layers(request, causal))
+
+        return over_stacks(request, of_stack)
+
+    def state_bytes(self, request: BuildRequest, max_length: int, value_bytes: int) -> int:
+        """Return the bytes of the decoding states of all layers."""
+        layers = self.layers(request, causal=True)
+        states = [mixer.state_bytes(own, max_length, value_bytes) for mixer, own in layers]
+        return sum(states) + source_bytes(request, value_bytes)
+
+    def missing_parts(self, request: BuildRequest) -> tuple[str, ...]:
+        """Return that no heads can be removed if no attention has any."""
+        crosses = request.form is Form.ENCODER_DECODER
+        has_heads = crosses or any(part.mixer.has_heads for part in self.parts)
+        return () if has_heads else ("heads",)
+
+    def build(self, request: BuildRequest) -> Any:
+        """Return the requested form."""
+        from baselines.layers.backbone import Backbone
+        from baselines.layers.transformer import make_embedding
+        from baselines.layers.transformer_layer import TransformerStack
+
+        block, parts = self.block, {}
+        for causal in STACKS[request.form]:
+            name = "decoder" if causal else "encoder"
+            layers = self._make_layers(request, causal)
+            parts[name] = TransformerStack(layers, block.epsilon, block.norm)
+            parts[f"{name}_embedding"] = make_embedding(request, block)
+        carries_state = all(part.mixer.carries_state for part in self.parts)
+        return Backbone(**parts, carries_state=carries_state)
+
+    def _make_layers(self, request: BuildRequest, causal: bool) -> list[Any]:
+        from baselines.layers.full_attention import FullAttention
+        from baselines.layers.transformer_layer import TransformerLayer
+
+        block, made, num_directed = self.block, [], 0
+        crosses = causal and request.form is Form.ENCODER_DECODER
+        for mixer, own in self.layers(request, causal):
+            backward = mixer.has_direction and not causal and num_directed % 2 == 1
+            num_directed += mixer.has_direction
+            cross = None
+            if crosses:
+                cross = FullAttention(own.model_size.num_heads, use_bias=block.use_bias)
+            made.append(
+                TransformerLayer(
+                    mixer.layer(own, backward),
+                    max(1, feedforward_width(mixer, own)),
+                    feedforward_type=block.feedforward,
+                    dropout=request.dropout,
+                    norm=block.norm,
+                    norm_placement=block.norm_placement,
+                    epsilon=block.epsilon,
+                    cross_attention=cross,
+                )
+            )
+        return made
+
+
+def feedforward_width(mixer: Mixer, request: BuildRequest) -> int:
+    """Return the width of SwiGLU that gives a layer the parameters of a Transformer layer."""
+    size = request.model_size
+    transformer = size.width * (4 * size.width + 2 * size.feedforward_width)
+    return round((transformer - mixer.count_weights(request)) / (3 * size.width))

@@ -1,0 +1,176 @@
+"""Patterns of mixers: each decodes in steps, has the parameters of a Transformer, and sums up."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from baselines.hybrid import Hybrid
+from suite.api import Form, Inputs, Unsupported
+from suite.matrix.model_sizes import MODEL_SIZES
+from suite.worker.conformance.decoding import (
+    decoding_in_steps_equals_the_full_pass,
+    no_look_ahead,
+    order_matters,
+    the_state_has_its_declared_size,
+)
+from suite.worker.conformance.gradients import BACKEND
+from suite.worker.conformance.parity import parity_with_vanilla
+from suite.worker.conformance.passes import gradients_reach_every_weight, padding_does_not_leak
+from suite.worker.conformance.subjects import SIZE, Subject, request_for
+from tests.architectures import ARCHITECTURES, assert_passes, slow_unless
+
+MIXERS = sorted(Hybrid.mixers)
+OF_DECODERS = (
+    no_look_ahead,
+    decoding_in_steps_equals_the_full_pass,
+    the_state_has_its_declared_size,
+    gradients_reach_every_weight,
+    order_matters,
+)
+TINY = MODEL_SIZES["tiny"]
+
+
+def hybrid(pattern: str, **options: object) -> Hybrid:
+    """Return the architecture with other default options."""
+    architecture = Hybrid()
+    architecture.options = {**architecture.options, "pattern": pattern, **options}
+    return architecture
+
+
+def subject_with(pattern: str, form: Form = Form.DECODER, **options: object) -> Subject:
+    architecture = hybrid(pattern, **options)
+    return Subject(architecture, request_for(architecture, Inputs.TOKEN_IDS, form=form))
+
+
+def request_with(pattern: str, form: Form = Form.DECODER, **changes: object):
+    architecture = hybrid(pattern)
+    return architecture, request_for(architecture, Inputs.TOKEN_IDS, form=form, **changes)
+
+
+@pytest.mark.parametrize("mixer", [name for name in MIXERS if name != "gated_deltanet"])
+def test_a_decoder_with_any_mixer_passes_the_checks(mixer):
+    """The kit checks the default pattern, which has Gated DeltaNet."""
+    subject = subject_with(f"{mixer},attention")
+    for check in OF_DECODERS:
+        assert_passes(check, subject)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"attention_positions": "none"},
+        {"attention_window": 5},
+        {"attention_window": 5, "attention_key_value_heads": 1, "attention_rotary_base": 500.0},
+        {"gated_deltanet_negative_eigenvalues": True, "gated_deltanet_kernel_size": 2},
+    ],
+    ids=str,
+)
+def test_a_decoder_with_options_of_its_mixers_decodes_in_steps(options):
+    subject = subject_with("gated_deltanet,attention", **options)
+    assert_passes(decoding_in_steps_equals_the_full_pass, subject)
+    assert_passes(the_state_has_its_declared_size, subject)
+
+
+@pytest.mark.parametrize("mixer", [slow_unless(name == "mamba2", name) for name in MIXERS])
+def test_padding_changes_nothing_in_an_encoder_with_any_mixer(mixer):
+    assert_passes(padding_does_not_leak, subject_with(f"{mixer},lstm", Form.ENCODER))
+
+
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="counts are the same on every backend")
+@pytest.mark.parametrize("form", [Form.ENCODER, Form.DECODER])
+@pytest.mark.parametrize("mixer", MIXERS)
+def test_a_pattern_of_any_mixer_has_the_parameters_of_vanilla(mixer, form):
+    assert_passes(parity_with_vanilla, hybrid(mixer), form, TINY)
+
+
+@pytest.mark.parametrize(("pattern", "name"), [("attention", "llama"), ("gated_deltanet",) * 2])
+def test_a_pattern_of_one_mixer_is_its_architecture(pattern, name):
+    ours, theirs = (
+        Subject(
+            one, request_for(one, Inputs.TOKEN_IDS, form=Form.DECODER, options=dict(one.options))
+        )
+        for one in (hybrid(pattern), ARCHITECTURES[name])
+    )
+    np.testing.assert_array_equal(ours.decode(ours.values(2)), theirs.decode(ours.values(2)))
+
+
+@pytest.mark.parametrize("form", sorted(Form))
+def test_costs_are_sums_over_the_layers(form):
+    """Six layers have four of the first mixer and two of the second."""
+    six, ones = replace(SIZE, num_layers=6), {}
+    for pattern in ("lstm,lstm,attention", "lstm", "attention"):
+        architecture, request = request_with(pattern, form, model_size=six)
+        ones[pattern] = np.array(
+            [architecture.mixing_operations(request), architecture.state_bytes(request, 50)]
+        )
+    mixed, lstm, attention = ones.values()
+    np.testing.assert_allclose(mixed, lstm * 4 / 6 + attention * 2 / 6)
+
+
+def test_a_pattern_is_repeated_and_cut_at_the_last_layer():
+    architecture, request = request_with("mamba2, lstm", model_size=replace(SIZE, num_layers=5))
+    stack = architecture.build(request).decoder
+    kinds = [type(layer.attention).__name__ for layer in stack.layers]
+    assert kinds == ["StateSpaceMixer", "LongShortTermMemory"] * 2 + ["StateSpaceMixer"]
+
+
+def test_the_layers_of_an_encoder_that_have_a_direction_alternate():
+    size = replace(SIZE, num_layers=6)
+    architecture, request = request_with("mamba2,attention", Form.ENCODER, model_size=size)
+    layers = architecture.build(request).encoder.layers
+    assert [layer.attention.backward for layer in layers[::2]] == [False, True, False]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "carries", "missing"),
+    [
+        ("gated_deltanet,attention", False, ()),
+        ("gated_deltanet,lstm", True, ("heads",)),
+        ("mamba2,convolution", False, ("heads",)),
+    ],
+)
+def test_a_pattern_declares_what_all_its_mixers_allow(pattern, carries, missing):
+    architecture, request = request_with(pattern)
+    assert architecture.build(request).carries_state is carries
+    assert architecture.missing_parts(request) == missing
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"pattern": ""}, "pattern of at least one mixer; received: pattern=. Name some of att"),
+        ({"pattern": " , "}, "pattern of at least one mixer"),
+        ({"pattern": "mamba,lstm"}, "no mixer 'mamba'; received: pattern=mamba,lstm. Choose from"),
+        ({"pattern": "lstm,lstm,lstm"}, "which names 3, and num_layers=2. Shorten it or use a"),
+        (
+            {"pattern": "lstm", "attention_window": 8},
+            "of the mixers in its pattern; received: pattern=lstm, attention_window=8. Add att",
+        ),
+        ({"attention_window": 0}, "mixer 'attention' that needs a window .* received: window=0"),
+        ({"attention_positions": "alibi"}, "rotary or none; received: alibi. Choose one"),
+        ({"attention_rotary_base": 1.0}, "rotary_base greater than 1; received: 1.0. Use 10000"),
+        ({"attention_key_value_heads": 3}, "num_heads=2, key_value_heads=3. Use a divisor"),
+        ({"gated_deltanet_kernel_size": 0}, "mixer 'gated_deltanet' that needs sizes of at least"),
+        ({"pattern": "convolution", "convolution_kernel_size": 4}, "odd .* received: 4. Use 15"),
+    ],
+)
+def test_a_bad_pattern_is_refused_before_anything_is_built(options, message):
+    architecture = Hybrid()
+    request = request_for(
+        architecture, Inputs.TOKEN_IDS, options={**architecture.options, **options}
+    )
+    with pytest.raises(Unsupported, match=message) as caught:
+        architecture.build(request)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_mixer_without_room_for_a_feed_forward_network_is_refused():
+    size = replace(SIZE, feedforward_width=2 * SIZE.width)
+    architecture, request = request_with("lstm", model_size=size)
+    with pytest.raises(Unsupported, match=r"make up for the mixer 'lstm'; .*feedforward_width=32"):
+        architecture.build(request)
+    encoder = replace(request, form=Form.ENCODER)
+    assert architecture.unsupported_reason(encoder) is None

@@ -1,0 +1,96 @@
+"""Decays, means over positions and their sums are float32 under every dtype policy."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from baselines.layers.backbone import Backbone
+from baselines.layers.gated_delta_mixer import GatedDeltaMixer
+from baselines.layers.lightweight_convolution import LightweightConvolution
+from baselines.layers.linear_attention import LinearAttention
+from baselines.layers.random_feature_attention import RandomFeatureAttention
+from baselines.layers.state_space import StateSpaceMixer
+from tasks.common.heads import ExampleHead
+
+POLICIES = ["mixed_bfloat16", "mixed_float16", "bfloat16", "float16"]
+HALVES = ["bfloat16", "float16"]
+WIDTH = 32
+MIXERS = {
+    "state_space": lambda dtype: StateSpaceMixer(4, 8, 8, dtype=dtype),
+    "delta": lambda dtype: GatedDeltaMixer(2, 4, 8, 8, dtype=dtype),
+    "convolution": lambda dtype: LightweightConvolution(4, 7, dtype=dtype),
+    "performer": lambda dtype: RandomFeatureAttention(4, features=16, dtype=dtype),
+}
+WEIGHTS = [
+    ("state_space", "log_rates"),
+    ("state_space", "step_bias"),
+    ("state_space", "skip_gamma"),
+    ("delta", "log_rates"),
+    ("delta", "step_bias"),
+    ("convolution", "kernel"),
+    ("performer", "rows"),
+]
+
+
+def wide(tensor):
+    return ops.convert_to_numpy(ops.cast(tensor, "float32"))
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize(("name", "weight"), WEIGHTS)
+def test_a_small_change_of_a_decay_is_kept_and_read(name, weight, policy):
+    """The change, 3/1000 of the weight, is less than the rounding of bfloat16."""
+    keras.utils.set_random_seed(0)
+    layer = MIXERS[name](policy)
+    states = np.random.default_rng(0).normal(size=(1, 256, WIDTH)).astype("float32")
+    layer(states)
+    own = getattr(layer, weight)
+    assert keras.backend.standardize_dtype(own.dtype) == "float32"
+    start = np.asarray(ops.convert_to_numpy(own))
+    start = np.sign(start) * np.maximum(np.abs(start), 1.0)  # a number that bfloat16 can hold
+    start = wide(ops.cast(start, "bfloat16"))
+    own.assign(start)
+    first = wide(layer(states))
+    own.assign(start * 1.003)
+    assert np.abs(wide(layer(states)) - first).max() > 0
+
+
+@pytest.mark.parametrize("dtype", HALVES)
+@pytest.mark.parametrize("length", [1_000, 16_384])
+def test_the_mean_over_positions_is_summed_in_float32(length, dtype):
+    """The sum is beyond the largest number of float16, and the count beyond bfloat16's integers."""
+    states = ops.full((1, length, 2), 8.0, dtype)
+    mask = np.ones((1, length), bool)
+    for given in (ops.convert_to_tensor(mask), None):
+        np.testing.assert_array_equal(wide(Backbone().summarize(states, given)), 8.0)
+    mask[:, length // 2 :] = False
+    half = Backbone().summarize(states, ops.convert_to_tensor(mask))
+    np.testing.assert_array_equal(wide(half), 8.0)
+    nothing = Backbone().summarize(states, ops.zeros((1, length), "bool"))
+    np.testing.assert_array_equal(wide(nothing), 0.0)
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_the_head_of_an_example_sums_positions_in_float32(policy):
+    head = ExampleHead(1, dtype=policy)
+    states = ops.full((1, 16_384, 2), 8.0, head.compute_dtype)
+    features = {"padding_mask": ops.ones((1, 16_384), "bool")}
+    head(states, features)
+    head.scores.set_weights([np.ones((2, 1)), np.zeros(1)])
+    np.testing.assert_array_equal(wide(head(states, features)), 16.0)
+
+
+@pytest.mark.parametrize("make", [LinearAttention, RandomFeatureAttention])
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize("dtype", HALVES)
+def test_linear_attention_sums_keys_in_float32(make, causal, dtype):
+    """All values are equal, so each output equals them, at any length."""
+    layer = make(1, causal, dtype=dtype)
+    states = ops.full((1, 16_384, 4), 8.0, dtype)
+    layer(states)
+    for projection in (layer.value, layer.output_projection):
+        projection.set_weights([np.eye(4), np.zeros(4)])
+    np.testing.assert_array_equal(wide(layer(states)), 8.0)

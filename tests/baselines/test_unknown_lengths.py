@@ -1,0 +1,150 @@
+"""Layers train on inputs of unknown length, where their mathematics allows it."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from suite.api import BuildRequest, Form, Inputs
+from suite.worker.conformance.gradients import BACKEND
+from suite.worker.conformance.subjects import SIZE
+from tests.architectures import ARCHITECTURES, slow_on_jax_unless, slow_unless
+from tests.layers import layer_of, mixers
+
+WIDTH = SIZE.width
+LENGTHS = (21, 34, 1, 8)
+"""Below and above windows, chunks and segments, and whole numbers of them."""
+MIXERS = mixers()
+EMBEDDED = [name for name, part in ARCHITECTURES.items() if Inputs.EMBEDDINGS in part.inputs]
+CASES = [(name, form) for name in EMBEDDED for form in sorted(ARCHITECTURES[name].forms)]
+
+
+def fixed_length_reason(name: str, form: Form = Form.ENCODER) -> str | None:
+    architecture = ARCHITECTURES[name]
+    own = {**architecture.options}
+    return architecture.fixed_length_reason(BuildRequest(form, Inputs.EMBEDDINGS, SIZE, 40, own))
+
+
+def batch_of(length: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).normal(size=(2, length, WIDTH)).astype("float32")
+
+
+def weights_after_steps(make, *, run_eagerly: bool) -> list[np.ndarray]:
+    """Return the weights after one step at each length, in graphs of unknown length or eagerly."""
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential([keras.Input((None, WIDTH)), make(), keras.layers.Dense(1)])
+    model.compile("sgd", "mse", run_eagerly=run_eagerly, jit_compile=False)
+    for length in LENGTHS:
+        # Both graphs of `fit` and `predict` have unknown lengths once they saw two lengths.
+        states = batch_of(length)
+        model.train_on_batch(states, np.ones((2, model(states).shape[1], 1), "float32"))
+    return model.get_weights()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [slow_on_jax_unless(name in ("FullAttention", "StateSpaceMixer"), name) for name in MIXERS],
+)
+def test_a_mixer_trains_as_it_does_with_known_lengths(name):
+    compiled, eager = (
+        weights_after_steps(MIXERS[name], run_eagerly=run_eagerly) for run_eagerly in (False, True)
+    )
+    for one, other in zip(compiled, eager, strict=True):
+        np.testing.assert_allclose(one, other, atol=2e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "form"),
+    [
+        slow_on_jax_unless(name in ("llama", "mamba2"), name, form)
+        for name, form in CASES
+        if form is not Form.ENCODER_DECODER
+    ],
+)
+def test_an_architecture_trains_or_says_before_that_it_needs_a_length(name, form):
+    def make(**changes):
+        return layer_of(name, form=form, **changes)
+
+    if fixed_length_reason(name):
+        with pytest.raises(ValueError, match="Received: inputs of unknown length"):
+            weights_after_steps(make, run_eagerly=False)
+        changes = {"max_length": 34}
+    else:
+        changes = {}
+    compiled, eager = (
+        weights_after_steps(lambda: make(**changes), run_eagerly=run_eagerly)
+        for run_eagerly in (False, True)
+    )
+    # LSH draws new rotations in each step of training, from seeds of another order.
+    tolerance = 1.0 if name == "reformer" else 2e-5
+    for one, other in zip(compiled, eager, strict=True):
+        np.testing.assert_allclose(one, other, atol=tolerance)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        slow_unless(name in ("vanilla", "transformer_xl"), name)
+        for name, form in CASES
+        if form is Form.ENCODER_DECODER and not fixed_length_reason(name)
+    ],
+)
+def test_an_encoder_decoder_takes_unknown_lengths(name):
+    keras.utils.set_random_seed(0)
+    layer = layer_of(name, form=Form.ENCODER_DECODER)
+    given = [keras.Input((None, WIDTH)) for _ in range(2)]
+    model = keras.Model(given, layer(*given))
+    assert model.output_shape == (None, None, WIDTH)
+    for lengths in ((21, 5), (34, 8), (1, 3)):
+        source, target = batch_of(lengths[0]), batch_of(lengths[1], seed=1)
+        found = model.predict([source, target], verbose=0)
+        expected = ops.convert_to_numpy(layer(source, target))
+        np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("max_length", [None, 40])
+@pytest.mark.parametrize(
+    "name", [slow_unless(name in ("llama", "linear_attention"), name) for name in EMBEDDED]
+)
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="the other backends know all lengths")
+def test_a_data_set_of_padded_batches_trains(name, max_length):
+    import tensorflow as tf
+
+    if max_length is None and fixed_length_reason(name):
+        pytest.skip("the architecture has no positions beyond max_length")
+    rows = [np.arange(1, length + 1) % 9 + 1 for length in (5, 21, 34, 2)]
+
+    def examples():
+        yield from ((row.astype("int32"), np.float32(len(row))) for row in rows)
+
+    spec = tf.TensorSpec((None,), "int32"), tf.TensorSpec((), "float32")
+    data = tf.data.Dataset.from_generator(examples, output_signature=spec).padded_batch(2)
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential(
+        [
+            keras.layers.Embedding(11, WIDTH, mask_zero=True),
+            layer_of(name, max_length=max_length),
+            keras.layers.GlobalAveragePooling1D(),
+            keras.layers.Dense(1),
+        ]
+    )
+    model.compile("adam", "mse")
+    losses = model.fit(data, epochs=2, shuffle=False, verbose=0).history["loss"]
+    assert np.isfinite(losses).all()
+
+
+def test_an_unknown_length_beyond_the_positions_is_an_error():
+    model = keras.Sequential([keras.Input((None, WIDTH)), layer_of("bert", max_length=8)])
+    model.predict(batch_of(8), verbose=0)
+    model.predict(batch_of(5), verbose=0)
+    with pytest.raises(Exception, match=r"The model has 8 positions|A position is not below 8"):
+        model.predict(batch_of(9), verbose=0)
+
+
+def test_the_shape_of_the_output_is_known_but_for_the_length():
+    for make in MIXERS.values():
+        states = keras.Input((None, WIDTH))
+        assert make()(states).shape == (None, None, WIDTH)
+    assert layer_of("vit", max_length=8)(keras.Input((None, 4))).shape == (None, None, WIDTH)

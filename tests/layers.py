@@ -1,0 +1,81 @@
+"""Small layers for tests: those of architectures, and one of each mixer of positions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+
+import baselines
+from baselines.layers.block_sparse_attention import BlockSparseAttention
+from baselines.layers.full_attention import FullAttention
+from baselines.layers.gated_delta_mixer import GatedDeltaMixer
+from baselines.layers.lightweight_convolution import LightweightConvolution
+from baselines.layers.linear_attention import LinearAttention
+from baselines.layers.long_short_term_memory import LongShortTermMemory
+from baselines.layers.lsh_attention import LshAttention
+from baselines.layers.projected_attention import LengthProjection, ProjectedAttention
+from baselines.layers.random_feature_attention import RandomFeatureAttention
+from baselines.layers.relative_attention import RelativeAttention
+from baselines.layers.reversible import ReversibleLayer, ReversibleStack
+from baselines.layers.sliding_window_attention import SlidingWindowAttention
+from baselines.layers.state_space import StateSpaceMixer
+from baselines.layers.transformer_layer import TransformerLayer, TransformerStack
+from suite.worker.conformance.subjects import SIZE, shorten
+from tests.architectures import ARCHITECTURES
+
+SIZES = {"num_layers": 1, "width": SIZE.width, "num_heads": SIZE.num_heads}
+NEEDED = {"hybrid": {"num_layers": 2, "mamba2_head_size": 64}}
+"""Arguments of layers whose pattern needs several layers, and takes no options of other mixers."""
+
+
+def layer_of(name: str, **changes: Any) -> Any:
+    """Return a small layer of an architecture, with plain arguments."""
+    architecture = ARCHITECTURES[name]
+    layer_class = getattr(baselines, type(architecture).__name__)
+    options = {**shorten(architecture.options), **NEEDED.get(name, {}), **changes}
+    return layer_class(**{**SIZES, "feedforward_width": 48, **options})
+
+
+def _lsh() -> LshAttention:
+    return LshAttention(2, 4, num_hashes=2, num_buckets=4)
+
+
+def _projected() -> ProjectedAttention:
+    return ProjectedAttention(2, LengthProjection(40, 4), LengthProjection(40, 4))
+
+
+_MIXERS: dict[str, Callable[..., Any]] = {
+    "FullAttention": lambda: FullAttention(2),
+    "FullAttention-window": lambda: FullAttention(2, causal=True, window=3, num_sinks=1),
+    "SlidingWindowAttention": lambda: SlidingWindowAttention(2, window=4, dilation=[1, 2]),
+    "BlockSparseAttention": lambda: BlockSparseAttention(2, block_size=2, num_random_blocks=1),
+    "ReversibleStack": lambda: ReversibleStack([ReversibleLayer(_lsh(), 24)]),
+    "RelativeAttention": lambda: RelativeAttention(2, True, 4, 2),
+    "RelativeAttention-whole": lambda: RelativeAttention(2, False, 40, 0),
+    "LinearAttention": lambda: LinearAttention(2),
+    "LinearAttention-causal": lambda: LinearAttention(2, causal=True, chunk_length=4),
+    "RandomFeatureAttention": lambda: RandomFeatureAttention(2, features=16),
+    "ProjectedAttention": _projected,
+    "LightweightConvolution": lambda: LightweightConvolution(2, kernel_size=5),
+    "LongShortTermMemory": lambda: LongShortTermMemory(SIZE.width),
+    "StateSpaceMixer": lambda: StateSpaceMixer(2, 8, 4, chunk_length=4),
+    "StateSpaceMixer-backward": lambda: StateSpaceMixer(2, 8, 4, backward=True),
+    "GatedDeltaMixer": lambda: GatedDeltaMixer(1, 2, 4, 8, chunk_length=4),
+    "TransformerLayer": lambda **given: TransformerLayer(FullAttention(2), 24, **given),
+    "TransformerStack": lambda: TransformerStack([TransformerLayer(FullAttention(2), 24)]),
+}
+
+
+def mixers() -> dict[str, Callable[..., Any]]:
+    """Return a function for each mixer of positions, which makes a small layer from a seed."""
+
+    def seeded(make: Callable[..., Any]) -> Callable[..., Any]:
+        def made(**given: Any) -> Any:
+            keras.utils.set_random_seed(3)
+            return make(**given)
+
+        return made
+
+    return {name: seeded(make) for name, make in _MIXERS.items()}

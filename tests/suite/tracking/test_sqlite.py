@@ -1,0 +1,151 @@
+"""SQLite: where the database lies, waits for locks, damage, and commits without the disk."""
+
+from __future__ import annotations
+
+import sqlite3
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+import sqlalchemy
+
+from suite.api.errors import TrackingError
+from suite.tracking import sqlite
+from suite.tracking.connection import connect, own_database
+from suite.tracking.sync import planned_deletion, sync
+from suite.tracking.uri import without_password
+from tests.conftest import BENCH, bench_environment
+from tests.suite.tracking.helpers import good_record, new_store, runs_of_kind
+
+OFF, FULL = 0, 2
+
+
+def synchronous(uri: str) -> int:
+    engine = sqlalchemy.create_engine(uri)
+    try:
+        with engine.connect() as connection:
+            return connection.exec_driver_sql("PRAGMA synchronous").scalar()
+    finally:
+        engine.dispose()
+
+
+def test_own_database_skips_disk_sync_and_a_users_database_does_not(store, tmp_path, monkeypatch):
+    connect(store)
+    users = f"sqlite:///{tmp_path / 'users.db'}"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", users)
+    connect(store)
+    assert synchronous(store.tracking_uri) == OFF
+    assert synchronous(users) == FULL
+    assert synchronous("sqlite://") == FULL  # in memory
+
+
+def test_own_database_is_recognized_under_another_path(store, tmp_path):
+    connect(store)
+    (tmp_path / "link.db").symlink_to(own_database(store))
+    assert synchronous(f"sqlite:///{tmp_path / 'link.db'}") == OFF
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "a?b",
+        "100%",
+        "a%20b",
+        "a%3Fb",
+        "a#b",
+        "a?b#c%d",
+        "two words",
+        "é 数",
+        "a@b:c",
+        "[x]*",
+        "a&b=c",
+    ],
+)
+def test_the_database_of_any_home_lies_inside_it(store, tmp_path, name):
+    folder = tmp_path / "folder"
+    home = new_store(folder / name / "home")
+    record = good_record(128)
+    home.write(record)
+    assert sync(home).written == 1
+    assert own_database(home).is_file()
+    assert [path.name for path in folder.iterdir()] == [name]
+    assert [path.name for path in (folder / name).iterdir()] == ["home"]
+    (run,) = runs_of_kind(home.tracking_uri, "cell")
+    (artifact,) = home.artifacts.rglob(f"{run.info.run_id}/**/record.json")
+    assert artifact.read_text() == record.to_json()
+    assert sync(home).written == 0
+    assert str(own_database(home).name) in without_password(home.tracking_uri)
+    with closing(sqlite3.connect(own_database(home))) as database:
+        database.execute("DELETE FROM tags WHERE key = 'lengthwise.writer'")
+        database.commit()
+    assert planned_deletion(home).num_runs == 3
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    with closing(sqlite3.connect(path, isolation_level=None)) as database:
+        database.execute("BEGIN EXCLUSIVE")
+        yield
+
+
+def test_a_locked_database_is_waited_for_and_said(store, monkeypatch):
+    store.write(good_record(128))
+    sync(store)
+    monkeypatch.setattr(sqlite, "USUAL_SECONDS", 0.1)
+    monkeypatch.setattr(sqlite, "LOCK_SECONDS", 0.3)
+    said: list[str] = []
+    start = time.monotonic()
+    with locked(own_database(store)), pytest.raises(TrackingError, match="has locked"):
+        sync(store, on_wait=said.append)
+    assert time.monotonic() - start < 5
+    (message,) = said
+    assert "mlflow.db: waiting up to" in message
+    assert sync(store, on_wait=pytest.fail).written == 0
+
+
+def test_sessions_of_mlflow_wait_at_most_ten_seconds(store):
+    connect(store)
+    engine = sqlalchemy.create_engine(store.tracking_uri)
+    with closing(engine.connect()) as connection:
+        connection.exec_driver_sql("PRAGMA busy_timeout = 20000;")
+        assert connection.exec_driver_sql("PRAGMA busy_timeout").scalar() == 10_000
+    engine.dispose()
+
+
+def damage_header(path: Path) -> None:
+    path.write_bytes(b"no database" * 1_000)
+
+
+def truncate(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: 40 * 4096])
+
+
+def make_newer(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("UPDATE alembic_version SET version_num = 'ffffffffffff'")
+        database.commit()
+
+
+@pytest.mark.parametrize("change", [damage_header, truncate, make_newer])
+def test_a_database_that_mlflow_cannot_use_is_rebuilt(store, change):
+    """Each command is a process of its own: MLflow keeps the connections of this one."""
+    store.write(good_record(128))
+    sync(store)
+    change(own_database(store))
+
+    def run(*command: str) -> subprocess.CompletedProcess[str]:
+        environment = bench_environment({"BENCH_HOME": str(store.home)})
+        return subprocess.run(
+            [str(BENCH), *command], env=environment, capture_output=True, text=True, timeout=60
+        )
+
+    said = run("sync")
+    assert said.returncode == 2 and "Run `bench rebuild --tracking`" in said.stderr
+    assert "mlflow db upgrade" not in said.stderr and "Traceback" not in said.stderr
+    rebuilt = run("rebuild", "--tracking", "--yes")
+    assert rebuilt.returncode == 0 and "1 runs written" in rebuilt.stdout, rebuilt.stderr
+    with closing(sqlite3.connect(own_database(store))) as database:
+        assert database.execute("SELECT COUNT(*) FROM runs").fetchone() == (3,)
