@@ -17,13 +17,13 @@ def read_documents(path: str) -> list[str]:
         DataError: the file cannot be read, is not in UTF-8, or is empty.
     """
     try:
-        text = Path(path).expanduser().read_text(encoding="utf-8").strip()
+        text = Path(path).expanduser().read_text(encoding="utf-8-sig").strip()
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else error.reason
         raise DataError(
             "Documents for pretraining are in a file in UTF-8", received=f"{path}: {reason}"
         ) from None
-    parts = BLANK_LINES.split(text) if BLANK_LINES.search(text) else text.splitlines()
+    parts = BLANK_LINES.split(text) if BLANK_LINES.search(text) else text.split("\n")
     documents = [" ".join(part.split()) for part in parts]
     if not text:
         raise DataError(

@@ -30,7 +30,10 @@ class FolderReader:
     def remarks(self, request: SourceRequest, options: Options) -> list[str]:
         """Return what is left out of a user's folder, in a sentence; nothing for other sources."""
         left_out = self._find_left_out(request, options)
-        return [f"{folder_of(request)}: left out {_describe(left_out)}"] if left_out else []
+        if not left_out:
+            return []
+        remark = f"{folder_of(request)}: left out {_describe(left_out)}"
+        return [remark.encode("utf-8", "replace").decode()]  # a name may be no UTF-8
 
     def count_left_out(self, request: SourceRequest, options: Options) -> dict[str, dict[str, int]]:
         """Return the fact `left_out`: the number of entries by kind; nothing if none is left out.

@@ -12,8 +12,7 @@ from suite.api import DataError
 from tasks.common.user_folders import find_split_paths, visible
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp")
-BITS_LOST = 8
-"""The lowest bits of a grey value of 16 bits, which a byte cannot hold."""
+WHITE_OF_16_BITS = 2**16 - 1
 
 
 def list_images(folder: Path) -> dict[str, list[tuple[Path, str]]]:
@@ -129,8 +128,9 @@ def _in_mode(image: Any, mode: str) -> Any:
     from PIL import Image
 
     if image.mode.startswith("I"):  # grey of 16 bits, which `convert` would cut at 255
-        bytes_ = np.asarray(image).astype(np.int64) >> BITS_LOST
-        image = Image.fromarray(bytes_.clip(0, 255).astype(np.uint8))
+        values = np.asarray(image).astype(np.int64).clip(0, WHITE_OF_16_BITS)
+        values[values == image.info.get("transparency")] = WHITE_OF_16_BITS
+        image = Image.fromarray((values >> 8).astype(np.uint8))
     if image.has_transparency_data:
         image = image.convert("RGBA")
         white = Image.new("RGBA", image.size, "white")

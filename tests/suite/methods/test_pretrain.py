@@ -107,11 +107,13 @@ def test_a_parent_has_as_much_time_as_its_steps_need():
     [
         ("a b\nc\n", ["a b", "c"]),
         ("\na\n b\n\n \nc\n", ["a b", "c"]),
+        ("\ufeffa\x85b\r\nc\x0cd\u2028e\r\n", ["a b", "c d e"]),
+        ("a\rb\r", ["a", "b"]),
     ],
 )
 def test_documents_are_lines_or_have_blank_lines_between_them(tmp_path, content, documents):
     path = tmp_path / "documents.txt"
-    path.write_text(content)
+    path.write_bytes(content.encode())
     assert read_documents(str(path)) == documents
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -78,6 +79,19 @@ def test_texts_without_a_known_ending_are_read(tmp_path, name):
     write_texts(tmp_path)
     (tmp_path / "train" / "pos" / name).write_text("one more")
     assert len(SENTIMENT.list_files(tmp_path, {})) == 49
+
+
+def test_names_that_are_no_utf_8_are_read_and_left_out(tmp_path):
+    write_texts(tmp_path)
+    for name in (b"caf\xe9.txt", b"caf\xe9.md"):
+        with open(os.fsencode(tmp_path / "train" / "pos") + b"/" + name, "w") as file:
+            file.write("one more")
+    os.mkdir(os.fsencode(tmp_path / "train") + b"/\xe9")
+    request = SourceRequest("files", str(tmp_path))
+    assert SENTIMENT.inspect(request, SENTIMENT.options)
+    assert len(SENTIMENT.list_files(tmp_path, {})) == 49
+    (remark,) = SENTIMENT.remarks(request, SENTIMENT.options)
+    assert "1 folder (?), 1 file (caf?.md)" in remark
 
 
 def test_a_hidden_table_is_no_split(tmp_path):

@@ -133,6 +133,8 @@ def test_grey_of_16_bits_is_scaled(tmp_path):
     expected = [[0, 0, 1], [128, 253, 255], [0, 0, 0]]
     for mode in ("RGB", "L"):
         assert read_image(path, 3, mode)[:, :, 0].tolist() == expected
+    save(path, Image.fromarray(np.full((3, 3), 500, np.uint16)), transparency=500)
+    assert (read_image(path, 3, "RGB") == 255).all()
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
