@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -18,6 +19,7 @@ from suite.publish.frozen import check_finals
 from suite.publish.inserted_figures import (
     RECORDS,
     ROWS,
+    FigureError,
     fill_page,
     frame_of_records,
     frame_of_rows,
@@ -29,6 +31,9 @@ from suite.publish.tree import check_tree
 from suite.records.collector import collector_paused
 from suite.records.published import read_published
 from suite.results import Records
+
+if TYPE_CHECKING:
+    import pandas
 
 README = "README.md"
 """The page of findings, whose figures come from the records."""
@@ -96,7 +101,14 @@ def _pages_with_figures(
         for path in (results / README, *guides)
         if path.exists()
     }
-    return {name: fill_page(text, frames) for name, text in texts.items() if has_figures(text)}
+    return {name: _filled(name, text, frames) for name, text in texts.items() if has_figures(text)}
+
+
+def _filled(name: str, text: str, frames: Mapping[str, pandas.DataFrame]) -> str:
+    try:
+        return fill_page(text, frames)
+    except FigureError as error:
+        raise FigureError(f"{_path(name)}: {error}") from None
 
 
 def _path(name: str) -> str:

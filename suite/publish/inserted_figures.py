@@ -41,10 +41,12 @@ from suite.records.schema import RecordSummary
 if TYPE_CHECKING:
     import pandas
 
-MARK = re.compile(r"<!-- (?P<kind>table|value) (?P<fields>.*?) -->.*?<!-- end -->", re.DOTALL)
-START = re.compile(r"<!-- (?:table|value) .*? -->")
+START = re.compile(r"(?P<start><!-- (?P<kind>table|value)(?P<fields>\s.*?)-->)", re.DOTALL)
+MARK = re.compile(START.pattern + ".*?<!-- end -->", re.DOTALL)
 FIELDS = frozenset({"of", "where", "rows", "columns", "value", "titles", "times", "format", "sort"})
 RECORDS, ROWS = "records", "rows"
+FORMAT = ".3g"
+NUMBER = re.compile("[0-9]{1,9}")
 NO_FIGURE = "–"
 LENGTH = "sequence_length"
 CELL = (
@@ -115,16 +117,52 @@ def _is_cost(column: str) -> bool:
 
 
 def _filled(found: re.Match[str], frames: Mapping[str, pandas.DataFrame]) -> str:
-    kind, written = found["kind"], found["fields"]
-    fields = dict(part.split("=", 1) for part in shlex.split(written) if "=" in part)
-    if unknown := sorted(fields.keys() - FIELDS):
-        raise FigureError(
-            f"A mark has the fields {', '.join(sorted(FIELDS))}", received=", ".join(unknown)
-        )
-    selected = _select(fields, written, frames)
-    body = _table(selected, fields) if kind == "table" else _value(selected, fields)
+    kind, written = found["kind"], found["fields"].strip()
+    fields = _fields(kind, written)
+    try:
+        selected = _select(fields, written, frames)
+        body = _table(selected, fields) if kind == "table" else _value(selected, fields)
+    except (ValueError, TypeError, KeyError) as error:  # of pandas: columns of text, say
+        raise FigureError(f"A mark shows means of numbers: {error}", received=written) from None
     around = "\n" if kind == "table" else ""
-    return f"<!-- {kind} {written} -->{around}{body}{around}<!-- end -->"
+    return f"{found['start']}{around}{body}{around}<!-- end -->"
+
+
+def _fields(kind: str, written: str) -> dict[str, str]:
+    """Return the fields of a mark.
+
+    Raises:
+        FigureError: a field is unknown, missing, doubled, or has a value that it cannot have.
+    """
+    try:
+        parts = [part.partition("=") for part in shlex.split(written)]
+    except ValueError as error:
+        raise FigureError(f"The fields of a mark are quoted: {error}", received=written) from None
+    fields = {name: value for name, _, value in parts}
+    if unknown := sorted({name for name, mark, _ in parts if not mark} | (fields.keys() - FIELDS)):
+        raise FigureError(
+            f'A mark has the fields {", ".join(sorted(FIELDS))}, each as in value="…"',
+            received=", ".join(unknown),
+        )
+    needed = {"value", "rows"} if kind == "table" else {"value"}
+    if missing := sorted(needed - {name for name in fields if fields[name]}):
+        raise FigureError(f"A {kind} has the field {missing[0]}", received=written)
+    if len(fields) < len(parts):
+        raise FigureError("A mark has each field once", received=written)
+    one_of = {"of": (RECORDS, ROWS), "sort": ("high", "low")}
+    for name, allowed in one_of.items():
+        if name in fields and fields[name] not in allowed:
+            raise FigureError(f"`{name}` is {' or '.join(allowed)}", received=fields[name])
+    lengths = [value.partition("@")[1:] for value in fields["value"].split(",")]
+    if wrong := [length for mark, length in lengths if mark and not NUMBER.fullmatch(length)]:
+        raise FigureError("A value is of a length, as in test.accuracy@128", received=wrong[0])
+    try:
+        f"{float(fields.get('times', '1')) * 0.5:{fields.get('format', FORMAT)}}"
+    except ValueError as error:
+        raise FigureError(
+            f"`times` is a number, and `format` a format of Python: {error}", received=written
+        ) from None
+    return fields
 
 
 def _select(
@@ -187,7 +225,7 @@ def _value(selected: pandas.DataFrame, fields: Mapping[str, str]) -> str:
 
 
 def _figure(group: pandas.DataFrame, name: str, fields: Mapping[str, str]) -> str:
-    form = fields.get("format", ".3g")
+    form = fields.get("format", FORMAT)
     known = group[name].dropna()
     if known.empty:
         return NO_FIGURE

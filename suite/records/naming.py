@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import fields
@@ -18,6 +19,9 @@ OBJECTIVE = "objective"
 """The name, among the options of a comparison, of the metric of another objective."""
 NOT_OF_THE_DATA = frozenset({OBJECTIVE, *(field.name for field in fields(Recipe))})
 """The options of a comparison that do not change its data: labels leave them out."""
+
+LABEL = re.compile(r"(.+)-([0-9]{1,9})", re.DOTALL)
+"""The label of a benchmark: its name and its version."""
 
 
 def entry_name(architecture: str, options: Mapping[str, object], methods: str = "") -> str:
@@ -51,6 +55,6 @@ def new_run_id(now: datetime) -> str:
 
 
 def split_label(label: str) -> tuple[str, str]:
-    """Return the name and the version of a benchmark's label, empty texts for an empty label."""
-    name, _, version = label.rpartition("-")
-    return name, version
+    """Return the name and the version of a benchmark's label; a label of another form has none."""
+    found = LABEL.fullmatch(label)
+    return (found[1], found[2]) if found else (label, "")

@@ -87,7 +87,7 @@ def _write_configuration(folder: Path, database: str) -> Path:
     settings = configparser.ConfigParser(interpolation=None)
     settings["mlflow"] = {
         "default_permission": "MANAGE",  # writers delete and rewrite changed and duplicate runs
-        "database_uri": database,
+        "database_uri": database.replace("%", "%%"),  # MLflow reads the file with interpolation
         "admin_username": "admin",
         "authorization_function": "mlflow.server.auth:authenticate_request_basic_auth",
         "grant_default_workspace_access": "true",

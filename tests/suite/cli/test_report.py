@@ -1,4 +1,4 @@
-"""`bench report`: samples of language models."""
+"""`bench report`: samples of language models, names of benchmarks."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import re
 import pytest
 
 from suite.api import Form
+from suite.records.naming import split_label
 from suite.records.store import Store
 from tests.suite.records.test_store import CELL, REGISTRY, make_record
 
@@ -57,3 +58,25 @@ def test_published_records_are_shown_if_asked_for(bench, home):
     assert len(more.stdout) > 2 * len(shown.stdout) and "left out; --" not in more.stderr
     none = bench("report", "--task", "image_classification", "--home", home)
     assert none.returncode == 2 and "or read the --published ones" in none.stderr
+
+
+@pytest.mark.parametrize(
+    ("label", "parts"),
+    [
+        ("core-10", ("core", "10")),
+        ("long-text-2", ("long-text", "2")),
+        *((label, (label, "")) for label in ("mine", "mine-x", "core-", "-1", "", "a-²", "a-1.5")),
+        ("a-" + "9" * 5_000, ("a-" + "9" * 5_000, "")),
+    ],
+)
+def test_a_benchmark_of_any_name_is_shown(bench, tmp_path, label, parts):
+    assert split_label(label) == parts
+    store = Store(tmp_path / "home")
+    store.prepare()
+    metrics = {"test": {"entity_f1": 0.5}}
+    for benchmark in (label, "core-1"):
+        cell = dataclasses.replace(CELL, benchmark=benchmark)
+        store.write(make_record(cell=cell, metrics=metrics))
+    for command in (("report",), ("report", "--json"), ("dashboard",)):
+        said = bench(*command, "--home", str(store.home))
+        assert said.returncode == 0, said.stderr

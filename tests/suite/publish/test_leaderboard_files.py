@@ -281,6 +281,9 @@ def test_the_figures_of_guides_are_inserted_and_checked(committed, bench):
     guide.write_text(f"It is {mark}0.71<!-- end -->.")
     said = run("--check")
     assert said.returncode == 2 and "docs/guide.md, which is stale or was edited" in said.stderr
+    other.write_text('<!-- value value="test.entity_f1 -->0.71<!-- end -->')
+    said = run()
+    assert said.returncode == 2 and "docs/other.md: The fields of a mark" in said.stderr
 
 
 def test_an_unreadable_published_file_is_named(committed):

@@ -5,6 +5,7 @@ The tests start PostgreSQL themselves, and skip if it is not installed.
 
 from __future__ import annotations
 
+import configparser
 import getpass
 import os
 import secrets
@@ -262,3 +263,16 @@ def test_configuration_is_private_and_kept_between_starts(store, extra, monkeypa
     for name in ("auth.ini", "secret"):
         assert (folder / name).stat().st_mode & 0o077 == 0
     assert PASSWORD not in (folder / "auth.ini").read_text()
+
+
+@pytest.mark.parametrize("uri", ["", "postgresql://ann:p%40ss@db/mlflow"])
+def test_mlflow_reads_any_address_of_a_database(tmp_path, extra, monkeypatch, uri):
+    """MLflow reads the file with interpolation, where % begins a reference."""
+    store = new_store(tmp_path / "100% of a?b")
+    monkeypatch.setenv("MLFLOW_AUTH_ADMIN_PASSWORD", PASSWORD)
+    monkeypatch.setenv("LENGTHWISE_DATABASE_URI", uri)
+    prepare_server(store, "127.0.0.1", 5000, 4)
+    settings = configparser.ConfigParser()
+    settings.read(store.home / "server" / "auth.ini")
+    path = str(store.home / "server" / "mlflow.db").replace("%", "%25").replace("?", "%3F")
+    assert settings["mlflow"]["database_uri"] == (uri or f"sqlite+pysqlite:///{path}")
