@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import secrets
@@ -17,6 +18,8 @@ IN_CHECKOUT = (CHECKOUT / "constraints.txt").is_file()
 """Whether the packages lie in a checkout. Neither a wheel nor a pack has its other files."""
 RESULTS = (CHECKOUT if IN_CHECKOUT else Path.cwd()) / "results"
 """The folder of all results: in the checkout; for installed packages, in the current folder."""
+LOCK_FILE = "lock"
+"""The file that a process holds in a folder that it writes."""
 PUBLIC = 0o666
 """The mode of a new file before the process's umask is applied."""
 PRIVATE = 0o600
@@ -41,6 +44,7 @@ def atomic_write(path: Path, mode: int | None = None) -> Iterator[IO[bytes]]:
     descriptor = os.open(temporary, flags, PUBLIC if mode is None else mode)
     try:
         with os.fdopen(descriptor, "wb") as file:
+            _lock(descriptor)
             if mode is None:
                 with suppress(FileNotFoundError):
                     os.fchmod(file.fileno(), stat.S_IMODE(path.stat().st_mode))
@@ -58,6 +62,46 @@ def atomic_write_bytes(path: Path, content: bytes, mode: int | None = None) -> N
     """Write a file as `atomic_write` does."""
     with atomic_write(path, mode) as file:
         file.write(content)
+
+
+@contextmanager
+def held(path: Path) -> Iterator[None]:
+    """Hold a new file at `path` that says that its folder is in use; delete it at the end."""
+    with open(path, "wb") as file:
+        _lock(file.fileno())
+        yield
+    path.unlink()
+
+
+def is_held(path: Path) -> bool:
+    """Whether a process writes the file at `path` by `atomic_write`, or holds it by `held`."""
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        return not _lock(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _lock(descriptor: int) -> bool:
+    """Lock a file until it is closed; return False if another process has locked it."""
+    with suppress(OSError):  # a file system may have no locks
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+    return True
+
+
+def flush_to_disk(path: Path) -> None:
+    """Wait until the disk has a file, or the entries of a folder."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def digest_paths(paths: Iterable[Path]) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 from suite.api import PRECISIONS, Cell, Form, Job, Limits, Mode, Recipe, Status, Track
 from suite.api.code_digest import digest_costs
 from suite.api.conformance import CheckResult, Verdict
+from suite.api.files import LOCK_FILE, held
 from suite.execution.endings import classify_exit
 from suite.execution.executors.base import ProcessResult
 from suite.execution.executors.local import LocalExecutor
@@ -65,7 +66,8 @@ def check(
         for code in codes:
             folder = store.new_scratch(new_run_id(utc_now()))
             try:
-                yield from _check(code, executor, make_job(code, folder, search_path), store)
+                with held(folder / LOCK_FILE):
+                    yield from _check(code, executor, make_job(code, folder, search_path), store)
             finally:
                 store.drop_scratch(folder)
     finally:

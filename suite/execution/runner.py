@@ -5,19 +5,20 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from typing import Any
 
-from suite.api import Cell, HomeError, Job, Limits, Status
+from suite.api import HomeError, Job, Limits, Status
 from suite.execution.conformance import Checked, Checking, find_conformance
+from suite.execution.deadline import Deadline
 from suite.execution.endings import classify_exit
 from suite.execution.executors.base import Executor, ProcessResult, Update, read_provenance
 from suite.execution.jobs import make_job
 from suite.execution.outcome import count_runs, make_record
 from suite.execution.parents import parent_folders, parent_problem
-from suite.matrix.durations import Durations
 from suite.matrix.plan import (
     RETRIED_ALWAYS,
     Plan,
@@ -36,8 +37,6 @@ from suite.records.weights import keep_weights
 RESUMABLE = frozenset({Status.INTERRUPTED, Status.TIMED_OUT})
 """The statuses of trainings that resume from their checkpoint when they run again."""
 LEASE_POLL_SECONDS = 1.0
-MARGIN = 1.2
-"""A cell may take this many times its expected time before a deadline."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,23 +85,6 @@ def ignore_event(event: Event) -> None:
     """Do nothing."""
 
 
-@dataclass(frozen=True, slots=True)
-class Deadline:
-    """The moment, on the monotonic clock, by which all cells of a run have to end."""
-
-    at: float
-    durations: Durations
-
-    def allows(self, cell: Cell, limits: Limits) -> bool:
-        """Return whether a cell that starts now ends in time.
-
-        The expected time counts with a margin. The time limit bounds a cell of unknown duration.
-        """
-        expected = self.durations.expected_seconds(cell)
-        seconds = limits.seconds if expected is None else min(MARGIN * expected, limits.seconds)
-        return time.monotonic() + seconds <= self.at
-
-
 @dataclass
 class Runner:
     """Runs the cells of one plan through an executor and writes their records."""
@@ -146,10 +128,8 @@ class Runner:
         queue = deque(self.plan.to_run)
         self._unfinished = {planned.cell.id for planned in queue}
         for planned in self.plan.cells:
-            if record := self.plan.done.get(planned.cell.id):
-                self._report(Finished(planned, self._with_tuning(record, planned), reused=True))
-            elif planned.unsupported:
-                self._record_not_run(planned, Status.UNSUPPORTED, planned.unsupported)
+            if not self.plan.runs(planned) and not self._settle(planned):
+                queue.append(planned)
             yield from self._read()
         while queue or self._running:
             self._start_cells(queue)
@@ -161,18 +141,33 @@ class Runner:
             self._report(Postponed(list(self._postponed.values())))
             yield from self._read()
 
-    def _with_tuning(self, record: Record, planned: PlannedCell) -> Record:
-        """Return a record that names the tuned rate of its cell.
+    def _settle(self, planned: PlannedCell) -> bool:
+        """Report a cell that is done or unsupported, and write the record that it lacks.
 
         A trial of `bench tune` has the same cell as the run with the chosen rate, but ran before
         the choice. A copy with the choice supersedes such a record; the run is not repeated.
+
+        Returns:
+            False if the cell lacks a record and another invocation holds its lease.
         """
-        if planned.ranking.tuning is None or record.ranking.tuning is not None:
-            return record
-        update = {"run_id": new_run_id(utc_now()), "ranking": planned.ranking}
-        chosen = record.model_copy(update=update)
-        self.store.write(chosen)
-        return chosen
+        done = self.plan.done.get(planned.cell.id)
+        if done and (planned.ranking.tuning is None or done.ranking.tuning is not None):
+            self._report(Finished(planned, done, reused=True))
+            return True
+        lease = self.store.acquire(planned.cell.id)
+        if lease is None:
+            return False
+        with closing(lease):
+            existing = self.store.all(cell_ids=[planned.cell.id])
+            if record := self._written_since_plan(planned, existing):
+                self._report(Finished(planned, record, reused=True))
+            elif planned.unsupported:
+                self._record_not_run(planned, Status.UNSUPPORTED, planned.unsupported)
+            elif done:
+                chosen = {"run_id": self._new_run_id(), "ranking": planned.ranking}
+                self.store.write(copy := done.model_copy(update=chosen))
+                self._report(Finished(planned, copy, reused=True))
+        return True
 
     def _report(self, event: Event) -> None:
         if isinstance(event, Finished):
@@ -189,6 +184,9 @@ class Runner:
         waiting: list[PlannedCell] = []
         while queue and self.executor.has_room():
             planned = queue.popleft()
+            if not self.plan.runs(planned):
+                held += [] if self._settle(planned) else [planned]
+                continue
             parents = set(planned.parents.values())
             limits = planned.limits_from(self.limits)
             too_late = self.deadline and not self.deadline.allows(planned.cell, limits)
@@ -232,11 +230,13 @@ class Runner:
         if record is None:
             return None
         valid = record.status not in RETRIED_ALWAYS and has_lengths_of(record, planned.cell)
+        if planned.unsupported:
+            valid = record.reason == planned.unsupported
         return record if valid else None
 
     def _start(self, planned: PlannedCell, lease: Lease, earlier: Mapping[str, int]) -> None:
         started_at = utc_now()
-        run_id = new_run_id(started_at)
+        run_id = self._new_run_id()
         folder = self.store.new_scratch(run_id)
         (folder / "cell_id").write_text(planned.cell.id)
         job = make_job(
@@ -313,7 +313,7 @@ class Runner:
         """Write the record of a cell that is unsupported or skipped."""
         now, digest = utc_now(), self.digests.get(planned.cell.task or "")
         record = Record(
-            run_id=new_run_id(now),
+            run_id=self._new_run_id(),
             cell_id=planned.cell.id,
             cell=planned.cell,
             status=status,
@@ -328,6 +328,9 @@ class Runner:
         self.store.write(record)
         self._written.append(record)
         self._report(Finished(planned, record))
+
+    def _new_run_id(self) -> str:
+        return new_run_id(utc_now(), dict(self.store.files()))
 
     def _known(self) -> list[Record]:
         """Return the valid records: those of the plan and those written since."""

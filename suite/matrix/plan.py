@@ -26,7 +26,7 @@ class Plan:
     """A matrix and the valid records of its cells (`done`); all other supported cells run.
 
     `changed` are the ids of the done trainings whose code has changed since. `known` are the ids of
-    all runs of the cells when the plan was made.
+    all runs in the home when the plan was made.
     """
 
     cells: Sequence[PlannedCell]
@@ -38,11 +38,11 @@ class Plan:
     @property
     def to_run(self) -> list[PlannedCell]:
         """The cells that a run starts, in order."""
-        return [
-            planned
-            for planned in self.cells
-            if not planned.unsupported and planned.cell.id not in self.done
-        ]
+        return list(filter(self.runs, self.cells))
+
+    def runs(self, planned: PlannedCell) -> bool:
+        """Whether a run starts a cell of the plan."""
+        return not planned.unsupported and planned.cell.id not in self.done
 
 
 NOISY = "noisy"
@@ -131,6 +131,7 @@ def plan(
             replace(planned, keeps_weights=_has_weights_to_keep(planned.cell)) for planned in cells
         ]
     again: Collection[str] = set(Status) if rerun is True else {*RETRIED_ALWAYS, *retry}
+    known = frozenset(dict(store.files()))
     existing = store.all(report_unreadable, [planned.cell.id for planned in cells])
     found = find_standing(existing, any_machine, digests)
     statuses = {
@@ -179,7 +180,6 @@ def plan(
         if record.cell_id not in done:
             former.setdefault(record.cell_id, []).append(record)
     kept = [with_scored_lengths(planned, former.get(planned.cell.id, ())) for planned in cells]
-    known = frozenset(record.run_id for record in existing)
     return Plan(kept, done, changed.intersection(done), known, any_machine)
 
 

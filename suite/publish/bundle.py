@@ -233,7 +233,7 @@ def _job(planned: PlannedCell, folder: Path, prepared: Prepared) -> Job:
         planned,
         prepared.digests,
         prepared.search_path,
-        folder=folder / JOBS / new_run_id(utc_now()),
+        folder=folder / JOBS / new_run_id(utc_now(), prepared.plan.known),
         cache=folder / CACHE,
         checkpoint=folder / "checkpoint.npz",
     )

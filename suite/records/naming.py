@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -22,6 +22,7 @@ NOT_OF_THE_DATA = frozenset({OBJECTIVE, *(field.name for field in fields(Recipe)
 
 LABEL = re.compile(r"(.+)-([0-9]{1,9})", re.DOTALL)
 """The label of a benchmark: its name and its version."""
+RUN_ID = re.compile(r"(\d{8})T(\d{12})Z-")
 
 
 def entry_name(architecture: str, options: Mapping[str, object], methods: str = "") -> str:
@@ -49,9 +50,17 @@ def options_text(options: Mapping[str, object]) -> str:
     return " ".join(f"{name}={value}" for name, value in sorted(options.items()))
 
 
-def new_run_id(now: datetime) -> str:
-    """Return a new run id; run ids sort by time and are unique."""
-    return f"{now:%Y%m%dT%H%M%S.%fZ}-{secrets.token_hex(3)}".replace(".", "")
+def new_run_id(now: datetime, earlier: Iterable[str] = ()) -> str:
+    """Return a new run id, which is unique and sorts after all `earlier` ids of a home.
+
+    An id is a counter that follows the clock: its digits are those of `now`, or those of the latest
+    id plus one if the clock is behind. The records of a home therefore sort in the order in which
+    they ran, whatever the clock said.
+    """
+    digits = f"{now:%Y%m%d%H%M%S%f}"
+    if match := RUN_ID.match(max(filter(RUN_ID.match, earlier), default="")):
+        digits = max(digits, f"{int(match[1] + match[2]) + 1:020}")
+    return f"{digits[:8]}T{digits[8:]}Z-{secrets.token_hex(3)}"
 
 
 def split_label(label: str) -> tuple[str, str]:

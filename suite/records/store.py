@@ -23,7 +23,6 @@ import os
 import secrets
 import shutil
 import tempfile
-import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -45,15 +44,13 @@ from suite.records.schema import (
     parse_summary,
 )
 from suite.records.sqlite_uri import sqlite_uri
+from suite.records.stale import remove_if_stale
 from suite.records.standing import latest_runs
 
 HOME_VARIABLE = "BENCH_HOME"
 DEFAULT_HOME = RESULTS / "local"
 
 TRACKING = "tracking"
-
-STALE_SECONDS = 600.0
-"""The age from which a temporary file counts as abandoned; writing one takes seconds."""
 
 ReportUnreadable = Callable[[Path, str], None]
 """Receives the path of a file that is not a readable record, and the reason."""
@@ -322,7 +319,7 @@ class Store:
             (self.cache, ".making-*"),
         ):
             for path in folder.glob(pattern):
-                _remove_if_stale(path)
+                remove_if_stale(path)
         for folder in self._scratch.iterdir():
             # Another invocation may remove the folder, or be about to write its marker.
             try:
@@ -330,19 +327,7 @@ class Store:
             except (FileNotFoundError, NotADirectoryError):
                 cell_id = ""
             if not cell_id:
-                _remove_if_stale(folder)
+                remove_if_stale(folder)
             elif lease := self.acquire(cell_id):
                 self.drop_scratch(folder)
                 lease.close()
-
-
-def _remove_if_stale(path: Path) -> None:
-    """Remove a file or folder in which nothing was written for `STALE_SECONDS`."""
-    with suppress(FileNotFoundError):
-        written = max(each.stat().st_mtime for each in (path, *path.rglob("*")))
-        if time.time() - written <= STALE_SECONDS:
-            return
-        if path.is_dir():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            path.unlink()

@@ -20,8 +20,17 @@ MOST_LISTED = 5
 
 
 def weights_folder(store: Store, cell_id: str) -> Path:
-    """Return the folder of a cell's weights, whether or not it exists."""
-    return store.home / "weights" / cell_id
+    """Return the folder of a cell's weights, whether or not it exists.
+
+    If `keep_weights` was killed before the new weights were in place, the former ones count.
+    """
+    folder = store.home / "weights" / cell_id
+    former = _former(folder)
+    return former if former.exists() and not folder.exists() else folder
+
+
+def _former(folder: Path) -> Path:
+    return folder.with_name(f"{folder.name}.former")
 
 
 def find_weights(store: Store, name: str, report_unreadable: ReportUnreadable) -> KeptWeights:
@@ -96,7 +105,7 @@ def kept_weights(
     store: Store, report_unreadable: ReportUnreadable
 ) -> list[tuple[Record, KeptWeights]]:
     """Return each run whose weights are kept, with its weights."""
-    folders = [folder.name for folder in weights_folders(store)]
+    folders = {folder.name.removesuffix(".former") for folder in weights_folders(store)}
     found = []
     for record in store.all(report_unreadable, folders):
         with suppress(HomeError):
@@ -164,12 +173,12 @@ def keep_weights(store: Store, cell_id: str, written: Path) -> None:
     Raises:
         HomeError: the folder cannot be moved.
     """
-    folder = weights_folder(store, cell_id)
-    former = folder.with_name(f"{cell_id}.former")
+    folder = store.home / "weights" / cell_id
+    former = _former(folder)
     try:
         folder.parent.mkdir(exist_ok=True)
-        shutil.rmtree(former, ignore_errors=True)
-        with suppress(FileNotFoundError):
+        if folder.exists():
+            shutil.rmtree(former, ignore_errors=True)
             folder.rename(former)
         written.rename(folder)
     except OSError as error:

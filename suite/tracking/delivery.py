@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from suite.tracking.client import Tracker
 
 CELL_DEADLINE_SECONDS = 1.0
+CREATION_SECONDS = 30.0
+"""The wait for another process before the first delivery: it may be creating the tables."""
 FINAL_DEADLINE_SECONDS = 60.0
 FINISH = "finish"
 FIRST_PAUSE_SECONDS = 0.5
@@ -179,7 +181,8 @@ class DeliveryQueue:
         """Try to deliver all waiting records; return why this failed, or None."""
         rejected = None
         try:
-            with lock_writing(self.store, timeout_seconds=CELL_DEADLINE_SECONDS):
+            patience = CELL_DEADLINE_SECONDS if self._tracker else CREATION_SECONDS
+            with lock_writing(self.store, timeout_seconds=patience):
                 self._tracker = self._tracker or connect(self.store)
                 while self.waiting:
                     rejected = self._log(self._tracker, self.waiting[0]) or rejected

@@ -44,11 +44,11 @@ class LengthRun:
     def records(self) -> list[RecordSummary]:
         """The successful records, the latest last."""
         good = [record for point in self.points for record in point.good]
-        return sorted(good, key=lambda record: record.ended_at)
+        return sorted(good, key=lambda record: record.run_id)
 
     @property
     def newest(self) -> RecordSummary:
-        """The record that ended last."""
+        """The record of the last run."""
         return self.records[-1]
 
     @property

@@ -24,7 +24,7 @@ import signal
 import socket
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NoReturn
 
@@ -187,14 +187,35 @@ def _exit_code(request: SystemExit) -> int:
     return 1
 
 
+@contextlib.contextmanager
+def _ending_with(parent: int) -> Iterator[None]:
+    """End this process within the block if its parent ends. Imports take up to minutes.
+
+    A timer watches the parent, because a thread would not survive the forks.
+    """
+
+    def check(number: int, frame: object) -> None:
+        if os.getppid() != parent:
+            os._exit(1)
+
+    signal.signal(signal.SIGALRM, check)
+    signal.setitimer(signal.ITIMER_REAL, PARENT_CHECK_SECONDS, PARENT_CHECK_SECONDS)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0.0)
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+
+
 def main(arguments: Sequence[str]) -> None:
     """Serve on the socket with the given descriptor, after importing the named modules."""
     descriptor, parent, *modules = arguments
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
-    for name in modules:
-        # A module that cannot be imported fails again in the child, which has a log.
-        with contextlib.suppress(Exception):
-            importlib.import_module(name)
+    with _ending_with(int(parent)):
+        for name in modules:
+            # A module that cannot be imported fails again in the child, which has a log.
+            with contextlib.suppress(Exception):
+                importlib.import_module(name)
     # A child's collections need not visit the framework's objects, nor copy their pages.
     gc.collect()
     gc.freeze()

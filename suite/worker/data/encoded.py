@@ -1,10 +1,10 @@
 """Cache of encoded data: a matrix of many cells reads and encodes a source once.
 
 An entry is a folder of `.npy` files, which are opened as memory maps, `about.json` with the task's
-spec and facts, and `test.json` with the entries of the spec that belong to the test split. The name
-of an entry is a hash of all that determines its content: the task, its code, the source's digest,
-the length and the options. An entry is written to a temporary folder and renamed, so two cells may
-write the same entry at once. A deleted entry is written again.
+spec and facts and the arrays' checksums, and `test.json` with the entries of the spec that belong
+to the test split. The name of an entry is a hash of all that determines its content: the task, its
+code, the source's digest, the length and the options. An entry is written to a temporary folder and
+renamed, so two cells may write the same entry at once. A deleted or damaged entry is written again.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import json
 import os
 import shutil
 import tempfile
+import zlib
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -23,14 +24,14 @@ from typing import Any
 import numpy as np
 
 from suite.api import DATA_OPTIONS, Examples, Job, Options, Task, TaskData
-from suite.api.files import digest_paths
+from suite.api.files import LOCK_FILE, digest_paths, flush_to_disk, held
 from suite.api.plugins import plugin_files
 from suite.worker.data.train_share import take_train_share
 
 SPLITS_BEFORE_TEST = ("train", "validation")
 SPLITS = (*SPLITS_BEFORE_TEST, "test")
 TEST_SPEC = "test.json"
-FORMAT = 2
+FORMAT = 3
 """The version of an entry's files."""
 
 
@@ -63,12 +64,12 @@ def _load_whole(job: Job, task: Task, options: Options) -> TaskData:
     if job.source_digest is None:
         return task.load(source, length, options)
     entry = job.cache / _key(job, task, options)
-    opened = SPLITS if job.cell.scores_test else SPLITS_BEFORE_TEST
+    opened = _opened_splits(job)
     if (kept := _open(entry, opened)) is None:
         data = task.load(source, length, options)
         _keep(data, entry)
         kept = _open(entry, opened) or data
-    return _read_through(kept)
+    return kept
 
 
 def encode_apart(job: Job, task: Task, options: Options) -> None:
@@ -80,7 +81,9 @@ def encode_apart(job: Job, task: Task, options: Options) -> None:
     fails, `load` encodes the data and raises its errors.
     """
     entry = job.cache / _key(job, task, options)
-    if job.source_digest is None or entry.exists() or _num_threads() != 1:
+    if job.source_digest is None or _num_threads() != 1:
+        return
+    if _open(entry, _opened_splits(job)) is not None:
         return
     child = os.fork()
     if child == 0:
@@ -91,6 +94,10 @@ def encode_apart(job: Job, task: Task, options: Options) -> None:
         finally:
             os._exit(status)
     os.waitpid(child, 0)
+
+
+def _opened_splits(job: Job) -> Collection[str]:
+    return SPLITS if job.cell.scores_test else SPLITS_BEFORE_TEST
 
 
 def _num_threads() -> int | None:
@@ -126,36 +133,61 @@ def _keep(data: TaskData, entry: Path) -> None:
     entry.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(dir=entry.parent, prefix=".making-"))
     try:
-        for name, values in _arrays(data):
-            np.save(temporary / f"{name}.npy", values, allow_pickle=False)
-        of_test = {name: data.spec[name] for name in data.sealed_spec}
-        about = {
-            "spec": {**data.spec, **data.sealed_spec},
-            "facts": dict(data.facts),
-            "sealed": list(data.sealed_spec),
-        }
-        (temporary / "about.json").write_text(json.dumps(about))
-        (temporary / TEST_SPEC).write_text(json.dumps(of_test))
+        with held(temporary / LOCK_FILE):
+            _write(data, temporary)
         with suppress(OSError):  # another cell was first and wrote the same content
             temporary.rename(entry)
+            flush_to_disk(entry.parent)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
+def _write(data: TaskData, folder: Path) -> None:
+    """Write data to a folder, and wait until the disk has it."""
+    checksums = {}
+    for name, values in _arrays(data):
+        np.save(folder / f"{name}.npy", values, allow_pickle=False)
+        checksums[name] = _checksum(values)
+    of_test = {name: data.spec[name] for name in data.sealed_spec}
+    about = {
+        "spec": {**data.spec, **data.sealed_spec},
+        "facts": dict(data.facts),
+        "sealed": list(data.sealed_spec),
+        "checksums": checksums,
+    }
+    (folder / "about.json").write_text(json.dumps(about))
+    (folder / TEST_SPEC).write_text(json.dumps(of_test))
+    for path in (*folder.iterdir(), folder):
+        flush_to_disk(path)
+
+
 def _open(entry: Path, opened: Collection[str]) -> TaskData | None:
-    """Return the splits `opened` of an entry, and the others without arrays."""
-    try:
-        about = json.loads((entry / "about.json").read_text())
-        parts: dict[str, dict[str, dict[str, Any]]] = {
-            split: {"features": {}, "targets": {}} for split in SPLITS
-        }
-        for path in sorted(entry.glob("*.npy")):
-            split, kind, name = path.stem.split(".", 2)
-            if split in opened:
-                parts[split][kind][name] = np.load(path, mmap_mode="r")
-        of_test = json.loads((entry / TEST_SPEC).read_text()) if "test" in opened else {}
-    except FileNotFoundError:
+    """Return the splits `opened` of an entry, and the others without arrays.
+
+    A damaged entry is deleted, so that the data is encoded again.
+    """
+    if not entry.exists():
         return None
+    try:
+        return _read(entry, opened)
+    except (OSError, EOFError, ValueError, LookupError, TypeError, AttributeError):
+        shutil.rmtree(entry, ignore_errors=True)
+        return None
+
+
+def _read(entry: Path, opened: Collection[str]) -> TaskData:
+    about = json.loads((entry / "about.json").read_text())
+    parts: dict[str, dict[str, dict[str, Any]]] = {
+        split: {"features": {}, "targets": {}} for split in SPLITS
+    }
+    for array, checksum in about["checksums"].items():
+        split, kind, name = array.split(".", 2)
+        if split in opened:
+            values = np.load(entry / f"{array}.npy", mmap_mode="r")
+            if _checksum(values) != checksum:
+                raise ValueError(f"{array} is not the array that was written")
+            parts[split][kind][name] = values
+    of_test = json.loads((entry / TEST_SPEC).read_text()) if "test" in opened else {}
     splits = {split: Examples(**parts[split]) for split in SPLITS}
     sealed_spec = {name: about["spec"][name] for name in about["sealed"]}
     return TaskData(
@@ -163,11 +195,13 @@ def _open(entry: Path, opened: Collection[str]) -> TaskData | None:
     )
 
 
-def _read_through(data: TaskData) -> TaskData:
-    """Read every page now, so that none faults in while memory is measured."""
-    for _, values in _arrays(data):
-        values.max(initial=0) if values.dtype != bool else values.any()
-    return data
+def _checksum(values: np.ndarray) -> str:
+    """Return a checksum of an array.
+
+    This reads every page of a memory map, so that none faults in while memory is measured.
+    """
+    flat = np.ascontiguousarray(values).reshape(-1).view(np.uint8)
+    return f"{values.dtype.str} {values.shape} {zlib.crc32(flat.data)}"
 
 
 def _arrays(data: TaskData) -> Iterator[tuple[str, np.ndarray]]:

@@ -190,6 +190,35 @@ def test_a_script_without_a_main_guard_runs_once(tmp_path):
     assert (ended.stdout, ended.stderr) == ("top level\nexit code -9\n", "")
 
 
+KILLED_DURING_IMPORTS = """
+import os, signal, subprocess, sys, time
+from pathlib import Path
+from suite.execution.executors import forkserver
+
+server = forkserver.ForkServer({"PYTHONPATH": os.environ["PYTHONPATH"]}, ("slow",))
+server._start()
+while not Path("started").exists():
+    time.sleep(0.05)
+print(server._process.pid, flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_server_ends_with_its_parent_while_it_imports(tmp_path):
+    (tmp_path / "slow.py").write_text(
+        "import time\nfrom pathlib import Path\nPath('started').touch()\ntime.sleep(60)\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{tmp_path}"}
+    command = [sys.executable, "-c", KILLED_DURING_IMPORTS]
+    script = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert script.returncode == -signal.SIGKILL, script.stderr
+    server = int(script.stdout)
+    deadline = time.monotonic() + 10.0
+    while psutil.pid_exists(server) and psutil.Process(server).status() != psutil.STATUS_ZOMBIE:
+        assert time.monotonic() < deadline, "the server still imports"
+        time.sleep(0.1)
+
+
 def test_a_dead_server_takes_its_children_along_and_is_replaced(server, tmp_path):
     child = server.fork(tmp_path)
     psutil.Process(child.pid).parent().kill()

@@ -9,7 +9,9 @@ import time
 
 import pytest
 
-from suite.records.store import STALE_SECONDS, Store
+from suite.api.files import LOCK_FILE, atomic_write, held
+from suite.records.stale import STALE_SECONDS
+from suite.records.store import Store
 from tests.conftest import ROOT
 
 NEIGHBOUR = """
@@ -70,6 +72,40 @@ def test_half_written_data_is_swept_once_its_newest_file_is_stale(store, seconds
     age(folder, 2 * STALE_SECONDS)
     store.prepare()
     assert folder.exists() == kept
+
+
+@pytest.mark.parametrize("place", ["records", "cache"])
+def test_a_clock_that_is_set_forward_removes_nothing_that_is_being_written(store, place):
+    folder = store.home / place
+    folder.mkdir(exist_ok=True)
+    with atomic_write(folder / "whole") as file:
+        file.write(b"half")
+        (written,) = folder.glob(".*.part")
+        age(written, 2 * STALE_SECONDS)
+        store.prepare()
+        assert written.exists()
+    assert (folder / "whole").exists()
+
+
+def test_a_clock_that_is_set_forward_removes_no_data_that_is_being_encoded(store):
+    folder = store.cache / ".making-abc"
+    folder.mkdir(parents=True)
+    with held(folder / LOCK_FILE):
+        age(folder / LOCK_FILE, 2 * STALE_SECONDS)
+        age(folder, 2 * STALE_SECONDS)
+        store.prepare()
+        assert folder.exists()
+    age(folder, 2 * STALE_SECONDS)
+    store.prepare()
+    assert not folder.exists()
+
+
+def test_remains_from_before_a_clock_was_set_back_are_swept(store):
+    path = store.records / ".abc.part"
+    path.write_bytes(b"half")
+    age(path, -2 * STALE_SECONDS)
+    store.prepare()
+    assert not path.exists()
 
 
 def test_a_scratch_folder_without_its_cell_is_kept_while_it_is_new(store):

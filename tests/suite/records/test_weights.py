@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -19,8 +21,10 @@ from suite.records.weights import (
     find_weights,
     has_weights,
     keep_weights,
+    kept_weights,
     superseded_weights,
     weights_folder,
+    weights_folders,
     weights_of,
 )
 from tests.suite.records.test_store import make_record
@@ -103,6 +107,32 @@ def test_a_cell_that_only_evaluates_has_the_weights_of_its_parent(store, tmp_pat
     other = {"parent": {**parent["parent"], "weights_sha256": "0"}}
     with pytest.raises(HomeError, match="Kept weights are those of the last run"):
         weights_of(store, evaluated.model_copy(update={"details": other}))
+
+
+def test_weights_survive_a_kill_between_the_two_renames(store, planned, tmp_path, monkeypatch):
+    details = keep(store, planned.cell, tmp_path)
+    record = make_record(cell=planned.cell, ranking=planned.ranking, details=details)
+    store.write(record)
+    rename, written = Path.rename, tmp_path / "written"
+    shutil.copytree(weights_of(store, record).folder, written)
+
+    def killed(path, target):
+        if path == written:
+            raise KeyboardInterrupt
+        return rename(path, target)
+
+    for _ in range(2):  # the next attempt is killed too
+        with monkeypatch.context() as patch:
+            patch.setattr(Path, "rename", killed)
+            with pytest.raises(KeyboardInterrupt):
+                keep_weights(store, planned.cell.id, written)
+        assert has_weights(store, record)
+        assert weights_of(store, record).path.read_bytes() == b"weights"
+        assert [kept for kept, _ in kept_weights(store, ignore_unreadable)] == [record]
+        assert superseded_weights(store, ignore_unreadable) == []
+        assert to_run(planned, store, keep_weights=True) == []
+    keep_weights(store, planned.cell.id, written)
+    assert has_weights(store, record) and len(weights_folders(store)) == 1
 
 
 def test_a_model_that_is_too_large_to_be_kept_does_not_run_again(store, planned):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
 
 import pytest
@@ -140,7 +141,15 @@ def test_rejected_record_does_not_block_the_others(store, tracker):
     assert "invalid record" in records.finish()  # the final report names the loss too
 
 
-def test_delivery_waits_for_another_writer_of_the_same_home(store, tracker, clock):
+def test_the_first_delivery_waits_while_another_process_creates_the_tables(store, tracker, clock):
+    lease = store.acquire(TRACKING)
+    threading.Timer(1.5 * delivery.CELL_DEADLINE_SECONDS, lease.close).start()
+    assert DeliveryQueue(store).take(written(store, 0)[1]) is None
+    assert len(tracker.logged) == 1
+
+
+def test_delivery_waits_for_another_writer_of_the_same_home(store, tracker, clock, monkeypatch):
+    monkeypatch.setattr(delivery, "CREATION_SECONDS", 0.2)
     lease = store.acquire(TRACKING)
     records = DeliveryQueue(store)
     _, path = written(store, 0)

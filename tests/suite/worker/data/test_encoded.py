@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import shutil
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -170,6 +171,89 @@ def test_a_deleted_cache_is_written_again(job):
         data.train.features["values"] == encoded.load(job, task, {}).train.features["values"]
     ).all()
     assert task.loads == 2
+
+
+def truncate(path):
+    path.write_bytes(path.read_bytes()[:-5])
+
+
+def clear(path):
+    path.write_bytes(b"")
+
+
+def zero(path):
+    """Leave the zeros of a disk that lost its power: the size and the header are right."""
+    content = path.read_bytes()
+    path.write_bytes(content[:128] + bytes(len(content) - 128))
+
+
+def replace_by_list(path):
+    path.write_text("[]")
+
+
+@pytest.mark.parametrize(
+    ("name", "damage"),
+    [
+        ("train.features.values.npy", truncate),
+        ("train.features.values.npy", clear),
+        ("train.features.values.npy", zero),
+        ("validation.targets.labels.npy", Path.unlink),
+        ("test.features.values.npy", truncate),
+        ("about.json", clear),
+        ("about.json", truncate),
+        ("about.json", replace_by_list),
+        ("about.json", Path.unlink),
+        ("test.json", clear),
+        ("test.json", Path.unlink),
+    ],
+)
+def test_a_damaged_entry_is_discarded_and_encoded_again(job, name, damage):
+    cell = dataclasses.replace(job.cell, scores_test=True)
+    job, task = dataclasses.replace(job, cell=cell), CountingTask()
+    encoded.load(job, task, {})
+    (entry,) = job.cache.iterdir()
+    damage(entry / name)
+    for _ in range(2):
+        data = encoded.load(job, task, {})
+        assert (data.train.features["values"] == np.arange(12.0).reshape(4, 3)).all()
+        assert data.spec == {"classes": ["a"]}
+        assert task.loads == 2 and len(entries(job)) == 1
+
+
+def test_data_in_any_layout_is_found_again(job, monkeypatch):
+    def load(self, request, sequence_length, options):
+        self.loads += 1
+        values = {
+            "turned": np.arange(24.0).reshape(2, 3, 4).transpose(1, 2, 0),
+            "steps": np.arange(24)[::2].reshape(3, 4)[:, ::-1],
+            "empty": np.zeros((3, 0), np.float32),
+            "padding_mask": np.ones((3, 4), bool),
+        }
+        split = Examples(values, {"labels": np.arange(3)})
+        return TaskData(split, split, split, {}, {})
+
+    monkeypatch.setattr(CountingTask, "load", load)
+    task = CountingTask()
+    for _ in range(2):
+        data = encoded.load(job, task, {})
+        assert (data.train.features["steps"][0] == [6, 4, 2, 0]).all()
+    assert task.loads == 1
+
+
+def test_an_entry_is_on_disk_before_it_has_its_name(job, monkeypatch):
+    flushed = []
+    flush = encoded.flush_to_disk
+
+    def note(path):
+        flush(path)
+        flushed.append((path.parent.name[:8], path.name, bool(list(job.cache.glob("dup*")))))
+
+    monkeypatch.setattr(encoded, "flush_to_disk", note)
+    encoded.load(job, CountingTask(), {})
+    (entry,) = job.cache.iterdir()
+    inside = {name for folder, name, has_entry in flushed if folder == ".making-"}
+    assert inside >= {path.name for path in entry.iterdir()}
+    assert [has_entry for *_, has_entry in flushed] == [False] * (len(flushed) - 1) + [True]
 
 
 def test_data_without_a_source_digest_is_not_cached(job):
