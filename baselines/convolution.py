@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from baselines.layers.block import Block, added_positions_problem, limited_positions_reason
 from baselines.layers.flops import over_stacks
 from baselines.layers.mixer import layer_request
 from baselines.layers.mixers.convolution import MIXER
@@ -22,7 +23,8 @@ class Convolution(Architecture):
     the first and the last. Convolutions of the encoder see neighbours on both sides, those of the
     decoder only on the left. In the encoder-decoder form, the decoder keeps attention to the
     encoder's output, as in the paper. A feed-forward network wider by width / 2 makes up for
-    projections with 3 · width² parameters, where attention has 4 · width².
+    projections with 3 · width² parameters, where attention has 4 · width². `positions` are those of
+    `vanilla` that are added to the embeddings, or "none".
     """
 
     version = 1
@@ -33,14 +35,18 @@ class Convolution(Architecture):
     claimed_time = "n"
     claimed_memory = "n"
     control = True
-    options = {"kernels": [3, 7, 15, 31, 31, 31, 31]}
+    options = {"kernels": [3, 7, 15, 31, 31, 31, 31], "positions": "sinusoidal"}
 
     def unsupported_reason(self, request: BuildRequest) -> str | None:
         """Return why the kernel sizes are invalid, or None."""
         kernels = request.options["kernels"]
         if not kernels or any(kernel < 1 or kernel % 2 == 0 for kernel in kernels):
             return f"needs kernel sizes that are odd and at least 1; received: {kernels}"
-        return None
+        return added_positions_problem(request)
+
+    def fixed_length_reason(self, request: BuildRequest) -> str | None:
+        """Return why the positions end at the training length, or None if they extrapolate."""
+        return limited_positions_reason(request.options["positions"])
 
     def missing_parts(self, request: BuildRequest) -> tuple[str, ...]:
         """Return that no heads can be removed."""
@@ -70,6 +76,7 @@ class Convolution(Architecture):
         kernels = _per_layer(request.options["kernels"], size.num_layers)
         return build_transformer(
             request,
+            Block(request.options["positions"]),
             mixer=lambda index, causal: LightweightConvolution(
                 size.num_heads, kernels[index], causal
             ),

@@ -18,6 +18,7 @@ class Identity(Architecture):
     may still combine positions, as the mean of a document does. In the encoder-decoder form, the
     decoder keeps attention to the encoder's output, without which it could not see the source. A
     feed-forward network wider by 2 · width makes up for the parameters of attention (4 · width²).
+    `positions` are those of `vanilla` that are added to the embeddings, or "none".
     """
 
     version = 1
@@ -28,6 +29,19 @@ class Identity(Architecture):
     claimed_time = "n"
     claimed_memory = "n"
     control = True
+    options = {"positions": "sinusoidal"}
+
+    def unsupported_reason(self, request: BuildRequest) -> str | None:
+        """Return why the positions are invalid, or None."""
+        from baselines.layers.block import added_positions_problem
+
+        return added_positions_problem(request)
+
+    def fixed_length_reason(self, request: BuildRequest) -> str | None:
+        """Return why the positions end at the training length, or None if they extrapolate."""
+        from baselines.layers.block import limited_positions_reason
+
+        return limited_positions_reason(request.options["positions"])
 
     def missing_parts(self, request: BuildRequest) -> tuple[str, ...]:
         """Return that no heads can be removed but those of attention to an encoder's output."""
@@ -47,11 +61,13 @@ class Identity(Architecture):
 
     def assemble(self, request: BuildRequest) -> Any:
         """Build the requested form."""
+        from baselines.layers.block import Block
         from baselines.layers.transformer import build_transformer
 
         size = request.model_size
         return build_transformer(
             request,
+            Block(request.options["positions"]),
             mixer=lambda index, causal: None,
             feedforward_width=lambda causal: size.feedforward_width + 2 * size.width,
         )

@@ -122,6 +122,17 @@ class Block:
         return over_stacks(request, of_stack)
 
 
+def added_positions_problem(request: BuildRequest) -> str | None:
+    """Return why an option `positions` is none of those that are added to embeddings, or None."""
+    positions, width = request.options["positions"], request.model_size.width
+    if positions not in ADDED_POSITIONS:
+        received = f"positions={positions}"
+        return f"takes positions {', '.join(ADDED_POSITIONS)}; received: {received}. Choose one"
+    if positions == "sinusoidal" and width % 2:
+        return f"needs an even width for its sinusoids; received: width={width}. Use another width"
+    return None
+
+
 def limited_positions_reason(positions: str) -> str | None:
     """Return why positions end at the training length, or None if they extrapolate."""
     if positions in LIMITED_POSITIONS:
