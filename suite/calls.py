@@ -30,7 +30,14 @@ from suite.execution.session import (
     Session,
     local_executor,
 )
-from suite.keywords import describe_call, make_request, make_single_request, make_store, split_list
+from suite.keywords import (
+    describe_call,
+    make_request,
+    make_single_request,
+    make_store,
+    names_of,
+    split_list,
+)
 from suite.matrix.durations import durations_here
 from suite.matrix.registry import load_registry
 from suite.matrix.request import Request
@@ -289,6 +296,6 @@ def _request_and_store(
 
 def _select(records: Iterable[RecordSummary], tasks: Any, mode: str | None) -> list[RecordSummary]:
     """Return the records of some tasks and of a mode."""
-    names = split_list(tasks) if isinstance(tasks, str) else tasks
+    names = None if tasks is None else names_of("tasks", tasks)
     known = load_registry(search_path_from_environment()).tasks.plugins if names else ()
     return list(filter(record_filter(names, mode, known), records))

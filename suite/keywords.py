@@ -6,12 +6,13 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from suite.api import Mode, RequestError
 from suite.api.errors import unknown_name
 from suite.matrix.benchmarks import DECODING_BENCHMARK, DEFAULT_BENCHMARK
 from suite.matrix.request import Request, split_methods
+from suite.records.command_line import HIDDEN, without_path
 from suite.records.environment import num_cores
 from suite.records.store import DEFAULT_HOME, HOME_VARIABLE, Store
 
@@ -26,6 +27,7 @@ SINGULAR = {
     "precision": "precisions",
 }
 """Each axis may be named in the singular too."""
+Values = TypeVar("Values", bound=tuple[Any, ...])
 NAMES = ("tasks", "architectures", "backends", "precisions")
 NUMBERS = ("lengths", "evaluation_lengths", "seeds")
 OTHERS = (
@@ -51,7 +53,7 @@ def make_request(keywords: Mapping[str, Any]) -> Request:
             given[name] = value
     for name in NAMES:
         if name in given:
-            given[name] = _names(name, given[name])
+            given[name] = names_of(name, given[name])
     for name in NUMBERS:
         if name in given:
             given[name] = _numbers(name, given[name])
@@ -133,16 +135,27 @@ def make_store(home: str | os.PathLike[str] | None = None) -> Store:
 def describe_call(function: str, keywords: Mapping[str, Any]) -> str:
     """Return a call as the records name it: the paths in its arguments stay private."""
     private = {"home", "tfds_data_dir"}
-    parts = []
-    for name, value in keywords.items():
-        if value is None:
-            continue
-        hidden = name in private or isinstance(value, Path)
-        text = "…" if hidden else repr(value)
-        if name == "data" and str(value).startswith("files:"):
-            text = "'files:…'"
-        parts.append(f"{name}={text}")
+    parts = [
+        f"{name}={HIDDEN if name in private else _shown(value)}"
+        for name, value in keywords.items()
+        if value is not None
+    ]
     return f"suite.{function}({', '.join(parts)})"
+
+
+def _shown(value: Any) -> str:
+    """Return an argument as code, without the paths in it."""
+    if isinstance(value, Path):
+        return HIDDEN
+    if isinstance(value, str):
+        return repr(without_path(value))
+    if isinstance(value, list | tuple):
+        shown = ", ".join(map(_shown, value))
+        comma = "," if len(value) == 1 else ""
+        return f"[{shown}]" if isinstance(value, list) else f"({shown}{comma})"
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{name!r}: {_shown(one)}' for name, one in value.items())}}}"
+    return repr(value)
 
 
 def split_list(text: str) -> tuple[str, ...]:
@@ -157,11 +170,16 @@ def split_list(text: str) -> tuple[str, ...]:
     return parts
 
 
-def _names(axis: str, value: Any) -> tuple[str, ...]:
+def names_of(axis: str, value: Any) -> tuple[str, ...]:
+    """Return the names of an axis: of a text such as "vanilla,bert", or of a list.
+
+    Raises:
+        RequestError: the value is neither, or names nothing.
+    """
     if isinstance(value, str):
         return split_list(value)
     if isinstance(value, Sequence) and all(isinstance(name, str) for name in value):
-        return tuple(value)
+        return _not_empty(axis, tuple(value))
     raise RequestError(f"`{axis}` takes a name or a list of names", received=repr(value))
 
 
@@ -170,15 +188,26 @@ def _numbers(axis: str, value: Any) -> tuple[int, ...]:
     if isinstance(values, Sequence | range) and not isinstance(values, str):
         numbers = tuple(values)
         if all(isinstance(number, int) and not isinstance(number, bool) for number in numbers):
-            return numbers
+            return _not_empty(axis, numbers)
     raise RequestError(f"`{axis}` takes a whole number or a list of them", received=repr(value))
+
+
+def _not_empty(axis: str, values: Values) -> Values:
+    """Return the values of an axis: no value means none of them, not all."""
+    if not values:
+        raise RequestError(
+            f"`{axis}` names at least one value",
+            received="an empty list",
+            remedy="Omit it for those of the benchmark",
+        )
+    return values
 
 
 def _methods(sets: Any) -> tuple[tuple[str, ...], ...]:
     """Return sets of methods: of "none;lora:rank=8 int8", or of a list of such sets."""
     texts = sets.split(";") if isinstance(sets, str) else sets
     if isinstance(texts, Sequence) and all(isinstance(text, str) for text in texts):
-        return tuple(split_methods(text) for text in texts)
+        return _not_empty("methods", tuple(split_methods(text) for text in texts))
     raise RequestError('`methods` takes "none;lora:rank=8 int8", or a list', received=repr(sets))
 
 

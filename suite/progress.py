@@ -21,6 +21,7 @@ from suite.execution.conformance import Checked, Checking
 from suite.execution.runner import Event, Finished, Postponed, Progressed, Started, Waiting
 from suite.matrix.planned_cells import PlannedCell
 from suite.records.naming import cell_label
+from suite.records.printable import printable
 from suite.records.schema import Record
 
 PLAIN_LINE_SECONDS = 5.0
@@ -58,7 +59,7 @@ class _Plain:
         pass
 
     def write(self, text: str) -> None:
-        print(text, file=self.file, flush=True)
+        print(printable(text), file=self.file, flush=True)
 
     def redraw(self, text: str) -> None:
         pass
@@ -80,10 +81,10 @@ class _Terminal:
         self._live.start()
 
     def write(self, text: str) -> None:
-        self._live.console.print(Text(text))
+        self._live.console.print(Text(printable(text)))
 
     def redraw(self, text: str) -> None:
-        self._live.update(Text(text), refresh=True)
+        self._live.update(Text(printable(text)), refresh=True)
 
     def stop(self) -> None:
         self._live.stop()
@@ -113,6 +114,7 @@ class _Active:
 
     label: str
     since: float
+    number: int
     progress: Mapping[str, Any] = field(default_factory=dict)
     written: float = 0.0
     phase: str = ""
@@ -128,7 +130,7 @@ class Display:
         """
         self.to_run = to_run
         self.trials = trials
-        self.finished = 0
+        self.started = self.finished = 0
         self.seconds: list[float] = []
         self.noted: set[str] = set()
         self.active: dict[str, _Active] = {}
@@ -150,9 +152,11 @@ class Display:
             return
         if isinstance(event, Started):
             label = self._label(event.planned)
-            self.active[event.planned.cell.id] = _Active(label, time.monotonic())
+            self.started += 1
+            active = _Active(label, time.monotonic(), self.started)
+            self.active[event.planned.cell.id] = active
             self.most_active = max(self.most_active, len(self.active))
-            self._line(f"[{self.finished + len(self.active)}/{self.to_run}] {label}: starting")
+            self._line(f"{self._position(active)} {label}: starting")
         elif isinstance(event, Progressed):
             self._progress(event)
         elif isinstance(event, Finished):
@@ -203,10 +207,9 @@ class Display:
         self.finished += 1
         self.seconds.append(seconds)
         reason = f": {record.reason}" if record.reason else ""
-        position = f"[{self.finished}/{self.to_run}]"
         figure = _score(record) if self.trials else _speed(record)
         self.surface.write(
-            f"{position} {label}: {record.status}{reason} in {seconds:.0f} s{figure}"
+            f"{self._position(active)} {label}: {record.status}{reason} in {seconds:.0f} s{figure}"
         )
         if problem := record.details.get("weights_problem"):
             self.surface.write(f"  its weights were not kept: {problem}")
@@ -240,7 +243,11 @@ class Display:
         fraction = active.progress.get("fraction") or 0.0
         filled = round(fraction * BAR_WIDTH)
         bar = "━" * filled + "─" * (BAR_WIDTH - filled)
-        return f"[{self.finished + 1}/{self.to_run}] {bar} {self._describe(active)}"
+        return f"{self._position(active)} {bar} {self._describe(active)}"
+
+    def _position(self, active: _Active) -> str:
+        """Return the number of a cell, which it keeps while others run beside it."""
+        return f"[{active.number}/{self.to_run}]"
 
     def _remaining(self) -> float | None:
         """Estimate how long the rest of the matrix takes, or return None before the first result.

@@ -20,6 +20,7 @@ from suite.matrix.plan import CHANGED
 from suite.matrix.planned_cells import PlannedCell
 from suite.records.environment import machine_name
 from suite.records.naming import cell_label
+from suite.records.printable import printable
 from suite.records.schema import RecordSummary
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ class Collection(Generic[Item]):
         return f"{len(self.items)} items"
 
     def __repr__(self) -> str:
-        return "\n".join([*map(self._line, self.items), self._summary()])
+        return printable("\n".join([*map(self._line, self.items), self._summary()]))
 
 
 @dataclass(frozen=True, repr=False)
@@ -97,16 +98,17 @@ class MatrixPlan(Collection[PlannedCell]):
             return CHANGED
         if record := self.prepared.plan.done.get(planned.cell.id):
             return f"done: {record.status}"
-        waits = "to tune" if planned.cell.id in self._waiting_ids else "to run"
-        return "data missing" if self._lacks_data(planned) else waits
+        if self._lacks_data(planned):
+            return "data missing"
+        return "to tune" if planned.cell.id in self._waiting_ids else "to run"
 
     def to_dicts(self) -> list[dict[str, Any]]:
         """Return the cells as `bench plan --json` prints them."""
         return [self._to_dict(planned) for planned in self.items]
 
     def _to_dict(self, planned: PlannedCell) -> dict[str, Any]:
-        record = self.prepared.plan.done.get(planned.cell.id)
         state, durations = self.state(planned), self.durations or Durations()
+        record = self.prepared.plan.done.get(planned.cell.id)
         return {
             "id": planned.cell.id,
             "cell": planned.cell.to_dict(),
@@ -126,8 +128,8 @@ class MatrixPlan(Collection[PlannedCell]):
 
     def _summary(self) -> str:
         notes = [self.summary, self.time_note, self.tuning_note, self.sealed_note]
-        notes += [self.prepared.changed_note, *self.prepared.data_notes]
-        return "\n".join(filter(None, notes))
+        others = [self.prepared.changed_note, *self.prepared.data_notes]
+        return "\n".join(filter(None, notes + others))
 
     @cached_property
     def _waiting_ids(self) -> frozenset[str]:
@@ -139,7 +141,8 @@ class MatrixPlan(Collection[PlannedCell]):
         if self.durations is None or not self.to_run:
             return ""
         cells = [planned.cell for planned in self.to_run]
-        return f"To run now: {self._time(cells)}, {_at_a_time(self.parallel)}"
+        at_once = "one cell" if self.parallel == 1 else f"{self.parallel} cells"
+        return f"To run now: {self._time(cells)}, {at_once} at a time"
 
     @property
     def tuning_note(self) -> str:
@@ -308,10 +311,6 @@ class TunedRates(Collection[TunedRate]):
 
     def _summary(self) -> str:
         return f"{len(self.items)} learning rates"
-
-
-def _at_a_time(parallel: int) -> str:
-    return "one cell at a time" if parallel == 1 else f"{parallel} cells at a time"
 
 
 def _table_row(table: Table, row: TableRow) -> dict[str, Any]:

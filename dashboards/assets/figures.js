@@ -20,7 +20,9 @@ const TITLE_LINE = /(?=.{101})(.{1,100}) /g;
 function downloadCsv(name, rows) {
   /** @param {Value} value */
   const quote = (value) => {
-    const text = String(value ?? "");
+    const plain = String(value ?? "");
+    // A spreadsheet would run a text that looks like a formula.
+    const text = /^[=+\-@\t\r]/.test(plain) && Number.isNaN(Number(plain)) ? `'${plain}` : plain;
     return /[",\n]/.test(text) ? `"${text.replace(/"/g, '""')}"` : text;
   };
   const text = `${rows.map((row) => row.map(quote).join(",")).join("\n")}\n`;

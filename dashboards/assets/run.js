@@ -120,7 +120,8 @@ function headline(record) {
     record.status,
   );
   const rest = `${formatNumber(record.worker_seconds)} s · protocol ${record.protocol}`;
-  const origin = `Commit ${commit ?? "unknown"}${dirty ? ", with uncommitted changes" : ""}.`;
+  const known = /^[0-9a-f]+$/.test(commit ?? "");
+  const origin = `Commit ${known ? commit : "unknown"}${dirty ? ", with uncommitted changes" : ""}.`;
   return [
     el("h2", {}, title),
     el(

@@ -16,6 +16,7 @@ from suite.analysis.sessions import CostSession
 from suite.analysis.statistics import MIN_REPEATS, Estimate, exponential
 from suite.analysis.tiers import Tier, tier_of
 from suite.api import Metric, Mode, Stage, Status
+from suite.records.environment import commit_of
 from suite.records.published import StoredRecord
 from suite.records.schema import RecordSummary
 from suite.records.standing import versions_of
@@ -27,7 +28,11 @@ BASELINE = "vanilla"
 PARITY = 0.1
 """The largest relative difference in mixing parameters that needs no note."""
 TOO_NOISY = "varies too much to be separated from the best of its rank"
-NO_COST = {"other session": "measured in another session", "not trained": "not trained"}
+NO_COST = {
+    "other session": "measured in another session",
+    "not trained": "not trained",
+    "too few steps": "too few steps",
+}
 """The notes of entries without a cost, by the reason; the note of any other is "no quiet run"."""
 UNDISTURBED = "scored without disturbance"
 """The note of an entry whose methods disturb test examples: its own score is that of the model."""
@@ -304,7 +309,7 @@ def _row(
         worker_seconds=point.worker_seconds,
         measured_on=max(record.ended_at for record in records).date(),
         versions=versions_of(records[0]),
-        commits=sorted({str(record.environment.get("commit"))[:10] for record in records}),
+        commits=sorted({str(commit_of(record.environment))[:10] for record in records}),
         machines=sorted({run.machine for run in point.runs}),
         run_ids=[record.run_id for record in records],
         detectable_difference=ranked.detectable_difference if ranked else None,

@@ -166,8 +166,11 @@ class Point:
             return "older code"
         if phase_of(measure) != "training":
             return ""
-        trained = (one.cell.mode is Mode.TRAIN and "parent" not in one.details for one in self.good)
-        return "resumed" if any(trained) else "not trained"
+        trained = [one for one in self.good if "parent" not in one.details]
+        if not any(one.cell.mode is Mode.TRAIN for one in trained):
+            return "not trained"
+        resumed = any(one.details.get("resumed_at_steps") for one in trained)
+        return "resumed" if resumed else "too few steps"
 
     def cost_value(self, measure: str) -> float | None:
         """Return the geometric mean of a measure as a number."""

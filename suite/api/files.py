@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import re
 import secrets
 import stat
 from collections.abc import Iterable, Iterator
@@ -20,6 +21,9 @@ RESULTS = (CHECKOUT if IN_CHECKOUT else Path.cwd()) / "results"
 """The folder of all results: in the checkout; for installed packages, in the current folder."""
 LOCK_FILE = "lock"
 """The file that a process holds in a folder that it writes."""
+UNSAFE = re.compile(r"[^\w .+-]")
+"""A character that a folder's name need not hold: "/" among others."""
+NAME_LENGTH = 60
 PUBLIC = 0o666
 """The mode of a new file before the process's umask is applied."""
 PRIVATE = 0o600
@@ -102,6 +106,14 @@ def flush_to_disk(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def folder_name(text: str) -> str:
+    """Return the name of a folder for a text, which is the text itself if that names a folder."""
+    name = UNSAFE.sub("_", text)[:NAME_LENGTH]
+    if name == text and text.strip("."):
+        return text
+    return f"{name.lstrip('.')}-{hashlib.sha256(text.encode(errors='replace')).hexdigest()[:8]}"
 
 
 def digest_paths(paths: Iterable[Path]) -> str:

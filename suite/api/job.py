@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from suite.api.architecture import ModelSize
 from suite.api.cell import Cell
 from suite.api.data import SourceRequest
+from suite.api.local_path import LocalPath, local_paths
 from suite.api.recipe import Recipe
 
 
@@ -57,15 +58,21 @@ class Job:
         """Write the job as one JSON object."""
         paths = {name: str(getattr(self, name)) for name in ("folder", "cache", "checkpoint")}
         parents = {role: str(folder) for role, folder in self.parents.items()}
-        return json.dumps({**asdict(self), **paths, "parents": parents})
+        local = [local_paths(method.options) for method in self.cell.methods]
+        return json.dumps({**asdict(self), **paths, "parents": parents, "local_paths": local})
 
     @classmethod
     def from_json(cls, text: str) -> Job:
         """Read a job that `to_json` wrote."""
         fields = json.loads(text)
         source = fields["source"]
+        cell = Cell.from_dict(fields["cell"])
+        methods = tuple(
+            replace(one, options={**one.options, **{n: LocalPath.of(p) for n, p in local.items()}})
+            for one, local in zip(cell.methods, fields["local_paths"], strict=True)
+        )
         return cls(
-            cell=Cell.from_dict(fields["cell"]),
+            cell=replace(cell, methods=methods),
             model_size=ModelSize(**fields["model_size"]),
             recipe=Recipe(**fields["recipe"]),
             source=SourceRequest(**source) if source else None,

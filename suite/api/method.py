@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from suite.api.data import Examples, TaskData
 from suite.api.enums import Part
 from suite.api.errors import PluginError
+from suite.api.local_path import local_paths
 from suite.api.options import Options
 
 if TYPE_CHECKING:
@@ -123,7 +124,8 @@ class Method:
     def derived_options(self, options: Options) -> Options:
         """Return options that depend on others, such as the digest of a file that one names.
 
-        They belong to the cell, which thus runs again if the file changes.
+        They belong to the cell, which thus runs again if the file changes. An option that is a path
+        of this machine belongs to the cell by its last name alone.
         """
         return {}
 
@@ -290,7 +292,7 @@ def _text(value: Any) -> str:
 
 def method_options(method: Method, applied: AppliedMethod) -> dict[str, Any]:
     """Return a method's options: its defaults, overridden by those of a cell."""
-    return {**method.options, **applied.options}
+    return {**method.options, **applied.options, **local_paths(applied.options)}
 
 
 def training_methods(methods: tuple[AppliedMethod, ...]) -> tuple[AppliedMethod, ...]:

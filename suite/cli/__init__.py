@@ -7,11 +7,13 @@ import importlib
 import os
 import signal
 import sys
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import click
 
 from suite.api.errors import LengthwiseError, unknown_name
+from suite.records.printable import PrintableStream
 
 COMMANDS = {
     "list": "List tasks, architectures, methods and model sizes, and which supports which.",
@@ -100,6 +102,11 @@ def main() -> None:
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is signal.SIG_DFL:  # an ignored signal stays ignored
             signal.signal(number, _interrupt)
+    with redirect_stdout(PrintableStream(sys.stdout)), redirect_stderr(PrintableStream(sys.stderr)):
+        _run()
+
+
+def _run() -> None:
     try:
         bench(prog_name="bench", standalone_mode=False)
     except LengthwiseError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import asdict
+from textwrap import indent
 
 import click
 
@@ -30,14 +31,19 @@ def command(tfds_data_dir: str | None, set_aside: bool, as_json: bool, home: str
     backend or an unreadable record file does not count.
     """
     registry = load_registry(search_path_from_environment())
-    checks = []
+    all_well = True
+    before = "["
     for check in examine(registry, make_store(home), tfds_data_dir, set_aside=set_aside):
-        checks.append(check)
-        if not as_json:
-            mark = "ok  " if check.ok else "MISS"
-            print(f"{mark}  {check.name}: {check.found}", flush=True)
-            if not check.ok:
-                print(f"      → {check.remedy}", flush=True)
+        all_well &= check.ok or not check.needed
+        if as_json:  # a list whose items are printed as the checks end
+            text = indent(json.dumps(asdict(check), indent=1), " ")
+            print(f"{before}\n{text}", end="", flush=True)
+            before = ","
+            continue
+        mark = "ok  " if check.ok else "MISS"
+        print(f"{mark}  {check.name}: {check.found}", flush=True)
+        if not check.ok:
+            print(f"      → {check.remedy}", flush=True)
     if as_json:
-        print(json.dumps([asdict(check) for check in checks], indent=1))
-    sys.exit(0 if all(check.ok or not check.needed for check in checks) else 1)
+        print("\n]")
+    sys.exit(0 if all_well else 1)

@@ -16,6 +16,8 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
+from suite.records.printable import printable
+
 SEPARATOR = " │ "
 
 
@@ -30,6 +32,7 @@ class Column:
 def print_table(out: Console, columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> None:
     """Print a table with a bold head, no wider than the console. Cells are plain text."""
     head = [column.title for column in columns]
+    rows = [[*map(printable, row)] for row in rows]
     columns_of_cells = [*zip(head, *rows, strict=True)]
     natural = [max(map(_width, cells)) for cells in columns_of_cells]
     widths = natural

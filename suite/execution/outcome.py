@@ -9,6 +9,7 @@ from typing import Any
 
 from suite.api import Limits, Status
 from suite.api.evaluation_lengths import NO_SAMPLES, UNFINISHED, with_reason
+from suite.api.local_path import without_local_paths
 from suite.execution.endings import training_stands
 from suite.execution.executors.base import ProcessResult
 from suite.matrix.planned_cells import PlannedCell
@@ -76,7 +77,9 @@ def make_record(
             **({"earlier_runs": dict(earlier)} if earlier else {}),
             **({"lost": result.lost} if result.lost else {}),
         },
-        log_tail=result.log_tail if status is not Status.OK else "",
+        log_tail=without_local_paths(result.log_tail, planned.cell.methods)
+        if status is not Status.OK
+        else "",
         **outcome,
     )
 

@@ -22,6 +22,7 @@ from suite.api import (
 )
 from suite.api.architecture import BuildRequest
 from suite.api.errors import PluginError, RequestError, unknown_name
+from suite.api.local_path import LocalPath, without_local_paths
 from suite.matrix.options import parse_options
 from suite.matrix.registry import Collection
 
@@ -73,6 +74,9 @@ def _parse(text: str, known: Collection[Method]) -> AppliedMethod:
     every_option = {**method.options, **options}
     method.check(every_option)
     options |= method.derived_options(every_option)
+    for option, value in options.items():
+        if LocalPath.is_path(value):
+            options[option] = LocalPath.of(value)
     return AppliedMethod(name, method.version, options, method.stage)
 
 
@@ -95,7 +99,7 @@ def unsupported_by_methods(
             )
         request = MethodRequest(cell, method_options(method, applied), task, build)
         if reason := _refusal(method, applied.name, request, architecture):
-            return f"the method '{applied.name}' {reason}"
+            return f"the method '{applied.name}' {without_local_paths(reason, cell.methods)}"
     return None
 
 

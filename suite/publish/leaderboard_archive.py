@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
@@ -30,6 +31,9 @@ OF_ROW = tuple(field.name for field in fields(Row) if field.name in COLUMNS)
 """The columns that are fields of a row."""
 ENDS = ("value", "low", "high", "n")
 """The columns that are fields of an estimate."""
+
+
+FORMULA = re.compile(r"[=+\-@\t\r]")
 
 
 def to_csv(boards: Sequence[Board]) -> str:
@@ -59,14 +63,24 @@ def to_csv(boards: Sequence[Board]) -> str:
             }
             session = "" if row.superseded_by else board.session or ""
             own = {name: getattr(row, name) for name in OF_ROW}
-            writer.writerow({**own, **_ends(row.estimate), **about, "session": session})
+            figures = {**own, **_ends(row.estimate), **about, "session": session}
+            writer.writerow(_without_formulas(figures))
             for length, score in row.by_evaluation_length.items():
                 if isinstance(score, str):
                     figures = {"note": score}
                 else:
                     figures = {**_ends(score.estimate), "note": score.missing}
-                writer.writerow({**figures, **about, "evaluation_length": length})
+                figures = {**figures, **about, "evaluation_length": length}
+                writer.writerow(_without_formulas(figures))
     return file.getvalue()
+
+
+def _without_formulas(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a row without texts that a spreadsheet would run."""
+    return {
+        name: f"'{value}" if isinstance(value, str) and FORMULA.match(value) else value
+        for name, value in row.items()
+    }
 
 
 def _ends(estimate: Estimate | None) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from suite.publish.checklist import Item, Refusal
 from suite.publish.frozen import benchmark_contradiction
 from suite.publish.reduction import TooLargeError, reduced
 from suite.records.archives import SUFFIX, read_by_run, write_archive
-from suite.records.environment import MAX_MACHINE_NAME, machine_name
+from suite.records.environment import MAX_MACHINE_NAME, commit_of, machine_name
 from suite.records.published import committed_path, read_published
 from suite.records.schema import Record, RecordSummary
 from suite.records.store import ReportUnreadable, Store, ignore_unreadable
@@ -157,7 +157,7 @@ def _refusals(record: Record, registry: Registry) -> Iterator[Refusal]:
     if record.status in UNFINISHED:
         told = f"status {record.status}: run the cell again with --retry {record.status}"
         yield Refusal(Item.FINISHED, told)
-    if environment.get("commit") is None:
+    if commit_of(environment) is None:
         yield Refusal(Item.COMMIT, "the commit of the code is unknown")
     if environment.get("dirty") is None:
         told = "it is unknown whether the code had uncommitted changes: run the cell again"

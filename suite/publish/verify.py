@@ -27,7 +27,7 @@ from suite.publish.publishing import (
     unpublishable_reason,
 )
 from suite.publish.reduction import reduced
-from suite.records.environment import machine_name
+from suite.records.environment import commit_of, machine_name
 from suite.records.naming import cell_label
 from suite.records.published import Folder, committed_path, read_published, read_record
 from suite.records.schema import Record, RecordError
@@ -266,7 +266,7 @@ def _only(record: Record, prepared: Prepared) -> Prepared:
         if replace(planned.cell, benchmark=cell.benchmark, scores_test=cell.scores_test).id
         == cell.id
     ]
-    checkout = f"Check out commit {str(record.environment.get('commit'))[:10]}"
+    checkout = f"Check out commit {str(commit_of(record.environment))[:10]}"
     if not same or record.protocol != PROTOCOL:
         raise RequestError(
             "This version cannot run the cell of the record",

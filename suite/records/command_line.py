@@ -27,18 +27,18 @@ def shareable_command(arguments: Iterable[str], paths: Collection[Path] = ()) ->
             words.append(HIDDEN)
         elif word.startswith("--") and equals:
             hidden = name in FOLDER_OPTIONS or Path(value) in paths
-            words.append(f"{name}={HIDDEN if hidden else _without_path(value)}")
+            words.append(f"{name}={HIDDEN if hidden else without_path(value)}")
         else:
-            words.append(_without_path(word))
+            words.append(without_path(word))
         is_folder = word in FOLDER_OPTIONS
     return " ".join(words)
 
 
-def _without_path(word: str) -> str:
+def without_path(word: str) -> str:
     """Return a word without the path in it: `files:PATH`, `name=PATH` or the word itself."""
     if word.startswith("files:"):
         return f"files:{HIDDEN}"
     name, equals, value = word.partition("=")
     if equals and not PATH.search(name):
-        return f"{name}={_without_path(value)}"
+        return f"{name}={without_path(value)}"
     return HIDDEN if PATH.search(word) and not DATA_SET.fullmatch(word) else word

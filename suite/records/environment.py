@@ -31,6 +31,7 @@ PACKAGES = (
 )
 FALLBACK_MEMORY_BYTES = 8 * 2**30
 """The assumed memory of a system that does not report it."""
+COMMIT = re.compile(r"[0-9a-f]{1,64}")
 MAX_MACHINE_NAME = 240
 """A folder's name may have 255 bytes; the rest is left for a suffix."""
 
@@ -108,6 +109,12 @@ def accelerator_ids() -> list[str]:
     # Device files keep the host's numbers inside a container, but CUDA counts from 0.
     files = (path.name.removeprefix("nvidia") for path in Path("/dev").glob("nvidia[0-9]*"))
     return [str(number) for number in range(sum(name.isdigit() for name in files))]
+
+
+def commit_of(environment: Mapping[str, Any]) -> str | None:
+    """Return the commit that an environment states; None if it states none, or another text."""
+    commit = environment.get("commit")
+    return commit if isinstance(commit, str) and COMMIT.fullmatch(commit) else None
 
 
 def describe_commit() -> dict[str, Any]:

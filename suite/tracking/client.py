@@ -32,6 +32,7 @@ from mlflow.tracking import MlflowClient
 
 from suite.analysis.aggregate import Comparison
 from suite.api import Status
+from suite.api.files import folder_name
 from suite.records.schema import Record, RecordSummary
 from suite.tracking.experiments import (
     PARENT,
@@ -273,7 +274,7 @@ class Tracker:
     def _experiment(self, record: RecordSummary) -> Experiment:
         name = record.cell.task or PROBE_EXPERIMENT
         if name not in self._experiments:
-            artifacts = (self.artifacts / name).as_uri() if self.artifacts else None
+            artifacts = (self.artifacts / folder_name(name)).as_uri() if self.artifacts else None
             self._experiments[name] = open_experiment(self._client, name, artifacts)
         return self._experiments[name]
 

@@ -10,6 +10,7 @@ from mlflow.entities import Dataset, DatasetInput, Metric
 
 from suite.api import Status, methods_text
 from suite.api.evaluation_lengths import BY_EVALUATION_LENGTH
+from suite.records.environment import commit_of
 from suite.records.schema import Record, RecordSummary
 
 STATUSES: Mapping[Status, str] = {
@@ -179,7 +180,7 @@ def axis_tags(record: RecordSummary) -> dict[str, str]:
 def environment_tags(record: Record) -> dict[str, str]:
     """Return the tags with the commit and the processor of a record."""
     environment = record.environment
-    tags = {"commit": environment.get("commit"), "processor": environment.get("processor")}
-    if environment.get("commit"):
+    tags = {"commit": commit_of(environment), "processor": environment.get("processor")}
+    if tags["commit"]:
         tags["dirty"] = str(environment.get("dirty")).lower()
     return {f"lengthwise.{name}": str(value) for name, value in tags.items() if value}

@@ -30,6 +30,7 @@ from suite.api import (
 from suite.api.code_digest import digest_costs, digest_training
 from suite.api.errors import Unsupported
 from suite.api.files import atomic_write_bytes
+from suite.api.local_path import without_local_paths
 from suite.api.plugins import ARCHITECTURES, TASKS, find_plugin
 from suite.worker import decode, probe
 from suite.worker.conformance import kit
@@ -75,6 +76,7 @@ def work(folder: Path) -> None:
             _for_json({**outcome, "environment": environment, "worker_seconds": seconds}),
             allow_nan=False,
         )
+        content = without_local_paths(content, job.cell.methods)
         atomic_write_bytes(folder / "outcome.json", content.encode())
 
     try:

@@ -171,6 +171,21 @@ def test_verify_runs_a_record_s_cell_again(home):
         suite.verify(__file__)
 
 
+@pytest.mark.parametrize(
+    "axis", ["tasks", "task", "architectures", "lengths", "seeds", "backends", "methods"]
+)
+@pytest.mark.parametrize("empty", [[], ()])
+def test_an_empty_list_means_none_and_is_an_error(axis, empty):
+    with pytest.raises(RequestError, match="at least one value"):
+        suite.plan(**{"benchmark": "smoke", "mode": "train", axis: empty})
+
+
+def test_an_empty_list_of_tasks_does_not_select_all_records(home):
+    for read in (suite.read_records, suite.compare):
+        with pytest.raises(RequestError, match="at least one value"):
+            read(tasks=[])
+
+
 def test_a_call_is_named_without_paths(tmp_path):
     keywords = {"task": "ner", "data": f"files:{tmp_path}", "home": tmp_path, "seeds": None}
     assert describe_call("run", keywords) == "suite.run(task='ner', data='files:…', home=…)"

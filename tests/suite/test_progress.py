@@ -46,3 +46,21 @@ def test_a_note_on_the_data_is_shown_once(capsys):
             display(Finished(planned, make_record(cell=planned.cell, data=data)))
     assert len(cells) > 1
     assert capsys.readouterr().out.count("keeps 60 of 600") == 1
+
+
+def test_each_of_the_cells_that_run_at_once_keeps_its_number(capsys):
+    request = Request(mode=Mode.PROBE, benchmark="smoke", architectures=("bert",), rounds=3)
+    first, second, third = expand(request, load_registry(()))
+    with Display(3) as display:
+        for planned in (first, second):
+            display(Started(planned))
+        for planned in (second, first):
+            display(Finished(planned, make_record(cell=planned.cell)))
+        display(Started(third))
+        display(Finished(third, make_record(cell=third.cell)))
+    lines = capsys.readouterr().out.splitlines()
+    numbers = [(line.partition(" ")[0], "starting" in line) for line in lines]
+    assert numbers == [
+        ("[1/3]", True), ("[2/3]", True), ("[2/3]", False), ("[1/3]", False),
+        ("[3/3]", True), ("[3/3]", False),
+    ]  # fmt: skip

@@ -250,6 +250,13 @@ def test_the_training_cost_of_a_resumed_run_does_not_count():
     assert point.cost_value("inference.step_seconds") == pytest.approx(7.0)
 
 
+def test_a_training_of_two_steps_has_too_few_for_a_cost():
+    short = cost("vanilla", 1.0, mode=Mode.TRAIN, measures={"inference.step_seconds": 7.0},
+                 details={"resumed_at_steps": []})  # fmt: skip
+    (point,) = points_of([short]).values()
+    assert (point.cost(SPEED), point.why_no_cost(SPEED)) == (None, "too few steps")
+
+
 def test_a_cell_that_takes_a_trained_model_has_no_training_cost():
     taken = cost("vanilla", 1.0, mode=Mode.TRAIN, measures={"inference.step_seconds": 7.0},
                  details={"parent": {"cell_id": "0"}})  # fmt: skip

@@ -7,7 +7,7 @@ import stat
 
 import pytest
 
-from suite.api.files import PRIVATE, atomic_write, atomic_write_bytes
+from suite.api.files import PRIVATE, atomic_write, atomic_write_bytes, folder_name
 
 
 @pytest.fixture
@@ -58,3 +58,20 @@ def test_an_error_leaves_the_former_content_and_no_temporary_file(tmp_path):
         raise OSError("the disk is full")
     assert path.read_bytes() == b"former"
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["../../x", "..", ".", "", "/etc", "a/b", "a\\b", "x" * 300, "é/..", "\ud800", "a\0b"],
+)
+def test_the_folder_of_any_text_lies_inside_its_parent(tmp_path, text):
+    name = folder_name(text)
+    folder = tmp_path / name
+    folder.mkdir()
+    assert folder.resolve().parent == tmp_path.resolve()
+    assert folder_name(f"{text}x") != name
+
+
+@pytest.mark.parametrize("text", ["ner", "image_classification", "word.count-2"])
+def test_a_text_that_names_a_folder_is_its_name(text):
+    assert folder_name(text) == text

@@ -10,7 +10,7 @@ import re
 import pytest
 
 from suite.matrix.benchmarks import BUILT_IN
-from suite.publish.leaderboard_archive import to_csv
+from suite.publish.leaderboard_archive import _without_formulas, to_csv
 from suite.publish.publishing import add_records, strip
 from suite.publish.reduction import reduced
 from suite.records.published import committed_path, read_published
@@ -291,3 +291,8 @@ def test_an_unreadable_published_file_is_named(committed):
     (results / "published" / "here" / "x.json").write_text("{}")
     with pytest.raises(RecordError, match=r"published/here/x\.json"):
         read_published(results)
+
+
+def test_no_cell_of_the_archive_is_a_formula():
+    row = {"line": "=HYPERLINK(1)", "note": "@x", "value": -0.5, "source": "files", "rank": None}
+    assert _without_formulas(row) == {**row, "line": "'=HYPERLINK(1)", "note": "'@x"}

@@ -13,6 +13,7 @@ from suite.matrix.registry import load_registry
 from suite.records import environment
 from suite.records.environment import (
     accelerator_names,
+    commit_of,
     describe_commit,
     machine_name,
     name_processor,
@@ -145,3 +146,9 @@ def test_an_installed_wheel_names_no_commit_of_a_repository_around_it(answer, mo
     answer("true")
     monkeypatch.setattr(environment, "IN_CHECKOUT", False)
     assert describe_commit() == {"commit": None, "dirty": None}
+
+
+@pytest.mark.parametrize("commit", [None, 7, "", "HEAD", "--upload-pack=x", "$(id)", "a\n", "ABC"])
+def test_a_commit_is_hexadecimal(commit):
+    assert commit_of({"commit": commit}) is None
+    assert commit_of({"commit": "0a1b2c3d"}) == "0a1b2c3d"
