@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from baselines.layers.lsh_attention import LshAttention
+from baselines.layers.lsh_attention import LshAttention, _key_scale
 from baselines.layers.lsh_hashing import draw_rotations, factor_buckets, hash_vectors
 from baselines.layers.sorting import SortPermutation, sort_by_bucket
 from suite.worker.conformance.gradients import differentiate, run, tensors
@@ -115,11 +115,12 @@ def test_one_chunk_gives_the_same_as_its_rounds(causal, padded):
     vectors, values, rotations, real = tensors(vectors, values, rotations, mask)
 
     def at_once(vectors, values):
-        return layer._attend_all(vectors, values, real)
+        return layer._attend_all(vectors, vectors * _key_scale(vectors), values, real)
 
     def by_rounds(vectors, values):
         buckets = layer.find_buckets(vectors, rotations, real)
-        return layer._attend_alike(vectors, values, buckets, real)
+        keys = vectors * _key_scale(vectors)
+        return layer._attend_alike(vectors, keys, values, buckets, real)
 
     seen = np.ones((3, 12), bool) if mask is None else mask
     # The only score of a lone position is −1e5, where float32 is coarse.
