@@ -121,7 +121,7 @@ class GatedDeltaMixer(ConvolvedMixer):
             width, use_bias=False, name="output_projection", dtype=self.dtype_policy
         )
         self.output_projection.build((batch, length, self.value_width))
-        self.norm = RmsNorm(epsilon=self.epsilon, name="norm")
+        self.norm = RmsNorm(epsilon=self.epsilon, name="norm", dtype=self.dtype_policy)
         self.norm.build((batch, length, *heads, self.value_head_size))
         self.kernel = self.add_weight(
             (self.kernel_size, self.convolved_width),

@@ -100,7 +100,12 @@ class StateSpaceMixer(ConvolvedMixer):
             width, use_bias=False, name="output_projection", dtype=self.dtype_policy
         )
         self.output_projection.build((batch, length, self.inner_width))
-        self.norm = RmsNorm(epsilon=self.epsilon, num_groups=self.num_groups, name="norm")
+        self.norm = RmsNorm(
+            epsilon=self.epsilon,
+            num_groups=self.num_groups,
+            name="norm",
+            dtype=self.dtype_policy,
+        )
         self.norm.build((batch, length, self.inner_width))
         channels, heads = self.convolved_width, (self.num_heads,)
         self.kernel = self.add_weight(
