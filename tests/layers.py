@@ -15,7 +15,7 @@ from baselines.layers.gated_delta_mixer import GatedDeltaMixer
 from baselines.layers.lightweight_convolution import LightweightConvolution
 from baselines.layers.linear_attention import LinearAttention
 from baselines.layers.long_short_term_memory import LongShortTermMemory
-from baselines.layers.lsh_attention import LshAttention
+from baselines.layers.lsh_attention import LSHAttention
 from baselines.layers.projected_attention import LengthProjection, ProjectedAttention
 from baselines.layers.random_feature_attention import RandomFeatureAttention
 from baselines.layers.relative_attention import RelativeAttention
@@ -49,8 +49,8 @@ def layer_and_inputs(name: str, **changes: Any) -> tuple[Any, np.ndarray]:
     return layer, random_inputs(takes, 2, LENGTH)
 
 
-def _lsh() -> LshAttention:
-    return LshAttention(2, 4, num_hashes=2, num_buckets=4)
+def _lsh() -> LSHAttention:
+    return LSHAttention(2, 4, num_hashes=2, num_buckets=4)
 
 
 def _projected() -> ProjectedAttention:
