@@ -16,6 +16,7 @@ and installed entry points have classes too.
 from __future__ import annotations
 
 from contextlib import suppress
+from difflib import get_close_matches
 from importlib import import_module
 from typing import Any
 
@@ -26,10 +27,14 @@ def __getattr__(name: str) -> Any:
     Raises:
         AttributeError: no architecture has a class of this name, or several have.
     """
-    found = [] if name.startswith("_") or name.islower() else _architectures(name)
+    classes = {} if name.startswith("_") or name.islower() else _classes()
+    found = classes.get(name, [])
     if len(found) != 1:
         several = f"{len(found)} classes" if found else "no class"
-        raise AttributeError(f"module 'baselines' has {several} of the name {name!r}")
+        spelled = {key.lower(): key for key in classes}
+        near = get_close_matches(name.lower(), spelled, n=1)
+        hint = f". Did you mean {spelled[near[0]]!r}?" if near and not found else ""
+        raise AttributeError(f"module 'baselines' has {several} of the name {name!r}{hint}")
     # The name is relative, because this code is no part of an architecture's costs: the digest of
     # its code follows absolute names only.
     library = import_module(".layers.architecture_layer", __name__)
@@ -38,12 +43,12 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    """Return the names of the module, with those of all classes."""
-    return sorted({*globals(), *(type(part).__name__ for part in _architectures())})
+    """Return the names of the classes of all architectures."""
+    return sorted(_classes())
 
 
-def _architectures(class_name: str | None = None) -> list[Any]:
-    """Return all architectures that can be loaded, or those whose class has a name."""
+def _classes() -> dict[str, list[Any]]:
+    """Return the architectures that can be loaded, by the name of their class."""
     from suite.api import PluginError
     from suite.api.plugins import (
         ARCHITECTURES,
@@ -52,8 +57,9 @@ def _architectures(class_name: str | None = None) -> list[Any]:
         search_path_from_environment,
     )
 
-    found = []
+    found: dict[str, list[Any]] = {}
     for key, location in locate(ARCHITECTURES, search_path_from_environment()):
         with suppress(PluginError):  # `bench list` shows it
-            found.append(load_plugin(ARCHITECTURES, key, location))
-    return [part for part in found if class_name in (None, type(part).__name__)]
+            part = load_plugin(ARCHITECTURES, key, location)
+            found.setdefault(type(part).__name__, []).append(part)
+    return found

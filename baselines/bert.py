@@ -12,7 +12,7 @@ from suite.api import Architecture, BuildRequest, Form, Inputs
 EPSILON = 1e-12
 
 
-class Bert(Architecture):
+class BERT(Architecture):
     """BERT's encoder with exact attention, computed in blocks of queries at long lengths."""
 
     version = 3
@@ -51,4 +51,4 @@ class Bert(Architecture):
         return build_transformer(request, block, make_backbone=BertBackbone, epsilon=EPSILON)
 
 
-ARCHITECTURE = Bert()
+ARCHITECTURE = BERT()

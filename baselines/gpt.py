@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 EPSILON = 1e-5
 
 
-class Gpt(Architecture):
+class GPT(Architecture):
     """GPT-2's decoder; with a state it decodes one position at a time.
 
     `positions` are those of `vanilla`'s option. With `scaled_residuals`, kernels at the end of
@@ -70,4 +70,4 @@ def _block(request: BuildRequest) -> Block:
     )
 
 
-ARCHITECTURE = Gpt()
+ARCHITECTURE = GPT()

@@ -61,7 +61,7 @@ DEFAULTS = {Form.ENCODER: "bert", Form.DECODER: "llama3"}
 REMEDY = "install it with `pip install -e '.[hub]'`"
 
 
-class Hub(Architecture):
+class KerasHub(Architecture):
     """A backbone of keras-hub: keras-hub's own layers, call and initial values.
 
     `backbone` names one of `BACKBONES`. The default `auto` is BERT as an encoder, and Llama 3 as a
@@ -196,4 +196,4 @@ def _preset_problem(folder: Path, backbone: str, request: BuildRequest) -> str |
     return None
 
 
-ARCHITECTURE = Hub()
+ARCHITECTURE = KerasHub()

@@ -13,7 +13,7 @@ from baselines.layers.state_sizes import source_bytes
 from suite.api import Architecture, BuildRequest, Form, Inputs
 
 
-class Lstm(Architecture):
+class LSTM(Architecture):
     """`vanilla` with an LSTM in each layer in place of self-attention, and without positions.
 
     The encoder's LSTMs run in both directions, with half of the units each; the decoder's run
@@ -75,4 +75,4 @@ class Lstm(Architecture):
         )
 
 
-ARCHITECTURE = Lstm()
+ARCHITECTURE = LSTM()

@@ -120,7 +120,7 @@ class Reformer(Architecture):
 
     def _stack(self, request: BuildRequest, *, causal: bool, crosses: bool = False) -> Any:
         from baselines.layers.full_attention import FullAttention
-        from baselines.layers.lsh_attention import LshAttention
+        from baselines.layers.lsh_attention import LSHAttention
         from baselines.layers.reversible import ReversibleLayer, ReversibleStack
 
         size = request.model_size
@@ -128,7 +128,7 @@ class Reformer(Architecture):
         num_buckets = 2 * -(-request.sequence_length // chunk)
         layers = [
             ReversibleLayer(
-                LshAttention(size.num_heads, chunk, request.options["hashes"], num_buckets, causal),
+                LSHAttention(size.num_heads, chunk, request.options["hashes"], num_buckets, causal),
                 size.feedforward_width + size.width // 2,
                 FullAttention(size.num_heads) if crosses else None,
             )

@@ -10,7 +10,7 @@ from typing import Any
 from suite.api import Architecture, BuildRequest, Form, Inputs
 
 
-class TransformerXl(Architecture):
+class TransformerXL(Architecture):
     """Attention to the current segment and to a memory of the segments before it.
 
     A narrower feed-forward network compensates for the parameters of the distance projection. A
@@ -108,4 +108,4 @@ class TransformerXl(Architecture):
         return {side: RecurrentStack(layers), f"{side}_embedding": embedding}
 
 
-ARCHITECTURE = TransformerXl()
+ARCHITECTURE = TransformerXL()

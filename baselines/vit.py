@@ -12,7 +12,7 @@ from suite.api import Architecture, BuildRequest, Form, Inputs
 EPSILON = 1e-12
 
 
-class Vit(Architecture):
+class ViT(Architecture):
     """ViT's encoder: learned positions, normalisation before each sub-layer.
 
     With the option `class_token`, a class token precedes the patches, and its hidden state
@@ -56,4 +56,4 @@ class Vit(Architecture):
         return build_transformer(request, block, class_token=request.options["class_token"])
 
 
-ARCHITECTURE = Vit()
+ARCHITECTURE = ViT()

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import keras
+import numpy as np
 
 import baselines
 from baselines.layers.block_sparse_attention import BlockSparseAttention
@@ -14,7 +15,7 @@ from baselines.layers.gated_delta_mixer import GatedDeltaMixer
 from baselines.layers.lightweight_convolution import LightweightConvolution
 from baselines.layers.linear_attention import LinearAttention
 from baselines.layers.long_short_term_memory import LongShortTermMemory
-from baselines.layers.lsh_attention import LshAttention
+from baselines.layers.lsh_attention import LSHAttention
 from baselines.layers.projected_attention import LengthProjection, ProjectedAttention
 from baselines.layers.random_feature_attention import RandomFeatureAttention
 from baselines.layers.relative_attention import RelativeAttention
@@ -22,7 +23,8 @@ from baselines.layers.reversible import ReversibleLayer, ReversibleStack
 from baselines.layers.sliding_window_attention import SlidingWindowAttention
 from baselines.layers.state_space import StateSpaceMixer
 from baselines.layers.transformer_layer import TransformerLayer, TransformerStack
-from suite.worker.conformance.subjects import SIZE, shorten
+from suite.api import Inputs
+from suite.worker.conformance.subjects import LENGTH, SIZE, VOCABULARY, random_inputs, shorten
 from tests.architectures import ARCHITECTURES
 
 SIZES = {"num_layers": 1, "width": SIZE.width, "num_heads": SIZE.num_heads}
@@ -38,8 +40,17 @@ def layer_of(name: str, **changes: Any) -> Any:
     return layer_class(**{**SIZES, "feedforward_width": 48, **options})
 
 
-def _lsh() -> LshAttention:
-    return LshAttention(2, 4, num_hashes=2, num_buckets=4)
+def layer_and_inputs(name: str, **changes: Any) -> tuple[Any, np.ndarray]:
+    """Return a small layer and inputs for it: embeddings, or else patches, or else token ids."""
+    kinds = Inputs.EMBEDDINGS, Inputs.PATCHES, Inputs.TOKEN_IDS
+    takes = next(kind for kind in kinds if kind in ARCHITECTURES[name].inputs)
+    vocabulary_size = VOCABULARY if takes is Inputs.TOKEN_IDS else None
+    layer = layer_of(name, vocabulary_size=vocabulary_size, **changes)
+    return layer, random_inputs(takes, 2, LENGTH)
+
+
+def _lsh() -> LSHAttention:
+    return LSHAttention(2, 4, num_hashes=2, num_buckets=4)
 
 
 def _projected() -> ProjectedAttention:

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import difflib
 import inspect
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 
 import keras
 
+from baselines.layers.architecture_arguments import (
+    as_argument,
+    as_arguments,
+    check_option,
+    default_form,
+)
 from baselines.layers.backbone import check_target, run_form
 from baselines.layers.class_token import extend_mask
 from baselines.layers.layer import Layer, build_once
@@ -45,8 +50,8 @@ class ArchitectureLayer(Layer):
 
     Out: hidden states (batch, n, width) of the inputs, or of the target if there is one.
 
-    `backbone` exists after the first call. Its methods `encode`, `decode` and `init_state` are
-    those of the suite: they decode a sequence position by position.
+    `encode`, `init_state` and `decode` compute a sequence in parts, such as token by token. They
+    build the layer if no call did. `backbone` holds the layers, once they are built.
 
     Raises:
         TypeError: an argument is unknown.
@@ -113,20 +118,28 @@ class ArchitectureLayer(Layer):
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Create the backbone, for `max_length` positions or else for those of the inputs."""
-        length = self.max_length or input_shape[1] or UNKNOWN_LENGTH
+        self.backbone = self._assemble(input_shape)
+        if self._builds_backbone():
+            build_once(self.backbone, input_shape)
+
+    def _assemble(self, input_shape: Sequence[int | None]) -> Any:
+        """Return a backbone for inputs of a shape; its layers have the dtype policy of this one."""
         self._check_length(input_shape)
-        with default_dtype_policy(self.dtype_policy):
-            try:
-                self.backbone = self.architecture.build(self._request(length))
-            except Unsupported as error:
-                raise ValueError(f"{error} Change the arguments of the layer.") from error
-            if self.max_global_tokens and not getattr(self.backbone, "takes_global_mask", False):
-                raise ValueError(
-                    f"{type(self).__name__} has no global tokens. "
-                    f"Received: max_global_tokens={self.max_global_tokens}. Leave it out."
-                )
-            if self._builds_backbone():
-                build_once(self.backbone, input_shape)
+        length = self.max_length or input_shape[1] or UNKNOWN_LENGTH
+        try:
+            backbone = self.architecture.build(self._request(length))
+        except Unsupported as error:
+            raise ValueError(f"{error} Change the arguments of the layer.") from error
+        if self.max_global_tokens and not getattr(backbone, "takes_global_mask", False):
+            raise ValueError(
+                f"{type(self).__name__} has no global tokens. "
+                f"Received: max_global_tokens={self.max_global_tokens}. Leave it out."
+            )
+        default = keras.config.dtype_policy()
+        for layer in backbone._flatten_layers():
+            if layer.dtype_policy == default:
+                layer.dtype_policy = self.dtype_policy
+        return backbone
 
     def _check_length(self, shape: Sequence[int | None]) -> None:
         """Raise a ValueError if the architecture needs to know a length that a shape lacks."""
@@ -187,23 +200,64 @@ class ArchitectureLayer(Layer):
         masks = (padding_mask, target_mask, global_mask)
         return run_form(self.backbone, self.form, inputs, target, *masks, training=training)
 
+    def encode(
+        self,
+        inputs: Any,
+        padding_mask: Any = None,
+        global_mask: Any = None,
+        training: bool | None = None,
+    ) -> Any:
+        """Return the hidden states of the encoder, which `decode` takes as `encoder_output`."""
+        self._build_for(inputs.shape, without=Form.DECODER)
+        masks = {"padding_mask": padding_mask, "global_mask": global_mask}
+        return self.backbone.encode(inputs, training=training, **masks)[0]
+
+    def init_state(self, batch_size: int, max_length: int) -> Any:
+        """Return the state of a decoding before its first position, for up to `max_length`."""
+        self._build_for((batch_size, max_length, self.width), without=Form.ENCODER)
+        return self.backbone.init_state(batch_size, max_length)
+
+    def decode(self, target: Any, state: Any = None, position: Any = 0, **given: Any) -> Any:
+        """Return the hidden states of the target, and the state after it.
+
+        With a state from `init_state`, or from the part before, the target is the positions from
+        `position` on; without, it is all of them. `given` are `encoder_output` and `encoder_mask`
+        in the encoder-decoder form, `padding_mask` and `training`.
+        """
+        self._build_for(target.shape, without=Form.ENCODER)
+        return self.backbone.decode(target, state=state, position=position, **given)
+
+    def _build_for(self, shape: Sequence[int | None], without: Form) -> None:
+        """Build the layer for inputs of a shape, unless its form is that without the method."""
+        if self.form is without:
+            part = "a decoder" if without is Form.ENCODER else "an encoder"
+            raise ValueError(
+                f"The layer has no such part. Received: form={self.form}. Use a form with {part}."
+            )
+        if not self.built:
+            self.build(tuple(shape[:2]) if self.vocabulary_size else tuple(shape))
+
     def compute_output_spec(
         self, inputs: Any, target: Any = None, *masks: Any, **others: Any
     ) -> Any:
         """Return the shape and type of the hidden states; this avoids tracing the backbone."""
         check_target(self.form, target)
-        if not self._builds_backbone():
+        if self.built and not self._builds_backbone():
             return keras.Operation.compute_output_spec(self, inputs, target, *masks, **others)
         shape = self.compute_output_shape(inputs.shape, getattr(target, "shape", None))
         return keras.KerasTensor(shape, self.compute_dtype)
 
     def compute_output_shape(
-        self, inputs_shape: tuple[int | None, ...], target_shape: Any = None
+        self, inputs_shape: Sequence[int | None], target_shape: Sequence[int | None] | None = None
     ) -> Any:
         """Return the shape of the hidden states of the inputs, or of the target if there is one."""
+        backbone = self.backbone
+        if backbone is None:
+            backbone = self._assemble(inputs_shape)
         batch, length = (target_shape or inputs_shape)[:2]
-        extra = getattr(self.backbone, "extra_positions", 0)
-        return batch, None if length is None else length + extra, self.width
+        if length is not None:
+            length += getattr(backbone, "extra_positions", 0)
+        return batch, length, self.width
 
     def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
         """Return the mask of the hidden states of the inputs; a target has its own."""
@@ -270,52 +324,3 @@ def _document(architecture: Architecture) -> str:
         parts.append(f"Options with their defaults: {as_arguments(defaults)}.")
     parts.append(inspect.getdoc(ArchitectureLayer))
     return "\n\n".join(part for part in parts if part)
-
-
-def default_form(architecture: Architecture) -> Form:
-    """Return the first of encoder, decoder and encoder-decoder that an architecture has."""
-    return next(form for form in Form if form in architecture.forms)
-
-
-def as_argument(default: Any) -> Any:
-    """Return the default of an option as an argument: a list of one number as the number."""
-    if not isinstance(default, list):
-        return default
-    return default[0] if len(default) == 1 else tuple(default)
-
-
-def as_arguments(values: dict[str, Any]) -> str:
-    """Return values as they are written in a call."""
-    return ", ".join(f"{name}={value!r}" for name, value in values.items())
-
-
-def check_option(name: str, value: Any, default: Any) -> Any:
-    """Return the value of an option in the type of its default; None as default takes any type.
-
-    Raises:
-        ValueError: the value has another type.
-    """
-    if default is None:
-        return value
-    is_list = isinstance(default, list)
-    items = list(value) if isinstance(value, list | tuple) else [value]
-    kind = type(default[0] if is_list else default)
-    if kind is float:
-        items = [float(item) if type(item) is int else item for item in items]
-    if any(type(item) is not kind for item in items) or not (is_list or len(items) == 1):
-        raise ValueError(
-            f"The argument {name} is {'one or more of ' if is_list else ''}{kind.__name__}. "
-            f"Received: {name}={value!r}. The default is {as_argument(default)!r}."
-        )
-    return items if is_list else items[0]
-
-
-@contextmanager
-def default_dtype_policy(policy: Any) -> Iterator[None]:
-    """Make a dtype policy the default of all layers that are created in this context."""
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(policy)
-    try:
-        yield
-    finally:
-        keras.config.set_dtype_policy(before)

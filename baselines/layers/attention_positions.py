@@ -108,7 +108,7 @@ def _turn(states: Any, cosines: Any, sines: Any) -> Any:
     return ops.concatenate(turned, axis=-1)
 
 
-class AlibiPositions(AttentionPositions):
+class ALiBiPositions(AttentionPositions):
     """Subtracts from each score the distance, times a slope that differs between heads.
 
     Press, Smith, Lewis 2022, "Train Short, Test Long", section 3: with h heads, a power of two, the
@@ -117,7 +117,7 @@ class AlibiPositions(AttentionPositions):
     two directions apart.
 
     Example:
-        >>> layer = AlibiPositions()
+        >>> layer = ALiBiPositions()
         >>> layer.build((2, 4, 7, 8))
         >>> tuple(layer.bias(-6, 13).shape)
         (4, 13)
@@ -269,7 +269,7 @@ def make_attention_positions(kind: str, causal: bool) -> AttentionPositions | No
     """
     makers: dict[str, Callable[[], AttentionPositions]] = {
         "rotary": RotaryPositions,
-        "alibi": AlibiPositions,
+        "alibi": ALiBiPositions,
         "relative": lambda: RelativePositions(bidirectional=not causal),
         "t5": lambda: BucketedPositions(bidirectional=not causal),
     }

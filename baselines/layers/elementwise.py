@@ -36,14 +36,14 @@ class LayerNorm(keras.layers.LayerNormalization):
         return normalize(inputs, self.gamma, self.beta)
 
 
-class RmsNorm(Layer):
+class RMSNorm(Layer):
     """Root mean square normalisation, x / √(mean(x²) + ε) · γ (Zhang and Sennrich 2019).
 
     The mean is over each of `num_groups` equal parts of the last axis. In and out: (…, width). Time
     and memory O(n); only the input is kept for the gradient.
 
     Example:
-        >>> layer = RmsNorm(num_groups=4)
+        >>> layer = RMSNorm(num_groups=4)
         >>> tuple(layer(keras.ops.ones((2, 19, 32))).shape)
         (2, 19, 32)
     """
@@ -75,7 +75,7 @@ def gelu_tanh(inputs: Any) -> Any:
     return fused_or_native(_approximate_gelu, ops.gelu)(inputs)
 
 
-NORMS = {"layer": LayerNorm, "rms": RmsNorm}
+NORMS = {"layer": LayerNorm, "rms": RMSNorm}
 ACTIVATIONS = {"gelu": gelu, "gelu_tanh": gelu_tanh}
 """The activations that this module computes as one kernel; Keras has the others."""
 

@@ -11,7 +11,7 @@ from keras import ops
 
 from baselines.layers.convolved_mixer import ConvolvedMixer
 from baselines.layers.delta_rule import DELTA_CHUNK_LENGTH, apply_delta_rule, scan_delta_rule
-from baselines.layers.elementwise import RmsNorm
+from baselines.layers.elementwise import RMSNorm
 from baselines.layers.fusing import fused, in_float32_where_fused
 from baselines.layers.initialization import (
     convolution_kernel,
@@ -121,7 +121,7 @@ class GatedDeltaMixer(ConvolvedMixer):
             width, use_bias=False, name="output_projection", dtype=self.dtype_policy
         )
         self.output_projection.build((batch, length, self.value_width))
-        self.norm = RmsNorm(epsilon=self.epsilon, name="norm")
+        self.norm = RMSNorm(epsilon=self.epsilon, name="norm", dtype=self.dtype_policy)
         self.norm.build((batch, length, *heads, self.value_head_size))
         self.kernel = self.add_weight(
             (self.kernel_size, self.convolved_width),

@@ -27,7 +27,7 @@ SELF_SCORE = -1e4
 """The score of a position's own key: it counts only if no other key is visible (section 2)."""
 
 
-class LshAttention(Layer):
+class LSHAttention(Layer):
     """Attention within chunks of a sequence that is sorted by hash bucket.
 
     Kitaev et al. 2020, section 2: query and key share one projection, `query_key`; keys are
@@ -47,7 +47,7 @@ class LshAttention(Layer):
             chunk length.
 
     Example:
-        >>> layer = LshAttention(num_heads=4, chunk_length=8, num_hashes=2, num_buckets=6)
+        >>> layer = LSHAttention(num_heads=4, chunk_length=8, num_hashes=2, num_buckets=6)
         >>> tuple(layer(keras.ops.ones((2, 24, 32))).shape)
         (2, 24, 32)
     """

@@ -19,7 +19,7 @@ from baselines.layers.initialization import dense
 from baselines.layers.key_value_state import is_start
 from baselines.layers.layer import Layer, build_once, extended
 from baselines.layers.lengths import cut_end, is_known, missing_to_multiple, pad_end
-from baselines.layers.lsh_attention import LshAttention
+from baselines.layers.lsh_attention import LSHAttention
 from baselines.layers.lsh_hashing import draw_rotations
 from baselines.layers.removal import RemovableUnits
 from baselines.layers.transformer_layer import for_each_layer
@@ -39,7 +39,7 @@ class ReversibleLayer(Layer, RemovableUnits):
     width). The layer has no `call`: a `ReversibleStack` runs its halves.
 
     Example:
-        >>> attention = LshAttention(4, 8, num_hashes=2, num_buckets=6)
+        >>> attention = LSHAttention(4, 8, num_hashes=2, num_buckets=6)
         >>> layer = ReversibleLayer(attention, feedforward_width=64)
         >>> layer.build((2, 24, 32))
         >>> tuple(layer.feedforward(keras.ops.ones((2, 24, 32))).shape)
@@ -48,7 +48,7 @@ class ReversibleLayer(Layer, RemovableUnits):
 
     def __init__(
         self,
-        attention: LshAttention,
+        attention: LSHAttention,
         feedforward_width: int,
         cross_attention: FullAttention | None = None,
         **kwargs: Any,
@@ -168,7 +168,7 @@ class ReversibleStack(Layer):
     activations.
 
     Example:
-        >>> attentions = [LshAttention(4, 8, num_hashes=2, num_buckets=6) for _ in range(2)]
+        >>> attentions = [LSHAttention(4, 8, num_hashes=2, num_buckets=6) for _ in range(2)]
         >>> layer = ReversibleStack([ReversibleLayer(part, 64) for part in attentions])
         >>> tuple(layer(keras.ops.ones((2, 19, 32))).shape)
         (2, 19, 32)

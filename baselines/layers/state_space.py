@@ -12,7 +12,7 @@ from keras import ops
 
 from baselines.layers.chunked_scan import scan_in_chunks
 from baselines.layers.convolved_mixer import ConvolvedMixer
-from baselines.layers.elementwise import RmsNorm
+from baselines.layers.elementwise import RMSNorm
 from baselines.layers.flops import CHUNK_LENGTH
 from baselines.layers.full_attention import split_heads
 from baselines.layers.fusing import fused
@@ -100,7 +100,12 @@ class StateSpaceMixer(ConvolvedMixer):
             width, use_bias=False, name="output_projection", dtype=self.dtype_policy
         )
         self.output_projection.build((batch, length, self.inner_width))
-        self.norm = RmsNorm(epsilon=self.epsilon, num_groups=self.num_groups, name="norm")
+        self.norm = RMSNorm(
+            epsilon=self.epsilon,
+            num_groups=self.num_groups,
+            name="norm",
+            dtype=self.dtype_policy,
+        )
         self.norm.build((batch, length, self.inner_width))
         channels, heads = self.convolved_width, (self.num_heads,)
         self.kernel = self.add_weight(

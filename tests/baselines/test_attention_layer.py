@@ -9,7 +9,7 @@ from keras import ops
 
 from baselines.layers.attention import attention
 from baselines.layers.attention_positions import (
-    AlibiPositions,
+    ALiBiPositions,
     BucketedPositions,
     RotaryPositions,
     alibi_slopes,
@@ -23,7 +23,7 @@ BATCH, LENGTH, WIDTH, HEADS = 2, 17, 24, 6
 SCHEMES = {
     "none": lambda: None,
     "rotary": RotaryPositions,
-    "alibi": AlibiPositions,
+    "alibi": ALiBiPositions,
     "buckets": lambda: BucketedPositions(8, 10, bidirectional=False),
 }
 PATTERNS = {
@@ -89,7 +89,7 @@ def test_rotary_attention_depends_on_distances_only():
 def test_alibi_is_a_bias_of_the_scores():
     states = hidden_states()
     padding = np.arange(LENGTH)[None, :] < np.array([[LENGTH], [9]])
-    layer, plain = make(positions=AlibiPositions()), make()
+    layer, plain = make(positions=ALiBiPositions()), make()
     distances = np.abs(np.arange(LENGTH)[:, None] - np.arange(LENGTH)[None, :])
     bias = -alibi_slopes(HEADS)[:, None, None] * distances
 

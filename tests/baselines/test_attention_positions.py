@@ -9,7 +9,7 @@ import pytest
 from keras import ops
 
 from baselines.layers.attention_positions import (
-    AlibiPositions,
+    ALiBiPositions,
     BucketedPositions,
     RotaryPositions,
     alibi_slopes,
@@ -62,7 +62,7 @@ def test_the_slopes_are_those_of_the_paper():
 
 
 def test_alibi_subtracts_the_distance():
-    positions = AlibiPositions()
+    positions = ALiBiPositions()
     positions.build((None, 4, None, 8))
     found = ops.convert_to_numpy(positions.bias(-5, 8))
     expected = -alibi_slopes(4)[:, None] * np.abs(np.arange(-5, 3))
@@ -120,7 +120,7 @@ def test_too_few_buckets_or_distances_are_rejected(num_buckets, max_distance):
 
 
 @pytest.mark.parametrize(
-    "positions", [RotaryPositions(500.0), AlibiPositions(), BucketedPositions(8, 20, False)]
+    "positions", [RotaryPositions(500.0), ALiBiPositions(), BucketedPositions(8, 20, False)]
 )
 def test_a_scheme_is_rebuilt_from_its_configuration(positions):
     config = positions.get_config()

@@ -12,7 +12,7 @@ from keras import ops
 from baselines.layers import gated_delta_mixer, gated_feedforward
 from baselines.layers.backends import backend_functions
 from baselines.layers.convolved_mixer import convolve_causally
-from baselines.layers.elementwise import LayerNorm, RmsNorm, gelu, gelu_tanh
+from baselines.layers.elementwise import LayerNorm, RMSNorm, gelu, gelu_tanh
 from baselines.layers.fusing import in_float32
 
 # Numbers that 16-bit floats hold exactly.
@@ -72,8 +72,8 @@ def rms_norm(x, num_groups=1):
 
 FORMULAS = {
     "layer": (lambda: LayerNorm(epsilon=1e-6), layer_norm),
-    "rms": (RmsNorm, rms_norm),
-    "rms of two groups": (lambda: RmsNorm(num_groups=2), lambda x: rms_norm(x, 2)),
+    "rms": (RMSNorm, rms_norm),
+    "rms of two groups": (lambda: RMSNorm(num_groups=2), lambda x: rms_norm(x, 2)),
     "gelu": (lambda: gelu, lambda x: x * (1 + np.vectorize(math.erf)(x / math.sqrt(2))) / 2),
     "gelu_tanh": (
         lambda: gelu_tanh,

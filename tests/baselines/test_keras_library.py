@@ -26,9 +26,10 @@ from suite.worker.conformance.subjects import (
 )
 from tests.architectures import ARCHITECTURES, MIXED_AS_ANOTHER, REAL, slow_unless
 from tests.conftest import ROOT
-from tests.layers import SIZES, layer_of
+from tests.layers import SIZES, layer_and_inputs, layer_of, mixers
 from tests.test_newcomer import ARCHITECTURE
 
+CLASSES = {type(part).__name__ for part in ARCHITECTURES.values()}
 TRANSLATORS = [name for name, part in ARCHITECTURES.items() if Form.ENCODER_DECODER in part.forms]
 
 
@@ -91,12 +92,7 @@ def test_the_layer_of_an_architecture_takes_its_options_as_plain_arguments(name)
     "name", [slow_unless(name not in MIXED_AS_ANOTHER, name) for name in ARCHITECTURES]
 )
 def test_an_architecture_is_a_layer_that_is_saved(name, tmp_path):
-    architecture = ARCHITECTURES[name]
-    kinds = Inputs.EMBEDDINGS, Inputs.PATCHES, Inputs.TOKEN_IDS
-    takes = next(kind for kind in kinds if kind in architecture.inputs)
-    vocabulary_size = VOCABULARY if takes is Inputs.TOKEN_IDS else None
-    layer = layer_of(name, vocabulary_size=vocabulary_size)
-    inputs = random_inputs(takes, 2, LENGTH)
+    layer, inputs = layer_and_inputs(name)
     model = keras.Sequential([keras.Input(inputs.shape[1:], dtype=inputs.dtype.name), layer])
     assert model.output_shape == (None, LENGTH + layer.backbone.extra_positions, SIZE.width)
     assert_saved_and_loaded(model, inputs, tmp_path)
@@ -189,7 +185,8 @@ def test_the_class_token_extends_the_mask():
     np.testing.assert_allclose(pooled, states[:, :6].mean(axis=1), atol=1e-5)
 
 
-def test_inner_layers_have_the_type_of_the_outer_one():
+def test_inner_layers_have_the_type_of_the_outer_one(monkeypatch):
+    monkeypatch.delattr(keras.config, "set_dtype_policy")  # other threads read the default, too
     layer = layer_of("vanilla", dtype="mixed_bfloat16")
     states = layer(random_of((1, 5, SIZE.width)))
     assert keras.backend.standardize_dtype(states.dtype) == "bfloat16"
@@ -225,6 +222,62 @@ def test_wrong_inputs_are_rejected():
         layer_of("longformer")(states, global_mask=np.ones((1, 5), bool))
 
 
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_the_shape_is_known_before_the_layer_is_built(name):
+    layer, inputs = layer_and_inputs(name)
+    spec = layer.compute_output_spec(keras.KerasTensor(inputs.shape, inputs.dtype.name))
+    assert not layer.built and spec.shape == layer.compute_output_shape(inputs.shape)
+    assert tuple(layer(inputs).shape) == spec.shape == layer.compute_output_shape(inputs.shape)
+
+
+def test_the_shape_of_a_translation_is_that_of_the_target():
+    layer = layer_of("vanilla", form="encoder_decoder")
+    shapes = (2, LENGTH, SIZE.width), (2, 5, SIZE.width)
+    assert layer.compute_output_spec(*map(keras.KerasTensor, shapes)).shape == shapes[1]
+    assert layer.compute_output_shape(*shapes) == shapes[1]
+
+
+@pytest.mark.parametrize("name", ["vanilla", "vit"])
+def test_each_step_of_a_series_has_the_layer(name):
+    width = PATCH_SIZE if name == "vit" else SIZE.width
+    layer, series = layer_of(name), random_of((2, 3, 5, width))
+    model = keras.Sequential([keras.Input((3, 5, width)), keras.layers.TimeDistributed(layer)])
+    found = ops.convert_to_numpy(model(series))
+    assert model.output_shape == (None, *found.shape[1:])
+    expected = np.stack([ops.convert_to_numpy(layer(series[:, i])) for i in range(3)], axis=1)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("mixer", mixers())
+def test_each_step_of_a_series_has_the_mechanism(mixer):
+    series = random_of((2, 3, 8, SIZE.width))
+    found = keras.layers.TimeDistributed(mixers()[mixer]())(series)
+    assert tuple(found.shape) == series.shape
+
+
+def test_a_layer_decodes_before_any_call():
+    layer = layer_of("gpt", vocabulary_size=VOCABULARY)
+    token_ids = ops.convert_to_tensor(random_inputs(Inputs.TOKEN_IDS, 2, 5))
+    state, found = layer.init_state(2, 5), []
+    for position in range(5):
+        states, state = layer.decode(token_ids[:, position : position + 1], state, position)
+        found.append(ops.convert_to_numpy(states))
+    whole, _ = layer.decode(token_ids)
+    for expected in (whole, layer(token_ids)):
+        expected = ops.convert_to_numpy(expected)
+        np.testing.assert_allclose(np.concatenate(found, axis=1), expected, atol=1e-5)
+
+
+def test_only_a_decoder_decodes():
+    layer = layer_of("vanilla")
+    with pytest.raises(ValueError, match=r"form=encoder\. Use a form with a decoder"):
+        layer.init_state(2, 5)
+    with pytest.raises(ValueError, match=r"form=encoder\. Use a form with a decoder"):
+        layer.decode(random_of((2, 5, SIZE.width)))
+    with pytest.raises(ValueError, match=r"form=decoder\. Use a form with an encoder"):
+        layer_of("gpt").encode(random_of((2, 5, SIZE.width)))
+
+
 def test_a_layer_of_another_version_is_rejected():
     config = {**layer_of("vanilla").get_config(), "version": 0}
     with pytest.raises(ValueError, match="Received: a layer of version 0"):
@@ -237,10 +290,23 @@ def test_an_architecture_of_the_search_path_has_a_class(tmp_path, monkeypatch):
     with pytest.raises(AttributeError, match="no class of the name 'Mean'"):
         _ = baselines.Mean
     monkeypatch.setenv("BENCH_PATH", str(tmp_path))
-    assert "Mean" in dir(baselines)
+    assert dir(baselines) == sorted({*CLASSES, "Mean"})
+    with pytest.raises(AttributeError, match=r"no class of the name 'Meen'\. Did you mean 'Mean'"):
+        _ = baselines.Meen
     layer = baselines.Mean(**SIZES)
     states = layer(random_of((2, 5, SIZE.width)), padding_mask=np.ones((2, 5), bool))
     assert states.shape == (2, 5, SIZE.width)
+
+
+def test_the_package_lists_the_architectures_alone():
+    assert dir(baselines) == sorted(CLASSES)
+
+
+def test_classes_are_spelled_as_in_their_papers():
+    assert {"BERT", "GPT", "KerasHub", "LSTM", "T5", "TransformerXL", "ViT"} <= CLASSES
+    assert {"ALiBiPositions", "LSHAttention", "RMSNorm"} <= set(LAYERS)
+    with pytest.raises(AttributeError, match=r"no class of the name 'Lstm'\. Did you mean 'LSTM'"):
+        _ = baselines.Lstm
 
 
 def test_importing_the_package_imports_no_framework():

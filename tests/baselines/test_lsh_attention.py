@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from baselines.layers.lsh_attention import LshAttention, _key_scale
+from baselines.layers.lsh_attention import LSHAttention, _key_scale
 from baselines.layers.lsh_hashing import draw_rotations, factor_buckets, hash_vectors
 from baselines.layers.sorting import SortPermutation, sort_by_bucket
 from suite.worker.conformance.gradients import differentiate, run, tensors
@@ -47,7 +47,7 @@ def test_published_outputs(reference_outputs):
         causal = bool(case["causal"])
         heads, num_hashes = int(case["num_heads"]), int(case["num_hashes"])
         num_buckets = case["num_buckets"].tolist()
-        layer = LshAttention(heads, int(case["chunk_length"]), num_hashes, num_buckets, causal)
+        layer = LSHAttention(heads, int(case["chunk_length"]), num_hashes, num_buckets, causal)
         layer.build(case["inputs"].shape)
         layer.query_key.kernel.assign(case["query_key/kernel"])
         layer.value.kernel.assign(case["value/kernel"])
@@ -74,7 +74,7 @@ def test_published_outputs(reference_outputs):
 
 
 def random_layer(chunk_length: int, num_hashes: int, causal: bool):
-    layer = LshAttention(2, chunk_length, num_hashes, 4, causal)
+    layer = LSHAttention(2, chunk_length, num_hashes, 4, causal)
     layer.build((None, None, 8))
     generator = np.random.default_rng(3)
     for weight in layer.weights:
@@ -291,7 +291,7 @@ def test_positions_are_sorted_by_bucket_then_place_at_any_length(num_buckets):
 
 
 def test_padding_stays_invisible_where_sort_keys_would_overflow():
-    layer = LshAttention(1, 2, 1, (90, 92))
+    layer = LSHAttention(1, 2, 1, (90, 92))
     layer.build((None, None, 2))
     generator = np.random.default_rng(7)
     mask = np.arange(OVERFLOWING)[None, :] < OVERFLOWING - 1001
@@ -303,7 +303,7 @@ def test_padding_stays_invisible_where_sort_keys_would_overflow():
 
 
 def test_decoding_gives_the_same_in_a_state_of_any_length():
-    layer = LshAttention(1, 2, 1, (128, 128), causal=True)
+    layer = LSHAttention(1, 2, 1, (128, 128), causal=True)
     layer.build((None, None, 2))
     states = np.random.default_rng(8).normal(size=(1, 12, 1, 2)).astype("float32")
     (rotations,) = tensors(draw_rotations(layer.rotations_shape, seed=0))

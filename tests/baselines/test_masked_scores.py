@@ -10,7 +10,7 @@ from keras import ops
 from baselines.layers.attention import attention
 from baselines.layers.block_sparse_attention import BlockSparseAttention
 from baselines.layers.full_attention import FullAttention
-from baselines.layers.lsh_attention import LshAttention
+from baselines.layers.lsh_attention import LSHAttention
 from baselines.layers.masked_scores import softmax
 from baselines.layers.relative_attention import RelativeAttention
 from baselines.layers.sliding_window_attention import SlidingWindowAttention
@@ -27,8 +27,8 @@ MIXERS = {
     "global": lambda: SlidingWindowAttention(2, 8, max_global_tokens=2),
     "blocks": lambda: BlockSparseAttention(2, block_size=4, num_random_blocks=0),
     "full_blocks": lambda: BlockSparseAttention(2, block_size=16),
-    "hashed": lambda: LshAttention(2, 8, num_hashes=2, num_buckets=2),
-    "one_chunk": lambda: LshAttention(2, LENGTH, num_hashes=2, num_buckets=2),
+    "hashed": lambda: LSHAttention(2, 8, num_hashes=2, num_buckets=2),
+    "one_chunk": lambda: LSHAttention(2, LENGTH, num_hashes=2, num_buckets=2),
     "relative": lambda: RelativeAttention(2, False, 8, 8),
     "causal_relative": lambda: RelativeAttention(2, True, 8, 8),
 }

@@ -8,7 +8,7 @@ import pytest
 from keras import ops
 
 from baselines.layers.full_attention import FullAttention
-from baselines.layers.lsh_attention import LshAttention
+from baselines.layers.lsh_attention import LSHAttention
 from baselines.layers.positions import AxialPositions, LearnedPositions, SinusoidalPositions
 from baselines.layers.sliding_window_attention import SlidingWindowAttention
 from suite.api import BuildRequest, Form, Inputs, ModelSize
@@ -105,7 +105,7 @@ def test_a_ring_as_long_as_the_window_never_ends():
 
 
 def test_hashed_attention_has_a_place_for_each_position():
-    layer = LshAttention(2, 4, num_hashes=1, num_buckets=2, causal=True)
+    layer = LSHAttention(2, 4, num_hashes=1, num_buckets=2, causal=True)
     layer.build((2, PLACES, WIDTH))
     rotations = ops.zeros(layer.rotations_shape)
     with pytest.raises(ValueError, match="places for 8 positions"):

@@ -10,7 +10,7 @@ import pytest
 from keras import ops
 
 from baselines.layers.full_attention import FullAttention
-from baselines.layers.lsh_attention import LshAttention
+from baselines.layers.lsh_attention import LSHAttention
 from baselines.layers.positions import AxialPositions
 from baselines.layers.reversible import ReversibleLayer, ReversibleStack
 from suite.worker.conformance.gradients import BACKEND, differentiate
@@ -25,7 +25,7 @@ def make_stack(
     keras.utils.set_random_seed(7)
     stack = ReversibleStack(
         [
-            ReversibleLayer(LshAttention(2, 4, 2, 4), 16, FullAttention(2) if crosses else None)
+            ReversibleLayer(LSHAttention(2, 4, 2, 4), 16, FullAttention(2) if crosses else None)
             for _ in range(num_layers)
         ],
         dropout=dropout,
@@ -152,7 +152,7 @@ def test_rotations_are_new_in_training_and_constant_in_evaluation():
     assert (first == second).all()
 
 
-class RecordingAttention(LshAttention):
+class RecordingAttention(LSHAttention):
     """LSH attention that records the rotations that it receives."""
 
     def __init__(self, *args, **kwargs):
@@ -185,7 +185,7 @@ def test_each_layer_has_rotations_of_its_own_in_evaluation_and_in_decoding():
 
 
 def test_the_first_positions_of_decoding_equal_the_whole_pass():
-    layers = [ReversibleLayer(LshAttention(2, 4, 2, 4, causal=True), 16) for _ in range(2)]
+    layers = [ReversibleLayer(LSHAttention(2, 4, 2, 4, causal=True), 16) for _ in range(2)]
     stack = ReversibleStack(layers)
     states = np.random.default_rng(2).normal(size=(2, 10, WIDTH)).astype("float32")
     expected = ops.convert_to_numpy(stack(states, training=False))
