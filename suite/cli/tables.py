@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import textwrap
 from collections.abc import Sequence
+from typing import Any
 
 from rich.console import Console
 
@@ -16,12 +17,21 @@ from suite.analysis.scaling import Exponent
 from suite.analysis.tables import Table, TableRow
 from suite.api import Mode, Status
 from suite.cli.table_printing import Column, print_table
+from suite.records.printable import printable
+
+
+class _PrintableConsole(Console):
+    """A console that writes the control characters of texts out."""
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        texts = (printable(one) if isinstance(one, str) else one for one in objects)
+        super().print(*texts, **options)
 
 
 def console() -> Console:
     """Return a console as wide as the terminal, or 140 columns wide for a file."""
     plain = not sys.stdout.isatty()
-    return Console(width=140 if plain else None, highlight=False, soft_wrap=False)
+    return _PrintableConsole(width=140 if plain else None, highlight=False, soft_wrap=False)
 
 
 NOISY_NOTE = (
