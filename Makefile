@@ -13,7 +13,7 @@ RUN_OPTIONS = $(if $(TASK),--task "$(TASK)") $(if $(DATA),--data "$(DATA)") \
   $(if $(STEPS),--steps "$(STEPS)") $(if $(MODEL_SIZE),--model-size "$(MODEL_SIZE)") $(if $(MODE),--mode "$(MODE)") \
   $(if $(filter 1,$(DOWNLOAD)),--download) $(OPTIONS)
 
-.PHONY: help setup bench probe decode tune peers ui server dashboard leaderboard docs reference test test-jax test-torch test-slow check check-javascript check-length format system-packages clean
+.PHONY: help setup bench probe decode tune peers ui server dashboard leaderboard docs reference test test-jax test-torch test-slow check check-javascript format system-packages clean
 .DEFAULT_GOAL := help
 # The longest first, so that both workers end together.
 BACKEND_TESTS := tests/conformance/test_architectures.py tests/conformance/test_decoders.py \
@@ -84,7 +84,7 @@ test-slow: $(VENV)/.slow ## run the slow tests: all cases of which the quick one
 	@$(BIN)/python -m pytest -m slow
 	@KERAS_BACKEND=jax $(BIN)/python -m pytest -m slow $(SLOW_BACKEND_TESTS)
 
-check: $(VENV)/.dev check-javascript check-length ## lint, format, types, import layers, file length, benchmarks, leaderboard
+check: $(VENV)/.dev check-javascript ## lint, format, types, import layers, benchmarks, leaderboard
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
@@ -94,11 +94,6 @@ check: $(VENV)/.dev check-javascript check-length ## lint, format, types, import
 
 check-javascript: $(NODE_MODULES)/.installed ## lint, format and type-check the JavaScript of the site
 	@cd dashboards && npm run --silent check
-
-check-length: ## list the Python, JavaScript and TypeScript files above 350 lines
-	@find . \( -name node_modules -o -name '.?*' -o -path ./results/local \) -prune -o \
-	  \( -name '*.py' -o -name '*.js' -o -name '*.ts' \) -exec wc -l {} + | \
-	  awk '$$1 > 350 && $$2 != "total" {print "above 350 lines: " $$2 " (" $$1 ")"; found = 1} END {exit found}'
 
 format: $(VENV)/.dev ## put the code into shape
 	@$(BIN)/ruff check --fix .

@@ -27,6 +27,9 @@ from suite.matrix.request import Request
 from suite.records.naming import split_label
 from suite.records.published import published_records
 
+FLOOR = "identity"
+"""The control that mixes no positions: every ranked benchmark has it."""
+
 Fingerprints = Mapping[str, Mapping[int, str]]
 """The fingerprint of the data of each task, by length."""
 PublishedHashes = Mapping[str, AbstractSet[str]]
@@ -163,21 +166,26 @@ def _check_lengths(benchmark: Benchmark, cells: Sequence[PlannedCell]) -> None:
 def _check_controls(
     benchmark: Benchmark, registry: Registry, workloads: Iterable[tuple[Mode, Form]]
 ) -> None:
-    """Check that a ranked benchmark lists each control that supports one of its workloads."""
+    """Check that a ranked benchmark has the floor and another control, if they support a workload.
+
+    A control may be an entry with options, such as `identity` without positions.
+    """
     workloads = list(workloads)
-    missing = [
+    able = [
         name
         for name, plugin in sorted(registry.architectures.plugins.items())
         if plugin.control
-        and not benchmark.includes(name)
         and any(
             form in plugin.forms and not (plugin.probe_only and mode is Mode.TRAIN)
             for mode, form in workloads
         )
     ]
-    if missing:
+    entries = {entry.architecture for entry in benchmark.entries}
+    missing = [name for name in able if not benchmark.includes(name) and name not in entries]
+    if FLOOR in missing or len(able) - len(missing) < min(2, len(able)):
         raise RequestError(
-            f"A ranked benchmark has every control: '{benchmark.name}' lacks {', '.join(missing)}",
+            f"A ranked benchmark has '{FLOOR}' and another control: '{benchmark.name}' lacks "
+            f"{', '.join(missing)}",
             received=f"architectures {list(benchmark.architectures)}",
             remedy="Add the controls, or write ranked = false",
         )
