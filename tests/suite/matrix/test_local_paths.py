@@ -25,10 +25,10 @@ def documents(tmp_path):
     return path
 
 
-def cells_of(documents, task="sentiment"):
+def cells_of(documents, task="sentiment", architecture="bert"):
     methods = ((f"pretrain:files={documents}",),)
     request = Request(
-        tasks=(task,), architectures=("bert",), lengths=(128,), seeds=(0,), benchmark="smoke",
+        tasks=(task,), architectures=(architecture,), lengths=(128,), seeds=(0,), benchmark="smoke",
         methods=methods,
     )  # fmt: skip
     return expand(request, REGISTRY)
@@ -60,7 +60,7 @@ def test_the_hooks_of_a_method_get_the_path_in_the_worker_too(documents, tmp_pat
 
 
 def test_a_reason_names_the_file_alone(documents):
-    (planned,) = cells_of(documents, task="relation_extraction")
+    (planned,) = cells_of(documents, "relation_extraction", "vanilla")
     assert "files=texts.txt" in planned.unsupported and "nnchen" not in planned.unsupported
 
 
