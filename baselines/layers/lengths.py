@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 from keras import ops
 
 
@@ -61,3 +62,21 @@ def scan(
         return step(carried, tuple(part[index] for part in parts))
 
     return ops.scan(step_at, start, ops.arange(count), reverse=reverse)
+
+
+def running_maximum(values: Any) -> Any:
+    """Return the largest of the values so far along the last axis, for use without a gradient.
+
+    Time O(n · log n) and memory O(n).
+    """
+    length = ops.shape(values)[-1]
+    if is_known(length):
+        found = ops.associative_scan(ops.maximum, values, axis=-1)
+        return ops.reshape(found, (-1, *values.shape[1:]))  # TensorFlow forgets the shape
+    padded = ops.zeros_like(values) - np.inf
+
+    def double(found: Any, reach: Any) -> tuple[Any, Any]:
+        earlier = ops.concatenate([padded[..., :reach], found[..., : length - reach]], axis=-1)
+        return ops.maximum(found, earlier), 2 * reach
+
+    return ops.while_loop(lambda found, reach: reach < length, double, (values, 1))[0]

@@ -11,6 +11,7 @@ from keras import ops
 
 from baselines.layers.initialization import orthogonal_rows
 from baselines.layers.layer import zero_padding
+from baselines.layers.lengths import running_maximum
 from baselines.layers.linear_attention import LinearAttention
 from baselines.layers.masked_scores import LEAST, mask_scores
 
@@ -87,7 +88,7 @@ class RandomFeatureAttention(LinearAttention):
         if scale is None:
             scale = ops.full_like(largest[..., 0], LEAST["float32"])  # that of no key
         scales = ops.concatenate([scale[..., None], largest], axis=-1)
-        scales = ops.associative_scan(ops.maximum, scales, axis=-1)
+        scales = running_maximum(scales)
         features = self._scaled(exponents, scales[..., 1:], real)
         return features, scales[..., :-1] - scales[..., 1:], scales[..., -1]
 

@@ -121,6 +121,7 @@ def test_a_data_set_of_padded_batches_trains(name, max_length):
 
     spec = tf.TensorSpec((None,), "int32"), tf.TensorSpec((), "float32")
     data = tf.data.Dataset.from_generator(examples, output_signature=spec).padded_batch(2)
+    data = data.apply(tf.data.experimental.assert_cardinality(2))
     keras.utils.set_random_seed(0)
     model = keras.Sequential(
         [
