@@ -1,7 +1,8 @@
 """Hybrids: a pattern of mixers, such as three layers of a recurrence to one of attention.
 
-Qwen team 2025, "Qwen3-Next: Towards Ultimate Training & Inference Efficiency"; Lieber et al. 2024,
-"Jamba: A Hybrid Transformer-Mamba Language Model".
+Qwen team 2025, "Qwen3-Next: Towards Ultimate Training & Inference Efficiency"; Ai2 2025 (OLMo
+hybrid); Lieber et al. 2024, "Jamba: A Hybrid Transformer-Mamba Language Model"; Ren et al. 2024,
+"Samba: Simple Hybrid State Space Models for Efficient Unlimited Context Language Modeling".
 """
 
 from __future__ import annotations
@@ -13,10 +14,9 @@ from typing import Any, ClassVar
 
 from baselines.layers.mixer import STACKS, Mixer, layer_request
 from baselines.layers.pattern import Part, Pattern, feedforward_width
+from baselines.layers.pattern_presets import PRESETS
 from suite.api import Architecture, BuildRequest, Form, Inputs
 from suite.api.options import Options
-
-DEFAULT_PATTERN = "gated_deltanet,attention"
 
 
 def _find_mixers() -> dict[str, Mixer]:
@@ -32,16 +32,18 @@ class Hybrid(Architecture):
     """Layers of x + Mixer(RMSNorm(x)) and x + SwiGLU(RMSNorm(x)) with a pattern of mixers.
 
     `pattern` names the mixers of consecutive layers, separated by commas: attention,
-    gated_deltanet, mamba2, linear_attention, convolution or lstm. The pattern is repeated over the
-    layers. Other options are those of a mixer, whose name comes first: `attention_window` is the
-    `window` of attention. Only attention has positions, which are rotary or none.
+    window_attention, gated_deltanet, mamba, mamba2, linear_attention, convolution or lstm. The
+    pattern is repeated over the layers. Other options are those of a mixer, whose name comes first:
+    `attention_window` is the `window` of attention. Only attention has positions, which are rotary
+    or none. A pattern may also be the name of a published one: qwen3_next, olmo_hybrid, jamba,
+    samba or gemma3. It sets those options of its mixers that are left at their defaults.
 
     SwiGLU is as wide as gives each layer the parameters of a Transformer layer. The encoder's
     layers of Gated DeltaNet and Mamba-2 read the sequence from its start and from its end in turn,
     an LSTM from both. In the encoder-decoder form, attention to the encoder's output follows each
     mixer of the decoder.
 
-    Another mixer takes a subclass, whose `mixers` has it beside those of this class.
+    A subclass with other `mixers` and another `default_pattern` has mixers of its own.
     """
 
     version = 1
@@ -52,6 +54,7 @@ class Hybrid(Architecture):
     claimed_time = "n^2"
     claimed_memory = "n"
     mixers: ClassVar[Mapping[str, Mixer]] = _find_mixers()
+    default_pattern: ClassVar[str] = "gated_deltanet,attention"
 
     def __init__(self) -> None:
         """Give the options of each mixer its name as a prefix."""
@@ -60,13 +63,13 @@ class Hybrid(Architecture):
             for key, mixer in self.mixers.items()
             for name, default in mixer.options.items()
         }
-        self.options = {"pattern": DEFAULT_PATTERN, **of_mixers}
+        self.options = {"pattern": self.default_pattern, **of_mixers}
 
     def unsupported_reason(self, request: BuildRequest) -> str | None:
         """Return why the pattern or an option of a mixer is invalid, or None."""
         text = f"pattern={request.options['pattern']}"
-        names, num_layers = _names(request), request.model_size.num_layers
-        known = ", ".join(self.mixers)
+        names, num_layers = self._names(request), request.model_size.num_layers
+        known = ", ".join([*self.mixers, *PRESETS])
         if not names:
             return f"needs a pattern of at least one mixer; received: {text}. Name some of {known}"
         for name in names:
@@ -102,9 +105,28 @@ class Hybrid(Architecture):
         """Build the requested form."""
         return self._pattern(request).build(request)
 
+    def _settings(self, request: BuildRequest) -> Options:
+        """Return the options, with the pattern of a preset and the options that it sets."""
+        given = request.options
+        preset = PRESETS.get(given["pattern"].strip())
+        if preset is None:
+            return given
+        own = {
+            name: value
+            for name, value in preset.options.items()
+            if given[name] == self.options[name]
+        }
+        return {**given, **own, "pattern": preset.pattern}
+
+    def _names(self, request: BuildRequest) -> list[str]:
+        """Return the mixers that the pattern names."""
+        names = self._settings(request)["pattern"].split(",")
+        return [name.strip() for name in names if name.strip()]
+
     def _options(self, request: BuildRequest, key: str) -> Options:
         """Return the options of a mixer without their prefix."""
-        return {name: request.options[f"{key}_{name}"] for name in self.mixers[key].options}
+        settings = self._settings(request)
+        return {name: settings[f"{key}_{name}"] for name in self.mixers[key].options}
 
     def _problem(self, request: BuildRequest, key: str) -> str | None:
         """Return why a mixer cannot be built with its options, or None."""
@@ -125,13 +147,8 @@ class Hybrid(Architecture):
     def _pattern(self, request: BuildRequest) -> Pattern:
         """Return the mixers with their options."""
         return Pattern(
-            [Part(self.mixers[key], self._options(request, key)) for key in _names(request)]
+            [Part(self.mixers[key], self._options(request, key)) for key in self._names(request)]
         )
-
-
-def _names(request: BuildRequest) -> list[str]:
-    """Return the mixers that the pattern names."""
-    return [name.strip() for name in request.options["pattern"].split(",") if name.strip()]
 
 
 ARCHITECTURE = Hybrid()

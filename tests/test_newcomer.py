@@ -14,6 +14,7 @@ from tests.conftest import ROOT, read_records
 
 PLUG_INS = {
     "baselines/mean.py": "add-an-architecture.md",
+    "baselines/averaging.py": "add-an-architecture.md",
     "tasks/larger.py": "add-a-task.md",
     "methods/biases.py": "add-a-method.md",
     "benchmarks/small.toml": "add-a-benchmark.md",
@@ -23,11 +24,11 @@ PLUG_INS = {
 
 
 def shown(name):
-    """Return a file that a guide shows: the first block of its language."""
+    """Return a file that a guide shows: the first block of its language after its name."""
     language = "toml" if name.endswith(".toml") else "python"
     text = (ROOT / "docs" / PLUG_INS[name]).read_text()
-    assert f"mine/{name}" in text
-    return re.search(rf"```{language}\n(.*?)```", text, re.DOTALL).group(1)
+    named = text[text.index(f"mine/{name}") :]
+    return re.search(rf"```{language}\n(.*?)```", named, re.DOTALL).group(1)
 
 
 ARCHITECTURE = shown("baselines/mean.py")
@@ -57,8 +58,9 @@ def test_the_plug_ins_of_the_guides_run(bench, tmp_path):
     assert {"mean", "vanilla", "longformer"} <= supported
     assert {"small", "parity"} <= set(listing["benchmarks"])
     assert len(listing["benchmarks"]["parity"]["expected"]) == 3
-    checked = bench("check", "mean", BENCH_PATH=str(folder))
-    assert checked.returncode == 0, checked.stdout
+    for name in ("mean", "averaging"):
+        checked = bench("check", name, BENCH_PATH=str(folder))
+        assert checked.returncode == 0, checked.stdout
     assert listing["methods"]["biases"]["stage"] == "train"
     methods = ("--methods", "none;biases", "--test", "--no-tracking")
     run = ("run", "--task", "larger", "--architectures", "mean", "--benchmark", "smoke")

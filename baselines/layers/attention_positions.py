@@ -16,6 +16,7 @@ import numpy as np
 from keras import ops
 
 from baselines.layers.backends import backend_functions
+from baselines.layers.block import turned_channels
 from baselines.layers.fusing import fused
 from baselines.layers.initialization import added_vectors
 from baselines.layers.layer import Layer
@@ -51,10 +52,11 @@ class RotaryPositions(AttentionPositions):
 
     Su et al. 2021, "RoFormer", section 3.2.2: at position p, pair i of a head of size d is rotated
     by p · `base`^(−2i/d). As in Llama, channel i is paired with channel i + d/2. Scores then depend
-    on the distance between query and key. Time and memory O(n).
+    on the distance between query and key. With a `share` below 1, only this share of the channels,
+    the first ones, turns, and d is their number (GPT-NeoX; Qwen3-Next). Time and memory O(n).
 
     Raises:
-        ValueError: the head size is odd.
+        ValueError: the number of channels that turn is odd.
 
     Example:
         >>> layer = RotaryPositions()
@@ -63,27 +65,32 @@ class RotaryPositions(AttentionPositions):
         (2, 4, 7, 8)
     """
 
-    def __init__(self, base: float = 10_000.0, **kwargs: Any) -> None:
+    def __init__(self, base: float = 10_000.0, share: float = 1.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.base = base
+        self.share = share
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Compute the frequencies of the pairs."""
-        size = input_shape[-1]
-        if size is None or size % 2:
+        turned = turned_channels(input_shape[-1] or 0, self.share)
+        if turned is None:
             raise ValueError(
-                "Rotary positions need an even head size: channels rotate in pairs. "
-                f"Received: a head size of {size}. Choose another number of heads."
+                "Rotary positions need an even head size: channels rotate in pairs. Received: a "
+                f"head size of {input_shape[-1]}, share={self.share}. Choose another number of "
+                "heads, or a share that turns pairs."
             )
-        exponents = np.arange(0, size, 2, dtype="float32") / np.float32(size)
+        exponents = np.arange(0, turned, 2, dtype="float32") / np.float32(turned)
         self.frequencies = (1.0 / np.float32(self.base) ** exponents).astype("float32")
 
     def rotate(self, states: Any, start: Any = 0) -> Any:
         """Return queries or keys, (batch, heads, n, d), rotated by their positions."""
         places = ops.cast(start + ops.arange(ops.shape(states)[-2]), "float32")
         angles = places[:, None] * ops.convert_to_tensor(self.frequencies)[None, :]
+        turned, rest = 2 * len(self.frequencies), None
+        if turned < states.shape[-1]:
+            states, rest = ops.split(states, [turned], axis=-1)
         rotated: Any = _rotate()(states, ops.cos(angles), ops.sin(angles))[0]
-        return rotated
+        return rotated if rest is None else ops.concatenate([rotated, rest], axis=-1)
 
 
 @lru_cache

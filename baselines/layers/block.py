@@ -138,3 +138,9 @@ def limited_positions_reason(positions: str) -> str | None:
     if positions in LIMITED_POSITIONS:
         return f"has {positions} positions, which end at its training length"
     return None
+
+
+def turned_channels(head_size: int, share: float) -> int | None:
+    """Return how many channels of a head rotary positions turn, or None if these are no pairs."""
+    turned = round(share * head_size)
+    return turned if turned % 2 == 0 and 2 <= turned <= head_size else None

@@ -155,7 +155,7 @@ class FullAttention(Layer):
             keys = zero_padding(keys, padding_mask)
         projected = self._project(hidden_states, keys)
         heads = self._attend(projected, padding_mask, training)
-        return self.output_projection(merge_heads(heads))
+        return self._finish(merge_heads(heads), hidden_states)
 
     def _attend(
         self, projected: tuple[Any, Any, Any], padding_mask: Any = None, training: Any = None
@@ -239,7 +239,7 @@ class FullAttention(Layer):
                 self.positions.bias,
                 self.num_sinks,
             )
-        return self.output_projection(merge_heads(heads)), state
+        return self._finish(merge_heads(heads), hidden_states), state
 
     def _sees(self, distances: Any, places: Any) -> Any:
         """Return whether queries see keys that lie `distances` back, at positions `places`."""
@@ -255,16 +255,26 @@ class FullAttention(Layer):
 
         `start` is the position of the first one.
         """
-        key = split_heads(self.key(context), self.num_key_value_heads)
+        key = self._key_heads(context)
         value = split_heads(self.value(context), self.num_key_value_heads)
         return self.positions.rotate(key, start), value
 
     def _project(self, hidden_states: Any, context: Any, start: Any = 0) -> tuple[Any, Any, Any]:
         """Return queries, keys and values by head."""
-        query = split_heads(self.query(hidden_states), self.num_heads)
+        query = self._query_heads(hidden_states)
         if not isinstance(context, tuple):
             context = self.project_context(hidden_states if context is None else context, start)
         return self.positions.rotate(query, start), *context
+
+    def _query_heads(self, hidden_states: Any) -> Any:
+        return split_heads(self.query(hidden_states), self.num_heads)
+
+    def _key_heads(self, context: Any) -> Any:
+        return split_heads(self.key(context), self.num_key_value_heads)
+
+    def _finish(self, merged: Any, hidden_states: Any) -> Any:
+        """Return the projected output of the heads; a subclass also reads the hidden states."""
+        return self.output_projection(merged)
 
     def _add_projection(
         self, name: str, units: int, input_shape: tuple[int | None, ...], fan: int

@@ -18,6 +18,7 @@ Papers and published code demand these deviations:
 - Longformer, option `matched_projections`: global projections start with the values of the ordinary
   ones (Beltagy et al. 2020, section 3.1).
 - Performer: random features have orthogonal rows (Choromanski et al. 2021, section 2.4).
+- Mamba: the decay rates of a channel's numbers are 1, 2, 3, … (Gu and Dao 2023, section 3.6).
 - Mamba-2: decay rates and step sizes start in the ranges of the authors' code, and depthwise
   kernels within ±1/√k (Dao and Gu 2024). Gated DeltaNet: the same, with decay rates from 0 to 16
   (Yang et al. 2025).
@@ -112,6 +113,11 @@ def log_uniform_rates(lowest: float = 1.0, highest: float = 16.0) -> Any:
         return ops.log(rates(shape, dtype))
 
     return initialize
+
+
+def counted_rates(shape: tuple[int, ...], dtype: Any = None) -> Any:
+    """Return log(-A) for the rates −1, −2, −3, … along the last axis (Mamba's code)."""
+    return ops.log(ops.broadcast_to(ops.arange(1, shape[-1] + 1, dtype=dtype), shape))
 
 
 def step_size_bias(smallest: float = 1e-3, largest: float = 0.1) -> Any:

@@ -40,6 +40,10 @@ class Mixer(ABC):
         """Return why an option is invalid, or None. The reason continues "a mixer that …"."""
         return None
 
+    def norm_placement(self, request: BuildRequest) -> str:
+        """Return the placement of the norms of a layer with this mixer."""
+        return "before"
+
     @abstractmethod
     def count_weights(self, request: BuildRequest) -> int:
         """Return the number of weights, with or without biases: parity allows a tenth."""

@@ -104,7 +104,7 @@ class Pattern:
                     feedforward_type=block.feedforward,
                     dropout=request.dropout,
                     norm=block.norm,
-                    norm_placement=block.norm_placement,
+                    norm_placement=mixer.norm_placement(own),
                     epsilon=block.epsilon,
                     cross_attention=cross,
                 )

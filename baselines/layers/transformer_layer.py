@@ -22,6 +22,8 @@ from baselines.layers.initialization import dense, kernel
 from baselines.layers.layer import Layer, build_once, extended
 from baselines.layers.removal import RemovableUnits
 
+PLACEMENTS = ("after", "before", "result")
+
 
 class TransformerLayer(Layer, RemovableUnits):
     """Attention, optional cross-attention to a context, and a feed-forward network.
@@ -29,10 +31,11 @@ class TransformerLayer(Layer, RemovableUnits):
     d_ff is `feedforward_width`; with None the layer has no feed-forward network. `feedforward_type`
     is "plain", with the `activation` of this name in `elementwise` or Keras, or "gated"
     (`GatedFeedforward`). `norm` is "layer" or "rms", and its `norm_placement` "after" or "before"
-    each sub-layer. `attention` is any layer that mixes positions; with None the layer has no such
-    sub-layer. Initially, the last kernel of the feed-forward network is divided by
-    √`num_residual_branches`. `use_bias` is that of a plain network. In and out: (batch, n, width);
-    the context is (batch, m, width). Time and memory O(n), plus the cost of attention.
+    each sub-layer, or that of its "result": x + Norm(Sublayer(x)) (OLMo 2). `attention` is any
+    layer that mixes positions; with None the layer has no such sub-layer. Initially, the last
+    kernel of the feed-forward network is divided by √`num_residual_branches`. `use_bias` is that of
+    a plain network. In and out: (batch, n, width); the context is (batch, m, width). Time and
+    memory O(n), plus the cost of attention.
 
     Raises:
         ValueError: the norm, its placement, the type of network or the activation is unknown.
@@ -67,7 +70,7 @@ class TransformerLayer(Layer, RemovableUnits):
         self.activation = activation
         self.dropout = dropout
         self.norm = norm
-        self.norm_placement = _checked("norm_placement", norm_placement, "after", "before")
+        self.norm_placement = _checked("norm_placement", norm_placement, *PLACEMENTS)
         self.epsilon = epsilon
         self.num_residual_branches = num_residual_branches
         self.use_bias = use_bias
@@ -244,17 +247,19 @@ class TransformerLayer(Layer, RemovableUnits):
         dropout: Any,
         training: bool | None,
     ) -> Any:
-        is_before = self.norm_placement == "before"
-        added = dropout(sublayer(norm(states) if is_before else states), training=training)
+        added = sublayer(norm(states) if self.norm_placement == "before" else states)
+        if self.norm_placement == "result":
+            added = norm(added)
+        added = dropout(added, training=training)
         if name in self.adapters:
             added = self.adapters[name](added)
-        return states + added if is_before else norm(states + added)
+        return norm(states + added) if self.norm_placement == "after" else states + added
 
 
 def _checked(name: str, value: str, *choices: str) -> str:
     if value not in choices:
         raise ValueError(
-            f"The {name} is {' or '.join(choices)}. Received: {name}={value!r}. Choose one."
+            f"The {name} is one of {', '.join(choices)}. Received: {name}={value!r}. Choose one."
         )
     return value
 

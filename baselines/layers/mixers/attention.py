@@ -7,42 +7,68 @@ from __future__ import annotations
 
 from typing import Any
 
-from baselines.layers.block import Block
+from baselines.layers.block import Block, turned_channels
 from baselines.layers.mixer import Mixer
 from suite.api import BuildRequest, Form
 
-POSITIONS = ("rotary", "none")
+CHOICES = {
+    "positions": ("rotary", "none"),
+    "query_key_norm": ("none", "head", "width"),
+    "norm_placement": ("before", "result"),
+}
 
 
 class Attention(Mixer):
     """Attention without biases, with rotary positions or none.
 
-    With a `window` w, a position sees itself and the w − 1 before it, and as many after it in an
-    encoder. `key_value_heads` is the number of heads of keys and values, by default all.
+    `rotary_share` is the share of a head's channels that rotary positions turn. With a `window` w,
+    a position sees itself and the w − 1 before it, and as many after it in an encoder.
+    `key_value_heads` is the number of heads of keys and values, by default all. `query_key_norm`
+    normalises queries and keys over each "head" (Qwen3) or over the "width" of all heads (OLMo 2).
+    With `gated`, sigmoid gates multiply the outputs of the heads (Qwen3-Next). `norm_placement` is
+    that of the layer's norms: "before" its sub-layers, or of their "result".
     """
 
     options = {
         "positions": "rotary",
         "rotary_base": 10_000.0,
+        "rotary_share": 1.0,
         "key_value_heads": None,
         "window": None,
+        "query_key_norm": "none",
+        "gated": False,
+        "norm_placement": "before",
     }
     has_heads = True
 
     def problem(self, request: BuildRequest) -> str | None:
         """Return why the positions, the heads or the window are invalid, or None."""
-        positions, base = (request.options[name] for name in ("positions", "rotary_base"))
-        if positions not in POSITIONS:
-            return f"has positions {' or '.join(POSITIONS)}; received: {positions}. Choose one"
-        if base <= 1:
+        options, size = request.options, request.model_size
+        for name, choices in CHOICES.items():
+            if options[name] not in choices:
+                listed = ", ".join(choices)
+                return f"takes {name} {listed}; received: {name}={options[name]}. Choose one"
+        if (base := options["rotary_base"]) <= 1:
             return f"needs a rotary_base greater than 1; received: {base}. Use 10000"
+        share, head_size = options["rotary_share"], size.width // size.num_heads
+        is_rotary = options["positions"] == "rotary"
+        if is_rotary and share != 1 and turned_channels(head_size, share) is None:
+            return (
+                "turns an even number of a head's channels; "
+                f"received: rotary_share={share} of {head_size} channels. Use another share"
+            )
         return _block(request).problem(request)
 
+    def norm_placement(self, request: BuildRequest) -> str:
+        """Return the placement of the norms of a layer with this mixer."""
+        return str(request.options["norm_placement"])
+
     def count_weights(self, request: BuildRequest) -> int:
-        """Return the numbers in the kernels of queries, keys, values and output."""
+        """Return the numbers in the kernels of queries, keys, values, gates and output."""
         size, shared = request.model_size, request.options["key_value_heads"]
         keys = (shared or size.num_heads) * (size.width // size.num_heads)
-        return 2 * size.width * (size.width + keys)
+        gates = size.width if request.options["gated"] else 0
+        return size.width * (2 * size.width + 2 * keys + gates)
 
     def operations(self, request: BuildRequest) -> float:
         """Return the operations of attention to all visible pairs, without the rotations."""
@@ -55,17 +81,20 @@ class Attention(Mixer):
     def layer(self, request: BuildRequest, backward: bool) -> Any:
         """Return the attention; its direction is that of the mask."""
         from baselines.layers.attention_positions import RotaryPositions
-        from baselines.layers.full_attention import FullAttention
+        from baselines.layers.gated_attention import GatedAttention
 
-        options = request.options
-        is_rotary = options["positions"] == "rotary"
-        return FullAttention(
+        options, positions = request.options, None
+        if options["positions"] == "rotary":
+            positions = RotaryPositions(options["rotary_base"], options["rotary_share"])
+        return GatedAttention(
             request.model_size.num_heads,
             request.form is Form.DECODER,
             num_key_value_heads=options["key_value_heads"],
             window=options["window"],
-            positions=RotaryPositions(options["rotary_base"]) if is_rotary else None,
+            positions=positions,
             use_bias=False,
+            gated=options["gated"],
+            query_key_norm=options["query_key_norm"],
         )
 
 

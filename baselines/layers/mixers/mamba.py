@@ -1,0 +1,79 @@
+"""The mixer of Mamba: a selective state space whose channels have states of their own.
+
+Gu and Dao 2023, "Mamba: Linear-Time Sequence Modeling with Selective State Spaces".
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from baselines.layers.mixer import Mixer
+from baselines.layers.state_sizes import FLOAT32_BYTES
+from suite.api import BuildRequest
+
+
+class Selective(Mixer):
+    """The state space of Mamba with its convolution and gates.
+
+    It expands the width by `expansion`, and each channel has `state_size` numbers. Step sizes come
+    from `step_rank` numbers; 0 selects a sixteenth of the width. `kernel_size` is that of the
+    convolution. With `normalized`, step sizes, keys and queries pass norms (Jamba).
+    """
+
+    options = {
+        "expansion": 2,
+        "state_size": 16,
+        "step_rank": 0,
+        "kernel_size": 4,
+        "normalized": False,
+    }
+    has_direction = True
+    carries_state = True
+
+    def problem(self, request: BuildRequest) -> str | None:
+        """Return why an option is invalid, or None."""
+        options = request.options
+        if min(options[name] for name in ("expansion", "state_size", "kernel_size")) < 1:
+            return f"needs sizes of at least 1; received: {dict(options)}"
+        if options["step_rank"] < 0:
+            return f"needs a step_rank of at least 0; received: {options['step_rank']}. Use 0"
+        return None
+
+    def count_weights(self, request: BuildRequest) -> int:
+        """Return the numbers in the kernels and in the rates."""
+        inner, state, rank = _sizes(request)
+        return inner * (3 * request.model_size.width + 2 * rank + 3 * state)
+
+    def operations(self, request: BuildRequest) -> float:
+        """Return the operations of convolution and scan: six for each number of a state."""
+        inner, state, _ = _sizes(request)
+        convolution = 2.0 * int(request.options["kernel_size"])
+        return (convolution + 6.0 * state) * inner * request.sequence_length
+
+    def state_bytes(self, request: BuildRequest, max_length: int, value_bytes: int) -> int:
+        """Return the bytes of the states, in float32, and of the convolution's inputs."""
+        inner, state, _ = _sizes(request)
+        inputs = (int(request.options["kernel_size"]) - 1) * inner * value_bytes
+        return inputs + inner * state * FLOAT32_BYTES
+
+    def layer(self, request: BuildRequest, backward: bool) -> Any:
+        """Return the mixer."""
+        from baselines.layers.selective_state_space import SelectiveStateSpace
+
+        options = request.options
+        return SelectiveStateSpace(
+            *_sizes(request),
+            kernel_size=options["kernel_size"],
+            normalized=options["normalized"],
+            backward=backward,
+        )
+
+
+def _sizes(request: BuildRequest) -> tuple[int, int, int]:
+    """Return the channels, the numbers of a channel's state, and the rank of the step sizes."""
+    options, width = request.options, request.model_size.width
+    rank = options["step_rank"] or -(-width // 16)
+    return options["expansion"] * width, options["state_size"], rank
+
+
+MIXER = Selective()

@@ -1,0 +1,256 @@
+"""Hybrid decoders against the outputs of their published implementations, at once and in steps."""
+
+from __future__ import annotations
+
+import numpy as np
+from keras import ops
+
+from suite.api import BuildRequest, Form, Inputs, ModelSize
+from suite.worker.conformance.gradients import tensors
+from tests.architectures import ARCHITECTURES
+from tests.baselines.test_published import Weights, cases, count_layers
+from tests.baselines.test_published_llama import assign, decode_in_parts
+
+OUTPUTS, LAYER_OUTPUTS, RELATIVE = 1e-4, 1e-3, 5e-5
+"""The differences of outputs and of layers' outputs, and the least share of a value."""
+
+
+def build(case: Weights, of_layer: list[str], **options: object):
+    """Return a decoder with the sizes of a case, which parity does not allow."""
+    architecture = ARCHITECTURES["hybrid"]
+    words, num_heads = case["weights/embed_tokens/weight"], int(case["num_heads"])
+    shared = int(case["num_key_value_heads"])
+    options = {
+        **architecture.options,
+        "pattern": ",".join(of_layer),
+        "attention_key_value_heads": shared,
+        **options,
+    }
+    request = BuildRequest(
+        Form.DECODER,
+        Inputs.TOKEN_IDS,
+        ModelSize("case", len(of_layer), words.shape[1], num_heads, 4 * words.shape[1]),
+        case["token_ids"].shape[1],
+        options,
+        vocabulary_size=len(words),
+    )
+    return architecture.assemble(request)
+
+
+def patterned(case: Weights, norm: str, recurrent: str, offset: int | None = None) -> list[str]:
+    """Return the mixer of each layer; one of every `attention_every` is attention."""
+    every = int(case["attention_every"])
+    offset = every - 1 if offset is None else offset
+    numbers = range(count_layers(case, f"weights/layers/{{}}/{norm}/weight"))
+    return ["attention" if number % every == offset else recurrent for number in numbers]
+
+
+def finish(model, case: Weights, final_norm: str, feedforward: str, plus: float = 0.0):
+    """Build a model, whose layers have their sizes, and assign what all layers have."""
+    words, stack = case["weights/embed_tokens/weight"], model.decoder
+    for index, layer in enumerate(stack.layers):
+        kernels = f"weights/layers/{index}/{feedforward}"
+        layer.gated.width = len(case[f"{kernels}/up_proj/weight"])
+        for norm in (layer.attention_norm, layer.feedforward_norm, stack.final_norm):
+            norm.epsilon = float(case["norm_epsilon"])
+    model.build(case["token_ids"].shape)
+    model.decoder_embedding.tokens.embeddings.assign(words)
+    stack.final_norm.gamma.assign(case[f"weights/{final_norm}/weight"] + plus)
+    for index, layer in enumerate(stack.layers):
+        kernels = f"weights/layers/{index}/{feedforward}"
+        gates = [case[f"{kernels}/{name}_proj/weight"].T for name in ("gate", "up")]
+        layer.gated.up_projection.kernel.assign(np.concatenate(gates, axis=1))
+        assign(layer.gated.down_projection, case, f"{kernels}/down_proj")
+    return stack.layers
+
+
+def assign_projections(attention, case: Weights, at: str, plus: float = 0.0) -> None:
+    """Assign keys, values and output, and the norms of queries and keys if there are any."""
+    for ours, theirs in (("key", "k_proj"), ("value", "v_proj"), ("output_projection", "o_proj")):
+        assign(getattr(attention, ours), case, f"{at}/{theirs}")
+    for norm, theirs in ((attention.query_norm, "q_norm"), (attention.key_norm, "k_norm")):
+        if norm is not None:
+            norm.gamma.assign(case[f"{at}/{theirs}/weight"] + plus)
+
+
+def assign_delta(mixer, case: Weights, at: str, columns: list[np.ndarray], names: str) -> None:
+    """Assign the weights of Gated DeltaNet: `columns` are those of the input projection."""
+    output_norm, output = names.split()
+    mixer.input_projection.kernel.assign(np.concatenate(columns, axis=1))
+    mixer.kernel.assign(case[f"{at}/conv1d/weight"][:, 0].T)
+    mixer.log_rates.assign(case[f"{at}/A_log"])
+    mixer.step_bias.assign(case[f"{at}/dt_bias"])
+    mixer.norm.gamma.assign(case[f"{at}/{output_norm}/weight"])
+    assign(mixer.output_projection, case, f"{at}/{output}")
+
+
+def set_delta_sizes(mixer, case: Weights, epsilon: str) -> None:
+    mixer.num_key_heads, mixer.num_value_heads = (
+        int(case[f"num_linear_{part}_heads"]) for part in ("key", "value")
+    )
+    mixer.key_head_size, mixer.value_head_size = (
+        int(case[f"linear_{part}_head_dim"]) for part in ("key", "value")
+    )
+    mixer.kernel_size, mixer.epsilon = int(case["conv_kernel"]), float(case[epsilon])
+
+
+def by_kind(kernel: np.ndarray, groups: int, sizes: list[int]) -> list[np.ndarray]:
+    """Return the columns of each kind from those of a head after those of another."""
+    columns = kernel.T.reshape(kernel.shape[1], groups, sum(sizes))
+    parts = np.split(columns, np.cumsum(sizes)[:-1], axis=2)
+    return [part.reshape(len(columns), -1) for part in parts]
+
+
+def qwen3_next(case: Weights):
+    """Return a model with the weights of a case; γ of most norms is 1 + weight."""
+    share = float(case["rotary_dims"]) / float(case["head_dim"])
+    model = build(
+        case,
+        patterned(case, "input_layernorm", "gated_deltanet"),
+        attention_gated=True,
+        attention_query_key_norm="head",
+        attention_rotary_share=share,
+        attention_rotary_base=float(case["rope_theta"]),
+    )
+    head_size = int(case["head_dim"])
+    for layer in model.decoder.layers:
+        if hasattr(layer.attention, "positions"):
+            layer.attention.head_size = head_size
+            for norm in (layer.attention.query_norm, layer.attention.key_norm):
+                norm.epsilon = float(case["norm_epsilon"])
+        else:
+            set_delta_sizes(layer.attention, case, "norm_epsilon")
+    for index, layer in enumerate(finish(model, case, "norm", "mlp", plus=1.0)):
+        at, mixer = f"weights/layers/{index}", layer.attention
+        layer.attention_norm.gamma.assign(case[f"{at}/input_layernorm/weight"] + 1)
+        layer.feedforward_norm.gamma.assign(case[f"{at}/post_attention_layernorm/weight"] + 1)
+        if hasattr(mixer, "positions"):
+            both = case[f"{at}/self_attn/q_proj/weight"]
+            query, gate = by_kind(both, mixer.num_heads, [head_size, head_size])
+            mixer.query.kernel.assign(query)
+            mixer.gate.kernel.assign(gate)
+            assign_projections(mixer, case, f"{at}/self_attn", plus=1.0)
+            continue
+        at, groups = f"{at}/linear_attn", mixer.num_key_heads
+        shared = mixer.num_value_heads // groups
+        sizes = [mixer.key_head_size] * 2 + [shared * mixer.value_head_size] * 2
+        query, key, value, gate = by_kind(case[f"{at}/in_proj_qkvz/weight"], groups, sizes)
+        strength, step = by_kind(case[f"{at}/in_proj_ba/weight"], groups, [shared, shared])
+        columns = [gate, query, key, value, strength, step]
+        assign_delta(mixer, case, at, columns, "norm out_proj")
+    return model
+
+
+def olmo_hybrid(case: Weights):
+    """Return a model with the weights of a case, whose attention normalises its results."""
+    base = float(case["rope_theta"])
+    model = build(
+        case,
+        patterned(case, "post_attention_layernorm", "gated_deltanet"),
+        gated_deltanet_negative_eigenvalues=True,
+        attention_query_key_norm="width",
+        attention_norm_placement="result",
+        attention_positions="rotary" if base else "none",
+        attention_rotary_base=base,
+    )
+    for index, layer in enumerate(model.decoder.layers):
+        mixer, rows = layer.attention, f"weights/layers/{index}/self_attn/q_proj/weight"
+        if hasattr(mixer, "positions"):
+            mixer.head_size = len(case[rows]) // mixer.num_heads
+            mixer.query_norm.epsilon = mixer.key_norm.epsilon = float(case["norm_epsilon"])
+        else:
+            set_delta_sizes(mixer, case, "output_norm_epsilon")
+    for index, layer in enumerate(finish(model, case, "norm", "mlp")):
+        at, mixer = f"weights/layers/{index}", layer.attention
+        is_attention = hasattr(mixer, "positions")
+        norms = ["input_layernorm", "post_attention_layernorm", "post_feedforward_layernorm"]
+        first, second = norms[1:] if is_attention else norms[:2]
+        layer.attention_norm.gamma.assign(case[f"{at}/{first}/weight"])
+        layer.feedforward_norm.gamma.assign(case[f"{at}/{second}/weight"])
+        if is_attention:
+            assign(mixer.query, case, f"{at}/self_attn/q_proj")
+            assign_projections(mixer, case, f"{at}/self_attn")
+            continue
+        at = f"{at}/linear_attn"
+        columns = [case[f"{at}/{name}_proj/weight"].T for name in "gqkvba"]
+        assign_delta(mixer, case, at, columns, "o_norm o_proj")
+    return model
+
+
+def jamba(case: Weights):
+    """Return a model with the weights of a case."""
+    model = build(
+        case,
+        patterned(case, "input_layernorm", "mamba", int(case["attention_offset"])),
+        mamba_normalized=True,
+        attention_positions="none",
+    )
+    for index, layer in enumerate(model.decoder.layers):
+        mixer, rows = layer.attention, f"weights/layers/{index}/self_attn/q_proj/weight"
+        if hasattr(mixer, "positions"):
+            mixer.head_size = len(case[rows]) // mixer.num_heads
+            continue
+        mixer.inner_width, mixer.state_size = int(case["inner_dim"]), int(case["state_size"])
+        mixer.step_rank, mixer.kernel_size = int(case["dt_rank"]), int(case["conv_kernel"])
+        for norm in mixer.norms:
+            norm.epsilon = float(case["norm_epsilon"])
+    for index, layer in enumerate(finish(model, case, "final_layernorm", "feed_forward")):
+        at, mixer = f"weights/layers/{index}", layer.attention
+        layer.attention_norm.gamma.assign(case[f"{at}/input_layernorm/weight"])
+        layer.feedforward_norm.gamma.assign(case[f"{at}/pre_ff_layernorm/weight"])
+        if hasattr(mixer, "positions"):
+            assign(mixer.query, case, f"{at}/self_attn/q_proj")
+            assign_projections(mixer, case, f"{at}/self_attn")
+            continue
+        at = f"{at}/mamba"
+        for ours, theirs in (
+            ("input_projection", "in_proj"),
+            ("selection", "x_proj"),
+            ("step_projection", "dt_proj"),
+            ("output_projection", "out_proj"),
+        ):
+            assign(getattr(mixer, ours), case, f"{at}/{theirs}")
+        mixer.step_bias.assign(case[f"{at}/dt_proj/bias"])
+        mixer.log_rates.assign(case[f"{at}/A_log"])
+        mixer.skip_gamma.assign(case[f"{at}/D"])
+        mixer.kernel.assign(case[f"{at}/conv1d/weight"][:, 0].T)
+        mixer.bias.assign(case[f"{at}/conv1d/bias"])
+        for norm, theirs in zip(mixer.norms, ("dt", "b", "c"), strict=True):
+            norm.gamma.assign(case[f"{at}/{theirs}_layernorm/weight"])
+    return model
+
+
+def assert_is_exact(model, case: Weights, path: str) -> None:
+    """Compare the outputs of each layer and of the model, at once and in steps."""
+    mask = case["padding_mask"].astype(bool)
+    token_ids, mask_tensor = tensors(case["token_ids"].astype("int32"), mask)
+    states = model.decoder_embedding(token_ids)
+    for index, layer in enumerate(model.decoder.layers):
+        states = layer(states, padding_mask=mask_tensor)
+        compare(states, case["layer_outputs"][index], mask, LAYER_OUTPUTS, f"{path}, layer {index}")
+    compare(model.decoder.final_norm(states), case["outputs"], mask, OUTPUTS, path)
+    compare(
+        model.decode(token_ids, padding_mask=mask_tensor)[0], case["outputs"], mask, OUTPUTS, path
+    )
+    in_parts = decode_in_parts(model, case["token_ids"].astype("int32"))
+    compare(in_parts, case["outputs"], mask, OUTPUTS, f"{path}, in parts")
+
+
+def compare(found, expected: np.ndarray, mask: np.ndarray, tolerance: float, name: str) -> None:
+    found = ops.convert_to_numpy(found)[mask]
+    np.testing.assert_allclose(found, expected[mask], atol=tolerance, rtol=RELATIVE, err_msg=name)
+
+
+def test_qwen3_next(reference_outputs):
+    for path, case in cases(reference_outputs, "qwen3_next_decoder_"):
+        assert_is_exact(qwen3_next(case), case, path)
+
+
+def test_olmo_hybrid(reference_outputs):
+    for path, case in cases(reference_outputs, "olmo_hybrid_decoder_"):
+        assert_is_exact(olmo_hybrid(case), case, path)
+
+
+def test_jamba(reference_outputs):
+    for path, case in cases(reference_outputs, "jamba_decoder_"):
+        assert_is_exact(jamba(case), case, path)
