@@ -147,8 +147,8 @@ def _candidates(kind: Kind[Plugin], search_path: Sequence[str]) -> Iterator[tupl
     for entry in sorted(entry_points(group=kind.group), key=lambda entry: entry.name):
         module, _, attribute = entry.value.partition(":")
         described = f"entry point {entry.value}"
-        location = Location(module.strip(), attribute.strip() or kind.attribute, described)
-        yield entry.name, location
+        named = attribute.strip() or kind.attribute
+        yield entry.name, Location(module.strip(), named, described)
 
 
 def _modules_of(folder: Path, module: str) -> Iterator[tuple[str, Path]]:

@@ -37,4 +37,5 @@ def command(home: str | None, tracking: bool, yes: bool) -> None:
     elif not click.confirm(f"{deletion}. Continue?"):
         print("Nothing was deleted.")
         return
-    sys.exit(0 if sync_and_print(store, rebuild=True) else 1)
+    if not sync_and_print(store, rebuild=True):
+        sys.exit(1)

@@ -41,7 +41,8 @@ def command(home: str | None, log_models: bool) -> None:
 
         count = models.log_models(store, _print_progress, print_unreadable)
         print(f"{count} models logged")
-    sys.exit(0 if is_complete else 1)
+    if not is_complete:
+        sys.exit(1)
 
 
 def sync_and_print(store: Store, *, rebuild: bool = False) -> bool:

@@ -130,7 +130,7 @@ def test_a_page_without_marks_is_left_as_it_is():
         ('value value="seed@long"', "A value is of a length"),
         ('value value="seed" value="seed"', "each field once"),
         ('value value="seed" bold', "Received: bold"),
-        ('value value="entry"', "means of numbers"),
+        ("""value where="seed == 0 and entry == 'bert'" value="entry\"""", "means of numbers"),
         ('table rows="seed" value="entry"', "means of numbers"),
     ],
 )
