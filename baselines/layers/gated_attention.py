@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from baselines.layers.elementwise import RmsNorm
+from baselines.layers.elementwise import RMSNorm
 from baselines.layers.full_attention import FullAttention, split_heads
 from baselines.layers.layer import build_once
 from baselines.layers.removal import columns_of_heads, keep_columns
@@ -60,7 +60,7 @@ class GatedAttention(FullAttention):
         self.gate = self.query_norm = self.key_norm = None
         if query_key_norm != "none":
             self.query_norm, self.key_norm = (
-                RmsNorm(epsilon=epsilon, name=name, dtype=self.dtype_policy)
+                RMSNorm(epsilon=epsilon, name=name, dtype=self.dtype_policy)
                 for name in ("query_norm", "key_norm")
             )
 

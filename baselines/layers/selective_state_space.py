@@ -12,7 +12,7 @@ from keras import ops
 
 from baselines.layers.backends import backend_functions
 from baselines.layers.convolved_mixer import ConvolvedMixer
-from baselines.layers.elementwise import RmsNorm
+from baselines.layers.elementwise import RMSNorm
 from baselines.layers.fusing import fused, in_float32_where_fused
 from baselines.layers.initialization import (
     convolution_kernel,
@@ -71,7 +71,7 @@ class SelectiveStateSpace(ConvolvedMixer):
         self.norms: list[Any] = []
         if normalized:
             self.norms = [
-                RmsNorm(epsilon=epsilon, name=f"{name}_norm", dtype=self.dtype_policy)
+                RMSNorm(epsilon=epsilon, name=f"{name}_norm", dtype=self.dtype_policy)
                 for name in ("step", "key", "query")
             ]
 
@@ -131,12 +131,15 @@ class SelectiveStateSpace(ConvolvedMixer):
         if state is None:
             outputs, last = backend_functions().recomputed(self._scan)(*parts), None
         else:
-            outputs, last = scan_selectively(*parts, state, self.chunk_length)
+            outputs, last = scan_selectively(
+                *parts, initial_state=state, chunk_length=self.chunk_length
+            )
         gated = fused(_gate)(outputs, inputs, ops.convert_to_tensor(self.skip_gamma), gates)
         return self.output_projection(gated), last
 
-    def _scan(self, *parts: Any) -> Any:
-        return scan_selectively(*parts, None, self.chunk_length)[0]
+    def _scan(self, inputs: Any, sizes: Any, rates: Any, keys: Any, queries: Any) -> Any:
+        parts = inputs, sizes, rates, keys, queries
+        return scan_selectively(*parts, chunk_length=self.chunk_length)[0]
 
 
 @in_float32_where_fused
