@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,9 @@ WHITE_SPACE = "\t\n\v\f\r\x1c\x1d\x1e\x1f\x85\u1680\u2028\u2029"
 """The white space that is not a form of the space."""
 ANSWER_BOUNDARIES = rf"[\s\p{{Sc}}\p{{Sm}}{WITHOUT_SPACES}{HANGUL}]"
 """The characters before and after which an answer may begin or end, apart from punctuation."""
+
+LONG_WORD = re.compile(r"\S{1000}")
+"""Longer words are cut where subwords are learned: the time grows with the square of a word."""
 
 
 class SubwordTokenizer(Tokenizer):
@@ -117,7 +121,7 @@ def learn_subwords(
     """Learn a subword tokenizer from the training split, or read it from the cache."""
     import tokenizers
 
-    texts = replace_surrogates(train_texts)
+    texts = [LONG_WORD.sub(r"\g<0> ", text) for text in replace_surrogates(train_texts)]
     untrained = _untrained(purpose)
     settings = f"{tokenizers.__version__} {vocabulary_size} {untrained.to_str()}"
     digest = hashlib.sha256(settings.encode())
