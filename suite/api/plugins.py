@@ -145,7 +145,7 @@ def _candidates(kind: Kind[Plugin], search_path: Sequence[str]) -> Iterator[tupl
             name = f"{package}.{module}" if package else module
             yield key, Location(name, kind.attribute, str(path))
     for entry in sorted(entry_points(group=kind.group), key=lambda entry: entry.name):
-        module, _, attribute = entry.value.partition(":")
+        module, _, attribute = entry.value.partition("[")[0].partition(":")
         described = f"entry point {entry.value}"
         named = attribute.strip() or kind.attribute
         yield entry.name, Location(module.strip(), named, described)
