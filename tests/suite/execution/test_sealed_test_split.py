@@ -71,8 +71,10 @@ def test_trials_and_tuning_open_no_file_of_the_test_split(sealed_bench, tmp_path
         assert record["status"] == "ok" and record["cell"]["benchmark"] is None
         assert not record["cell"]["scores_test"]
         assert set(record["metrics"]) == set(record["reports"]) == {"validation"}
-    # The files are indeed unreadable.
-    assert sealed_bench(*RUN, *QUIET, *data, *TRIAL, "--test").returncode == 1
+    assert {path.read_bytes() for path in encoded} == {b"broken"}
+    # A run that reads the test split discards the damaged entry and encodes it again.
+    assert sealed_bench(*RUN, *QUIET, *data, *TRIAL, "--test").returncode == 0
+    assert b"broken" not in {path.read_bytes() for path in encoded}
 
 
 def test_test_scores_the_split_of_a_trial_and_marks_its_record(sealed_bench, tmp_path):

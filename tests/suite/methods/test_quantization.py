@@ -59,7 +59,8 @@ def model_and_features(name, form):
     inputs = main_inputs(architecture) if form is Form.ENCODER else Inputs.TOKEN_IDS
     request = find_request(architecture, form, inputs)
     max_global_tokens = 2 if form is Form.ENCODER else 0
-    request = replace(request, model_size=SIZE, max_global_tokens=max_global_tokens)
+    size = replace(SIZE, num_layers=2) if name == "hybrid" else SIZE  # a layer for each mixer
+    request = replace(request, model_size=size, max_global_tokens=max_global_tokens)
     model = Model(None, architecture.build(request), PositionHead(3), form)
     length = request.sequence_length
     values = random_inputs(inputs, 2, length, width=SIZE.width)
