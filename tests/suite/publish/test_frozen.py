@@ -221,7 +221,7 @@ def test_a_rate_of_a_search_that_was_let_cost_more_is_accepted(tuned):
     more = dataclasses.replace(strategy, max_cost=4.0)
     scores, _ = search(lambda trial: peak_at(1.0 if trial.long else 3e-3)(trial), more)
     rate, cost = choose(more, scores).learning_rate, more.cost(scores)
-    assert rate == 1.0 and strategy.max_cost < cost <= more.max_cost
+    assert rate == 1.0 and strategy.most_cost < cost <= more.most_cost
     cell = dataclasses.replace(cell, options={"learning_rate": rate})
     choice = evidence(cell, more, scores, learning_rate=rate, cost=cost)
     assert tuned_contradiction(registry, cell, choice) is None
