@@ -177,8 +177,8 @@ UNCHANGED_BY = {
     ),
     "docstring of an attribute": (
         "baselines/layers/attention_blocks.py",
-        "Twice this number",
-        "This number",
+        "The largest number of blocks",
+        "The most blocks",
     ),
     "missing parts": ("baselines/layers/block.py", '("alibi", "relative", "t5")', '("alibi",)'),
     "another layer": ("baselines/layers/lsh_hashing.py", *MORE),
