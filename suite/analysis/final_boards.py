@@ -28,7 +28,7 @@ def final_boards(
 
     A board is on the data of the benchmark if it has the fingerprint in the file. `version` is
     another version of the benchmark. The file does not state the data of that version: its runs
-    were checked when they were published. Of several budgets, a place has the largest with a board.
+    were checked when they were published. A place has the board of its largest budget.
     """
     own: dict[TaskLength, Board] = {}
     for board in sorted(boards, key=lambda board: board.key.steps):

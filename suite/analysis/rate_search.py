@@ -154,7 +154,7 @@ class Choice:
 def stage_of(trial: Trial, strategy: Strategy) -> int:
     """Return the stage of a trial: 1 short, 2 long on the first seed, 3 long on the others.
 
-    Of full trials, those on the first seed are stage 1.
+    Full trials on the first seed are stage 1.
     """
     if strategy.full_trials:
         return 1 if trial.seed == strategy.seeds[0] else 2
