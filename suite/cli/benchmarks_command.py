@@ -35,6 +35,7 @@ from suite.matrix.planned_cells import PlannedCell
 from suite.matrix.registry import Registry, load_registry
 from suite.matrix.scales import add_to_scale
 from suite.records.environment import num_cores
+from suite.records.naming import options_text
 from suite.records.published import read_published
 from suite.records.store import Store
 
@@ -214,10 +215,12 @@ def _print(benchmark: Benchmark, expected: _Hours) -> None:
     print(f"  {expected.cells.num_cells} cells, {benchmark.track} track, {ranked}, {size}")
     if expected.cells.seconds is not None:
         print(f"  {expected}")
-    for name, settings in benchmark.tasks.items():
+    for name, settings in benchmark.each_settings:
+        options = options_text(settings.options) if len(benchmark.tasks[name]) > 1 else ""
         fields: dict[str, Any] = {"lengths": settings.lengths, "seeds": benchmark.seeds}
         axes = "; ".join(f"{axis} {', '.join(map(str, at))}" for axis, at in fields.items())
-        print(f"  {name}: {axes}; {settings.steps_text} steps of {settings.batch_text}")
+        steps = f"{settings.steps_text} steps of {settings.batch_text}"
+        print(f"  {' '.join(filter(None, (name, options)))}: {axes}; {steps}")
     if tuning := benchmark.tuning:
         rates = f"{len(tuning.learning_rates)} learning rates"
         trials = "full trials" if tuning.full_trials else "short trials first"
