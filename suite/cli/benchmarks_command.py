@@ -35,7 +35,7 @@ from suite.matrix.planned_cells import PlannedCell
 from suite.matrix.registry import Registry, load_registry
 from suite.matrix.scales import add_to_scale
 from suite.records.environment import num_cores
-from suite.records.naming import options_text
+from suite.records.naming import data_text
 from suite.records.published import read_published
 from suite.records.store import Store
 
@@ -216,11 +216,11 @@ def _print(benchmark: Benchmark, expected: _Hours) -> None:
     if expected.cells.seconds is not None:
         print(f"  {expected}")
     for name, settings in benchmark.each_settings:
-        options = options_text(settings.options) if len(benchmark.tasks[name]) > 1 else ""
         fields: dict[str, Any] = {"lengths": settings.lengths, "seeds": benchmark.seeds}
         axes = "; ".join(f"{axis} {', '.join(map(str, at))}" for axis, at in fields.items())
         steps = f"{settings.steps_text} steps of {settings.batch_text}"
-        print(f"  {' '.join(filter(None, (name, options)))}: {axes}; {steps}")
+        task = " ".join(filter(None, (name, data_text(settings.options))))
+        print(f"  {task}: {axes}; {steps}")
     if tuning := benchmark.tuning:
         rates = f"{len(tuning.learning_rates)} learning rates"
         trials = "full trials" if tuning.full_trials else "short trials first"
