@@ -99,5 +99,7 @@ def _row(row: DiagnosticRow, line_of: Mapping[str, int]) -> dict[str, Any]:
         "solved": row.solved and estimate_row(row.solved),
         "steps": shorten(row.median_steps),
         "never": never,
+        "effective": "" if row.effective_length is None else str(row.effective_length),
+        "state": row.state_bytes,
         "note": row.note,
     }

@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from suite.analysis import diagnostic_readings as readings
 from suite.analysis.aggregate import Comparison, Point
-from suite.analysis.diagnostics import Diagnostic, Solved
+from suite.analysis.diagnostics import Diagnostic, Solved, state_bytes
 from suite.analysis.grouping import ComparisonKey
 from suite.analysis.reports import GroupedReport, grouped_reports
 from suite.analysis.statistics import Estimate
@@ -151,11 +151,20 @@ def _groups_note(num_examples: Mapping[int, int]) -> str:
     return f"{why}. Test sequences: {', '.join(listed)}" if listed else why
 
 
+def _divided_note(diagnostic: Diagnostic, points: Sequence[Point]) -> str:
+    """Return which entries have no intervals because only some of their seeds solve the task."""
+    parts = [
+        f"{point.entry} {solved.num_solved} of {solved.num_seeds}"
+        for point in points
+        if diagnostic.is_divided(point) and (solved := diagnostic.solved(point))
+    ]
+    return f"Seeds that solve it, in place of an interval: {', '.join(parts)}" if parts else ""
+
+
 def _state_chart(diagnostic: Diagnostic, length: int, points: Sequence[Point]) -> Iterator[Chart]:
     lines = []
     for point in points:
-        sizes = (record.details.get("declared_state_bytes") for record in point.good)
-        size = next((size for size in sizes if size is not None), None)
+        size = state_bytes(point)
         if size is None:
             lines.append(ChartLine(point.entry, {}, {"": "the bytes of its state are unknown"}))
         elif score := diagnostic.score(point):
@@ -169,7 +178,8 @@ def _state_chart(diagnostic: Diagnostic, length: int, points: Sequence[Point]) -
     ]
     if placed:
         reading = readings.read_states(placed, diagnostic.metric.name)
-        chart = _chart(Section.RECALL, diagnostic, "state_bytes", length, lines, reading)
+        note = _divided_note(diagnostic, points)
+        chart = _chart(Section.RECALL, diagnostic, "state_bytes", length, lines, reading, note=note)
         guess = diagnostic.guesses(points, [length]).get(length)
         drawn = {} if guess is None else {at: guess for line in lines for at in line.figures}
         yield replace(chart, guesses=drawn)
@@ -227,7 +237,7 @@ def _lengths_chart(diagnostic: Diagnostic, length: int, points: Sequence[Point])
         section = Section.STATES if is_scaled else Section.LENGTHS
         notes = [SCALED] if is_scaled else []
         notes += [] if task.primary_metric.share else [SEEDS_ALONE]
-        note = ". ".join(notes)
+        note = ". ".join(filter(None, [*notes, _divided_note(diagnostic, points)]))
         against = "evaluation_length"
         chart = _chart(section, diagnostic, against, length, lines, reading, note=note)
         lengths = (int(at) for line in lines for at in line.figures)
@@ -272,9 +282,12 @@ def _problem_charts(diagnostics: Sequence[Diagnostic]) -> Iterator[Chart]:
                     of_entry = solved.setdefault(point.entry, {})
                     of_entry[diagnostic.setting] = diagnostic.solved(point) or Solved(0, 0)
         first, _ = found[0]
+        divided = [(one.setting, _divided_note(one, points)) for one, points in found]
+        notes = [f"{setting}: {note}" for setting, note in divided if note]
         lines = [ChartLine(entry, of_entry) for entry, of_entry in sorted(figures.items())]
         reading = readings.read_problems(figures, solved)
-        chart = _chart(Section.STATES, first, "problem", length, lines, reading)
+        note = ". ".join(notes)
+        chart = _chart(Section.STATES, first, "problem", length, lines, reading, note=note)
         yield replace(chart, title=first.task.title)
 
 

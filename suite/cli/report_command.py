@@ -7,6 +7,9 @@ import sys
 
 import click
 
+from suite.analysis.aggregate import compare
+from suite.analysis.diagnostics import find_diagnostics
+from suite.analysis.precedence import in_precedence
 from suite.analysis.selection import record_filter
 from suite.analysis.tables import make_tables
 from suite.api import Mode, RequestError
@@ -44,8 +47,10 @@ def command(
     leaderboard have 95% intervals. Memory and speed are geometric means over the runs that no other
     process disturbed. For probes, tables follow with the exponents of the costs in the length next
     to the claimed costs, and with ratios between backends and precisions. Exponents of memory need
-    a fixed batch size. With --samples, texts follow with which each trained language model
-    continues prompts of the validation split.
+    a fixed batch size. For tasks with exact answers, tables follow with the seeds that solve them
+    and the effective length: the longest evaluation length up to which the score stays above 0.9,
+    as median and range over seeds. With --samples, texts follow with which each trained language
+    model continues prompts of the validation split.
     """
     registry, store = read_registry(), make_store(home)
     names = None if tasks is None else split_list(tasks)
@@ -76,6 +81,10 @@ def command(
             received="results/published" if published else store.home,
             remedy="Run `bench run` first, or read the --published ones",
         )
-    from suite.cli.tables import print_tables
+    from suite.cli.tables import print_diagnostics, print_tables
 
     print_tables(tables)
+    solvable = {name for name, task in registry.tasks.plugins.items() if task.solved_at is not None}
+    of_diagnostics = [stored for stored in records if stored.record.cell.task in solvable]
+    comparisons = in_precedence(compare(of_diagnostics, registry.task_versions))
+    print_diagnostics(find_diagnostics(comparisons, registry.tasks.plugins))
