@@ -15,7 +15,7 @@ from suite.api.errors import RequestError
 from suite.api.files import RESULTS, atomic_write_bytes
 from suite.cli.registry import read_registry
 from suite.matrix.tuned_rates import read_choices
-from suite.publish.frozen import check_finals
+from suite.publish.checks import check_finals, check_tree
 from suite.publish.inserted_figures import (
     RECORDS,
     ROWS,
@@ -27,7 +27,6 @@ from suite.publish.inserted_figures import (
     own_standing,
 )
 from suite.publish.leaderboard_files import ARCHIVE, FOLDER, leaderboard_files
-from suite.publish.tree import check_tree
 from suite.records.collector import collector_paused
 from suite.records.published import read_published
 from suite.results import Records
