@@ -8,13 +8,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from suite.analysis.costs import COSTS
-from suite.analysis.probing import RunPlan
 from suite.analysis.reproduction import TOLERANCE, had_same_data, scores_agree
 from suite.api import PROTOCOL, Cell, Metric, Mode, Status
 from suite.api.errors import RequestError
 from suite.api.files import RESULTS
 from suite.execution.preparation import Prepared, make_limits, prepare
-from suite.matrix.options import as_text
 from suite.matrix.plan import has_parents_of
 from suite.matrix.planned_cells import PlannedCell
 from suite.matrix.registry import Registry
@@ -29,9 +27,11 @@ from suite.publish.publishing import (
 from suite.publish.reduction import reduced
 from suite.records.environment import commit_of, machine_name
 from suite.records.naming import cell_label
+from suite.records.options import as_text
 from suite.records.published import Folder, committed_path, read_published, read_record
 from suite.records.schema import Record, RecordError
 from suite.records.store import ReportUnreadable, Store, ignore_unreadable
+from suite.search.probing import RunPlan
 
 TIME_LIMIT_SECONDS = 14_400
 RUN_ID = re.compile(r"\d{8}T\d{6,}Z-[0-9a-f]{6}")

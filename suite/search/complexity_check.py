@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from suite.analysis.aggregate import compare
-from suite.analysis.probing import RunPlan
 from suite.analysis.scaling import CLAIM_TOLERANCE, Exponent, exponents
 from suite.api import Architecture, Form, Mode, Status
 from suite.api.conformance import CheckResult, Verdict
@@ -20,6 +19,7 @@ from suite.matrix.request import Request
 from suite.records.published import local_record
 from suite.records.schema import Record
 from suite.records.store import Store
+from suite.search.probing import RunPlan
 
 LENGTHS = (512, 1_024, 2_048, 4_096, 8_192)
 ROUNDS = 3

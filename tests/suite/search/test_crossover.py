@@ -8,7 +8,6 @@ from dataclasses import replace
 import pytest
 
 from suite.analysis.aggregate import DECODING_PHASES, PHASES
-from suite.analysis.crossover import cost_crossover, score_crossover
 from suite.analysis.measures import DECODING_MEASURES, MEASURES
 from suite.api import Mode, RequestError, Status
 from suite.execution.preparation import prepare
@@ -16,6 +15,7 @@ from suite.matrix.request import Request
 from suite.records.environment import describe_machine
 from suite.records.schema import Invocation, Measurement, TuningChoice
 from suite.records.store import Store
+from suite.search.crossover import cost_crossover, score_crossover
 from tests.suite.records.test_store import MOMENT, make_record, stored
 
 PAIR = Request(mode=Mode.PROBE, architectures=("vanilla", "bert"), lengths=(128, 512, 2_048))

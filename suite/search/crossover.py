@@ -13,16 +13,9 @@ from statistics import fmean
 from typing import Any
 
 from suite.analysis.aggregate import Comparison, Point, compare
+from suite.analysis.bisection import Change, Crossing, find_crossing, pair_up
 from suite.analysis.measures import DEFAULT_MEASURE, find_directed_measure
-from suite.analysis.probing import (
-    Prober,
-    RunPlan,
-    architectures_of,
-    check_one_setting,
-    request_measuring,
-)
 from suite.analysis.ranking import Difference, Scores, difference
-from suite.analysis.search import Change, Crossing, find_crossing, pair_up
 from suite.analysis.statistics import count_text
 from suite.api import Cell, Metric, RequestError, Status, unknown_name
 from suite.api.plugins import search_path_from_environment
@@ -36,6 +29,13 @@ from suite.records.naming import cell_label
 from suite.records.published import StoredRecord
 from suite.records.schema import Record, RecordSummary
 from suite.records.store import Store
+from suite.search.probing import (
+    Prober,
+    RunPlan,
+    architectures_of,
+    check_one_setting,
+    request_measuring,
+)
 
 
 @dataclass(frozen=True, slots=True)
