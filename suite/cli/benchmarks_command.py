@@ -11,15 +11,16 @@ from typing import Any
 
 import click
 
+from suite.actions.request import DATA_DIR_VARIABLE, make_store
 from suite.analysis.aggregate import compare
 from suite.analysis.boards import rank_comparisons
 from suite.analysis.core_table import reference_scores
 from suite.analysis.final_boards import final_boards, points_of
 from suite.api import LengthwiseError
 from suite.api.plugins import search_path_from_environment
-from suite.cli.options import home_option, json_option, make_store
+from suite.cli.command import Command
+from suite.cli.options import home_option, json_option
 from suite.execution.benchmark_data import describe_data
-from suite.keywords import DATA_DIR_VARIABLE
 from suite.matrix.durations import Durations, ExpectedTime, durations_here
 from suite.matrix.freezing import (
     PublishedHashes,
@@ -39,7 +40,7 @@ from suite.records.store import Store
 from suite.search.tuning import tuning_cells
 
 
-@click.command("benchmarks")
+@click.command("benchmarks", cls=Command)
 @click.option("--check", is_flag=True, help="Exit with 1 if a benchmark file cannot be used.")
 @click.option("--freeze", "to_freeze", metavar="NAME", help="Write the hash of NAME into its file.")
 @click.option(

@@ -2,35 +2,20 @@
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import click
 
-from suite import keywords
+from suite.actions.request import split_list
 from suite.api import BACKENDS, PRECISIONS, Mode
-from suite.api.errors import HomeError, RequestError
+from suite.api.errors import RequestError
 from suite.api.plugins import ARCHITECTURES, TASKS, Kind, plugin_names, search_path_from_environment
-from suite.keywords import make_store, split_list
 from suite.matrix.model_sizes import MODEL_SIZES
-from suite.matrix.request import Request
 from suite.records.benchmarks import DECODING_BENCHMARK, DEFAULT_BENCHMARK, benchmark_names
-from suite.records.store import HOME_VARIABLE, Store
-
-__all__ = [
-    "ARCHITECTURE",
-    "SECONDS",
-    "FiniteRange",
-    "home_option",
-    "json_option",
-    "make_existing_store",
-    "make_request",
-    "make_single_request",
-    "make_store",
-    "request_options",
-    "split_list",
-]
+from suite.records.store import HOME_VARIABLE
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -144,7 +129,7 @@ home_option = _stack(
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
-request_options = _stack(
+_request_options = _stack(
     click.option(
         "--task",
         "tasks",
@@ -277,33 +262,26 @@ request_options = _stack(
 )
 
 
-def make_request(given: dict[str, Any]) -> Request:
-    """Return the request of the values of `request_options`."""
-    return keywords.make_request(_parsed(given))
+def request_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options of a request, which the function gets as the keyword arguments of actions."""
 
+    @functools.wraps(function)
+    def call(
+        *,
+        options: Sequence[str],
+        one_set: Sequence[str],
+        methods: str | None,
+        **others: Any,
+    ) -> Any:
+        if one_set and methods is not None:
+            raise RequestError(
+                "Methods are given by --method or by --methods",
+                received=f"--method {one_set[0]} --methods {methods}",
+            )
+        sets = [" ".join(one_set)] if one_set else methods
+        return function(options=_parse_options(options), methods=sets, **others)
 
-def make_single_request(given: dict[str, Any], mode: Mode) -> Request:
-    """Return the request of a command that works on one backend and in one precision.
-
-    `mode` is the mode of a request that names neither a mode nor a task.
-
-    Raises:
-        RequestError: several are named.
-    """
-    return keywords.make_single_request(_parsed(given), mode)
-
-
-def _parsed(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the values of `request_options` as keyword arguments."""
-    others = {name: value for name, value in given.items() if name != "one_set"}
-    one_set = given.get("one_set", ())
-    if one_set and given.get("methods"):
-        raise RequestError(
-            "Methods are given by --method or by --methods",
-            received=f"--method {one_set[0]} --methods {given['methods']}",
-        )
-    methods = [" ".join(one_set)] if one_set else given.get("methods")
-    return {**others, "options": _parse_options(given["options"]), "methods": methods}
+    return _request_options(call)
 
 
 def _parse_options(pairs: Sequence[str]) -> dict[str, str]:
@@ -314,19 +292,3 @@ def _parse_options(pairs: Sequence[str]) -> dict[str, str]:
             raise RequestError("--option takes NAME=VALUE, each name once", received=repr(pair))
         options[name] = value
     return options
-
-
-def make_existing_store(home: str | None) -> Store:
-    """Return the store of a home for a command that needs its records.
-
-    Raises:
-        HomeError: the home does not exist.
-    """
-    store = make_store(home)
-    if not store.home.is_dir():
-        raise HomeError(
-            "This home does not exist",
-            received=store.home,
-            remedy="Correct --home or BENCH_HOME, or run `bench run` first",
-        )
-    return store

@@ -9,10 +9,12 @@ from pathlib import Path
 
 import click
 
+from suite.actions.caller import report_unreadable
+from suite.actions.request import make_store, split_list
 from suite.api import PROTOCOL
 from suite.api.errors import RequestError
-from suite.cli.options import FiniteRange, home_option, make_store, split_list
-from suite.cli.unreadable import print_unreadable
+from suite.cli.command import Command
+from suite.cli.options import FiniteRange, home_option
 from suite.matrix.plan import check_statuses
 from suite.records.naming import cell_label
 from suite.records.pruning import prunable
@@ -21,7 +23,7 @@ from suite.records.store import Store
 from suite.records.weights import num_bytes, superseded_weights, weights_folders
 
 
-@click.command("prune")
+@click.command("prune", cls=Command)
 @click.option(
     "--older-than",
     type=FiniteRange(min=0, max=36_500),
@@ -80,7 +82,7 @@ def command(
             statuses=check_statuses(split_list(status) if status else ()),
             old_protocols=old_protocols,
             superseded=superseded,
-            report_unreadable=print_unreadable,
+            report_unreadable=report_unreadable,
         )
         if of_records
         else []
@@ -107,4 +109,6 @@ def _weights(store: Store, which: str | None) -> list[Path]:
     """Return the folders of kept weights to delete; superseded ones still have their records."""
     if which is None:
         return []
-    return weights_folders(store) if which == "all" else superseded_weights(store, print_unreadable)
+    return (
+        weights_folders(store) if which == "all" else superseded_weights(store, report_unreadable)
+    )
