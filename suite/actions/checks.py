@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from suite.actions.caller import read_registry
 from suite.actions.request import PathLike, make_store
-from suite.actions.searches import open_search
+from suite.actions.runs import open_tracked_session
 from suite.api import BACKENDS
 from suite.api.conformance import CheckResult, Verdict
 from suite.api.plugins import search_path_from_environment
@@ -66,16 +66,11 @@ def check(
                 checks[report.code.architecture] = Checks(report, report.results)
     if not costs:
         return checks
-    with open_search("check", {"architectures": list(plugins)}, store) as run:
-        return {
-            name: Checks(
-                made.report,
-                [
-                    *made.results,
-                    *check_claims(
-                        name, plugins[name], store, run, backend=backend, threads=num_cores()
-                    ),
-                ],
+    keywords = {"architectures": list(plugins)}
+    with open_tracked_session(store, "check", keywords, file=sys.stderr) as tracked:
+        for name, made in checks.items():
+            claims = check_claims(
+                name, plugins[name], store, tracked.run, backend=backend, threads=num_cores()
             )
-            for name, made in checks.items()
-        }
+            checks[name] = Checks(made.report, [*made.results, *claims])
+    return checks

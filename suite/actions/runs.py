@@ -80,8 +80,8 @@ def run(*, progress: bool = True, **request: Unpack[RunKeywords]) -> Records:
     Raises:
         LengthwiseError: the request or its data is invalid, or a record cannot be written.
     """
-    with open_run("run", request) as opened:
-        return opened.finish(progress=progress)
+    with open_run("run", request, progress=progress) as opened:
+        return opened.finish()
 
 
 def run_events(**request: Unpack[RunKeywords]) -> Iterator[Event]:
@@ -101,7 +101,31 @@ def run_events(**request: Unpack[RunKeywords]) -> Iterator[Event]:
         LengthwiseError: the request or its data is invalid, or a record cannot be written.
     """
     with open_run("run_events", request) as opened:
-        yield from opened.session.events(opened.plan.prepared)
+        yield from opened.tracked.session.events(opened.plan.prepared)
+
+
+@dataclass(frozen=True, slots=True)
+class TrackedSession:
+    """A session whose records are delivered to MLflow; `file` shows the progress of its plans.
+
+    With `trials`, the progress shows the learning rates and the scores.
+    """
+
+    session: Session
+    file: TextIO | None = None
+    trials: bool = False
+
+    def run(self, prepared: Prepared) -> list[Record]:
+        """Run a plan and return its records.
+
+        Raises:
+            Interrupted: the user interrupted the run with Ctrl-C.
+        """
+        if self.file is None:
+            return self.session.run(prepared)
+        to_run = len(prepared.plan.to_run)
+        with Display(to_run, self.file, trials=self.trials) as display:
+            return self.session.run(prepared, display)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,20 +134,21 @@ class OpenRun:
 
     plan: MatrixPlan
     store: Store
-    session: Session
+    tracked: TrackedSession
 
-    def finish(self, *, progress: bool = True) -> Records:
+    def finish(self) -> Records:
         """Run the cells that are to run, and return the records of all cells.
 
         Raises:
             Interrupted: the user interrupted the run with Ctrl-C.
         """
-        file = sys.stdout if progress else None
-        return Records(run_plan(self.session, self.plan.prepared, file))
+        return Records(self.tracked.run(self.plan.prepared))
 
 
 @contextmanager
-def open_run(function: str, keywords: Mapping[str, Any]) -> Iterator[OpenRun]:
+def open_run(
+    function: str, keywords: Mapping[str, Any], *, progress: bool = False
+) -> Iterator[OpenRun]:
     """Prepare a run and yield it, once at least one cell can run.
 
     Final runs that could not be published are announced before they start, and done trainings whose
@@ -158,12 +183,13 @@ def open_run(function: str, keywords: Mapping[str, Any]) -> Iterator[OpenRun]:
         store,
         function,
         keywords,
+        file=sys.stdout if progress else None,
         planned_cells=len(prepared.plan.cells),
         executor=executor,
         stop_after_seconds=stop_after,
         tracking=given.get("tracking", True),
-    ) as session:
-        yield OpenRun(MatrixPlan(prepared.plan.cells, prepared), store, session)
+    ) as tracked:
+        yield OpenRun(MatrixPlan(prepared.plan.cells, prepared), store, tracked)
 
 
 @contextmanager
@@ -172,12 +198,14 @@ def open_tracked_session(
     function: str,
     keywords: Mapping[str, Any],
     *,
+    file: TextIO | None,
+    trials: bool = False,
     planned_cells: int | None = None,
     executor: MakeExecutor | None = None,
     stop_after_seconds: float | None = None,
     tracking: bool = True,
-) -> Iterator[Session]:
-    """Yield a session of a call of a function; its records are delivered to MLflow."""
+) -> Iterator[TrackedSession]:
+    """Yield a session that is named after a call of a function."""
     caller = CALLER.get()
     with ExitStack() as stack:
         listeners = [stack.enter_context(deliver_records(store, caller.warn))] if tracking else []
@@ -189,7 +217,7 @@ def open_tracked_session(
             listeners=listeners,
             stop_after_seconds=stop_after_seconds,
         )
-        yield stack.enter_context(session)
+        yield TrackedSession(stack.enter_context(session), file, trials)
 
 
 def seconds_of(duration: str | None) -> float | None:
@@ -199,22 +227,6 @@ def seconds_of(duration: str | None) -> float | None:
         RequestError: it is not a duration.
     """
     return None if duration is None else parse_duration(duration)
-
-
-def run_plan(
-    session: Session, prepared: Prepared, file: TextIO | None, *, trials: bool = False
-) -> list[Record]:
-    """Run a plan and return its records; `file` shows the progress.
-
-    With `trials`, the progress shows the learning rates and the scores.
-
-    Raises:
-        Interrupted: the user interrupted the run with Ctrl-C.
-    """
-    if file is None:
-        return session.run(prepared)
-    with Display(len(prepared.plan.to_run), file, trials=trials) as display:
-        return session.run(prepared, display)
 
 
 def _choose_executor(prepared: Prepared, given: Mapping[str, Any]) -> MakeExecutor:

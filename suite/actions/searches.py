@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from suite.actions.caller import CALLER, report_unreadable
 from suite.actions.request import Names, PathLike, RequestKeywords, names_of, read_request
 from suite.actions.results import LengthLimits, TunedRates
-from suite.actions.runs import open_tracked_session, run_plan, seconds_of
+from suite.actions.runs import open_tracked_session, seconds_of
 from suite.analysis.measures import DEFAULT_MEASURE
 from suite.api import Mode
 from suite.api.files import RESULTS
@@ -20,12 +19,10 @@ from suite.execution.quantities import parse_size
 from suite.execution.session import local_executor
 from suite.matrix.plan import check_rerun
 from suite.records.published import local_records, published_records
-from suite.records.store import Store
 from suite.records.tuned_rates import TUNING
 from suite.search import tuning
 from suite.search.crossover import Crossover, check_pair, cost_crossover
 from suite.search.frontier import LONGEST, Budget, LengthLimit, find_length_limits
-from suite.search.probing import RunPlan
 from suite.search.published_crossover import recorded_crossover
 
 if TYPE_CHECKING:
@@ -69,8 +66,11 @@ def crossover(
         else:
             records = local_records(store, report_unreadable)
         return recorded_crossover(matrix, records, metric)
-    with open_search("crossover", keywords, store, progress=progress, tracking=tracking) as run:
-        return cost_crossover(matrix, store, run, metric or DEFAULT_MEASURE)
+    file = CALLER.get().search_progress() if progress else None
+    with open_tracked_session(
+        store, "crossover", keywords, file=file, tracking=tracking
+    ) as tracked:
+        return cost_crossover(matrix, store, tracked.run, metric or DEFAULT_MEASURE)
 
 
 def frontier(
@@ -79,6 +79,7 @@ def frontier(
     step_seconds: float | None = None,
     phase: str = "training",
     up_to: int = LONGEST,
+    report: Callable[[LengthLimit], None] = lambda limit: None,
     progress: bool = True,
     tracking: bool = True,
     **request: Unpack[RequestKeywords],
@@ -86,7 +87,7 @@ def frontier(
     """Find the longest sequence that each architecture affords on this machine.
 
     The budget is `memory` (such as "8GiB"), the seconds of a step, or both. The search probes
-    lengths up to `up_to`, to within 5%.
+    lengths up to `up_to`, to within 5%. `report` is called with each limit as soon as it is found.
 
     ```python
     suite.frontier(step_seconds=0.5, architectures="vanilla", up_to=256, benchmark="smoke")
@@ -95,34 +96,16 @@ def frontier(
     Raises:
         LengthwiseError: the request is invalid, or has no budget.
     """
-    limits = iterate_limits(
-        memory=memory,
-        step_seconds=step_seconds,
-        phase=phase,
-        up_to=up_to,
-        progress=progress,
-        tracking=tracking,
-        **request,
-    )
-    return LengthLimits(list(limits))
-
-
-def iterate_limits(
-    *,
-    memory: str | None = None,
-    step_seconds: float | None = None,
-    phase: str = "training",
-    up_to: int = LONGEST,
-    progress: bool = True,
-    tracking: bool = True,
-    **request: Unpack[RequestKeywords],
-) -> Iterator[LengthLimit]:
-    """Yield the limits of `frontier`, each as soon as it is found."""
     budget = Budget(parse_size(memory) if memory else None, step_seconds, phase)
     budget.check()
     matrix, store = read_request(request, search_mode=Mode.PROBE)
-    with open_search("frontier", request, store, progress=progress, tracking=tracking) as run:
-        yield from find_length_limits(matrix, store, run, budget, up_to)
+    file = CALLER.get().search_progress() if progress else None
+    with open_tracked_session(store, "frontier", request, file=file, tracking=tracking) as tracked:
+        limits = []
+        for limit in find_length_limits(matrix, store, tracked.run, budget, up_to):
+            report(limit)
+            limits.append(limit)
+        return LengthLimits(limits)
 
 
 def tune(
@@ -161,16 +144,17 @@ def tune(
         store,
         "tune",
         request,
+        file=sys.stdout if progress else None,
+        trials=True,
         executor=local_executor(parallel),
         stop_after_seconds=stop_after_seconds,
         tracking=tracking,
-    ) as session:
-        file = sys.stdout if progress else None
+    ) as tracked:
         return TunedRates(
             tuning.tune(
                 matrix,
                 store,
-                lambda prepared: run_plan(session, prepared, file, trials=True),
+                tracked.run,
                 limits=limits,
                 folder=Path(keep_in).expanduser() if keep_in else TUNING,
                 retry=() if retry is None else names_of("retry", retry),
@@ -180,18 +164,3 @@ def tune(
                 report=lambda text: print(text, flush=True) if progress else None,
             )
         )
-
-
-@contextmanager
-def open_search(
-    function: str,
-    keywords: Mapping[str, Any],
-    store: Store,
-    *,
-    progress: bool = True,
-    tracking: bool = True,
-) -> Iterator[RunPlan]:
-    """Yield what runs a search's plans."""
-    file = CALLER.get().search_progress() if progress else None
-    with open_tracked_session(store, function, keywords, tracking=tracking) as session:
-        yield lambda prepared: run_plan(session, prepared, file)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from suite.actions.caller import read_registry, report_unreadable
 from suite.actions.request import DATA_DIR_VARIABLE, PathLike, as_text, make_store
-from suite.actions.runs import open_tracked_session, run_plan
+from suite.actions.runs import open_tracked_session
 from suite.api.files import RESULTS
 from suite.publish.verify import TIME_LIMIT_SECONDS, Verification, read_original
 from suite.publish.verify import keep as write_verified
@@ -47,12 +47,12 @@ def verify(
     keywords = {"data": data, "time_limit": time_limit}
     file = sys.stdout if progress else None
     with open_tracked_session(
-        store, "verify", keywords, planned_cells=1, tracking=tracking
-    ) as session:
+        store, "verify", keywords, file=file, planned_cells=1, tracking=tracking
+    ) as tracked:
         return run_again(
             record,
             store,
-            lambda prepared: run_plan(session, prepared, file),
+            tracked.run,
             registry=registry,
             source=data,
             data_dir=as_text(tfds_data_dir or os.environ.get(DATA_DIR_VARIABLE)),

@@ -15,7 +15,7 @@ from suite.api import BACKENDS, RequestError
 from suite.api.conformance import Verdict, worst_of_each_check
 from suite.cli.command import Command
 from suite.cli.options import ARCHITECTURE, home_option, json_option
-from suite.cli.tables import console, escape
+from suite.report.tables import console, escape
 
 
 @click.command("check", cls=Command)

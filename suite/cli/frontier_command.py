@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from suite.actions.searches import iterate_limits
+from suite.actions.searches import frontier
 from suite.api import RequestError
 from suite.cli.command import Command
 from suite.cli.options import SECONDS, json_option, request_options
@@ -59,11 +59,12 @@ def command(memory: str | None, step_seconds: float | None, as_json: bool, **giv
       bench frontier --step-seconds 2 --architectures vanilla,longformer --phase inference
       bench frontier --memory 2GiB --phase generation --architectures vanilla,mamba2
     """
-    limits: list[LengthLimit] = []
-    for limit in iterate_limits(memory=memory, step_seconds=step_seconds, **given):
-        limits.append(limit)
-        if not as_json:
-            print(f"{limit.entry:16} {limit}", flush=True)
+    limits = frontier(
+        memory=memory,
+        step_seconds=step_seconds,
+        report=(lambda limit: None) if as_json else _print,
+        **given,
+    )
     if as_json:
         print(json.dumps({limit.entry: limit.to_dict() for limit in limits}, indent=1))
     if any(limit.failed for limit in limits):
@@ -75,3 +76,7 @@ def command(memory: str | None, step_seconds: float | None, as_json: bool, **giv
             received=" ".join(f"{name} {value}" for name, value in given_budget.items() if value),
             remedy="Give more than each takes there (see above), or a smaller --model-size",
         )
+
+
+def _print(limit: LengthLimit) -> None:
+    print(f"{limit.entry:16} {limit}", flush=True)

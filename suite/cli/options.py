@@ -21,15 +21,17 @@ Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
 class _Names(click.ParamType):
-    """A comma-separated list of names; the last one is completed."""
+    """A comma-separated list of names, or one name; the last is completed.
 
-    name = "NAME,…"
+    The request checks whether a name is known.
+    """
 
-    def __init__(self, known: Callable[[], Sequence[str]]) -> None:
-        self.known = known
+    def __init__(self, known: Callable[[], Sequence[str]], *, several: bool = True) -> None:
+        self.known, self.several = known, several
+        self.name = "NAME,…" if several else "NAME"
 
-    def convert(self, value: Any, parameter: Any, context: Any) -> tuple[str, ...]:
-        return value if isinstance(value, tuple) else split_list(str(value))
+    def convert(self, value: Any, parameter: Any, context: Any) -> Any:
+        return split_list(str(value)) if self.several and not isinstance(value, tuple) else value
 
     def shell_complete(self, context: Any, parameter: Any, incomplete: str) -> list[Any]:
         given, comma, last = incomplete.rpartition(",")
@@ -82,27 +84,11 @@ class FiniteRange(click.FloatRange):
 SECONDS = FiniteRange(min=0, min_open=True)
 
 
-class _OneName(click.ParamType):
-    """A name with completion; the request checks whether the name is known."""
-
-    name = "NAME"
-
-    def __init__(self, known: Callable[[], Sequence[str]]) -> None:
-        self.known = known
-
-    def shell_complete(self, context: Any, parameter: Any, incomplete: str) -> list[Any]:
-        return [
-            click.shell_completion.CompletionItem(name)
-            for name in self.known()
-            if name.startswith(incomplete)
-        ]
-
-
 def _names_of(kind: Kind[Any]) -> Callable[[], Sequence[str]]:
     return lambda: plugin_names(kind, search_path_from_environment())
 
 
-ARCHITECTURE = _OneName(_names_of(ARCHITECTURES))
+ARCHITECTURE = _Names(_names_of(ARCHITECTURES), several=False)
 """The type of an argument that names an architecture."""
 
 
@@ -168,14 +154,14 @@ _request_options = _stack(
     ),
     click.option(
         "--benchmark",
-        type=_OneName(lambda: benchmark_names(search_path_from_environment())),
+        type=_Names(lambda: benchmark_names(search_path_from_environment()), several=False),
         help="Benchmark: tasks, lengths, seeds and steps; see `bench benchmarks`. "
         f"[default: {DEFAULT_BENCHMARK}; {DECODING_BENCHMARK} for decodings]",
     ),
     click.option(
         "--model-size",
         "--model_size",
-        type=_OneName(lambda: list(MODEL_SIZES)),
+        type=_Names(lambda: list(MODEL_SIZES), several=False),
         help="tiny, mini, small or base. [default: the benchmark's]",
     ),
     click.option(

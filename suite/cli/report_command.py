@@ -50,6 +50,6 @@ def command(as_json: bool, **given: Any) -> None:
             received=found.origin,
             remedy="Run `bench run` first, or read the --published ones",
         )
-    from suite.cli.tables import print_tables
+    from suite.report.tables import print_tables
 
     print_tables(found.tables.items)

@@ -137,7 +137,7 @@ def command(
         "tracking": not no_tracking,
     }
     interrupted = False
-    with open_run("run", keywords) as opened:
+    with open_run("run", keywords, progress=True) as opened:
         plan = opened.plan
         notes = [plan.summary, plan.tuning_note, plan.sealed_note, *plan.prepared.data_notes]
         print("\n".join(filter(None, notes)), flush=True)
@@ -161,7 +161,7 @@ def command(
 
 
 def _print_results(records: Records, plan: MatrixPlan, store: Store, dashboard: bool) -> None:
-    from suite.cli.tables import print_tables
+    from suite.report.tables import print_tables
 
     if not records:
         return

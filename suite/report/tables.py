@@ -16,8 +16,8 @@ from suite.analysis.quadratic import Quadratic
 from suite.analysis.scaling import Exponent
 from suite.analysis.tables import Table, TableRow
 from suite.api import Mode, Status
-from suite.cli.table_printing import Column, print_table
 from suite.records.printable import printable
+from suite.report.table_printing import Column, print_table
 
 
 class _PrintableConsole(Console):
