@@ -113,7 +113,7 @@ def report(
         tables = tables_of(shown, registry, samples=samples)
     num_rows = sum(sum(row.statuses.values()) for table in tables for row in table.rows)
     origin = Path("results/published") if published else store.home
-    return Report(tables, origin, len(chosen) - len(shown), len(shown) - num_rows)
+    return Report(tables, origin, len(chosen) - len(shown), max(0, len(shown) - num_rows))
 
 
 def tables_of(
