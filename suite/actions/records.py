@@ -18,10 +18,9 @@ from suite.api.plugins import search_path_from_environment
 from suite.execution.prediction import predict_file
 from suite.matrix.registry import Registry, load_registry
 from suite.records.collector import collector_paused
-from suite.records.environment import machine_name
 from suite.records.published import (
-    Folder,
     StoredRecord,
+    local_record,
     local_records,
     published_records,
     without_trials,
@@ -73,11 +72,8 @@ def compare(
     """
     if records is None or isinstance(records, str | os.PathLike):
         records = make_store(records).summaries(report_unreadable)
-    stored = [
-        StoredRecord(record, Folder.LOCAL, machine_name(record.environment), Path())
-        for record in _select(records, tasks, mode)
-    ]
-    return tables_of(stored, load_registry(search_path_from_environment()))
+    stored = [local_record(record, Path()) for record in _select(records, tasks, mode)]
+    return _tables(stored, load_registry(search_path_from_environment()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,18 +106,10 @@ def report(
         is_chosen = record_filter(names, mode, registry.tasks.plugins)
         chosen = [stored for stored in known if is_chosen(stored.record)]
         shown = without_trials(chosen) if published and not trials else chosen
-        tables = tables_of(shown, registry, samples=samples)
+        tables = _tables(shown, registry, samples=samples)
     num_rows = sum(sum(row.statuses.values()) for table in tables for row in table.rows)
     origin = Path("results/published") if published else store.home
     return Report(tables, origin, len(chosen) - len(shown), max(0, len(shown) - num_rows))
-
-
-def tables_of(
-    records: Sequence[StoredRecord], registry: Registry, *, samples: bool = False
-) -> Tables:
-    """Return the tables of stored records."""
-    architectures = registry.architectures.plugins
-    return Tables(make_tables(records, registry.task_versions, architectures, samples=samples))
 
 
 def load_model(record: RecordSummary | str, *, home: PathLike | None = None) -> TrainedModel:
@@ -173,3 +161,11 @@ def _select(
     names = None if tasks is None else names_of("tasks", tasks)
     known = load_registry(search_path_from_environment()).tasks.plugins if names else ()
     return list(filter(record_filter(names, mode, known), records))
+
+
+def _tables(
+    records: Sequence[StoredRecord], registry: Registry, *, samples: bool = False
+) -> Tables:
+    """Return the tables of stored records."""
+    architectures = registry.architectures.plugins
+    return Tables(make_tables(records, registry.task_versions, architectures, samples=samples))

@@ -53,5 +53,5 @@ def command(as_json: bool, **given: Any) -> None:
       bench crossover gpt vanilla --task language_modeling --data tfds --benchmark core --published
       bench crossover vanilla "vanilla (positions=rotary)" --task ner --benchmark core --published
     """
-    found = crossover(**given)
-    print(json.dumps(found.to_dict(), indent=1) if as_json else found)
+    result = crossover(**given)
+    print(json.dumps(result.to_dict(), indent=1) if as_json else result)

@@ -34,11 +34,11 @@ def command(as_json: bool, **given: Any) -> None:
       bench plan --benchmark core --task ner --threads 1 --parallel 2
       bench plan --task ner --lengths 128,1024 --seeds 0,1,2 --json
     """
-    found = plan(**given)
-    check_any_can_run(found.prepared)
+    matrix = plan(**given)
+    check_any_can_run(matrix.prepared)
     if as_json:
-        print(json.dumps(found.to_dicts(), indent=1))
-        for line in found.prepared.data_notes:
+        print(json.dumps(matrix.to_dicts(), indent=1))
+        for line in matrix.prepared.data_notes:
             print(f"bench: {line}", file=sys.stderr)
     else:
-        print(found)
+        print(matrix)

@@ -36,20 +36,20 @@ def command(as_json: bool, **given: Any) -> None:
     a fixed batch size. With --samples, texts follow with which each trained language model
     continues prompts of the validation split.
     """
-    found = report(**given)
-    if found.num_trials:
-        print(f"{found.num_trials} trials are left out; --trials shows them.", file=sys.stderr)
+    result = report(**given)
+    if result.num_trials:
+        print(f"{result.num_trials} trials are left out; --trials shows them.", file=sys.stderr)
     if as_json:
-        print(json.dumps([table.to_dict() for table in found.tables], indent=1))
+        print(json.dumps([table.to_dict() for table in result.tables], indent=1))
         return
-    if found.num_superseded:
-        print(f"{found.num_superseded} superseded records are left out.", file=sys.stderr)
-    if not found.tables:
+    if result.num_superseded:
+        print(f"{result.num_superseded} superseded records are left out.", file=sys.stderr)
+    if not result.tables:
         raise RequestError(
             "There are no such records",
-            received=found.origin,
+            received=result.origin,
             remedy="Run `bench run` first, or read the --published ones",
         )
     from suite.report.tables import print_tables
 
-    print_tables(found.tables.items)
+    print_tables(result.tables.items)

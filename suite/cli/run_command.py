@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from suite.actions.records import tables_of
+from suite.actions.records import compare
 from suite.actions.results import MatrixPlan, Records
 from suite.actions.runs import open_run
 from suite.actions.sites import write_home_site
@@ -20,7 +20,6 @@ from suite.cli.options import SECONDS, FiniteRange, request_options
 from suite.execution.session import Interrupted
 from suite.matrix.plan import CHANGED
 from suite.records.naming import cell_label
-from suite.records.published import local_record
 from suite.records.store import Store
 from suite.records.weights import MOST_LISTED, has_weights
 from suite.tracking.connection import tracking_uri
@@ -166,8 +165,7 @@ def _print_results(records: Records, plan: MatrixPlan, store: Store, dashboard: 
     if not records:
         return
     registry = plan.prepared.registry
-    stored = [local_record(record, store.path_of(record)) for record in records]
-    print_tables(tables_of(stored, registry).items)
+    print_tables(compare(records).items)
     print(f"\nRecords    {store.records}")
     if dashboard:
         print(f"Dashboard  {write_home_site(store, registry)}")
