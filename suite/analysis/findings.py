@@ -9,8 +9,8 @@ from itertools import combinations
 from statistics import median
 
 from suite.analysis.aggregate import Comparison, Point
+from suite.analysis.bisection import find_crossing, pair_up
 from suite.analysis.ranking import Difference, Scores, difference
-from suite.analysis.search import find_crossing, pair_up
 from suite.analysis.statistics import MIN_REPEATS, Estimate, exponential
 
 QUALITY = "quality"

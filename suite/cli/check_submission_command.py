@@ -8,13 +8,14 @@ from pathlib import Path
 
 import click
 
+from suite.actions.caller import read_registry
 from suite.api.files import RESULTS
+from suite.cli.command import Command
 from suite.cli.options import json_option
-from suite.cli.registry import read_registry
 from suite.publish.checks import check_files
 
 
-@click.command("check-submission")
+@click.command("check-submission", cls=Command)
 @click.argument("paths", type=click.Path(path_type=Path), nargs=-1, required=True)
 @click.option("--results", type=click.Path(path_type=Path), default=RESULTS, hidden=True)
 @json_option

@@ -13,7 +13,6 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from suite.analysis.points import parts_of
-from suite.analysis.tuning_evidence import unpublished_trial
 from suite.api import PROTOCOL, Mode, Status, Track
 from suite.api.errors import RequestError
 from suite.api.files import RESULTS
@@ -41,6 +40,7 @@ from suite.records.schema import (
     parse_record,
     parse_summary,
 )
+from suite.search.tuning_evidence import unpublished_trial
 
 UNFINISHED = {Status.INTERRUPTED, Status.FAILED}
 OWN_PATH = re.compile(

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from suite.analysis.tuning_evidence import evidence_problem
 from suite.api import Cell, LengthwiseError, Mode
-from suite.matrix.benchmarks import Benchmark
 from suite.matrix.expansion import expand
 from suite.matrix.ranking_facts import ranking_facts
 from suite.matrix.registry import Registry
 from suite.matrix.request import Request
+from suite.records.benchmarks import Benchmark
 from suite.records.naming import split_label
 from suite.records.schema import RankingFacts, RecordSummary
+from suite.search.tuning_evidence import evidence_problem
 
 Expanded = dict[tuple[object, ...], list[Cell]]
 """The cells of a benchmark by what their expansion depends on."""

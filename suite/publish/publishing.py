@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from suite.analysis.tuning_evidence import unpublished_trial
 from suite.api.errors import RequestError
 from suite.api.files import RESULTS, atomic_write_bytes
 from suite.matrix.registry import Registry
@@ -23,6 +22,7 @@ from suite.records.environment import MAX_MACHINE_NAME, machine_name
 from suite.records.published import PUBLISHED, committed_path, read_published
 from suite.records.schema import Record, RecordSummary
 from suite.records.store import ReportUnreadable, Store, ignore_unreadable
+from suite.search.tuning_evidence import unpublished_trial
 
 MACHINE_NAME = re.compile(rf"[a-z0-9][a-z0-9-]{{1,{MAX_MACHINE_NAME - 1}}}")
 TEXT_REPORTS = ("examples", "occlusion", "samples")

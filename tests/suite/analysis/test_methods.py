@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from suite.actions.results import Records
 from suite.analysis.aggregate import compare
 from suite.analysis.boards import UNDISTURBED, rank_comparisons
 from suite.analysis.data_size import data_size_scores
@@ -17,7 +18,6 @@ from suite.analysis.statistics import Estimate
 from suite.api import AppliedMethod, Stage, Status
 from suite.matrix.ranking_facts import ranking_facts
 from suite.records.schema import Measurement, TuningChoice, Variant
-from suite.results import Records
 from tests.suite.records.test_store import CELL, REGISTRY, make_record, stored
 
 

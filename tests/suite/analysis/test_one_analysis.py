@@ -12,11 +12,10 @@ import pytest
 from mlflow.tracking import MlflowClient
 
 import suite
+from suite.actions.sites import draw_site
 from suite.analysis.aggregate import compare
-from suite.analysis.crossover import score_crossover
 from suite.analysis.tables import make_tables
 from suite.api import Status
-from suite.cli.dashboard_command import draw_site
 from suite.matrix.expansion import expand
 from suite.matrix.registry import load_registry
 from suite.matrix.request import Request
@@ -24,6 +23,7 @@ from suite.publish.leaderboard_archive import to_csv
 from suite.records.published import StoredRecord, local_record
 from suite.records.schema import Measurement
 from suite.records.store import Store
+from suite.search.crossover import score_crossover
 from suite.tracking.sync import sync
 from tests.suite.analysis.final_runs import make_boards
 from tests.suite.analysis.test_boards import UNREAD

@@ -7,6 +7,7 @@ import dataclasses
 import pandas
 import pytest
 
+from suite.actions.results import Records
 from suite.analysis.aggregate import compare
 from suite.publish.inserted_figures import (
     FigureError,
@@ -17,7 +18,6 @@ from suite.publish.inserted_figures import (
 )
 from suite.records.published import read_published
 from suite.records.schema import Invocation, Measurement
-from suite.results import Records
 from tests.suite.analysis.test_boards import seeds
 from tests.suite.records.test_store import MOMENT, PROBE, make_record
 

@@ -11,7 +11,6 @@ import pytest
 from suite.analysis.measures import MEASURES as MEASURES_OF_PROBES
 from suite.analysis.sessions import phases_of
 from suite.api import Mode
-from suite.matrix.tuned_rates import KEPT
 from suite.publish import checks
 from suite.publish.checks import check_tree
 from suite.publish.publishing import strip
@@ -25,6 +24,7 @@ from suite.records.published import (
 )
 from suite.records.schema import Curve, Measurement, RecordError, TuningChoice, parse_record
 from suite.records.store import Store
+from suite.records.tuned_rates import KEPT
 from tests.conftest import ROOT
 from tests.suite.publish.test_publishing import GOOD, publish_here
 from tests.suite.records.test_store import FINAL, PROBE, TRIAL, make_record
