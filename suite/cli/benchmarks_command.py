@@ -9,13 +9,12 @@ from typing import Any
 import click
 
 from suite.actions.benchmarks import Hours, add_reference, expected_hours, freeze_benchmark
-from suite.cli.command import Command
 from suite.cli.options import home_option, json_option
 from suite.matrix.listing import describe_benchmark
 from suite.records.benchmarks import Benchmark
 
 
-@click.command("benchmarks", cls=Command)
+@click.command("benchmarks")
 @click.option("--check", is_flag=True, help="Exit with 1 if a benchmark file cannot be used.")
 @click.option("--freeze", "to_freeze", metavar="NAME", help="Write the hash of NAME into its file.")
 @click.option(

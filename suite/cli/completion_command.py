@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import click
 
-from suite.cli.command import Command
 
-
-@click.command("completion", cls=Command)
+@click.command("completion")
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def command(shell: str) -> None:
     """Print the line that enables completion: eval "$(bench completion bash)"."""

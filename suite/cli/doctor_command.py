@@ -11,13 +11,12 @@ import click
 
 from suite.actions.request import make_store
 from suite.api.plugins import search_path_from_environment
-from suite.cli.command import Command
 from suite.cli.options import home_option, json_option
 from suite.doctor import examine
 from suite.matrix.registry import load_registry
 
 
-@click.command("doctor", cls=Command)
+@click.command("doctor")
 @click.option("--tfds-data-dir", envvar="TFDS_DATA_DIR", metavar="DIR")
 @click.option(
     "--set-aside",

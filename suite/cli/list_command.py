@@ -11,7 +11,6 @@ import click
 from suite.api.errors import unknown_name
 from suite.api.plugins import search_path_from_environment
 from suite.cli.catalogue import STAGES, catalogue
-from suite.cli.command import Command
 from suite.matrix.listing import describe_registry
 from suite.matrix.registry import load_registry
 
@@ -19,7 +18,7 @@ KINDS = ("tasks", "architectures", "methods")
 """The kinds of plug-ins that have names."""
 
 
-@click.command("list", cls=Command)
+@click.command("list")
 @click.argument("names", nargs=-1, metavar="[NAME]…")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--markdown", is_flag=True, help="Print the tables of docs/catalogue.md.")

@@ -7,13 +7,12 @@ from pathlib import Path
 import click
 
 from suite.actions.request import make_store
-from suite.cli.command import Command
 from suite.cli.options import home_option
 from suite.tracking.server import database_uri, prepare_server
 from suite.tracking.uri import without_password
 
 
-@click.command("server", cls=Command)
+@click.command("server")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Network address.")
 @click.option("--port", type=click.IntRange(1, 65535), default=5000, show_default=True)
 @click.option("--workers", type=click.IntRange(1), default=4, show_default=True)

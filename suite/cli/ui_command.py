@@ -5,12 +5,11 @@ from __future__ import annotations
 import click
 
 from suite.actions.request import make_store
-from suite.cli.command import Command
 from suite.cli.options import home_option
 from suite.tracking.ui import experiment_addresses, prepare_ui
 
 
-@click.command("ui", cls=Command)
+@click.command("ui")
 @click.option("--port", type=click.IntRange(1, 65535), default=5000, show_default=True)
 @home_option
 def command(port: int, home: str | None) -> None:
