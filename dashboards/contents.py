@@ -6,11 +6,10 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from dashboards.frame import MEASURES, Columns
-from dashboards.scripts import QUALITY_NUMBER, shorten
+from dashboards.frame import Columns
+from dashboards.scripts import measure_number, shorten
 from suite.analysis.aggregate import Comparison
 from suite.analysis.boards import Board, Row
-from suite.analysis.findings import QUALITY
 from suite.analysis.grouping import ComparisonKey
 from suite.analysis.reports import grouped_reports
 from suite.analysis.statistics import Estimate
@@ -86,10 +85,7 @@ def record_columns(records: Columns, lines: Sequence[Mapping[str, Any]]) -> dict
 def point_columns(points: Columns, lines: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Return the columns of the points, with the number of each measure."""
     columns = _columns(points, lines, [])
-    keys = [measure.key for measure in MEASURES]
-    columns["measure"] = [
-        QUALITY_NUMBER if key == QUALITY else keys.index(key) for key in points["measure"]
-    ]
+    columns["measure"] = [measure_number(measure) for measure in points["measure"]]
     return columns
 
 

@@ -6,18 +6,19 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from dashboards.frame import MEASURES
-from dashboards.scripts import QUALITY_NUMBER, estimate_row, shorten
+from dashboards.scripts import estimate_row, measure_number, shorten
 from suite.analysis.aggregate import Comparison
 from suite.analysis.boards import Board
 from suite.analysis.engines import ratios
-from suite.analysis.findings import QUALITY, pair_crossings, pair_differences
+from suite.analysis.findings import pair_crossings, pair_differences
 from suite.analysis.grouping import Kind, baseline_keys
+from suite.analysis.growth import growths
 from suite.analysis.pareto import pareto_front
 from suite.analysis.profile import interquartile_mean, performance_profile, shares_of_best
-from suite.analysis.scaling import exponents
 from suite.api import Architecture, Mode
+from suite.records.measures import CHARTED, metric_of
 
+DRAWN_AGAINST_QUALITY = list(CHARTED)[:2]
 PROFILE_SHARES = [round(0.5 + 0.01 * step, 2) for step in range(51)]
 
 
@@ -79,18 +80,16 @@ def _growth(
     return [
         [
             number,
-            item.line,
+            item.entry,
             item.measure,
-            shorten(item.exponent),
-            shorten(item.low),
-            shorten(item.high),
+            *(estimate_row(item.exponent)[:3] if item.exponent else [None] * 3),
             item.rounds,
-            min(item.lengths),
-            max(item.lengths),
+            item.shortest,
+            item.longest,
             item.claim,
             item.contradicted,
         ]
-        for item in exponents(comparison, architectures)
+        for item in growths(comparison, architectures)
         if item.slope is None
     ]
 
@@ -106,9 +105,9 @@ def _crossings(number: int, comparison: Comparison) -> list[Any]:
             item.shortest,
             item.longest,
         ]
-        for measure in MEASURES[:2]
+        for measure in DRAWN_AGAINST_QUALITY
         for item in pair_crossings(
-            comparison, measure.key, higher_is_better=measure.higher_is_better
+            comparison, measure, higher_is_better=metric_of(measure).higher_is_better
         )
     ]
 
@@ -123,19 +122,17 @@ def _engines(probes: Sequence[tuple[int, Comparison]]) -> list[Any]:
         if base == number or comparison.measured_on != baseline.measured_on:
             continue
         for item in ratios(comparison, baseline):
-            ends = [shorten(item.value), shorten(item.low), shorten(item.high)]
-            at = [number, base, item.line, item.sequence_length, item.measure]
-            found.append([*at, *ends, item.rounds, shorten(item.hours_apart)])
+            at = [number, base, item.entry, item.sequence_length, item.measure]
+            found.append([*at, *estimate_row(item.ratio), shorten(item.hours_apart)])
     return found
 
 
 def _fronts(number: int, comparison: Comparison) -> list[Any]:
     """Return the Pareto front of quality and each cost that is drawn against quality."""
     found = []
-    for place, measure in enumerate(MEASURES[:2]):
-        front = pareto_front(
-            comparison, measure.key, higher_cost_is_better=measure.higher_is_better
-        )
+    for place, measure in enumerate(DRAWN_AGAINST_QUALITY):
+        better = metric_of(measure).higher_is_better
+        front = pareto_front(comparison, measure, higher_cost_is_better=better)
         if front:
             costs = [shorten(one.cost) for one in front]
             found.append([number, place, costs, [shorten(one.quality) for one in front]])
@@ -143,12 +140,11 @@ def _fronts(number: int, comparison: Comparison) -> list[Any]:
 
 
 def _pairs(number: int, comparison: Comparison) -> list[Any]:
-    keys = [measure.key for measure in MEASURES]
-    better_if_higher = {measure.key: measure.higher_is_better for measure in MEASURES}
+    better_if_higher = {measure: metric_of(measure).higher_is_better for measure in CHARTED}
     return [
         [
             number,
-            QUALITY_NUMBER if item.measure == QUALITY else keys.index(item.measure),
+            measure_number(item.measure),
             item.sequence_length,
             item.batch_size,
             item.first,

@@ -9,7 +9,6 @@ from dashboards.scripts import estimate_row
 from suite.analysis.aggregate import Comparison
 from suite.analysis.data_size import DataSizeScores, data_size_scores
 from suite.analysis.methods import (
-    PRICES,
     ConditionScores,
     MethodEffect,
     condition_scores,
@@ -17,6 +16,7 @@ from suite.analysis.methods import (
     read_effects,
 )
 from suite.analysis.statistics import Estimate
+from suite.records.measures import PRICES
 
 
 def make_methods(

@@ -17,8 +17,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 
-from dashboards.frame import MEASURES, Columns, Measure
+from dashboards.frame import Columns
 from suite.api.files import atomic_write
+from suite.records.measures import CHARTED, Shown
 
 QUESTION = "Which sequence model should I use at my sequence length?"
 WIDTH, HEIGHT, DOTS_PER_INCH = 1200, 630, 100
@@ -58,7 +59,7 @@ def write_preview(
 
 
 def draw_chart(
-    figure: Figure, measure: Measure, drawn: pd.DataFrame, styles: Mapping[str, Mapping[str, Any]]
+    figure: Figure, measure: Shown, drawn: pd.DataFrame, styles: Mapping[str, Mapping[str, Any]]
 ) -> None:
     """Draw the lines of a measure against length, with a legend."""
     axes = figure.add_axes((0.09, 0.13, 0.62, 0.62))
@@ -85,16 +86,16 @@ def draw_chart(
     figure.legend(loc="upper left", bbox_to_anchor=(0.73, 0.77), frameon=False, fontsize=11)
 
 
-def choose_chart(points: pd.DataFrame) -> tuple[int, Measure, pd.DataFrame] | None:
+def choose_chart(points: pd.DataFrame) -> tuple[int, Shown, pd.DataFrame] | None:
     """Return the comparison, the measure and the points of the chart; None if no chart has lines.
 
     The chart with the most lines of several lengths is taken; of equal ones, the first measure of
-    `MEASURES`, and the first comparison.
+    `CHARTED`, and the first comparison.
     """
     found = None
     most = MIN_LINES - 1
-    for measure in MEASURES:
-        of_measure = points[(points["measure"] == measure.key) & points["value"].notna()]
+    for key, measure in CHARTED.items():
+        of_measure = points[(points["measure"] == key) & points["value"].notna()]
         for _, drawn in of_measure.groupby("comparison", sort=True):
             lengths = drawn.groupby("line")["sequence_length"].nunique()
             long = lengths.index[lengths >= MIN_LINES]

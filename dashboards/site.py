@@ -33,7 +33,7 @@ from dashboards.contents import (
 )
 from dashboards.diagnostics import make_diagnostics
 from dashboards.findings import make_findings
-from dashboards.frame import MEASURES, point_frame, record_frame
+from dashboards.frame import point_frame, record_frame
 from dashboards.lines import draw_lines
 from dashboards.methods import make_methods
 from dashboards.pages import PAGES, PREVIEW, Host, render_page
@@ -46,6 +46,7 @@ from suite.analysis.precedence import in_precedence
 from suite.analysis.short_titles import short_titles
 from suite.analysis.training_counts import count_archived_trials
 from suite.api import PROTOCOL, Architecture, Mode, Task
+from suite.records.measures import CHARTED, metric_of
 from suite.records.published import StoredRecord
 
 ASSETS = Path(__file__).parent / "assets"
@@ -128,7 +129,10 @@ def _write_rest(
     name_of = short_titles(comparison.key for comparison in comparisons)
     index = {
         "protocol": PROTOCOL,
-        "measures": [asdict(measure) for measure in MEASURES],
+        "measures": [
+            {"key": key, **asdict(shown), "higher_is_better": metric_of(key).higher_is_better}
+            for key, shown in CHARTED.items()
+        ],
         "comparisons": [
             describe(comparison, title_of, name_of, _subject(comparison.key, tasks))
             for comparison in comparisons

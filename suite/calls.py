@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from suite.analysis.crossover import Crossover, check_pair, cost_crossover
 from suite.analysis.frontier import Budget, find_length_limits
-from suite.analysis.measures import DEFAULT_MEASURE
 from suite.analysis.probing import RunPlan
 from suite.analysis.published_crossover import recorded_crossover
 from suite.analysis.selection import record_filter
@@ -44,6 +43,7 @@ from suite.matrix.request import Request
 from suite.matrix.tuned_rates import TUNING
 from suite.publish.verify import TIME_LIMIT_SECONDS, Verification, read_original, verify
 from suite.records.environment import machine_name
+from suite.records.measures import DEFAULT_MEASURE
 from suite.records.published import (
     Folder,
     StoredRecord,

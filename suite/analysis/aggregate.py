@@ -16,20 +16,15 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from suite.analysis.figures import Figure
 from suite.analysis.grouping import ComparisonKey, group
-from suite.analysis.points import Point, UsedMachine, parts_of, scores_of, used_machine
+from suite.analysis.points import Point, UsedMachine, used_machine
 from suite.analysis.reproduction import Verifying, verifying_runs
 from suite.analysis.sessions import (
-    DECODING_PHASES,
-    PHASES,
     CostSession,
     Sessions,
     by_session,
     choose_session,
-    mode_measuring,
     newest_digests,
-    phases_of,
     sessions_text,
 )
 from suite.api import Metric, Mode, Status
@@ -43,22 +38,6 @@ from suite.records.standing import (
     newest_rules,
     versions_of,
 )
-
-__all__ = [
-    "DECODING_PHASES",
-    "PHASES",
-    "Comparison",
-    "Figure",
-    "Point",
-    "UsedMachine",
-    "compare",
-    "mode_measuring",
-    "parts_of",
-    "phases_of",
-    "scores_of",
-    "used_machine",
-]
-
 
 At = tuple[int, str, int]
 """The length, the entry and the batch size of a point."""

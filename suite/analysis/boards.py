@@ -6,17 +6,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 
-from suite.analysis.aggregate import Comparison, Figure, Point, parts_of
+from suite.analysis.aggregate import Comparison
 from suite.analysis.conformance import conformance_note
-from suite.analysis.costs import costs_of, is_cost
 from suite.analysis.eligibility import why_ineligible
 from suite.analysis.grouping import ComparisonKey
-from suite.analysis.ranking import Difference, Ranked, Ranking, Scores, only_certain, rank
+from suite.analysis.points import Point, parts_of
+from suite.analysis.ranking import Ranked, Ranking, Scores, only_certain, rank
 from suite.analysis.sessions import CostSession
-from suite.analysis.statistics import MIN_REPEATS, Estimate, exponential
+from suite.analysis.statistics import MIN_REPEATS, Estimate, Figure, exponential
 from suite.analysis.tiers import Tier, tier_of
 from suite.api import Metric, Mode, Stage, Status
 from suite.records.environment import commit_of
+from suite.records.measures import RANKED, is_cost, metric_of
 from suite.records.published import StoredRecord
 from suite.records.schema import RecordSummary
 from suite.records.standing import versions_of
@@ -57,7 +58,7 @@ class Row:
     tier: Tier
     rank: int | None
     estimate: Estimate | None
-    behind: Difference | None
+    behind: Estimate | None
     seeds: Sequence[int]
     note: str
     parameter_count: int | None
@@ -102,9 +103,9 @@ class Board:
 
     def in_unit(self, difference: float | None) -> float | None:
         """Return a difference of the board in the metric's unit, or as a ratio for costs."""
-        if difference is None or not is_cost(self.metric):
+        if difference is None or not is_cost(self.metric.name):
             return difference
-        return exponential(Estimate(difference, None, None, 0)).value
+        return exponential(Estimate(difference)).value
 
 
 def rank_comparisons(comparisons: Iterable[Comparison]) -> list[Board]:
@@ -144,7 +145,7 @@ def _rank(scores: Mapping[str, Scores], metric: Metric, reasons: Mapping[str, st
         higher_is_better=metric.higher_is_better,
         at_least=RANKED_FROM,
     )
-    if is_cost(metric):  # of scores, a submission with few seeds could take all ranks away
+    if is_cost(metric.name):  # of scores, a submission with few seeds could take all ranks away
         return only_certain(ranking, higher_is_better=metric.higher_is_better)
     sign = -1 if metric.higher_is_better else 1
     others = [
@@ -183,14 +184,14 @@ def _supported(point: Point) -> Point:
 
 
 def _metrics(comparison: Comparison) -> list[Metric]:
-    if costs := costs_of(comparison.key.mode):
-        return [cost.metric for cost in costs.values()]
+    if costs := RANKED[comparison.key.mode]:
+        return [metric_of(cost) for cost in costs]
     return [comparison.metric] if comparison.metric else []
 
 
 def _scores(point: Point, metric: Metric) -> Scores:
     """Return the values that rank a point: scores, or logarithms of costs."""
-    return point.log_scores(metric.name) if is_cost(metric) else point.scores(metric)
+    return point.log_scores(metric.name) if is_cost(metric.name) else point.scores(metric)
 
 
 def _rows(
@@ -206,7 +207,7 @@ def _rows(
     reasons = why_ineligible({entry: current[entry] for entry in scores}, metric, key)
     ranking = _rank(scores, metric, reasons)
     ranked = ranking.entries
-    if is_cost(metric):
+    if is_cost(metric.name):
         ranked = [replace(item, estimate=exponential(item.estimate)) for item in ranked]
     rows = [_row(current[item.name], item, metric, reasons[item.name]) for item in ranked]
     with_rank = [row for row in rows if row.rank]
@@ -276,7 +277,7 @@ def _superseded_rows(point: Point, metric: Metric) -> list[Row]:
         former = point.of_runs(list(by_repeat.values()))
         found = _scores(former, metric)
         estimate = found.estimate() if found.by_seed else None
-        if estimate and is_cost(metric):
+        if estimate and is_cost(metric.name):
             estimate = exponential(estimate)
         ranked = Ranked(point.entry, None, estimate) if estimate else None
         row = _row(former, ranked, metric)
@@ -293,7 +294,7 @@ def _row(
     """Return a row; `why_unranked` is a reason for no rank that its seeds do not tell."""
     records = point.records
     tier, verified = tier_of(point, metric)
-    cost = point.cost(metric.name) if is_cost(metric) else None
+    cost = point.cost(metric.name) if is_cost(metric.name) else None
     return Row(
         line=point.entry,
         architecture=point.architecture,
@@ -337,11 +338,11 @@ def _notes(point: Point, ranked: Ranked | None, metric: Metric, why_unranked: st
         notes = [*notes, "interval over seeds alone"]
     if ranked and any(method.stage is Stage.EVALUATE for method in records[0].cell.methods):
         notes = [*notes, UNDISTURBED]
-    if is_cost(metric) and ranked is None and point.good:
+    if is_cost(metric.name) and ranked is None and point.good:
         notes = [*notes, NO_COST.get(point.why_no_cost(metric.name), "no quiet run")]
     return notes if point.has_tuned_rate else [*notes, "untuned"]
 
 
 def _has_parts(records: Iterable[RecordSummary], metric: Metric) -> bool:
     """Return whether an interval covers the choice of test examples."""
-    return is_cost(metric) or all(parts_of(record, metric.name) for record in records)
+    return is_cost(metric.name) or all(parts_of(record, metric.name) for record in records)

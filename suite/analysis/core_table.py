@@ -7,10 +7,11 @@ import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from suite.analysis.aggregate import Comparison, Point
+from suite.analysis.aggregate import Comparison
 from suite.analysis.boards import BASELINE, Board, Row
 from suite.analysis.eligibility import NOT_REPRODUCED, RANKED_AS
 from suite.analysis.final_boards import TaskLength, marks_of, mean_position, places_of, standing
+from suite.analysis.points import Point
 from suite.analysis.relative import LENGTHS, RelativeCosts, choose_probes, relative_costs
 from suite.analysis.scores import normalized
 from suite.analysis.sessions import Spread, sessions_text
@@ -70,7 +71,7 @@ class Block:
         """Return a cost of an entry relative to `vanilla`, at each of `LENGTHS`."""
         of_entry = self.costs.get(line, {})
         costs = [of_entry[at].costs.get(measure) if at in of_entry else None for at in LENGTHS]
-        return [cost.ratio.value if cost else None for cost in costs]
+        return [cost.value if cost else None for cost in costs]
 
 
 def make_blocks(

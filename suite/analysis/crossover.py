@@ -12,8 +12,8 @@ from dataclasses import asdict, dataclass, field, replace
 from statistics import fmean
 from typing import Any
 
-from suite.analysis.aggregate import Comparison, Point, compare
-from suite.analysis.measures import DEFAULT_MEASURE, find_directed_measure
+from suite.analysis.aggregate import Comparison, compare
+from suite.analysis.points import Point
 from suite.analysis.probing import (
     Prober,
     RunPlan,
@@ -31,7 +31,7 @@ from suite.matrix.expansion import expand
 from suite.matrix.planned_cells import PlannedCell
 from suite.matrix.registry import load_registry
 from suite.matrix.request import Request
-from suite.records.measures import phase_of
+from suite.records.measures import DEFAULT_MEASURE, find_directed_measure, phase_of
 from suite.records.naming import cell_label
 from suite.records.published import StoredRecord
 from suite.records.schema import Record, RecordSummary

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from suite.analysis import diagnostic_readings as readings
-from suite.analysis.aggregate import Comparison, Point
+from suite.analysis.aggregate import Comparison
 from suite.analysis.diagnostics import Diagnostic, Solved
 from suite.analysis.grouping import ComparisonKey
+from suite.analysis.points import Point
 from suite.analysis.reports import GroupedReport, grouped_reports
 from suite.analysis.statistics import Estimate
 from suite.api import Mode

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from suite.analysis.conformance import why_not_conforming
-from suite.analysis.costs import is_cost
 from suite.analysis.grouping import ComparisonKey
 from suite.analysis.points import Point
 from suite.analysis.tiers import Tier, tier_of
 from suite.api import Metric
+from suite.records.measures import is_cost
 
 NOT_REPRODUCED = "not ranked until reproduced"
 RANKED_AS = "the entry is ranked as"
@@ -26,7 +26,7 @@ def why_ineligible(
     of an entry that has an eligible row repeats this row and has no rank of its own. The project's
     row comes first, then that of the oldest run. Costs are always eligible.
     """
-    if key.why_unranked or is_cost(metric):
+    if key.why_unranked or is_cost(metric.name):
         return dict.fromkeys(points, key.why_unranked)
     tiers = {line: tier_of(point, metric)[0] for line, point in points.items()}
     found: dict[str, str] = {}

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
-from suite.analysis.aggregate import Comparison, Point
-from suite.analysis.costs import COSTS
+from suite.analysis.aggregate import Comparison
+from suite.analysis.points import Point
 from suite.analysis.sessions import CostSession
-from suite.analysis.statistics import ratio_interval
-from suite.records.measures import phase_of
+from suite.analysis.statistics import Estimate, ratio_interval
+from suite.records.measures import COSTS, phase_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,14 +22,24 @@ class Ratio:
     that ran side by side. `hours_apart` is the largest time between the starts of a pair.
     """
 
-    line: str
+    entry: str
     sequence_length: int
     measure: str
-    value: float
-    low: float | None
-    high: float | None
-    rounds: int
+    ratio: Estimate
     hours_apart: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the ratio as JSON shows it."""
+        return {
+            "line": self.entry,
+            "sequence_length": self.sequence_length,
+            "measure": self.measure,
+            "value": self.ratio.value,
+            "low": self.ratio.low,
+            "high": self.ratio.high,
+            "rounds": self.ratio.n,
+            "hours_apart": self.hours_apart,
+        }
 
 
 def ratios(comparison: Comparison, baseline: Comparison) -> list[Ratio]:
@@ -59,18 +70,7 @@ def _ratio(ours: Point, theirs: Point, measure: str) -> Sequence[Ratio]:
     found = ratio_interval([values[number] / others[number] for number in rounds])
     runs, other_runs = ours.quiet_runs(phase, session), theirs.quiet_runs(phase, their_session)
     apart = max(abs(runs[n].started_at - other_runs[n].started_at) for n in rounds)
-    return [
-        Ratio(
-            ours.entry,
-            ours.sequence_length,
-            measure,
-            found.value,
-            found.low,
-            found.high,
-            found.n,
-            apart / timedelta(hours=1),
-        )
-    ]
+    return [Ratio(ours.entry, ours.sequence_length, measure, found, apart / timedelta(hours=1))]
 
 
 def _common_session(ours: Point, theirs: Point) -> tuple[CostSession | None, CostSession | None]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from suite.analysis.aggregate import Point
+from suite.analysis.points import Point
 from suite.analysis.statistics import Estimate
 from suite.api import Metric
 from suite.matrix.benchmark_sections import ExpectedFigure

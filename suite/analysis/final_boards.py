@@ -5,8 +5,9 @@ from __future__ import annotations
 import statistics
 from collections.abc import Iterable, Mapping
 
-from suite.analysis.aggregate import Comparison, Point
+from suite.analysis.aggregate import Comparison
 from suite.analysis.boards import Board, Row
+from suite.analysis.points import Point
 from suite.analysis.tiers import Tier
 from suite.api import Task
 from suite.matrix.benchmark_sections import TaskSettings

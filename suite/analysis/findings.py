@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from itertools import combinations
 from statistics import median
 
-from suite.analysis.aggregate import Comparison, Point
-from suite.analysis.ranking import Difference, Scores, difference
+from suite.analysis.aggregate import Comparison
+from suite.analysis.points import Point
+from suite.analysis.ranking import Scores, difference
 from suite.analysis.search import find_crossing, pair_up
 from suite.analysis.statistics import MIN_REPEATS, Estimate, exponential
 
@@ -72,7 +73,7 @@ def pair_differences(comparison: Comparison, measures: Mapping[str, bool]) -> li
                 if len(common) < MIN_REPEATS:
                     continue
                 gap = difference(known[first], known[second])
-                estimate = gap.estimate if measure == QUALITY else exponential(gap.estimate)
+                estimate = gap if measure == QUALITY else exponential(gap)
                 better = _better(gap, first, second, higher_is_better)
                 found.append(
                     PairDifference(measure, length, batch_size, first, second, estimate, better)
@@ -106,7 +107,7 @@ def pair_crossings(
         yield PairCrossing(measure, behind, ahead, changes, min(known), max(known))
 
 
-def _better(gap: Difference, first: str, second: str, higher_is_better: bool) -> str | None:
+def _better(gap: Estimate, first: str, second: str, higher_is_better: bool) -> str | None:
     """Return the entry that is significantly better; `gap` is of scores or logarithms of costs."""
     if gap.low is None or gap.high is None or gap.low <= 0 <= gap.high:
         return None

@@ -8,13 +8,13 @@ from typing import Any
 from suite.analysis.aggregate import Comparison
 from suite.analysis.boards import Board
 from suite.analysis.core_table import Block, CoreRow
-from suite.analysis.costs import COSTS
 from suite.analysis.final_boards import places_of
 from suite.analysis.leaderboard import Leaderboard, Winner, make_leaderboard
 from suite.analysis.relative import LENGTHS
 from suite.analysis.statistics import Estimate
 from suite.api import Task
 from suite.matrix.benchmarks import Benchmark
+from suite.records.measures import COSTS
 
 
 def summarize_leaderboards(

@@ -13,23 +13,16 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from suite.analysis.aggregate import Comparison, Point
+from suite.analysis.aggregate import Comparison
+from suite.analysis.points import Point
 from suite.analysis.ranking import difference
 from suite.analysis.statistics import Estimate, mean_interval, ratio_interval
 from suite.api import AppliedMethod, Stage, methods_text
-from suite.records.measures import phase_of
+from suite.records.measures import PRICES, phase_of
 from suite.records.naming import OBJECTIVE
 
 NAMED = 3
 """The number of changes that a sentence names; it counts further ones."""
-PRICES = {
-    "training.step_seconds": "training time per step",
-    "training.peak_memory_bytes": "training memory",
-    "inference.step_seconds": "inference time",
-    "inference.peak_memory_bytes": "inference memory",
-    "inference.weight_bytes": "bytes of the weights",
-}
-"""The costs of which a method has a price, as a multiple, and their names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +176,7 @@ def _gain(point: Point, reference: Point) -> Estimate | None:
     better, worse = of_both if point.metric and point.metric.higher_is_better else of_both[::-1]
     if not better.by_seed.keys() & worse.by_seed.keys():
         return None
-    return difference(better, worse).estimate
+    return difference(better, worse)
 
 
 def _prices(point: Point, reference: Point | None) -> Iterator[tuple[str, Estimate]]:

@@ -8,40 +8,27 @@ from dataclasses import dataclass
 
 from suite.analysis.aggregate import Comparison
 from suite.analysis.boards import BASELINE
-from suite.analysis.costs import COSTS
 from suite.analysis.points import Point
 from suite.analysis.sessions import CostSession, spread
-from suite.analysis.statistics import Estimate, ratio_interval
+from suite.analysis.statistics import Figure, ratio_interval
 from suite.api import Mode, Track
+from suite.records.measures import COSTS
 
 LENGTHS = (512, 8_192)
-
-
-@dataclass(frozen=True, slots=True)
-class RelativeCost:
-    """A cost as a multiple of the baseline's, paired by round within one session.
-
-    `ratio` has an interval of logarithms from three rounds on. `sessions` is the number of sessions
-    on equal machines that measured both, and `between_sessions` the standard deviation of the
-    logarithms of their ratios (0.03: about 3%); None with one session.
-    """
-
-    ratio: Estimate
-    sessions: int
-    between_sessions: float | None
 
 
 @dataclass(frozen=True, slots=True)
 class RelativeCosts:
     """The relative costs of one entry at one length, by measure.
 
-    A cost is None where the entry or the baseline has no quiet measurement in the session.
+    A cost is a multiple of the baseline's, paired by round within one session. It is None where the
+    entry or the baseline has no quiet measurement in the session.
     """
 
     entry: str
     sequence_length: int
     batch_size: int
-    costs: Mapping[str, RelativeCost | None]
+    costs: Mapping[str, Figure | None]
 
 
 def relative_costs(
@@ -112,14 +99,19 @@ def choose_probes(
     return max(probes, key=precedence, default=None)
 
 
-def _relative(point: Point, base: Point, measure: str) -> RelativeCost | None:
+def _relative(point: Point, base: Point, measure: str) -> Figure | None:
     ratios = _ratios(point, base, measure, point.session)
     if not ratios:
         return None
     by_session = [_ratios(point, base, measure, session) for session in point.like_sessions()]
     means = [math.exp(math.fsum(map(math.log, of)) / len(of)) for of in by_session if of]
     between = spread(means)
-    return RelativeCost(ratio_interval(ratios), between.num_sessions, between.deviation)
+    return Figure.of(
+        ratio_interval(ratios),
+        ratios,
+        sessions=between.num_sessions,
+        between_sessions=between.deviation,
+    )
 
 
 def _ratios(point: Point, base: Point, measure: str, session: CostSession | None) -> list[float]:

@@ -13,7 +13,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from suite.analysis.aggregate import Comparison, Point, parts_of
+from suite.analysis.aggregate import Comparison
+from suite.analysis.points import Point, parts_of
 from suite.analysis.statistics import Estimate, mean_interval
 from suite.api import Mode, Status
 from suite.api.evaluation_lengths import BY_EVALUATION_LENGTH, is_reason

@@ -18,25 +18,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from suite.analysis.statistics import variance
-from suite.api import Mode, Status
+from suite.api import Status
 from suite.records.environment import speed_facts
+from suite.records.measures import phases_of
 from suite.records.published import StoredRecord
 from suite.records.schema import RecordSummary
-
-PHASES = ("training", "inference")
-"""The measured phases of a training or a probe."""
-DECODING_PHASES = ("prefill", "generation")
-"""The measured phases of a decoding."""
-
-
-def phases_of(mode: Mode) -> tuple[str, ...]:
-    """Return the phases that a mode measures."""
-    return DECODING_PHASES if mode is Mode.DECODE else PHASES
-
-
-def mode_measuring(phase: str) -> Mode:
-    """Return the mode that measures the costs of a phase without training."""
-    return Mode.DECODE if phase in DECODING_PHASES else Mode.PROBE
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from functools import cache
 from typing import Any
 
-from suite.analysis.aggregate import Comparison, Figure, Point, compare, phases_of
+from suite.analysis.aggregate import Comparison, compare
 from suite.analysis.boards import Row, rank_comparisons
 from suite.analysis.engines import Ratio, ratios
 from suite.analysis.grouping import ComparisonKey, baseline_keys, titles
+from suite.analysis.growth import Growth, growths
+from suite.analysis.points import Point
 from suite.analysis.precedence import in_precedence
 from suite.analysis.reports import samples_of
-from suite.analysis.scaling import Exponent, exponents
+from suite.analysis.statistics import Estimate, Figure
 from suite.api import Architecture, Cell, Mode
+from suite.records.measures import tabled_costs
 from suite.records.published import StoredRecord
 
 Figures = Mapping[str, Figure | None]
 
-SHOWN = ("tokens_per_second", "step_seconds", "peak_memory_bytes")
-"""The costs of each phase in a row."""
-SHOWN_OF_GENERATION = (
-    *(f"generation.latency_p{percent}_seconds" for percent in (50, 95, 99)),
-    "generation.state_bytes",
-)
-"""The further costs in the row of a decoding."""
 REPEATED = ("seed", "round")
 """The fields in which the cells of one point differ."""
 
@@ -94,7 +90,7 @@ class Table:
     metric: str | None
     rows: Sequence[TableRow]
     split: str = "test"
-    exponents: Sequence[Exponent] = ()
+    exponents: Sequence[Growth] = ()
     baseline: str = ""
     ratios: Sequence[Ratio] = ()
 
@@ -110,9 +106,9 @@ class Table:
             "metric": self.metric,
             "split": self.split,
             "rows": [row.to_dict() for row in self.rows],
-            "exponents": [asdict(item) for item in self.exponents],
+            "exponents": [_growth(item) for item in self.exponents],
             "baseline": self.baseline,
-            "ratios": [asdict(item) for item in self.ratios],
+            "ratios": [item.to_dict() for item in self.ratios],
         }
 
 
@@ -156,19 +152,12 @@ def make_tables(
                 metric=comparison.metric.name if comparison.metric else None,
                 rows=rows,
                 split=comparison.key.split,
-                exponents=exponents(comparison, architectures) if probe else (),
+                exponents=growths(comparison, architectures) if probe else (),
                 baseline=baseline.key.engine,
                 ratios=ratios(comparison, baseline) if probe and baseline is not comparison else (),
             )
         )
     return tables
-
-
-@cache
-def shown_costs(mode: Mode) -> tuple[str, ...]:
-    """Return the costs in a row of a mode, by "phase.name"."""
-    costs = tuple(f"{phase}.{name}" for phase in phases_of(mode) for name in SHOWN)
-    return costs + (SHOWN_OF_GENERATION if mode is Mode.DECODE else ())
 
 
 def _named_by(comparison: Comparison, has_several_machines: bool) -> ComparisonKey:
@@ -204,7 +193,7 @@ def _row(point: Point, ranked: Row | None, samples: bool) -> TableRow:
     figures: dict[str, Figure | None] = {}
     if point.metric:
         figures[f"{point.split}.{point.metric.name}"] = point.score()
-    shown = shown_costs(point.records[0].cell.mode)
+    shown = tabled_costs(point.records[0].cell.mode)
     figures |= {measure: point.cost(measure) for measure in shown}
     reasons = sorted({record.reason for record in point.records if record.reason})
     cell = point.records[0].cell
@@ -222,3 +211,18 @@ def _row(point: Point, ranked: Row | None, samples: bool) -> TableRow:
         point.scores_by_evaluation_length(),
         samples_of(point) if samples else (),
     )
+
+
+def _growth(item: Growth) -> dict[str, Any]:
+    """Return a growth as JSON shows it: with the exponent and the ends of its interval."""
+    fields = asdict(item)
+    del fields["entry"]
+    exponent = item.exponent or Estimate(math.nan)
+    value = item.exponent.value if item.exponent else None
+    return {
+        "line": item.entry,
+        **fields,
+        "exponent": value,
+        "low": exponent.low,
+        "high": exponent.high,
+    }

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from suite.analysis.costs import is_cost
 from suite.analysis.points import Point
 from suite.api import Metric
+from suite.records.measures import is_cost
 from suite.records.published import Folder
 
 
@@ -28,7 +28,7 @@ def tier_of(point: Point, metric: Metric) -> tuple[Tier, str]:
     folders = {run.folder for run in point.runs}
     if folders & {Folder.LOCAL, Folder.PUBLISHED}:
         return (Tier.REFERENCE if Folder.PUBLISHED in folders else Tier.LOCAL), ""
-    if is_cost(metric):
+    if is_cost(metric.name):
         return Tier.SELF_REPORTED, ""
     again = point.reproductions(metric)
     agreeing = sum(run is not None for run in again.values())

@@ -9,13 +9,13 @@ from typing import Any
 import click
 
 from suite.analysis.crossover import check_pair, cost_crossover
-from suite.analysis.measures import DEFAULT_MEASURE
 from suite.analysis.published_crossover import recorded_crossover
 from suite.api import Mode
 from suite.api.files import RESULTS
 from suite.cli.options import json_option, make_single_request, make_store, request_options
 from suite.cli.sessions import open_search_session
 from suite.cli.unreadable import print_unreadable
+from suite.records.measures import DEFAULT_MEASURE
 from suite.records.published import local_records, published_records
 
 

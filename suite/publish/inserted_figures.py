@@ -32,9 +32,8 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from suite.analysis.aggregate import Comparison
-from suite.analysis.sessions import DECODING_PHASES, PHASES
 from suite.api.errors import RequestError
-from suite.records.measures import phase_of
+from suite.records.measures import DECODING_PHASES, PHASES, phase_of
 from suite.records.published import Folder
 from suite.records.schema import RecordSummary
 

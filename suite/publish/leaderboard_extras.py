@@ -6,12 +6,12 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from suite.analysis.boards import Board, Row
-from suite.analysis.costs import costs_of
 from suite.analysis.final_boards import standing
 from suite.analysis.grouping import ComparisonKey, titles
 from suite.analysis.sessions import sessions_text
 from suite.api import Mode, Track
 from suite.publish.markdown import NONE, escape, escape_name, interval, number, table
+from suite.records.measures import RANKED
 
 DIGITS = 8
 """The number of digits that a page shows of a digest."""
@@ -95,10 +95,10 @@ def _cost_page(machine: str, boards: Sequence[Board]) -> str:
         boards_of_key = [board for by_length in by_measure.values() for board in by_length.values()]
         sessions = {one.sequence_length: one.session for one in boards_of_key if one.session}
         parts += [f"## {escape(named[key])}", f"{escape(sessions_text(sessions))}."]
-        for name, cost in costs_of(key.mode).items():
+        for name, cost in RANKED[key.mode].items():
             if name in by_measure:
                 title = f"### {cost.title.capitalize()}, {cost.unit}"
-                parts += [title, _cost_table(cost.divisor, by_measure[name])]
+                parts += [title, _cost_table(cost.scale, by_measure[name])]
     return "\n\n".join(parts) + "\n"
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 
 from suite.analysis.boards import Board, Row
-from suite.analysis.costs import COSTS, DECODING_COSTS
 from suite.analysis.final_boards import standing
 from suite.analysis.tiers import Tier
 from suite.api import Mode, Track
 from suite.matrix.benchmarks import Benchmark
 from suite.publish.leaderboard_extras import file_name
 from suite.publish.markdown import NONE, escape, escape_name, number, table
+from suite.records.measures import RANKED
 
 UNRANKED, TIED = "°", "≈"
 ABOUT = (
@@ -103,5 +103,5 @@ def _best(board: Board, controls: Collection[str]) -> str:
     # Entries of a rank are tied with its leader, which may be a control.
     is_tied = best.rank is not None and sum(row.rank == best.rank for row in standing(board)) > 1
     mark = UNRANKED if best.rank is None else TIED if is_tied else ""
-    divisor = {**COSTS, **DECODING_COSTS}[board.metric.name].divisor
+    divisor = RANKED[board.key.mode][board.metric.name].scale
     return f"{escape_name(best.line)} {number(best.estimate.value / divisor)}{mark}"

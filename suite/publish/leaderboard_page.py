@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 
 from suite.analysis.boards import Row
 from suite.analysis.core_table import Block, CoreRow
-from suite.analysis.costs import COSTS
 from suite.analysis.expected import Agreement, Verdict
 from suite.analysis.final_boards import TaskLength, marks_of
 from suite.analysis.leaderboard import Changes, Leaderboard, TaskTable, Winner
@@ -34,6 +33,7 @@ from suite.publish.markdown import (
     small,
     table,
 )
+from suite.records.measures import COSTS
 
 MAX_LINES = 200
 LEAST_ROWS = 5

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path, PurePosixPath
 
-from suite.analysis.aggregate import parts_of
+from suite.analysis.points import parts_of
 from suite.analysis.tuning_evidence import unpublished_trial
 from suite.api import Cell, Form, Mode, Options, Status
 from suite.matrix.registry import Registry

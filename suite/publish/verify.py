@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from suite.analysis.costs import COSTS
 from suite.analysis.probing import RunPlan
 from suite.analysis.reproduction import TOLERANCE, had_same_data, scores_agree
 from suite.api import PROTOCOL, Cell, Metric, Mode, Status
@@ -28,6 +27,7 @@ from suite.publish.publishing import (
 )
 from suite.publish.reduction import reduced
 from suite.records.environment import commit_of, machine_name
+from suite.records.measures import COSTS, metric_of
 from suite.records.naming import cell_label
 from suite.records.published import Folder, committed_path, read_published, read_record
 from suite.records.schema import Record, RecordError
@@ -61,7 +61,7 @@ class Verification:
     @property
     def metric(self) -> Metric:
         """The task's primary metric; for a probe, the first of the costs."""
-        return self.original.ranking.primary_metric or next(iter(COSTS.values())).metric
+        return self.original.ranking.primary_metric or metric_of(next(iter(COSTS)))
 
     @property
     def split(self) -> str:

@@ -5,21 +5,18 @@ from __future__ import annotations
 import statistics
 from collections.abc import Iterable, Iterator, Mapping
 
-from suite.analysis.aggregate import Comparison, Point, compare
+from suite.analysis.aggregate import Comparison, compare
+from suite.analysis.points import Point
 from suite.api.plugins import search_path_from_environment
 from suite.matrix.registry import load_registry
+from suite.records.measures import DECLARED
 from suite.records.published import local_record
 from suite.records.store import Store
 
 Values = Mapping[str, Mapping[int, float]]
 """Metric → sequence length → value."""
 
-NOT_CHARTED = (
-    "compile_seconds",
-    "compile_peak_memory_bytes",
-    "padded_tokens_per_second",
-    "other_process_cpu_share",
-)
+NOT_CHARTED = ("compile_seconds", *(measure.name for measure in DECLARED if measure.keep == 0))
 """Measures that length runs leave out, to keep the number of charts in MLflow small."""
 
 

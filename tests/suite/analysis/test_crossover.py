@@ -7,13 +7,12 @@ from dataclasses import replace
 
 import pytest
 
-from suite.analysis.aggregate import DECODING_PHASES, PHASES
 from suite.analysis.crossover import cost_crossover, score_crossover
-from suite.analysis.measures import DECODING_MEASURES, MEASURES
 from suite.api import Mode, RequestError, Status
 from suite.execution.preparation import prepare
 from suite.matrix.request import Request
 from suite.records.environment import describe_machine
+from suite.records.measures import DECODING_MEASURES, DECODING_PHASES, MEASURES, PHASES
 from suite.records.schema import Invocation, Measurement, TuningChoice
 from suite.records.store import Store
 from tests.suite.records.test_store import MOMENT, make_record, stored

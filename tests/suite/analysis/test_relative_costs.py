@@ -8,9 +8,9 @@ import math
 import pytest
 
 from suite.analysis.aggregate import compare
-from suite.analysis.costs import COSTS
 from suite.analysis.relative import choose_probes, relative_costs
 from suite.api import Status
+from suite.records.measures import COSTS
 from tests.suite.analysis.test_sessions import cost, rounds
 
 SPEED, SERVING, MEMORY, _ = COSTS

@@ -8,8 +8,6 @@ import os
 
 import pytest
 
-from suite.analysis.measures import MEASURES as MEASURES_OF_PROBES
-from suite.analysis.sessions import phases_of
 from suite.api import Mode
 from suite.matrix.tuned_rates import KEPT
 from suite.publish import tree
@@ -18,6 +16,8 @@ from suite.publish.reduction import CODE_DIGITS, RANKED, TooLargeError, reduced
 from suite.publish.tree import check_tree
 from suite.records.archives import read_archive, write_archive
 from suite.records.environment import machine_name
+from suite.records.measures import MEASURES as MEASURES_OF_PROBES
+from suite.records.measures import phases_of
 from suite.records.published import (
     MAX_ARCHIVED_BYTES,
     MAX_FINAL_BYTES,

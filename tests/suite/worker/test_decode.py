@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from keras import ops
 
-from suite.analysis.measures import DECODING_MEASURES
 from suite.api import BuildRequest, Form, Inputs, Job, Mode, ModelSize, Recipe
 from suite.api.plugins import ARCHITECTURES, find_plugin
 from suite.matrix.expansion import expand
 from suite.matrix.model_sizes import MODEL_SIZES
 from suite.matrix.registry import load_registry
 from suite.matrix.request import Request
+from suite.records.measures import DECODING_MEASURES
 from suite.worker import decode
 from suite.worker.decoder import START_ID, Decoder
 from suite.worker.measure import timing, warmup

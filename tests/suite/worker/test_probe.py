@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from suite.analysis.measures import PROBE_MEASURES
 from suite.api.plugins import ARCHITECTURES, find_plugin
+from suite.records.measures import PROBE_MEASURES
 from suite.worker import probe
 from suite.worker.measure import matrix_rate, timing
 from suite.worker.measure.interference import INTERFERENCE_LIMIT
