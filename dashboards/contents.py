@@ -122,7 +122,6 @@ def _row(row: Row, board: Board) -> list[Any]:
         *(shorten(end) for end in (estimate.value, estimate.low, estimate.high)),
         estimate.n,
         shorten(board.in_unit(row.detectable_difference)),
-        str(row.tier),
         row.note,
         row.superseded_by,
         row.parameter_count,

@@ -45,10 +45,9 @@ from suite.publish.verify import TIME_LIMIT_SECONDS, Verification, read_original
 from suite.records.environment import machine_name
 from suite.records.measures import DEFAULT_MEASURE
 from suite.records.published import (
-    Folder,
     StoredRecord,
     local_records,
-    published_records,
+    read_published,
 )
 from suite.records.schema import Record, RecordSummary
 from suite.records.store import Store
@@ -96,7 +95,7 @@ def read_records(
 ) -> Records:
     """See `suite.read_records`."""
     if published:
-        found = [stored.record for stored in published_records()]
+        found = [stored.record for stored in read_published()]
     else:
         found = make_store(home).summaries(warn_of_file)
     return Records(_select(found, tasks, mode))
@@ -110,7 +109,7 @@ def compare_records(
         records = make_store(records).summaries(warn_of_file)
     registry = load_registry(search_path_from_environment())
     stored = [
-        StoredRecord(record, Folder.LOCAL, machine_name(record.environment), Path())
+        StoredRecord(record, machine_name(record.environment), Path())
         for record in _select(records, tasks, mode)
     ]
     return Tables(make_tables(stored, registry.task_versions, registry.architectures.plugins))
@@ -143,7 +142,7 @@ def find_crossover(
     request, store = _request_and_store(keywords, Mode.PROBE)
     check_pair(request)
     if published or request.tasks:
-        records = published_records() if published else local_records(store, warn_of_file)
+        records = read_published() if published else local_records(store, warn_of_file)
         return recorded_crossover(request, records, metric)
     with _open_search("crossover", keywords, store, progress, tracking) as run:
         return cost_crossover(request, store, run, metric or DEFAULT_MEASURE)

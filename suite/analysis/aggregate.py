@@ -6,8 +6,7 @@ number everywhere:
 
 - a score is the mean over the seeds that ended well, with an interval over seeds and test examples;
 - a cost is the geometric mean over the quiet runs of one session (`suite.analysis.sessions`); a
-  point without a quiet run in the session has no cost. Submitted costs do not count where the
-  comparison has others, because costs cannot be verified.
+  point without a quiet run in the session has no cost.
 """
 
 from __future__ import annotations
@@ -18,7 +17,6 @@ from dataclasses import dataclass
 
 from suite.analysis.grouping import ComparisonKey, group
 from suite.analysis.points import Point, UsedMachine, used_machine
-from suite.analysis.reproduction import Verifying, verifying_runs
 from suite.analysis.sessions import (
     CostSession,
     Sessions,
@@ -28,11 +26,10 @@ from suite.analysis.sessions import (
     sessions_text,
 )
 from suite.api import Metric, Mode, Status
-from suite.records.published import Folder, StoredRecord
+from suite.records.published import StoredRecord
 from suite.records.schema import RecordSummary
 from suite.records.standing import (
     Standing,
-    Versions,
     judge_repeats,
     newest_architectures,
     newest_rules,
@@ -84,25 +81,16 @@ def compare(
     """Group records into comparisons, and each comparison into points.
 
     `task_versions` are the versions of the tasks in force: what ran under an older one is
-    superseded. Records that only verify others make no point; the points of submitted records
-    hold them.
+    superseded.
     """
-    records = list(records)
-    verifying = verifying_runs(records)
-    present = [record for record in records if record.folder is not Folder.VERIFIED]
-    return [
-        _comparison(key, of_key, task_versions or {}, verifying)
-        for key, of_key in group(present).items()
-    ]
+    return [_comparison(key, of_key, task_versions or {}) for key, of_key in group(records).items()]
 
 
 def _comparison(
-    key: ComparisonKey,
-    records: Sequence[StoredRecord],
-    task_versions: Mapping[str, int],
-    verifying: Verifying,
+    key: ComparisonKey, records: Sequence[StoredRecord], task_versions: Mapping[str, int]
 ) -> Comparison:
-    newest = _newest_versions(records, task_versions)
+    summaries = [stored.record for stored in records]
+    newest = newest_architectures(summaries, newest_rules(summaries, task_versions))
     named = _entry_names(records)
     points: dict[At, list[StoredRecord]] = {}
     for stored in records:
@@ -110,13 +98,12 @@ def _comparison(
         at = cell.sequence_length, named[id(stored)], cell.batch_size
         points.setdefault(at, []).append(stored)
     judged = {
-        at: judge_repeats(of_point, lambda stored: stored.record, newest[of_point[0].submitter])
+        at: judge_repeats(of_point, lambda stored: stored.record, newest)
         for at, of_point in sorted(points.items(), key=lambda item: item[0])
     }
     current = {at: _current_runs(found) for at, found in judged.items()}
-    measured = _measured(current)
-    digests = newest_digests(run.record for runs in measured.values() for run in runs)
-    sessions = {at: by_session(runs, digests) for at, runs in measured.items()}
+    digests = newest_digests(run.record for runs in current.values() for run in runs)
+    sessions = {at: by_session(runs, digests) for at, runs in current.items()}
     session = choose_session(sessions.values())
     # All trainings have one session, because their costs are shown with their scores.
     chosen: Mapping[At, CostSession | None] = dict.fromkeys(sessions, session)
@@ -141,33 +128,11 @@ def _comparison(
                 superseded=found.superseded,
                 session=chosen[length, entry, batch_size],
                 sessions=sessions[length, entry, batch_size],
-                verifying=verifying,
             )
             for (length, entry, batch_size), found in judged.items()
         ],
         session,
     )
-
-
-def _newest_versions(
-    records: Sequence[StoredRecord], task_versions: Mapping[str, int]
-) -> dict[str, dict[str, Versions]]:
-    """Return the newest versions of each architecture, by submitter; "" has those of own records.
-
-    No submission supersedes records of others: its versions count only for architectures that no
-    own record has, and only among its own records.
-    """
-    by_submitter: dict[str, list[RecordSummary]] = {"": []}
-    for stored in records:
-        by_submitter.setdefault(stored.submitter, []).append(stored.record)
-    own = by_submitter.pop("")
-    rules = newest_rules(own or (stored.record for stored in records), task_versions)
-    newest = newest_architectures(own, rules)
-    theirs = {
-        name: {**newest_architectures(submitted, rules), **newest}
-        for name, submitted in by_submitter.items()
-    }
-    return {"": newest, **theirs}
 
 
 def _sessions_by_place(
@@ -184,15 +149,6 @@ def _sessions_by_place(
         place: choose_session(of_place, session) or session for place, of_place in places.items()
     }
     return {at: chosen[at[0], at[2]] for at in sessions}
-
-
-def _measured(current: Mapping[At, Sequence[StoredRecord]]) -> dict[At, list[StoredRecord]]:
-    """Return the runs whose costs count by point: submitted ones only if there are no others."""
-    own = {
-        at: [run for run in runs if run.folder is not Folder.SUBMITTED]
-        for at, runs in current.items()
-    }
-    return own if any(own.values()) else {at: list(runs) for at, runs in current.items()}
 
 
 def _current_runs(found: Standing[StoredRecord]) -> list[StoredRecord]:
@@ -232,17 +188,17 @@ def _prefer(
 def _entry_names(records: Sequence[StoredRecord]) -> dict[int, str]:
     """Return the name of each record's entry; untuned runs are kept apart from tuned ones."""
     tuned = {
-        (stored.entry, versions_of(stored.record))
-        for stored in records
-        if stored.record.ranking.tuning is not None
+        (record.ranking.entry, versions_of(record))
+        for record in (stored.record for stored in records)
+        if record.ranking.tuning is not None
     }
 
-    def name(stored: StoredRecord) -> str:
-        record = stored.record
-        apart = record.ranking.tuning is None and (stored.entry, versions_of(record)) in tuned
-        return f"{stored.entry} (untuned)" if apart else stored.entry
+    def name(record: RecordSummary) -> str:
+        entry = record.ranking.entry
+        apart = record.ranking.tuning is None and (entry, versions_of(record)) in tuned
+        return f"{entry} (untuned)" if apart else entry
 
-    return {id(stored): name(stored) for stored in records}
+    return {id(stored): name(stored.record) for stored in records}
 
 
 def _machine_of_most(runs: Sequence[StoredRecord]) -> UsedMachine:

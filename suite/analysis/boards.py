@@ -14,7 +14,6 @@ from suite.analysis.points import Point, parts_of
 from suite.analysis.ranking import Ranked, Ranking, Scores, only_certain, rank
 from suite.analysis.sessions import CostSession
 from suite.analysis.statistics import MIN_REPEATS, Estimate, Figure, exponential
-from suite.analysis.tiers import Tier, tier_of
 from suite.api import Metric, Mode, Stage, Status
 from suite.records.environment import commit_of
 from suite.records.measures import RANKED, is_cost, metric_of
@@ -55,7 +54,6 @@ class Row:
 
     line: str
     architecture: str
-    tier: Tier
     rank: int | None
     estimate: Estimate | None
     behind: Estimate | None
@@ -145,7 +143,7 @@ def _rank(scores: Mapping[str, Scores], metric: Metric, reasons: Mapping[str, st
         higher_is_better=metric.higher_is_better,
         at_least=RANKED_FROM,
     )
-    if is_cost(metric.name):  # of scores, a submission with few seeds could take all ranks away
+    if is_cost(metric.name):  # of scores, an entry with few seeds could take all ranks away
         return only_certain(ranking, higher_is_better=metric.higher_is_better)
     sign = -1 if metric.higher_is_better else 1
     others = [
@@ -293,17 +291,15 @@ def _row(
 ) -> Row:
     """Return a row; `why_unranked` is a reason for no rank that its seeds do not tell."""
     records = point.records
-    tier, verified = tier_of(point, metric)
     cost = point.cost(metric.name) if is_cost(metric.name) else None
     return Row(
         line=point.entry,
         architecture=point.architecture,
-        tier=tier,
         rank=ranked.rank if ranked else None,
         estimate=ranked.estimate if ranked else None,
         behind=ranked.behind if ranked else None,
         seeds=sorted(record.repeat for record in records),
-        note="; ".join(filter(None, [*_notes(point, ranked, metric, why_unranked), verified])),
+        note="; ".join(_notes(point, ranked, metric, why_unranked)),
         parameter_count=next((record.parameter_count for record in point.good), None),
         training_tokens_per_second=point.cost_value("training.tokens_per_second"),
         training_peak_memory_bytes=point.cost_value("training.peak_memory_bytes"),

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import math
 import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from suite.analysis.aggregate import Comparison
 from suite.analysis.boards import BASELINE, Board, Row
-from suite.analysis.eligibility import NOT_REPRODUCED, RANKED_AS
 from suite.analysis.final_boards import TaskLength, marks_of, mean_position, places_of, standing
 from suite.analysis.points import Point
 from suite.analysis.relative import LENGTHS, RelativeCosts, choose_probes, relative_costs
@@ -32,14 +30,13 @@ class CoreRow:
     reference; None while the benchmark states no reference. `by_task` is the mean of the primary
     metric over lengths. `mixing_parameters` are the smallest and the largest number of weights
     without embedding and head. `good_range_decades` is the mean width of the range of good learning
-    rates. A self-reported entry has no mean rank. `marks` are its tier, unless the entry was
-    measured here, and the notes of its rows.
+    rates. `marks` are the notes of its rows.
     """
 
     line: str
     architecture: str
     score: Estimate | None
-    mean_rank: float | None
+    mean_rank: float
     by_task: Mapping[str, float]
     mixing_parameters: tuple[int, int] | None
     good_range_decades: float | None
@@ -115,10 +112,9 @@ def _block(
     ranked: dict[str, dict[TaskLength, Row]] = {}
     for place in places:
         for row in standing(boards[place]) if place in boards else ():
-            if not row.note.startswith(RANKED_AS):
-                at = ranked.setdefault(row.line, {})
-                if _counts(row):
-                    at[place] = row
+            at = ranked.setdefault(row.line, {})
+            if row.rank is not None:
+                at[place] = row
     costs = _costs(probes) if probes else {}
     unscaled = [place for place in places if place not in scales]
     rows = [
@@ -140,13 +136,6 @@ def _block(
         sessions=_sessions_text(probes) if probes and costs else "",
         spread=_spread(costs) if costs else None,
     )
-
-
-def _counts(row: Row) -> bool:
-    """Return whether a row counts for the core table: it has a rank, or only lacks verification."""
-    estimate = row.estimate
-    has_interval = estimate is not None and estimate.low is not None
-    return row.rank is not None or (row.note.startswith(NOT_REPRODUCED) and has_interval)
 
 
 def _costs(probes: Comparison) -> dict[str, dict[int, RelativeCosts]]:
@@ -179,8 +168,7 @@ def _spread(costs: Mapping[str, Mapping[int, RelativeCosts]]) -> Spread:
 
 def _best_first(row: CoreRow, boards: Sequence[Board]) -> tuple[float, float, float]:
     score = -row.score.value if row.score else 0.0
-    rank = math.inf if row.mean_rank is None else row.mean_rank
-    return score, rank, mean_position(row.line, boards)
+    return score, row.mean_rank, mean_position(row.line, boards)
 
 
 def scale_of(
@@ -225,7 +213,7 @@ def _core_row(
         line=line,
         architecture=next(iter(points.values())).architecture,
         score=score,
-        mean_rank=_mean_rank(ranked),
+        mean_rank=statistics.fmean(_by_task(ranked, lambda place: _rank(ranked[place])).values()),
         by_task=by_task,
         mixing_parameters=(min(counts), max(counts)) if counts else None,
         good_range_decades=statistics.fmean(ranges) if ranges else None,
@@ -233,12 +221,9 @@ def _core_row(
     )
 
 
-def _mean_rank(ranked: Mapping[TaskLength, Row]) -> float | None:
-    """Return the mean rank over the lengths of each task, then over tasks, as the score has it."""
-    ranks = {place: row.rank for place, row in ranked.items() if row.rank is not None}
-    if len(ranks) < len(ranked):
-        return None
-    return statistics.fmean(_by_task(ranks, ranks.__getitem__).values())
+def _rank(row: Row) -> float:
+    assert row.rank is not None
+    return row.rank
 
 
 def _value(row: Row) -> float:

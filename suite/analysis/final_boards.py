@@ -8,7 +8,6 @@ from collections.abc import Iterable, Mapping
 from suite.analysis.aggregate import Comparison
 from suite.analysis.boards import Board, Row
 from suite.analysis.points import Point
-from suite.analysis.tiers import Tier
 from suite.api import Task
 from suite.matrix.benchmark_sections import TaskSettings
 from suite.matrix.benchmarks import Benchmark
@@ -56,9 +55,8 @@ def standing(board: Board) -> list[Row]:
 
 
 def marks_of(row: Row) -> list[str]:
-    """Return the tier of a row, unless it was measured here, and its notes."""
-    measured_here = row.tier in (Tier.LOCAL, Tier.REFERENCE)
-    return [*([] if measured_here else [str(row.tier)]), *filter(None, row.note.split("; "))]
+    """Return the notes of a row."""
+    return list(filter(None, row.note.split("; ")))
 
 
 def mean_position(line: str, boards: Iterable[Board]) -> float:

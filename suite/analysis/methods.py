@@ -139,8 +139,8 @@ def _changes_model(point: Point) -> bool:
 def _reference(point: Point, by_entry: Mapping[str, Point]) -> Point | None:
     """Return the point that a point with methods is measured against; None if it is missing.
 
-    An untuned entry is measured against an untuned one, and a submitted one against one of the same
-    submitter: what follows the methods in its name is equal.
+    An untuned entry is measured against an untuned one: what follows the methods in its name is
+    equal.
     """
     methods = _methods_of(point)
     named = point.records[0].ranking.entry

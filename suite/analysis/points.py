@@ -10,7 +10,6 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from suite.analysis.ranking import Scores
-from suite.analysis.reproduction import Verifying, scores_agree
 from suite.analysis.sessions import (
     CostSession,
     Sessions,
@@ -31,7 +30,7 @@ from suite.analysis.statistics import (
 )
 from suite.api import Metric, Mode, Status
 from suite.records.measures import COUNTED, phase_of
-from suite.records.published import Folder, StoredRecord
+from suite.records.published import StoredRecord
 from suite.records.schema import PartReport, RecordSummary
 
 UsedMachine = tuple[str, int]
@@ -45,7 +44,7 @@ class Point:
     `runs` holds the standing record of each repeat, `superseded` the others with the reason.
     `split` is the split that scores come from: "test", or "validation" if the test split is
     sealed; a probe has none. Costs are those of `session`; `sessions` holds the runs of all
-    sessions that may count as costs. `verifying` holds the runs that may verify submitted ones.
+    sessions that may count as costs.
     """
 
     entry: str
@@ -58,7 +57,6 @@ class Point:
     superseded: Sequence[tuple[StoredRecord, str]] = ()
     session: CostSession | None = None
     sessions: Sessions = field(default_factory=dict)
-    verifying: Verifying = field(default_factory=dict)
 
     @cached_property
     def records(self) -> Sequence[RecordSummary]:
@@ -194,40 +192,11 @@ class Point:
         """Return a metric (by default the primary one) by seed and by part of the split."""
         if metric is None or metric == self.metric:
             return self._scores
-        return scores_of(self._scored(metric), metric, self.split)
+        return scores_of(self.good, metric, self.split)
 
     @cached_property
     def _scores(self) -> Scores:
-        metric = self.metric
-        return scores_of(self._scored(metric), metric, self.split) if metric else Scores({})
-
-    def reproductions(self, metric: Metric) -> dict[str, RecordSummary | None]:
-        """Return the worst run of each submitted record's cell, itself included, by run id.
-
-        The run is None if two runs of the cell do not agree. A record whose cell did not run again
-        is missing.
-        """
-        sign = 1 if metric.higher_is_better else -1
-
-        def utility(record: RecordSummary) -> float:
-            return sign * (record.metric(metric.name, self.split) or 0.0)
-
-        found: dict[str, RecordSummary | None] = {}
-        for stored in self.runs:
-            record, again = stored.record, self.verifying.get(stored.record.cell_id, ())
-            if stored.folder is Folder.SUBMITTED and again:
-                agree = all(scores_agree(record, other, metric, self.split) for other in again)
-                found[record.run_id] = min((record, *again), key=utility) if agree else None
-        return found
-
-    def _scored(self, metric: Metric) -> list[RecordSummary]:
-        """Return the records whose scores count.
-
-        The worst run of a reproduced cell counts. Neither the submitter nor the person who runs the
-        cell again gains from a score at the upper end of the tolerance.
-        """
-        again = self.reproductions(metric)
-        return [again.get(record.run_id) or record for record in self.good]
+        return scores_of(self.good, self.metric, self.split) if self.metric else Scores({})
 
     def score(self) -> Figure | None:
         """Return the mean of the primary metric over seeds."""

@@ -37,7 +37,7 @@ def command(path: Path, results: Path, as_json: bool) -> None:
         )
     registry = read_registry()
     resolved = path if path.is_symlink() else path.resolve()
-    entries = read_published(results, leaving_out=resolved)
+    entries = [one for one in read_published(results) if not one.path.is_relative_to(resolved)]
     found = check_submission(resolved, entries, registry)
     if as_json:
         told = [

@@ -16,7 +16,7 @@ from suite.cli.options import json_option, make_single_request, make_store, requ
 from suite.cli.sessions import open_search_session
 from suite.cli.unreadable import print_unreadable
 from suite.records.measures import DEFAULT_MEASURE
-from suite.records.published import local_records, published_records
+from suite.records.published import local_records, read_published
 
 
 @click.command("crossover")
@@ -70,9 +70,7 @@ def command(
     check_pair(request)
     store = make_store(home)
     if published or request.tasks:
-        records = (
-            published_records(results) if published else local_records(store, print_unreadable)
-        )
+        records = read_published(results) if published else local_records(store, print_unreadable)
         found = recorded_crossover(request, records, metric)
     else:
         with open_search_session(store) as run:

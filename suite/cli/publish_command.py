@@ -21,7 +21,7 @@ from suite.publish.leaderboard_files import leaderboard_files
 from suite.publish.public_folder import replaced_contents
 from suite.publish.publishing import publish
 from suite.records.naming import cell_label
-from suite.records.published import Folder, read_published, without_trials
+from suite.records.published import PUBLISHED, read_published, without_trials
 
 ADDRESS = re.compile(r"https?://[^\s\"'<>?#]+")
 
@@ -90,7 +90,7 @@ def command(
         _write_public(folder, results, docs, (url or "").rstrip("/"))
         return
     store = make_existing_store(home)
-    published = results / Folder.PUBLISHED
+    published = results / PUBLISHED
     outcome = publish(
         store,
         machine,
@@ -130,9 +130,8 @@ def _write_public(folder: Path, results: Path, docs: Path | None, address: str) 
             (new / name).write_text(content, encoding="utf-8")
         if (changes := results / "CHANGES.md").is_file():  # the leaderboard links to it
             shutil.copy(changes, new)
-        for part in Folder:
-            if (results / part).is_dir() and part is not Folder.LOCAL:
-                shutil.copytree(results / part, new / "records" / part)
+        if (results / PUBLISHED).is_dir():
+            shutil.copytree(results / PUBLISHED, new / "records" / PUBLISHED)
         (new / NO_JEKYLL).touch()
     first = folder / ("index.html" if entries else "LEADERBOARD.md")
     print(f"The site with {len(entries):,} records is ready for any static host: {first}")

@@ -14,7 +14,7 @@ from suite.cli.options import home_option, json_option, make_store, split_list
 from suite.cli.registry import read_registry
 from suite.cli.unreadable import print_unreadable
 from suite.records.collector import collector_paused
-from suite.records.published import local_records, published_records, without_trials
+from suite.records.published import local_records, read_published, without_trials
 
 
 @click.command("report")
@@ -50,7 +50,7 @@ def command(
     registry, store = read_registry(), make_store(home)
     names = None if tasks is None else split_list(tasks)
     with collector_paused():
-        found = published_records() if published else local_records(store, print_unreadable)
+        found = read_published() if published else local_records(store, print_unreadable)
         is_chosen = record_filter(names, mode, registry.tasks.plugins)
         records = [stored for stored in found if is_chosen(stored.record)]
         if published and not trials:

@@ -12,7 +12,7 @@ from suite.cli.options import SECONDS, home_option, make_store
 from suite.cli.registry import read_registry
 from suite.cli.sessions import open_command_session
 from suite.cli.unreadable import print_unreadable
-from suite.publish.verify import TIME_LIMIT_SECONDS, Verification, keep, read_original, verify
+from suite.publish.verify import TIME_LIMIT_SECONDS, Verification, read_original, verify
 from suite.runs import run_with_display
 
 
@@ -25,7 +25,6 @@ from suite.runs import run_with_display
 @click.option(
     "--time-limit", type=SECONDS, default=TIME_LIMIT_SECONDS, show_default=True, metavar="SECONDS"
 )
-@click.option("--keep", "keeps", is_flag=True, help="Write the new record to results/verified.")
 @click.option("--results", type=click.Path(path_type=Path), default=RESULTS, hidden=True)
 @home_option
 def command(
@@ -33,7 +32,6 @@ def command(
     data: str | None,
     tfds_data_dir: str | None,
     time_limit: float,
-    keeps: bool,
     results: Path,
     home: str | None,
 ) -> None:
@@ -42,8 +40,7 @@ def command(
     RECORD is a file, FILE.jsonl.gz#RUN_ID, or the id of a run in the home or in results/.
 
     A score is reproduced if the new score lies within 2% of it. Costs depend on the machine: they
-    are shown for both runs, without a verdict. With --keep, the new record is written to
-    results/verified/MACHINE, where the leaderboard finds it.
+    are shown for both runs, without a verdict. The new record is in the home.
 
     \b
     Exit codes: 0 reproduced; 1 not reproduced; 2 this machine or version cannot run the cell.
@@ -64,9 +61,6 @@ def command(
             report_unreadable=print_unreadable,
         )
     _print(verification)
-    if keeps:
-        path = keep(verification.again, registry, results)
-        print(f"Kept: results/{path.relative_to(results)}")
     sys.exit(0 if verification.reproduced else 1)
 
 

@@ -25,7 +25,7 @@ from suite.matrix.planned_cells import PlannedCell
 from suite.matrix.registry import Registry
 from suite.matrix.request import Request
 from suite.records.naming import split_label
-from suite.records.published import published_records
+from suite.records.published import read_published
 
 FLOOR = "identity"
 """The control that mixes no positions: every ranked benchmark has it."""
@@ -61,7 +61,7 @@ def published_hashes(results: Path = RESULTS) -> dict[str, set[str]]:
         RecordError: a file is not a record.
     """
     found: dict[str, set[str]] = {}
-    for stored in published_records(results):
+    for stored in read_published(results):
         label, stated = stored.record.cell.benchmark, stored.record.ranking.benchmark_hash
         if label is not None and stated is not None:
             found.setdefault(label, set()).add(stated)

@@ -34,7 +34,6 @@ from typing import TYPE_CHECKING
 from suite.analysis.aggregate import Comparison
 from suite.api.errors import RequestError
 from suite.records.measures import DECODING_PHASES, PHASES, phase_of
-from suite.records.published import Folder
 from suite.records.schema import RecordSummary
 
 if TYPE_CHECKING:
@@ -82,11 +81,10 @@ def fill_page(text: str, frames: Mapping[str, pandas.DataFrame]) -> str:
 
 
 def own_standing(comparisons: Iterable[Comparison]) -> tuple[RecordSummary, ...]:
-    """Return the project's own records that stand: those that the boards show without a tier."""
-    runs = (run for comparison in comparisons for point in comparison.points for run in point.runs)
+    """Return the records that stand."""
+    records = (record for comparison in comparisons for record in comparison.records)
     # A run without methods is in the comparisons of both tracks.
-    own = {run.record.run_id: run.record for run in runs if run.folder is Folder.PUBLISHED}
-    return tuple(own.values())
+    return tuple({record.run_id: record for record in records}.values())
 
 
 def frame_of_records(frame: pandas.DataFrame) -> pandas.DataFrame:

@@ -20,8 +20,7 @@ from suite.analysis.statistics import Estimate
 
 COLUMNS = (
     "task", "source", "benchmark", "split", "sequence_length", "evaluation_length", "metric",
-    "rank", "line", "tier",
-    "value", "low", "high", "n", "detectable_difference", "parameter_count",
+    "rank", "line", "value", "low", "high", "n", "detectable_difference", "parameter_count",
     "training_tokens_per_second", "training_peak_memory_bytes", "worker_seconds", "session",
     "cost_digest", "sessions", "between_sessions", "measured_on", "machines", "versions", "note",
     "superseded_by", "setting", "run_ids",

@@ -6,7 +6,6 @@ from collections.abc import Collection, Iterable, Sequence
 
 from suite.analysis.boards import Board, Row
 from suite.analysis.final_boards import standing
-from suite.analysis.tiers import Tier
 from suite.api import Mode, Track
 from suite.matrix.benchmarks import Benchmark
 from suite.publish.leaderboard_extras import file_name
@@ -15,7 +14,7 @@ from suite.records.measures import RANKED
 
 UNRANKED, TIED = "°", "≈"
 ABOUT = (
-    "The costs are those of random tokens. Controls and self-reported costs are left out. Each row "
+    "The costs are those of random tokens. Controls are left out. Each row "
     "is of one session on one machine: the one with the most entries at the length, of equals the "
     "one with the most ranked entries. Entries that it did not measure are not compared. "
     f"{TIED}: others share the rank, which may be controls. {UNRANKED}: without a rank, for "
@@ -85,12 +84,8 @@ def _coverage(boards: Iterable[Board], controls: Collection[str]) -> tuple[int, 
 
 
 def _measured(board: Board, controls: Collection[str]) -> list[Row]:
-    """Return the rows that may be named: costs of others cannot be verified."""
-    return [
-        row
-        for row in standing(board)
-        if row.estimate and row.architecture not in controls and row.tier is not Tier.SELF_REPORTED
-    ]
+    """Return the rows that may be named."""
+    return [row for row in standing(board) if row.estimate and row.architecture not in controls]
 
 
 def _best(board: Board, controls: Collection[str]) -> str:

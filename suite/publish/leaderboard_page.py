@@ -169,8 +169,7 @@ class LeaderboardPage:
             "A task's column has the mean over lengths. Mixing parameters are those without "
             "embedding and head. Costs are multiples of those of `vanilla` on random tokens, at "
             f"lengths {' / '.join(f'{length:,}' for length in LENGTHS)}. The learning-rate window "
-            "is the width of the range of good rates. Controls are in italics; self-reported "
-            "entries have no mean rank.",
+            "is the width of the range of good rates. Controls are in italics.",
             *_sessions(blocks),
         ]
         if incomplete := "; ".join(map(self._incomplete, filter(_is_incomplete, blocks))):
@@ -199,7 +198,7 @@ class LeaderboardPage:
         return [
             self.notes.after(self._name(row.line, row.architecture), row.marks),
             score_cell(row),
-            NONE if row.mean_rank is None else f"{row.mean_rank:.1f}",
+            f"{row.mean_rank:.1f}",
             *(number(row.by_task[task]) for task in block.tasks),
             parameters_cell(row.mixing_parameters),
             *(relative_cell(block, row.line, name) for name in COSTS if block.costs),

@@ -13,7 +13,7 @@ from suite.analysis.points import parts_of
 from suite.api import Status, Task
 from suite.publish.frozen import outside_its_parts
 from suite.records.naming import options_text
-from suite.records.published import Folder, StoredRecord, is_final, read_record
+from suite.records.published import StoredRecord, is_final, read_record
 from suite.records.schema import Record, RecordSummary
 
 TOO_GOOD = 4.0
@@ -37,7 +37,7 @@ class References:
         found: dict[tuple[Any, ...], list[StoredRecord]] = {}
         for comparison in compare(self.entries):
             for run in (run for point in comparison.points for run in point.runs):
-                if run.folder is Folder.PUBLISHED and run.record.status is Status.OK:
+                if run.record.status is Status.OK:
                     found.setdefault(_place(run.record), []).append(run)
         return found
 
@@ -55,7 +55,7 @@ def flags(record: Record, known: References, tasks: Mapping[str, Task]) -> list[
     by_entry: dict[str, list[float]] = {}
     for entry in references:
         if (of_reference := entry.record.metric(metric.name)) is not None:
-            by_entry.setdefault(entry.entry, []).append(sign * of_reference)
+            by_entry.setdefault(entry.record.ranking.entry, []).append(sign * of_reference)
     value = record.metric(metric.name)
     if value is None:
         return [f"the test split has no {metric.name}"]

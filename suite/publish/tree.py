@@ -11,9 +11,10 @@ from suite.records.archives import SUFFIX, read_archive
 from suite.records.published import (
     MAX_FINAL_BYTES,
     MAX_TREE_BYTES,
-    committed_files,
+    PUBLISHED,
     committed_path,
     max_archived_bytes,
+    published_files,
 )
 from suite.records.schema import RecordError, RecordSummary, parse_summary
 
@@ -28,8 +29,8 @@ def check_tree(results: Path = RESULTS) -> None:
     """
     sizes: dict[str, int] = {}
     committed: dict[str, RecordSummary] = {}
-    for folder, owner, path in committed_files(results):
-        place = path.relative_to(results / folder / owner)
+    for machine, path in published_files(results):
+        place = path.relative_to(results / PUBLISHED / machine)
         named = f"results/{path.relative_to(results)}"
         sizes[named] = path.stat().st_size
         archived = path.name.endswith(SUFFIX)
@@ -49,7 +50,7 @@ def check_tree(results: Path = RESULTS) -> None:
                 )
             if (belongs := Path(committed_path(record))) != place:
                 raise RequestError(
-                    f"The record belongs in {folder}/{owner}/{belongs}",
+                    f"The record belongs in {PUBLISHED}/{machine}/{belongs}",
                     received=named,
                     remedy="Move the record, or publish it again with `bench publish`",
                 )

@@ -20,8 +20,6 @@ from suite.analysis.profile import shares_of_best
 from suite.api import AppliedMethod, Form, Metric, Mode
 from suite.cli.options import make_request, request_options
 from suite.matrix.expansion import expand
-from suite.records.environment import machine_name
-from suite.records.published import Folder
 from tests.dashboards.site_records import (
     ENTRIES,
     REGISTRY,
@@ -107,7 +105,7 @@ def test_costs_come_from_one_machine_and_leave_out_noisy_runs():
     entries = [
         entry("vanilla", 128, 0, f1=0.5, memory=100.0, speed=1_000.0),
         entry("vanilla", 128, 1, f1=0.6, memory=100.0, speed=1_000.0),
-        entry("vanilla", 128, 2, owner="elsewhere", f1=0.7, memory=1.0, speed=9_000.0),
+        entry("vanilla", 128, 2, machine="elsewhere", f1=0.7, memory=1.0, speed=9_000.0),
         noisy(entry("vanilla", 128, 3, f1=0.8, memory=1.0, speed=1.0)),
     ]
     made = compare(entries, VERSIONS)
@@ -123,16 +121,11 @@ def test_costs_come_from_one_machine_and_leave_out_noisy_runs():
     assert speed is None
 
 
-def test_points_leave_out_superseded_and_submitted_records():
+def test_points_leave_out_superseded_records():
     found = [
         entry("vanilla", 128, 0, f1=0.1, memory=1.0, speed=1.0),
         entry("vanilla", 128, 0, f1=0.5, memory=100.0, speed=1_000.0),
         entry("vanilla", 128, 1, f1=0.6, memory=100.0, speed=1_000.0),
-        dataclasses.replace(
-            entry("vanilla", 128, 0, f1=0.9, memory=1.0, speed=1.0),
-            folder=Folder.SUBMITTED,
-            owner="them",
-        ),
     ]
     earlier = found[0].record.model_copy(update={"run_id": "20200101T000000000000Z-000000"})
     found[0] = dataclasses.replace(found[0], record=earlier)
@@ -141,7 +134,6 @@ def test_points_leave_out_superseded_and_submitted_records():
     quality = points[points["measure"] == QUALITY].set_index("line")
     assert quality.loc["vanilla", "value"] == pytest.approx(0.55)
     assert quality.loc["vanilla", "n"] == 2
-    assert quality.loc["vanilla, by them", "value"] == pytest.approx(0.9)
 
 
 def test_crossings_and_pairs(folder):
@@ -197,24 +189,6 @@ def test_backends_are_compared_with_the_baseline_cell_by_cell(tmp_path):
     assert found[("jax", "float32"), first, 512, "training.peak_memory_bytes"] == (1, 3)
 
 
-def test_submitted_records_are_lines_of_their_own(tmp_path):
-    ours = [entry for entry in ENTRIES if entry.record.cell.mode is Mode.PROBE]
-    machine = machine_name(ours[0].record.environment)
-    ours = [dataclasses.replace(entry, folder=Folder.PUBLISHED, owner=machine) for entry in ours]
-    theirs = [dataclasses.replace(entry, folder=Folder.SUBMITTED, owner="them") for entry in ours]
-    draw([*ours, *theirs], tmp_path)
-    index = read_script(tmp_path / "data" / "index.js")
-    assert [about["machine"] for about in index["comparisons"]] == [machine]
-    lines = {"vanilla", "longformer", "vanilla, by them", "longformer, by them"}
-    assert {line["name"] for line in index["lines"]} == lines
-    findings = read_script(tmp_path / "data" / "findings.js")
-    # Submitted costs do not count beside measured ones.
-    assert {row[1] for row in findings["growth"]} == {"vanilla", "longformer"}
-    assert {row[6] for row in findings["growth"]} == {3}
-    crossed = {tuple(row[2:4]) for row in findings["crossings"] if row[1].endswith("per_second")}
-    assert crossed == {("vanilla", "longformer")}
-
-
 @pytest.mark.parametrize("higher", [True, False])
 def test_shares_of_the_best_score(higher):
     made = [entry("vanilla", 128, f1=0.4, memory=1, speed=1)]
@@ -235,7 +209,7 @@ def test_models_come_before_methods_and_many_before_few(tmp_path):
     methods = (AppliedMethod("int8", 1),)
     opened = [probe("vanilla", n, r, 1.0, methods=methods) for n in (128, 512) for r in range(3)]
     few = [probe("vanilla", 128, round_, 1.0) for round_ in range(9)]
-    few = [dataclasses.replace(one, owner="abacus") for one in few]
+    few = [dataclasses.replace(one, machine="abacus") for one in few]
     many = [probe(name, 128, 0, 1.0) for name in ("vanilla", "longformer")]
     draw([*opened, *few, *many], tmp_path)
     index = read_script(tmp_path / "data" / "index.js")

@@ -252,13 +252,13 @@ def test_a_state_of_no_bytes_has_no_ratio(tab, made):
 def test_the_costs_that_have_the_most_lines_of_the_task_answer_for_it(tab, tmp_path):
     """Not those of one entry, also where they alone have the length, nor the open track's."""
     registry = load_registry((str(benchmark_folder(tmp_path / "bench", SMALL)),))
-    few = [dataclasses.replace(one, owner="single") for one in probes(1_024, ("vanilla",))]
+    few = [dataclasses.replace(one, machine="single") for one in probes(1_024, ("vanilla",))]
     opened = probes(512, SPEED, methods=(AppliedMethod("int8", 1),))
     runs = final_runs(registry, score, list(F1))
     # One round has no ranks: as many lines with ranks answer, although of another machine.
     ranked = probes(512, SPEED)
     once = [one for one in probes(512, SPEED) if one.record.cell.round == 0]
-    unranked = [dataclasses.replace(one, owner=runs[0].owner) for one in once]
+    unranked = [dataclasses.replace(one, machine=runs[0].machine) for one in once]
     draw([*few, *unranked, *ranked, *opened, *runs], tmp_path / "site", None, registry)
     tab.open(tmp_path / "site", "index.html", "task=ner&length=512")
     machines = tab.page.evaluate(

@@ -16,7 +16,7 @@ from suite.matrix.freezing import freeze
 from suite.matrix.planned_cells import PlannedCell
 from suite.matrix.registry import Registry, load_registry
 from suite.matrix.request import Request
-from suite.records.published import Folder, StoredRecord
+from suite.records.published import StoredRecord
 from tests.suite.records.test_store import make_record
 
 SMALL = """
@@ -106,7 +106,7 @@ def final_runs(
             parameter_count=1_000_000,
             parameter_counts={"total": 1_000_000, "mixing": 800_000},
         )
-        found.append(StoredRecord(record, Folder.PUBLISHED, "abacus", UNREAD))
+        found.append(StoredRecord(record, "abacus", UNREAD))
     return found
 
 

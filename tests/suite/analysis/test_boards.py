@@ -10,7 +10,7 @@ import pytest
 from suite.api import Mode, Status
 from suite.matrix.ranking_facts import ranking_facts
 from suite.matrix.registry import load_registry
-from suite.records.published import Folder, StoredRecord
+from suite.records.published import StoredRecord
 from suite.records.schema import Measurement, TuningChoice
 from tests.suite.analysis.final_runs import make_boards
 from tests.suite.records.test_store import FINAL, MINIATURE, make_record
@@ -20,7 +20,7 @@ TASKS, VERSIONS = REGISTRY.tasks.plugins, REGISTRY.task_versions
 UNREAD = Path("records are compared by what was read of them")
 
 
-def entry(architecture="vanilla", f1=0.5, seed=0, folder=Folder.PUBLISHED, owner="here",
+def entry(architecture="vanilla", f1=0.5, seed=0, machine="here",
           fingerprint="f", minutes=0, protocol=None, num_parts=4, **cell):  # fmt: skip
     made = dataclasses.replace(
         FINAL, **{"architecture": architecture, "seed": seed, "options": {}, **cell}
@@ -37,7 +37,7 @@ def entry(architecture="vanilla", f1=0.5, seed=0, folder=Folder.PUBLISHED, owner
     )
     if protocol is not None:
         record = record.model_copy(update={"protocol": protocol})
-    return StoredRecord(record, folder, owner, UNREAD)
+    return StoredRecord(record, machine, UNREAD)
 
 
 def seeds(architecture, values, **fields):
@@ -45,13 +45,13 @@ def seeds(architecture, values, **fields):
 
 
 def test_costs_come_from_the_machine_and_threads_with_most_records():
-    def took(seconds, seed, owner="here", threads=1):
-        one = entry(seed=seed, owner=owner, threads=threads)
+    def took(seconds, seed, machine="here", threads=1):
+        one = entry(seed=seed, machine=machine, threads=threads)
         return dataclasses.replace(
             one, record=one.record.model_copy(update={"worker_seconds": seconds})
         )
 
-    two, other = [took(60.0, 0), took(70.0, 1)], took(600.0, 2, owner="elsewhere")
+    two, other = [took(60.0, 0), took(70.0, 1)], took(600.0, 2, machine="elsewhere")
     for odd_one in (other, took(600.0, 2, threads=2)):
         (board,) = make_boards([odd_one, *two], VERSIONS)
         assert [row.worker_seconds for row in board.rows] == [65.0]
@@ -213,14 +213,14 @@ def test_older_versions_are_superseded(older):
 def test_a_failed_run_has_a_row_without_a_score():
     cell = dataclasses.replace(FINAL, architecture="bert", options={})
     bad = make_record(Status.OUT_OF_MEMORY, 0, cell, reason="16 GiB")
-    (board,) = make_boards([entry(), StoredRecord(bad, Folder.PUBLISHED, "here", UNREAD)], VERSIONS)
+    (board,) = make_boards([entry(), StoredRecord(bad, "here", UNREAD)], VERSIONS)
     assert board.rows[1].estimate is None and board.rows[1].note == "out_of_memory: 16 GiB; untuned"
 
 
 def test_probes_are_ranked_on_one_machine_by_ratio():
-    def probe(architecture, speed, number, owner):
+    def probe(architecture, speed, number, machine):
         made = entry(architecture, mode=Mode.PROBE, task=None, source=None, task_version=None,
-                     round=number, steps=0, owner=owner)  # fmt: skip
+                     round=number, steps=0, machine=machine)  # fmt: skip
         value = Measurement(value=speed, n=1, samples=(speed,), quartiles=None, method="")
         record = made.record.model_copy(
             update={"measurements": {"training": {"tokens_per_second": value}}, "metrics": {}}
@@ -228,8 +228,8 @@ def test_probes_are_ranked_on_one_machine_by_ratio():
         return dataclasses.replace(made, record=record)
 
     entries = [
-        probe(architecture, speed + number, number, owner)
-        for owner in ("here", "there")
+        probe(architecture, speed + number, number, machine)
+        for machine in ("here", "there")
         for architecture, speed in (("vanilla", 100.0), ("longformer", 400.0))
         for number in range(3)
     ]
@@ -238,30 +238,6 @@ def test_probes_are_ranked_on_one_machine_by_ratio():
     first = boards[0].rows[0]
     assert (first.line, first.rank) == ("longformer", 1)
     assert first.estimate.value == pytest.approx((400 * 401 * 402) ** (1 / 3))
-
-
-def test_submitted_probes_are_ranked_on_their_machine():
-    def probe(architecture, processor, number, **fields):
-        one = entry(architecture, round=number, mode=Mode.PROBE, task=None, task_version=None,
-                    source=None, **fields)  # fmt: skip
-        speed = Measurement(value=9.0, n=1, samples=(9.0,), quartiles=None, method="a clock")
-        environment = {"processor": processor, "num_cores": 2}
-        update = {
-            "environment": environment,
-            "measurements": {"inference": {"tokens_per_second": speed}},
-        }
-        return dataclasses.replace(one, record=one.record.model_copy(update=update))
-
-    theirs = {"folder": Folder.SUBMITTED, "owner": "them"}
-    entries = [probe("bert", "fast", number, owner="fast-2-cores") for number in range(3)]
-    entries += [probe("vanilla", "fast", number, **theirs) for number in range(3)]
-    entries += [probe("vanilla", "slow", number, **theirs) for number in range(3)]
-    boards = make_boards(entries, VERSIONS)
-    told = {board.key.machine: sorted(row.line for row in board.rows) for board in boards}
-    assert told == {
-        "fast-2-cores": ["bert", "vanilla, by them"],
-        "slow-2-cores": ["vanilla, by them"],
-    }
 
 
 @pytest.mark.parametrize(

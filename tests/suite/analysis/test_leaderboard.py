@@ -11,7 +11,6 @@ from suite.analysis.expected import Agreement
 from suite.api import Form
 from suite.matrix.registry import load_registry
 from suite.records.naming import new_run_id
-from suite.records.published import Folder
 from tests.suite.analysis.final_runs import (
     SCALE,
     SMALL,
@@ -167,38 +166,15 @@ def on_data(found, fingerprint, minutes=0, **update):
 
 
 def test_only_runs_on_the_data_that_the_file_states_are_on_the_leaderboard(folder):
-    """Neither earlier runs, nor more entries, nor a submission change the data, at any length."""
+    """Neither earlier runs nor more entries change the data, at any length."""
     own = runs(folder)
     others = on_data(runs(folder, {**SCORES, "longformer": 0.9}), "other", minutes=-5)
-    theirs = {"folder": Folder.SUBMITTED, "owner": "them"}
-    submitted = on_data(runs(folder, {"longformer": 0.99}), "theirs", **theirs)
-    board, alone = board_of([*others, *submitted, *own], folder), board_of(own, folder)
+    board, alone = board_of([*others, *own], folder), board_of(own, folder)
     assert board.winners == alone.winners and board.blocks == alone.blocks
     assert {found.fingerprint for found in board.boards.values()} == {
         "ner", "sentiment", "language_modeling"
     }  # fmt: skip
-    assert not board_of([*others, *submitted], folder).boards
-
-
-def test_a_self_reported_entry_is_in_the_core_table_and_wins_nothing(folder):
-    theirs = [
-        dataclasses.replace(one, folder=Folder.SUBMITTED, owner="them")
-        for one in runs(folder, {"longformer": 0.9})
-    ]
-    board = board_of([*runs(folder), *theirs], folder)
-    assert board.winners[0].leader == "vanilla" and board.winners[0].marks == ["untuned"]
-    row = board.blocks[0].rows[-1]
-    assert (row.line, row.mean_rank) == ("longformer, by them", None)
-    assert row.marks == ["self-reported", "not ranked until reproduced", "untuned"]
-
-
-def test_a_reproduction_is_in_no_core_table_and_changes_no_winner(folder):
-    theirs = [
-        dataclasses.replace(one, folder=Folder.SUBMITTED, owner="them")
-        for one in runs(folder, {"bert": 0.7})
-    ]
-    board, alone = board_of([*runs(folder), *theirs], folder), board_of(runs(folder), folder)
-    assert board.winners == alone.winners and board.blocks == alone.blocks
+    assert not board_of(others, folder).boards
 
 
 def test_a_leaderboard_without_records_is_empty(folder):

@@ -16,7 +16,6 @@ from suite.analysis.ranking import Scores
 from suite.analysis.statistics import Estimate
 from suite.api import AppliedMethod, Stage, Status
 from suite.matrix.ranking_facts import ranking_facts
-from suite.records.published import Folder
 from suite.records.schema import Measurement, TuningChoice, Variant
 from suite.results import Records
 from tests.suite.records.test_store import CELL, REGISTRY, make_record, stored
@@ -200,10 +199,8 @@ def test_untuned_and_submitted_entries_are_measured_against_their_like():
             ranking=one.record.ranking.model_copy(update={"tuning": TUNED}))
         for one in both
     ]  # fmt: skip
-    submitted = [replace(one, folder=Folder.SUBMITTED, owner="alice") for one in both]
-    found = {one.entry: one for one in effects_of(*plain, *smooth, *tuned, *submitted)}
+    found = {one.entry: one for one in effects_of(*plain, *smooth, *tuned)}
     name = "longformer (window=[64])"
     assert found[f"{name} + smooth (untuned)"].reference == f"{name} (untuned)"
     assert found[f"{name} + smooth"].reference == name
-    assert found[f"{name} + smooth, by alice"].reference == f"{name}, by alice"
     assert all(one.gain.value == pytest.approx(0.05) for one in found.values())

@@ -21,7 +21,7 @@ from suite.matrix.expansion import expand
 from suite.matrix.registry import load_registry
 from suite.matrix.request import Request
 from suite.publish.leaderboard_archive import to_csv
-from suite.records.published import Folder, StoredRecord, local_record
+from suite.records.published import StoredRecord, local_record
 from suite.records.schema import Measurement
 from suite.records.store import Store
 from suite.tracking.sync import sync
@@ -303,7 +303,7 @@ def test_crossover_selects_the_records_that_boards_select():
 
     def stored(one, minutes, score, machine="a", **fields):
         record = record_of(one, minutes, score, 1.0).model_copy(update=fields)
-        return StoredRecord(record, Folder.PUBLISHED, machine, UNREAD)
+        return StoredRecord(record, machine, UNREAD)
 
     found = [stored(one, 60, score_of(one.cell)) for one in planned]
     found += [stored(one, 0, 0.9, machine="b") for one in planned]

@@ -18,7 +18,7 @@ PAIR = Request(architectures=("vanilla", "bert"))
 def costs(bert, lengths=(512, 2_048), machine="here"):
     """Return probes of `vanilla`, and of `bert`, whose speed is a multiple of it at each length."""
     return [
-        replace(record, owner=machine)
+        replace(record, machine=machine)
         for length, factor in zip(lengths, bert, strict=True)
         for entry, speed in (("vanilla", 100.0), ("bert", 100.0 * factor))
         for record in measured(entry, speed, 4e6, length=length)

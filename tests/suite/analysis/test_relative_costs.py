@@ -133,4 +133,4 @@ def test_the_comparison_with_the_most_ratios_is_printed():
 
 
 def _elsewhere(stored):
-    return dataclasses.replace(stored, owner="there")
+    return dataclasses.replace(stored, machine="there")

@@ -15,7 +15,7 @@ from suite.api import AppliedMethod, Mode, Stage, Status
 from suite.execution.preparation import prepare
 from suite.matrix.request import Request
 from suite.records.environment import describe_machine
-from suite.records.published import Folder, StoredRecord, local_records
+from suite.records.published import StoredRecord, local_records
 from suite.records.schema import Invocation, Measurement
 from suite.records.store import ignore_unreadable
 from tests.suite.analysis.final_runs import make_boards
@@ -63,7 +63,7 @@ def cost(entry, speed, session=1, *, digest="d1", noisy=(), round=0, length=512,
             id=f"session-{session}", started_at=started, command="bench run", planned_cells=9
         ),
     )
-    return StoredRecord(record, Folder.PUBLISHED, "here", Path("unread"))
+    return StoredRecord(record, "here", Path("unread"))
 
 
 def rounds(entry, speed, session=1, **fields):

@@ -10,7 +10,7 @@ import pytest
 
 from suite.publish.checklist import Item
 from suite.publish.submissions import check_submission, summarize
-from suite.records.published import Folder, StoredRecord
+from suite.records.published import StoredRecord
 from suite.records.schema import TuningChoice
 from tests.conftest import ROOT
 from tests.suite.publish.test_submissions import REGISTRY, archive, good, ranking, write
@@ -56,7 +56,7 @@ def test_a_record_that_fails_an_item_is_counted_there_and_not_later(tmp_path, it
         archive(tmp_path, make_record(cell=PROBE, environment=CLEAN, details=noisy))
     elif item is Item.NEW:
         record = good()
-        known = [StoredRecord(record, Folder.PUBLISHED, "here", write(tmp_path, record))]
+        known = [StoredRecord(record, "here", write(tmp_path, record))]
     elif item is Item.TRIALS:
         facts, record = tuned_with_a_trial_that_is_not_there()
         write(tmp_path, record, ranking=facts)

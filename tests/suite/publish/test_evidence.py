@@ -15,7 +15,7 @@ from suite.publish.publishing import publish
 from suite.publish.submissions import check_submission
 from suite.publish.tree import check_tree
 from suite.records.archives import read_by_run, write_archive
-from suite.records.published import published_records, read_published
+from suite.records.published import read_published
 from tests.suite.publish.test_frozen import store, tuned
 from tests.suite.publish.test_publishing import CLEAN
 from tests.suite.records.test_store import FINGERPRINT, TASK, make_record
@@ -100,7 +100,7 @@ def test_a_submission_has_the_trials_of_its_rates(runs, store, tmp_path):
     publish_all(store, [final, *trials], tmp_path / "results", registry)
     folder, known = (
         tmp_path / "results/published" / MACHINE,
-        published_records(tmp_path / "results"),
+        read_published(tmp_path / "results"),
     )
     assert [one.refused for one in check_submission(folder, [], registry)] == [""] * 10
     (archive,) = (folder / "trials").glob("*.gz")

@@ -15,7 +15,7 @@ from suite.publish.inserted_figures import (
     frame_of_rows,
     own_standing,
 )
-from suite.records.published import Folder, read_published
+from suite.records.published import read_published
 from suite.records.schema import Invocation, Measurement
 from suite.results import Records
 from tests.suite.analysis.test_boards import seeds
@@ -210,12 +210,9 @@ def test_a_figure_is_of_repeats_of_one_cell(column, values):
     assert filled(mark, {"records": same}).endswith("| `bert` | 0.6 |\n")
 
 
-def test_only_own_records_that_stand_are_inserted():
-    """Neither submitted, nor verified, nor superseded records move a figure of the project."""
+def test_only_records_that_stand_are_inserted():
     ours = seeds("vanilla", [0.5, 0.6, 0.7], minutes=9)
     others = [
-        *seeds("vanilla", [0.9] * 3, folder=Folder.SUBMITTED, owner="me"),
-        *seeds("vanilla", [0.9] * 3, folder=Folder.VERIFIED),
         *seeds("vanilla", [0.1] * 3),
     ]
     frame = frame_of_records(Records(own_standing(compare([*ours, *others]))).to_frame())

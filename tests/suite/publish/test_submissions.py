@@ -17,7 +17,7 @@ from suite.publish.publishing import unpublishable_reason
 from suite.publish.reduction import reduced
 from suite.publish.submissions import check_submission
 from suite.records.archives import MAX_ARCHIVE_BYTES, write_archive
-from suite.records.published import MAX_FINAL_BYTES, Folder, StoredRecord, committed_path
+from suite.records.published import MAX_FINAL_BYTES, StoredRecord, committed_path
 from suite.records.schema import Curve, Measurement, utc_now
 from tests.conftest import FAKES
 from tests.suite.records.test_store import FINAL, FINGERPRINT, PROBE, TRIAL, make_record
@@ -247,7 +247,7 @@ def test_duplicates_are_refused(tmp_path):
     path = write(tmp_path, one)
     write(tmp_path, again)
     assert sum(bool(verdict.refused) for verdict in judge(tmp_path)) == 1
-    known = [StoredRecord(one, Folder.PUBLISHED, "here", path)]
+    known = [StoredRecord(one, "here", path)]
     first = next(v for v in judge(tmp_path, known) if v.name.endswith(f"{one.run_id}.json"))
     assert "results/ has this run already" in first.refused
 
@@ -256,9 +256,7 @@ def test_duplicates_are_refused(tmp_path):
 def references(tmp_path_factory):
     folder = tmp_path_factory.mktemp("published")
     records = [good(seed, f1) for seed, f1 in enumerate([0.48, 0.5, 0.52, 0.5])]
-    return [
-        StoredRecord(record, Folder.PUBLISHED, "here", write(folder, record)) for record in records
-    ]
+    return [StoredRecord(record, "here", write(folder, record)) for record in records]
 
 
 @pytest.mark.parametrize(
