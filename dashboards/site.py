@@ -19,10 +19,9 @@ The scripts in `assets/` draw the pages in the browser.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from dashboards.contents import (
     board_rows,
@@ -39,15 +38,19 @@ from dashboards.methods import make_methods
 from dashboards.pages import PAGES, PREVIEW, Host, render_page
 from dashboards.runs import bundle_runs, runs_written
 from dashboards.scripts import shorten_all, write_script, write_text
-from suite.analysis.aggregate import Comparison, compare
-from suite.analysis.boards import Board, rank_comparisons
+from suite.analysis.aggregate import compare
+from suite.analysis.boards import rank_comparisons
 from suite.analysis.grouping import ComparisonKey, titles
+from suite.analysis.leaderboard_summary import summarize_leaderboards
+from suite.analysis.learning_rates import summarize_searches
 from suite.analysis.precedence import in_precedence
 from suite.analysis.short_titles import short_titles
 from suite.analysis.training_counts import count_archived_trials
 from suite.api import PROTOCOL, Architecture, Mode, Task
+from suite.records.benchmarks import Benchmark
 from suite.records.measures import CHARTED, metric_of
 from suite.records.published import StoredRecord
+from suite.records.tuned_rates import Tuned
 
 ASSETS = Path(__file__).parent / "assets"
 
@@ -56,17 +59,14 @@ ASSETS = Path(__file__).parent / "assets"
 class Known:
     """What the site takes from plug-ins.
 
-    `architectures` are all known ones, with the growth of cost that each claims.
-    `make_leaderboards` returns the leaderboards of the ranked benchmarks as plain data
-    (`suite.analysis.leaderboard_summary`), and `learning_rates` are the searches for learning rates
-    as plain data (`suite.analysis.learning_rates`). Both are passed in because the site does not
-    import the matrix, which benchmarks and tuned rates belong to.
+    `architectures` are all known ones, with the growth of cost that each claims. `choices` are the
+    tuned learning rates.
     """
 
     tasks: Mapping[str, Task]
     architectures: Mapping[str, Architecture]
-    make_leaderboards: Callable[[Sequence[Comparison], Sequence[Board]], list[dict[str, Any]]]
-    learning_rates: Sequence[Mapping[str, Any]] = ()
+    benchmarks: Collection[Benchmark]
+    choices: Sequence[Tuned] = ()
 
 
 def write_site(
@@ -83,7 +83,7 @@ def write_site(
 
     Args:
         entries: the records.
-        known: the tasks, the architectures, and the leaderboards that can be made.
+        known: the tasks, the architectures, the benchmarks and the tuned learning rates.
         folder: the folder of the site.
         mlflow_pages: the address in MLflow's UI of each run id, for links on the run pages.
         host: the facts about the host of the folder that the pages state.
@@ -114,7 +114,8 @@ def _write_rest(
     points = point_frame(comparisons)
     boards = rank_comparisons(all_comparisons)
     pairs = zip(records["architecture"], records["line"], strict=True)
-    tuned = [(search["architecture"], search["entry"]) for search in known.learning_rates]
+    learning_rates = summarize_searches(known.choices, tasks)
+    tuned = [(search["architecture"], search["entry"]) for search in learning_rates]
     lines = draw_lines([*pairs, *tuned], architectures)
     for line in lines:
         part = architectures.get(line["architecture"])
@@ -141,8 +142,10 @@ def _write_rest(
         "records": record_columns(records, lines),
         "points": point_columns(points, lines),
         "boards": board_rows(boards, comparisons, lines),
-        "leaderboards": shorten_all(known.make_leaderboards(comparisons, boards)),
-        "learning_rates": shorten_all(list(known.learning_rates)),
+        "leaderboards": shorten_all(
+            summarize_leaderboards(known.benchmarks, comparisons, boards, tasks)
+        ),
+        "learning_rates": shorten_all(learning_rates),
         "trials": [
             {
                 "task": count.task,

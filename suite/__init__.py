@@ -38,11 +38,11 @@ if TYPE_CHECKING:
 
     from typing_extensions import Unpack
 
-    from suite.analysis.crossover import Crossover
     from suite.execution.runner import Event, Finished, Postponed, Progressed, Started, Waiting
     from suite.publish.verify import Verification
     from suite.records.schema import RecordSummary
     from suite.results import LengthLimits, MatrixPlan, Records, Tables, TunedRates
+    from suite.search.crossover import Crossover
     from suite.signatures import Names, Path
     from suite.worker.predicting import TrainedModel
 

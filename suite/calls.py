@@ -9,13 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from suite.analysis.crossover import Crossover, check_pair, cost_crossover
-from suite.analysis.frontier import Budget, find_length_limits
-from suite.analysis.probing import RunPlan
-from suite.analysis.published_crossover import recorded_crossover
 from suite.analysis.selection import record_filter
 from suite.analysis.tables import make_tables
-from suite.analysis.tuning import tune
 from suite.api import Mode
 from suite.api.plugins import search_path_from_environment
 from suite.execution.preparation import (
@@ -40,7 +35,6 @@ from suite.keywords import (
 from suite.matrix.durations import durations_here
 from suite.matrix.registry import load_registry
 from suite.matrix.request import Request
-from suite.matrix.tuned_rates import TUNING
 from suite.publish.verify import TIME_LIMIT_SECONDS, Verification, read_original, verify
 from suite.records.environment import machine_name
 from suite.records.measures import DEFAULT_MEASURE
@@ -51,6 +45,7 @@ from suite.records.published import (
 )
 from suite.records.schema import Record, RecordSummary
 from suite.records.store import Store
+from suite.records.tuned_rates import TUNING
 from suite.records.weights import find_weights, weights_of
 from suite.results import LengthLimits, MatrixPlan, Records, Tables, TunedRates
 from suite.runs import (
@@ -60,6 +55,11 @@ from suite.runs import (
     run_with_display,
     warn_of_file,
 )
+from suite.search.crossover import Crossover, check_pair, cost_crossover
+from suite.search.frontier import Budget, find_length_limits
+from suite.search.probing import RunPlan
+from suite.search.published_crossover import recorded_crossover
+from suite.search.tuning import tune
 
 if TYPE_CHECKING:
     from suite.worker.predicting import TrainedModel

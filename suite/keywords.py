@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 
 from suite.api import Mode, RequestError
 from suite.api.errors import unknown_name
-from suite.matrix.benchmarks import DECODING_BENCHMARK, DEFAULT_BENCHMARK
 from suite.matrix.request import Request, split_methods
+from suite.records.benchmarks import DECODING_BENCHMARK, DEFAULT_BENCHMARK
 from suite.records.command_line import HIDDEN, without_path
 from suite.records.environment import num_cores
 from suite.records.store import DEFAULT_HOME, HOME_VARIABLE, Store

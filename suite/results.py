@@ -9,10 +9,7 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
-from suite.analysis.frontier import LengthLimit
 from suite.analysis.tables import REPEATED, Table, TableRow
-from suite.analysis.trials import TunedRate
-from suite.analysis.tuning import tuning_cells
 from suite.api import Cell
 from suite.execution.preparation import Prepared
 from suite.matrix.durations import Durations, ExpectedTime
@@ -22,6 +19,9 @@ from suite.records.environment import machine_name
 from suite.records.naming import cell_label
 from suite.records.printable import printable
 from suite.records.schema import RecordSummary
+from suite.search.frontier import LengthLimit
+from suite.search.trials import TunedRate
+from suite.search.tuning import tuning_cells
 
 if TYPE_CHECKING:
     import pandas

@@ -11,7 +11,6 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TextIO
 
-from suite.analysis.tuning_evidence import choice_problem
 from suite.api import Limits, RequestError
 from suite.api.errors import unknown_name
 from suite.execution.parents import check_no_weights
@@ -35,6 +34,7 @@ from suite.progress import Display
 from suite.records.environment import describe_commit
 from suite.records.schema import Record
 from suite.records.store import ReportUnreadable, Store
+from suite.search.tuning_evidence import choice_problem
 from suite.tracking.listener import deliver_records
 
 

@@ -15,8 +15,8 @@ from suite.analysis.scores import normalized
 from suite.analysis.sessions import Spread, sessions_text
 from suite.analysis.statistics import Estimate
 from suite.api import Form, Task
-from suite.matrix.benchmark_sections import Scale
-from suite.matrix.benchmarks import Benchmark
+from suite.records.benchmark_sections import Scale
+from suite.records.benchmarks import Benchmark
 
 FORMS = (Form.ENCODER, Form.DECODER, Form.ENCODER_DECODER)
 """The forms in the order of the core tables."""

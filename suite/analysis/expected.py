@@ -9,7 +9,7 @@ from enum import StrEnum
 from suite.analysis.points import Point
 from suite.analysis.statistics import Estimate
 from suite.api import Metric
-from suite.matrix.benchmark_sections import ExpectedFigure
+from suite.records.benchmark_sections import ExpectedFigure
 
 
 class Agreement(StrEnum):

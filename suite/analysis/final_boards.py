@@ -9,10 +9,10 @@ from suite.analysis.aggregate import Comparison
 from suite.analysis.boards import Board, Row
 from suite.analysis.points import Point
 from suite.api import Task
-from suite.matrix.benchmark_sections import TaskSettings
-from suite.matrix.benchmarks import Benchmark
-from suite.matrix.options import listed_options
+from suite.records.benchmark_sections import TaskSettings
+from suite.records.benchmarks import Benchmark
 from suite.records.naming import options_text
+from suite.records.options import listed_options
 
 TaskLength = tuple[str, int]
 """A task and a sequence length of a benchmark; each has one board."""

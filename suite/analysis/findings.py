@@ -9,9 +9,9 @@ from itertools import combinations
 from statistics import median
 
 from suite.analysis.aggregate import Comparison
+from suite.analysis.bisection import find_crossing, pair_up
 from suite.analysis.points import Point
 from suite.analysis.ranking import Scores, difference
-from suite.analysis.search import find_crossing, pair_up
 from suite.analysis.statistics import MIN_REPEATS, Estimate, exponential
 
 QUALITY = "quality"

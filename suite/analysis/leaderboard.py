@@ -28,7 +28,7 @@ from suite.analysis.final_boards import (
 )
 from suite.analysis.statistics import Estimate
 from suite.api import Metric, Task
-from suite.matrix.benchmarks import Benchmark
+from suite.records.benchmarks import Benchmark
 
 
 @dataclass(frozen=True, slots=True)

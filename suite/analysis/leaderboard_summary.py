@@ -13,7 +13,7 @@ from suite.analysis.leaderboard import Leaderboard, Winner, make_leaderboard
 from suite.analysis.relative import LENGTHS
 from suite.analysis.statistics import Estimate
 from suite.api import Task
-from suite.matrix.benchmarks import Benchmark
+from suite.records.benchmarks import Benchmark
 from suite.records.measures import COSTS
 
 

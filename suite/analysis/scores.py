@@ -10,7 +10,7 @@ from dataclasses import replace
 from suite.analysis.final_boards import TaskLength
 from suite.analysis.ranking import Scores, example_margin
 from suite.analysis.statistics import Estimate, wilson_interval
-from suite.matrix.benchmark_sections import Scale
+from suite.records.benchmark_sections import Scale
 
 
 def normalized(scored: Mapping[TaskLength, tuple[Scores, Scale]]) -> Estimate:

@@ -15,13 +15,11 @@ from suite.analysis.aggregate import compare
 from suite.analysis.boards import rank_comparisons
 from suite.analysis.core_table import reference_scores
 from suite.analysis.final_boards import final_boards, points_of
-from suite.analysis.tuning import tuning_cells
 from suite.api import LengthwiseError
 from suite.api.plugins import search_path_from_environment
 from suite.cli.options import home_option, json_option, make_store
 from suite.execution.benchmark_data import describe_data
 from suite.keywords import DATA_DIR_VARIABLE
-from suite.matrix.benchmarks import Benchmark
 from suite.matrix.durations import Durations, ExpectedTime, durations_here
 from suite.matrix.freezing import (
     PublishedHashes,
@@ -34,9 +32,11 @@ from suite.matrix.listing import describe_benchmark
 from suite.matrix.planned_cells import PlannedCell
 from suite.matrix.registry import Registry, load_registry
 from suite.matrix.scales import add_to_scale
+from suite.records.benchmarks import Benchmark
 from suite.records.environment import num_cores
 from suite.records.published import read_published
 from suite.records.store import Store
+from suite.search.tuning import tuning_cells
 
 
 @click.command("benchmarks")

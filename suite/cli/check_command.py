@@ -10,7 +10,6 @@ from typing import Any
 import click
 from rich.table import Table as RichTable
 
-from suite.analysis.claims import check_claims
 from suite.api import BACKENDS, RequestError
 from suite.api.conformance import CheckResult, Verdict, worst_of_each_check
 from suite.api.plugins import search_path_from_environment
@@ -25,6 +24,7 @@ from suite.progress import Display
 from suite.records.conformance import ConformanceReport
 from suite.records.environment import num_cores
 from suite.records.store import Store
+from suite.search.complexity_check import check_claims
 
 
 @click.command("check")

@@ -8,8 +8,6 @@ from typing import Any
 
 import click
 
-from suite.analysis.crossover import check_pair, cost_crossover
-from suite.analysis.published_crossover import recorded_crossover
 from suite.api import Mode
 from suite.api.files import RESULTS
 from suite.cli.options import json_option, make_single_request, make_store, request_options
@@ -17,6 +15,8 @@ from suite.cli.sessions import open_search_session
 from suite.cli.unreadable import print_unreadable
 from suite.records.measures import DEFAULT_MEASURE
 from suite.records.published import local_records, read_published
+from suite.search.crossover import check_pair, cost_crossover
+from suite.search.published_crossover import recorded_crossover
 
 
 @click.command("crossover")

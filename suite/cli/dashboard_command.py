@@ -13,10 +13,10 @@ from suite.cli.options import home_option, make_store
 from suite.cli.registry import read_registry
 from suite.cli.unreadable import print_unreadable
 from suite.matrix.registry import Registry
-from suite.matrix.tuned_rates import Tuned, read_choices
 from suite.records.collector import collector_paused
 from suite.records.published import StoredRecord, local_records, read_published, without_trials
 from suite.records.store import Store
+from suite.records.tuned_rates import Tuned, read_choices
 from suite.tracking.pages import read_pages
 
 if TYPE_CHECKING:
@@ -88,8 +88,6 @@ def draw_site(
         RequestError: there are no records.
     """
     from dashboards.site import Known, write_site
-    from suite.analysis.leaderboard_summary import summarize_leaderboards
-    from suite.analysis.learning_rates import summarize_searches
 
     if not entries:
         raise RequestError(
@@ -99,9 +97,7 @@ def draw_site(
         known = Known(
             registry.tasks.plugins,
             registry.architectures.plugins,
-            lambda comparisons, boards: summarize_leaderboards(
-                registry.benchmarks.plugins.values(), comparisons, boards, registry.tasks.plugins
-            ),
-            summarize_searches(choices, registry.tasks.plugins),
+            registry.benchmarks.plugins.values(),
+            choices,
         )
         return write_site(entries, known, folder, mlflow_pages, host)

@@ -8,7 +8,11 @@ from typing import Any
 
 import click
 
-from suite.analysis.frontier import (
+from suite.api import Mode, RequestError
+from suite.cli.options import SECONDS, json_option, make_single_request, make_store, request_options
+from suite.cli.sessions import open_search_session
+from suite.execution.quantities import parse_size
+from suite.search.frontier import (
     ALL_PHASES,
     LONGEST,
     SHORTEST,
@@ -16,10 +20,6 @@ from suite.analysis.frontier import (
     LengthLimit,
     find_length_limits,
 )
-from suite.api import Mode, RequestError
-from suite.cli.options import SECONDS, json_option, make_single_request, make_store, request_options
-from suite.cli.sessions import open_search_session
-from suite.execution.quantities import parse_size
 
 
 @click.command("frontier")

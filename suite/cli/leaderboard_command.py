@@ -10,11 +10,9 @@ from typing import TYPE_CHECKING
 import click
 
 from suite.analysis.aggregate import Comparison, compare
-from suite.analysis.tuning_evidence import check_tuning_files
 from suite.api.errors import RequestError
 from suite.api.files import RESULTS, atomic_write_bytes
 from suite.cli.registry import read_registry
-from suite.matrix.tuned_rates import read_choices
 from suite.publish.frozen import check_finals
 from suite.publish.inserted_figures import (
     RECORDS,
@@ -30,7 +28,9 @@ from suite.publish.leaderboard_files import ARCHIVE, FOLDER, leaderboard_files
 from suite.publish.tree import check_tree
 from suite.records.collector import collector_paused
 from suite.records.published import read_published
+from suite.records.tuned_rates import read_choices
 from suite.results import Records
+from suite.search.tuning_evidence import check_tuning_files
 
 if TYPE_CHECKING:
     import pandas

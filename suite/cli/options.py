@@ -13,9 +13,9 @@ from suite.api import BACKENDS, PRECISIONS, Mode
 from suite.api.errors import HomeError, RequestError
 from suite.api.plugins import ARCHITECTURES, TASKS, Kind, plugin_names, search_path_from_environment
 from suite.keywords import make_store, split_list
-from suite.matrix.benchmarks import DECODING_BENCHMARK, DEFAULT_BENCHMARK, benchmark_names
 from suite.matrix.model_sizes import MODEL_SIZES
 from suite.matrix.request import Request
+from suite.records.benchmarks import DECODING_BENCHMARK, DEFAULT_BENCHMARK, benchmark_names
 from suite.records.store import HOME_VARIABLE, Store
 
 __all__ = [

@@ -16,12 +16,12 @@ from suite.cli.dashboard_command import draw_site
 from suite.cli.options import home_option, make_existing_store
 from suite.cli.registry import read_registry
 from suite.cli.unreadable import print_unreadable
-from suite.matrix.tuned_rates import read_choices
 from suite.publish.leaderboard_files import leaderboard_files
 from suite.publish.public_folder import replaced_contents
 from suite.publish.publishing import publish
 from suite.records.naming import cell_label
 from suite.records.published import PUBLISHED, read_published, without_trials
+from suite.records.tuned_rates import read_choices
 
 ADDRESS = re.compile(r"https?://[^\s\"'<>?#]+")
 

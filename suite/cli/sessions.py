@@ -9,11 +9,11 @@ from pathlib import Path
 
 import click
 
-from suite.analysis.probing import RunPlan
 from suite.execution.session import Interrupted, MakeExecutor, Session
 from suite.records.command_line import shareable_command
 from suite.records.store import Store
 from suite.runs import open_tracked_session, run_with_display
+from suite.search.probing import RunPlan
 
 
 @contextmanager

@@ -8,7 +8,6 @@ from typing import Any
 
 import click
 
-from suite.analysis.tuning import tune
 from suite.api import Mode
 from suite.cli.options import (
     FiniteRange,
@@ -23,8 +22,9 @@ from suite.execution.preparation import make_limits
 from suite.execution.quantities import parse_duration
 from suite.execution.session import local_executor
 from suite.matrix.plan import CHANGED, check_rerun
-from suite.matrix.tuned_rates import TUNING
+from suite.records.tuned_rates import TUNING
 from suite.runs import run_with_display
+from suite.search.tuning import tune
 
 REFUSED = ("mode", "rounds", "form", "test")
 """Options of a request that tuning refuses; the help leaves them out."""

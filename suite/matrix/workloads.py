@@ -7,16 +7,16 @@ from dataclasses import dataclass, replace
 
 from suite.api import Architecture, Form, Mode, Options, Recipe, SourceRequest, Task
 from suite.api.errors import RequestError, unknown_name
-from suite.matrix.benchmark_sections import (
+from suite.matrix.methods import Methods, parse_methods
+from suite.matrix.registry import Registry
+from suite.matrix.request import Request, check_unique, parse_source
+from suite.records.benchmark_sections import (
     DecodingSettings,
     EntrySettings,
     ProbeSettings,
     TaskSettings,
 )
-from suite.matrix.benchmarks import Benchmark
-from suite.matrix.methods import Methods, parse_methods
-from suite.matrix.registry import Registry
-from suite.matrix.request import Request, check_unique, parse_source
+from suite.records.benchmarks import Benchmark
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,16 +6,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from suite.analysis.points import parts_of
-from suite.analysis.tuning_evidence import evidence_problem
 from suite.api import Cell, LengthwiseError, Mode, RequestError
-from suite.matrix.benchmarks import Benchmark
 from suite.matrix.expansion import expand
 from suite.matrix.ranking_facts import ranking_facts
 from suite.matrix.registry import Registry
 from suite.matrix.request import Request
+from suite.records.benchmarks import Benchmark
 from suite.records.naming import split_label
 from suite.records.published import StoredRecord, committed_path, is_final
 from suite.records.schema import RankingFacts, RecordSummary
+from suite.search.tuning_evidence import evidence_problem
 
 Expanded = dict[tuple[object, ...], list[Cell]]
 """The cells of a benchmark by what their expansion depends on."""

@@ -7,9 +7,9 @@ from collections.abc import Collection, Iterable, Sequence
 from suite.analysis.boards import Board, Row
 from suite.analysis.final_boards import standing
 from suite.api import Mode, Track
-from suite.matrix.benchmarks import Benchmark
 from suite.publish.leaderboard_extras import file_name
 from suite.publish.markdown import NONE, escape, escape_name, number, table
+from suite.records.benchmarks import Benchmark
 from suite.records.measures import RANKED
 
 UNRANKED, TIED = "°", "≈"

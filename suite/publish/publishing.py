@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from suite.analysis.tuning_evidence import unpublished_trial
 from suite.api import PROTOCOL, Mode, Status, Track
 from suite.api.errors import RequestError
 from suite.api.files import RESULTS, atomic_write_bytes
@@ -26,6 +25,7 @@ from suite.records.environment import MAX_MACHINE_NAME, commit_of, machine_name
 from suite.records.published import committed_path, read_published
 from suite.records.schema import Record, RecordSummary
 from suite.records.store import ReportUnreadable, Store, ignore_unreadable
+from suite.search.tuning_evidence import unpublished_trial
 
 PUBLISHED = RESULTS / "published"
 MACHINE_NAME = re.compile(rf"[a-z0-9][a-z0-9-]{{1,{MAX_MACHINE_NAME - 1}}}")

@@ -13,7 +13,6 @@ from datetime import timedelta
 from pathlib import Path, PurePosixPath
 
 from suite.analysis.points import parts_of
-from suite.analysis.tuning_evidence import unpublished_trial
 from suite.api import Cell, Form, Mode, Options, Status
 from suite.matrix.registry import Registry
 from suite.publish.checklist import ORDER, Item, Refusal
@@ -28,6 +27,7 @@ from suite.records.published import (
     max_archived_bytes,
 )
 from suite.records.schema import Record, RecordError, parse_record, utc_now
+from suite.search.tuning_evidence import unpublished_trial
 
 MAX_FILES = 2_000
 MAX_ARCHIVE_FILE_BYTES = 2**22

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from suite.analysis.tuning_evidence import unpublished_trial
 from suite.api.errors import RequestError
 from suite.api.files import RESULTS
 from suite.records.archives import SUFFIX, read_archive
@@ -17,6 +16,7 @@ from suite.records.published import (
     published_files,
 )
 from suite.records.schema import RecordError, RecordSummary, parse_summary
+from suite.search.tuning_evidence import unpublished_trial
 
 
 def check_tree(results: Path = RESULTS) -> None:

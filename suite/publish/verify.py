@@ -7,12 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from suite.analysis.probing import RunPlan
 from suite.api import PROTOCOL, Cell, Metric, Mode, Status
 from suite.api.errors import RequestError
 from suite.api.files import RESULTS
 from suite.execution.preparation import Prepared, make_limits, prepare
-from suite.matrix.options import as_text
 from suite.matrix.plan import has_parents_of
 from suite.matrix.planned_cells import PlannedCell
 from suite.matrix.registry import Registry
@@ -21,9 +19,11 @@ from suite.publish.frozen import benchmark_contradiction
 from suite.records.environment import commit_of
 from suite.records.measures import COSTS, metric_of
 from suite.records.naming import cell_label
+from suite.records.options import as_text
 from suite.records.published import read_published, read_record
 from suite.records.schema import Record, RecordError
 from suite.records.store import ReportUnreadable, Store, ignore_unreadable
+from suite.search.probing import RunPlan
 
 TIME_LIMIT_SECONDS = 14_400
 TOLERANCE = 0.02

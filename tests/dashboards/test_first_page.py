@@ -10,8 +10,8 @@ from suite.analysis.aggregate import compare
 from suite.analysis.boards import rank_comparisons
 from suite.analysis.leaderboard import make_leaderboard
 from suite.matrix.registry import load_registry
-from suite.matrix.tuned_rates import Tuned
 from suite.records.schema import TuningChoice
+from suite.records.tuned_rates import Tuned
 from tests.dashboards.site_records import draw, entry, probe, read_script, trial
 from tests.suite.analysis.final_runs import SCALE, SMALL, benchmark_folder, final_runs
 

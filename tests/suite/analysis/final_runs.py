@@ -10,12 +10,12 @@ from suite.analysis.aggregate import compare
 from suite.analysis.boards import Board, rank_comparisons
 from suite.analysis.leaderboard import Leaderboard, make_leaderboard
 from suite.api import Mode, Status
-from suite.matrix.benchmarks import read_benchmark
 from suite.matrix.expansion import expand
 from suite.matrix.freezing import freeze
 from suite.matrix.planned_cells import PlannedCell
 from suite.matrix.registry import Registry, load_registry
 from suite.matrix.request import Request
+from suite.records.benchmarks import read_benchmark
 from suite.records.published import StoredRecord
 from tests.suite.records.test_store import make_record
 

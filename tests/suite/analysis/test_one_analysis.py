@@ -13,7 +13,6 @@ from mlflow.tracking import MlflowClient
 
 import suite
 from suite.analysis.aggregate import compare
-from suite.analysis.crossover import score_crossover
 from suite.analysis.tables import make_tables
 from suite.api import Status
 from suite.cli.dashboard_command import draw_site
@@ -24,6 +23,7 @@ from suite.publish.leaderboard_archive import to_csv
 from suite.records.published import StoredRecord, local_record
 from suite.records.schema import Measurement
 from suite.records.store import Store
+from suite.search.crossover import score_crossover
 from suite.tracking.sync import sync
 from tests.suite.analysis.final_runs import make_boards
 from tests.suite.analysis.test_boards import UNREAD

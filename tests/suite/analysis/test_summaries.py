@@ -9,7 +9,7 @@ import pytest
 from suite.analysis.aggregate import compare
 from suite.analysis.findings import QUALITY, pair_differences
 from suite.analysis.grouping import Kind
-from suite.analysis.learning_rates import rate_searches, summarize_searches
+from suite.analysis.learning_rates import search_summaries, summarize_searches
 from suite.analysis.pareto import pareto_front
 from suite.analysis.training_counts import (
     count_archived_trials,
@@ -17,8 +17,8 @@ from suite.analysis.training_counts import (
     count_unranked_runs,
 )
 from suite.api import Mode, Status
-from suite.matrix.tuned_rates import Tuned
 from suite.records.schema import Measurement, TuningChoice
+from suite.records.tuned_rates import Tuned
 from tests.suite.records.test_store import FINAL, PROBE, REGISTRY, TRIAL, make_record, stored
 
 SPEED = "training.tokens_per_second"
@@ -129,7 +129,7 @@ def test_searches_have_the_best_score_first_and_their_trials_in_order(task, best
         Tuned(task, "bert", choice(task, 0.7)),
         Tuned(task, "bert", choice(task, 0.9, sequence_length=64)),
     ]
-    searches = rate_searches(tuned, TASKS)
+    searches = search_summaries(tuned, TASKS)
     assert [one.sequence_length for one in searches] == [64, 128, 128]
     assert searches[1].entry == best
     tried = [(one.steps, one.learning_rate, one.num_seeds) for one in searches[0].tried]
@@ -142,6 +142,8 @@ def test_searches_have_the_best_score_first_and_their_trials_in_order(task, best
 
 def test_a_search_states_the_options_of_the_task_with_its_data():
     options = {"validations": 2, "positions": "rotary"}
-    (search,) = rate_searches([Tuned("ner", "vanilla", choice("ner", 0.6, options=options))], TASKS)
+    (search,) = search_summaries(
+        [Tuned("ner", "vanilla", choice("ner", 0.6, options=options))], TASKS
+    )
     assert search.entry == "vanilla (positions=rotary)"
     assert search.data == "tfds, size tiny, final runs of 500 steps, validations=2"

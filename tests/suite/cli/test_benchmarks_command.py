@@ -9,7 +9,7 @@ import pytest
 
 from suite.cli import benchmarks_command
 from suite.execution.benchmark_data import DataFacts
-from suite.matrix.benchmarks import read_benchmark
+from suite.records.benchmarks import read_benchmark
 from tests.conftest import FAKES
 from tests.suite.matrix.test_freezing import SMALL, UNRANKED
 

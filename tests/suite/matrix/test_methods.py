@@ -13,8 +13,8 @@ from suite.keywords import make_request
 from suite.matrix.expansion import expand
 from suite.matrix.methods import parents_of, parse_methods
 from suite.matrix.registry import Collection, load_registry
-from suite.matrix.tuned_rates import tuning_setting
 from suite.records.naming import entry_name
+from suite.records.tuned_rates import tuning_setting
 from tests.suite.records.test_store import CELL
 
 

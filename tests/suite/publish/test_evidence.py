@@ -7,7 +7,6 @@ import shutil
 
 import pytest
 
-from suite.analysis.tuning_evidence import unpublished_trial
 from suite.api import RequestError, Status
 from suite.matrix.ranking_facts import ranking_facts
 from suite.publish.frozen import check_finals
@@ -16,6 +15,7 @@ from suite.publish.submissions import check_submission
 from suite.publish.tree import check_tree
 from suite.records.archives import read_by_run, write_archive
 from suite.records.published import read_published
+from suite.search.tuning_evidence import unpublished_trial
 from tests.suite.publish.test_frozen import store, tuned
 from tests.suite.publish.test_publishing import CLEAN
 from tests.suite.records.test_store import FINGERPRINT, TASK, make_record

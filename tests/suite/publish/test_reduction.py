@@ -9,7 +9,6 @@ import os
 import pytest
 
 from suite.api import Mode
-from suite.matrix.tuned_rates import KEPT
 from suite.publish import tree
 from suite.publish.publishing import strip
 from suite.publish.reduction import CODE_DIGITS, RANKED, TooLargeError, reduced
@@ -25,6 +24,7 @@ from suite.records.published import (
 )
 from suite.records.schema import Curve, Measurement, RecordError, TuningChoice, parse_record
 from suite.records.store import Store
+from suite.records.tuned_rates import KEPT
 from tests.conftest import ROOT
 from tests.suite.publish.test_publishing import GOOD, publish_here
 from tests.suite.records.test_store import FINAL, PROBE, TRIAL, make_record

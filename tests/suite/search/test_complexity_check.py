@@ -8,10 +8,10 @@ import random
 
 import pytest
 
-from suite.analysis.claims import CHECKS, LENGTHS, judge_claims
 from suite.api import Status
 from suite.api.conformance import Verdict
 from suite.matrix.registry import load_registry
+from suite.search.complexity_check import CHECKS, LENGTHS, judge_claims
 from tests.suite.analysis.test_sessions import cost
 
 ARCHITECTURES = load_registry(()).architectures.plugins

@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from suite.analysis.search import find_crossing, find_frontier
+from suite.analysis.bisection import find_crossing, find_frontier
 
 LENGTHS = (128, 256, 512, 1_024, 2_048, 4_096, 8_192)
 

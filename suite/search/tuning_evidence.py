@@ -7,18 +7,18 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from suite.analysis.rate_search import (
+from suite.api import Cell, RequestError, Status, Task, training_methods
+from suite.records.benchmark_sections import TuningSettings
+from suite.records.benchmarks import Benchmark
+from suite.records.schema import RecordSummary, TuningChoice
+from suite.records.tuned_rates import STRATEGY, Tuned, tuning_setting
+from suite.search.learning_rate_search import (
     Strategy,
     Trial,
     choose,
     good_range_decades,
     next_trials,
 )
-from suite.api import Cell, RequestError, Status, Task, training_methods
-from suite.matrix.benchmark_sections import TuningSettings
-from suite.matrix.benchmarks import Benchmark
-from suite.matrix.tuned_rates import STRATEGY, Tuned, tuning_setting
-from suite.records.schema import RecordSummary, TuningChoice
 
 
 def strategy_of(benchmark: Benchmark, task: Task, steps: int) -> Strategy:

@@ -8,7 +8,7 @@ A search of full trials gives each trial the steps of a final run. All rates tra
 the best two on the other seeds.
 
 A best rate at an edge is not chosen: the search continues with the next rate beyond the edge.
-These functions are pure; `suite.analysis.tuning` runs the trials.
+These functions are pure; `suite.search.tuning` runs the trials.
 """
 
 from __future__ import annotations

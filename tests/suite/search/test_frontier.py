@@ -7,13 +7,13 @@ import dataclasses
 import pytest
 
 from suite.analysis import frontier
-from suite.analysis.frontier import FRAMEWORK_BYTES, Budget, find_length_limits
 from suite.api import Mode, RequestError, Status
 from suite.execution.preparation import make_limits
 from suite.matrix.request import Request
 from suite.records.store import Store
-from tests.suite.analysis.test_crossover import measured
+from suite.search.frontier import FRAMEWORK_BYTES, Budget, find_length_limits
 from tests.suite.records.test_store import PROBE, make_record
+from tests.suite.search.test_crossover import measured
 
 
 @pytest.fixture

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from suite.analysis.aggregate import Comparison, compare
-from suite.analysis.crossover import Crossover, check_pair, score_crossover
+from suite.analysis.bisection import find_crossing, pair_up
 from suite.analysis.precedence import in_precedence
-from suite.analysis.search import find_crossing, pair_up
 from suite.api import RequestError
 from suite.matrix.request import Request
 from suite.records.measures import DEFAULT_MEASURE, find_directed_measure, mode_measuring
 from suite.records.published import StoredRecord
+from suite.search.crossover import Crossover, check_pair, score_crossover
 
 
 def recorded_crossover(

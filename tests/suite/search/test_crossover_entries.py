@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from suite.analysis.crossover import cost_crossover, score_crossover
 from suite.api import RequestError
 from suite.execution.preparation import prepare
-from tests.suite.analysis.test_crossover import LEARNED, PAIR, learned, measured, store
+from suite.search.crossover import cost_crossover, score_crossover
 from tests.suite.records.test_store import make_record, stored
+from tests.suite.search.test_crossover import LEARNED, PAIR, learned, measured, store
 
 __all__ = ["store"]  # a fixture
 

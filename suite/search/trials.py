@@ -8,7 +8,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from suite.analysis.rate_search import (
+from suite.api import Cell, Status, Task
+from suite.matrix.planned_cells import PlannedCell
+from suite.matrix.ranking_facts import ranking_facts
+from suite.records.benchmarks import Benchmark
+from suite.records.schema import Record
+from suite.records.tuned_rates import write_choice
+from suite.search.learning_rate_search import (
     WORST,
     Strategy,
     Trial,
@@ -18,12 +24,6 @@ from suite.analysis.rate_search import (
     mean_utilities,
     next_trials,
 )
-from suite.api import Cell, Status, Task
-from suite.matrix.benchmarks import Benchmark
-from suite.matrix.planned_cells import PlannedCell
-from suite.matrix.ranking_facts import ranking_facts
-from suite.matrix.tuned_rates import write_choice
-from suite.records.schema import Record
 
 SCORED = frozenset({Status.OK, Status.DIVERGED})
 LEFT = "trials are left for a later run: the same command continues"
@@ -94,7 +94,7 @@ class TunedRate:
 
 
 @dataclass
-class Search:
+class TrialSet:
     """The search of one entry at one length; `point` is a planned cell without a learning rate."""
 
     point: PlannedCell

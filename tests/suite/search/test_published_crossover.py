@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from suite.analysis.published_crossover import published_cost_crossover
 from suite.api import RequestError
 from suite.matrix.request import Request
+from suite.search.published_crossover import published_cost_crossover
 from tests.suite.analysis.test_relative_costs import SPEED, measured
 
 PAIR = Request(architectures=("vanilla", "bert"))

@@ -20,7 +20,7 @@ from pydantic import Field, ValidationError, model_validator
 from suite.api import BACKENDS, PRECISIONS, Cell, Form, PluginError, Task, Track
 from suite.api.errors import RequestError, unknown_name
 from suite.api.files import CHECKOUT
-from suite.matrix.benchmark_sections import (
+from suite.records.benchmark_sections import (
     DecodingSettings,
     EntrySettings,
     ExpectedFigure,

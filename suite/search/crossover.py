@@ -13,17 +13,10 @@ from statistics import fmean
 from typing import Any
 
 from suite.analysis.aggregate import Comparison, compare
+from suite.analysis.bisection import Change, Crossing, find_crossing, pair_up
 from suite.analysis.points import Point
-from suite.analysis.probing import (
-    Prober,
-    RunPlan,
-    architectures_of,
-    check_one_setting,
-    request_measuring,
-)
-from suite.analysis.ranking import Difference, Scores, difference
-from suite.analysis.search import Change, Crossing, find_crossing, pair_up
-from suite.analysis.statistics import count_text
+from suite.analysis.ranking import Scores, difference
+from suite.analysis.statistics import Estimate, count_text
 from suite.api import Cell, Metric, RequestError, Status, unknown_name
 from suite.api.plugins import search_path_from_environment
 from suite.execution.preparation import prepare
@@ -36,6 +29,13 @@ from suite.records.naming import cell_label
 from suite.records.published import StoredRecord
 from suite.records.schema import Record, RecordSummary
 from suite.records.store import Store
+from suite.search.probing import (
+    Prober,
+    RunPlan,
+    architectures_of,
+    check_one_setting,
+    request_measuring,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class Crossover:
     metric: str
     repeat: str
     crossing: Crossing
-    differences: Mapping[int, Difference] = field(default_factory=dict)
+    differences: Mapping[int, Estimate] = field(default_factory=dict)
     noisy_lengths: Sequence[int] = ()
     measured: str = ""
 
@@ -112,7 +112,7 @@ class Crossover:
         return f"{text} [{estimate.low:,.0f}, {estimate.high:,.0f}] ({repeats})"
 
 
-def is_beyond_noise(gap: Difference) -> bool:
+def is_beyond_noise(gap: Estimate) -> bool:
     """Return whether the interval of a difference excludes 0."""
     return gap.low is not None and gap.high is not None and not gap.low <= 0 <= gap.high
 
@@ -338,7 +338,7 @@ def _scores_by_length(points: Iterable[Point], entry: str, metric: Metric) -> di
     return dict(sorted(found.items()))
 
 
-def _gap_text(gap: Difference) -> str:
+def _gap_text(gap: Estimate) -> str:
     side = "ahead" if gap.value > 0 else "behind"
     text = f"{side} by {abs(gap.value):.4g}" if gap.value else "equal"
     seeds = count_text([gap.n])

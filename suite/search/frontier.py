@@ -6,8 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from suite.analysis.probing import Prober, RunPlan, check_one_setting, request_measuring
-from suite.analysis.search import find_frontier
+from suite.analysis.bisection import find_frontier
 from suite.api import Limits, RequestError, Status
 from suite.api.errors import unknown_name
 from suite.execution.preparation import check_any_can_run, make_limits, prepare
@@ -17,6 +16,7 @@ from suite.records.measures import DECODING_PHASES, PHASES
 from suite.records.naming import cell_label
 from suite.records.schema import Record
 from suite.records.store import Store
+from suite.search.probing import Prober, RunPlan, check_one_setting, request_measuring
 
 ALL_PHASES = (*PHASES, *DECODING_PHASES)
 SHORTEST = 128

@@ -1,8 +1,8 @@
 """Tune the learning rate of each entry on validation, and keep the evidence.
 
 All entries of a task share the list of rates, the seeds and the strategy, so that no entry is
-under-tuned. A tuned rate is valid for exactly one setting: see `suite.matrix.tuned_rates`. The
-strategy is in `suite.analysis.rate_search`.
+under-tuned. A tuned rate is valid for exactly one setting: see `suite.records.tuned_rates`. The
+strategy is in `suite.search.learning_rate_search`.
 """
 
 from __future__ import annotations
@@ -12,21 +12,21 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from suite.analysis.probing import RunPlan
-from suite.analysis.rate_search import LEAST_COST, Trial, stage_of
-from suite.analysis.trials import Search, TunedRate
-from suite.analysis.tuning_evidence import strategy_of
 from suite.api import Cell, Limits, Mode, RequestError, Task, training_methods
 from suite.api.code_digest import digest_code
 from suite.execution.preparation import Prepared, check_any_can_run, prepare
-from suite.matrix.benchmarks import Benchmark
 from suite.matrix.durations import durations_here
 from suite.matrix.plan import Rerun, check_retry, plan
 from suite.matrix.planned_cells import PlannedCell, no_tuned_rate, with_parents
 from suite.matrix.request import Request
-from suite.matrix.tuned_rates import TUNING
+from suite.records.benchmarks import Benchmark
 from suite.records.naming import OBJECTIVE
 from suite.records.store import Store, ignore_unreadable
+from suite.records.tuned_rates import TUNING
+from suite.search.learning_rate_search import LEAST_COST, Trial, stage_of
+from suite.search.probing import RunPlan
+from suite.search.trials import TrialSet, TunedRate
+from suite.search.tuning_evidence import strategy_of
 
 Report = Callable[[str], None]
 """Shows a line about the progress of the searches."""
@@ -126,7 +126,7 @@ def tuning_cells(
     return _first_trials(searches)
 
 
-def _first_trials(searches: Sequence[Search]) -> list[Cell]:
+def _first_trials(searches: Sequence[TrialSet]) -> list[Cell]:
     return [
         search.plan(trial).cell for search in searches for trial in search.strategy.first_plan()
     ]
@@ -139,7 +139,7 @@ def _searches(
     benchmark: Benchmark,
     max_cost: float | None = None,
     seeds: Sequence[int] | None = None,
-) -> list[Search]:
+) -> list[TrialSet]:
     """Return a search for each entry and length of a task, shorter lengths first.
 
     A cell that compresses a trained model has the rate of that model, and one with another
@@ -170,12 +170,12 @@ def _searches(
                 received=f"seeds {', '.join(map(str, strategy.seeds))}",
                 remedy="Name two seeds, or omit them",
             )
-        searches.append(Search(point, task, strategy, benchmark))
+        searches.append(TrialSet(point, task, strategy, benchmark))
     return sorted(searches, key=lambda search: search.cell.sequence_length)
 
 
 def _run_searches(
-    searches: Sequence[Search],
+    searches: Sequence[TrialSet],
     prepared: Prepared,
     store: Store,
     run: RunPlan,
@@ -218,7 +218,7 @@ def _run_searches(
         _report_best([search for search, _, _ in wanted.values()], report)
 
 
-def _in_running_order(searches: Sequence[Search]) -> list[tuple[Search, Trial]]:
+def _in_running_order(searches: Sequence[TrialSet]) -> list[tuple[TrialSet, Trial]]:
     """Return the next trials: shorter lengths first, the entries of a rate side by side."""
     wanted = [
         (search, position, trial)
@@ -229,7 +229,7 @@ def _in_running_order(searches: Sequence[Search]) -> list[tuple[Search, Trial]]:
     return [(search, trial) for search, _, trial in wanted]
 
 
-def _report_best(searches: Sequence[Search], report: Report) -> None:
+def _report_best(searches: Sequence[TrialSet], report: Report) -> None:
     for search in {id(search): search for search in searches}.values():
         if search.stopped:
             report(f"  {search.name}: stopped, since {search.stopped}")
@@ -237,7 +237,7 @@ def _report_best(searches: Sequence[Search], report: Report) -> None:
             report(f"  {search.best_so_far()}")
 
 
-def _stages(wanted: Iterable[tuple[Search, Trial, PlannedCell]]) -> str:
+def _stages(wanted: Iterable[tuple[TrialSet, Trial, PlannedCell]]) -> str:
     """Describe the next trials: their stages, numbers and steps."""
     trials = Counter(
         (stage_of(trial, search.strategy), search.strategy.num_stages, planned.cell.steps)
@@ -250,7 +250,7 @@ def _stages(wanted: Iterable[tuple[Search, Trial, PlannedCell]]) -> str:
     return "; ".join(parts)
 
 
-def _statement(name: str, searches: Sequence[Search], store: Store, parallel: int) -> str:
+def _statement(name: str, searches: Sequence[TrialSet], store: Store, parallel: int) -> str:
     """Describe the cost of the searches of a task, before they start."""
     strategy = searches[0].strategy
     first = strategy.first_plan()

@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import pytest
 
-from suite.analysis.crossover import cost_crossover, score_crossover
 from suite.api import Mode, RequestError, Status
 from suite.execution.preparation import prepare
 from suite.matrix.request import Request
@@ -15,6 +14,7 @@ from suite.records.environment import describe_machine
 from suite.records.measures import DECODING_MEASURES, DECODING_PHASES, MEASURES, PHASES
 from suite.records.schema import Invocation, Measurement, TuningChoice
 from suite.records.store import Store
+from suite.search.crossover import cost_crossover, score_crossover
 from tests.suite.records.test_store import MOMENT, make_record, stored
 
 PAIR = Request(mode=Mode.PROBE, architectures=("vanilla", "bert"), lengths=(128, 512, 2_048))

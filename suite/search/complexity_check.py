@@ -12,7 +12,6 @@ from pathlib import Path
 
 from suite.analysis.aggregate import compare
 from suite.analysis.growth import CLAIM_TOLERANCE, Growth, growths
-from suite.analysis.probing import RunPlan
 from suite.api import Architecture, Form, Mode, Status
 from suite.api.conformance import CheckResult, Verdict
 from suite.execution.preparation import prepare
@@ -20,6 +19,7 @@ from suite.matrix.request import Request
 from suite.records.published import local_record
 from suite.records.schema import Record
 from suite.records.store import Store
+from suite.search.probing import RunPlan
 
 LENGTHS = (512, 1_024, 2_048, 4_096, 8_192)
 ROUNDS = 3

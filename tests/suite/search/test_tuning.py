@@ -8,13 +8,13 @@ from dataclasses import replace
 
 import pytest
 
-from suite.analysis.tuning import tune
 from suite.api import DataError, Mode, PluginError, RequestError, Status
 from suite.execution.preparation import check_tuned, prepare
-from suite.matrix.benchmarks import read_benchmark
 from suite.matrix.freezing import freeze
 from suite.matrix.request import Request
+from suite.records.benchmarks import read_benchmark
 from suite.records.store import Store
+from suite.search.tuning import tune
 from tests.suite.records.test_store import make_record
 
 BENCHMARK = """

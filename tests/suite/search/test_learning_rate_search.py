@@ -8,7 +8,8 @@ from dataclasses import replace
 
 import pytest
 
-from suite.analysis.rate_search import (
+from suite.records.benchmark_sections import TuningSettings
+from suite.search.learning_rate_search import (
     MAX_COST,
     Strategy,
     Trial,
@@ -19,7 +20,6 @@ from suite.analysis.rate_search import (
     next_trials,
     stage_of,
 )
-from suite.matrix.benchmark_sections import TuningSettings
 
 SETTINGS = TuningSettings()
 STRATEGY = Strategy(SETTINGS.learning_rates, SETTINGS.seeds, steps=750, default_rate=1e-3)

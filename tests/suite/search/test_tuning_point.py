@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from suite.analysis.tuning import tune
-from suite.analysis.tuning_evidence import choice_problem
 from suite.api import PluginError
 from suite.execution.preparation import prepare
-from suite.matrix.benchmarks import read_benchmark
 from suite.matrix.registry import load_registry
 from suite.matrix.request import Request
+from suite.records.benchmarks import read_benchmark
 from suite.records.store import Store
-from tests.suite.analysis.test_tuning import learner, peak_at
+from suite.search.tuning import tune
+from suite.search.tuning_evidence import choice_problem
+from tests.suite.search.test_tuning import learner, peak_at
 
 BENCHMARK = """
 name = "budgets"
