@@ -8,11 +8,11 @@ from typing import Any
 
 from dashboards.frame import Columns
 from dashboards.scripts import measure_number, shorten
-from suite.analysis.aggregate import Comparison
 from suite.analysis.boards import Board, Row
-from suite.analysis.grouping import ComparisonKey
+from suite.analysis.comparison_key import ComparisonKey
+from suite.analysis.comparisons import Comparison
+from suite.analysis.estimates import Estimate
 from suite.analysis.reports import grouped_reports
-from suite.analysis.statistics import Estimate
 from suite.api import PROTOCOL
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dashboards.scripts import estimate_row, shorten
-from suite.analysis.aggregate import Comparison
+from suite.analysis.comparisons import Comparison
 from suite.analysis.diagnostic_charts import Chart, ChartLine, Section, make_charts
 from suite.analysis.diagnostics import DiagnosticRow, find_diagnostics
 from suite.api import Task

@@ -7,14 +7,18 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dashboards.scripts import estimate_row, measure_number, shorten
-from suite.analysis.aggregate import Comparison
 from suite.analysis.boards import Board
-from suite.analysis.engines import ratios
-from suite.analysis.findings import pair_crossings, pair_differences
-from suite.analysis.grouping import Kind, baseline_keys
+from suite.analysis.comparison_key import Kind, baseline_keys
+from suite.analysis.comparisons import Comparison
+from suite.analysis.cost_ratios import ratios
 from suite.analysis.growth import growths
-from suite.analysis.pareto import pareto_front
-from suite.analysis.profile import interquartile_mean, performance_profile, shares_of_best
+from suite.analysis.pairwise import pair_crossings, pair_differences
+from suite.analysis.tradeoffs import (
+    interquartile_mean,
+    pareto_front,
+    performance_profile,
+    shares_of_best,
+)
 from suite.api import Architecture, Mode
 from suite.records.measures import CHARTED, metric_of
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from suite.analysis.aggregate import Comparison
-from suite.analysis.findings import QUALITY
-from suite.analysis.points import Point
+from suite.analysis.comparisons import Comparison
+from suite.analysis.entry_at_length import Point
+from suite.analysis.pairwise import QUALITY
 from suite.records.measures import CHARTED, phase_of
 from suite.records.schema import RecordSummary
 

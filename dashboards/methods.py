@@ -6,16 +6,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dashboards.scripts import estimate_row
-from suite.analysis.aggregate import Comparison
-from suite.analysis.data_size import DataSizeScores, data_size_scores
-from suite.analysis.methods import (
+from suite.analysis.comparisons import Comparison
+from suite.analysis.estimates import Estimate
+from suite.analysis.method_effects import (
     ConditionScores,
+    DataSizeScores,
     MethodEffect,
     condition_scores,
+    data_size_scores,
     method_effects,
     read_effects,
 )
-from suite.analysis.statistics import Estimate
 from suite.records.measures import PRICES
 
 

@@ -7,8 +7,8 @@ import math
 from pathlib import Path
 from typing import Any
 
-from suite.analysis.findings import QUALITY
-from suite.analysis.statistics import Estimate
+from suite.analysis.estimates import Estimate
+from suite.analysis.pairwise import QUALITY
 from suite.api.files import atomic_write_bytes
 from suite.records.measures import CHARTED
 

@@ -38,13 +38,11 @@ from dashboards.methods import make_methods
 from dashboards.pages import PAGES, PREVIEW, Host, render_page
 from dashboards.runs import bundle_runs, runs_written
 from dashboards.scripts import shorten_all, write_script, write_text
-from suite.analysis.aggregate import compare
 from suite.analysis.boards import rank_comparisons
-from suite.analysis.grouping import ComparisonKey, titles
-from suite.analysis.leaderboard_summary import summarize_leaderboards
+from suite.analysis.comparison_key import ComparisonKey, short_titles, titles
+from suite.analysis.comparisons import compare, in_precedence
+from suite.analysis.leaderboard import summarize_leaderboards
 from suite.analysis.learning_rates import summarize_searches
-from suite.analysis.precedence import in_precedence
-from suite.analysis.short_titles import short_titles
 from suite.analysis.training_counts import count_archived_trials
 from suite.api import PROTOCOL, Architecture, Mode, Task
 from suite.records.benchmarks import Benchmark

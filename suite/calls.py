@@ -9,8 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from suite.analysis.selection import record_filter
-from suite.analysis.tables import make_tables
+from suite.analysis.tables import make_tables, record_filter
 from suite.api import Mode
 from suite.api.plugins import search_path_from_environment
 from suite.execution.preparation import (

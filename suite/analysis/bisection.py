@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from suite.analysis.statistics import MAX_EXPONENT, Estimate, exponential, mean_interval
+from suite.analysis.estimates import MAX_EXPONENT, Estimate, exponential, mean_interval
 
 TOLERANCE = 1.05
 """A search ends when the ratio of its two ends is at most this."""

@@ -6,20 +6,71 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 
-from suite.analysis.aggregate import Comparison
-from suite.analysis.conformance import conformance_note
-from suite.analysis.eligibility import why_ineligible
-from suite.analysis.grouping import ComparisonKey
-from suite.analysis.points import Point, parts_of
+from suite.analysis.comparison_key import ComparisonKey
+from suite.analysis.comparisons import Comparison
+from suite.analysis.entry_at_length import Point, parts_of
+from suite.analysis.estimates import MIN_REPEATS, Estimate, Figure, exponential
 from suite.analysis.ranking import Ranked, Ranking, Scores, only_certain, rank
 from suite.analysis.sessions import CostSession
-from suite.analysis.statistics import MIN_REPEATS, Estimate, Figure, exponential
-from suite.api import Metric, Mode, Stage, Status
+from suite.api import Metric, Mode, Stage, Status, Track
 from suite.records.environment import commit_of
 from suite.records.measures import RANKED, is_cost, metric_of
 from suite.records.published import StoredRecord
 from suite.records.schema import RecordSummary
 from suite.records.standing import versions_of
+
+NOT_CHECKED = "the conformance kit did not check its code"
+UNKNOWN = "conformance unknown"
+
+
+def why_not_conforming(point: Point, key: ComparisonKey) -> str:
+    """Return why the score of an entry of the standard track has no rank; "" if it may have one.
+
+    A record whose schema held no result of the kit may have a rank; `conformance_note` marks it.
+    """
+    if not _is_required(key):
+        return ""
+    stated = [record.conformance for record in point.good]
+    if failed := sorted({name for result in stated if result for name in result.failed}):
+        return f"fails the conformance kit: {', '.join(failed)}"
+    return NOT_CHECKED if None in stated else ""
+
+
+def conformance_note(point: Point, key: ComparisonKey) -> str:
+    """Return a note on an entry with records whose schema held no result of the kit, or ""."""
+    stated = [record.conformance for record in point.good]
+    unknown = any(result is not None and not result.kit for result in stated)
+    return UNKNOWN if unknown and _is_required(key) else ""
+
+
+def _is_required(key: ComparisonKey) -> bool:
+    return key.mode is Mode.TRAIN and key.track == Track.STANDARD and key.ranked
+
+
+def why_ineligible(
+    points: Mapping[str, Point], metric: Metric, key: ComparisonKey
+) -> dict[str, str]:
+    """Return by entry why a point has no rank; "" if it may have one.
+
+    A score needs all seeds of its benchmark, so that no seed can be left out. The standard track
+    needs code that passes the conformance kit. Costs are always eligible.
+    """
+    if key.why_unranked or is_cost(metric.name):
+        return dict.fromkeys(points, key.why_unranked)
+    return {
+        entry: _missing_seeds(point) or why_not_conforming(point, key)
+        for entry, point in points.items()
+    }
+
+
+def _missing_seeds(point: Point) -> str:
+    """Return how many seeds of its benchmark a point has; "" if it has all of them."""
+    needed = {seed for record in point.records for seed in record.ranking.seeds}
+    scored = needed & {record.cell.seed for record in point.good}
+    if scored == needed:
+        return ""
+    return f"{len(scored)} of {len(needed)} seeds: a rank needs all"
+
 
 RANKED_FROM = MIN_REPEATS
 """The number of seeds, or rounds of a probe, that an entry needs for a rank."""
@@ -110,7 +161,7 @@ def rank_comparisons(comparisons: Iterable[Comparison]) -> list[Board]:
     """Return a board for each comparison, length, batch size and measure.
 
     Scores have ranks only in final runs of a ranked benchmark, and only if they are eligible
-    (`suite.analysis.eligibility`).
+    (`why_ineligible`).
 
     Unsupported cells have no row, because they are not results.
     """

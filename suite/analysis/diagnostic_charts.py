@@ -7,12 +7,12 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from suite.analysis import diagnostic_readings as readings
-from suite.analysis.aggregate import Comparison
+from suite.analysis.comparison_key import ComparisonKey
+from suite.analysis.comparisons import Comparison
 from suite.analysis.diagnostics import Diagnostic, Solved
-from suite.analysis.grouping import ComparisonKey
-from suite.analysis.points import Point
+from suite.analysis.entry_at_length import Point
+from suite.analysis.estimates import Estimate
 from suite.analysis.reports import GroupedReport, grouped_reports
-from suite.analysis.statistics import Estimate
 from suite.api import Mode
 
 BY_PAIRS, BY_DEPTH = "by_pairs", "by_depth"

@@ -16,10 +16,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from suite.analysis.aggregate import Comparison
-from suite.analysis.grouping import Kind
-from suite.analysis.points import Point
-from suite.analysis.statistics import MIN_REPEATS, Estimate, wilson_interval
+from suite.analysis.comparison_key import Kind
+from suite.analysis.comparisons import Comparison
+from suite.analysis.entry_at_length import Point
+from suite.analysis.estimates import MIN_REPEATS, Estimate, wilson_interval
 from suite.api import DATA_OPTIONS, Metric, Status, Task, task_options
 from suite.records.published import StoredRecord, read_curves
 from suite.records.schema import RecordError

@@ -5,9 +5,9 @@ from __future__ import annotations
 import statistics
 from collections.abc import Iterable, Mapping
 
-from suite.analysis.aggregate import Comparison
 from suite.analysis.boards import Board, Row
-from suite.analysis.points import Point
+from suite.analysis.comparisons import Comparison
+from suite.analysis.entry_at_length import Point
 from suite.api import Task
 from suite.records.benchmark_sections import TaskSettings
 from suite.records.benchmarks import Benchmark

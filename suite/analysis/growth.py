@@ -21,8 +21,8 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from suite.analysis.aggregate import Comparison
-from suite.analysis.statistics import Estimate, margin_of_error, margin_of_mean
+from suite.analysis.comparisons import Comparison
+from suite.analysis.estimates import Estimate, margin_of_error, margin_of_mean
 from suite.api import Architecture
 from suite.records.measures import phases_of
 

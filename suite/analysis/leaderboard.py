@@ -13,22 +13,82 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from enum import StrEnum
+from typing import Any
 
-from suite.analysis.aggregate import Comparison
 from suite.analysis.boards import Board, Row
-from suite.analysis.core_table import Block, make_blocks
-from suite.analysis.expected import Verdict, verdicts
+from suite.analysis.comparisons import Comparison
+from suite.analysis.core_table import Block, CoreRow, make_blocks
+from suite.analysis.cost_ratios import LENGTHS
+from suite.analysis.entry_at_length import Point
+from suite.analysis.estimates import Estimate
 from suite.analysis.final_boards import (
     TaskLength,
     final_boards,
     marks_of,
     mean_position,
+    places_of,
     points_of,
     standing,
 )
-from suite.analysis.statistics import Estimate
 from suite.api import Metric, Task
+from suite.records.benchmark_sections import ExpectedFigure
 from suite.records.benchmarks import Benchmark
+from suite.records.measures import COSTS
+
+
+class Agreement(StrEnum):
+    """Whether a measured figure agrees with a published one."""
+
+    AGREES = "agrees"
+    DIFFERS = "differs"
+    UNDECIDED = "undecided"
+    NOT_MEASURED = "not measured"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A published figure, the measured one, and whether they agree."""
+
+    expected: ExpectedFigure
+    measured: Estimate | None
+    agreement: Agreement
+
+
+def verdicts(
+    expected: Sequence[ExpectedFigure], points: Mapping[tuple[str, int], Mapping[str, Point]]
+) -> list[Verdict]:
+    """Return the verdict on each published figure."""
+    found = []
+    for figure in expected:
+        point = points.get((figure.task, figure.length), {}).get(figure.architecture)
+        scores = point.scores(_metric(point, figure.metric)) if point else None
+        measured = scores.estimate() if scores and scores.by_seed else None
+        found.append(Verdict(figure, measured, agreement(figure, measured)))
+    return found
+
+
+def agreement(expected: ExpectedFigure, measured: Estimate | None) -> Agreement:
+    """Return whether the interval of a measured figure lies within the tolerance.
+
+    The figures agree if the whole interval lies within the tolerance, and differ if the whole
+    interval lies outside. Otherwise, and with fewer than three seeds, the question is undecided.
+    """
+    if measured is None:
+        return Agreement.NOT_MEASURED
+    if measured.low is None or measured.high is None:
+        return Agreement.UNDECIDED
+    least, most = expected.value - expected.tolerance, expected.value + expected.tolerance
+    if least <= measured.low and measured.high <= most:
+        return Agreement.AGREES
+    if measured.high < least or measured.low > most:
+        return Agreement.DIFFERS
+    return Agreement.UNDECIDED
+
+
+def _metric(point: Point, name: str) -> Metric:
+    """Return the metric of a name; only of the primary metric is the range known."""
+    return point.metric if point.metric and point.metric.name == name else Metric(name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,3 +287,114 @@ def leaders(board: Board) -> list[str]:
 
 def _lines(boards: Mapping[TaskLength, Board]) -> set[str]:
     return {row.line for board in boards.values() for row in standing(board)}
+
+
+def summarize_leaderboards(
+    benchmarks: Iterable[Benchmark],
+    comparisons: Sequence[Comparison],
+    boards: Sequence[Board],
+    tasks: Mapping[str, Task],
+) -> list[dict[str, Any]]:
+    """Return the winners and the core tables of each ranked benchmark that has results."""
+    made = [
+        make_leaderboard(benchmark, comparisons, boards, tasks)
+        for benchmark in benchmarks
+        if benchmark.ranked
+    ]
+    return [summarize(leaderboard) for leaderboard in made if leaderboard.boards]
+
+
+def about_runs(board: Leaderboard) -> str:
+    """Return sentences on the runs: their steps, those of earlier versions, and what is missing."""
+    benchmark = board.benchmark
+    steps = ", ".join(
+        f"{board.titles[name]} {task.steps_text}"
+        for name, task in benchmark.tasks.items()
+        if name in board.titles
+    )
+    said = [f"Each model is trained from scratch. Steps: {steps}."]
+    if kept := ", ".join(sorted({benchmark.label_of(task) for task in benchmark.unchanged_since})):
+        said.append(f"Tasks that did not change keep their runs of {kept}.")
+    there = {winner.place for winner in board.winners}
+    missing = [
+        f"{board.titles[task]} {length:,}"
+        for task, length in places_of(benchmark)
+        if (task, length) not in there and task in board.titles
+    ]
+    if missing:
+        said.append(f"No final runs are ranked yet: {', '.join(missing)}.")
+    return " ".join(said)
+
+
+def summarize(board: Leaderboard) -> dict[str, Any]:
+    """Return the winners and the core tables of a leaderboard, as values that JSON can hold."""
+    return {
+        "label": board.benchmark.label,
+        "summary": board.benchmark.summary,
+        "about_runs": about_runs(board),
+        "machines": list(board.machines),
+        "latest": str(board.latest or ""),
+        "titles": dict(board.titles),
+        "winners": [_won(winner, board.benchmark) for winner in board.winners],
+        "blocks": [_block(block) for block in board.blocks],
+    }
+
+
+def _won(winner: Winner, benchmark: Benchmark) -> dict[str, Any]:
+    task, length = winner.place
+    return {
+        "task": task,
+        "length": length,
+        "benchmark": benchmark.label_of(task),
+        "metric": winner.metric.name,
+        "line": winner.leader,
+        **_interval(winner.estimate),
+        "tied": [[line, detectable] for line, detectable in winner.tied.items()],
+        "next": winner.next,
+        "gap": winner.gap,
+        "detectable": winner.detectable_difference,
+        "marks": list(winner.marks),
+    }
+
+
+def _block(block: Block) -> dict[str, Any]:
+    return {
+        "form": str(block.form).replace("_", "-"),
+        "tasks": list(block.tasks),
+        "rows": [_core_row(row, block) for row in block.rows],
+        "incomplete": [
+            [line, [list(place) for place in places]] for line, places in block.incomplete.items()
+        ],
+        "unscaled": [list(place) for place in block.unscaled],
+        "costs": [cost.title for cost in COSTS.values()] if block.costs else [],
+        "cost_lengths": list(LENGTHS),
+        "cost_sessions": block.sessions,
+        "cost_spread": str(block.spread or ""),
+    }
+
+
+def _core_row(row: CoreRow, block: Block) -> dict[str, Any]:
+    return {
+        "line": row.line,
+        "score": None if row.score is None else _score(row.score),
+        "rank": _decimal(row.mean_rank),
+        "tasks": [row.by_task[task] for task in block.tasks],
+        "parameters": None if row.mixing_parameters is None else list(row.mixing_parameters),
+        "costs": [block.ratios(row.line, name) for name in COSTS] if block.costs else [],
+        "rates": _decimal(row.good_range_decades, 2),
+        "marks": list(row.marks),
+    }
+
+
+def _decimal(value: float | None, places: int = 1) -> float | None:
+    """Return a value to some decimal places; JavaScript would round 1.25 to another than Python."""
+    return None if value is None else round(value, places)
+
+
+def _score(score: Estimate) -> dict[str, float | None]:
+    """Return a score from 0 to 100 to one decimal place."""
+    return {name: _decimal(value) for name, value in _interval(score).items()}
+
+
+def _interval(estimate: Estimate) -> dict[str, float | None]:
+    return {"value": estimate.value, "low": estimate.low, "high": estimate.high}

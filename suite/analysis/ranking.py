@@ -24,7 +24,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from suite.analysis.statistics import (
+from suite.analysis.estimates import (
     MIN_REPEATS,
     Estimate,
     margin_of_error,

@@ -13,9 +13,9 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from suite.analysis.aggregate import Comparison
-from suite.analysis.points import Point, parts_of
-from suite.analysis.statistics import Estimate, mean_interval
+from suite.analysis.comparisons import Comparison
+from suite.analysis.entry_at_length import Point, parts_of
+from suite.analysis.estimates import Estimate, mean_interval
 from suite.api import Mode, Status
 from suite.api.evaluation_lengths import BY_EVALUATION_LENGTH, is_reason
 from suite.records.published import StoredRecord, read_reports

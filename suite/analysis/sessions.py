@@ -17,7 +17,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from suite.analysis.statistics import variance
+from suite.analysis.estimates import variance
 from suite.api import Status
 from suite.records.environment import speed_facts
 from suite.records.measures import phases_of

@@ -3,22 +3,44 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from suite.analysis.aggregate import Comparison, compare
 from suite.analysis.boards import Row, rank_comparisons
-from suite.analysis.engines import Ratio, ratios
-from suite.analysis.grouping import ComparisonKey, baseline_keys, titles
+from suite.analysis.comparison_key import ComparisonKey, baseline_keys, titles
+from suite.analysis.comparisons import Comparison, compare, in_precedence
+from suite.analysis.cost_ratios import Ratio, ratios
+from suite.analysis.entry_at_length import Point
+from suite.analysis.estimates import Estimate, Figure
 from suite.analysis.growth import Growth, growths
-from suite.analysis.points import Point
-from suite.analysis.precedence import in_precedence
 from suite.analysis.reports import samples_of
-from suite.analysis.statistics import Estimate, Figure
 from suite.api import Architecture, Cell, Mode
+from suite.api.errors import unknown_name
 from suite.records.measures import tabled_costs
 from suite.records.published import StoredRecord
+from suite.records.schema import RecordSummary
+
+
+def record_filter(
+    tasks: Collection[str] | None,
+    mode: str | None,
+    known_tasks: Collection[str],
+) -> Callable[[RecordSummary], bool]:
+    """Return a function that says whether a record is of some tasks and of a mode; None means all.
+
+    Raises:
+        RequestError: there is no task or mode of that name.
+    """
+    for name in tasks or ():
+        if name not in known_tasks:
+            raise unknown_name("task", name, known_tasks)
+    if mode is not None and mode not in list(Mode):
+        raise unknown_name("mode", mode, list(Mode))
+    return lambda record: (
+        (tasks is None or record.cell.task in tasks) and mode in (None, record.cell.mode)
+    )
+
 
 Figures = Mapping[str, Figure | None]
 

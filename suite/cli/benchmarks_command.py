@@ -11,8 +11,8 @@ from typing import Any
 
 import click
 
-from suite.analysis.aggregate import compare
 from suite.analysis.boards import rank_comparisons
+from suite.analysis.comparisons import compare
 from suite.analysis.core_table import reference_scores
 from suite.analysis.final_boards import final_boards, points_of
 from suite.api import LengthwiseError

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from suite.analysis.aggregate import compare
+from suite.analysis.comparisons import compare
 from suite.api.errors import RequestError
 from suite.api.files import RESULTS
 from suite.cli.dashboard_command import draw_site

@@ -7,8 +7,7 @@ import sys
 
 import click
 
-from suite.analysis.selection import record_filter
-from suite.analysis.tables import make_tables
+from suite.analysis.tables import make_tables, record_filter
 from suite.api import Mode, RequestError
 from suite.cli.options import home_option, json_option, make_store, split_list
 from suite.cli.registry import read_registry

@@ -9,9 +9,9 @@ from typing import Any
 
 from rich.console import Console
 
-from suite.analysis.engines import Ratio
+from suite.analysis.cost_ratios import Ratio
+from suite.analysis.estimates import Estimate, Figure
 from suite.analysis.growth import Growth, Quadratic
-from suite.analysis.statistics import Estimate, Figure
 from suite.analysis.tables import Table, TableRow
 from suite.api import Mode, Status
 from suite.cli.table_printing import Column, print_table

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from suite.analysis.points import parts_of
+from suite.analysis.entry_at_length import parts_of
 from suite.api import Cell, LengthwiseError, Mode, RequestError
 from suite.matrix.expansion import expand
 from suite.matrix.ranking_facts import ranking_facts

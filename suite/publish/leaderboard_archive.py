@@ -15,8 +15,8 @@ from dataclasses import fields
 from typing import Any
 
 from suite.analysis.boards import Board, Row
-from suite.analysis.grouping import titles
-from suite.analysis.statistics import Estimate
+from suite.analysis.comparison_key import titles
+from suite.analysis.estimates import Estimate
 
 COLUMNS = (
     "task", "source", "benchmark", "split", "sequence_length", "evaluation_length", "metric",

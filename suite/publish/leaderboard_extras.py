@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from suite.analysis.boards import Board, Row
+from suite.analysis.comparison_key import ComparisonKey, titles
 from suite.analysis.final_boards import standing
-from suite.analysis.grouping import ComparisonKey, titles
 from suite.analysis.sessions import sessions_text
 from suite.api import Mode, Track
 from suite.publish.markdown import NONE, escape, escape_name, interval, number, table

@@ -7,11 +7,17 @@ from dataclasses import dataclass, field, replace
 
 from suite.analysis.boards import Row
 from suite.analysis.core_table import Block, CoreRow
-from suite.analysis.expected import Agreement, Verdict
+from suite.analysis.cost_ratios import LENGTHS
 from suite.analysis.final_boards import TaskLength, marks_of
-from suite.analysis.leaderboard import Changes, Leaderboard, TaskTable, Winner
-from suite.analysis.leaderboard_summary import about_runs
-from suite.analysis.relative import LENGTHS
+from suite.analysis.leaderboard import (
+    Agreement,
+    Changes,
+    Leaderboard,
+    TaskTable,
+    Verdict,
+    Winner,
+    about_runs,
+)
 from suite.analysis.training_counts import TrainingCount
 from suite.api import Form
 from suite.publish.footnotes import Footnotes

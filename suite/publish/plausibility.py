@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
-from suite.analysis.aggregate import compare
-from suite.analysis.points import parts_of
+from suite.analysis.comparisons import compare
+from suite.analysis.entry_at_length import parts_of
 from suite.api import Status, Task
 from suite.publish.frozen import outside_its_parts
 from suite.records.naming import options_text

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path, PurePosixPath
 
-from suite.analysis.points import parts_of
+from suite.analysis.entry_at_length import parts_of
 from suite.api import Cell, Form, Mode, Options, Status
 from suite.matrix.registry import Registry
 from suite.publish.checklist import ORDER, Item, Refusal

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from suite.analysis.aggregate import compare
+from suite.analysis.comparisons import compare
 from suite.analysis.growth import CLAIM_TOLERANCE, Growth, growths
 from suite.api import Architecture, Form, Mode, Status
 from suite.api.conformance import CheckResult, Verdict

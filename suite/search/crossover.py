@@ -12,11 +12,11 @@ from dataclasses import asdict, dataclass, field, replace
 from statistics import fmean
 from typing import Any
 
-from suite.analysis.aggregate import Comparison, compare
 from suite.analysis.bisection import Change, Crossing, find_crossing, pair_up
-from suite.analysis.points import Point
+from suite.analysis.comparisons import Comparison, compare
+from suite.analysis.entry_at_length import Point
+from suite.analysis.estimates import Estimate, count_text
 from suite.analysis.ranking import Scores, difference
-from suite.analysis.statistics import Estimate, count_text
 from suite.api import Cell, Metric, RequestError, Status, unknown_name
 from suite.api.plugins import search_path_from_environment
 from suite.execution.preparation import prepare

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from suite.analysis.aggregate import Comparison, compare
 from suite.analysis.bisection import find_crossing, pair_up
-from suite.analysis.precedence import in_precedence
+from suite.analysis.comparisons import Comparison, compare, in_precedence
 from suite.api import RequestError
 from suite.matrix.request import Request
 from suite.records.measures import DEFAULT_MEASURE, find_directed_measure, mode_measuring

@@ -11,8 +11,8 @@ from functools import cached_property
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from mlflow.entities import Metric, Param
 
-from suite.analysis.aggregate import Comparison
-from suite.analysis.points import Point
+from suite.analysis.comparisons import Comparison
+from suite.analysis.entry_at_length import Point
 from suite.api import Mode
 from suite.records.schema import RecordSummary
 from suite.tracking.experiments import CONTENT, milliseconds

@@ -5,8 +5,8 @@ from __future__ import annotations
 import statistics
 from collections.abc import Iterable, Iterator, Mapping
 
-from suite.analysis.aggregate import Comparison, compare
-from suite.analysis.points import Point
+from suite.analysis.comparisons import Comparison, compare
+from suite.analysis.entry_at_length import Point
 from suite.api.plugins import search_path_from_environment
 from suite.matrix.registry import load_registry
 from suite.records.measures import DECLARED

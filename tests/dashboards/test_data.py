@@ -12,11 +12,10 @@ import pytest
 from dashboards.diagnostics import SECTIONS
 from dashboards.findings import comparable_shares
 from dashboards.frame import point_frame, record_frame
-from suite.analysis.aggregate import compare
-from suite.analysis.findings import QUALITY
-from suite.analysis.grouping import Kind
-from suite.analysis.precedence import in_precedence
-from suite.analysis.profile import shares_of_best
+from suite.analysis.comparison_key import Kind
+from suite.analysis.comparisons import compare, in_precedence
+from suite.analysis.pairwise import QUALITY
+from suite.analysis.tradeoffs import shares_of_best
 from suite.api import AppliedMethod, Form, Metric, Mode
 from suite.cli.options import make_request, request_options
 from suite.matrix.expansion import expand

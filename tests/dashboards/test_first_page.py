@@ -6,8 +6,8 @@ import math
 
 import pytest
 
-from suite.analysis.aggregate import compare
 from suite.analysis.boards import rank_comparisons
+from suite.analysis.comparisons import compare
 from suite.analysis.leaderboard import make_leaderboard
 from suite.matrix.registry import load_registry
 from suite.records.schema import TuningChoice

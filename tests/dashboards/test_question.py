@@ -7,8 +7,8 @@ import re
 
 import pytest
 
-from suite.analysis.aggregate import compare
 from suite.analysis.boards import rank_comparisons
+from suite.analysis.comparisons import compare
 from suite.api import AppliedMethod
 from suite.matrix.registry import load_registry
 from tests.dashboards.site_records import draw, entry, probe, trial

@@ -10,10 +10,10 @@ import math
 import pytest
 
 from dashboards.contents import board_rows
-from suite.analysis.aggregate import compare
 from suite.analysis.boards import rank_comparisons
+from suite.analysis.comparisons import compare
+from suite.analysis.estimates import wilson_interval
 from suite.analysis.reports import grouped_reports
-from suite.analysis.statistics import wilson_interval
 from suite.analysis.tables import make_tables
 from suite.cli.tables import print_tables
 from suite.publish.leaderboard_archive import to_csv

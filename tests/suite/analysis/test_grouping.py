@@ -6,7 +6,7 @@ import dataclasses
 
 import pytest
 
-from suite.analysis.grouping import group, key_of
+from suite.analysis.comparison_key import group, key_of
 from suite.analysis.tables import make_tables
 from suite.api import AppliedMethod, Mode, Stage, Track
 from suite.matrix.ranking_facts import ranking_facts

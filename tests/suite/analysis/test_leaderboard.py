@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from suite.analysis.expected import Agreement
+from suite.analysis.leaderboard import Agreement
 from suite.api import Form
 from suite.matrix.registry import load_registry
 from suite.records.naming import new_run_id

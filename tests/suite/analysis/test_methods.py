@@ -8,12 +8,17 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from suite.analysis.aggregate import compare
 from suite.analysis.boards import UNDISTURBED, rank_comparisons
-from suite.analysis.data_size import data_size_scores
-from suite.analysis.methods import _gain, condition_scores, method_effects, read_effects
+from suite.analysis.comparisons import compare
+from suite.analysis.estimates import Estimate
+from suite.analysis.method_effects import (
+    _gain,
+    condition_scores,
+    data_size_scores,
+    method_effects,
+    read_effects,
+)
 from suite.analysis.ranking import Scores
-from suite.analysis.statistics import Estimate
 from suite.api import AppliedMethod, Stage, Status
 from suite.matrix.ranking_facts import ranking_facts
 from suite.records.schema import Measurement, TuningChoice, Variant

@@ -12,7 +12,7 @@ import pytest
 from mlflow.tracking import MlflowClient
 
 import suite
-from suite.analysis.aggregate import compare
+from suite.analysis.comparisons import compare
 from suite.analysis.tables import make_tables
 from suite.api import Status
 from suite.cli.dashboard_command import draw_site

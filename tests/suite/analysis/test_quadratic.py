@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from suite.analysis.aggregate import compare
+from suite.analysis.comparisons import compare
 from suite.analysis.growth import fit_quadratic, growths
 from suite.matrix.registry import load_registry
 from tests.suite.analysis.test_sessions import cost

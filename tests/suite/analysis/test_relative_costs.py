@@ -7,8 +7,8 @@ import math
 
 import pytest
 
-from suite.analysis.aggregate import compare
-from suite.analysis.relative import choose_probes, relative_costs
+from suite.analysis.comparisons import compare
+from suite.analysis.cost_ratios import choose_probes, relative_costs
 from suite.api import Status
 from suite.records.measures import COSTS
 from tests.suite.analysis.test_sessions import cost, rounds

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from suite.analysis.aggregate import compare
+from suite.analysis.comparisons import compare
 from suite.analysis.tables import make_tables
 from suite.api import AppliedMethod, Mode, Stage, Status
 from suite.execution.preparation import prepare

@@ -9,8 +9,8 @@ import statistics
 import pytest
 from scipy.special import stdtrit
 
+from suite.analysis.estimates import margin_of_error, mean_interval, ratio_interval
 from suite.analysis.growth import claimed_exponent, find_exponent, fit_exponent
-from suite.analysis.statistics import margin_of_error, mean_interval, ratio_interval
 
 LENGTHS = (1_024, 2_048, 4_096, 8_192)
 

@@ -6,11 +6,11 @@ import dataclasses
 
 import pytest
 
-from suite.analysis.aggregate import compare
-from suite.analysis.findings import QUALITY, pair_differences
-from suite.analysis.grouping import Kind
+from suite.analysis.comparison_key import Kind
+from suite.analysis.comparisons import compare
 from suite.analysis.learning_rates import search_summaries, summarize_searches
-from suite.analysis.pareto import pareto_front
+from suite.analysis.pairwise import QUALITY, pair_differences
+from suite.analysis.tradeoffs import pareto_front
 from suite.analysis.training_counts import (
     count_archived_trials,
     count_trials,

@@ -12,7 +12,7 @@ from statistics import median
 
 import pytest
 
-from suite.analysis.aggregate import compare
+from suite.analysis.comparisons import compare
 from suite.analysis.tables import make_tables
 from suite.cli.dashboard_command import draw_site
 from suite.cli.tables import print_tables

@@ -7,7 +7,7 @@ import dataclasses
 import pandas
 import pytest
 
-from suite.analysis.aggregate import compare
+from suite.analysis.comparisons import compare
 from suite.publish.inserted_figures import (
     FigureError,
     fill_page,

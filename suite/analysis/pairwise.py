@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from itertools import combinations
 from statistics import median
 
-from suite.analysis.aggregate import Comparison
 from suite.analysis.bisection import find_crossing, pair_up
-from suite.analysis.points import Point
+from suite.analysis.comparisons import Comparison
+from suite.analysis.entry_at_length import Point
+from suite.analysis.estimates import MIN_REPEATS, Estimate, exponential
 from suite.analysis.ranking import Scores, difference
-from suite.analysis.statistics import MIN_REPEATS, Estimate, exponential
 
 QUALITY = "quality"
 """The name of the primary metric among measures: each task has another."""

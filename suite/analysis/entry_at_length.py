@@ -9,6 +9,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
+from suite.analysis.estimates import (
+    Estimate,
+    Figure,
+    mean_interval,
+    pseudo_values,
+    ratio_interval,
+    share_of_examples,
+)
 from suite.analysis.ranking import Scores
 from suite.analysis.sessions import (
     CostSession,
@@ -19,14 +27,6 @@ from suite.analysis.sessions import (
     counts,
     newest_digests,
     spread,
-)
-from suite.analysis.statistics import (
-    Estimate,
-    Figure,
-    mean_interval,
-    pseudo_values,
-    ratio_interval,
-    share_of_examples,
 )
 from suite.api import Metric, Mode, Status
 from suite.records.measures import COUNTED, phase_of
@@ -92,6 +92,11 @@ class Point:
         session = choose_session([sessions])
         return replace(self, runs=runs, superseded=(), session=session, sessions=sessions)
 
+    @property
+    def session_runs(self) -> Mapping[int, StoredRecord]:
+        """The runs of the session that costs come from, by repeat."""
+        return self.sessions.get(self.session, {}) if self.session else {}
+
     def quiet_runs(
         self, phase: str, session: CostSession | None = None
     ) -> Mapping[int, RecordSummary]:
@@ -124,8 +129,7 @@ class Point:
     @cached_property
     def cost_digest(self) -> str | None:
         """The digest of the code whose costs count; None without a run of the session."""
-        runs = self.sessions.get(self.session, {}) if self.session else {}
-        return next((cost_digest(run.record) for run in runs.values()), None)
+        return next((cost_digest(run.record) for run in self.session_runs.values()), None)
 
     def like_sessions(self) -> Sequence[CostSession]:
         """Return the sessions on machines equal to that of `session`, itself included."""

@@ -15,8 +15,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from suite.analysis.grouping import ComparisonKey, group
-from suite.analysis.points import Point, UsedMachine, used_machine
+from suite.analysis.comparison_key import ComparisonKey, Kind, group
+from suite.analysis.entry_at_length import Point, UsedMachine, used_machine
 from suite.analysis.sessions import (
     CostSession,
     Sessions,
@@ -26,6 +26,7 @@ from suite.analysis.sessions import (
     sessions_text,
 )
 from suite.api import Metric, Mode, Status
+from suite.records.naming import split_label
 from suite.records.published import StoredRecord
 from suite.records.schema import RecordSummary
 from suite.records.standing import (
@@ -206,3 +207,39 @@ def _machine_of_most(runs: Sequence[StoredRecord]) -> UsedMachine:
     good = [used_machine(run) for run in runs if run.record.status is Status.OK]
     counts = Counter(good or [used_machine(run) for run in runs])
     return max(sorted(counts), key=counts.__getitem__, default=("", 0))
+
+
+def in_precedence(comparisons: Iterable[Comparison]) -> list[Comparison]:
+    """Return comparisons in the order in which pages and reports prefer them.
+
+    Final runs of a ranked benchmark come first, then other final runs, costs, and trials last. A
+    benchmark's newest version comes before its others. Among equals, the standard track comes
+    before the open one, and then the comparison with the most entries and lengths that ended well.
+    """
+    kinds, found = list(Kind), list(comparisons)
+    newest: dict[tuple[str, str], int] = {}  # a task may keep the runs of an earlier version
+    for one in found:
+        name, version = _benchmark(one)
+        newest[name, one.key.task] = max(version, newest.get((name, one.key.task), 0))
+
+    def order(one: Comparison) -> tuple[int, bool, bool, bool, int, int]:
+        name, version = _benchmark(one)
+        unranked, is_former = bool(one.key.why_unranked), version < newest[name, one.key.task]
+        good = [record for record in one.records if record.status is Status.OK]
+        places = {(record.ranking.entry, record.cell.sequence_length) for record in good}
+        return (
+            kinds.index(one.key.kind),
+            unranked,
+            is_former,
+            one.key.track == "open",
+            -len(places),
+            -len(one.records),
+        )
+
+    return sorted(found, key=order)
+
+
+def _benchmark(comparison: Comparison) -> tuple[str, int]:
+    """Return the name and the version of a comparison's benchmark, "" and 0 without one."""
+    name, version = split_label(comparison.key.benchmark)
+    return name, int(version or 0)
