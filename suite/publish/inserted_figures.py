@@ -78,7 +78,8 @@ def selectable(comparisons: Iterable[Comparison]) -> pandas.DataFrame:
     # A method has a learning rate too, behind a colon or a comma.
     entries = valid["entry"].str.removesuffix(" (untuned)")
     entries = entries.str.replace(r"(?<=[( ])learning_rate=[^ )]+ ?", "", regex=True)
-    return valid.assign(entry=entries.str.replace(" ()", "").str.replace(" )", ")"))
+    entries = entries.str.replace(" ()", "").str.replace(" )", ")")
+    return valid.assign(entry=entries, options=valid["options"].map(str))
 
 
 def _filled(found: re.Match[str], frame: pandas.DataFrame) -> str:
