@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from suite.analysis.estimates import Estimate
-from suite.analysis.pairwise import QUALITY
 from suite.api.files import atomic_write_bytes
-from suite.records.measures import CHARTED
+from suite.records.measures import CHARTED, QUALITY
 
 MEASURE_NUMBERS = {QUALITY: -1, **{name: number for number, name in enumerate(CHARTED)}}
 

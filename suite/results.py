@@ -226,7 +226,7 @@ class Tables(Collection[Table]):
 
     def _line(self, item: Table) -> str:
         rows = [
-            f"  {row.cell.sequence_length:>7,} {row.line:32} {_figures(row)}" for row in item.rows
+            f"  {row.cell.sequence_length:>7,} {row.entry:32} {_figures(row)}" for row in item.rows
         ]
         return "\n".join([item.title, *rows])
 
@@ -280,7 +280,7 @@ def _table_row(table: Table, row: TableRow) -> dict[str, Any]:
         ends["detectable_difference"] = row.detectable_difference
     return {
         "table": table.title,
-        "entry": row.line,
+        "entry": row.entry,
         **{name: value for name, value in cell.items() if name not in REPEATED},
         **figures,
         **_at_lengths(table, row),

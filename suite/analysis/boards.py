@@ -103,7 +103,7 @@ class Row:
     none.
     """
 
-    line: str
+    entry: str
     architecture: str
     rank: int | None
     estimate: Estimate | None
@@ -126,6 +126,11 @@ class Row:
     cost_digest: str | None = None
     by_evaluation_length: Mapping[int, Figure | str] = field(default_factory=dict)
 
+    @property
+    def footnotes(self) -> list[str]:
+        """The notes of the row, one by one."""
+        return list(filter(None, self.note.split("; ")))
+
 
 @dataclass(frozen=True, slots=True)
 class Board:
@@ -144,6 +149,11 @@ class Board:
     detectable_difference: float | None = None
     session: CostSession | None = None
     fingerprint: str = ""
+
+    @property
+    def valid(self) -> list[Row]:
+        """The rows that are not superseded."""
+        return [row for row in self.rows if not row.superseded_by]
 
     @property
     def detectable(self) -> float | None:
@@ -261,7 +271,7 @@ def _rows(
     rows = [_row(current[item.name], item, metric, reasons[item.name]) for item in ranked]
     with_rank = [row for row in rows if row.rank]
     rows = [_note_overtaken(row, with_rank, metric) if row.rank else row for row in rows]
-    rows = [_with_note(row, conformance_note(current[row.line], key)) for row in rows]
+    rows = [_with_note(row, conformance_note(current[row.entry], key)) for row in rows]
     rows = _note_parameters(rows, current)
     known = {item.name for item in ranked}
     rows += [_row(point, None, metric) for entry, point in current.items() if entry not in known]
@@ -292,8 +302,8 @@ def _note_parameters(rows: Sequence[Row], points: Mapping[str, Point]) -> list[R
     base = counts.get(BASELINE)
     noted = []
     for row in rows:
-        ratio = counts[row.line] / base if base else 1.0
-        if counts[row.line] and abs(ratio - 1) > PARITY:
+        ratio = counts[row.entry] / base if base else 1.0
+        if counts[row.entry] and abs(ratio - 1) > PARITY:
             note = f"{ratio:.2f} times the mixing parameters of {BASELINE}"
             row = _with_note(row, note)
         noted.append(row)
@@ -344,7 +354,7 @@ def _row(
     records = point.records
     cost = point.cost(metric.name) if is_cost(metric.name) else None
     return Row(
-        line=point.entry,
+        entry=point.entry,
         architecture=point.architecture,
         rank=ranked.rank if ranked else None,
         estimate=ranked.estimate if ranked else None,

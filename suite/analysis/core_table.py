@@ -12,7 +12,7 @@ from suite.analysis.comparisons import Comparison
 from suite.analysis.cost_ratios import LENGTHS, RelativeCosts, choose_probes, relative_costs
 from suite.analysis.entry_at_length import Point
 from suite.analysis.estimates import Estimate, wilson_interval
-from suite.analysis.final_boards import TaskLength, marks_of, mean_position, places_of, standing
+from suite.analysis.final_boards import TaskLength, mean_position, places_of
 from suite.analysis.ranking import Scores, example_margin
 from suite.analysis.sessions import Spread, sessions_text
 from suite.api import Form, Task
@@ -127,7 +127,7 @@ class CoreRow:
     rates. `marks` are the notes of its rows.
     """
 
-    line: str
+    entry: str
     architecture: str
     score: Estimate | None
     mean_rank: float
@@ -205,8 +205,8 @@ def _block(
 ) -> Block:
     ranked: dict[str, dict[TaskLength, Row]] = {}
     for place in places:
-        for row in standing(boards[place]) if place in boards else ():
-            at = ranked.setdefault(row.line, {})
+        for row in boards[place].valid if place in boards else ():
+            at = ranked.setdefault(row.entry, {})
             if row.rank is not None:
                 at[place] = row
     costs = _costs(probes) if probes else {}
@@ -262,7 +262,7 @@ def _spread(costs: Mapping[str, Mapping[int, RelativeCosts]]) -> Spread:
 
 def _best_first(row: CoreRow, boards: Sequence[Board]) -> tuple[float, float, float]:
     score = -row.score.value if row.score else 0.0
-    return score, row.mean_rank, mean_position(row.line, boards)
+    return score, row.mean_rank, mean_position(row.entry, boards)
 
 
 def scale_of(
@@ -304,14 +304,14 @@ def _core_row(
         }
         score = normalized(scored)
     return CoreRow(
-        line=line,
+        entry=line,
         architecture=next(iter(points.values())).architecture,
         score=score,
         mean_rank=statistics.fmean(_by_task(ranked, lambda place: _rank(ranked[place])).values()),
         by_task=by_task,
         mixing_parameters=(min(counts), max(counts)) if counts else None,
         good_range_decades=statistics.fmean(ranges) if ranges else None,
-        marks=list(dict.fromkeys(mark for row in ranked.values() for mark in marks_of(row))),
+        marks=list(dict.fromkeys(mark for row in ranked.values() for mark in row.footnotes)),
     )
 
 
@@ -341,11 +341,11 @@ def reference_scores(
     """Return the score and the version of `vanilla` by task and length, where it is ranked."""
     found: dict[str, dict[int, tuple[float, int]]] = {}
     for (task, length), board in boards.items():
-        for row in standing(board):
-            if row.line == BASELINE and row.rank is not None:
+        for row in board.valid:
+            if row.entry == BASELINE and row.rank is not None:
                 (version,) = {
                     record.cell.architecture_version
-                    for record in points[task, length][row.line].records
+                    for record in points[task, length][row.entry].records
                 }
                 found.setdefault(task, {})[length] = _value(row), version
     return found

@@ -49,7 +49,7 @@ class Ratio:
         }
 
 
-def ratios(comparison: Comparison, baseline: Comparison) -> list[Ratio]:
+def backend_ratios(comparison: Comparison, baseline: Comparison) -> list[Ratio]:
     """Return the ratio of each entry, length and measure to the baseline's, paired by round."""
     theirs = {_point_key(point): point for point in baseline.points}
     return [

@@ -101,12 +101,12 @@ def ratio_interval(values: Sequence[float]) -> Estimate:
 
 def exponential(estimate: Estimate) -> Estimate:
     """Return the estimate whose logarithm is given."""
-    value, *ends = (
-        None if end is None else math.exp(min(end, MAX_EXPONENT))
-        for end in (estimate.value, estimate.low, estimate.high)
-    )
-    assert value is not None
-    return Estimate(value, *ends, estimate.n)
+
+    def power(value: float) -> float:
+        return math.exp(min(value, MAX_EXPONENT))
+
+    low, high = map(power, estimate.ends) if estimate.ends else (None, None)
+    return Estimate(power(estimate.value), low, high, estimate.n)
 
 
 def share_interval(

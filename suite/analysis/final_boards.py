@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Iterable, Mapping
 
-from suite.analysis.boards import Board, Row
+from suite.analysis.boards import Board
 from suite.analysis.comparisons import Comparison
 from suite.analysis.entry_at_length import Point
 from suite.api import Task
@@ -49,23 +49,13 @@ def places_of(benchmark: Benchmark) -> list[TaskLength]:
     return [(name, length) for name, of in benchmark.tasks.items() for length in of.lengths]
 
 
-def standing(board: Board) -> list[Row]:
-    """Return the rows of a board that are not superseded."""
-    return [row for row in board.rows if not row.superseded_by]
-
-
-def marks_of(row: Row) -> list[str]:
-    """Return the notes of a row."""
-    return list(filter(None, row.note.split("; ")))
-
-
 def mean_position(line: str, boards: Iterable[Board]) -> float:
     """Return the mean position of an entry by value on the boards that rank it; 0 without any."""
     positions = [
         number
         for board in boards
-        for number, row in enumerate(row for row in standing(board) if row.rank is not None)
-        if row.line == line
+        for number, row in enumerate(row for row in board.valid if row.rank is not None)
+        if row.entry == line
     ]
     return statistics.fmean(positions) if positions else 0.0
 

@@ -6,7 +6,8 @@ Beside the columns of `run_columns`, which state the run and its cell, the frame
 - `repeat`, the seed of a training or the round of a probe;
 - `superseded_by`: the reason why another run counts instead; "" for a valid run;
 - `measure` and `value`: a score as "test.accuracy", a cost as "training.step_seconds", or the
-  number of parameters. Scores at an evaluation length or of disturbed examples have measures of
+  number of parameters. `is_primary` marks the score that the comparison ranks by.
+  Scores at an evaluation length or of disturbed examples have measures of
   their own. A run without any measure has one row, without a value;
 - `noisy`: whether other processes disturbed the measurement;
 - `counts`: whether the value is compared: scores of runs that ended well, and quiet costs of the
@@ -26,7 +27,7 @@ from suite.analysis.estimates import Estimate, mean_interval, ratio_interval
 from suite.analysis.sessions import counts
 from suite.api import Status
 from suite.records.environment import machine_name
-from suite.records.measures import is_cost, phase_of
+from suite.records.measures import CHARTED, QUALITY, is_cost, phase_of
 from suite.records.schema import RecordSummary
 
 if TYPE_CHECKING:
@@ -38,9 +39,10 @@ def to_frame(comparisons: Iterable[Comparison]) -> pandas.DataFrame:
     import pandas  # not at the top: commands that only list or plan do not need pandas
 
     runs: list[dict[str, Any]] = []
-    values: list[tuple[int, str, float, bool, bool]] = []
+    values: list[tuple[int, str, float, bool, bool, bool]] = []
     for number, comparison in enumerate(comparisons):
         for entry in comparison.points:
+            primary = f"{entry.split}.{entry.metric.name}" if entry.metric else ""
             session_runs = {id(run.record) for run in entry.session_runs.values()}
             for run, superseded_by in [*((run, "") for run in entry.runs), *entry.superseded]:
                 record, row = run.record, len(runs)
@@ -60,10 +62,12 @@ def to_frame(comparisons: Iterable[Comparison]) -> pandas.DataFrame:
                     if is_cost(measure):
                         noisy = not record.is_quiet(phase_of(measure))
                         compared = in_session and counts(record, phase_of(measure))
-                    values.append((row, measure, value, noisy, compared))
-    columns = ["row", "measure", "value", "noisy", "counts"]
-    frame = pandas.DataFrame(values, columns=columns).set_index("row")
-    return pandas.DataFrame(runs).join(frame)
+                    values.append((row, measure, value, noisy, compared, measure == primary))
+    flags = ["noisy", "counts", "is_primary"]
+    table = pandas.DataFrame(values, columns=["row", "measure", "value", *flags])
+    frame = pandas.DataFrame(runs).join(table.set_index("row"))
+    frame[flags] = frame[flags].eq(True)  # a run without any measure has none of them
+    return frame
 
 
 def run_columns(record: RecordSummary) -> dict[str, Any]:
@@ -110,3 +114,25 @@ def _named(
 def estimate_of(measure: str, values: Sequence[float]) -> Estimate:
     """Return the mean of a measure over runs; that of a cost is geometric."""
     return ratio_interval(values) if is_cost(measure) else mean_interval(values)
+
+
+def to_figures(comparisons: Iterable[Comparison]) -> pandas.DataFrame:
+    """Return a row for each entry at a length and measure: the figure, its interval, n, the noise.
+
+    The measures are the charted costs, and `QUALITY` for the primary metric. `noisy` counts the
+    runs with a noisy phase, which are never aggregated.
+    """
+    import pandas
+
+    rows = []
+    for number, comparison in enumerate(comparisons):
+        for entry in sorted(comparison.points, key=lambda one: (one.entry, one.sequence_length)):
+            figures = {measure: entry.cost(measure) for measure in CHARTED}
+            for measure, figure in [*figures.items(), (QUALITY, entry.score())]:
+                if figure:
+                    noisy = 0 if measure == QUALITY else entry.num_noisy
+                    ends = figure.value, figure.low, figure.high, figure.n
+                    place = entry.entry, entry.sequence_length, entry.batch_size
+                    rows.append((number, *place, measure, *ends, noisy))
+    columns = ["comparison", "entry", "sequence_length", "batch_size", "measure"]
+    return pandas.DataFrame(rows, columns=[*columns, "value", "low", "high", "n", "noisy"])

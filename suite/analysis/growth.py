@@ -170,9 +170,9 @@ def fit_slope(rounds: Sequence[Sweep]) -> Estimate | None:
     lengths, sweeps, typical = _table(rounds)
     if len(lengths) < 3 or min(map(min, sweeps)) <= 0:
         return None
-    fit = _fit(lengths, typical, (0, 1), typical)
+    values, margins = _fit(lengths, typical, (0, 1), typical)
     by_round = [_fit(lengths, sweep, (0, 1), typical)[0][1] for sweep in sweeps]
-    return _estimate(fit[0][1], by_round, fit[1] and fit[1][1])
+    return _estimate(values[1], by_round, margins[1] if margins else None)
 
 
 def fit_quadratic(rounds: Sequence[Sweep]) -> Quadratic | None:
@@ -192,17 +192,28 @@ def fit_quadratic(rounds: Sequence[Sweep]) -> Quadratic | None:
     best = nnls(design, np.ones(len(lengths)))[0] / scales
     free, margins = _fit(lengths, typical, powers, typical)
     by_round = [_fit(lengths, sweep, powers, sweep)[0] for sweep in sweeps]
-    coefficients = []
-    for power in (1, 2):
-        # The interval is around the fit without bounds. That of a bounded fit would be too narrow
-        # where a coefficient is held at 0.
-        around = _estimate(free[power], [of[power] for of in by_round], margins and margins[power])
-        value = float(best[power])
-        low, high = around.low, around.high
-        if low is not None and high is not None:
-            low, high = min(max(0.0, low), value), max(0.0, high, value)
-        coefficients.append(Estimate(value, low, high, around.n))
-    return Quadratic(*coefficients, float(best[0]), lengths[0], lengths[-1])
+    linear, squared = (
+        _not_negative(
+            float(best[power]),
+            # The interval is around the fit without bounds. That of a bounded fit would be too
+            # narrow where a coefficient is held at 0.
+            _estimate(
+                free[power],
+                [coefficients[power] for coefficients in by_round],
+                margins[power] if margins else None,
+            ),
+        )
+        for power in (1, 2)
+    )
+    return Quadratic(linear, squared, float(best[0]), lengths[0], lengths[-1])
+
+
+def _not_negative(value: float, around: Estimate) -> Estimate:
+    """Return a value with an interval that is cut at 0 and contains the value."""
+    if around.ends is None:
+        return Estimate(value, n=around.n)
+    low, high = around.ends
+    return Estimate(value, min(max(0.0, low), value), max(0.0, high, value), around.n)
 
 
 def find_exponent(costs: Sweep) -> float | None:

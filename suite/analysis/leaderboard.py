@@ -25,11 +25,9 @@ from suite.analysis.estimates import Estimate
 from suite.analysis.final_boards import (
     TaskLength,
     final_boards,
-    marks_of,
     mean_position,
     places_of,
     points_of,
-    standing,
 )
 from suite.api import Metric, Task
 from suite.records.benchmark_sections import ExpectedFigure
@@ -116,7 +114,7 @@ class Winner:
 class TaskRow:
     """An entry of one task, with its row of each board by length."""
 
-    line: str
+    entry: str
     architecture: str
     by_length: Mapping[int, Row]
 
@@ -178,7 +176,7 @@ def make_leaderboard(
     comparisons, boards = list(comparisons), list(boards)
     found = final_boards(benchmark, boards, tasks)
     points = points_of(found, comparisons)
-    rows = [row for board in found.values() for row in standing(board)]
+    rows = [row for board in found.values() for row in board.valid]
     return Leaderboard(
         benchmark=benchmark,
         boards=found,
@@ -194,7 +192,7 @@ def make_leaderboard(
 
 
 def _winner(place: TaskLength, board: Board) -> Winner | None:
-    ranked = {row.line: row for row in standing(board) if row.rank is not None}
+    ranked = {row.entry: row for row in board.valid if row.rank is not None}
     estimates = {line: row.estimate for line, row in ranked.items() if row.estimate}
     if not estimates:
         return None
@@ -210,7 +208,7 @@ def _winner(place: TaskLength, board: Board) -> Winner | None:
         next=nearest,
         gap=None if nearest is None else gaps[nearest],
         detectable_difference=board.detectable_difference,
-        marks=marks_of(ranked[leader]),
+        marks=ranked[leader].footnotes,
     )
 
 
@@ -222,8 +220,8 @@ def _task_tables(
         of_task = {length: board for (task, length), board in boards.items() if task == name}
         by_line: dict[str, dict[int, Row]] = {}
         for length, board in of_task.items():
-            for row in standing(board):
-                by_line.setdefault(row.line, {})[length] = row
+            for row in board.valid:
+                by_line.setdefault(row.entry, {})[length] = row
         rows = [
             TaskRow(line, next(iter(at.values())).architecture, at) for line, at in by_line.items()
         ]
@@ -249,7 +247,7 @@ def _task_tables(
 def _most_ranks_first(boards: Iterable[Board], row: TaskRow) -> tuple[int, float, float]:
     ranks = [at.rank for at in row.by_length.values() if at.rank is not None]
     mean_rank = statistics.fmean(ranks) if ranks else 0.0
-    return -len(ranks), mean_rank, mean_position(row.line, boards)
+    return -len(ranks), mean_rank, mean_position(row.entry, boards)
 
 
 def _changes(
@@ -259,7 +257,7 @@ def _changes(
     tasks: Mapping[str, Task],
 ) -> Changes:
     superseded = Counter(
-        row.line for board in found.values() for row in board.rows if row.superseded_by
+        row.entry for board in found.values() for row in board.rows if row.superseded_by
     )
     for version in range(benchmark.version - 1, 0, -1):
         label = f"{benchmark.name}-{version}"
@@ -282,11 +280,11 @@ def _changes(
 
 def leaders(board: Board) -> list[str]:
     """Return the entries of rank 1, best first."""
-    return [row.line for row in standing(board) if row.rank == 1]
+    return [row.entry for row in board.valid if row.rank == 1]
 
 
 def _lines(boards: Mapping[TaskLength, Board]) -> set[str]:
-    return {row.line for board in boards.values() for row in standing(board)}
+    return {row.entry for board in boards.values() for row in board.valid}
 
 
 def summarize_leaderboards(
@@ -375,12 +373,12 @@ def _block(block: Block) -> dict[str, Any]:
 
 def _core_row(row: CoreRow, block: Block) -> dict[str, Any]:
     return {
-        "line": row.line,
+        "line": row.entry,
         "score": None if row.score is None else _score(row.score),
         "rank": _decimal(row.mean_rank),
         "tasks": [row.by_task[task] for task in block.tasks],
         "parameters": None if row.mixing_parameters is None else list(row.mixing_parameters),
-        "costs": [block.ratios(row.line, name) for name in COSTS] if block.costs else [],
+        "costs": [block.ratios(row.entry, name) for name in COSTS] if block.costs else [],
         "rates": _decimal(row.good_range_decades, 2),
         "marks": list(row.marks),
     }

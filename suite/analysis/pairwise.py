@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from statistics import median
@@ -13,9 +13,7 @@ from suite.analysis.comparisons import Comparison
 from suite.analysis.entry_at_length import Point
 from suite.analysis.estimates import MIN_REPEATS, Estimate, exponential
 from suite.analysis.ranking import Scores, difference
-
-QUALITY = "quality"
-"""The name of the primary metric among measures: each task has another."""
+from suite.records.measures import QUALITY, metric_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +49,13 @@ class PairCrossing:
     longest: int
 
 
-def pair_differences(comparison: Comparison, measures: Mapping[str, bool]) -> list[PairDifference]:
+def pair_differences(comparison: Comparison, costs: Iterable[str]) -> list[PairDifference]:
     """Compare every two entries at each length, in the primary metric and in costs.
 
-    `measures` maps the name of each cost to whether more is better. Two entries with fewer than
-    `MIN_REPEATS` seeds in common are left out: their difference has no interval.
+    Two entries with fewer than `MIN_REPEATS` seeds in common are left out: their difference has no
+    interval.
     """
-    better_if_higher = dict(measures)
+    better_if_higher = {cost: metric_of(cost).higher_is_better for cost in costs}
     if comparison.metric:
         better_if_higher = {QUALITY: comparison.metric.higher_is_better, **better_if_higher}
     places: dict[tuple[int, int], list[Point]] = {}
@@ -81,11 +79,9 @@ def pair_differences(comparison: Comparison, measures: Mapping[str, bool]) -> li
     return found
 
 
-def pair_crossings(
-    comparison: Comparison, measure: str, *, higher_is_better: bool
-) -> Iterator[PairCrossing]:
+def pair_crossings(comparison: Comparison, measure: str) -> Iterator[PairCrossing]:
     """Yield for every two entries where they overtake each other, within the measured lengths."""
-    sign = 1 if higher_is_better else -1
+    sign = 1 if metric_of(measure).higher_is_better else -1
     values: dict[str, dict[int, dict[int, float]]] = {}
     for point in comparison.points:
         if costs := point.costs(measure):

@@ -10,7 +10,7 @@ from typing import Any
 from suite.analysis.boards import Row, rank_comparisons
 from suite.analysis.comparison_key import ComparisonKey, baseline_keys, titles
 from suite.analysis.comparisons import Comparison, compare, in_precedence
-from suite.analysis.cost_ratios import Ratio, ratios
+from suite.analysis.cost_ratios import Ratio, backend_ratios
 from suite.analysis.entry_at_length import Point
 from suite.analysis.estimates import Estimate, Figure
 from suite.analysis.growth import Growth, growths
@@ -63,7 +63,7 @@ class TableRow:
     model, if they were asked for.
     """
 
-    line: str
+    entry: str
     cell: Cell
     figures: Figures
     statuses: Mapping[str, int]
@@ -82,7 +82,7 @@ class TableRow:
             del fields[name]
         figures = {name: value and value.to_dict() for name, value in self.figures.items()}
         return {
-            "line": self.line,
+            "line": self.entry,
             "cell": fields,
             "figures": figures,
             "statuses": dict(self.statuses),
@@ -176,7 +176,7 @@ def make_tables(
                 split=comparison.key.split,
                 exponents=growths(comparison, architectures) if probe else (),
                 baseline=baseline.key.engine,
-                ratios=ratios(comparison, baseline) if probe and baseline is not comparison else (),
+                ratios=() if baseline is comparison else backend_ratios(comparison, baseline),
             )
         )
     return tables
@@ -200,7 +200,7 @@ def _board_rows(
         if found.key.mode is Mode.TRAIN and not found.key.why_unranked
     ]
     return {
-        (board.key, board.sequence_length, board.batch_size, row.line): row
+        (board.key, board.sequence_length, board.batch_size, row.entry): row
         for board in rank_comparisons(ranked)
         for row in board.rows
         if not row.superseded_by

@@ -3,81 +3,59 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from suite.analysis.boards import Board
-from suite.analysis.comparisons import Comparison
-from suite.api import Mode
+from suite.analysis.comparison_key import Kind
+from suite.records.measures import QUALITY, metric_of
 
-
-@dataclass(frozen=True, slots=True)
-class QualityAndCost:
-    """The score and a cost of one entry at one length."""
-
-    entry: str
-    sequence_length: int
-    quality: float
-    cost: float
+if TYPE_CHECKING:
+    import pandas
 
 
 def pareto_front(
-    comparison: Comparison, measure: str, *, higher_cost_is_better: bool
-) -> list[QualityAndCost]:
-    """Return the points that no other point beats in both quality and cost, by cost.
+    figures: pandas.DataFrame, measure: str, *, higher_is_better: bool
+) -> pandas.DataFrame:
+    """Return the figures that no other entry at a length beats in both quality and cost, by cost.
 
-    The points are all entries at all lengths that have a score and a quiet cost.
+    Args:
+        figures: those of one comparison (`suite.analysis.frame.to_figures`).
+        measure: the cost.
+        higher_is_better: whether a higher score is better.
     """
-    points = [
-        QualityAndCost(point.entry, point.sequence_length, score.value, cost.value)
-        for point in comparison.points
-        if (score := point.score()) and (cost := point.cost(measure))
-    ]
-    better = comparison.metric.higher_is_better if comparison.metric else True
-    front = [one for one in points if not _is_beaten(one, points, better, higher_cost_is_better)]
-    return sorted(front, key=lambda one: one.cost)
+    place = ["entry", "sequence_length", "batch_size"]
+    wanted = figures[figures["measure"].isin([QUALITY, measure])]
+    known = wanted.pivot(index=place, columns="measure", values="value")
+    known = known.reindex(columns=[QUALITY, measure]).dropna()
+    quality = known[QUALITY].to_numpy() * (1 if higher_is_better else -1)
+    cost = known[measure].to_numpy() * (1 if metric_of(measure).higher_is_better else -1)
+    at_least = (quality[:, None] >= quality) & (cost[:, None] >= cost)
+    better = (quality[:, None] > quality) | (cost[:, None] > cost)
+    return known[~(at_least & better).any(axis=0)].sort_values(measure, kind="stable")
 
 
-def _is_beaten(
-    one: QualityAndCost,
-    others: Sequence[QualityAndCost],
-    higher_quality: bool,
-    higher_cost: bool,
-) -> bool:
-    """Return whether another point is at least as good in both respects and better in one."""
+def comparable_shares(boards: Iterable[Board]) -> dict[str, list[float]]:
+    """Return by entry its scores as shares of the best score of each ranked board of quality.
 
-    def utilities(point: QualityAndCost) -> tuple[float, float]:
-        return (
-            point.quality if higher_quality else -point.quality,
-            point.cost if higher_cost else -point.cost,
-        )
-
-    quality, cost = utilities(one)
-    return any(
-        q >= quality and c >= cost and (q, c) != (quality, cost) for q, c in map(utilities, others)
-    )
-
-
-def shares_of_best(boards: Sequence[Board]) -> dict[str, list[float]]:
-    """Return by entry its scores as shares of the best score of each board of quality.
-
-    For metrics of which less is better the share is best / score. An entry has a share for each
-    board that it is on.
+    For metrics of which less is better the share is best / score. The boards are the most that an
+    entry is on; among several such sets, the set with the most entries. Shares over different
+    boards cannot be compared: some boards have weak rivals.
     """
-    shares: dict[str, list[float]] = {}
-    for board in boards:
-        values = {
-            row.line: row.estimate.value
-            for row in board.rows
-            if row.estimate and not row.superseded_by
-        }
+    shares: dict[str, dict[int, float]] = {}
+    for number, board in enumerate(boards):
+        values = {row.entry: row.estimate.value for row in board.valid if row.estimate}
         higher = board.metric.higher_is_better
         best = (max if higher else min)(values.values(), default=0)
-        if board.key.mode is not Mode.TRAIN or len(values) < 2 or best <= 0:
-            continue
-        for line, value in values.items():
-            shares.setdefault(line, []).append(value / best if higher else best / value)
-    return shares
+        is_ranked = board.key.kind is Kind.FINAL and not board.key.why_unranked
+        if is_ranked and len(values) > 1 and best > 0:
+            for entry, value in values.items():
+                share = value / best if higher else best / value
+                shares.setdefault(entry, {})[number] = share
+    sets = Counter(map(tuple, shares.values()))
+    common = max(sets, key=lambda one: (len(one), sets[one]), default=())
+    return {entry: [*own.values()] for entry, own in shares.items() if tuple(own) == common}
 
 
 def interquartile_mean(values: Sequence[float]) -> float:

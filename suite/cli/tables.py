@@ -57,12 +57,12 @@ def print_tables(tables: Sequence[Table]) -> None:
             out.print(f"  {NOISY_NOTE}")
         for row in table.rows:
             for reason in row.reasons:
-                label = f"{row.line} at {row.cell.sequence_length}"
+                label = f"{row.entry} at {row.cell.sequence_length}"
                 out.print(f"  {escape(label)}: {escape(reason)}")
             scores = row.by_evaluation_length.values()
             reasons = {one if isinstance(one, str) else one.missing for one in scores}
             for reason in sorted(reasons - {""}):
-                out.print(f"  {escape(row.line)}: {escape(reason)}")
+                out.print(f"  {escape(row.entry)}: {escape(reason)}")
         _print_samples(out, table.rows)
         _print_growth(out, table)
         _print_ratios(out, table.baseline, table.ratios)
@@ -85,7 +85,7 @@ def _columns(table: Table) -> list[Column]:
 
 def _cells(row: TableRow, table: Table) -> list[str]:
     cell, figures = row.cell, row.figures
-    texts = [str(cell.sequence_length), row.line]
+    texts = [str(cell.sequence_length), row.entry]
     if table.metric:
         texts.append(_quality(figures[f"{table.split}.{table.metric}"]))
         for length in table.evaluation_lengths:
@@ -144,7 +144,7 @@ def _print_samples(out: Console, rows: Sequence[TableRow]) -> None:
     """Print each sample after its prompt, which "▸" separates; the seed is the lowest."""
     for row in rows:
         for one in row.samples:
-            out.print(f"\n  {escape(row.line)} at {row.cell.sequence_length}, {one['method']}:")
+            out.print(f"\n  {escape(row.entry)} at {row.cell.sequence_length}, {one['method']}:")
             text = f"{one['prompt']}▸{one['sample']}"
             out.print(textwrap.indent(text, "    ", lambda line: True), markup=False)
 

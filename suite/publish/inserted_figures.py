@@ -64,7 +64,8 @@ def fill_page(text: str, frame: pandas.DataFrame) -> str:
     """
     if len(START.findall(text)) != len(MARK.findall(text)):
         raise FigureError("Each mark of a figure needs <!-- end -->", received="a mark without it")
-    return MARK.sub(lambda found: _filled(found, frame), text)
+    by_measure = dict(iter(frame.groupby("measure")))
+    return MARK.sub(lambda found: _filled(found, by_measure), text)
 
 
 def selectable(comparisons: Iterable[Comparison]) -> pandas.DataFrame:
@@ -73,7 +74,7 @@ def selectable(comparisons: Iterable[Comparison]) -> pandas.DataFrame:
     if frame.empty:
         return frame
     # A run without methods is in the comparisons of both tracks.
-    valid = frame[(frame["superseded_by"] == "") & (frame["noisy"] == False)]  # noqa: E712
+    valid = frame[(frame["superseded_by"] == "") & ~frame["noisy"]]
     valid = valid.drop_duplicates(["run_id", "measure"])
     # A method has a learning rate too, behind a colon or a comma.
     entries = valid["entry"].str.removesuffix(" (untuned)")
@@ -82,10 +83,10 @@ def selectable(comparisons: Iterable[Comparison]) -> pandas.DataFrame:
     return valid.assign(entry=entries, options=valid["options"].map(str))
 
 
-def _filled(found: re.Match[str], frame: pandas.DataFrame) -> str:
+def _filled(found: re.Match[str], by_measure: Mapping[str, pandas.DataFrame]) -> str:
     kind, written = found["kind"], found["fields"].strip()
     fields = _fields(kind, written)
-    selected = _select(fields, written, frame)
+    selected = _select(fields, written, by_measure)
     body = _table(selected, fields) if kind == "table" else _value(selected, fields)
     around = "\n" if kind == "table" else ""
     return f"{found['start']}{around}{body}{around}<!-- end -->"
@@ -126,14 +127,19 @@ def _fields(kind: str, written: str) -> dict[str, str]:
     return fields
 
 
-def _select(fields: Mapping[str, str], written: str, frame: pandas.DataFrame) -> pandas.DataFrame:
+def _select(
+    fields: Mapping[str, str], written: str, by_measure: Mapping[str, pandas.DataFrame]
+) -> pandas.DataFrame:
     """Return the rows of the values of a mark for which `where` holds."""
+    import pandas
+
     values = [value.partition("@")[0] for value in fields["value"].split(",")]
-    selected = frame[frame["measure"].isin(values)]
+    if missing := [value for value in values if value not in by_measure]:
+        raise FigureError("A mark names measures", received=", ".join(missing))
+    selected = pandas.concat(by_measure[value] for value in dict.fromkeys(values))
     columns = filter(None, map(fields.get, ("rows", "columns")))
-    missing = [value for value in values if value not in set(selected["measure"])]
-    if missing := missing + [name for name in columns if name not in frame]:
-        raise FigureError("A mark names measures and columns", received=", ".join(missing))
+    if missing := [name for name in columns if name not in selected]:
+        raise FigureError("A mark names columns", received=", ".join(missing))
     try:
         selected = selected.query(fields["where"]) if "where" in fields else selected
     except Exception as error:  # pandas raises errors of many kinds for a text that is no query

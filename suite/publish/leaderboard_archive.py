@@ -53,7 +53,7 @@ def to_csv(boards: Sequence[Board]) -> str:
                 "split": board.key.split,
                 "sequence_length": board.sequence_length,
                 "metric": board.metric.name,
-                "line": row.line,
+                "line": row.entry,
                 "versions": row.versions,
                 "superseded_by": row.superseded_by,
                 "machines": "; ".join(row.machines),

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from suite.analysis.boards import Board, Row
 from suite.analysis.comparison_key import ComparisonKey, titles
-from suite.analysis.final_boards import standing
 from suite.analysis.sessions import sessions_text
 from suite.api import Mode, Track
 from suite.publish.markdown import NONE, escape, escape_name, interval, number, table
@@ -33,7 +32,7 @@ def open_track(boards: Sequence[Board]) -> str | None:
         if board.key.mode is Mode.TRAIN
         and board.key.track == Track.OPEN
         and board.key.split == "test"
-        and standing(board)
+        and board.valid
     ]
     if not of_track:
         return None
@@ -47,7 +46,7 @@ def open_track(boards: Sequence[Board]) -> str | None:
             _open_cells(board, row)
             for board in of_track
             if board.key.task == task
-            for row in standing(board)
+            for row in board.valid
         ]
         metric = next(board.metric for board in of_track if board.key.task == task)
         head = ("length", "data", "options", "rank", "entry", metric.name, "n", "training", "note")
@@ -62,7 +61,7 @@ def _open_cells(board: Board, row: Row) -> list[str]:
         escape(key.source),
         escape(key.task_options) or NONE,
         NONE if row.rank is None else str(row.rank),
-        escape_name(row.line),
+        escape_name(row.entry),
         interval(row.estimate),
         str(row.estimate.n) if row.estimate else "0",
         f"{key.benchmark or 'trial'}, {key.steps:,} steps, {key.batch}",
@@ -74,7 +73,7 @@ def cost_pages(boards: Sequence[Board]) -> dict[str, str]:
     """Return the page of costs of each machine, by machine; they hold quiet costs alone."""
     found: dict[str, list[Board]] = {}
     for board in boards:
-        if board.key.mode is not Mode.TRAIN and any(row.estimate for row in standing(board)):
+        if board.key.mode is not Mode.TRAIN and any(row.estimate for row in board.valid):
             found.setdefault(board.key.machine, []).append(board)
     return {machine: _cost_page(machine, of_machine) for machine, of_machine in found.items()}
 
@@ -105,8 +104,8 @@ def _cost_page(machine: str, boards: Sequence[Board]) -> str:
 def _cost_table(unit: float, by_length: Mapping[int, Board]) -> str:
     rows: dict[str, dict[int, Row]] = {}
     for length, board in sorted(by_length.items()):
-        for row in standing(board):
-            rows.setdefault(row.line, {})[length] = row
+        for row in board.valid:
+            rows.setdefault(row.entry, {})[length] = row
     lengths = sorted(by_length)
     costs = [
         [

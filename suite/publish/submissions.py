@@ -71,7 +71,7 @@ class CheckedRecord:
     @property
     def name(self) -> str:
         """The file; for a record of an archive, the number of its line too."""
-        return str(self.place) if self.line is None else f"{self.place}, line {self.line}"
+        return str(self.place) if self.entry is None else f"{self.place}, line {self.entry}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,8 @@ PHASES = ("training", "inference")
 """The measured phases of a training or a probe."""
 DECODING_PHASES = ("prefill", "generation")
 """The measured phases of a decoding."""
+QUALITY = "quality"
+"""The name of the primary metric among measures: each task has another."""
 DEFAULT_MEASURE = "training.tokens_per_second"
 MEBIBYTE = 2.0**20
 MEASURED_APART = ("compile", "latency", "state", "weight")

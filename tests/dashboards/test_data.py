@@ -8,10 +8,10 @@ from types import SimpleNamespace
 import click
 import pandas as pd
 import pytest
-
 from dashboards.diagnostics import SECTIONS
 from dashboards.findings import comparable_shares
 from dashboards.frame import point_frame, record_frame
+
 from suite.analysis.comparison_key import Kind
 from suite.analysis.comparisons import compare, in_precedence
 from suite.analysis.pairwise import QUALITY
@@ -234,7 +234,7 @@ def test_the_profile_compares_entries_of_the_same_boards():
     def board(entries, place):
         key = SimpleNamespace(kind=Kind.FINAL, why_unranked="", mode=Mode.TRAIN, place=place)
         rows = [
-            SimpleNamespace(line=name, estimate=SimpleNamespace(value=0.5), superseded_by=None)
+            SimpleNamespace(entry=name, estimate=SimpleNamespace(value=0.5), superseded_by=None)
             for name in entries
         ]
         return SimpleNamespace(key=key, rows=rows, metric=Metric("score"))

@@ -81,7 +81,7 @@ def figure(made):
             for board in made[1]
             if (board.key.task, board.metric.name, board.sequence_length) == (task, metric, length)
             for row in board.rows
-            if row.line == name and row.estimate
+            if row.entry == name and row.estimate
         )
         one = row.estimate
         value, low, high = (f"{end / scale:,.{places}f}" for end in (one.value, one.low, one.high))

@@ -8,8 +8,8 @@ import io
 import math
 
 import pytest
-
 from dashboards.contents import board_rows
+
 from suite.analysis.boards import rank_comparisons
 from suite.analysis.comparisons import compare
 from suite.analysis.estimates import wilson_interval
@@ -58,7 +58,7 @@ def records(tmp_path):
 def test_a_table_has_a_column_for_each_evaluation_length(records, capsys):
     (table,) = make_tables(records)
     assert table.evaluation_lengths == [512, 2_048]
-    rows = {row.line: row for row in table.rows}
+    rows = {row.entry: row for row in table.rows}
     assert rows["vanilla"].by_evaluation_length[2_048].value == pytest.approx(0.4)
     assert rows["vanilla"].by_evaluation_length[2_048].n == 3
     assert rows["gpt"].to_dict()["by_evaluation_length"]["2048"] == REASON
@@ -92,7 +92,7 @@ def test_what_exceeded_memory_is_named_in_the_table(tmp_path, capsys):
 def test_the_rows_of_a_board_have_the_scores_at_each_evaluation_length(records):
     comparisons = compare(records)
     (board,) = rank_comparisons(comparisons)
-    rows = {row.line: row.by_evaluation_length for row in board.rows}
+    rows = {row.entry: row.by_evaluation_length for row in board.rows}
     assert rows["gpt"][2_048] == REASON and rows["gpt"][512].value == 0.9
     lines = [{"name": name} for name in sorted(rows)]
     ((*_, drawn, _),) = board_rows([board], comparisons, lines)

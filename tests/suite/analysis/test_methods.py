@@ -161,7 +161,7 @@ def test_a_disturbance_of_the_test_examples_has_no_gain():
     disturbed = compare([plain, run(0, 0.5, "typos")])
     assert [method_effects(comparison) for comparison in disturbed] == [[] for _ in disturbed]
     rows = [row for board in rank_comparisons(disturbed) for row in board.rows]
-    assert {row.line.endswith("+ typos"): UNDISTURBED in row.note for row in rows} == {
+    assert {row.entry.endswith("+ typos"): UNDISTURBED in row.note for row in rows} == {
         True: True,
         False: False,
     }

@@ -79,7 +79,7 @@ def test_only_what_claims_to_be_quadratic_is_fitted_so_and_each_fit_states_its_l
         for number in range(3)
     ]  # fmt: skip
     (comparison,) = compare(records)
-    found = {(item.line, item.measure): item for item in growths(comparison, architectures)}
+    found = {(item.entry, item.measure): item for item in growths(comparison, architectures)}
     assert found["vanilla", step].quadratic is not None
     assert found["longformer", step].quadratic is None
     assert {(item.shortest, item.longest) for item in found.values()} == {(512, 4_096)}

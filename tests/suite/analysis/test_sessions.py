@@ -133,11 +133,11 @@ def test_a_board_ranks_the_costs_of_one_session():
     records = [*rounds("vanilla", 100.0), *rounds("bert", 90.0)]
     records += rounds("bert", 200.0, session=2)
     board = next(board for board in make_boards(records) if board.metric.name == SPEED)
-    ranked = {row.line: (row.rank, row.estimate.value) for row in board.rows if row.rank}
+    ranked = {row.entry: (row.rank, row.estimate.value) for row in board.rows if row.rank}
     assert ranked == {"vanilla": (1, pytest.approx(100.0)), "bert": (2, pytest.approx(90.0))}
     # The other session's figure is shown, without a rank.
     (other,) = (row for row in board.rows if row.superseded_by == "session session-1")
-    assert (other.line, other.rank) == ("bert", None)
+    assert (other.entry, other.rank) == ("bert", None)
     assert other.estimate.value == pytest.approx(200.0)
 
 
@@ -218,14 +218,14 @@ def test_each_phase_and_each_part_of_it_has_its_own_noise_flag():
 def test_a_noisy_phase_is_neither_ranked_nor_printed():
     records = [*rounds("vanilla", 100.0), *rounds("bert", 900.0, noisy=("training",))]
     board = next(board for board in make_boards(records) if board.metric.name == SPEED)
-    told = {row.line: (row.rank, row.estimate, row.note) for row in board.rows}
+    told = {row.entry: (row.rank, row.estimate, row.note) for row in board.rows}
     assert told["vanilla"][0] == 1
     assert told["bert"][:2] == (None, None) and "no quiet run" in told["bert"][2]
     (table,) = make_tables(records)
-    assert {row.line: row.figures[SPEED] is None for row in table.rows} == {
+    assert {row.entry: row.figures[SPEED] is None for row in table.rows} == {
         "vanilla": False, "bert": True,
     }  # fmt: skip
-    assert {row.line: row.missing.get(SPEED) for row in table.rows} == {
+    assert {row.entry: row.missing.get(SPEED) for row in table.rows} == {
         "vanilla": None, "bert": "noisy",
     }  # fmt: skip
 
