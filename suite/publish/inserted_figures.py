@@ -80,14 +80,18 @@ def selectable(comparisons: Iterable[Comparison]) -> pandas.DataFrame:
     entries = valid["entry"].str.removesuffix(" (untuned)")
     entries = entries.str.replace(r"(?<=[( ])learning_rate=[^ )]+ ?", "", regex=True)
     entries = entries.str.replace(" ()", "").str.replace(" )", ")")
-    return valid.assign(entry=entries, options=valid["options"].map(str))
+    valid = valid.assign(entry=entries, options=valid["options"].map(str))
+    return valid.assign(cell=valid.groupby(list(CELL), dropna=False).ngroup())
 
 
 def _filled(found: re.Match[str], by_measure: Mapping[str, pandas.DataFrame]) -> str:
     kind, written = found["kind"], found["fields"].strip()
     fields = _fields(kind, written)
     selected = _select(fields, written, by_measure)
-    body = _table(selected, fields) if kind == "table" else _value(selected, fields)
+    if kind == "table":
+        body = _table(selected, fields)
+    else:
+        body = _figure(_of_value(selected, fields["value"]), fields)
     around = "\n" if kind == "table" else ""
     return f"{found['start']}{around}{body}{around}<!-- end -->"
 
@@ -172,10 +176,9 @@ def _check_costs(selected: pandas.DataFrame, written: str) -> None:
 
 def _check_cell(group: pandas.DataFrame) -> None:
     """Check that the runs of one figure are repeats of one cell."""
-    cells = group[list(CELL)].drop_duplicates()
-    if len(cells) > 1:
-        column = next(name for name in CELL if cells[name].nunique(dropna=False) > 1)
-        found = cells[column].drop_duplicates()
+    if group["cell"].nunique() > 1:
+        column = next(name for name in CELL if group[name].nunique(dropna=False) > 1)
+        found = group[column].drop_duplicates()
         raise FigureError(
             "The runs of a figure are equal but for seed, round and machine; "
             f"{group['measure'].iloc[0]} has several in {column}",
@@ -188,10 +191,9 @@ def _mean(group: pandas.DataFrame) -> float:
     return estimate_of(group["measure"].iloc[0], list(group["value"])).value
 
 
-def _value(group: pandas.DataFrame, fields: Mapping[str, str]) -> str:
+def _figure(group: pandas.DataFrame | None, fields: Mapping[str, str]) -> str:
     """Return the mean of the rows of one figure as text."""
-    group = _of_value(group, fields["value"]) if "rows" not in fields else group
-    if group.empty:
+    if group is None or group.empty:
         return NO_FIGURE
     _check_cell(group)
     return f"{float(fields.get('times', '1')) * _mean(group):{fields.get('format', FORMAT)}}"
@@ -213,6 +215,7 @@ def _table(selected: pandas.DataFrame, fields: Mapping[str, str]) -> str:
     else:
         first = _of_value(selected, values[0])
         parts = {str(key): part for key, part in first.groupby(columns)}
+    by_label = [dict(iter(part.groupby(rows))) for part in parts.values()]
     labels = sorted(selected[rows].unique())
     if "sort" in fields:
         means = {label: _mean(group) for label, group in first.groupby(rows)}
@@ -221,9 +224,8 @@ def _table(selected: pandas.DataFrame, fields: Mapping[str, str]) -> str:
     lines = [[rows.replace("_", " "), *parts], ["---", *["---:"] * len(parts)]]
     for label in labels:
         name = f"`{label}`" if isinstance(label, str) else str(label)
-        lines.append(
-            [name, *(_value(part[part[rows] == label], fields) for part in parts.values())]
-        )
+        figures = (_figure(groups.get(label), fields) for groups in by_label)
+        lines.append([name, *figures])
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 

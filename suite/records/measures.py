@@ -162,6 +162,11 @@ GENERATION_COLUMNS = {
 """The further columns of `bench report` for a decoding."""
 
 
+def measures_of(mode: Mode) -> list[str]:
+    """Return the measures of a mode by "phase.name"."""
+    return [name for name in MEASURES if name.startswith(phases_of(mode))]
+
+
 @cache
 def tabled_costs(mode: Mode) -> tuple[str, ...]:
     """Return the costs in a row of a table."""

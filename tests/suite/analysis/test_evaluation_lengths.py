@@ -8,8 +8,8 @@ import io
 import math
 
 import pytest
-from dashboards.contents import board_rows
 
+from dashboards.data import board_rows
 from suite.analysis.boards import rank_comparisons
 from suite.analysis.comparisons import compare
 from suite.analysis.estimates import wilson_interval
@@ -94,9 +94,10 @@ def test_the_rows_of_a_board_have_the_scores_at_each_evaluation_length(records):
     (board,) = rank_comparisons(comparisons)
     rows = {row.entry: row.by_evaluation_length for row in board.rows}
     assert rows["gpt"][2_048] == REASON and rows["gpt"][512].value == 0.9
-    lines = [{"name": name} for name in sorted(rows)]
-    ((*_, drawn, _),) = board_rows([board], comparisons, lines)
-    by_line = {lines[row[0]]["name"]: row[-1] for row in drawn}
+    names = sorted(rows)
+    numbers = {name: number for number, name in enumerate(names)}
+    ((*_, drawn, _),) = board_rows([board], comparisons, numbers)
+    by_line = {names[row[0]]: row[-1] for row in drawn}
     assert by_line["gpt"] == {"512": [0.9, None, None, 1, ""], "2048": REASON}
     value, low, high, n, _ = by_line["vanilla"]["2048"]
     assert (value, n) == (0.4, 3) and low < 0.2 < 0.6 < high
@@ -209,7 +210,7 @@ def test_a_mean_over_some_seeds_says_why_the_others_have_no_score(tmp_path, caps
     boards = rank_comparisons([comparison])
     lines = list(csv.DictReader(io.StringIO(to_csv(boards))))
     assert [line["note"] for line in lines if line["evaluation_length"] == "16384"] == [missing]
-    ((*_, drawn, _),) = board_rows(boards, [comparison], [{"name": "vanilla"}])
+    ((*_, drawn, _),) = board_rows(boards, [comparison], {"vanilla": 0})
     assert drawn[0][-1]["16384"][-1] == missing
     print_tables(make_tables([run for point in comparison.points for run in point.runs]))
     assert f"vanilla: {missing}" in " ".join(capsys.readouterr().out.split())

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from suite.analysis.growth import GENERATED_TOKEN, _judge, fit_slope
+from suite.analysis.growth import fit_slope
 
 CONTEXTS = (128, 512, 2_048, 8_192, 16_384)
 GROWING = 2e-7
@@ -37,10 +37,3 @@ def test_one_round_has_no_interval_and_two_contexts_no_slope():
     assert fit_slope(sweeps(GROWING, lengths=CONTEXTS[:2])) is None
     assert fit_slope([{**costs, 128: 0.0} for costs in sweeps(GROWING)]) is None
     assert fit_slope([]) is None
-
-
-def test_the_time_of_a_token_has_a_slope_in_place_of_an_exponent():
-    of_token = _judge("gpt", GENERATED_TOKEN, sweeps(GROWING), CONTEXTS, None)
-    assert of_token.exponent is None and of_token.slope.value == pytest.approx(GROWING)
-    of_context = _judge("gpt", "prefill.step_seconds", sweeps(GROWING), CONTEXTS, None)
-    assert of_context.slope is None and of_context.exponent == pytest.approx(1.0, abs=1e-3)

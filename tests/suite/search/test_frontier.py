@@ -6,11 +6,11 @@ import dataclasses
 
 import pytest
 
-from suite.analysis import frontier
 from suite.api import Mode, RequestError, Status
 from suite.execution.preparation import make_limits
 from suite.matrix.request import Request
 from suite.records.store import Store
+from suite.search import frontier
 from suite.search.frontier import FRAMEWORK_BYTES, Budget, find_length_limits
 from tests.suite.records.test_store import PROBE, make_record
 from tests.suite.search.test_crossover import measured
