@@ -8,7 +8,7 @@ from datetime import date
 
 from suite.analysis.comparison_key import ComparisonKey
 from suite.analysis.comparisons import Comparison
-from suite.analysis.entry_at_length import Point, parts_of
+from suite.analysis.entry_at_length import EntryAtLength, parts_of
 from suite.analysis.estimates import MIN_REPEATS, Estimate, Figure, exponential
 from suite.analysis.ranking import Ranked, Ranking, Scores, only_certain, rank
 from suite.analysis.sessions import CostSession
@@ -23,22 +23,22 @@ NOT_CHECKED = "the conformance kit did not check its code"
 UNKNOWN = "conformance unknown"
 
 
-def why_not_conforming(point: Point, key: ComparisonKey) -> str:
+def why_not_conforming(entry: EntryAtLength, key: ComparisonKey) -> str:
     """Return why the score of an entry of the standard track has no rank; "" if it may have one.
 
     A record whose schema held no result of the kit may have a rank; `conformance_note` marks it.
     """
     if not _is_required(key):
         return ""
-    stated = [record.conformance for record in point.good]
+    stated = [record.conformance for record in entry.good]
     if failed := sorted({name for result in stated if result for name in result.failed}):
         return f"fails the conformance kit: {', '.join(failed)}"
     return NOT_CHECKED if None in stated else ""
 
 
-def conformance_note(point: Point, key: ComparisonKey) -> str:
+def conformance_note(entry: EntryAtLength, key: ComparisonKey) -> str:
     """Return a note on an entry with records whose schema held no result of the kit, or ""."""
-    stated = [record.conformance for record in point.good]
+    stated = [record.conformance for record in entry.good]
     unknown = any(result is not None and not result.kit for result in stated)
     return UNKNOWN if unknown and _is_required(key) else ""
 
@@ -48,7 +48,7 @@ def _is_required(key: ComparisonKey) -> bool:
 
 
 def why_ineligible(
-    points: Mapping[str, Point], metric: Metric, key: ComparisonKey
+    entries: Mapping[str, EntryAtLength], metric: Metric, key: ComparisonKey
 ) -> dict[str, str]:
     """Return by entry why a point has no rank; "" if it may have one.
 
@@ -56,17 +56,17 @@ def why_ineligible(
     needs code that passes the conformance kit. Costs are always eligible.
     """
     if key.why_unranked or is_cost(metric.name):
-        return dict.fromkeys(points, key.why_unranked)
+        return dict.fromkeys(entries, key.why_unranked)
     return {
-        entry: _missing_seeds(point) or why_not_conforming(point, key)
-        for entry, point in points.items()
+        name: _missing_seeds(entry) or why_not_conforming(entry, key)
+        for name, entry in entries.items()
     }
 
 
-def _missing_seeds(point: Point) -> str:
+def _missing_seeds(entry: EntryAtLength) -> str:
     """Return how many seeds of its benchmark a point has; "" if it has all of them."""
-    needed = {seed for record in point.records for seed in record.ranking.seeds}
-    scored = needed & {record.cell.seed for record in point.good}
+    needed = {seed for record in entry.records for seed in record.ranking.seeds}
+    scored = needed & {record.cell.seed for record in entry.good}
     if scored == needed:
         return ""
     return f"{len(scored)} of {len(needed)} seeds: a rank needs all"
@@ -177,20 +177,20 @@ def rank_comparisons(comparisons: Iterable[Comparison]) -> list[Board]:
     """
     boards = []
     for comparison in comparisons:
-        for (length, batch_size), points in _by_place(comparison).items():
+        for (length, batch_size), entries in _by_place(comparison).items():
             for metric in _metrics(comparison):
                 key = comparison.key
-                rows, detectable = _rows(points, metric, key)
+                rows, detectable = _rows(entries, metric, key)
                 if any(row.estimate for row in rows):
                     place = key, length, batch_size, metric
-                    data = _fingerprint(points)
-                    boards.append(Board(*place, rows, detectable, points[0].session, data))
+                    data = _fingerprint(entries)
+                    boards.append(Board(*place, rows, detectable, entries[0].session, data))
     return boards
 
 
-def _fingerprint(points: Iterable[Point]) -> str:
+def _fingerprint(entries: Iterable[EntryAtLength]) -> str:
     """Return the fingerprint of the data of a place, which all records that read it share."""
-    records = (record for point in points for record in point.records)
+    records = (record for entry in entries for record in entry.records)
     return next((record.fingerprint for record in records if record.fingerprint), "")
 
 
@@ -216,29 +216,29 @@ def _rank(scores: Mapping[str, Scores], metric: Metric, reasons: Mapping[str, st
     return replace(ranking, entries=[*ranking.entries, *others])
 
 
-def _by_place(comparison: Comparison) -> dict[tuple[int, int], list[Point]]:
+def _by_place(comparison: Comparison) -> dict[tuple[int, int], list[EntryAtLength]]:
     """Return the points of each length and batch size, the shortest length first."""
-    found: dict[tuple[int, int], list[Point]] = {}
-    for point in comparison.points:
-        found.setdefault((point.sequence_length, point.batch_size), []).append(_supported(point))
+    found: dict[tuple[int, int], list[EntryAtLength]] = {}
+    for entry in comparison.entries:
+        found.setdefault((entry.sequence_length, entry.batch_size), []).append(_supported(entry))
     return {
-        place: [point for point in points if point.runs or point.superseded]
-        for place, points in sorted(found.items())
+        place: [entry for entry in entries if entry.runs or entry.superseded]
+        for place, entries in sorted(found.items())
     }
 
 
-def _supported(point: Point) -> Point:
+def _supported(entry: EntryAtLength) -> EntryAtLength:
     """Return a point without its unsupported records."""
 
     def ran(stored: StoredRecord) -> bool:
         return stored.record.status is not Status.UNSUPPORTED
 
-    if all(map(ran, [*point.runs, *(run for run, _ in point.superseded)])):
-        return point  # with the figures that it has computed
+    if all(map(ran, [*entry.runs, *(run for run, _ in entry.superseded)])):
+        return entry  # with the figures that it has computed
     return replace(
-        point,
-        runs=[run for run in point.runs if ran(run)],
-        superseded=[(run, reason) for run, reason in point.superseded if ran(run)],
+        entry,
+        runs=[run for run in entry.runs if ran(run)],
+        superseded=[(run, reason) for run, reason in entry.superseded if ran(run)],
     )
 
 
@@ -248,22 +248,20 @@ def _metrics(comparison: Comparison) -> list[Metric]:
     return [comparison.metric] if comparison.metric else []
 
 
-def _scores(point: Point, metric: Metric) -> Scores:
+def _scores(entry: EntryAtLength, metric: Metric) -> Scores:
     """Return the values that rank a point: scores, or logarithms of costs."""
-    return point.log_scores(metric.name) if is_cost(metric.name) else point.scores(metric)
+    return entry.log_scores(metric.name) if is_cost(metric.name) else entry.scores(metric)
 
 
 def _rows(
-    points: Sequence[Point], metric: Metric, key: ComparisonKey
+    entries: Sequence[EntryAtLength], metric: Metric, key: ComparisonKey
 ) -> tuple[list[Row], float | None]:
     """Return the rows of a board, and the difference that it can detect."""
-    current = {point.entry: point for point in points if point.runs}
+    current = {entry.name: entry for entry in entries if entry.runs}
     scores = {
-        entry: found
-        for entry, point in current.items()
-        if (found := _scores(point, metric)).by_seed
+        name: found for name, entry in current.items() if (found := _scores(entry, metric)).by_seed
     }
-    reasons = why_ineligible({entry: current[entry] for entry in scores}, metric, key)
+    reasons = why_ineligible({name: current[name] for name in scores}, metric, key)
     ranking = _rank(scores, metric, reasons)
     ranked = ranking.entries
     if is_cost(metric.name):
@@ -274,8 +272,8 @@ def _rows(
     rows = [_with_note(row, conformance_note(current[row.entry], key)) for row in rows]
     rows = _note_parameters(rows, current)
     known = {item.name for item in ranked}
-    rows += [_row(point, None, metric) for entry, point in current.items() if entry not in known]
-    rows += [row for point in points for row in _superseded_rows(point, metric)]
+    rows += [_row(entry, None, metric) for name, entry in current.items() if name not in known]
+    rows += [row for entry in entries for row in _superseded_rows(entry, metric)]
     return rows, ranking.detectable_difference
 
 
@@ -296,9 +294,9 @@ def _note_overtaken(row: Row, rows: Sequence[Row], metric: Metric) -> Row:
     return replace(row, note="; ".join(filter(None, (TOO_NOISY, row.note))))
 
 
-def _note_parameters(rows: Sequence[Row], points: Mapping[str, Point]) -> list[Row]:
+def _note_parameters(rows: Sequence[Row], entries: Mapping[str, EntryAtLength]) -> list[Row]:
     """Say by how much an entry breaks the parity of parameters with the baseline on its board."""
-    counts = {line: _mixing_parameters(point) for line, point in points.items()}
+    counts = {line: _mixing_parameters(entry) for line, entry in entries.items()}
     base = counts.get(BASELINE)
     noted = []
     for row in rows:
@@ -314,18 +312,18 @@ def _with_note(row: Row, note: str) -> Row:
     return replace(row, note="; ".join(filter(None, (row.note, note)))) if note else row
 
 
-def _mixing_parameters(point: Point) -> int:
+def _mixing_parameters(entry: EntryAtLength) -> int:
     """Return the number of weights without embedding and head; 0 if no record states it."""
-    return next((record.parameter_counts.get("mixing", 0) for record in point.good), 0)
+    return next((record.parameter_counts.get("mixing", 0) for record in entry.good), 0)
 
 
-def _superseded_rows(point: Point, metric: Metric) -> list[Row]:
+def _superseded_rows(entry: EntryAtLength, metric: Metric) -> list[Row]:
     """Return a row for what each reason superseded, version by version; none has a rank.
 
     Two runs of one repeat under the same version and reason make two rows: nothing is lost.
     """
     parts: dict[tuple[str, str, int], dict[int, StoredRecord]] = {}
-    for stored, reason in point.superseded:
+    for stored, reason in entry.superseded:
         number = 0
         versions = versions_of(stored.record)
         while stored.record.repeat in parts.get((reason, versions, number), {}):
@@ -333,53 +331,55 @@ def _superseded_rows(point: Point, metric: Metric) -> list[Row]:
         parts.setdefault((reason, versions, number), {})[stored.record.repeat] = stored
     rows = []
     for (reason, _, _), by_repeat in parts.items():
-        former = point.of_runs(list(by_repeat.values()))
+        former = entry.of_runs(list(by_repeat.values()))
         found = _scores(former, metric)
         estimate = found.estimate() if found.by_seed else None
         if estimate and is_cost(metric.name):
             estimate = exponential(estimate)
-        ranked = Ranked(point.entry, None, estimate) if estimate else None
+        ranked = Ranked(entry.name, None, estimate) if estimate else None
         row = _row(former, ranked, metric)
         rows.append(replace(row, superseded_by=reason, note=""))
     return rows
 
 
 def _row(
-    point: Point,
+    entry: EntryAtLength,
     ranked: Ranked | None,
     metric: Metric,
     why_unranked: str = "",
 ) -> Row:
     """Return a row; `why_unranked` is a reason for no rank that its seeds do not tell."""
-    records = point.records
-    cost = point.cost(metric.name) if is_cost(metric.name) else None
+    records = entry.records
+    cost = entry.cost(metric.name) if is_cost(metric.name) else None
     return Row(
-        entry=point.entry,
-        architecture=point.architecture,
+        entry=entry.name,
+        architecture=entry.architecture,
         rank=ranked.rank if ranked else None,
         estimate=ranked.estimate if ranked else None,
         behind=ranked.behind if ranked else None,
         seeds=sorted(record.repeat for record in records),
-        note="; ".join(_notes(point, ranked, metric, why_unranked)),
-        parameter_count=next((record.parameter_count for record in point.good), None),
-        training_tokens_per_second=point.cost_value("training.tokens_per_second"),
-        training_peak_memory_bytes=point.cost_value("training.peak_memory_bytes"),
-        worker_seconds=point.worker_seconds,
+        note="; ".join(_notes(entry, ranked, metric, why_unranked)),
+        parameter_count=next((record.parameter_count for record in entry.good), None),
+        training_tokens_per_second=entry.cost_value("training.tokens_per_second"),
+        training_peak_memory_bytes=entry.cost_value("training.peak_memory_bytes"),
+        worker_seconds=entry.worker_seconds,
         measured_on=max(record.ended_at for record in records).date(),
         versions=versions_of(records[0]),
         commits=sorted({str(commit_of(record.environment))[:10] for record in records}),
-        machines=sorted({run.machine for run in point.runs}),
+        machines=sorted({run.machine for run in entry.runs}),
         run_ids=[record.run_id for record in records],
         detectable_difference=ranked.detectable_difference if ranked else None,
         sessions=cost.sessions if cost else 1,
         between_sessions=cost.between_sessions if cost else None,
-        cost_digest=point.cost_digest,
-        by_evaluation_length=point.scores_by_evaluation_length(),
+        cost_digest=entry.cost_digest,
+        by_evaluation_length=entry.scores_by_evaluation_length(),
     )
 
 
-def _notes(point: Point, ranked: Ranked | None, metric: Metric, why_unranked: str) -> list[str]:
-    records = point.records
+def _notes(
+    entry: EntryAtLength, ranked: Ranked | None, metric: Metric, why_unranked: str
+) -> list[str]:
+    records = entry.records
     bad = sorted({f"{r.status}: {r.reason}" for r in records if r.status is not Status.OK})
     notes = bad
     if why_unranked:
@@ -391,13 +391,13 @@ def _notes(point: Point, ranked: Ranked | None, metric: Metric, why_unranked: st
         repeats = "seed" if records[0].cell.mode is Mode.TRAIN else "round"
         few = f"{n} {repeats}{'s' if n > 1 else ''}: needs at least {RANKED_FROM}"
         notes = [few if n < RANKED_FROM else f"no {repeats} in common with the best", *bad]
-    if ranked and ranked.estimate.low is not None and not _has_parts(point.good, metric):
+    if ranked and ranked.estimate.low is not None and not _has_parts(entry.good, metric):
         notes = [*notes, "interval over seeds alone"]
     if ranked and any(method.stage is Stage.EVALUATE for method in records[0].cell.methods):
         notes = [*notes, UNDISTURBED]
-    if is_cost(metric.name) and ranked is None and point.good:
-        notes = [*notes, NO_COST.get(point.why_no_cost(metric.name), "no quiet run")]
-    return notes if point.has_tuned_rate else [*notes, "untuned"]
+    if is_cost(metric.name) and ranked is None and entry.good:
+        notes = [*notes, NO_COST.get(entry.why_no_cost(metric.name), "no quiet run")]
+    return notes if entry.has_tuned_rate else [*notes, "untuned"]
 
 
 def _has_parts(records: Iterable[RecordSummary], metric: Metric) -> bool:

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from suite.analysis.comparison_key import ComparisonKey, Kind, group
-from suite.analysis.entry_at_length import Point, UsedMachine, used_machine
+from suite.analysis.entry_at_length import EntryAtLength, UsedMachine, used_machine
 from suite.analysis.sessions import (
     CostSession,
     Sessions,
@@ -53,26 +53,26 @@ class Comparison:
     key: ComparisonKey
     metric: Metric | None
     measured_on: UsedMachine
-    points: Sequence[Point]
+    entries: Sequence[EntryAtLength]
     session: CostSession | None = None
 
     @property
     def records(self) -> list[RecordSummary]:
         """All standing records."""
-        return [record for point in self.points for record in point.records]
+        return [record for entry in self.entries for record in entry.records]
 
     @property
     def sessions_text(self) -> str:
         """The sessions that the costs come from."""
         return sessions_text(
-            {one.sequence_length: one.session for one in self.points if one.session}
+            {one.sequence_length: one.session for one in self.entries if one.session}
         )
 
-    def by_entry(self) -> dict[str, list[Point]]:
+    def by_entry(self) -> dict[str, list[EntryAtLength]]:
         """Return the points of each entry, by length."""
-        found: dict[str, list[Point]] = {}
-        for point in self.points:
-            found.setdefault(point.entry, []).append(point)
+        found: dict[str, list[EntryAtLength]] = {}
+        for entry in self.entries:
+            found.setdefault(entry.name, []).append(entry)
         return found
 
 
@@ -93,14 +93,14 @@ def _comparison(
     summaries = [stored.record for stored in records]
     newest = newest_architectures(summaries, newest_rules(summaries, task_versions))
     named = _entry_names(records)
-    points: dict[At, list[StoredRecord]] = {}
+    entries: dict[At, list[StoredRecord]] = {}
     for stored in records:
         cell = stored.record.cell
         at = cell.sequence_length, named[id(stored)], cell.batch_size
-        points.setdefault(at, []).append(stored)
+        entries.setdefault(at, []).append(stored)
     judged = {
         at: judge_repeats(of_point, lambda stored: stored.record, newest)
-        for at, of_point in sorted(points.items(), key=lambda item: item[0])
+        for at, of_point in sorted(entries.items(), key=lambda item: item[0])
     }
     current = {at: _current_runs(found) for at, found in judged.items()}
     digests = newest_digests(run.record for runs in current.values() for run in runs)
@@ -118,19 +118,19 @@ def _comparison(
         metric,
         session.used_machine if session else _machine_of_most(standing),
         [
-            Point(
-                entry=entry,
-                architecture=points[length, entry, batch_size][0].record.cell.architecture,
+            EntryAtLength(
+                name=name,
+                architecture=entries[length, name, batch_size][0].record.cell.architecture,
                 sequence_length=length,
                 batch_size=batch_size,
                 metric=metric,
                 split=key.split,
                 runs=list(found.by_repeat.values()),
                 superseded=found.superseded,
-                session=chosen[length, entry, batch_size],
-                sessions=sessions[length, entry, batch_size],
+                session=chosen[length, name, batch_size],
+                sessions=sessions[length, name, batch_size],
             )
-            for (length, entry, batch_size), found in judged.items()
+            for (length, name, batch_size), found in judged.items()
         ],
         session,
     )

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from suite.analysis.boards import BASELINE, Board, Row
 from suite.analysis.comparisons import Comparison
 from suite.analysis.cost_ratios import LENGTHS, RelativeCosts, choose_probes, relative_costs
-from suite.analysis.entry_at_length import Point
+from suite.analysis.entry_at_length import EntryAtLength
 from suite.analysis.estimates import Estimate, wilson_interval
 from suite.analysis.final_boards import TaskLength, mean_position, places_of
 from suite.analysis.ranking import Scores, example_margin
@@ -168,7 +168,7 @@ class Block:
 def make_blocks(
     benchmark: Benchmark,
     boards: Mapping[TaskLength, Board],
-    points: Mapping[TaskLength, Mapping[str, Point]],
+    entries: Mapping[TaskLength, Mapping[str, EntryAtLength]],
     tasks: Mapping[str, Task],
     comparisons: Sequence[Comparison],
 ) -> list[Block]:
@@ -185,13 +185,13 @@ def make_blocks(
                 precision=benchmark.precision,
                 backend=benchmark.backend,
             )
-            references = {place: points.get(place, {}).get(BASELINE) for place in places}
+            references = {place: entries.get(place, {}).get(BASELINE) for place in places}
             scales = {
                 place: scale
                 for place in places
                 if (scale := scale_of(benchmark, place, tasks[place[0]], references[place]))
             }
-            blocks.append(_block(form, places, scales, boards, points, probes))
+            blocks.append(_block(form, places, scales, boards, entries, probes))
     return blocks
 
 
@@ -200,7 +200,7 @@ def _block(
     places: Sequence[TaskLength],
     scales: Mapping[TaskLength, Scale],
     boards: Mapping[TaskLength, Board],
-    points: Mapping[TaskLength, Mapping[str, Point]],
+    entries: Mapping[TaskLength, Mapping[str, EntryAtLength]],
     probes: Comparison | None,
 ) -> Block:
     ranked: dict[str, dict[TaskLength, Row]] = {}
@@ -212,7 +212,7 @@ def _block(
     costs = _costs(probes) if probes else {}
     unscaled = [place for place in places if place not in scales]
     rows = [
-        _core_row(line, at, {place: points[place][line] for place in places}, boards, scales)
+        _core_row(line, at, {place: entries[place][line] for place in places}, boards, scales)
         for line, at in ranked.items()
         if len(at) == len(places)
     ]
@@ -243,8 +243,8 @@ def _costs(probes: Comparison) -> dict[str, dict[int, RelativeCosts]]:
 
 def _sessions_text(probes: Comparison) -> str:
     """Return the sessions that the relative costs come from."""
-    points = [point for point in probes.points if point.sequence_length in LENGTHS]
-    return sessions_text({one.sequence_length: one.session for one in points if one.session})
+    entries = [entry for entry in probes.entries if entry.sequence_length in LENGTHS]
+    return sessions_text({one.sequence_length: one.session for one in entries if one.session})
 
 
 def _spread(costs: Mapping[str, Mapping[int, RelativeCosts]]) -> Spread:
@@ -266,7 +266,7 @@ def _best_first(row: CoreRow, boards: Sequence[Board]) -> tuple[float, float, fl
 
 
 def scale_of(
-    benchmark: Benchmark, place: TaskLength, task: Task, reference: Point | None
+    benchmark: Benchmark, place: TaskLength, task: Task, reference: EntryAtLength | None
 ) -> Scale | None:
     """Return the scores that count as 0 and 100; None while one is missing, or if equal.
 
@@ -286,26 +286,26 @@ def scale_of(
 def _core_row(
     line: str,
     ranked: Mapping[TaskLength, Row],
-    points: Mapping[TaskLength, Point],
+    entries: Mapping[TaskLength, EntryAtLength],
     boards: Mapping[TaskLength, Board],
     scales: Mapping[TaskLength, Scale],
 ) -> CoreRow:
-    by_task = _by_task(points, lambda place: _value(ranked[place]))
-    records = [record for point in points.values() for record in point.good]
+    by_task = _by_task(entries, lambda place: _value(ranked[place]))
+    records = [record for entry in entries.values() for record in entry.good]
     counts = [count for record in records if (count := record.parameter_counts.get("mixing"))]
     ranges = [
         width for record in records if (width := record.ranking.good_range_decades) is not None
     ]
     score = None
-    if len(scales) == len(points):
+    if len(scales) == len(entries):
         scored = {
-            place: (point.scores(boards[place].metric), scales[place])
-            for place, point in points.items()
+            place: (entry.scores(boards[place].metric), scales[place])
+            for place, entry in entries.items()
         }
         score = normalized(scored)
     return CoreRow(
         entry=line,
-        architecture=next(iter(points.values())).architecture,
+        architecture=next(iter(entries.values())).architecture,
         score=score,
         mean_rank=statistics.fmean(_by_task(ranked, lambda place: _rank(ranked[place])).values()),
         by_task=by_task,
@@ -336,7 +336,7 @@ def _by_task(
 
 
 def reference_scores(
-    boards: Mapping[TaskLength, Board], points: Mapping[TaskLength, Mapping[str, Point]]
+    boards: Mapping[TaskLength, Board], entries: Mapping[TaskLength, Mapping[str, EntryAtLength]]
 ) -> dict[str, dict[int, tuple[float, int]]]:
     """Return the score and the version of `vanilla` by task and length, where it is ranked."""
     found: dict[str, dict[int, tuple[float, int]]] = {}
@@ -345,7 +345,7 @@ def reference_scores(
             if row.entry == BASELINE and row.rank is not None:
                 (version,) = {
                     record.cell.architecture_version
-                    for record in points[task, length][row.entry].records
+                    for record in entries[task, length][row.entry].records
                 }
                 found.setdefault(task, {})[length] = _value(row), version
     return found

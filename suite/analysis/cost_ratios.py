@@ -14,7 +14,7 @@ from typing import Any
 
 from suite.analysis.boards import BASELINE
 from suite.analysis.comparisons import Comparison
-from suite.analysis.entry_at_length import Point
+from suite.analysis.entry_at_length import EntryAtLength
 from suite.analysis.estimates import Estimate, Figure, ratio_interval
 from suite.analysis.sessions import CostSession, spread
 from suite.api import Mode, Track
@@ -51,21 +51,21 @@ class Ratio:
 
 def backend_ratios(comparison: Comparison, baseline: Comparison) -> list[Ratio]:
     """Return the ratio of each entry, length and measure to the baseline's, paired by round."""
-    theirs = {_point_key(point): point for point in baseline.points}
+    theirs = {_point_key(entry): entry for entry in baseline.entries}
     return [
         ratio
-        for point in sorted(comparison.points, key=lambda one: (one.entry, _point_key(one)))
-        if _point_key(point) in theirs
+        for entry in sorted(comparison.entries, key=lambda one: (one.name, _point_key(one)))
+        if _point_key(entry) in theirs
         for measure in sorted(COSTS)
-        for ratio in _ratio(point, theirs[_point_key(point)], measure)
+        for ratio in _ratio(entry, theirs[_point_key(entry)], measure)
     ]
 
 
-def _point_key(point: Point) -> tuple[str, int, int]:
-    return point.entry, point.sequence_length, point.batch_size
+def _point_key(entry: EntryAtLength) -> tuple[str, int, int]:
+    return entry.name, entry.sequence_length, entry.batch_size
 
 
-def _ratio(ours: Point, theirs: Point, measure: str) -> Sequence[Ratio]:
+def _ratio(ours: EntryAtLength, theirs: EntryAtLength, measure: str) -> Sequence[Ratio]:
     """Return the ratio of two points, or nothing where they share no round of a session."""
     phase = phase_of(measure)
     session, their_session = _common_session(ours, theirs)
@@ -77,10 +77,12 @@ def _ratio(ours: Point, theirs: Point, measure: str) -> Sequence[Ratio]:
     found = ratio_interval([values[number] / others[number] for number in rounds])
     runs, other_runs = ours.quiet_runs(phase, session), theirs.quiet_runs(phase, their_session)
     apart = max(abs(runs[n].started_at - other_runs[n].started_at) for n in rounds)
-    return [Ratio(ours.entry, ours.sequence_length, measure, found, apart / timedelta(hours=1))]
+    return [Ratio(ours.name, ours.sequence_length, measure, found, apart / timedelta(hours=1))]
 
 
-def _common_session(ours: Point, theirs: Point) -> tuple[CostSession | None, CostSession | None]:
+def _common_session(
+    ours: EntryAtLength, theirs: EntryAtLength
+) -> tuple[CostSession | None, CostSession | None]:
     """Return the sessions of two points that are one invocation on one machine.
 
     The chosen sessions come first, then the newest. The two may differ in the backend's version.
@@ -132,16 +134,16 @@ def relative_costs(
     """
     wanted = set(lengths)
     bases = {
-        (point.sequence_length, point.batch_size): point
-        for point in comparison.points
-        if point.entry == baseline
+        (entry.sequence_length, entry.batch_size): entry
+        for entry in comparison.entries
+        if entry.name == baseline
     }
     found = []
-    for point in sorted(comparison.points, key=lambda one: (one.entry, one.sequence_length)):
-        if point.sequence_length in wanted:
-            base = bases.get((point.sequence_length, point.batch_size))
-            costs = {name: _relative(point, base, name) if base else None for name in measures}
-            found.append(RelativeCosts(point.entry, point.sequence_length, point.batch_size, costs))
+    for entry in sorted(comparison.entries, key=lambda one: (one.name, one.sequence_length)):
+        if entry.sequence_length in wanted:
+            base = bases.get((entry.sequence_length, entry.batch_size))
+            costs = {name: _relative(entry, base, name) if base else None for name in measures}
+            found.append(RelativeCosts(entry.name, entry.sequence_length, entry.batch_size, costs))
     return found
 
 
@@ -180,11 +182,11 @@ def choose_probes(
     return max(probes, key=precedence, default=None)
 
 
-def _relative(point: Point, base: Point, measure: str) -> Figure | None:
-    ratios = _ratios(point, base, measure, point.session)
+def _relative(entry: EntryAtLength, base: EntryAtLength, measure: str) -> Figure | None:
+    ratios = _ratios(entry, base, measure, entry.session)
     if not ratios:
         return None
-    by_session = [_ratios(point, base, measure, session) for session in point.like_sessions()]
+    by_session = [_ratios(entry, base, measure, session) for session in entry.like_sessions()]
     means = [math.exp(math.fsum(map(math.log, of)) / len(of)) for of in by_session if of]
     between = spread(means)
     return Figure.of(
@@ -195,9 +197,11 @@ def _relative(point: Point, base: Point, measure: str) -> Figure | None:
     )
 
 
-def _ratios(point: Point, base: Point, measure: str, session: CostSession | None) -> list[float]:
+def _ratios(
+    entry: EntryAtLength, base: EntryAtLength, measure: str, session: CostSession | None
+) -> list[float]:
     """Return the ratio of each round that both have in a session."""
     if session is None:
         return []
-    ours, theirs = point.costs(measure, session), base.costs(measure, session)
+    ours, theirs = entry.costs(measure, session), base.costs(measure, session)
     return [ours[number] / theirs[number] for number in sorted(ours.keys() & theirs.keys())]

@@ -38,7 +38,7 @@ UsedMachine = tuple[str, int]
 
 
 @dataclass(frozen=True)
-class Point:
+class EntryAtLength:
     """The repeats of one entry at one length and batch size.
 
     `runs` holds the standing record of each repeat, `superseded` the others with the reason.
@@ -47,7 +47,7 @@ class Point:
     sessions that may count as costs.
     """
 
-    entry: str
+    name: str
     architecture: str
     sequence_length: int
     batch_size: int
@@ -86,7 +86,7 @@ class Point:
             for record in self.records
         )
 
-    def of_runs(self, runs: Sequence[StoredRecord]) -> Point:
+    def of_runs(self, runs: Sequence[StoredRecord]) -> EntryAtLength:
         """Return a point of these runs alone, whose costs are those of their own best session."""
         sessions = by_session(runs, newest_digests(run.record for run in runs))
         session = choose_session([sessions])

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 
 from suite.analysis.boards import Board
 from suite.analysis.comparisons import Comparison
-from suite.analysis.entry_at_length import Point
+from suite.analysis.entry_at_length import EntryAtLength
 from suite.api import Task
 from suite.records.benchmark_sections import TaskSettings
 from suite.records.benchmarks import Benchmark
@@ -74,15 +74,15 @@ def _is_own(board: Board, label: str, task: Task, settings: TaskSettings) -> boo
 
 def points_of(
     boards: Mapping[TaskLength, Board], comparisons: Iterable[Comparison]
-) -> dict[TaskLength, dict[str, Point]]:
+) -> dict[TaskLength, dict[str, EntryAtLength]]:
     """Return the points behind the standing rows of each board, by entry."""
     by_key = {comparison.key: comparison for comparison in comparisons}
     return {
         place: {
-            point.entry: point
-            for point in by_key[board.key].points
-            if point.runs
-            and (point.sequence_length, point.batch_size)
+            entry.name: entry
+            for entry in by_key[board.key].entries
+            if entry.runs
+            and (entry.sequence_length, entry.batch_size)
             == (board.sequence_length, board.batch_size)
         }
         for place, board in boards.items()

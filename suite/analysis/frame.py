@@ -41,7 +41,7 @@ def to_frame(comparisons: Iterable[Comparison]) -> pandas.DataFrame:
     runs: list[dict[str, Any]] = []
     values: list[tuple[int, str, float, bool, bool, bool]] = []
     for number, comparison in enumerate(comparisons):
-        for entry in comparison.points:
+        for entry in comparison.entries:
             primary = f"{entry.split}.{entry.metric.name}" if entry.metric else ""
             session_runs = {id(run.record) for run in entry.session_runs.values()}
             for run, superseded_by in [*((run, "") for run in entry.runs), *entry.superseded]:
@@ -50,7 +50,7 @@ def to_frame(comparisons: Iterable[Comparison]) -> pandas.DataFrame:
                     {
                         "comparison": number,
                         **run_columns(record),
-                        "entry": entry.entry,
+                        "entry": entry.name,
                         "repeat": record.repeat,
                         "superseded_by": superseded_by,
                     }
@@ -126,13 +126,13 @@ def to_figures(comparisons: Iterable[Comparison]) -> pandas.DataFrame:
 
     rows = []
     for number, comparison in enumerate(comparisons):
-        for entry in sorted(comparison.points, key=lambda one: (one.entry, one.sequence_length)):
+        for entry in sorted(comparison.entries, key=lambda one: (one.name, one.sequence_length)):
             figures = {measure: entry.cost(measure) for measure in CHARTED}
             for measure, figure in [*figures.items(), (QUALITY, entry.score())]:
                 if figure:
                     noisy = 0 if measure == QUALITY else entry.num_noisy
                     ends = figure.value, figure.low, figure.high, figure.n
-                    place = entry.entry, entry.sequence_length, entry.batch_size
+                    place = entry.name, entry.sequence_length, entry.batch_size
                     rows.append((number, *place, measure, *ends, noisy))
     columns = ["comparison", "entry", "sequence_length", "batch_size", "measure"]
     return pandas.DataFrame(rows, columns=[*columns, "value", "low", "high", "n", "noisy"])

@@ -103,23 +103,23 @@ def growths(
     Each round of the comparison's session is a sweep over the lengths of its own. Time is divided
     by the batch size. The growth of memory is known only where all batches are of one size.
     """
-    fixed_batch = len({point.batch_size for point in comparison.points}) == 1
+    fixed_batch = len({entry.batch_size for entry in comparison.entries}) == 1
     names = ("peak_memory_bytes", "step_seconds") if fixed_batch else ("step_seconds",)
     measures = sorted(
         f"{phase}.{name}" for phase in phases_of(comparison.key.mode) for name in names
     )
     found = []
-    for entry, points in sorted(comparison.by_entry().items()):
-        architecture = (architectures or {}).get(points[0].architecture)
+    for name, entries in sorted(comparison.by_entry().items()):
+        architecture = (architectures or {}).get(entries[0].architecture)
         for measure in measures:
             sweeps: dict[int, dict[int, float]] = {}
-            for point in points:
-                for repeat, value in point.costs(measure, comparison.session).items():
-                    sweeps.setdefault(repeat, {})[point.sequence_length] = value / point.batch_size
+            for entry in entries:
+                for repeat, value in entry.costs(measure, comparison.session).items():
+                    sweeps.setdefault(repeat, {})[entry.sequence_length] = value / entry.batch_size
             rounds = list(sweeps.values())
             lengths = sorted(set.intersection(*map(set, rounds))) if rounds else []
             if len(lengths) >= 3:
-                growth = Growth(entry, measure, None, len(rounds), lengths)
+                growth = Growth(name, measure, None, len(rounds), lengths)
                 found.append(_fitted(growth, rounds, _claim(architecture, measure)))
     return found
 

@@ -20,7 +20,7 @@ from suite.analysis.boards import Board, Row
 from suite.analysis.comparisons import Comparison
 from suite.analysis.core_table import Block, CoreRow, make_blocks
 from suite.analysis.cost_ratios import LENGTHS
-from suite.analysis.entry_at_length import Point
+from suite.analysis.entry_at_length import EntryAtLength
 from suite.analysis.estimates import Estimate
 from suite.analysis.final_boards import (
     TaskLength,
@@ -54,13 +54,14 @@ class Verdict:
 
 
 def verdicts(
-    expected: Sequence[ExpectedFigure], points: Mapping[tuple[str, int], Mapping[str, Point]]
+    expected: Sequence[ExpectedFigure],
+    entries: Mapping[tuple[str, int], Mapping[str, EntryAtLength]],
 ) -> list[Verdict]:
     """Return the verdict on each published figure."""
     found = []
     for figure in expected:
-        point = points.get((figure.task, figure.length), {}).get(figure.architecture)
-        scores = point.scores(_metric(point, figure.metric)) if point else None
+        entry = entries.get((figure.task, figure.length), {}).get(figure.architecture)
+        scores = entry.scores(_metric(entry, figure.metric)) if entry else None
         measured = scores.estimate() if scores and scores.by_seed else None
         found.append(Verdict(figure, measured, agreement(figure, measured)))
     return found
@@ -84,9 +85,9 @@ def agreement(expected: ExpectedFigure, measured: Estimate | None) -> Agreement:
     return Agreement.UNDECIDED
 
 
-def _metric(point: Point, name: str) -> Metric:
+def _metric(entry: EntryAtLength, name: str) -> Metric:
     """Return the metric of a name; only of the primary metric is the range known."""
-    return point.metric if point.metric and point.metric.name == name else Metric(name)
+    return entry.metric if entry.metric and entry.metric.name == name else Metric(name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,15 +176,15 @@ def make_leaderboard(
     """Return the leaderboard of a benchmark; it has no winners if no final run is published."""
     comparisons, boards = list(comparisons), list(boards)
     found = final_boards(benchmark, boards, tasks)
-    points = points_of(found, comparisons)
+    entries = points_of(found, comparisons)
     rows = [row for board in found.values() for row in board.valid]
     return Leaderboard(
         benchmark=benchmark,
         boards=found,
         winners=[won for place in found if (won := _winner(place, found[place]))],
-        blocks=make_blocks(benchmark, found, points, tasks, comparisons),
+        blocks=make_blocks(benchmark, found, entries, tasks, comparisons),
         tasks=_task_tables(benchmark, found, tasks),
-        verdicts=verdicts(benchmark.expected, points),
+        verdicts=verdicts(benchmark.expected, entries),
         changes=_changes(benchmark, boards, found, tasks),
         machines=sorted({machine for row in rows for machine in row.machines}),
         latest=max((row.measured_on for row in rows), default=None),

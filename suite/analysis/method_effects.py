@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 
 from suite.analysis.comparison_key import ComparisonKey
 from suite.analysis.comparisons import Comparison
-from suite.analysis.entry_at_length import Point
+from suite.analysis.entry_at_length import EntryAtLength
 from suite.analysis.estimates import Estimate, mean_interval, ratio_interval
 from suite.analysis.ranking import difference
 from suite.api import DATA_OPTIONS, AppliedMethod, Stage, methods_text
@@ -68,18 +68,18 @@ def method_effects(comparison: Comparison) -> list[MethodEffect]:
     """
     found = []
     pretrains = any(OBJECTIVE in one.ranking.task_options for one in comparison.records)
-    for place in {(one.sequence_length, one.batch_size) for one in comparison.points}:
+    for place in {(one.sequence_length, one.batch_size) for one in comparison.entries}:
         by_entry = {
-            point.entry: point
-            for point in comparison.points
-            if (point.sequence_length, point.batch_size) == place and point.runs
+            entry.name: entry
+            for entry in comparison.entries
+            if (entry.sequence_length, entry.batch_size) == place and entry.runs
         }
-        changed = [point for point in by_entry.values() if _changes_model(point)]
-        pairs = [(point, _reference(point, by_entry)) for point in changed]
+        changed = [entry for entry in by_entry.values() if _changes_model(entry)]
+        pairs = [(entry, _reference(entry, by_entry)) for entry in changed]
         found += [
-            _effect(point, reference)
-            for point, reference in pairs
-            if reference or (point.good and not pretrains)
+            _effect(entry, reference)
+            for entry, reference in pairs
+            if reference or (entry.good and not pretrains)
         ]
     return sorted(found, key=lambda one: (one.sequence_length, one.entry))
 
@@ -87,9 +87,9 @@ def method_effects(comparison: Comparison) -> list[MethodEffect]:
 def condition_scores(comparison: Comparison) -> list[ConditionScores]:
     """Return the scores under each disturbance, by entry and length."""
     return [
-        ConditionScores(point.entry, name, point.sequence_length, by_strength)
-        for point in comparison.points
-        for name, by_strength in _by_disturbance(point).items()
+        ConditionScores(entry.name, name, entry.sequence_length, by_strength)
+        for entry in comparison.entries
+        for name, by_strength in _by_disturbance(entry).items()
     ]
 
 
@@ -127,25 +127,25 @@ def _gain_text(one: MethodEffect, gain: Estimate) -> str:
     return f"{one.entry} at length {one.sequence_length:,} ({interval})"
 
 
-def _methods_of(point: Point) -> tuple[AppliedMethod, ...]:
-    return next((record.cell.methods for record in point.records), ())
+def _methods_of(entry: EntryAtLength) -> tuple[AppliedMethod, ...]:
+    return next((record.cell.methods for record in entry.records), ())
 
 
-def _changes_model(point: Point) -> bool:
+def _changes_model(entry: EntryAtLength) -> bool:
     """Return whether a point has methods, the last of which does more than disturb examples."""
-    methods = _methods_of(point)
+    methods = _methods_of(entry)
     return bool(methods) and methods[-1].stage is not Stage.EVALUATE
 
 
-def _reference(point: Point, by_entry: Mapping[str, Point]) -> Point | None:
+def _reference(entry: EntryAtLength, by_entry: Mapping[str, EntryAtLength]) -> EntryAtLength | None:
     """Return the point that a point with methods is measured against; None if it is missing.
 
     An untuned entry is measured against an untuned one: what follows the methods in its name is
     equal.
     """
-    methods = _methods_of(point)
-    named = point.records[0].ranking.entry
-    plain, end = named.removesuffix(_added(methods_text(methods))), point.entry.removeprefix(named)
+    methods = _methods_of(entry)
+    named = entry.records[0].ranking.entry
+    plain, end = named.removesuffix(_added(methods_text(methods))), entry.name.removeprefix(named)
     for kept in (methods[:-1], ()):
         if reference := by_entry.get(plain + _added(methods_text(kept)) + end):
             return reference
@@ -157,68 +157,70 @@ def _added(text: str) -> str:
     return "".join(f" + {method}" for method in text.split())
 
 
-def _effect(point: Point, reference: Point | None) -> MethodEffect:
-    score = point.score()
+def _effect(entry: EntryAtLength, reference: EntryAtLength | None) -> MethodEffect:
+    score = entry.score()
     without = reference.score() if reference else None
     return MethodEffect(
-        entry=point.entry,
-        reference=reference.entry if reference else None,
-        sequence_length=point.sequence_length,
+        entry=entry.name,
+        reference=reference.name if reference else None,
+        sequence_length=entry.sequence_length,
         score=score.estimate if score else None,
         reference_score=without.estimate if without else None,
-        gain=_gain(point, reference) if reference else None,
-        prices=dict(_prices(point, reference)),
+        gain=_gain(entry, reference) if reference else None,
+        prices=dict(_prices(entry, reference)),
     )
 
 
-def _gain(point: Point, reference: Point) -> Estimate | None:
+def _gain(entry: EntryAtLength, reference: EntryAtLength) -> Estimate | None:
     """Return by how much a point is better; None without a seed that both have."""
-    of_both = point.scores(), reference.scores()
-    better, worse = of_both if point.metric and point.metric.higher_is_better else of_both[::-1]
+    of_both = entry.scores(), reference.scores()
+    better, worse = of_both if entry.metric and entry.metric.higher_is_better else of_both[::-1]
     if not better.by_seed.keys() & worse.by_seed.keys():
         return None
     return difference(better, worse)
 
 
-def _prices(point: Point, reference: Point | None) -> Iterator[tuple[str, Estimate]]:
+def _prices(
+    entry: EntryAtLength, reference: EntryAtLength | None
+) -> Iterator[tuple[str, Estimate]]:
     for measure in PRICES:
-        costs, others = _paired_costs(point, reference, measure)
+        costs, others = _paired_costs(entry, reference, measure)
         ratios = [costs[seed] / others[seed] for seed in sorted(costs.keys() & others.keys())]
         if ratios:
             yield measure, ratio_interval(ratios)
 
 
 def _paired_costs(
-    point: Point, reference: Point | None, measure: str
+    entry: EntryAtLength, reference: EntryAtLength | None, measure: str
 ) -> tuple[Mapping[int, float], Mapping[int, float]]:
     """Return a cost with and without the method, by seed.
 
     A cell that compresses a model measures it before and after in one process: its own figures
     before the compression are the reference.
     """
-    costs = point.costs(measure)
+    costs = entry.costs(measure)
     phase, _, name = measure.partition(".")
     before = {
         repeat: figure.value
-        for repeat, record in point.quiet_runs(phase_of(measure)).items()
+        for repeat, record in entry.quiet_runs(phase_of(measure)).items()
         for variant in record.variants.values()
         if (figure := variant.measurements.get(phase, {}).get(name)) and figure.value
     }
     return costs, before or (reference.costs(measure) if reference else {})
 
 
-def _by_disturbance(point: Point) -> dict[str, dict[str, Estimate]]:
+def _by_disturbance(entry: EntryAtLength) -> dict[str, dict[str, Estimate]]:
     """Return the mean score by disturbance and strength; conditions are named "typos=0.05"."""
-    if point.metric is None:
+    if entry.metric is None:
         return {}
     values: dict[str, dict[str, list[float]]] = {}
-    for record in point.good:
+    for record in entry.good:
         for condition, by_split in record.conditions.items():
             name, _, strength = condition.rpartition("=")
-            value = by_split.get(point.split, {}).get(point.metric.name)
+            value = by_split.get(entry.split, {}).get(entry.metric.name)
             if value is not None and _is_number(strength):
                 values.setdefault(name, {}).setdefault(strength, []).append(value)
-    clean = [*point.scores().by_seed.values()]
+    clean = [*entry.scores().by_seed.values()]
     return {
         name: {
             **({"0": mean_interval(clean)} if clean else {}),
@@ -275,13 +277,13 @@ def data_size_scores(comparisons: Sequence[Comparison]) -> list[DataSizeScores]:
 def _scores(group: Sequence[tuple[float, Comparison]]) -> Iterator[DataSizeScores]:
     by_place: dict[tuple[str, int], dict[float, Estimate]] = {}
     for share, comparison in group:
-        for point in comparison.points:
-            if score := point.score():
-                place = point.entry, point.sequence_length
+        for entry in comparison.entries:
+            if score := entry.score():
+                place = entry.name, entry.sequence_length
                 by_place.setdefault(place, {})[share] = score.estimate
-    for (entry, length), by_share in by_place.items():
+    for (name, length), by_share in by_place.items():
         if len(by_share) >= MIN_SHARES:
-            yield DataSizeScores(group[-1][1], entry, length, by_share)
+            yield DataSizeScores(group[-1][1], name, length, by_share)
 
 
 def _split(key: ComparisonKey) -> tuple[float, ComparisonKey]:

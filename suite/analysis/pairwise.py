@@ -10,7 +10,7 @@ from statistics import median
 
 from suite.analysis.bisection import find_crossing, pair_up
 from suite.analysis.comparisons import Comparison
-from suite.analysis.entry_at_length import Point
+from suite.analysis.entry_at_length import EntryAtLength
 from suite.analysis.estimates import MIN_REPEATS, Estimate, exponential
 from suite.analysis.ranking import Scores, difference
 from suite.records.measures import QUALITY, metric_of
@@ -58,14 +58,14 @@ def pair_differences(comparison: Comparison, costs: Iterable[str]) -> list[PairD
     better_if_higher = {cost: metric_of(cost).higher_is_better for cost in costs}
     if comparison.metric:
         better_if_higher = {QUALITY: comparison.metric.higher_is_better, **better_if_higher}
-    places: dict[tuple[int, int], list[Point]] = {}
-    for point in comparison.points:
-        if len(point.runs) >= MIN_REPEATS:  # most points of many records have one
-            places.setdefault((point.sequence_length, point.batch_size), []).append(point)
+    places: dict[tuple[int, int], list[EntryAtLength]] = {}
+    for entry in comparison.entries:
+        if len(entry.runs) >= MIN_REPEATS:  # most points of many records have one
+            places.setdefault((entry.sequence_length, entry.batch_size), []).append(entry)
     found = []
-    for (length, batch_size), points in sorted(places.items()):
+    for (length, batch_size), entries in sorted(places.items()):
         for measure, higher_is_better in better_if_higher.items():
-            known = {point.entry: scores for point in points if (scores := _scores(point, measure))}
+            known = {entry.name: scores for entry in entries if (scores := _scores(entry, measure))}
             for first, second in combinations(sorted(known), 2):
                 common = known[first].by_seed.keys() & known[second].by_seed.keys()
                 if len(common) < MIN_REPEATS:
@@ -83,10 +83,10 @@ def pair_crossings(comparison: Comparison, measure: str) -> Iterator[PairCrossin
     """Yield for every two entries where they overtake each other, within the measured lengths."""
     sign = 1 if metric_of(measure).higher_is_better else -1
     values: dict[str, dict[int, dict[int, float]]] = {}
-    for point in comparison.points:
-        if costs := point.costs(measure):
+    for entry in comparison.entries:
+        if costs := entry.costs(measure):
             logs = {repeat: sign * math.log(value) for repeat, value in costs.items()}
-            values.setdefault(point.entry, {}).setdefault(point.sequence_length, {}).update(logs)
+            values.setdefault(entry.name, {}).setdefault(entry.sequence_length, {}).update(logs)
     for first, second in combinations(sorted(values), 2):
         known = pair_up(values[first], values[second])
         if len(known) < 2:
@@ -110,6 +110,6 @@ def _better(gap: Estimate, first: str, second: str, higher_is_better: bool) -> s
     return first if (gap.value > 0) is higher_is_better else second
 
 
-def _scores(point: Point, measure: str) -> Scores | None:
-    scores = point.scores() if measure == QUALITY else point.log_scores(measure)
+def _scores(entry: EntryAtLength, measure: str) -> Scores | None:
+    scores = entry.scores() if measure == QUALITY else entry.log_scores(measure)
     return scores if scores.by_seed else None

@@ -127,7 +127,7 @@ def counts(record: RecordSummary, phase: str) -> bool:
 
 
 def choose_session(
-    points: Iterable[Sessions], preferred: CostSession | None = None
+    entries: Iterable[Sessions], preferred: CostSession | None = None
 ) -> CostSession | None:
     """Return the session whose costs are compared; None if no run ended well.
 
@@ -136,7 +136,7 @@ def choose_session(
     `preferred`, only sessions on its machine with as many threads are considered.
     """
     covered: dict[CostSession, list[int]] = {}
-    for sessions in points:
+    for sessions in entries:
         for session, by_repeat in sessions.items():
             tally = covered.setdefault(session, [0, 0])
             modes = {stored.record.cell.mode for stored in by_repeat.values()}

@@ -11,7 +11,7 @@ from suite.analysis.boards import Row, rank_comparisons
 from suite.analysis.comparison_key import ComparisonKey, baseline_keys, titles
 from suite.analysis.comparisons import Comparison, compare, in_precedence
 from suite.analysis.cost_ratios import Ratio, backend_ratios
-from suite.analysis.entry_at_length import Point
+from suite.analysis.entry_at_length import EntryAtLength
 from suite.analysis.estimates import Estimate, Figure
 from suite.analysis.growth import Growth, growths
 from suite.analysis.reports import samples_of
@@ -160,9 +160,9 @@ def make_tables(
     title_of, tables = titles(named_by.values()), []
     for comparison in comparisons:
         rows = [
-            _row(point, ranked.get(_point_key(comparison.key, point)), samples)
-            for point in comparison.points
-            if point.runs
+            _row(entry, ranked.get(_point_key(comparison.key, entry)), samples)
+            for entry in comparison.entries
+            if entry.runs
         ]
         if not rows:
             continue
@@ -207,31 +207,31 @@ def _board_rows(
     }
 
 
-def _point_key(key: ComparisonKey, point: Point) -> tuple[ComparisonKey, int, int, str]:
-    return key, point.sequence_length, point.batch_size, point.entry
+def _point_key(key: ComparisonKey, entry: EntryAtLength) -> tuple[ComparisonKey, int, int, str]:
+    return key, entry.sequence_length, entry.batch_size, entry.name
 
 
-def _row(point: Point, ranked: Row | None, samples: bool) -> TableRow:
+def _row(entry: EntryAtLength, ranked: Row | None, samples: bool) -> TableRow:
     figures: dict[str, Figure | None] = {}
-    if point.metric:
-        figures[f"{point.split}.{point.metric.name}"] = point.score()
-    shown = tabled_costs(point.records[0].cell.mode)
-    figures |= {measure: point.cost(measure) for measure in shown}
-    reasons = sorted({record.reason for record in point.records if record.reason})
-    cell = point.records[0].cell
-    missing = {measure: why for measure in shown if (why := point.why_no_cost(measure))}
+    if entry.metric:
+        figures[f"{entry.split}.{entry.metric.name}"] = entry.score()
+    shown = tabled_costs(entry.records[0].cell.mode)
+    figures |= {measure: entry.cost(measure) for measure in shown}
+    reasons = sorted({record.reason for record in entry.records if record.reason})
+    cell = entry.records[0].cell
+    missing = {measure: why for measure in shown if (why := entry.why_no_cost(measure))}
     return TableRow(
-        point.entry,
+        entry.name,
         cell,
         figures,
-        point.statuses,
+        entry.statuses,
         reasons,
-        point.num_noisy,
+        entry.num_noisy,
         missing,
         ranked.rank if ranked else None,
         ranked.detectable_difference if ranked else None,
-        point.scores_by_evaluation_length(),
-        samples_of(point) if samples else (),
+        entry.scores_by_evaluation_length(),
+        samples_of(entry) if samples else (),
     )
 
 

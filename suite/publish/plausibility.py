@@ -36,7 +36,7 @@ class References:
     def _by_place(self) -> Mapping[tuple[Any, ...], Sequence[StoredRecord]]:
         found: dict[tuple[Any, ...], list[StoredRecord]] = {}
         for comparison in compare(self.entries):
-            for run in (run for point in comparison.points for run in point.runs):
+            for run in (run for point in comparison.entries for run in point.runs):
                 if run.record.status is Status.OK:
                     found.setdefault(_place(run.record), []).append(run)
         return found

@@ -140,7 +140,7 @@ def test_the_interval_of_a_share_covers_the_examples_of_each_length(tmp_path):
         for seed in range(3)
     ]
     (comparison,) = compare(write(found, tmp_path))
-    (point,) = comparison.points
+    (point,) = comparison.entries
     scores = point.scores_by_evaluation_length()
     assert scores[64].low > 0.99 > 0.9 > scores[1_024].low > 0.8
     assert 0 < scores[4_096].low < 0.3 and 0.9 < scores[4_096].high < 1
@@ -177,7 +177,7 @@ def of_one_length(folder, scores, length=16_384):
 @pytest.mark.parametrize("right", [(10, 11, 12), (31, 32, 32), (1, 0, 0), (32, 32, 32), (8, 8, 8)])
 def test_the_interval_of_a_share_of_few_examples_contains_wilsons(tmp_path, right):
     """All seeds see the same 32 examples, so the spread of the seeds does not cover the sample."""
-    (point,) = of_one_length(tmp_path, [one / 32 for one in right]).points
+    (point,) = of_one_length(tmp_path, [one / 32 for one in right]).entries
     score = point.scores_by_evaluation_length()[16_384]
     low, high = wilson_interval(sum(right) / 96, 32)
     assert score.low >= 0 and score.high <= 1
@@ -191,7 +191,7 @@ def test_the_interval_of_a_share_of_few_examples_contains_wilsons(tmp_path, righ
 
 def test_the_score_at_the_training_length_has_one_interval(tmp_path):
     comparison = of_one_length(tmp_path, [0.5, 0.5, 0.5])
-    (point,) = comparison.points
+    (point,) = comparison.entries
     assert point.scores_by_evaluation_length()[64] == point.score()
     assert point.score().high - point.score().low > 0.1  # three parts differ
     reports = {report.name: report for report in grouped_reports(comparison)}
@@ -203,7 +203,7 @@ def test_a_mean_over_some_seeds_says_why_the_others_have_no_score(tmp_path, caps
     missing = f"1 of 3 seeds: {reason}"
     for scores in ([0.5, 0.7, reason], [reason, 0.5, 0.7]):
         comparison = of_one_length(tmp_path, scores)
-        score = comparison.points[0].scores_by_evaluation_length()[16_384]
+        score = comparison.entries[0].scores_by_evaluation_length()[16_384]
         assert (score.value, score.n, score.missing) == (pytest.approx(0.6), 2, missing)
     reports = {report.name: report for report in grouped_reports(comparison)}
     assert reports["by_evaluation_length"].reasons == {"16384": missing}
@@ -212,7 +212,7 @@ def test_a_mean_over_some_seeds_says_why_the_others_have_no_score(tmp_path, caps
     assert [line["note"] for line in lines if line["evaluation_length"] == "16384"] == [missing]
     ((*_, drawn, _),) = board_rows(boards, [comparison], {"vanilla": 0})
     assert drawn[0][-1]["16384"][-1] == missing
-    print_tables(make_tables([run for point in comparison.points for run in point.runs]))
+    print_tables(make_tables([run for point in comparison.entries for run in point.runs]))
     assert f"vanilla: {missing}" in " ".join(capsys.readouterr().out.split())
 
 

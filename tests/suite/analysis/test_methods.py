@@ -121,7 +121,7 @@ def test_a_pretraining_is_no_entry_and_can_be_a_reference():
         return run(0, score, *methods, ranking=facts)
 
     (comparison,) = compare([pretraining(4.5, "first")])
-    assert comparison.points and method_effects(comparison) == []
+    assert comparison.entries and method_effects(comparison) == []
     (effect,) = effects_of(pretraining(4.5, "first"), pretraining(4.0, "first", "second"))
     assert effect.reference.endswith("+ first") and effect.gain
 
@@ -187,7 +187,7 @@ def test_a_comparison_of_methods_has_the_plain_entries_and_theirs_stays_as_it_is
     opened, plain = compare([run(0, 0.6, "first"), run(0, 0.5)])
     assert {opened.key.track, plain.key.track} == {"open", "standard"}
     opened, plain = (opened, plain) if opened.key.track == "open" else (plain, opened)
-    assert len(opened.points) == 2 and len(plain.points) == 1
+    assert len(opened.entries) == 2 and len(plain.entries) == 1
 
 
 TUNED = TuningChoice(learning_rate=1e-3, metric="entity_f1", setting={})

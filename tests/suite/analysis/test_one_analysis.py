@@ -116,8 +116,8 @@ def test_points(records, expected):
     (comparison,) = compare(records, REGISTRY.task_versions)
     close(
         {
-            (point.entry, point.sequence_length): (point.score().value, point.cost_value(SPEED))
-            for point in comparison.points
+            (point.name, point.sequence_length): (point.score().value, point.cost_value(SPEED))
+            for point in comparison.entries
         },
         expected,
     )

@@ -76,7 +76,7 @@ def rounds(entry, speed, session=1, **fields):
 
 def points_of(records):
     (comparison,) = compare(records)
-    return {(point.entry, point.sequence_length): point for point in comparison.points}
+    return {(point.name, point.sequence_length): point for point in comparison.entries}
 
 
 def speeds(records, measure=SPEED):
@@ -288,7 +288,7 @@ def test_a_home_keeps_the_sessions_of_a_probe(store):  # noqa: F811
     found = local_records(store, ignore_unreadable)
     assert len(found) == 6 + 1
     (probes,) = (one for one in compare(found) if one.key.mode is Mode.PROBE)
-    figure = probes.points[0].cost(SPEED)
+    figure = probes.entries[0].cost(SPEED)
     assert (figure.value, figure.sessions) == (pytest.approx(110.0), 2)
 
 
