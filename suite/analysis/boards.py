@@ -17,7 +17,7 @@ from suite.records.environment import commit_of
 from suite.records.measures import RANKED, is_cost, metric_of
 from suite.records.published import StoredRecord
 from suite.records.schema import RecordSummary
-from suite.records.standing import versions_of
+from suite.records.validity import versions_of
 
 NOT_CHECKED = "the conformance kit did not check its code"
 UNKNOWN = "conformance unknown"

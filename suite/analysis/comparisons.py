@@ -29,11 +29,11 @@ from suite.api import Metric, Mode, Status
 from suite.records.naming import split_label
 from suite.records.published import StoredRecord
 from suite.records.schema import RecordSummary
-from suite.records.standing import (
-    Standing,
-    judge_repeats,
+from suite.records.validity import (
+    ValidRuns,
     newest_architectures,
     newest_rules,
+    select_valid,
     versions_of,
 )
 
@@ -58,7 +58,7 @@ class Comparison:
 
     @property
     def records(self) -> list[RecordSummary]:
-        """All standing records."""
+        """All valid records."""
         return [record for entry in self.entries for record in entry.records]
 
     @property
@@ -99,7 +99,7 @@ def _comparison(
         at = cell.sequence_length, named[id(stored)], cell.batch_size
         entries.setdefault(at, []).append(stored)
     judged = {
-        at: judge_repeats(of_point, lambda stored: stored.record, newest)
+        at: select_valid(of_point, lambda stored: stored.record, newest)
         for at, of_point in sorted(entries.items(), key=lambda item: item[0])
     }
     current = {at: _current_runs(found) for at, found in judged.items()}
@@ -111,12 +111,12 @@ def _comparison(
     if session and key.mode is not Mode.TRAIN:
         chosen = preferred = _sessions_by_place(sessions, session)
         judged = {at: _prefer(preferred[at], found, current[at]) for at, found in judged.items()}
-    standing = [run for found in judged.values() for run in found.by_repeat.values()]
+    valid = [run for found in judged.values() for run in found.by_repeat.values()]
     metric = max(records, key=lambda stored: stored.record.run_id).record.ranking.primary_metric
     return Comparison(
         key,
         metric,
-        session.used_machine if session else _machine_of_most(standing),
+        session.used_machine if session else _machine_of_most(valid),
         [
             EntryAtLength(
                 name=name,
@@ -152,7 +152,7 @@ def _sessions_by_place(
     return {at: chosen[at[0], at[2]] for at in sessions}
 
 
-def _current_runs(found: Standing[StoredRecord]) -> list[StoredRecord]:
+def _current_runs(found: ValidRuns[StoredRecord]) -> list[StoredRecord]:
     """Return the runs of a point under the newest versions, repeated ones included."""
 
     def versions(run: StoredRecord) -> tuple[str, ...]:
@@ -165,8 +165,8 @@ def _current_runs(found: Standing[StoredRecord]) -> list[StoredRecord]:
 
 
 def _prefer(
-    session: CostSession, found: Standing[StoredRecord], current: Sequence[StoredRecord]
-) -> Standing[StoredRecord]:
+    session: CostSession, found: ValidRuns[StoredRecord], current: Sequence[StoredRecord]
+) -> ValidRuns[StoredRecord]:
     """Keep the runs of a probe in the session, or the other runs if the session has none."""
     chosen = {
         run.record.repeat: run
@@ -177,13 +177,13 @@ def _prefer(
     if not chosen:
         return found
     reasons = {id(run): reason for run, reason in found.superseded}
-    standing = {id(run) for run in chosen.values()}
+    valid = {id(run) for run in chosen.values()}
     others = [
         (run, reasons.get(id(run), f"session {session.invocation}"))
         for run in [*found.by_repeat.values(), *(run for run, _ in found.superseded)]
-        if id(run) not in standing
+        if id(run) not in valid
     ]
-    return Standing(chosen, others)
+    return ValidRuns(chosen, others)
 
 
 def _entry_names(records: Sequence[StoredRecord]) -> dict[int, str]:

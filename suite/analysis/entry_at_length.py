@@ -41,7 +41,7 @@ UsedMachine = tuple[str, int]
 class EntryAtLength:
     """The repeats of one entry at one length and batch size.
 
-    `runs` holds the standing record of each repeat, `superseded` the others with the reason.
+    `runs` holds the valid record of each repeat, `superseded` the others with the reason.
     `split` is the split that scores come from: "test", or "validation" if the test split is
     sealed; a probe has none. Costs are those of `session`; `sessions` holds the runs of all
     sessions that may count as costs.
@@ -60,17 +60,17 @@ class EntryAtLength:
 
     @cached_property
     def records(self) -> Sequence[RecordSummary]:
-        """The standing records."""
+        """The valid records."""
         return [run.record for run in self.runs]
 
     @cached_property
     def good(self) -> Sequence[RecordSummary]:
-        """The standing records that ended well."""
+        """The valid records that ended well."""
         return [record for record in self.records if record.status is Status.OK]
 
     @property
     def statuses(self) -> Mapping[str, int]:
-        """How many standing records ended with each status."""
+        """How many valid records ended with each status."""
         return Counter(str(record.status) for record in self.records)
 
     @property

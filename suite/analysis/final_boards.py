@@ -75,7 +75,7 @@ def _is_own(board: Board, label: str, task: Task, settings: TaskSettings) -> boo
 def points_of(
     boards: Mapping[TaskLength, Board], comparisons: Iterable[Comparison]
 ) -> dict[TaskLength, dict[str, EntryAtLength]]:
-    """Return the points behind the standing rows of each board, by entry."""
+    """Return the points behind the valid rows of each board, by entry."""
     by_key = {comparison.key: comparison for comparison in comparisons}
     return {
         place: {

@@ -193,7 +193,7 @@ def _named_by(comparison: Comparison, has_several_machines: bool) -> ComparisonK
 def _board_rows(
     comparisons: Iterable[Comparison],
 ) -> dict[tuple[ComparisonKey, int, int, str], Row]:
-    """Return the standing rows of boards with ranks, by comparison, length, batch and entry."""
+    """Return the valid rows of boards with ranks, by comparison, length, batch and entry."""
     ranked = [
         found
         for found in comparisons
