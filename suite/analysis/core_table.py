@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 
 from suite.analysis.boards import BASELINE, Board, Row
 from suite.analysis.comparisons import Comparison
-from suite.analysis.cost_ratios import LENGTHS, RelativeCosts, choose_probes, relative_costs
+from suite.analysis.cost_ratios import LENGTHS, choose_probes, relative_costs
 from suite.analysis.entry_at_length import EntryAtLength
-from suite.analysis.estimates import Estimate, wilson_interval
+from suite.analysis.estimates import Estimate, Figure, wilson_interval
 from suite.analysis.final_boards import TaskLength, mean_position, places_of
 from suite.analysis.ranking import Scores, example_margin
 from suite.analysis.sessions import Spread, sessions_text
@@ -154,14 +154,13 @@ class Block:
     rows: Sequence[CoreRow]
     incomplete: Mapping[str, Sequence[TaskLength]]
     unscaled: Sequence[TaskLength]
-    costs: Mapping[str, Mapping[int, RelativeCosts]]
+    costs: Mapping[tuple[str, int], Mapping[str, Figure]]
     sessions: str = ""
     spread: Spread | None = None
 
-    def ratios(self, line: str, measure: str) -> list[float | None]:
+    def ratios(self, entry: str, measure: str) -> list[float | None]:
         """Return a cost of an entry relative to `vanilla`, at each of `LENGTHS`."""
-        of_entry = self.costs.get(line, {})
-        costs = [of_entry[at].costs.get(measure) if at in of_entry else None for at in LENGTHS]
+        costs = (self.costs.get((entry, length), {}).get(measure) for length in LENGTHS)
         return [cost.value if cost else None for cost in costs]
 
 
@@ -209,7 +208,8 @@ def _block(
             at = ranked.setdefault(row.entry, {})
             if row.rank is not None:
                 at[place] = row
-    costs = _costs(probes) if probes else {}
+    relative = relative_costs(probes) if probes else {}
+    costs = {place: figures for place, figures in relative.items() if figures}
     unscaled = [place for place in places if place not in scales]
     rows = [
         _core_row(line, at, {place: entries[place][line] for place in places}, boards, scales)
@@ -232,30 +232,15 @@ def _block(
     )
 
 
-def _costs(probes: Comparison) -> dict[str, dict[int, RelativeCosts]]:
-    """Return the relative costs of probes, by entry and length."""
-    found: dict[str, dict[int, RelativeCosts]] = {}
-    for costs in relative_costs(probes):
-        if any(costs.costs.values()):
-            found.setdefault(costs.entry, {})[costs.sequence_length] = costs
-    return found
-
-
 def _sessions_text(probes: Comparison) -> str:
     """Return the sessions that the relative costs come from."""
     entries = [entry for entry in probes.entries if entry.sequence_length in LENGTHS]
     return sessions_text({one.sequence_length: one.session for one in entries if one.session})
 
 
-def _spread(costs: Mapping[str, Mapping[int, RelativeCosts]]) -> Spread:
+def _spread(costs: Mapping[tuple[str, int], Mapping[str, Figure]]) -> Spread:
     """Return the number of sessions behind the relative costs, and their largest deviation."""
-    known = [
-        cost
-        for of_entry in costs.values()
-        for at in of_entry.values()
-        for cost in at.costs.values()
-        if cost
-    ]
+    known = [figure for figures in costs.values() for figure in figures.values()]
     deviations = [cost.between_sessions for cost in known if cost.between_sessions is not None]
     return Spread(max(cost.sessions for cost in known), max(deviations, default=None))
 

@@ -7,8 +7,8 @@ that ran side by side.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -18,15 +18,17 @@ from suite.analysis.entry_at_length import EntryAtLength
 from suite.analysis.estimates import Estimate, Figure, ratio_interval
 from suite.analysis.sessions import CostSession, spread
 from suite.api import Mode, Track
-from suite.records.measures import COSTS, phase_of
+from suite.records.measures import COSTS
+
+LENGTHS = (512, 8_192)
+"""The lengths of relative costs."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ratio:
     """A cost as a multiple of the same cell's on another backend or in another precision.
 
-    Rounds are paired and the interval is over the pairs: drift of the machine cancels out of a pair
-    that ran side by side. `hours_apart` is the largest time between the starts of a pair.
+    `hours_apart` is the largest time between the starts of a pair.
     """
 
     entry: str
@@ -49,102 +51,91 @@ class Ratio:
         }
 
 
+def paired_ratios(ours: Mapping[int, float], theirs: Mapping[int, float]) -> list[float]:
+    """Return the ratio of each repeat that both have."""
+    return [ours[number] / theirs[number] for number in sorted(ours.keys() & theirs.keys())]
+
+
 def backend_ratios(comparison: Comparison, baseline: Comparison) -> list[Ratio]:
     """Return the ratio of each entry, length and measure to the baseline's, paired by round."""
-    theirs = {_point_key(entry): entry for entry in baseline.entries}
-    return [
-        ratio
-        for entry in sorted(comparison.entries, key=lambda one: (one.name, _point_key(one)))
-        if _point_key(entry) in theirs
-        for measure in sorted(COSTS)
-        for ratio in _ratio(entry, theirs[_point_key(entry)], measure)
-    ]
+    theirs = {_place(entry): entry for entry in baseline.entries}
+    found = []
+    for ours in sorted(comparison.entries, key=_place):
+        other = theirs.get(_place(ours))
+        sessions = _common_sessions(ours, other) if other else None
+        if other is None or sessions is None:
+            continue
+        for measure in sorted(COSTS):
+            costs, other_costs = ours.costs(measure, sessions[0]), other.costs(measure, sessions[1])
+            if ratios := paired_ratios(costs, other_costs):
+                runs, other_runs = ours.sessions[sessions[0]], other.sessions[sessions[1]]
+                apart = max(
+                    abs(runs[number].record.started_at - other_runs[number].record.started_at)
+                    for number in costs.keys() & other_costs.keys()
+                )
+                ratio, hours = ratio_interval(ratios), apart / timedelta(hours=1)
+                found.append(Ratio(ours.name, ours.sequence_length, measure, ratio, hours))
+    return found
 
 
-def _point_key(entry: EntryAtLength) -> tuple[str, int, int]:
+def _place(entry: EntryAtLength) -> tuple[str, int, int]:
     return entry.name, entry.sequence_length, entry.batch_size
 
 
-def _ratio(ours: EntryAtLength, theirs: EntryAtLength, measure: str) -> Sequence[Ratio]:
-    """Return the ratio of two points, or nothing where they share no round of a session."""
-    phase = phase_of(measure)
-    session, their_session = _common_session(ours, theirs)
-    values = ours.costs(measure, session) if session else {}
-    others = theirs.costs(measure, their_session) if their_session else {}
-    rounds = sorted(values.keys() & others.keys())
-    if not rounds:
-        return ()
-    found = ratio_interval([values[number] / others[number] for number in rounds])
-    runs, other_runs = ours.quiet_runs(phase, session), theirs.quiet_runs(phase, their_session)
-    apart = max(abs(runs[n].started_at - other_runs[n].started_at) for n in rounds)
-    return [Ratio(ours.name, ours.sequence_length, measure, found, apart / timedelta(hours=1))]
-
-
-def _common_session(
+def _common_sessions(
     ours: EntryAtLength, theirs: EntryAtLength
-) -> tuple[CostSession | None, CostSession | None]:
-    """Return the sessions of two points that are one invocation on one machine.
+) -> tuple[CostSession, CostSession] | None:
+    """Return the sessions of two entries that are one invocation on one machine.
 
     The chosen sessions come first, then the newest. The two may differ in the backend's version.
     """
-
-    def same(one: CostSession, other: CostSession) -> bool:
-        return one.invocation == other.invocation and one.used_machine == other.used_machine
-
-    pairs = [(one, other) for one in ours.sessions for other in theirs.sessions if same(one, other)]
-    if not pairs:
-        return None, None
-    return max(pairs, key=lambda pair: (pair[0] == ours.session, pair[0].started_at))
-
-
-LENGTHS = (512, 8_192)
-
-
-@dataclass(frozen=True, slots=True)
-class RelativeCosts:
-    """The relative costs of one entry at one length, by measure.
-
-    A cost is a multiple of the baseline's, paired by round within one session. It is None where the
-    entry or the baseline has no quiet measurement in the session.
-    """
-
-    entry: str
-    sequence_length: int
-    batch_size: int
-    costs: Mapping[str, Figure | None]
+    pairs = [
+        (one, other)
+        for one in ours.sessions
+        for other in theirs.sessions
+        if one.invocation == other.invocation and one.used_machine == other.used_machine
+    ]
+    key = lambda pair: (pair[0] == ours.session, pair[0].started_at)  # noqa: E731
+    return max(pairs, key=key, default=None)
 
 
 def relative_costs(
-    comparison: Comparison,
-    lengths: Iterable[int] = LENGTHS,
-    *,
-    baseline: str = BASELINE,
-    measures: Iterable[str] = tuple(COSTS),
-) -> list[RelativeCosts]:
-    """Return the costs of each entry relative to the baseline's, at each length and batch size.
+    comparison: Comparison, lengths: Collection[int] = LENGTHS, baseline: str = BASELINE
+) -> dict[tuple[str, int], dict[str, Figure]]:
+    """Return the costs as multiples of those of a baseline entry, by entry and length, by measure.
 
-    The costs at a length are of one session, which may differ from that at another. Only points of
-    equal batch size are compared.
-
-    Args:
-        comparison: a comparison of probes, or of trainings.
-        lengths: the sequence lengths; those that nothing was measured at are left out.
-        baseline: the name of the entry with ratio 1.
-        measures: the measures, as "training.tokens_per_second".
+    The costs at a length are of one session, which may differ from that at another. Only entries of
+    equal batch size are compared. A cost is missing where the entry or the baseline has no quiet
+    measurement in the session. `sessions` is the number of sessions on equal machines that measured
+    both, and `between_sessions` the standard deviation of the logarithms of their ratios.
     """
-    wanted = set(lengths)
     bases = {
         (entry.sequence_length, entry.batch_size): entry
         for entry in comparison.entries
         if entry.name == baseline
     }
-    found = []
-    for entry in sorted(comparison.entries, key=lambda one: (one.name, one.sequence_length)):
-        if entry.sequence_length in wanted:
+    found: dict[tuple[str, int], dict[str, Figure]] = {}
+    for entry in comparison.entries:
+        if entry.sequence_length in lengths:
             base = bases.get((entry.sequence_length, entry.batch_size))
-            costs = {name: _relative(entry, base, name) if base else None for name in measures}
-            found.append(RelativeCosts(entry.name, entry.sequence_length, entry.batch_size, costs))
+            costs = {name: _relative(entry, base, name) for name in COSTS if base}
+            found[entry.name, entry.sequence_length] = {
+                name: cost for name, cost in costs.items() if cost
+            }
     return found
+
+
+def _relative(entry: EntryAtLength, base: EntryAtLength, measure: str) -> Figure | None:
+    def ratios(session: CostSession) -> list[float]:
+        return paired_ratios(entry.costs(measure, session), base.costs(measure, session))
+
+    own = ratios(entry.session) if entry.session else []
+    if not own:
+        return None
+    by_session = [of for session in entry.like_sessions() if (of := ratios(session))]
+    between = spread([math.exp(math.fsum(map(math.log, of)) / len(of)) for of in by_session])
+    figure = Figure.of(ratio_interval(own), own)
+    return replace(figure, sessions=between.num_sessions, between_sessions=between.deviation)
 
 
 def choose_probes(
@@ -154,54 +145,25 @@ def choose_probes(
     model_size: str,
     precision: str,
     backend: str,
-    lengths: Iterable[int] = LENGTHS,
-    baseline: str = BASELINE,
 ) -> Comparison | None:
     """Return the comparison of probes for the relative costs, or None if there are no probes.
 
     The comparison whose `relative_costs` has the most values is returned. Among equals, a batch
     with the same number of positions at every length is preferred, then the newest session.
     """
-    wanted = tuple(lengths)
+    wanted = form, model_size, precision, backend
+
+    def precedence(one: Comparison) -> tuple[int, bool, str]:
+        count = sum(map(len, relative_costs(one).values()))
+        started = one.session.started_at.isoformat() if one.session else ""
+        return count, not one.key.sequences_per_batch, started
+
     probes = [
         one
         for one in comparisons
         if one.key.mode is Mode.PROBE
         and one.key.track != Track.OPEN
-        and (one.key.form, one.key.model_size) == (form, model_size)
-        and (one.key.precision, one.key.backend) == (precision, backend)
+        and (one.key.form, one.key.model_size, one.key.precision, one.key.backend) == wanted
         and one.session is not None
     ]
-
-    def precedence(one: Comparison) -> tuple[int, bool, str]:
-        known = relative_costs(one, wanted, baseline=baseline)
-        count = sum(cost is not None for of in known for cost in of.costs.values())
-        started = one.session.started_at.isoformat() if one.session else ""
-        return count, not one.key.sequences_per_batch, started
-
     return max(probes, key=precedence, default=None)
-
-
-def _relative(entry: EntryAtLength, base: EntryAtLength, measure: str) -> Figure | None:
-    ratios = _ratios(entry, base, measure, entry.session)
-    if not ratios:
-        return None
-    by_session = [_ratios(entry, base, measure, session) for session in entry.like_sessions()]
-    means = [math.exp(math.fsum(map(math.log, of)) / len(of)) for of in by_session if of]
-    between = spread(means)
-    return Figure.of(
-        ratio_interval(ratios),
-        ratios,
-        sessions=between.num_sessions,
-        between_sessions=between.deviation,
-    )
-
-
-def _ratios(
-    entry: EntryAtLength, base: EntryAtLength, measure: str, session: CostSession | None
-) -> list[float]:
-    """Return the ratio of each round that both have in a session."""
-    if session is None:
-        return []
-    ours, theirs = entry.costs(measure, session), base.costs(measure, session)
-    return [ours[number] / theirs[number] for number in sorted(ours.keys() & theirs.keys())]

@@ -8,13 +8,13 @@ model: it has scores by strength, and neither gain nor price.
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from suite.analysis.comparison_key import ComparisonKey
 from suite.analysis.comparisons import Comparison
+from suite.analysis.cost_ratios import paired_ratios
 from suite.analysis.entry_at_length import EntryAtLength
 from suite.analysis.estimates import Estimate, mean_interval, ratio_interval
 from suite.analysis.ranking import difference
@@ -22,6 +22,8 @@ from suite.api import DATA_OPTIONS, AppliedMethod, Stage, methods_text
 from suite.records.measures import PRICES, phase_of
 from suite.records.naming import OBJECTIVE
 
+NUMBER = re.compile(r"\d+(\.\d+)?(e-?\d+)?")
+"""The strength of a disturbance."""
 NAMED = 3
 """The number of changes that a sentence names; it counts further ones."""
 
@@ -183,30 +185,22 @@ def _gain(entry: EntryAtLength, reference: EntryAtLength) -> Estimate | None:
 def _prices(
     entry: EntryAtLength, reference: EntryAtLength | None
 ) -> Iterator[tuple[str, Estimate]]:
-    for measure in PRICES:
-        costs, others = _paired_costs(entry, reference, measure)
-        ratios = [costs[seed] / others[seed] for seed in sorted(costs.keys() & others.keys())]
-        if ratios:
-            yield measure, ratio_interval(ratios)
-
-
-def _paired_costs(
-    entry: EntryAtLength, reference: EntryAtLength | None, measure: str
-) -> tuple[Mapping[int, float], Mapping[int, float]]:
-    """Return a cost with and without the method, by seed.
+    """Yield each cost as a multiple of that without the method, paired by seed.
 
     A cell that compresses a model measures it before and after in one process: its own figures
     before the compression are the reference.
     """
-    costs = entry.costs(measure)
-    phase, _, name = measure.partition(".")
-    before = {
-        repeat: figure.value
-        for repeat, record in entry.quiet_runs(phase_of(measure)).items()
-        for variant in record.variants.values()
-        if (figure := variant.measurements.get(phase, {}).get(name)) and figure.value
-    }
-    return costs, before or (reference.costs(measure) if reference else {})
+    for measure in PRICES:
+        phase, _, name = measure.partition(".")
+        before = {
+            repeat: figure.value
+            for repeat, record in entry.quiet_runs(phase_of(measure)).items()
+            for variant in record.variants.values()
+            if (figure := variant.measurements.get(phase, {}).get(name)) and figure.value
+        }
+        others = before or (reference.costs(measure) if reference else {})
+        if ratios := paired_ratios(entry.costs(measure), others):
+            yield measure, ratio_interval(ratios)
 
 
 def _by_disturbance(entry: EntryAtLength) -> dict[str, dict[str, Estimate]]:
@@ -218,27 +212,21 @@ def _by_disturbance(entry: EntryAtLength) -> dict[str, dict[str, Estimate]]:
         for condition, by_split in record.conditions.items():
             name, _, strength = condition.rpartition("=")
             value = by_split.get(entry.split, {}).get(entry.metric.name)
-            if value is not None and _is_number(strength):
+            if value is not None and NUMBER.fullmatch(strength):
                 values.setdefault(name, {}).setdefault(strength, []).append(value)
-    clean = [*entry.scores().by_seed.values()]
+    clean = list(entry.scores().by_seed.values())
     return {
         name: {
-            **({"0": mean_interval(clean)} if clean else {}),
-            **{strength: mean_interval(each) for strength, each in _by_number(found)},
+            strength: mean_interval(scores)
+            for strength, scores in [("0", clean), *sorted(found.items(), key=_strength)]
+            if scores
         }
         for name, found in values.items()
     }
 
 
-def _is_number(text: str) -> bool:
-    try:
-        return math.isfinite(float(text))
-    except ValueError:
-        return False
-
-
-def _by_number(found: Mapping[str, Sequence[float]]) -> list[tuple[str, Sequence[float]]]:
-    return sorted(found.items(), key=lambda item: float(item[0]))
+def _strength(item: tuple[str, object]) -> float:
+    return float(item[0])
 
 
 OPTION = "train_share"
@@ -256,34 +244,21 @@ class DataSizeScores:
     comparison: Comparison
     entry: str
     sequence_length: int
-    by_share: dict[float, Estimate]
+    by_share: Mapping[float, Estimate]
 
 
 def data_size_scores(comparisons: Sequence[Comparison]) -> list[DataSizeScores]:
     """Return the scores of each entry at each length for which enough shares are known."""
-    groups: dict[ComparisonKey, list[tuple[float, Comparison]]] = {}
-    for comparison in comparisons:
-        if comparison.metric is not None:
-            share, key = _split(comparison.key)
-            groups.setdefault(key, []).append((share, comparison))
-    return [
-        found
-        for group in groups.values()
-        if len(group) >= MIN_SHARES
-        for found in _scores(sorted(group, key=lambda one: one[0]))
-    ]
-
-
-def _scores(group: Sequence[tuple[float, Comparison]]) -> Iterator[DataSizeScores]:
-    by_place: dict[tuple[str, int], dict[float, Estimate]] = {}
-    for share, comparison in group:
+    found: dict[tuple[ComparisonKey, str, int], DataSizeScores] = {}
+    scored = [(*_split(one.key), one) for one in comparisons if one.metric]
+    for share, key, comparison in sorted(scored, key=lambda item: item[0]):
         for entry in comparison.entries:
             if score := entry.score():
                 place = entry.name, entry.sequence_length
-                by_place.setdefault(place, {})[share] = score.estimate
-    for (name, length), by_share in by_place.items():
-        if len(by_share) >= MIN_SHARES:
-            yield DataSizeScores(group[-1][1], name, length, by_share)
+                former = found.get((key, *place))
+                by_share = {**former.by_share, share: score} if former else {share: score}
+                found[key, *place] = DataSizeScores(comparison, *place, by_share)
+    return [scores for scores in found.values() if len(scores.by_share) >= MIN_SHARES]
 
 
 def _split(key: ComparisonKey) -> tuple[float, ComparisonKey]:
