@@ -216,6 +216,9 @@ def test_a_method_keeps_its_learning_rate():
     entries.append("a (b=2) + pretrain:learning_rate=0.002,steps=3")
     (run,) = seeds("vanilla", [0.5])
     rankings = [run.record.ranking.model_copy(update={"entry": entry}) for entry in entries]
-    records = [run.record.model_copy(update={"ranking": ranking}) for ranking in rankings]
+    records = [
+        run.record.model_copy(update={"ranking": ranking, "run_id": f"{run.record.run_id}{number}"})
+        for number, ranking in enumerate(rankings)
+    ]
     frame = selectable(compare(dataclasses.replace(run, record=record) for record in records))
     assert set(frame["entry"]) == {"a", "a (b=2)", entries[3]}
