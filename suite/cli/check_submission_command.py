@@ -8,15 +8,16 @@ from pathlib import Path
 
 import click
 
+from suite.actions.caller import read_registry
 from suite.api.errors import RequestError
 from suite.api.files import RESULTS
+from suite.cli.command import Command
 from suite.cli.options import json_option
-from suite.cli.registry import read_registry
 from suite.publish.submissions import check_submission, summarize
 from suite.records.published import read_published
 
 
-@click.command("check-submission")
+@click.command("check-submission", cls=Command)
 @click.argument("path", type=click.Path(path_type=Path))
 @click.option("--results", type=click.Path(path_type=Path), default=RESULTS, hidden=True)
 @json_option

@@ -6,8 +6,8 @@ import dataclasses
 import json
 from pathlib import Path
 
+from suite.actions.sites import draw_site
 from suite.api import PROTOCOL, Mode, Status
-from suite.cli.dashboard_command import draw_site
 from suite.matrix.registry import load_registry
 from suite.records.published import StoredRecord
 from suite.records.schema import Curve, Measurement, parse_summary

@@ -10,12 +10,13 @@ import pandas as pd
 import pytest
 
 from dashboards.data import SECTIONS, run_columns
+from suite.actions.request import make_request
 from suite.analysis.comparison_key import Kind
 from suite.analysis.comparisons import compare, in_precedence
 from suite.analysis.frame import to_figures, to_frame
 from suite.analysis.tradeoffs import comparable_shares
 from suite.api import AppliedMethod, Form, Metric, Mode
-from suite.cli.options import make_request, request_options
+from suite.cli.options import request_options
 from suite.matrix.expansion import expand
 from suite.records.measures import QUALITY
 from tests.dashboards.site_records import (

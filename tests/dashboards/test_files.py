@@ -8,7 +8,7 @@ import os
 import re
 
 from dashboards.pages import PAGES, Host, render_page
-from suite.cli.dashboard_command import draw_site
+from suite.actions.sites import draw_site
 from suite.records.migrations import SCHEMA_VERSION
 from suite.records.schema import parse_summary
 from tests.dashboards.site_records import (

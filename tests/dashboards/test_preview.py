@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from dashboards.pages import PAGES, PREVIEW, Host, render_page
 from dashboards.preview import HEIGHT, WIDTH, choose_chart, draw_chart, write_preview
-from suite.cli.dashboard_command import draw_site
+from suite.actions.sites import draw_site
 from suite.records.measures import CHARTED
 from tests.dashboards.site_records import REGISTRY, draw, probe
 

@@ -10,15 +10,15 @@ import math
 import pytest
 
 from dashboards.data import board_rows
+from suite.actions.results import Records, Tables
 from suite.analysis.boards import rank_comparisons
 from suite.analysis.comparisons import compare
 from suite.analysis.estimates import wilson_interval
 from suite.analysis.reports import grouped_reports
 from suite.analysis.tables import make_tables
-from suite.cli.tables import print_tables
 from suite.publish.leaderboard_archive import to_csv
 from suite.records.schema import parse_record, parse_summary
-from suite.results import Records, Tables
+from suite.report.tables import print_tables
 from tests.suite.analysis.diagnostic_records import trained, write
 from tests.suite.records.test_store import FINAL, make_record, stored
 

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from suite.actions.results import Records
 from suite.analysis.boards import UNDISTURBED, rank_comparisons
 from suite.analysis.comparisons import compare
 from suite.analysis.estimates import Estimate
@@ -22,7 +23,6 @@ from suite.analysis.ranking import Scores
 from suite.api import AppliedMethod, Stage, Status
 from suite.matrix.ranking_facts import ranking_facts
 from suite.records.schema import Measurement, TuningChoice, Variant
-from suite.results import Records
 from tests.suite.records.test_store import CELL, REGISTRY, make_record, stored
 
 

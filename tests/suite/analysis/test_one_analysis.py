@@ -12,10 +12,10 @@ import pytest
 from mlflow.tracking import MlflowClient
 
 import suite
+from suite.actions.sites import draw_site
 from suite.analysis.comparisons import compare
 from suite.analysis.tables import make_tables
 from suite.api import Status
-from suite.cli.dashboard_command import draw_site
 from suite.matrix.expansion import expand
 from suite.matrix.registry import load_registry
 from suite.matrix.request import Request

@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from suite import keywords
+from suite.actions import request as keywords
 from suite.api import Cell, Form, Metric, Mode, PluginError, SourceRequest, Task, Unsupported
 from suite.api.errors import RequestError
 from suite.api.task import Generation

@@ -7,9 +7,9 @@ from dataclasses import asdict, replace
 
 import pytest
 
+from suite.actions.request import make_request
 from suite.api import TRAINED, AppliedMethod, Cell, Job, Method, Stage, Track, methods_text
 from suite.api.errors import PluginError, RequestError
-from suite.keywords import make_request
 from suite.matrix.expansion import expand
 from suite.matrix.methods import parents_of, parse_methods
 from suite.matrix.registry import Collection, load_registry

@@ -8,7 +8,12 @@ import pandas
 import pytest
 
 from suite.analysis.comparisons import compare
-from suite.publish.inserted_figures import CELL, FigureError, fill_page, selectable
+from suite.publish.inserted_figures import (
+    CELL,
+    FigureError,
+    fill_page,
+    selectable,
+)
 from suite.records.published import read_published
 from suite.records.schema import Invocation, Measurement
 from tests.suite.analysis.test_boards import seeds

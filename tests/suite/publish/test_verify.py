@@ -6,9 +6,9 @@ import dataclasses
 
 import pytest
 
+from suite.actions.request import make_request
 from suite.api import Mode, Status
 from suite.api.errors import RequestError
-from suite.keywords import make_request
 from suite.matrix.expansion import expand
 from suite.matrix.ranking_facts import ranking_facts
 from suite.matrix.registry import load_registry

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from suite.actions.results import MatrixPlan
 from suite.api import SourceRequest, task_options
 from suite.execution.preparation import prepare
 from suite.matrix.request import Request
 from suite.records.store import Store
-from suite.results import MatrixPlan
 from tasks.common.user_folders import find_left_out
 from tasks.ner.task import TASK as NER
 from tasks.sentiment.task import TASK as SENTIMENT

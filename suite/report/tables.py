@@ -14,9 +14,9 @@ from suite.analysis.estimates import Estimate, Figure
 from suite.analysis.growth import Growth, Quadratic
 from suite.analysis.tables import Table, TableRow
 from suite.api import Mode, Status
-from suite.cli.table_printing import Column, print_table
 from suite.records.measures import COSTS, GENERATION_COLUMNS, phases_of
 from suite.records.printable import printable
+from suite.report.table_printing import Column, print_table
 
 
 class _PrintableConsole(Console):

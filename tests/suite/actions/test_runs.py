@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from types import SimpleNamespace
 
 import pytest
 
-from suite import runs
+from suite.actions import runs
 from suite.api import RequestError
-from suite.matrix.request import Request
-from suite.records.store import Store
 from tests.conftest import FAKES
 from tests.suite.publish.test_frozen import tuned
 from tests.suite.records.test_store import TASK
@@ -33,9 +32,12 @@ def test_final_runs_that_could_not_be_published_are_announced(
 ):
     monkeypatch.setenv("BENCH_PATH", str(FAKES))
     monkeypatch.setattr(runs, "describe_commit", lambda: {"commit": "c", "dirty": dirty})
-    request = Request(tasks=("ner",), architectures=("vanilla",), lengths=(128,), **fields)
-    said = []
-    runs.prepare_run(request, Store(tmp_path / "home"), on_warning=said.append)
+    request = {"task": "ner", "architecture": "vanilla", "length": 128, **fields}
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        with runs.open_run("run", {**request, "home": tmp_path / "home", "tracking": False}):
+            pass
+    said = [str(warning.message) for warning in caught]
     assert len(said) == bool(announced) and "".join(said).startswith(announced)
     assert not any("\n" in line for line in said)
 

@@ -11,8 +11,8 @@ import pytest
 
 import suite
 from suite import Finished, Started
+from suite.actions.caller import describe_call
 from suite.api import LengthwiseError, RequestError
-from suite.keywords import describe_call
 from tests.conftest import FAKES, bench_environment, processes_of, read_records
 from tests.conftest import replaced_environment as replaced
 

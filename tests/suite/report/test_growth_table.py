@@ -7,8 +7,8 @@ import dataclasses
 import pytest
 
 from suite.analysis.tables import make_tables
-from suite.cli.tables import NO_GROWTH_NOTE, print_tables
 from suite.records.schema import Measurement
+from suite.report.tables import NO_GROWTH_NOTE, print_tables
 from tests.suite.records.test_store import PROBE, make_record, stored
 
 LENGTHS = (128, 256, 512, 1_024)

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from suite.cli.table_printing import Column, print_table
+from suite.report.table_printing import Column, print_table
 
 TEXTS = st.sampled_from(
     (
