@@ -14,7 +14,7 @@ from suite.analysis.comparisons import Comparison, compare
 from suite.api.errors import RequestError
 from suite.api.files import RESULTS, atomic_write_bytes
 from suite.matrix.registry import Registry
-from suite.publish.frozen import check_finals
+from suite.publish.checks import check_finals, check_tree
 from suite.publish.inserted_figures import (
     FigureError,
     fill_page,
@@ -23,7 +23,6 @@ from suite.publish.inserted_figures import (
 )
 from suite.publish.leaderboard_files import FOLDER, leaderboard_files
 from suite.publish.public_folder import replaced_contents
-from suite.publish.tree import check_tree
 from suite.records.collector import collector_paused
 from suite.records.published import (
     PUBLISHED,

@@ -27,7 +27,7 @@ from suite.records.schema import Curve, Measurement, Record
 MAX_SAMPLES, FEW_SAMPLES = 20, 5
 MAX_CURVE_POINTS, FEW_CURVE_POINTS = 60, 20
 DIGITS = 7
-"""Rounded samples still enclose their median to within a millionth, as `check-submission` asks."""
+"""Rounded samples still enclose their median to within a millionth."""
 LARGE_REPORTS = ("occlusion", "examples")
 """The reports that a file loses if it is too large, the first one first."""
 ARCHIVES_LACK = {"reports", "curves", "parameter_counts", "conformance"}

@@ -166,7 +166,7 @@ def unpublished_trial(record: RecordSummary, published: Mapping[str, RecordSumma
             if found is None:
                 return (
                     f"its trial {_trial_text(*stated)}, run {run.get('run_id')}, is not among the "
-                    "published records: publish or submit the trials too"
+                    "published records: publish the trials too"
                 )
             if not _is_trial(found, record, tuning.setting, *stated):
                 return f"run {found.run_id} is not its trial {_trial_text(*stated)}"

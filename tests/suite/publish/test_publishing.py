@@ -19,9 +19,9 @@ from suite.analysis.training_counts import count_archived_trials
 from suite.api import Status
 from suite.api.errors import RequestError
 from suite.matrix.registry import load_registry
+from suite.publish.checks import check_tree
 from suite.publish.publishing import publish
 from suite.publish.reduction import reduced
-from suite.publish.tree import check_tree
 from suite.records.archives import write_archive
 from suite.records.published import local_records, read_published, without_trials
 from suite.records.schema import Failure, parse_record

@@ -9,10 +9,10 @@ import os
 import pytest
 
 from suite.api import Mode
-from suite.publish import tree
+from suite.publish import checks
+from suite.publish.checks import check_tree
 from suite.publish.publishing import strip
 from suite.publish.reduction import CODE_DIGITS, RANKED, TooLargeError, reduced
-from suite.publish.tree import check_tree
 from suite.records.archives import read_archive, write_archive
 from suite.records.environment import machine_name
 from suite.records.measures import MEASURES as MEASURES_OF_PROBES
@@ -262,7 +262,7 @@ def test_the_check_of_the_leaderboard_holds_the_limits_of_the_tree(
     said = bench(*check, "--check")
     assert said.returncode == 2 and f"miniature-1/ner/{path.name}" in said.stderr
     elsewhere.rename(path)
-    monkeypatch.setattr(tree, "MAX_TREE_BYTES", len(fitting) - 1)
+    monkeypatch.setattr(checks, "MAX_TREE_BYTES", len(fitting) - 1)
     said = bench(*check, "--check")
     assert said.returncode == 2 and "All committed records together" in said.stderr
     assert f"{len(fitting):,} of them in results/{path.relative_to(results)}" in said.stderr
@@ -283,7 +283,7 @@ def test_a_record_of_an_archive_above_the_limit_is_named_with_its_size(
     write_archive(path, {record.run_id: large.encode()})
     said = bench("leaderboard", "--results", str(results), "--check")
     assert said.returncode == 2 and "at most 2,048 bytes" in said.stderr
-    assert f"{path.name}, run {record.run_id}: {len(large):,} bytes" in said.stderr
+    assert f"{path.name}, run {record.run_id}: it has {len(large):,} bytes" in said.stderr
 
 
 def test_a_stray_file_among_the_committed_records_is_named(store, tmp_path, bench):
