@@ -19,59 +19,6 @@ from suite.records.published import StoredRecord
 from suite.records.schema import RecordSummary
 from suite.records.validity import versions_of
 
-NOT_CHECKED = "the conformance kit did not check its code"
-UNKNOWN = "conformance unknown"
-
-
-def why_not_conforming(entry: EntryAtLength, key: ComparisonKey) -> str:
-    """Return why the score of an entry of the standard track has no rank; "" if it may have one.
-
-    A record whose schema held no result of the kit may have a rank; `conformance_note` marks it.
-    """
-    if not _is_required(key):
-        return ""
-    stated = [record.conformance for record in entry.good]
-    if failed := sorted({name for result in stated if result for name in result.failed}):
-        return f"fails the conformance kit: {', '.join(failed)}"
-    return NOT_CHECKED if None in stated else ""
-
-
-def conformance_note(entry: EntryAtLength, key: ComparisonKey) -> str:
-    """Return a note on an entry with records whose schema held no result of the kit, or ""."""
-    stated = [record.conformance for record in entry.good]
-    unknown = any(result is not None and not result.kit for result in stated)
-    return UNKNOWN if unknown and _is_required(key) else ""
-
-
-def _is_required(key: ComparisonKey) -> bool:
-    return key.mode is Mode.TRAIN and key.track == Track.STANDARD and key.ranked
-
-
-def why_ineligible(
-    entries: Mapping[str, EntryAtLength], metric: Metric, key: ComparisonKey
-) -> dict[str, str]:
-    """Return by entry why a point has no rank; "" if it may have one.
-
-    A score needs all seeds of its benchmark, so that no seed can be left out. The standard track
-    needs code that passes the conformance kit. Costs are always eligible.
-    """
-    if key.why_unranked or is_cost(metric.name):
-        return dict.fromkeys(entries, key.why_unranked)
-    return {
-        name: _missing_seeds(entry) or why_not_conforming(entry, key)
-        for name, entry in entries.items()
-    }
-
-
-def _missing_seeds(entry: EntryAtLength) -> str:
-    """Return how many seeds of its benchmark a point has; "" if it has all of them."""
-    needed = {seed for record in entry.records for seed in record.ranking.seeds}
-    scored = needed & {record.cell.seed for record in entry.good}
-    if scored == needed:
-        return ""
-    return f"{len(scored)} of {len(needed)} seeds: a rank needs all"
-
-
 RANKED_FROM = MIN_REPEATS
 """The number of seeds, or rounds of a probe, that an entry needs for a rank."""
 BASELINE = "vanilla"
@@ -85,6 +32,8 @@ NO_COST = {
     "too few steps": "too few steps",
 }
 """The notes of entries without a cost, by the reason; the note of any other is "no quiet run"."""
+NOT_CHECKED = "the conformance kit did not check its code"
+UNKNOWN = "conformance unknown"
 UNDISTURBED = "scored without disturbance"
 """The note of an entry whose methods disturb test examples: its own score is that of the model."""
 
@@ -189,9 +138,33 @@ def rank_comparisons(comparisons: Iterable[Comparison]) -> list[Board]:
 
 
 def _fingerprint(entries: Iterable[EntryAtLength]) -> str:
-    """Return the fingerprint of the data of a place, which all records that read it share."""
+    """Return the fingerprint of the data of a board, which all records that read it share."""
     records = (record for entry in entries for record in entry.records)
     return next((record.fingerprint for record in records if record.fingerprint), "")
+
+
+def why_ineligible(entry: EntryAtLength, metric: Metric, key: ComparisonKey) -> str:
+    """Return why an entry has no rank; "" if it may have one.
+
+    A score needs all seeds of its benchmark, so that no seed can be left out. The standard track
+    needs code that passes the conformance kit. Costs are always eligible.
+    """
+    if key.why_unranked or is_cost(metric.name):
+        return key.why_unranked
+    needed = {seed for record in entry.records for seed in record.ranking.seeds}
+    scored = needed & {record.cell.seed for record in entry.good}
+    if scored != needed:
+        return f"{len(scored)} of {len(needed)} seeds: a rank needs all"
+    if not _needs_conformance(key):
+        return ""
+    stated = [record.conformance for record in entry.good]
+    if failed := sorted({name for result in stated if result for name in result.failed}):
+        return f"fails the conformance kit: {', '.join(failed)}"
+    return NOT_CHECKED if None in stated else ""
+
+
+def _needs_conformance(key: ComparisonKey) -> bool:
+    return key.mode is Mode.TRAIN and key.track == Track.STANDARD and key.ranked
 
 
 def _rank(scores: Mapping[str, Scores], metric: Metric, reasons: Mapping[str, str]) -> Ranking:
@@ -200,24 +173,22 @@ def _rank(scores: Mapping[str, Scores], metric: Metric, reasons: Mapping[str, st
     A cost has no rank either that an entry with too few rounds may precede.
     """
     ranking = rank(
-        {entry: of_entry for entry, of_entry in scores.items() if not reasons[entry]},
+        {name: scores[name] for name in scores if not reasons[name]},
         higher_is_better=metric.higher_is_better,
         at_least=RANKED_FROM,
     )
     if is_cost(metric.name):  # of scores, an entry with few seeds could take all ranks away
-        return only_certain(ranking, higher_is_better=metric.higher_is_better)
+        ranking = only_certain(ranking, higher_is_better=metric.higher_is_better)
+        ranked = [replace(item, estimate=exponential(item.estimate)) for item in ranking.entries]
+        return replace(ranking, entries=ranked)
     sign = -1 if metric.higher_is_better else 1
-    others = [
-        Ranked(entry, None, of_entry.estimate())
-        for entry, of_entry in scores.items()
-        if reasons[entry]
-    ]
+    others = [Ranked(name, None, scores[name].estimate()) for name in scores if reasons[name]]
     others.sort(key=lambda item: (sign * item.estimate.value, item.name))
     return replace(ranking, entries=[*ranking.entries, *others])
 
 
 def _by_place(comparison: Comparison) -> dict[tuple[int, int], list[EntryAtLength]]:
-    """Return the points of each length and batch size, the shortest length first."""
+    """Return the entries at each length and batch size, the shortest length first."""
     found: dict[tuple[int, int], list[EntryAtLength]] = {}
     for entry in comparison.entries:
         found.setdefault((entry.sequence_length, entry.batch_size), []).append(_supported(entry))
@@ -228,7 +199,7 @@ def _by_place(comparison: Comparison) -> dict[tuple[int, int], list[EntryAtLengt
 
 
 def _supported(entry: EntryAtLength) -> EntryAtLength:
-    """Return a point without its unsupported records."""
+    """Return an entry without its unsupported records."""
 
     def ran(stored: StoredRecord) -> bool:
         return stored.record.status is not Status.UNSUPPORTED
@@ -249,7 +220,7 @@ def _metrics(comparison: Comparison) -> list[Metric]:
 
 
 def _scores(entry: EntryAtLength, metric: Metric) -> Scores:
-    """Return the values that rank a point: scores, or logarithms of costs."""
+    """Return the values that rank an entry: scores, or logarithms of costs."""
     return entry.log_scores(metric.name) if is_cost(metric.name) else entry.scores(metric)
 
 
@@ -261,55 +232,40 @@ def _rows(
     scores = {
         name: found for name, entry in current.items() if (found := _scores(entry, metric)).by_seed
     }
-    reasons = why_ineligible({name: current[name] for name in scores}, metric, key)
+    reasons = {name: why_ineligible(current[name], metric, key) for name in scores}
     ranking = _rank(scores, metric, reasons)
-    ranked = ranking.entries
-    if is_cost(metric.name):
-        ranked = [replace(item, estimate=exponential(item.estimate)) for item in ranked]
-    rows = [_row(current[item.name], item, metric, reasons[item.name]) for item in ranked]
-    with_rank = [row for row in rows if row.rank]
-    rows = [_note_overtaken(row, with_rank, metric) if row.rank else row for row in rows]
-    rows = [_with_note(row, conformance_note(current[row.entry], key)) for row in rows]
-    rows = _note_parameters(rows, current)
-    known = {item.name for item in ranked}
-    rows += [_row(entry, None, metric) for name, entry in current.items() if name not in known]
+    base = _mixing_parameters(current[BASELINE]) if BASELINE in current else 0
+    rows = []
+    for item in ranking.entries:
+        entry = current[item.name]
+        notes = _notes(entry, item, metric, reasons[item.name])
+        if _is_overtaken(item, ranking.entries, metric):
+            notes = [TOO_NOISY, *notes]
+        stated = (record.conformance for record in entry.good)
+        if _needs_conformance(key) and any(result and not result.kit for result in stated):
+            notes.append(UNKNOWN)
+        count = _mixing_parameters(entry)
+        if base and count and abs(count / base - 1) > PARITY:
+            notes.append(f"{count / base:.2f} times the mixing parameters of {BASELINE}")
+        rows.append(_row(entry, item, metric, notes))
+    unknown = [entry for name, entry in current.items() if name not in scores]
+    rows += [_row(entry, None, metric, _notes(entry, None, metric)) for entry in unknown]
     rows += [row for entry in entries for row in _superseded_rows(entry, metric)]
     return rows, ranking.detectable_difference
 
 
-def _note_overtaken(row: Row, rows: Sequence[Row], metric: Metric) -> Row:
-    """Say why a row shares a rank with better rows although a row of a lower rank is better.
+def _is_overtaken(item: Ranked, ranked: Iterable[Ranked], metric: Metric) -> bool:
+    """Return whether an entry of a lower rank is better than an entry.
 
-    `rows` are those with a rank.
+    The entry varies too much to be separated from the best of its rank.
     """
     sign = 1 if metric.higher_is_better else -1
-
-    def passes(other: Row) -> bool:
-        if not (row.rank and row.estimate and other.rank and other.estimate):
-            return False
-        return other.rank > row.rank and sign * (other.estimate.value - row.estimate.value) > 0
-
-    if not any(map(passes, rows)):
-        return row
-    return replace(row, note="; ".join(filter(None, (TOO_NOISY, row.note))))
-
-
-def _note_parameters(rows: Sequence[Row], entries: Mapping[str, EntryAtLength]) -> list[Row]:
-    """Say by how much an entry breaks the parity of parameters with the baseline on its board."""
-    counts = {line: _mixing_parameters(entry) for line, entry in entries.items()}
-    base = counts.get(BASELINE)
-    noted = []
-    for row in rows:
-        ratio = counts[row.entry] / base if base else 1.0
-        if counts[row.entry] and abs(ratio - 1) > PARITY:
-            note = f"{ratio:.2f} times the mixing parameters of {BASELINE}"
-            row = _with_note(row, note)
-        noted.append(row)
-    return noted
-
-
-def _with_note(row: Row, note: str) -> Row:
-    return replace(row, note="; ".join(filter(None, (row.note, note)))) if note else row
+    return item.rank is not None and any(
+        other.rank is not None
+        and other.rank > item.rank
+        and sign * (other.estimate.value - item.estimate.value) > 0
+        for other in ranked
+    )
 
 
 def _mixing_parameters(entry: EntryAtLength) -> int:
@@ -337,18 +293,13 @@ def _superseded_rows(entry: EntryAtLength, metric: Metric) -> list[Row]:
         if estimate and is_cost(metric.name):
             estimate = exponential(estimate)
         ranked = Ranked(entry.name, None, estimate) if estimate else None
-        row = _row(former, ranked, metric)
-        rows.append(replace(row, superseded_by=reason, note=""))
+        rows.append(replace(_row(former, ranked, metric), superseded_by=reason))
     return rows
 
 
 def _row(
-    entry: EntryAtLength,
-    ranked: Ranked | None,
-    metric: Metric,
-    why_unranked: str = "",
+    entry: EntryAtLength, ranked: Ranked | None, metric: Metric, notes: Sequence[str] = ()
 ) -> Row:
-    """Return a row; `why_unranked` is a reason for no rank that its seeds do not tell."""
     records = entry.records
     cost = entry.cost(metric.name) if is_cost(metric.name) else None
     return Row(
@@ -358,7 +309,7 @@ def _row(
         estimate=ranked.estimate if ranked else None,
         behind=ranked.behind if ranked else None,
         seeds=sorted(record.repeat for record in records),
-        note="; ".join(_notes(entry, ranked, metric, why_unranked)),
+        note="; ".join(notes),
         parameter_count=next((record.parameter_count for record in entry.good), None),
         training_tokens_per_second=entry.cost_value("training.tokens_per_second"),
         training_peak_memory_bytes=entry.cost_value("training.peak_memory_bytes"),
@@ -377,27 +328,29 @@ def _row(
 
 
 def _notes(
-    entry: EntryAtLength, ranked: Ranked | None, metric: Metric, why_unranked: str
+    entry: EntryAtLength, ranked: Ranked | None, metric: Metric, why_unranked: str = ""
 ) -> list[str]:
+    """Return notes on an entry; `why_unranked` is a reason that its seeds do not tell."""
     records = entry.records
-    bad = sorted({f"{r.status}: {r.reason}" for r in records if r.status is not Status.OK})
-    notes = bad
+    notes = sorted({f"{r.status}: {r.reason}" for r in records if r.status is not Status.OK})
     if why_unranked:
-        notes = [why_unranked, *bad]
+        notes = [why_unranked, *notes]
     elif ranked and ranked.ahead:
-        notes = [f"no rank: {ranked.ahead}, which has none, is ahead", *bad]
+        notes = [f"no rank: {ranked.ahead}, which has none, is ahead", *notes]
     elif ranked and ranked.rank is None:
         n = ranked.estimate.n
         repeats = "seed" if records[0].cell.mode is Mode.TRAIN else "round"
         few = f"{n} {repeats}{'s' if n > 1 else ''}: needs at least {RANKED_FROM}"
-        notes = [few if n < RANKED_FROM else f"no {repeats} in common with the best", *bad]
+        notes = [few if n < RANKED_FROM else f"no {repeats} in common with the best", *notes]
     if ranked and ranked.estimate.low is not None and not _has_parts(entry.good, metric):
-        notes = [*notes, "interval over seeds alone"]
+        notes.append("interval over seeds alone")
     if ranked and any(method.stage is Stage.EVALUATE for method in records[0].cell.methods):
-        notes = [*notes, UNDISTURBED]
+        notes.append(UNDISTURBED)
     if is_cost(metric.name) and ranked is None and entry.good:
-        notes = [*notes, NO_COST.get(entry.why_no_cost(metric.name), "no quiet run")]
-    return notes if entry.has_tuned_rate else [*notes, "untuned"]
+        notes.append(NO_COST.get(entry.why_no_cost(metric.name), "no quiet run"))
+    if not entry.has_tuned_rate:
+        notes.append("untuned")
+    return notes
 
 
 def _has_parts(records: Iterable[RecordSummary], metric: Metric) -> bool:
