@@ -126,7 +126,9 @@ def rank_comparisons(comparisons: Iterable[Comparison]) -> list[Board]:
     """
     boards = []
     for comparison in comparisons:
-        for (length, batch_size), entries in _by_place(comparison).items():
+        for (length, batch_size), of_place in comparison.by_place().items():
+            supported = map(_supported, of_place)
+            entries = [entry for entry in supported if entry.runs or entry.superseded]
             for metric in _metrics(comparison):
                 key = comparison.key
                 rows, detectable = _rows(entries, metric, key)
@@ -185,17 +187,6 @@ def _rank(scores: Mapping[str, Scores], metric: Metric, reasons: Mapping[str, st
     others = [Ranked(name, None, scores[name].estimate()) for name in scores if reasons[name]]
     others.sort(key=lambda item: (sign * item.estimate.value, item.name))
     return replace(ranking, entries=[*ranking.entries, *others])
-
-
-def _by_place(comparison: Comparison) -> dict[tuple[int, int], list[EntryAtLength]]:
-    """Return the entries at each length and batch size, the shortest length first."""
-    found: dict[tuple[int, int], list[EntryAtLength]] = {}
-    for entry in comparison.entries:
-        found.setdefault((entry.sequence_length, entry.batch_size), []).append(_supported(entry))
-    return {
-        place: [entry for entry in entries if entry.runs or entry.superseded]
-        for place, entries in sorted(found.items())
-    }
 
 
 def _supported(entry: EntryAtLength) -> EntryAtLength:

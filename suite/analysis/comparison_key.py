@@ -6,11 +6,14 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import TypeVar
 
 from suite.api import BACKENDS, PRECISIONS, Cell, Mode, Track
 from suite.records.naming import options_text
 from suite.records.published import StoredRecord
 
+Item = TypeVar("Item")
+Key = TypeVar("Key")
 Groups = dict["ComparisonKey", list[StoredRecord]]
 
 FILLED = 0.9
@@ -111,6 +114,14 @@ class ComparisonKey:
         return " · ".join(part for part in [*what, *how, *last, self.machine] if part)
 
 
+def grouped(items: Iterable[Item], key: Callable[[Item], Key]) -> dict[Key, list[Item]]:
+    """Return items by a key, in the order of the first item of each key."""
+    found: dict[Key, list[Item]] = {}
+    for item in items:
+        found.setdefault(key(item), []).append(item)
+    return found
+
+
 def key_of(stored: StoredRecord) -> ComparisonKey:
     """Return the comparison that a record belongs to."""
     record, probe = stored.record, stored.record.cell.mode is not Mode.TRAIN
@@ -148,10 +159,7 @@ def group(records: Iterable[StoredRecord]) -> Groups:
     comparison of methods also has the entries of the standard track: each method is measured
     against one of them, and the open track excludes nothing.
     """
-    groups: Groups = {}
-    for stored in records:
-        groups.setdefault(key_of(stored), []).append(stored)
-    groups = _with_lengths_joined(groups)
+    groups = _with_lengths_joined(grouped(records, key_of))
     known = {replace(key, fingerprint=""): key for key in groups if key.fingerprint}
     for key in [key for key in groups if key in known and _is_unread(groups[key])]:
         groups[known[key]] += groups.pop(key)
@@ -198,10 +206,9 @@ def _with_lengths_joined(groups: Mapping[ComparisonKey, list[StoredRecord]]) -> 
     Two fingerprints of one length are different data, and their groups stay apart. So do groups of
     an older version of the task, whose data is another.
     """
-    drawn: dict[ComparisonKey, list[ComparisonKey]] = {}
-    for key in groups:
-        if key.drawn_for_length:
-            drawn.setdefault(replace(key, fingerprint=""), []).append(key)
+    drawn = grouped(
+        (key for key in groups if key.drawn_for_length), lambda key: replace(key, fingerprint="")
+    )
     found = dict(groups)
     for joined, every in drawn.items():
         versions = {part: _task_version(groups[part]) for part in every}
@@ -241,9 +248,7 @@ def _with_fixed_batches(groups: Mapping[ComparisonKey, list[StoredRecord]]) -> G
     others: dict[ComparisonKey, set[ComparisonKey]] = {}
     for key, records in groups.items():
         if key.mode is not Mode.TRAIN:
-            by_size: dict[int, list[StoredRecord]] = {}
-            for stored in records:
-                by_size.setdefault(stored.record.cell.batch_size, []).append(stored)
+            by_size = grouped(records, lambda stored: stored.record.cell.batch_size)
             for size, of_size in by_size.items():
                 other = replace(key, positions_per_batch=0, sequences_per_batch=size)
                 fixed.setdefault(other, []).extend(of_size)

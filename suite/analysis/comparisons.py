@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from suite.analysis.comparison_key import ComparisonKey, Kind, group
+from suite.analysis.comparison_key import ComparisonKey, Kind, group, grouped
 from suite.analysis.entry_at_length import EntryAtLength, UsedMachine, used_machine
 from suite.analysis.sessions import (
     CostSession,
@@ -38,7 +38,9 @@ from suite.records.validity import (
 )
 
 At = tuple[int, str, int]
-"""The length, the entry and the batch size of a point."""
+"""The length, the entry and the batch size of an entry at a length."""
+Place = tuple[int, int]
+"""A length and a batch size."""
 
 
 @dataclass(frozen=True)
@@ -70,10 +72,12 @@ class Comparison:
 
     def by_entry(self) -> dict[str, list[EntryAtLength]]:
         """Return the points of each entry, by length."""
-        found: dict[str, list[EntryAtLength]] = {}
-        for entry in self.entries:
-            found.setdefault(entry.name, []).append(entry)
-        return found
+        return grouped(self.entries, lambda entry: entry.name)
+
+    def by_place(self) -> dict[Place, list[EntryAtLength]]:
+        """Return the entries at each length and batch size, the shortest length first."""
+        found = grouped(self.entries, lambda entry: (entry.sequence_length, entry.batch_size))
+        return dict(sorted(found.items()))
 
 
 def compare(
@@ -93,11 +97,12 @@ def _comparison(
     summaries = [stored.record for stored in records]
     newest = newest_architectures(summaries, newest_rules(summaries, task_versions))
     named = _entry_names(records)
-    entries: dict[At, list[StoredRecord]] = {}
-    for stored in records:
+
+    def at(stored: StoredRecord) -> At:
         cell = stored.record.cell
-        at = cell.sequence_length, named[id(stored)], cell.batch_size
-        entries.setdefault(at, []).append(stored)
+        return cell.sequence_length, named[id(stored)], cell.batch_size
+
+    entries = grouped(records, at)
     judged = {
         at: select_valid(of_point, lambda stored: stored.record, newest)
         for at, of_point in sorted(entries.items(), key=lambda item: item[0])
@@ -143,11 +148,10 @@ def _sessions_by_place(
 
     A place that nothing ran well at has `session`, that of the comparison.
     """
-    places: dict[tuple[int, int], list[Sessions]] = {}
-    for (length, _, batch_size), of_point in sessions.items():
-        places.setdefault((length, batch_size), []).append(of_point)
+    places = grouped(sessions, lambda at: (at[0], at[2]))
     chosen = {
-        place: choose_session(of_place, session) or session for place, of_place in places.items()
+        place: choose_session((sessions[at] for at in of_place), session) or session
+        for place, of_place in places.items()
     }
     return {at: chosen[at[0], at[2]] for at in sessions}
 

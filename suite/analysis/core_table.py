@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from suite.analysis.boards import BASELINE, Board, Row
+from suite.analysis.comparison_key import grouped
 from suite.analysis.comparisons import Comparison
 from suite.analysis.cost_ratios import LENGTHS, choose_probes, relative_costs
 from suite.analysis.entry_at_length import EntryAtLength
@@ -30,9 +32,7 @@ def normalized(scored: Mapping[TaskLength, tuple[Scores, Scale]]) -> Estimate:
     margin below one test example of each place gives way to that of Wilson's intervals, as for a
     single place.
     """
-    lengths: dict[str, int] = {}
-    for task, _ in scored:
-        lengths[task] = lengths.get(task, 0) + 1
+    lengths = Counter(task for task, _ in scored)
     weights = {place: 1 / (len(lengths) * lengths[place[0]]) for place in scored}
     seeds = set.intersection(*(set(found.by_seed) for found, _ in scored.values()))
     if not seeds:
@@ -124,7 +124,7 @@ class CoreRow:
     reference; None while the benchmark states no reference. `by_task` is the mean of the primary
     metric over lengths. `mixing_parameters` are the smallest and the largest number of weights
     without embedding and head. `good_range_decades` is the mean width of the range of good learning
-    rates. `marks` are the notes of its rows.
+    rates. `footnotes` are the notes of its rows.
     """
 
     entry: str
@@ -134,7 +134,7 @@ class CoreRow:
     by_task: Mapping[str, float]
     mixing_parameters: tuple[int, int] | None
     good_range_decades: float | None
-    marks: Sequence[str] = ()
+    footnotes: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,8 +212,8 @@ def _block(
     costs = {place: figures for place, figures in relative.items() if figures}
     unscaled = [place for place in places if place not in scales]
     rows = [
-        _core_row(line, at, {place: entries[place][line] for place in places}, boards, scales)
-        for line, at in ranked.items()
+        _core_row(name, at, {place: entries[place][name] for place in places}, boards, scales)
+        for name, at in ranked.items()
         if len(at) == len(places)
     ]
     return Block(
@@ -221,8 +221,8 @@ def _block(
         tasks=list(dict.fromkeys(task for task, _ in places)),
         rows=sorted(rows, key=lambda row: _best_first(row, [boards[place] for place in places])),
         incomplete={
-            line: [place for place in places if place not in at]
-            for line, at in sorted(ranked.items())
+            name: [place for place in places if place not in at]
+            for name, at in sorted(ranked.items())
             if len(at) < len(places)
         },
         unscaled=unscaled,
@@ -269,18 +269,19 @@ def scale_of(
 
 
 def _core_row(
-    line: str,
+    name: str,
     ranked: Mapping[TaskLength, Row],
     entries: Mapping[TaskLength, EntryAtLength],
     boards: Mapping[TaskLength, Board],
     scales: Mapping[TaskLength, Scale],
 ) -> CoreRow:
-    by_task = _by_task(entries, lambda place: _value(ranked[place]))
+    by_task = _by_task({place: _value(ranked[place]) for place in entries})
     records = [record for entry in entries.values() for record in entry.good]
     counts = [count for record in records if (count := record.parameter_counts.get("mixing"))]
     ranges = [
         width for record in records if (width := record.ranking.good_range_decades) is not None
     ]
+    ranks = {place: row.rank for place, row in ranked.items() if row.rank is not None}
     score = None
     if len(scales) == len(entries):
         scored = {
@@ -289,20 +290,15 @@ def _core_row(
         }
         score = normalized(scored)
     return CoreRow(
-        entry=line,
+        entry=name,
         architecture=next(iter(entries.values())).architecture,
         score=score,
-        mean_rank=statistics.fmean(_by_task(ranked, lambda place: _rank(ranked[place])).values()),
+        mean_rank=statistics.fmean(_by_task(ranks).values()),
         by_task=by_task,
         mixing_parameters=(min(counts), max(counts)) if counts else None,
         good_range_decades=statistics.fmean(ranges) if ranges else None,
-        marks=list(dict.fromkeys(mark for row in ranked.values() for mark in row.footnotes)),
+        footnotes=list(dict.fromkeys(mark for row in ranked.values() for mark in row.footnotes)),
     )
-
-
-def _rank(row: Row) -> float:
-    assert row.rank is not None
-    return row.rank
 
 
 def _value(row: Row) -> float:
@@ -310,14 +306,13 @@ def _value(row: Row) -> float:
     return row.estimate.value
 
 
-def _by_task(
-    places: Iterable[TaskLength], value: Callable[[TaskLength], float]
-) -> dict[str, float]:
+def _by_task(values: Mapping[TaskLength, float]) -> dict[str, float]:
     """Return the mean over lengths of each task."""
-    found: dict[str, list[float]] = {}
-    for place in places:
-        found.setdefault(place[0], []).append(value(place))
-    return {task: statistics.fmean(values) for task, values in found.items()}
+    by_task = grouped(values, lambda place: place[0])
+    return {
+        task: statistics.fmean(values[place] for place in places)
+        for task, places in by_task.items()
+    }
 
 
 def reference_scores(

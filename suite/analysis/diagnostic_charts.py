@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from suite.analysis import diagnostic_readings as readings
-from suite.analysis.comparison_key import ComparisonKey
+from suite.analysis.comparison_key import ComparisonKey, grouped
 from suite.analysis.comparisons import Comparison
 from suite.analysis.diagnostics import Diagnostic, Solved
 from suite.analysis.entry_at_length import EntryAtLength
@@ -80,9 +80,8 @@ def make_charts(
     """
     found: list[Chart] = [*_problem_charts(diagnostics)]
     for diagnostic in diagnostics:
-        by_length: dict[int, list[GroupedReport]] = {}
-        for report in grouped_reports(diagnostic.comparison):
-            by_length.setdefault(report.sequence_length, []).append(report)
+        reports = grouped_reports(diagnostic.comparison)
+        by_length = grouped(reports, lambda report: report.sequence_length)
         for length, entries in diagnostic.by_length().items():
             found += _of_length(diagnostic, length, entries, by_length.get(length, []))
     seen = set()

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from suite.analysis.comparison_key import Kind
+from suite.analysis.comparison_key import Kind, grouped
 from suite.analysis.comparisons import Comparison
 from suite.analysis.entry_at_length import EntryAtLength
 from suite.analysis.estimates import MIN_REPEATS, Estimate, wilson_interval
@@ -158,11 +158,8 @@ class Diagnostic:
 
     def by_length(self) -> dict[int, list[EntryAtLength]]:
         """Return the points with a score by training length."""
-        found: dict[int, list[EntryAtLength]] = {}
-        for entry in self.comparison.entries:
-            if self.score(entry):
-                found.setdefault(entry.sequence_length, []).append(entry)
-        return dict(sorted(found.items()))
+        scored = filter(self.score, self.comparison.entries)
+        return dict(sorted(grouped(scored, lambda entry: entry.sequence_length).items()))
 
     def reaches(self, value: float) -> bool:
         """Return whether a score of the task's primary metric solves the task."""

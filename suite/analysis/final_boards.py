@@ -49,13 +49,13 @@ def places_of(benchmark: Benchmark) -> list[TaskLength]:
     return [(name, length) for name, of in benchmark.tasks.items() for length in of.lengths]
 
 
-def mean_position(line: str, boards: Iterable[Board]) -> float:
+def mean_position(name: str, boards: Iterable[Board]) -> float:
     """Return the mean position of an entry by value on the boards that rank it; 0 without any."""
     positions = [
         number
         for board in boards
         for number, row in enumerate(row for row in board.valid if row.rank is not None)
-        if row.entry == line
+        if row.entry == name
     ]
     return statistics.fmean(positions) if positions else 0.0
 
@@ -72,10 +72,10 @@ def _is_own(board: Board, label: str, task: Task, settings: TaskSettings) -> boo
     )
 
 
-def points_of(
+def entries_of(
     boards: Mapping[TaskLength, Board], comparisons: Iterable[Comparison]
 ) -> dict[TaskLength, dict[str, EntryAtLength]]:
-    """Return the points behind the valid rows of each board, by entry."""
+    """Return the entries behind the valid rows of each board, by entry."""
     by_key = {comparison.key: comparison for comparison in comparisons}
     return {
         place: {

@@ -24,10 +24,10 @@ from suite.analysis.entry_at_length import EntryAtLength
 from suite.analysis.estimates import Estimate
 from suite.analysis.final_boards import (
     TaskLength,
+    entries_of,
     final_boards,
     mean_position,
     places_of,
-    points_of,
 )
 from suite.api import Metric, Task
 from suite.records.benchmark_sections import ExpectedFigure
@@ -97,7 +97,7 @@ class Winner:
     `tied` maps the entries that are not separated from the leader, best first, to the difference to
     the leader that would have been separated for the entry. `gap` is how far the next entry lies
     behind; it is never negative. `detectable_difference` is the difference to the leader that the
-    board would have separated for the median entry. `marks` are the leader's.
+    board would have separated for the median entry. `footnotes` are the leader's.
     """
 
     place: TaskLength
@@ -108,7 +108,7 @@ class Winner:
     next: str | None
     gap: float | None
     detectable_difference: float | None
-    marks: Sequence[str] = ()
+    footnotes: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +176,7 @@ def make_leaderboard(
     """Return the leaderboard of a benchmark; it has no winners if no final run is published."""
     comparisons, boards = list(comparisons), list(boards)
     found = final_boards(benchmark, boards, tasks)
-    entries = points_of(found, comparisons)
+    entries = entries_of(found, comparisons)
     rows = [row for board in found.values() for row in board.valid]
     return Leaderboard(
         benchmark=benchmark,
@@ -194,22 +194,22 @@ def make_leaderboard(
 
 def _winner(place: TaskLength, board: Board) -> Winner | None:
     ranked = {row.entry: row for row in board.valid if row.rank is not None}
-    estimates = {line: row.estimate for line, row in ranked.items() if row.estimate}
+    estimates = {name: row.estimate for name, row in ranked.items() if row.estimate}
     if not estimates:
         return None
     leader, *others = estimates
-    gaps = {line: abs(estimates[line].value - estimates[leader].value) for line in others}
+    gaps = {name: abs(estimates[name].value - estimates[leader].value) for name in others}
     nearest = min(gaps, key=gaps.__getitem__, default=None)
     return Winner(
         place=place,
         metric=board.metric,
         leader=leader,
         estimate=estimates[leader],
-        tied={line: ranked[line].detectable_difference for line in leaders(board)[1:]},
+        tied={name: ranked[name].detectable_difference for name in leaders(board)[1:]},
         next=nearest,
         gap=None if nearest is None else gaps[nearest],
         detectable_difference=board.detectable_difference,
-        marks=ranked[leader].footnotes,
+        footnotes=ranked[leader].footnotes,
     )
 
 
@@ -219,12 +219,12 @@ def _task_tables(
     tables = []
     for name in dict.fromkeys(task for task, _ in boards):
         of_task = {length: board for (task, length), board in boards.items() if task == name}
-        by_line: dict[str, dict[int, Row]] = {}
+        by_entry: dict[str, dict[int, Row]] = {}
         for length, board in of_task.items():
             for row in board.valid:
-                by_line.setdefault(row.entry, {})[length] = row
+                by_entry.setdefault(row.entry, {})[length] = row
         rows = [
-            TaskRow(line, next(iter(at.values())).architecture, at) for line, at in by_line.items()
+            TaskRow(name, next(iter(at.values())).architecture, at) for name, at in by_entry.items()
         ]
         stated = benchmark.scale.get(name, {})
         trivial = {int(n): at for n, at in stated.items() if at.task_version == tasks[name].version}
@@ -264,7 +264,7 @@ def _changes(
         label = f"{benchmark.name}-{version}"
         former = final_boards(benchmark, boards, tasks, version)
         if former:
-            before, now = _lines(former), _lines(found)
+            before, now = _entries(former), _entries(found)
             return Changes(
                 before=label,
                 winners={
@@ -284,7 +284,7 @@ def leaders(board: Board) -> list[str]:
     return [row.entry for row in board.valid if row.rank == 1]
 
 
-def _lines(boards: Mapping[TaskLength, Board]) -> set[str]:
+def _entries(boards: Mapping[TaskLength, Board]) -> set[str]:
     return {row.entry for board in boards.values() for row in board.valid}
 
 
@@ -348,11 +348,11 @@ def _won(winner: Winner, benchmark: Benchmark) -> dict[str, Any]:
         "metric": winner.metric.name,
         "line": winner.leader,
         **_interval(winner.estimate),
-        "tied": [[line, detectable] for line, detectable in winner.tied.items()],
+        "tied": [[name, detectable] for name, detectable in winner.tied.items()],
         "next": winner.next,
         "gap": winner.gap,
         "detectable": winner.detectable_difference,
-        "marks": list(winner.marks),
+        "marks": list(winner.footnotes),
     }
 
 
@@ -362,7 +362,7 @@ def _block(block: Block) -> dict[str, Any]:
         "tasks": list(block.tasks),
         "rows": [_core_row(row, block) for row in block.rows],
         "incomplete": [
-            [line, [list(place) for place in places]] for line, places in block.incomplete.items()
+            [name, [list(place) for place in places]] for name, places in block.incomplete.items()
         ],
         "unscaled": [list(place) for place in block.unscaled],
         "costs": [cost.title for cost in COSTS.values()] if block.costs else [],
@@ -381,7 +381,7 @@ def _core_row(row: CoreRow, block: Block) -> dict[str, Any]:
         "parameters": None if row.mixing_parameters is None else list(row.mixing_parameters),
         "costs": [block.ratios(row.entry, name) for name in COSTS] if block.costs else [],
         "rates": _decimal(row.good_range_decades, 2),
-        "marks": list(row.marks),
+        "marks": list(row.footnotes),
     }
 
 

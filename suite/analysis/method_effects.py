@@ -70,12 +70,8 @@ def method_effects(comparison: Comparison) -> list[MethodEffect]:
     """
     found = []
     pretrains = any(OBJECTIVE in one.ranking.task_options for one in comparison.records)
-    for place in {(one.sequence_length, one.batch_size) for one in comparison.entries}:
-        by_entry = {
-            entry.name: entry
-            for entry in comparison.entries
-            if (entry.sequence_length, entry.batch_size) == place and entry.runs
-        }
+    for entries in comparison.by_place().values():
+        by_entry = {entry.name: entry for entry in entries if entry.runs}
         changed = [entry for entry in by_entry.values() if _changes_model(entry)]
         pairs = [(entry, _reference(entry, by_entry)) for entry in changed]
         found += [

@@ -58,12 +58,9 @@ def pair_differences(comparison: Comparison, costs: Iterable[str]) -> list[PairD
     better_if_higher = {cost: metric_of(cost).higher_is_better for cost in costs}
     if comparison.metric:
         better_if_higher = {QUALITY: comparison.metric.higher_is_better, **better_if_higher}
-    places: dict[tuple[int, int], list[EntryAtLength]] = {}
-    for entry in comparison.entries:
-        if len(entry.runs) >= MIN_REPEATS:  # most points of many records have one
-            places.setdefault((entry.sequence_length, entry.batch_size), []).append(entry)
     found = []
-    for (length, batch_size), entries in sorted(places.items()):
+    for (length, batch_size), of_place in comparison.by_place().items():
+        entries = [entry for entry in of_place if len(entry.runs) >= MIN_REPEATS]
         for measure, higher_is_better in better_if_higher.items():
             known = {entry.name: scores for entry in entries if (scores := _scores(entry, measure))}
             for first, second in combinations(sorted(known), 2):

@@ -17,6 +17,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from suite.analysis.comparison_key import grouped
 from suite.analysis.estimates import variance
 from suite.api import Status
 from suite.records.environment import speed_facts
@@ -159,9 +160,7 @@ def sessions_text(by_length: Mapping[int, CostSession]) -> str:
 
     It begins with a capital letter. The lengths are named only if there are several sessions.
     """
-    lengths: dict[CostSession, list[int]] = {}
-    for length, session in sorted(by_length.items()):
-        lengths.setdefault(session, []).append(length)
+    lengths = grouped(sorted(by_length), by_length.__getitem__)
     if len(lengths) < 2:
         return "".join(f"Session of {session}" for session in lengths)
     parts = [

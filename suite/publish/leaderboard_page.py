@@ -149,7 +149,7 @@ class LeaderboardPage:
 
     def _winner_cells(self, winner: Winner) -> list[str]:
         task, length = winner.place
-        name = self.notes.after(self._name(winner.leader, winner.leader), winner.marks)
+        name = self.notes.after(self._name(winner.leader, winner.leader), winner.footnotes)
         won = f"{TIE}; best mean: {name}" if winner.tied else f"**{name}**"
         return [
             f"{self._title(task)}: {metric_cell(winner.metric)}",
@@ -202,7 +202,7 @@ class LeaderboardPage:
 
     def _core_cells(self, row: CoreRow, block: Block) -> list[str]:
         return [
-            self.notes.after(self._name(row.entry, row.architecture), row.marks),
+            self.notes.after(self._name(row.entry, row.architecture), row.footnotes),
             score_cell(row),
             f"{row.mean_rank:.1f}",
             *(number(row.by_task[task]) for task in block.tasks),
