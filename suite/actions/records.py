@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 from suite.actions.caller import read_registry, report_unreadable
 from suite.actions.request import Names, PathLike, make_store, names_of
 from suite.actions.results import Records, Tables
-from suite.analysis.selection import record_filter
-from suite.analysis.tables import make_tables
+from suite.analysis.tables import make_tables, record_filter
 from suite.api.plugins import search_path_from_environment
 from suite.execution.prediction import predict_file
 from suite.matrix.registry import Registry, load_registry

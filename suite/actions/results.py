@@ -9,13 +9,13 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
+from suite.analysis.frame import measured_values, run_columns
 from suite.analysis.tables import REPEATED, Table, TableRow
 from suite.api import Cell
 from suite.execution.preparation import Prepared
 from suite.matrix.durations import Durations, ExpectedTime
 from suite.matrix.plan import CHANGED
 from suite.matrix.planned_cells import PlannedCell
-from suite.records.environment import machine_name
 from suite.records.naming import cell_label
 from suite.records.printable import printable
 from suite.records.schema import RecordSummary
@@ -203,49 +203,7 @@ class Records(Collection[RecordSummary]):
     """Records; from `suite.run` and `suite.read_records`."""
 
     def _rows(self, item: RecordSummary) -> list[dict[str, Any]]:
-        scores = {
-            f"{split}.{name}": value
-            for split in ("validation", "test")
-            for name, value in item.metrics.get(split, {}).items()
-        }
-        at_lengths = {
-            f"{split}.{name}_at_{length}": value
-            for split, reports in item.reports.items()
-            for length, figures in reports.get("by_evaluation_length", {}).items()
-            if not isinstance(figures, str)
-            for name, value in figures.items()
-        }
-        metric = item.ranking.metric or ""
-        disturbed = {
-            f"{split}.{metric} ({condition})": figures[metric]
-            for condition, by_split in item.conditions.items()
-            for split, figures in by_split.items()
-            if metric in figures
-        }
-        costs = {
-            f"{phase}.{name}": figure.value
-            for phase, figures in item.measurements.items()
-            for name, figure in figures.items()
-        }
-        return [
-            {
-                "entry": item.ranking.entry,
-                **item.cell.to_dict(),
-                "status": str(item.status),
-                "reason": item.reason,
-                "learning_rate": item.ranking.learning_rate,
-                "parameter_count": item.parameter_count,
-                **scores,
-                **at_lengths,
-                **disturbed,
-                **costs,
-                "noisy_phases": ", ".join(item.details.get("noisy", ())),
-                "machine": machine_name(item.environment),
-                "cost_digest": item.environment.get("cost_digest"),
-                "invocation": item.invocation.id,
-                "run_id": item.run_id,
-            }
-        ]
+        return [{**run_columns(item), **dict(measured_values(item))}]
 
     def _line(self, item: RecordSummary) -> str:
         reason = f": {item.reason}" if item.reason else ""
@@ -268,7 +226,7 @@ class Tables(Collection[Table]):
 
     def _line(self, item: Table) -> str:
         rows = [
-            f"  {row.cell.sequence_length:>7,} {row.line:32} {_figures(row)}" for row in item.rows
+            f"  {row.cell.sequence_length:>7,} {row.entry:32} {_figures(row)}" for row in item.rows
         ]
         return "\n".join([item.title, *rows])
 
@@ -322,7 +280,7 @@ def _table_row(table: Table, row: TableRow) -> dict[str, Any]:
         ends["detectable_difference"] = row.detectable_difference
     return {
         "table": table.title,
-        "entry": row.line,
+        "entry": row.entry,
         **{name: value for name, value in cell.items() if name not in REPEATED},
         **figures,
         **_at_lengths(table, row),

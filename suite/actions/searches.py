@@ -11,13 +11,13 @@ from suite.actions.caller import CALLER, report_unreadable
 from suite.actions.request import Names, PathLike, RequestKeywords, names_of, read_request
 from suite.actions.results import LengthLimits, TunedRates
 from suite.actions.runs import open_tracked_session, seconds_of
-from suite.analysis.measures import DEFAULT_MEASURE
 from suite.api import Mode
 from suite.api.files import RESULTS
 from suite.execution.preparation import make_limits
 from suite.execution.quantities import parse_size
 from suite.execution.session import local_executor
 from suite.matrix.plan import check_rerun
+from suite.records.measures import DEFAULT_MEASURE
 from suite.records.published import local_records, read_published
 from suite.records.tuned_rates import TUNING
 from suite.search import tuning

@@ -10,23 +10,18 @@ from typing import TYPE_CHECKING
 
 from suite.actions.caller import read_registry, report_unreadable
 from suite.actions.request import PathLike, make_store
-from suite.actions.results import Records
-from suite.analysis.aggregate import Comparison, compare
+from suite.analysis.comparisons import Comparison, compare
 from suite.api.errors import RequestError
 from suite.api.files import RESULTS, atomic_write_bytes
 from suite.matrix.registry import Registry
 from suite.publish.checks import check_finals, check_tree
 from suite.publish.inserted_figures import (
-    RECORDS,
-    ROWS,
     FigureError,
     fill_page,
-    frame_of_records,
-    frame_of_rows,
     has_figures,
-    own_standing,
+    selectable,
 )
-from suite.publish.leaderboard_files import ARCHIVE, FOLDER, leaderboard_files
+from suite.publish.leaderboard_files import FOLDER, leaderboard_files
 from suite.publish.public_folder import replaced_contents
 from suite.records.collector import collector_paused
 from suite.records.published import (
@@ -174,7 +169,7 @@ def write_leaderboard(results: Path = RESULTS, *, check: bool = False) -> list[s
         check_tuning_files(choices, registry.tasks.plugins)
         comparisons = compare(records, registry.task_versions)
         contents = leaderboard_files(records, comparisons, registry, choices)
-        contents |= _pages_with_figures(results, comparisons, contents)
+        contents |= _pages_with_figures(results, comparisons)
     former = {f"{FOLDER}/{path.name}" for path in (results / FOLDER).glob("*")}
     for name, content in contents.items():
         path = results / name
@@ -190,25 +185,21 @@ def write_leaderboard(results: Path = RESULTS, *, check: bool = False) -> list[s
     return [_path(name) for name in contents]
 
 
-def _pages_with_figures(
-    results: Path, comparisons: Sequence[Comparison], files: Mapping[str, str]
-) -> dict[str, str]:
+def _pages_with_figures(results: Path, comparisons: Sequence[Comparison]) -> dict[str, str]:
     """Return the pages that have marks of figures, by their paths relative to `results`."""
-    rows = frame_of_rows(files.get(f"{FOLDER}/{ARCHIVE}", ""))
-    frame = Records(own_standing(comparisons)).to_frame()
-    frames = {RECORDS: frame_of_records(frame), ROWS: rows}
+    frame = selectable(comparisons)
     guides = sorted((results.parent / "docs").glob("*.md"))
     texts = {
         os.path.relpath(path, results): path.read_text(encoding="utf-8")
         for path in (results / README, *guides)
         if path.exists()
     }
-    return {name: _filled(name, text, frames) for name, text in texts.items() if has_figures(text)}
+    return {name: _filled(name, text, frame) for name, text in texts.items() if has_figures(text)}
 
 
-def _filled(name: str, text: str, frames: Mapping[str, pandas.DataFrame]) -> str:
+def _filled(name: str, text: str, frame: pandas.DataFrame) -> str:
     try:
-        return fill_page(text, frames)
+        return fill_page(text, frame)
     except FigureError as error:
         raise FigureError(f"{_path(name)}: {error}") from None
 

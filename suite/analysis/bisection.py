@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from suite.analysis.statistics import MAX_EXPONENT, Estimate, exponential, mean_interval
+from suite.analysis.estimates import MAX_EXPONENT, Estimate, exponential, mean_interval
 
 TOLERANCE = 1.05
 """A search ends when the ratio of its two ends is at most this."""
@@ -153,10 +153,10 @@ def locate_crossing(
         for length, values in known.items()
         if low / NEARBY <= length <= high * NEARBY
     }
-    lines = [points for points in _by_repeat(near) if len(points) > 1]
+    lines = [entries for entries in _by_repeat(near) if len(entries) > 1]
     roots = []
-    for points in lines:
-        line = statistics.linear_regression(*zip(*points, strict=True))
+    for entries in lines:
+        line = statistics.linear_regression(*zip(*entries, strict=True))
         if line.slope > 0 if rising else line.slope < 0:
             roots.append(-line.intercept / line.slope)
     if len(roots) < len(lines) or not roots:
@@ -180,12 +180,12 @@ def interpolate_crossing(
     nearest to `low` and `high` counts. There is no interval if a repeat does not cross.
     """
     middle = math.log(low * high) / 2
-    curves = [points for points in _by_repeat(known) if len(points) > 1]
+    curves = [entries for entries in _by_repeat(known) if len(entries) > 1]
     roots = []
-    for points in curves:
+    for entries in curves:
         crossed = [
             (x * after - beyond * value) / (after - value)
-            for (x, value), (beyond, after) in pairwise(points)
+            for (x, value), (beyond, after) in pairwise(entries)
             if (value <= 0 < after if rising else value >= 0 > after)
         ]
         roots += sorted(crossed, key=lambda root: abs(root - middle))[:1]

@@ -16,9 +16,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from suite.analysis.aggregate import Comparison, Point
-from suite.analysis.grouping import Kind
-from suite.analysis.statistics import MIN_REPEATS, Estimate, wilson_interval
+from suite.analysis.comparison_key import Kind, grouped
+from suite.analysis.comparisons import Comparison
+from suite.analysis.entry_at_length import EntryAtLength
+from suite.analysis.estimates import MIN_REPEATS, Estimate, wilson_interval
 from suite.api import DATA_OPTIONS, Metric, Status, Task, task_options
 from suite.records.published import StoredRecord, read_curves
 from suite.records.schema import RecordError
@@ -74,14 +75,14 @@ class Diagnostic:
         scaled = [metric for metric in self.task.other_metrics if metric.name == SCALED_ACCURACY]
         return next(iter(scaled), self.task.primary_metric)
 
-    def score(self, point: Point) -> Estimate | None:
+    def score(self, entry: EntryAtLength) -> Estimate | None:
         """Return the mean of `metric` over the seeds of a point."""
-        score = point.score()
+        score = entry.score()
         return self._in_metric(score.estimate) if score else None
 
-    def scores_by_evaluation_length(self, point: Point) -> dict[int, Estimate]:
+    def scores_by_evaluation_length(self, entry: EntryAtLength) -> dict[int, Estimate]:
         """Return the mean of `metric` over the seeds of a point at each evaluation length."""
-        scores = point.scores_by_evaluation_length()
+        scores = entry.scores_by_evaluation_length()
         found = {
             length: self._in_metric(score.estimate)
             for length, score in scores.items()
@@ -89,26 +90,26 @@ class Diagnostic:
         }
         return {length: one for length, one in found.items() if one}
 
-    def guesses(self, points: Sequence[Point], lengths: Iterable[int]) -> dict[int, float]:
+    def guesses(self, entries: Sequence[EntryAtLength], lengths: Iterable[int]) -> dict[int, float]:
         """Return the score of a guess among the answers of an example, by length.
 
         It is empty where the task names none, or where another metric is drawn.
         """
-        record = next((record for point in points for record in point.good), None)
+        record = next((record for entry in entries for record in entry.good), None)
         if record is None or self.metric != self.task.primary_metric:
             return {}
         options = task_options(self.task, record.cell.options)
         found = {length: self.task.guess(length, options) for length in sorted(set(lengths))}
         return {length: guess for length, guess in found.items() if guess is not None}
 
-    def solved(self, point: Point) -> Solved | None:
+    def solved(self, entry: EntryAtLength) -> Solved | None:
         """Return how many seeds of a point solve the task; None without `solved_at`.
 
         The primary metric of each seed at the training length decides.
         """
         if self.solved_at is None:
             return None
-        values = point.scores().by_seed.values()
+        values = entry.scores().by_seed.values()
         return Solved(sum(self.reaches(value) for value in values), len(values))
 
     def _in_metric(self, estimate: Estimate) -> Estimate | None:
@@ -130,10 +131,10 @@ class Diagnostic:
     @functools.cached_property
     def _slope(self) -> float | None:
         """The change of the scaled accuracy by that of the accuracy; None if every seed has 1."""
-        for point in self.comparison.points:
-            for record in point.good:
-                accuracy = record.metric(self.task.primary_metric.name, point.split)
-                scaled = record.metric(self.metric.name, point.split)
+        for entry in self.comparison.entries:
+            for record in entry.good:
+                accuracy = record.metric(self.task.primary_metric.name, entry.split)
+                scaled = record.metric(self.metric.name, entry.split)
                 if accuracy is not None and scaled is not None and accuracy < 1:
                     return (1 - scaled) / (1 - accuracy)
         return None
@@ -147,7 +148,7 @@ class Diagnostic:
         """Return a row for each entry and training length, the best score first."""
         if self.solved_at is None:
             return []
-        rows = [self._row(point) for point in self.comparison.points if point.runs]
+        rows = [self._row(entry) for entry in self.comparison.entries if entry.runs]
 
         def order(row: DiagnosticRow) -> tuple[int, float, str]:
             score = row.score.value if row.score else -math.inf
@@ -155,37 +156,34 @@ class Diagnostic:
 
         return sorted(rows, key=order)
 
-    def by_length(self) -> dict[int, list[Point]]:
+    def by_length(self) -> dict[int, list[EntryAtLength]]:
         """Return the points with a score by training length."""
-        found: dict[int, list[Point]] = {}
-        for point in self.comparison.points:
-            if self.score(point):
-                found.setdefault(point.sequence_length, []).append(point)
-        return dict(sorted(found.items()))
+        scored = filter(self.score, self.comparison.entries)
+        return dict(sorted(grouped(scored, lambda entry: entry.sequence_length).items()))
 
     def reaches(self, value: float) -> bool:
         """Return whether a score of the task's primary metric solves the task."""
         return self.solved_at is not None and value >= self.solved_at
 
-    def _row(self, point: Point) -> DiagnosticRow:
-        score = point.score()
-        solved = self.solved(point)
+    def _row(self, entry: EntryAtLength) -> DiagnosticRow:
+        score = entry.score()
+        solved = self.solved(entry)
         others = {
             f"{record.status}: {record.reason}" if record.reason else str(record.status)
-            for record in point.records
+            for record in entry.records
             if record.status is not Status.OK
         }
         return DiagnosticRow(
-            entry=point.entry,
-            sequence_length=point.sequence_length,
+            entry=entry.name,
+            sequence_length=entry.sequence_length,
             score=score.estimate if score else None,
             solved=_share(solved) if solved and solved.num_seeds else None,
-            median_steps=self._median_steps(point),
+            median_steps=self._median_steps(entry),
             note="; ".join(sorted(others)),
         )
 
-    def _median_steps(self, point: Point) -> float | None:
-        runs = [run for run in point.runs if run.record.status is Status.OK]
+    def _median_steps(self, entry: EntryAtLength) -> float | None:
+        runs = [run for run in entry.runs if run.record.status is Status.OK]
         found = [steps for run in runs if (steps := self._steps(run)) is not None]
         return statistics.median_low(found) if found else None
 
@@ -220,8 +218,8 @@ def find_diagnostics(
     for comparison in comparisons:
         task = tasks.get(comparison.key.task)
         if task and any(
-            point.score() if task.solved_at is not None else point.scores_by_evaluation_length()
-            for point in comparison.points
+            entry.score() if task.solved_at is not None else entry.scores_by_evaluation_length()
+            for entry in comparison.entries
         ):
             found.setdefault(comparison.key.task, []).append(comparison)
     return [

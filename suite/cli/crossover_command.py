@@ -9,10 +9,10 @@ from typing import Any
 import click
 
 from suite.actions.searches import crossover
-from suite.analysis.measures import DEFAULT_MEASURE
 from suite.api.files import RESULTS
 from suite.cli.command import Command
 from suite.cli.options import json_option, request_options
+from suite.records.measures import DEFAULT_MEASURE
 
 
 @click.command("crossover", cls=Command)

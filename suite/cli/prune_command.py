@@ -31,7 +31,7 @@ from suite.records.naming import cell_label
 @click.option(
     "--weights",
     type=click.Choice(["all", "superseded"]),
-    help="Kept weights: all of them, or those that no standing record names.",
+    help="Kept weights: all of them, or those that no valid record names.",
 )
 @click.option("--dry-run", is_flag=True, help="Print what would be deleted, and delete nothing.")
 @home_option

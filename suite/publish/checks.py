@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from suite.analysis.points import parts_of
+from suite.analysis.entry_at_length import parts_of
 from suite.api import PROTOCOL, Mode, Status, Track
 from suite.api.errors import RequestError
 from suite.api.files import RESULTS

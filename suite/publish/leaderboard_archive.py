@@ -15,8 +15,8 @@ from dataclasses import fields
 from typing import Any
 
 from suite.analysis.boards import Board, Row
-from suite.analysis.grouping import titles
-from suite.analysis.statistics import Estimate
+from suite.analysis.comparison_key import titles
+from suite.analysis.estimates import Estimate
 
 COLUMNS = (
     "task", "source", "benchmark", "split", "sequence_length", "evaluation_length", "metric",
@@ -53,7 +53,7 @@ def to_csv(boards: Sequence[Board]) -> str:
                 "split": board.key.split,
                 "sequence_length": board.sequence_length,
                 "metric": board.metric.name,
-                "line": row.line,
+                "line": row.entry,
                 "versions": row.versions,
                 "superseded_by": row.superseded_by,
                 "machines": "; ".join(row.machines),

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from suite.analysis.aggregate import Comparison
 from suite.analysis.boards import Board, rank_comparisons
+from suite.analysis.comparisons import Comparison
 from suite.analysis.leaderboard import Leaderboard, make_leaderboard
 from suite.analysis.training_counts import count_trials, count_unranked_runs
 from suite.api import Architecture

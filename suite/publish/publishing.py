@@ -47,7 +47,7 @@ def publish(
     dry_run: bool = False,
     report_unreadable: ReportUnreadable = ignore_unreadable,
 ) -> PublishResult:
-    """Copy the standing record of each cell that passes the checks.
+    """Copy the valid record of each cell that passes the checks.
 
     Records of an archive are added to those that it has already. The trials behind a tuned
     learning rate must be committed, or be published with the final run.

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from suite.analysis.costs import COSTS
 from suite.api import PROTOCOL, Cell, Metric, Mode, Status
 from suite.api.errors import RequestError
 from suite.api.files import RESULTS
@@ -18,6 +17,7 @@ from suite.matrix.registry import Registry
 from suite.matrix.request import Request
 from suite.publish.frozen import benchmark_contradiction
 from suite.records.environment import commit_of
+from suite.records.measures import COSTS, metric_of
 from suite.records.naming import cell_label
 from suite.records.options import as_text
 from suite.records.published import read_published, read_record
@@ -55,7 +55,7 @@ class Verification:
     @property
     def metric(self) -> Metric:
         """The task's primary metric; for a probe, the first of the costs."""
-        return self.original.ranking.primary_metric or next(iter(COSTS.values())).metric
+        return self.original.ranking.primary_metric or metric_of(next(iter(COSTS)))
 
     @property
     def split(self) -> str:

@@ -227,6 +227,15 @@ class RecordSummary(_Model, extra="ignore"):
         measurement = self.measurements.get(phase, {}).get(name)
         return measurement.value if measurement else None
 
+    def costs(self) -> dict[str, float]:
+        """Return the value of each measure, as "training.step_seconds", quiet or not."""
+        return {
+            f"{phase}.{name}": item.value
+            for phase, items in self.measurements.items()
+            for name, item in items.items()
+            if item.value is not None
+        }
+
     def is_quiet(self, phase: str) -> bool:
         """Return whether other processes left the machine alone while a phase was measured."""
         return phase not in self.details.get("noisy", ())

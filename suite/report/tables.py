@@ -9,13 +9,12 @@ from typing import Any
 
 from rich.console import Console
 
-from suite.analysis.aggregate import Figure, phases_of
-from suite.analysis.costs import COSTS
-from suite.analysis.engines import Ratio
-from suite.analysis.quadratic import Quadratic
-from suite.analysis.scaling import Exponent
+from suite.analysis.cost_ratios import Ratio
+from suite.analysis.estimates import Estimate, Figure
+from suite.analysis.growth import Growth, Quadratic
 from suite.analysis.tables import Table, TableRow
 from suite.api import Mode, Status
+from suite.records.measures import COSTS, GENERATION_COLUMNS, phases_of
 from suite.records.printable import printable
 from suite.report.table_printing import Column, print_table
 
@@ -58,23 +57,15 @@ def print_tables(tables: Sequence[Table]) -> None:
             out.print(f"  {NOISY_NOTE}")
         for row in table.rows:
             for reason in row.reasons:
-                label = f"{row.line} at {row.cell.sequence_length}"
+                label = f"{row.entry} at {row.cell.sequence_length}"
                 out.print(f"  {escape(label)}: {escape(reason)}")
             scores = row.by_evaluation_length.values()
             reasons = {one if isinstance(one, str) else one.missing for one in scores}
             for reason in sorted(reasons - {""}):
-                out.print(f"  {escape(row.line)}: {escape(reason)}")
+                out.print(f"  {escape(row.entry)}: {escape(reason)}")
         _print_samples(out, table.rows)
         _print_growth(out, table)
         _print_ratios(out, table.baseline, table.ratios)
-
-
-GENERATION_COLUMNS = (
-    ("ms/token", "generation.step_seconds", 1e3),
-    *((f"p{part}", f"generation.latency_p{part}_seconds", 1e3) for part in (50, 95, 99)),
-    ("state KiB", "generation.state_bytes", 2.0**-10),
-)
-"""The title, measure and factor of the further columns of decodings."""
 
 
 def _columns(table: Table) -> list[Column]:
@@ -86,7 +77,7 @@ def _columns(table: Table) -> list[Column]:
     for phase in _shown_phases(mode):
         columns += [Column(f"{phase} memory"), Column(f"{phase} tokens/s")]
     if mode is Mode.DECODE:
-        columns += [Column(title) for title, _, _ in GENERATION_COLUMNS]
+        columns += [Column(shown.title) for shown in GENERATION_COLUMNS.values()]
     if table.metric is None:
         columns.append(Column("batch"))
     return [*columns, Column("status", right=False)]
@@ -94,7 +85,7 @@ def _columns(table: Table) -> list[Column]:
 
 def _cells(row: TableRow, table: Table) -> list[str]:
     cell, figures = row.cell, row.figures
-    texts = [str(cell.sequence_length), row.line]
+    texts = [str(cell.sequence_length), row.entry]
     if table.metric:
         texts.append(_quality(figures[f"{table.split}.{table.metric}"]))
         for length in table.evaluation_lengths:
@@ -106,9 +97,13 @@ def _cells(row: TableRow, table: Table) -> list[str]:
             figure = figures[measure]
             texts.append(_cost(figure, divisor) if figure else row.missing.get(measure, "—"))
     if cell.mode is Mode.DECODE:
-        for _, measure, factor in GENERATION_COLUMNS:
+        for measure, shown in GENERATION_COLUMNS.items():
             figure = figures[measure]
-            text = _three_digits(figure.value * factor) if figure else row.missing.get(measure, "—")
+            text = (
+                _three_digits(figure.value / shown.scale)
+                if figure
+                else row.missing.get(measure, "—")
+            )
             texts.append(text)
     if cell.mode is not Mode.TRAIN:
         texts.append(str(cell.batch_size))
@@ -149,14 +144,14 @@ def _print_samples(out: Console, rows: Sequence[TableRow]) -> None:
     """Print each sample after its prompt, which "▸" separates; the seed is the lowest."""
     for row in rows:
         for one in row.samples:
-            out.print(f"\n  {escape(row.line)} at {row.cell.sequence_length}, {one['method']}:")
+            out.print(f"\n  {escape(row.entry)} at {row.cell.sequence_length}, {one['method']}:")
             text = f"{one['prompt']}▸{one['sample']}"
             out.print(textwrap.indent(text, "    ", lambda line: True), markup=False)
 
 
 def _print_growth(out: Console, table: Table) -> None:
     """Print how costs grow with the length; a growth without an interval would mislead."""
-    exponents = [item for item in table.exponents if _has_interval(item)]
+    exponents = [item for item in table.exponents if (fit := _fitted(item)) and fit.ends]
     if not exponents:
         probed = {row.cell.sequence_length for row in table.rows if row.cell.mode is not Mode.TRAIN}
         if len(probed) >= LENGTHS_OF_A_GROWTH:
@@ -166,7 +161,7 @@ def _print_growth(out: Console, table: Table) -> None:
     titles = ("architecture", "measure", "growth [95%]", "rounds", "claims", "fitted on lengths")
     rows = [
         [
-            item.line,
+            item.entry,
             item.measure,
             _growth(item),
             str(item.rounds),
@@ -177,10 +172,10 @@ def _print_growth(out: Console, table: Table) -> None:
     ]
     print_table(out, [Column(name, right=name.startswith("growth")) for name in titles], rows)
     for item in exponents:
-        if item.contradicted:
+        if item.contradicted and item.exponent:
             out.print(
-                f"  {escape(item.line)}, {item.measure}: claims O({item.claim}), "
-                f"measures n^{item.exponent:.1f} from {item.shortest:,} to {item.longest:,}"
+                f"  {escape(item.entry)}, {item.measure}: claims O({item.claim}), "
+                f"measures n^{item.exponent.value:.1f} from {item.shortest:,} to {item.longest:,}"
             )
 
 
@@ -195,7 +190,7 @@ def _print_ratios(out: Console, baseline: str, ratios: Sequence[Ratio]) -> None:
         columns.append(Column(f"{phase} {what}"))
     points: dict[tuple[int, str], dict[str, Ratio]] = {}
     for item in ratios:
-        points.setdefault((item.sequence_length, item.line), {})[item.measure] = item
+        points.setdefault((item.sequence_length, item.entry), {})[item.measure] = item
     rows = []
     for (length, line), of_point in sorted(points.items()):
         texts = (_ratio(of_point.get(measure)) for measure in COSTS)
@@ -205,42 +200,37 @@ def _print_ratios(out: Console, baseline: str, ratios: Sequence[Ratio]) -> None:
 
 
 def _ratio(item: Ratio | None) -> str:
-    return "—" if item is None else _with_interval(item.value, item.low, item.high)
+    return "—" if item is None else _interval(item.ratio)
 
 
-def _has_interval(item: Exponent) -> bool:
-    if item.quadratic:
-        return item.quadratic.squared.low is not None
-    if item.slope:
-        return item.slope.low is not None
-    return item.low is not None
+def _fitted(item: Growth) -> Estimate | None:
+    """Return the estimate that decides whether a growth has an interval."""
+    return item.quadratic.squared if item.quadratic else item.slope or item.exponent
 
 
-def _growth(item: Exponent) -> str:
+def _growth(item: Growth) -> str:
     if item.quadratic:
         return _quadratic(item.quadratic)
     if item.slope:
-        ends = (item.slope.low, item.slope.high)
-        low, high = (None if end is None else 1e6 * end for end in ends)
-        interval = _with_interval(1e6 * item.slope.value, low, high)
-        return f"{interval} ms per 1,000 positions"
+        return f"{_interval(item.slope, 1e6)} ms per 1,000 positions"
     assert item.exponent is not None, "only a growth with an interval is printed"
-    return f"n^{_with_interval(item.exponent, item.low, item.high)}"
+    return f"n^{_interval(item.exponent)}"
 
 
 def _quadratic(fit: Quadratic) -> str:
     """Return the fit of full attention, as "1.2e-05 [1e-05, 1.4e-05] n + 3e-09 n²"."""
     parts = []
     for of, name in ((fit.linear, "n"), (fit.squared, "n²")):
-        ends = "" if of.low is None or of.high is None else f" [{of.low:.2g}, {of.high:.2g}]"
+        ends = f" [{of.ends[0]:.2g}, {of.ends[1]:.2g}]" if of.ends else ""
         parts.append(f"{of.value:.2g}{ends} {name}")
     return " + ".join(parts)
 
 
-def _with_interval(value: float, low: float | None, high: float | None) -> str:
-    if low is None or high is None:
-        return f"{value:.2f}"
-    return f"{value:.2f} [{low:.2f}, {high:.2f}]"
+def _interval(item: Estimate, scale: float = 1) -> str:
+    value = f"{scale * item.value:.2f}"
+    return (
+        f"{value} [{scale * item.ends[0]:.2f}, {scale * item.ends[1]:.2f}]" if item.ends else value
+    )
 
 
 def escape(text: str) -> str:

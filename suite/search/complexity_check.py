@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from suite.analysis.aggregate import compare
-from suite.analysis.scaling import CLAIM_TOLERANCE, Exponent, exponents
+from suite.analysis.comparisons import compare
+from suite.analysis.growth import CLAIM_TOLERANCE, Growth, growths
 from suite.api import Architecture, Form, Mode, Status
 from suite.api.conformance import CheckResult, Verdict
 from suite.execution.preparation import prepare
@@ -82,7 +82,7 @@ def judge_claims(records: Sequence[Record], architecture: Architecture) -> list[
         record.model_copy(update={"details": {**record.details, "noisy": ()}}) for record in good
     ]
     (comparison,) = compare(local_record(record, Path("unread")) for record in quiet)
-    found = [_judge(item, form, notes) for item in exponents(comparison, {name: architecture})]
+    found = [_judge(item, form, notes) for item in growths(comparison, {name: architecture})]
     missing = sorted(set(CHECKS.values()) - {result.check for result in found})
     reason = f"fewer than three lengths have a cost{notes}"
     return found + [
@@ -90,26 +90,28 @@ def judge_claims(records: Sequence[Record], architecture: Architecture) -> list[
     ]
 
 
-def _judge(item: Exponent, form: str, notes: str) -> CheckResult:
+def _judge(item: Growth, form: str, notes: str) -> CheckResult:
     phase, _, measure = item.measure.partition(".")
     check, case = CHECKS[measure], f"{form}, {phase}"
     lengths = f"from {item.shortest:,} to {item.longest:,}"
     if item.claimed_exponent is None:
         reason = f"the claim {item.claim!r} is not of the form n, n^1.5 or n log n"
         return CheckResult(check, case, Verdict.FAILED, reason=reason)
-    if item.exponent is None or item.low is None or item.high is None:
+    ends = item.exponent.ends if item.exponent else None
+    if item.exponent is None or ends is None:
         what = "does not grow" if item.exponent is None else "has too few repeats"
         reason = f"the cost {what} {lengths}{notes}"
         return CheckResult(check, case, Verdict.NOT_APPLICABLE, reason=reason)
-    measured = f"n^{item.exponent:.2f} [{item.low:.2f}, {item.high:.2f}] {lengths}{notes}"
-    if not item.contradicted and item.high - item.low > WIDEST:
+    low, high = ends
+    measured = f"n^{item.exponent.value:.2f} [{low:.2f}, {high:.2f}] {lengths}{notes}"
+    if not item.contradicted and high - low > WIDEST:
         reason = f"too inexact to judge: {measured}"
         return CheckResult(check, case, Verdict.NOT_APPLICABLE, reason=reason)
     return CheckResult(
         check,
         case,
         Verdict.FAILED if item.contradicted else Verdict.PASSED,
-        figure=item.low,
+        figure=low,
         high=item.claimed_exponent + CLAIM_TOLERANCE,
         reason=f"claims {item.claim}, measures {measured}",
     )

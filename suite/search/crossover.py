@@ -12,11 +12,11 @@ from dataclasses import asdict, dataclass, field, replace
 from statistics import fmean
 from typing import Any
 
-from suite.analysis.aggregate import Comparison, Point, compare
 from suite.analysis.bisection import Change, Crossing, find_crossing, pair_up
-from suite.analysis.measures import DEFAULT_MEASURE, find_directed_measure
-from suite.analysis.ranking import Difference, Scores, difference
-from suite.analysis.statistics import count_text
+from suite.analysis.comparisons import Comparison, compare
+from suite.analysis.entry_at_length import EntryAtLength
+from suite.analysis.estimates import Estimate, count_text
+from suite.analysis.ranking import Scores, difference
 from suite.api import Cell, Metric, RequestError, Status, unknown_name
 from suite.api.plugins import search_path_from_environment
 from suite.execution.preparation import prepare
@@ -24,7 +24,7 @@ from suite.matrix.expansion import expand
 from suite.matrix.planned_cells import PlannedCell
 from suite.matrix.registry import load_registry
 from suite.matrix.request import Request
-from suite.records.measures import phase_of
+from suite.records.measures import DEFAULT_MEASURE, find_directed_measure, phase_of
 from suite.records.naming import cell_label
 from suite.records.published import StoredRecord
 from suite.records.schema import Record, RecordSummary
@@ -53,7 +53,7 @@ class Crossover:
     metric: str
     repeat: str
     crossing: Crossing
-    differences: Mapping[int, Difference] = field(default_factory=dict)
+    differences: Mapping[int, Estimate] = field(default_factory=dict)
     noisy_lengths: Sequence[int] = ()
     measured: str = ""
 
@@ -112,7 +112,7 @@ class Crossover:
         return f"{text} [{estimate.low:,.0f}, {estimate.high:,.0f}] ({repeats})"
 
 
-def is_beyond_noise(gap: Difference) -> bool:
+def is_beyond_noise(gap: Estimate) -> bool:
     """Return whether the interval of a difference excludes 0."""
     return gap.low is not None and gap.high is not None and not gap.low <= 0 <= gap.high
 
@@ -208,19 +208,19 @@ def score_crossover(
     registry = load_registry(search_path_from_environment())
     first, second, cells = _cells_of(pair, expand(request, registry))
     requested = {_score_id(planned.cell, tuned=False) for planned in cells}
-    points = _requested_points(compare(records, registry.task_versions), requested)
+    entries = _requested_points(compare(records, registry.task_versions), requested)
     task = registry.tasks.get(request.tasks[0])
     metric = metric or task.primary_metric.name
     metrics = {known.name: known for known in (task.primary_metric, *task.other_metrics)}
     recorded = {
-        name for point in points for r in point.good for name in r.metrics.get(point.split, ())
+        name for entry in entries for r in entry.good for name in r.metrics.get(entry.split, ())
     }
     if metric not in metrics.keys() | recorded:
         raise unknown_name(
             f"metric of the task '{request.tasks[0]}'", metric, [*metrics, *recorded]
         )
     chosen = metrics.get(metric, Metric(metric))
-    scores = [_scores_by_length(points, name, chosen) for name in (first, second)]
+    scores = [_scores_by_length(entries, name, chosen) for name in (first, second)]
     better, worse = (1, 0) if chosen.higher_is_better else (0, 1)
     known = pair_up(*({at: of.by_seed for at, of in scores[i].items()} for i in (worse, better)))
     if len(known) < 2:
@@ -303,42 +303,46 @@ def _score_id(cell: Cell, *, tuned: bool) -> str:
     return replace(cell, threads=1, options=options).id
 
 
-def _requested_points(comparisons: Iterable[Comparison], requested: Collection[str]) -> list[Point]:
+def _requested_points(
+    comparisons: Iterable[Comparison], requested: Collection[str]
+) -> list[EntryAtLength]:
     """Return the points of the requested cells, from the comparison with the most of them.
 
     Records on other data are in another comparison. Among equals the newest comparison counts.
     """
     found = [
         [
-            point
-            for point in comparison.points
-            if any(_is_requested(record, requested) for record in point.records)
+            entry
+            for entry in comparison.entries
+            if any(_is_requested(record, requested) for record in entry.records)
         ]
         for comparison in comparisons
     ]
-    return max(found, key=lambda points: (len(points), _newest_run(points)), default=[])
+    return max(found, key=lambda entries: (len(entries), _newest_run(entries)), default=[])
 
 
 def _is_requested(record: RecordSummary, requested: Collection[str]) -> bool:
     return _score_id(record.cell, tuned=record.ranking.tuning is not None) in requested
 
 
-def _newest_run(points: Iterable[Point]) -> str:
-    return max((record.run_id for point in points for record in point.records), default="")
+def _newest_run(entries: Iterable[EntryAtLength]) -> str:
+    return max((record.run_id for entry in entries for record in entry.records), default="")
 
 
-def _scores_by_length(points: Iterable[Point], entry: str, metric: Metric) -> dict[int, Scores]:
+def _scores_by_length(
+    entries: Iterable[EntryAtLength], name: str, metric: Metric
+) -> dict[int, Scores]:
     """Return the scores of an entry by length; those with tuned rates are preferred."""
     found: dict[int, Scores] = {}
-    for point in sorted(points, key=lambda point: point.has_tuned_rate):
-        scores = point.scores(metric)
-        is_of_entry = any(record.ranking.entry == entry for record in point.records)
+    for entry in sorted(entries, key=lambda entry: entry.has_tuned_rate):
+        scores = entry.scores(metric)
+        is_of_entry = any(record.ranking.entry == name for record in entry.records)
         if is_of_entry and scores.by_seed:
-            found[point.sequence_length] = scores
+            found[entry.sequence_length] = scores
     return dict(sorted(found.items()))
 
 
-def _gap_text(gap: Difference) -> str:
+def _gap_text(gap: Estimate) -> str:
     side = "ahead" if gap.value > 0 else "behind"
     text = f"{side} by {abs(gap.value):.4g}" if gap.value else "equal"
     seeds = count_text([gap.n])

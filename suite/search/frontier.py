@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from suite.analysis.aggregate import DECODING_PHASES, PHASES
 from suite.analysis.bisection import find_frontier
 from suite.api import Limits, RequestError, Status
 from suite.api.errors import unknown_name
 from suite.execution.preparation import check_any_can_run, make_limits, prepare
 from suite.matrix.request import Request
 from suite.records.environment import has_accelerator, total_memory_bytes
+from suite.records.measures import DECODING_PHASES, PHASES
 from suite.records.naming import cell_label
 from suite.records.schema import Record
 from suite.records.store import Store

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from suite.analysis.aggregate import DECODING_PHASES, mode_measuring
 from suite.api import Cell, Limits, Mode, RequestError
 from suite.execution.preparation import Prepared, check_any_can_run, prepare
 from suite.matrix.request import Request
 from suite.records.benchmarks import DECODING_BENCHMARK, DEFAULT_BENCHMARK
+from suite.records.measures import DECODING_PHASES, mode_measuring
 from suite.records.schema import Record
 from suite.records.store import Store
 

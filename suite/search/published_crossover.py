@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from suite.analysis.aggregate import Comparison, compare, mode_measuring
 from suite.analysis.bisection import find_crossing, pair_up
-from suite.analysis.measures import DEFAULT_MEASURE, find_directed_measure
-from suite.analysis.precedence import in_precedence
+from suite.analysis.comparisons import Comparison, compare, in_precedence
 from suite.api import RequestError
 from suite.matrix.request import Request
+from suite.records.measures import DEFAULT_MEASURE, find_directed_measure, mode_measuring
 from suite.records.published import StoredRecord
 from suite.search.crossover import Crossover, check_pair, score_crossover
 
@@ -79,13 +78,13 @@ def _is_asked(comparison: Comparison, request: Request, measure: str) -> bool:
 
 
 def _logs(
-    comparison: Comparison, entry: str, measure: str, request: Request
+    comparison: Comparison, name: str, measure: str, request: Request
 ) -> dict[int, Mapping[int, float]]:
     """Return the logarithms of an entry's costs by length and round."""
     return {
-        point.sequence_length: point.log_scores(measure).by_seed
-        for point in comparison.points
-        if point.entry == entry
-        and point.sequence_length in (request.lengths or (point.sequence_length,))
-        and request.batch_size in (None, point.batch_size)
+        entry.sequence_length: entry.log_scores(measure).by_seed
+        for entry in comparison.entries
+        if entry.name == name
+        and entry.sequence_length in (request.lengths or (entry.sequence_length,))
+        and request.batch_size in (None, entry.batch_size)
     }

@@ -9,18 +9,16 @@ import click
 import pandas as pd
 import pytest
 
-from dashboards.diagnostics import SECTIONS
-from dashboards.findings import comparable_shares
-from dashboards.frame import point_frame, record_frame
+from dashboards.data import SECTIONS, run_columns
 from suite.actions.request import make_request
-from suite.analysis.aggregate import compare
-from suite.analysis.findings import QUALITY
-from suite.analysis.grouping import Kind
-from suite.analysis.precedence import in_precedence
-from suite.analysis.profile import shares_of_best
+from suite.analysis.comparison_key import Kind
+from suite.analysis.comparisons import compare, in_precedence
+from suite.analysis.frame import to_figures, to_frame
+from suite.analysis.tradeoffs import comparable_shares
 from suite.api import AppliedMethod, Form, Metric, Mode
 from suite.cli.options import request_options
 from suite.matrix.expansion import expand
+from suite.records.measures import QUALITY
 from tests.dashboards.site_records import (
     ENTRIES,
     REGISTRY,
@@ -59,10 +57,10 @@ def test_the_newest_version_of_a_benchmark_comes_before_a_former_one_with_more_r
 
 def test_points_have_means_intervals_and_counts():
     third = entry("vanilla", 128, 2, f1=0.6, memory=110.0, speed=1_100.0)
-    points = pd.DataFrame(point_frame(compare([*ENTRIES, third], VERSIONS)))
+    points = to_figures(compare([*ENTRIES, third], VERSIONS))
 
     def point(measure, line, length):
-        at = (points["measure"] == measure) & (points["line"] == line)
+        at = (points["measure"] == measure) & (points["entry"] == line)
         return points[at & (points["sequence_length"] == length)].iloc[0]
 
     quality = point(QUALITY, "vanilla", 128)
@@ -73,7 +71,7 @@ def test_points_have_means_intervals_and_counts():
     assert train["value"] == pytest.approx(1_100.0)
     alone = point(QUALITY, "vanilla", 512)
     assert alone["n"] == 1 and pd.isna(alone["low"])
-    points = pd.DataFrame(point_frame(compare(ENTRIES, VERSIONS)))
+    points = to_figures(compare(ENTRIES, VERSIONS))
     two = point(QUALITY, "vanilla", 128)
     assert two["n"] == 2 and pd.isna(two["low"])  # an interval needs three seeds
 
@@ -110,15 +108,15 @@ def test_costs_come_from_one_machine_and_leave_out_noisy_runs():
         noisy(entry("vanilla", 128, 3, f1=0.8, memory=1.0, speed=1.0)),
     ]
     made = compare(entries, VERSIONS)
-    points = pd.DataFrame(point_frame(made)).set_index("measure")
+    points = to_figures(made).set_index("measure")
     assert points.loc["training.tokens_per_second", "value"] == pytest.approx(1_000.0)
     assert points.loc["training.tokens_per_second", "n"] == 2
     assert points.loc["training.tokens_per_second", "noisy"] == 1
     assert points.loc[QUALITY, "n"] == 4
     made = compare(entries[3:], VERSIONS)
-    points = pd.DataFrame(point_frame(made)).set_index("measure")
+    points = to_figures(made).set_index("measure")
     assert "training.tokens_per_second" not in points.index and QUALITY in points.index
-    (speed,) = record_frame(made)["training.tokens_per_second"]
+    (speed,) = run_columns(to_frame(made), {"vanilla": 0})["training.tokens_per_second"]
     assert speed is None
 
 
@@ -131,8 +129,8 @@ def test_points_leave_out_superseded_records():
     earlier = found[0].record.model_copy(update={"run_id": "20200101T000000000000Z-000000"})
     found[0] = dataclasses.replace(found[0], record=earlier)
     made = compare(found, VERSIONS)
-    points = pd.DataFrame(point_frame(made))
-    quality = points[points["measure"] == QUALITY].set_index("line")
+    points = to_figures(made)
+    quality = points[points["measure"] == QUALITY].set_index("entry")
     assert quality.loc["vanilla", "value"] == pytest.approx(0.55)
     assert quality.loc["vanilla", "n"] == 2
 
@@ -195,8 +193,9 @@ def test_shares_of_the_best_score(higher):
     made = [entry("vanilla", 128, f1=0.4, memory=1, speed=1)]
     made.append(entry("bert", 128, f1=0.5, memory=1, speed=1))
     (board,) = make_boards(made, VERSIONS)
-    board = dataclasses.replace(board, metric=Metric("score", higher_is_better=higher))
-    shares = {line.split()[0]: of_line for line, of_line in shares_of_best([board]).items()}
+    key = dataclasses.replace(board.key, benchmark="core-1", ranked=True)
+    metric = Metric("score", higher_is_better=higher)
+    shares = comparable_shares([dataclasses.replace(board, key=key, metric=metric)])
     assert shares["bert" if higher else "vanilla"] == [1.0]
     assert shares["vanilla" if higher else "bert"] == pytest.approx([0.8])
 
@@ -222,9 +221,10 @@ def test_a_cost_that_does_not_count_is_drawn_for_no_round():
     """The session with the most entries has a run of older code of one of them."""
     together = [cost("bert", 100.0), cost("mamba2", 100.0), cost("lstm", 100.0, digest="old")]
     comparisons = compare([*together, cost("lstm", 300.0, session=2, length=1_024)])
-    frame = record_frame(comparisons)
-    found = zip(frame["line"], frame["sequence_length"], frame[SPEED], strict=True)
-    assert set(found) == {
+    names = ["bert", "lstm", "mamba2"]
+    columns = run_columns(to_frame(comparisons), {name: names.index(name) for name in names})
+    lines = (names[number] for number in columns["line"])
+    assert set(zip(lines, columns["sequence_length"], columns[SPEED], strict=True)) == {
         ("bert", 512, 100.0),
         ("mamba2", 512, 100.0),
         ("lstm", 512, None),
@@ -236,10 +236,9 @@ def test_the_profile_compares_entries_of_the_same_boards():
     def board(entries, place):
         key = SimpleNamespace(kind=Kind.FINAL, why_unranked="", mode=Mode.TRAIN, place=place)
         rows = [
-            SimpleNamespace(line=name, estimate=SimpleNamespace(value=0.5), superseded_by=None)
-            for name in entries
+            SimpleNamespace(entry=name, estimate=SimpleNamespace(value=0.5)) for name in entries
         ]
-        return SimpleNamespace(key=key, rows=rows, metric=Metric("score"))
+        return SimpleNamespace(key=key, valid=rows, metric=Metric("score"))
 
     encoders = [board(("bert", "longformer", "vanilla"), place) for place in range(2)]
     decoders = [board(("gpt", "llama"), place) for place in range(2)]

@@ -6,8 +6,8 @@ import math
 
 import pytest
 
-from suite.analysis.aggregate import compare
 from suite.analysis.boards import rank_comparisons
+from suite.analysis.comparisons import compare
 from suite.analysis.leaderboard import make_leaderboard
 from suite.matrix.registry import load_registry
 from suite.records.schema import TuningChoice
@@ -204,7 +204,7 @@ def test_the_core_table_is_that_of_the_analysis(shown, made):
     encoder, _ = made[1].blocks
     table = tab.page.locator("table", has_text="encoder tasks").first
     rows = [row.locator("td").all_text_contents() for row in table.locator("tbody tr").all()]
-    assert [row[0] for row in rows] == [f"{row.line}1" for row in encoder.rows]  # with a footnote
+    assert [row[0] for row in rows] == [f"{row.entry}1" for row in encoder.rows]  # with a footnote
     assert tab.texts(".footnotes li")[0] == "untuned"
     for cells, row in zip(rows, encoder.rows, strict=True):
         score = row.score

@@ -7,8 +7,8 @@ import re
 
 import pytest
 
-from suite.analysis.aggregate import compare
 from suite.analysis.boards import rank_comparisons
+from suite.analysis.comparisons import compare
 from suite.api import AppliedMethod
 from suite.matrix.registry import load_registry
 from tests.dashboards.site_records import draw, entry, probe, trial
@@ -81,7 +81,7 @@ def figure(made):
             for board in made[1]
             if (board.key.task, board.metric.name, board.sequence_length) == (task, metric, length)
             for row in board.rows
-            if row.line == name and row.estimate
+            if row.entry == name and row.estimate
         )
         one = row.estimate
         value, low, high = (f"{end / scale:,.{places}f}" for end in (one.value, one.low, one.high))

@@ -6,8 +6,8 @@ import dataclasses
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from suite.analysis.aggregate import compare
 from suite.analysis.boards import Board, rank_comparisons
+from suite.analysis.comparisons import compare
 from suite.analysis.leaderboard import Leaderboard, make_leaderboard
 from suite.api import Mode, Status
 from suite.matrix.expansion import expand

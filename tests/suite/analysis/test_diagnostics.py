@@ -7,10 +7,10 @@ import math
 
 import pytest
 
-from suite.analysis.aggregate import compare
+from suite.analysis.comparisons import compare
 from suite.analysis.diagnostic_charts import Section, make_charts
 from suite.analysis.diagnostics import find_diagnostics
-from suite.analysis.statistics import Estimate, wilson_interval
+from suite.analysis.estimates import Estimate, wilson_interval
 from suite.api import Metric, PluginError, Status, Task
 from tests.suite.analysis.diagnostic_records import (
     NOT_APPLICABLE,

@@ -32,7 +32,7 @@ def with_facts(entries, **facts):
 def test_ranking_needs_three_seeds(needed, reason):
     two = with_facts(seeds("bert", [0.80, 0.81]), seeds=needed)
     (board,) = make_boards(seeds("vanilla", [0.50, 0.51, 0.52]) + two, VERSIONS)
-    told = {row.line: (row.rank, row.note) for row in board.rows}
+    told = {row.entry: (row.rank, row.note) for row in board.rows}
     assert told["vanilla"][0] == 1
     assert told["bert"][0] is None and told["bert"][1].startswith(reason)
 
@@ -46,7 +46,7 @@ def test_a_rank_needs_all_seeds_of_the_benchmark():
     bad = failed[4].record.model_copy(update={"status": Status.DIVERGED, "metrics": {}})
     failed[4] = dataclasses.replace(failed[4], record=bad)
     (board,) = make_boards(whole + picked + failed, VERSIONS)
-    told = {row.line: (row.rank, row.note.partition("; ")[0]) for row in board.rows}
+    told = {row.entry: (row.rank, row.note.partition("; ")[0]) for row in board.rows}
     assert told == {
         "vanilla": (1, "untuned"),
         "bert": (None, "3 of 5 seeds: a rank needs all"),

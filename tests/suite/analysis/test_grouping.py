@@ -6,7 +6,7 @@ import dataclasses
 
 import pytest
 
-from suite.analysis.grouping import group, key_of
+from suite.analysis.comparison_key import group, key_of
 from suite.analysis.tables import make_tables
 from suite.api import AppliedMethod, Mode, Stage, Track
 from suite.matrix.ranking_facts import ranking_facts
@@ -120,7 +120,7 @@ def test_task_options_make_a_board_and_recipe_options_an_entry():
         )
     ]  # fmt: skip
     boards = make_boards(entries, VERSIONS)
-    lines = sorted([row.line for row in board.rows] for board in boards)
+    lines = sorted([row.entry for row in board.rows] for board in boards)
     assert lines == [["vanilla"], ["vanilla", "vanilla (dropout=0.0)"]]
 
 

@@ -13,7 +13,7 @@ from mlflow.tracking import MlflowClient
 
 import suite
 from suite.actions.sites import draw_site
-from suite.analysis.aggregate import compare
+from suite.analysis.comparisons import compare
 from suite.analysis.tables import make_tables
 from suite.api import Status
 from suite.matrix.expansion import expand
@@ -116,8 +116,8 @@ def test_points(records, expected):
     (comparison,) = compare(records, REGISTRY.task_versions)
     close(
         {
-            (point.entry, point.sequence_length): (point.score().value, point.cost_value(SPEED))
-            for point in comparison.points
+            (point.name, point.sequence_length): (point.score().value, point.cost_value(SPEED))
+            for point in comparison.entries
         },
         expected,
     )
@@ -127,7 +127,7 @@ def test_tables(records, expected):
     (table,) = make_tables(records, REGISTRY.task_versions)
     close(
         {
-            (row.line, row.cell.sequence_length): (
+            (row.entry, row.cell.sequence_length): (
                 row.figures["test.entity_f1"].value,
                 row.figures[SPEED].value,
             )
@@ -156,7 +156,7 @@ def test_boards_and_leaderboard_files(records, expected):
     boards = make_boards(records, REGISTRY.task_versions)
     close(
         {
-            (row.line, board.sequence_length): (row.estimate.value, row.training_tokens_per_second)
+            (row.entry, board.sequence_length): (row.estimate.value, row.training_tokens_per_second)
             for board in boards
             for row in board.rows
             if not row.superseded_by
@@ -182,7 +182,7 @@ def test_ranks_and_detectable_differences(records):
     records = [dataclasses.replace(stored, record=ranked_run(stored.record)) for stored in records]
     boards = make_boards(records, REGISTRY.task_versions)
     ranked = {
-        (row.line, board.sequence_length): (row.rank, row.detectable_difference)
+        (row.entry, board.sequence_length): (row.rank, row.detectable_difference)
         for board in boards
         for row in board.rows
         if not row.superseded_by
@@ -196,7 +196,7 @@ def test_ranks_and_detectable_differences(records):
     ]
     boards = make_boards(close_by, REGISTRY.task_versions)
     ties = {
-        (row.line, board.sequence_length): (row.rank, row.detectable_difference)
+        (row.entry, board.sequence_length): (row.rank, row.detectable_difference)
         for board in boards
         for row in board.rows
         if not row.superseded_by
@@ -310,7 +310,7 @@ def test_crossover_selects_the_records_that_boards_select():
     found += [stored(one, 90, 0.1, data={"fingerprint": "g"}) for one in planned[:1]]
     boards = make_boards(found, REGISTRY.task_versions)
     ranked = {
-        (row.line, board.sequence_length): row.estimate.value
+        (row.entry, board.sequence_length): row.estimate.value
         for board in boards
         for row in board.rows
         if board.key.fingerprint == "f" and not row.superseded_by

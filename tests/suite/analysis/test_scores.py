@@ -7,8 +7,8 @@ import statistics
 
 import pytest
 
+from suite.analysis.core_table import normalized
 from suite.analysis.ranking import Scores
-from suite.analysis.scores import normalized
 from suite.records.benchmark_sections import Scale
 
 SCALE = Scale(zero=0.0, task_version=1, benchmark_version=1, hundred=1.0, vanilla_version=1)

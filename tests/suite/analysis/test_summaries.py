@@ -6,17 +6,19 @@ import dataclasses
 
 import pytest
 
-from suite.analysis.aggregate import compare
-from suite.analysis.findings import QUALITY, pair_differences
-from suite.analysis.grouping import Kind
+from suite.analysis.comparison_key import Kind
+from suite.analysis.comparisons import compare
+from suite.analysis.frame import to_figures
 from suite.analysis.learning_rates import search_summaries, summarize_searches
-from suite.analysis.pareto import pareto_front
+from suite.analysis.pairwise import pair_differences
+from suite.analysis.tradeoffs import pareto_front
 from suite.analysis.training_counts import (
     count_archived_trials,
     count_trials,
     count_unranked_runs,
 )
 from suite.api import Mode, Status
+from suite.records.measures import QUALITY
 from suite.records.schema import Measurement, TuningChoice
 from suite.records.tuned_rates import Tuned
 from tests.suite.records.test_store import FINAL, PROBE, REGISTRY, TRIAL, make_record, stored
@@ -33,18 +35,16 @@ def run(entry, score, speed, seed=0):
     return stored(make_record(cell=cell, metrics=metrics, measurements=measured, data=data))
 
 
-def test_a_pareto_front_has_the_points_that_no_other_beats():
+def test_a_pareto_front_has_the_figures_that_no_other_beats():
     runs = [run("a", 0.5, 10.0), run("b", 0.6, 8.0), run("c", 0.55, 7.0), run("d", 0.5, 9.0)]
-    (comparison,) = compare(runs)
-    fast = pareto_front(comparison, SPEED, higher_cost_is_better=True)
-    assert [(one.entry, round(one.cost), one.quality) for one in fast] == [
-        ("b", 8, 0.6),
-        ("a", 10, 0.5),
-    ]
-    # If less is better, d costs less than a and scores the same.
-    slow = pareto_front(comparison, SPEED, higher_cost_is_better=False)
-    assert [one.entry for one in slow] == ["c", "b"]
-    assert pareto_front(comparison, "training.step_seconds", higher_cost_is_better=False) == []
+    figures = to_figures(compare(runs))
+    front = pareto_front(figures, SPEED, higher_is_better=True).reset_index()
+    assert list(front["entry"]) == ["b", "a"]
+    assert list(front[SPEED].round()) == [8, 10] and list(front[QUALITY]) == [0.6, 0.5]
+    # If a lower score is better, a is the fastest and the best.
+    worst = pareto_front(figures, SPEED, higher_is_better=False).reset_index()
+    assert list(worst["entry"]) == ["a"]
+    assert pareto_front(figures, "training.step_seconds", higher_is_better=True).empty
 
 
 def test_a_pair_names_the_entry_that_is_significantly_better():
@@ -54,14 +54,8 @@ def test_a_pair_names_the_entry_that_is_significantly_better():
         for seed in range(3)
     ]
     (comparison,) = compare(runs)
-    found = {
-        higher: {
-            pair.measure: pair.better for pair in pair_differences(comparison, {SPEED: higher})
-        }
-        for higher in (True, False)
-    }
-    assert found[True] == {QUALITY: "b", SPEED: "a"}
-    assert found[False] == {QUALITY: "b", SPEED: "b"}
+    found = {pair.measure: pair.better for pair in pair_differences(comparison, [SPEED])}
+    assert found == {QUALITY: "b", SPEED: "a"}
 
 
 def test_pairs_without_three_common_seeds_are_left_out():
@@ -71,7 +65,7 @@ def test_pairs_without_three_common_seeds_are_left_out():
         for seed in range(3)
     ]
     (comparison,) = compare(runs)
-    found = {(pair.first, pair.second) for pair in pair_differences(comparison, {SPEED: True})}
+    found = {(pair.first, pair.second) for pair in pair_differences(comparison, [SPEED])}
     assert found == {("a", "c")}
 
 

@@ -6,7 +6,7 @@ import dataclasses
 
 import pytest
 
-from suite.analysis.grouping import key_of
+from suite.analysis.comparison_key import key_of
 from suite.api import Cell, Form, Mode
 from suite.api.errors import RequestError
 from suite.matrix.expansion import expand

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from suite.analysis.aggregate import compare
+from suite.analysis.comparisons import compare
 from suite.analysis.diagnostic_charts import make_charts
 from suite.analysis.diagnostics import find_diagnostics
 from suite.analysis.training_counts import count_archived_trials

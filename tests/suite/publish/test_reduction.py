@@ -8,8 +8,6 @@ import os
 
 import pytest
 
-from suite.analysis.measures import MEASURES as MEASURES_OF_PROBES
-from suite.analysis.sessions import phases_of
 from suite.api import Mode
 from suite.publish import checks
 from suite.publish.checks import check_tree
@@ -17,6 +15,8 @@ from suite.publish.publishing import strip
 from suite.publish.reduction import CODE_DIGITS, RANKED, TooLargeError, reduced
 from suite.records.archives import read_archive, write_archive
 from suite.records.environment import machine_name
+from suite.records.measures import MEASURES as MEASURES_OF_PROBES
+from suite.records.measures import phases_of
 from suite.records.published import (
     MAX_ARCHIVED_BYTES,
     MAX_FINAL_BYTES,

@@ -13,7 +13,7 @@ from statistics import median
 import pytest
 
 from suite.actions.sites import draw_site
-from suite.analysis.aggregate import compare
+from suite.analysis.comparisons import compare
 from suite.analysis.tables import make_tables
 from suite.publish.leaderboard_files import leaderboard_files
 from suite.records.published import local_records

@@ -1,4 +1,4 @@
-"""Standing records: those that count."""
+"""ValidRuns records: those that count."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import dataclasses
 import pytest
 
 from suite.api import AppliedMethod, Stage, Status
-from suite.matrix.plan import find_standing
+from suite.matrix.plan import find_valid
 from suite.records.published import without_trials
-from suite.records.standing import judge_repeats, latest_runs, newest_architectures, newest_rules
+from suite.records.validity import latest_runs, newest_architectures, newest_rules, select_valid
 from tests.suite.records.test_store import CELL, FINAL, PROBE, TRIAL, make_record, stored
 
 
@@ -23,7 +23,7 @@ def run(minutes, seed, rate):
 
 def judge(*records):
     newest = newest_architectures(records, newest_rules(records, {}))
-    return judge_repeats(records, lambda record: record, newest)
+    return select_valid(records, lambda record: record, newest)
 
 
 def test_the_seeds_of_an_entry_share_the_learning_rate_of_the_newest_run():
@@ -58,7 +58,7 @@ def test_the_runs_on_each_content_of_own_files_are_kept():
     assert latest_runs([first, second]) == [first, second]
     assert latest_runs([first, second, on(2, "a")])[0].run_id != first.run_id
     for digest, standing in (("a", first), ("b", second), (None, second), ("c", second)):
-        found = find_standing([first, second], any_machine=True, digests={"ner": digest})
+        found = find_valid([first, second], any_machine=True, digests={"ner": digest})
         assert found == {first.cell_id: standing}
     assert len(latest_runs([on(0, "a", "synthetic"), on(1, "b", "synthetic")])) == 1
 

@@ -1,16 +1,19 @@
-"""Comparison keys, and the grouping of records by them."""
+"""Comparison keys: what records must share to be compared, their groups, and their titles."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import TypeVar
 
 from suite.api import BACKENDS, PRECISIONS, Cell, Mode, Track
 from suite.records.naming import options_text
 from suite.records.published import StoredRecord
 
+Item = TypeVar("Item")
+Key = TypeVar("Key")
 Groups = dict["ComparisonKey", list[StoredRecord]]
 
 FILLED = 0.9
@@ -111,6 +114,14 @@ class ComparisonKey:
         return " · ".join(part for part in [*what, *how, *last, self.machine] if part)
 
 
+def grouped(items: Iterable[Item], key: Callable[[Item], Key]) -> dict[Key, list[Item]]:
+    """Return items by a key, in the order of the first item of each key."""
+    found: dict[Key, list[Item]] = {}
+    for item in items:
+        found.setdefault(key(item), []).append(item)
+    return found
+
+
 def key_of(stored: StoredRecord) -> ComparisonKey:
     """Return the comparison that a record belongs to."""
     record, probe = stored.record, stored.record.cell.mode is not Mode.TRAIN
@@ -148,10 +159,7 @@ def group(records: Iterable[StoredRecord]) -> Groups:
     comparison of methods also has the entries of the standard track: each method is measured
     against one of them, and the open track excludes nothing.
     """
-    groups: Groups = {}
-    for stored in records:
-        groups.setdefault(key_of(stored), []).append(stored)
-    groups = _with_lengths_joined(groups)
+    groups = _with_lengths_joined(grouped(records, key_of))
     known = {replace(key, fingerprint=""): key for key in groups if key.fingerprint}
     for key in [key for key in groups if key in known and _is_unread(groups[key])]:
         groups[known[key]] += groups.pop(key)
@@ -198,10 +206,9 @@ def _with_lengths_joined(groups: Mapping[ComparisonKey, list[StoredRecord]]) -> 
     Two fingerprints of one length are different data, and their groups stay apart. So do groups of
     an older version of the task, whose data is another.
     """
-    drawn: dict[ComparisonKey, list[ComparisonKey]] = {}
-    for key in groups:
-        if key.drawn_for_length:
-            drawn.setdefault(replace(key, fingerprint=""), []).append(key)
+    drawn = grouped(
+        (key for key in groups if key.drawn_for_length), lambda key: replace(key, fingerprint="")
+    )
     found = dict(groups)
     for joined, every in drawn.items():
         versions = {part: _task_version(groups[part]) for part in every}
@@ -241,9 +248,7 @@ def _with_fixed_batches(groups: Mapping[ComparisonKey, list[StoredRecord]]) -> G
     others: dict[ComparisonKey, set[ComparisonKey]] = {}
     for key, records in groups.items():
         if key.mode is not Mode.TRAIN:
-            by_size: dict[int, list[StoredRecord]] = {}
-            for stored in records:
-                by_size.setdefault(stored.record.cell.batch_size, []).append(stored)
+            by_size = grouped(records, lambda stored: stored.record.cell.batch_size)
             for size, of_size in by_size.items():
                 other = replace(key, positions_per_batch=0, sequences_per_batch=size)
                 fixed.setdefault(other, []).extend(of_size)
@@ -269,3 +274,58 @@ def _positions_per_batch(cell: Cell) -> int:
     if cell.mode is not Mode.TRAIN and positions < FILLED * whole:
         return positions  # a batch that is much smaller costs less
     return whole
+
+
+DISTINGUISHING: tuple[Callable[[ComparisonKey], str], ...] = (
+    lambda key: "open track" if key.track == "open" else "",
+    lambda key: key.task_options,
+    lambda key: key.source,
+    lambda key: f"size {key.model_size}",
+    lambda key: f"{key.steps:,} steps",
+    lambda key: key.batch,
+    lambda key: key.backend,
+    lambda key: key.precision,
+    lambda key: f"{key.threads} thread{'s' if key.threads > 1 else ''}" if key.threads else "",
+    lambda key: key.machine,
+    lambda key: f"data {key.fingerprint[:8]}" if key.fingerprint else "joined data",
+)
+"""The parts of a name, the most telling first."""
+
+
+def short_titles(keys: Iterable[ComparisonKey]) -> dict[ComparisonKey, str]:
+    """Return a short name of each key, such as "core-1" or "trials, 300 steps".
+
+    A name has only the parts that tell the key from other keys of its task, or of its form for
+    probes. Each name is therefore unique within a task, and not among all keys.
+    """
+    subjects: dict[tuple[Mode, str, str], dict[ComparisonKey, str]] = {}
+    for key in keys:
+        form = key.form if key.mode is not Mode.TRAIN else ""
+        subjects.setdefault((key.mode, key.task, form), {})[key] = _start(key)
+    names: dict[ComparisonKey, str] = {}
+    for subject in subjects.values():
+        for part in DISTINGUISHING:
+            subject = _extended(subject, part)
+        names |= subject
+    return names
+
+
+def _start(key: ComparisonKey) -> str:
+    if key.mode is not Mode.TRAIN:
+        return f"{key.benchmark or f'{key.mode}s'}, {key.batch}"
+    if key.benchmark:
+        return key.benchmark
+    return "trials scored on validation" if key.split == "validation" else "trials with --test"
+
+
+def _extended(
+    names: dict[ComparisonKey, str], part: Callable[[ComparisonKey], str]
+) -> dict[ComparisonKey, str]:
+    """Add a part to the names that several keys have, where the part differs between them."""
+    parts: dict[str, set[str]] = {}
+    for key, name in names.items():
+        parts.setdefault(name, set()).add(part(key))
+    return {
+        key: f"{name}, {part(key)}" if len(parts[name]) > 1 and part(key) else name
+        for key, name in names.items()
+    }

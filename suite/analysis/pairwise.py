@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from statistics import median
 
-from suite.analysis.aggregate import Comparison, Point
 from suite.analysis.bisection import find_crossing, pair_up
-from suite.analysis.ranking import Difference, Scores, difference
-from suite.analysis.statistics import MIN_REPEATS, Estimate, exponential
-
-QUALITY = "quality"
-"""The name of the primary metric among measures: each task has another."""
+from suite.analysis.comparisons import Comparison
+from suite.analysis.entry_at_length import EntryAtLength
+from suite.analysis.estimates import MIN_REPEATS, Estimate, exponential
+from suite.analysis.ranking import Scores, difference
+from suite.records.measures import QUALITY, metric_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,29 +49,26 @@ class PairCrossing:
     longest: int
 
 
-def pair_differences(comparison: Comparison, measures: Mapping[str, bool]) -> list[PairDifference]:
+def pair_differences(comparison: Comparison, costs: Iterable[str]) -> list[PairDifference]:
     """Compare every two entries at each length, in the primary metric and in costs.
 
-    `measures` maps the name of each cost to whether more is better. Two entries with fewer than
-    `MIN_REPEATS` seeds in common are left out: their difference has no interval.
+    Two entries with fewer than `MIN_REPEATS` seeds in common are left out: their difference has no
+    interval.
     """
-    better_if_higher = dict(measures)
+    better_if_higher = {cost: metric_of(cost).higher_is_better for cost in costs}
     if comparison.metric:
         better_if_higher = {QUALITY: comparison.metric.higher_is_better, **better_if_higher}
-    places: dict[tuple[int, int], list[Point]] = {}
-    for point in comparison.points:
-        if len(point.runs) >= MIN_REPEATS:  # most points of many records have one
-            places.setdefault((point.sequence_length, point.batch_size), []).append(point)
     found = []
-    for (length, batch_size), points in sorted(places.items()):
+    for (length, batch_size), of_place in comparison.by_place().items():
+        entries = [entry for entry in of_place if len(entry.runs) >= MIN_REPEATS]
         for measure, higher_is_better in better_if_higher.items():
-            known = {point.entry: scores for point in points if (scores := _scores(point, measure))}
+            known = {entry.name: scores for entry in entries if (scores := _scores(entry, measure))}
             for first, second in combinations(sorted(known), 2):
                 common = known[first].by_seed.keys() & known[second].by_seed.keys()
                 if len(common) < MIN_REPEATS:
                     continue
                 gap = difference(known[first], known[second])
-                estimate = gap.estimate if measure == QUALITY else exponential(gap.estimate)
+                estimate = gap if measure == QUALITY else exponential(gap)
                 better = _better(gap, first, second, higher_is_better)
                 found.append(
                     PairDifference(measure, length, batch_size, first, second, estimate, better)
@@ -80,16 +76,14 @@ def pair_differences(comparison: Comparison, measures: Mapping[str, bool]) -> li
     return found
 
 
-def pair_crossings(
-    comparison: Comparison, measure: str, *, higher_is_better: bool
-) -> Iterator[PairCrossing]:
+def pair_crossings(comparison: Comparison, measure: str) -> Iterator[PairCrossing]:
     """Yield for every two entries where they overtake each other, within the measured lengths."""
-    sign = 1 if higher_is_better else -1
+    sign = 1 if metric_of(measure).higher_is_better else -1
     values: dict[str, dict[int, dict[int, float]]] = {}
-    for point in comparison.points:
-        if costs := point.costs(measure):
+    for entry in comparison.entries:
+        if costs := entry.costs(measure):
             logs = {repeat: sign * math.log(value) for repeat, value in costs.items()}
-            values.setdefault(point.entry, {}).setdefault(point.sequence_length, {}).update(logs)
+            values.setdefault(entry.name, {}).setdefault(entry.sequence_length, {}).update(logs)
     for first, second in combinations(sorted(values), 2):
         known = pair_up(values[first], values[second])
         if len(known) < 2:
@@ -106,13 +100,13 @@ def pair_crossings(
         yield PairCrossing(measure, behind, ahead, changes, min(known), max(known))
 
 
-def _better(gap: Difference, first: str, second: str, higher_is_better: bool) -> str | None:
+def _better(gap: Estimate, first: str, second: str, higher_is_better: bool) -> str | None:
     """Return the entry that is significantly better; `gap` is of scores or logarithms of costs."""
     if gap.low is None or gap.high is None or gap.low <= 0 <= gap.high:
         return None
     return first if (gap.value > 0) is higher_is_better else second
 
 
-def _scores(point: Point, measure: str) -> Scores | None:
-    scores = point.scores() if measure == QUALITY else point.log_scores(measure)
+def _scores(entry: EntryAtLength, measure: str) -> Scores | None:
+    scores = entry.scores() if measure == QUALITY else entry.log_scores(measure)
     return scores if scores.by_seed else None

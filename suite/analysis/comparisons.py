@@ -15,50 +15,32 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from suite.analysis.figures import Figure
-from suite.analysis.grouping import ComparisonKey, group
-from suite.analysis.points import Point, UsedMachine, parts_of, scores_of, used_machine
+from suite.analysis.comparison_key import ComparisonKey, Kind, group, grouped
+from suite.analysis.entry_at_length import EntryAtLength, UsedMachine, used_machine
 from suite.analysis.sessions import (
-    DECODING_PHASES,
-    PHASES,
     CostSession,
     Sessions,
     by_session,
     choose_session,
-    mode_measuring,
     newest_digests,
-    phases_of,
     sessions_text,
 )
 from suite.api import Metric, Mode, Status
+from suite.records.naming import split_label
 from suite.records.published import StoredRecord
 from suite.records.schema import RecordSummary
-from suite.records.standing import (
-    Standing,
-    judge_repeats,
+from suite.records.validity import (
+    ValidRuns,
     newest_architectures,
     newest_rules,
+    select_valid,
     versions_of,
 )
 
-__all__ = [
-    "DECODING_PHASES",
-    "PHASES",
-    "Comparison",
-    "Figure",
-    "Point",
-    "UsedMachine",
-    "compare",
-    "mode_measuring",
-    "parts_of",
-    "phases_of",
-    "scores_of",
-    "used_machine",
-]
-
-
 At = tuple[int, str, int]
-"""The length, the entry and the batch size of a point."""
+"""The length, the entry and the batch size of an entry at a length."""
+Place = tuple[int, int]
+"""A length and a batch size."""
 
 
 @dataclass(frozen=True)
@@ -73,27 +55,29 @@ class Comparison:
     key: ComparisonKey
     metric: Metric | None
     measured_on: UsedMachine
-    points: Sequence[Point]
+    entries: Sequence[EntryAtLength]
     session: CostSession | None = None
 
     @property
     def records(self) -> list[RecordSummary]:
-        """All standing records."""
-        return [record for point in self.points for record in point.records]
+        """All valid records."""
+        return [record for entry in self.entries for record in entry.records]
 
     @property
     def sessions_text(self) -> str:
         """The sessions that the costs come from."""
         return sessions_text(
-            {one.sequence_length: one.session for one in self.points if one.session}
+            {one.sequence_length: one.session for one in self.entries if one.session}
         )
 
-    def by_entry(self) -> dict[str, list[Point]]:
+    def by_entry(self) -> dict[str, list[EntryAtLength]]:
         """Return the points of each entry, by length."""
-        found: dict[str, list[Point]] = {}
-        for point in self.points:
-            found.setdefault(point.entry, []).append(point)
-        return found
+        return grouped(self.entries, lambda entry: entry.name)
+
+    def by_place(self) -> dict[Place, list[EntryAtLength]]:
+        """Return the entries at each length and batch size, the shortest length first."""
+        found = grouped(self.entries, lambda entry: (entry.sequence_length, entry.batch_size))
+        return dict(sorted(found.items()))
 
 
 def compare(
@@ -113,14 +97,15 @@ def _comparison(
     summaries = [stored.record for stored in records]
     newest = newest_architectures(summaries, newest_rules(summaries, task_versions))
     named = _entry_names(records)
-    points: dict[At, list[StoredRecord]] = {}
-    for stored in records:
+
+    def at(stored: StoredRecord) -> At:
         cell = stored.record.cell
-        at = cell.sequence_length, named[id(stored)], cell.batch_size
-        points.setdefault(at, []).append(stored)
+        return cell.sequence_length, named[id(stored)], cell.batch_size
+
+    entries = grouped(records, at)
     judged = {
-        at: judge_repeats(of_point, lambda stored: stored.record, newest)
-        for at, of_point in sorted(points.items(), key=lambda item: item[0])
+        at: select_valid(of_point, lambda stored: stored.record, newest)
+        for at, of_point in sorted(entries.items(), key=lambda item: item[0])
     }
     current = {at: _current_runs(found) for at, found in judged.items()}
     digests = newest_digests(run.record for runs in current.values() for run in runs)
@@ -131,26 +116,26 @@ def _comparison(
     if session and key.mode is not Mode.TRAIN:
         chosen = preferred = _sessions_by_place(sessions, session)
         judged = {at: _prefer(preferred[at], found, current[at]) for at, found in judged.items()}
-    standing = [run for found in judged.values() for run in found.by_repeat.values()]
+    valid = [run for found in judged.values() for run in found.by_repeat.values()]
     metric = max(records, key=lambda stored: stored.record.run_id).record.ranking.primary_metric
     return Comparison(
         key,
         metric,
-        session.used_machine if session else _machine_of_most(standing),
+        session.used_machine if session else _machine_of_most(valid),
         [
-            Point(
-                entry=entry,
-                architecture=points[length, entry, batch_size][0].record.cell.architecture,
+            EntryAtLength(
+                name=name,
+                architecture=entries[length, name, batch_size][0].record.cell.architecture,
                 sequence_length=length,
                 batch_size=batch_size,
                 metric=metric,
                 split=key.split,
                 runs=list(found.by_repeat.values()),
                 superseded=found.superseded,
-                session=chosen[length, entry, batch_size],
-                sessions=sessions[length, entry, batch_size],
+                session=chosen[length, name, batch_size],
+                sessions=sessions[length, name, batch_size],
             )
-            for (length, entry, batch_size), found in judged.items()
+            for (length, name, batch_size), found in judged.items()
         ],
         session,
     )
@@ -163,16 +148,15 @@ def _sessions_by_place(
 
     A place that nothing ran well at has `session`, that of the comparison.
     """
-    places: dict[tuple[int, int], list[Sessions]] = {}
-    for (length, _, batch_size), of_point in sessions.items():
-        places.setdefault((length, batch_size), []).append(of_point)
+    places = grouped(sessions, lambda at: (at[0], at[2]))
     chosen = {
-        place: choose_session(of_place, session) or session for place, of_place in places.items()
+        place: choose_session((sessions[at] for at in of_place), session) or session
+        for place, of_place in places.items()
     }
     return {at: chosen[at[0], at[2]] for at in sessions}
 
 
-def _current_runs(found: Standing[StoredRecord]) -> list[StoredRecord]:
+def _current_runs(found: ValidRuns[StoredRecord]) -> list[StoredRecord]:
     """Return the runs of a point under the newest versions, repeated ones included."""
 
     def versions(run: StoredRecord) -> tuple[str, ...]:
@@ -185,8 +169,8 @@ def _current_runs(found: Standing[StoredRecord]) -> list[StoredRecord]:
 
 
 def _prefer(
-    session: CostSession, found: Standing[StoredRecord], current: Sequence[StoredRecord]
-) -> Standing[StoredRecord]:
+    session: CostSession, found: ValidRuns[StoredRecord], current: Sequence[StoredRecord]
+) -> ValidRuns[StoredRecord]:
     """Keep the runs of a probe in the session, or the other runs if the session has none."""
     chosen = {
         run.record.repeat: run
@@ -197,13 +181,13 @@ def _prefer(
     if not chosen:
         return found
     reasons = {id(run): reason for run, reason in found.superseded}
-    standing = {id(run) for run in chosen.values()}
+    valid = {id(run) for run in chosen.values()}
     others = [
         (run, reasons.get(id(run), f"session {session.invocation}"))
         for run in [*found.by_repeat.values(), *(run for run, _ in found.superseded)]
-        if id(run) not in standing
+        if id(run) not in valid
     ]
-    return Standing(chosen, others)
+    return ValidRuns(chosen, others)
 
 
 def _entry_names(records: Sequence[StoredRecord]) -> dict[int, str]:
@@ -227,3 +211,39 @@ def _machine_of_most(runs: Sequence[StoredRecord]) -> UsedMachine:
     good = [used_machine(run) for run in runs if run.record.status is Status.OK]
     counts = Counter(good or [used_machine(run) for run in runs])
     return max(sorted(counts), key=counts.__getitem__, default=("", 0))
+
+
+def in_precedence(comparisons: Iterable[Comparison]) -> list[Comparison]:
+    """Return comparisons in the order in which pages and reports prefer them.
+
+    Final runs of a ranked benchmark come first, then other final runs, costs, and trials last. A
+    benchmark's newest version comes before its others. Among equals, the standard track comes
+    before the open one, and then the comparison with the most entries and lengths that ended well.
+    """
+    kinds, found = list(Kind), list(comparisons)
+    newest: dict[tuple[str, str], int] = {}  # a task may keep the runs of an earlier version
+    for one in found:
+        name, version = _benchmark(one)
+        newest[name, one.key.task] = max(version, newest.get((name, one.key.task), 0))
+
+    def order(one: Comparison) -> tuple[int, bool, bool, bool, int, int]:
+        name, version = _benchmark(one)
+        unranked, is_former = bool(one.key.why_unranked), version < newest[name, one.key.task]
+        good = [record for record in one.records if record.status is Status.OK]
+        places = {(record.ranking.entry, record.cell.sequence_length) for record in good}
+        return (
+            kinds.index(one.key.kind),
+            unranked,
+            is_former,
+            one.key.track == "open",
+            -len(places),
+            -len(one.records),
+        )
+
+    return sorted(found, key=order)
+
+
+def _benchmark(comparison: Comparison) -> tuple[str, int]:
+    """Return the name and the version of a comparison's benchmark, "" and 0 without one."""
+    name, version = split_label(comparison.key.benchmark)
+    return name, int(version or 0)

@@ -1,15 +1,16 @@
-"""Which records stand: decided here, once, for plans, tables, MLflow, boards and the site.
+"""Which records are valid: decided here, once, for plans, tables, MLflow, boards and the site.
 
-Four rules apply. The latest run of a cell stands; an interrupted run stands only if the cell has no
-other. A repeat of an entry stands only if it ran under the newest versions of the protocol, the
-task, the architecture and the methods, and at the learning rate of the entry's newest run. A run
-that failed does not supersede a good run on the same data, at the same learning rate and, for a
-probe, of the same code: no later failure loses a result. A good run without an evaluation length of
-such an earlier good run does not supersede it either: no later run loses the scores at a length.
+Four rules apply. The latest run of a cell is valid; an interrupted run is valid only if the cell
+has no other. A repeat of an entry is valid only if it ran under the newest versions of the
+protocol, the task, the architecture and the methods, and at the learning rate of the entry's newest
+run. A run that failed does not supersede a good run on the same data, at the same learning rate
+and, for a probe, of the same code: no later failure loses a result. A good run without an
+evaluation length of such an earlier good run does not supersede it either: no later run loses the
+scores at a length.
 
-Evaluation lengths are no part of a cell's id. A request for lengths that the standing record lacks
-therefore runs the cell again, with the lengths of both (`suite.matrix.plan`), and the new record
-stands. A standing record that has more lengths than a request asks for is valid.
+Evaluation lengths are no part of a cell's id. A request for lengths that the valid record lacks
+therefore runs the cell again, with the lengths of both (`suite.matrix.plan`), and the new record is
+valid. A valid record that has more lengths than a request asks for answers the request.
 """
 
 from __future__ import annotations
@@ -31,8 +32,8 @@ Versions = tuple[int, int, int]
 
 
 @dataclass(frozen=True, slots=True)
-class Standing(Generic[Item]):
-    """The standing record of each repeat, and each superseded record with what superseded it."""
+class ValidRuns(Generic[Item]):
+    """The valid record of each repeat, and each superseded record with what superseded it."""
 
     by_repeat: Mapping[int, Item]
     superseded: Sequence[tuple[Item, str]]
@@ -52,18 +53,18 @@ def latest_runs(records: Iterable[Read], *, of_each_session: bool = False) -> li
         session = record.invocation.id if of_each_session and probe else ""
         place = (record.cell_id, session, own_files(record), *probed_machine(record))
         runs.setdefault(place, []).append(record)
-    return [_standing_run(of_cell, lambda record: record) for of_cell in runs.values()]
+    return [_valid_run(of_cell, lambda record: record) for of_cell in runs.values()]
 
 
-def _standing_run(runs: Iterable[Item], record_of: Callable[[Item], RecordSummary]) -> Item:
-    """Return the run of one cell, or of one repeat, that stands.
+def _valid_run(runs: Iterable[Item], record_of: Callable[[Item], RecordSummary]) -> Item:
+    """Return the valid run of one cell, or of one repeat.
 
-    A good run stands only if it has the lengths of the latest good run of the same experiment. The
-    latest of them therefore has the lengths of all. A run that did not end well stands only if
-    there is no such good run. A cell that has become unsupported stands as unsupported.
+    A good run is valid only if it has the lengths of the latest good run of the same experiment.
+    The latest of them therefore has the lengths of all. A run that did not end well is valid only
+    if there is no such good run. A cell that has become unsupported is valid as unsupported.
     """
-    standing, *later = sorted(runs, key=lambda run: _precedence(record_of(run)))
-    good = [standing] if record_of(standing).status is Status.OK else []
+    valid, *later = sorted(runs, key=lambda run: _precedence(record_of(run)))
+    good = [valid] if record_of(valid).status is Status.OK else []
     for run in later:
         record = record_of(run)
         former = next(
@@ -71,11 +72,11 @@ def _standing_run(runs: Iterable[Item], record_of: Callable[[Item], RecordSummar
         )
         if record.status is Status.OK:
             loses = former is not None and not has_lengths_of(record, record_of(former).cell)
-            standing = former if former is not None and loses else run
-            good.append(standing)
+            valid = former if former is not None and loses else run
+            good.append(valid)
         elif former is None or record.status is Status.UNSUPPORTED:
-            standing = run
-    return standing
+            valid = run
+    return valid
 
 
 def has_lengths_of(record: RecordSummary, cell: Cell) -> bool:
@@ -144,16 +145,16 @@ def newest_architectures(records: Iterable[RecordSummary], rules: Rules) -> dict
     return found
 
 
-def judge_repeats(
+def select_valid(
     items: Iterable[Item],
     record_of: Callable[[Item], RecordSummary],
     newest: Mapping[str, Versions],
-) -> Standing[Item]:
-    """Decide which repeats of one entry, at one length of one comparison, stand.
+) -> ValidRuns[Item]:
+    """Return the valid repeats of one entry at one length of one comparison, and the others.
 
     `newest` are the newest versions of the comparison, by architecture. Those of the methods are
-    the newest of the entry, because they are no part of its name. All repeats that stand have
-    the learning rate of the newest of them, so that a mean over seeds never mixes two rates.
+    the newest of the entry, because they are no part of its name. All valid repeats have the
+    learning rate of the newest of them, so that a mean over seeds never mixes two rates.
     """
     of_repeats: dict[int, list[Item]] = {}
     superseded: list[tuple[Item, str]] = []
@@ -172,7 +173,7 @@ def judge_repeats(
             superseded.append((item, ", ".join(newer)))
         else:
             of_repeats.setdefault(record.repeat, []).append(item)
-    by_repeat = {repeat: _standing_run(runs, record_of) for repeat, runs in of_repeats.items()}
+    by_repeat = {repeat: _valid_run(runs, record_of) for repeat, runs in of_repeats.items()}
     superseded += [
         (run, f"run {record_of(by_repeat[repeat]).run_id}")
         for repeat, runs in of_repeats.items()
@@ -187,7 +188,7 @@ def judge_repeats(
             for repeat, rate in rates.items()
             if rate != rates[last]
         ]
-    return Standing(by_repeat, superseded)
+    return ValidRuns(by_repeat, superseded)
 
 
 @cache

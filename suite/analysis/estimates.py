@@ -6,7 +6,8 @@ import functools
 import math
 import statistics
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 MIN_REPEATS = 3
 """The fewest repeats (seeds or rounds) with an interval: two repeats say too little of a spread."""
@@ -14,31 +15,61 @@ MISSES = 0.05
 """The probability that an interval misses the truth."""
 MAX_EXPONENT = 700.0
 """A float holds no larger power of e."""
-STUDENT_QUANTILES = (
-    12.706204736174694, 4.302652729749462, 3.1824463052837078, 2.7764451051977934,
-    2.5705818356363146, 2.4469118511449786, 2.364624251592784, 2.306004135204166,
-    2.262157162798205, 2.228138851986274, 2.200985160091639, 2.1788128296672284,
-    2.1603686564627913, 2.144786687917804, 2.131449545559776, 2.1199052992212546,
-    2.1098155778333156, 2.1009220402410382, 2.0930240544083087, 2.085963447265864,
-    2.0796138447276795, 2.0738730679040254, 2.0686576104190486, 2.0638985616280245,
-    2.0595385527532972, 2.0555294386428735, 2.0518305164802846, 2.0484071417952454,
-    2.045229642132703, 2.0422724563012378,
-)  # fmt: skip
-"""The quantiles of Student's t that margins of 1 to 30 degrees of freedom need.
-
-They are those of scipy, which takes half a second to import. Other freedoms are rare.
-"""
 WILSON_QUANTILE = statistics.NormalDist().inv_cdf(1 - MISSES / 2)
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A figure, the ends of its interval (None where the spread is unknown), and n."""
+    """A value, the ends of its 95% interval (None where the spread is unknown), and n repeats."""
 
     value: float
-    low: float | None
-    high: float | None
-    n: int
+    low: float | None = None
+    high: float | None = None
+    n: int = 0
+
+    @staticmethod
+    def around(value: float, margin: float | None, n: int) -> Estimate:
+        """Return an estimate with an interval of `margin` on both sides; None means no interval."""
+        if margin is None:
+            return Estimate(value, n=n)
+        return Estimate(value, value - margin, value + margin, n)
+
+    @property
+    def ends(self) -> tuple[float, float] | None:
+        """The ends of the interval; None without one."""
+        return None if self.low is None or self.high is None else (self.low, self.high)
+
+
+@dataclass(frozen=True, slots=True)
+class Figure(Estimate):
+    """The estimate of one entry at one length over its repeats, with the range of the repeats.
+
+    The mean of a cost is geometric, and all its runs are of one session. `sessions` is the number
+    of sessions that measured it, and `between_sessions` the standard deviation of the logarithms
+    of their means (0.03: about 3%). `missing` says how many repeats have no figure, and why
+    ("1 of 3 seeds: timed_out").
+    """
+
+    lowest: float = math.nan
+    highest: float = math.nan
+    sessions: int = 1
+    between_sessions: float | None = None
+    missing: str = ""
+
+    @staticmethod
+    def of(estimate: Estimate, values: Sequence[float], **facts: Any) -> Figure:
+        """Return the figure of an estimate and of the values that the estimate comes from."""
+        ends = estimate.low, estimate.high
+        return Figure(estimate.value, *ends, estimate.n, min(values), max(values), **facts)
+
+    @property
+    def estimate(self) -> Estimate:
+        """The mean and its interval alone."""
+        return Estimate(self.value, self.low, self.high, self.n)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as JSON shows them."""
+        return asdict(self)
 
 
 def variance(values: Sequence[float]) -> float:
@@ -47,13 +78,16 @@ def variance(values: Sequence[float]) -> float:
     return math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1)
 
 
+def margin_of_mean(values: Sequence[float]) -> float | None:
+    """Return half the interval of a mean of independent values; None below `MIN_REPEATS`."""
+    if len(values) < MIN_REPEATS:
+        return None
+    return margin_of_error(len(values) - 1, math.sqrt(variance(values) / len(values)))
+
+
 def mean_interval(values: Sequence[float]) -> Estimate:
     """Return the mean of independent values; it has an interval from `MIN_REPEATS` values on."""
-    mean = statistics.fmean(values)
-    if len(values) < MIN_REPEATS:
-        return Estimate(mean, None, None, len(values))
-    half = margin_of_error(len(values) - 1, math.sqrt(variance(values) / len(values)))
-    return Estimate(mean, mean - half, mean + half, len(values))
+    return Estimate.around(statistics.fmean(values), margin_of_mean(values), len(values))
 
 
 def ratio_interval(values: Sequence[float]) -> Estimate:
@@ -71,8 +105,7 @@ def exponential(estimate: Estimate) -> Estimate:
     def power(value: float) -> float:
         return math.exp(min(value, MAX_EXPONENT))
 
-    low = None if estimate.low is None else power(estimate.low)
-    high = None if estimate.high is None else power(estimate.high)
+    low, high = map(power, estimate.ends) if estimate.ends else (None, None)
     return Estimate(power(estimate.value), low, high, estimate.n)
 
 
@@ -90,9 +123,7 @@ def share_interval(
     """
     if not 0 < value < 1:
         return wilson_interval(round(value), num_examples or max(1, num_parts))
-    middle = _logit(value)
-    half = margin / (value * (1 - value))
-    low, high = _logistic(middle - half), _logistic(middle + half)
+    low, high = _logit_interval(value, margin / (value * (1 - value)))
     if num_examples and margin * num_examples < 1:
         least, most = wilson_interval(value, num_examples)
         return min(low, least), max(high, most)
@@ -116,12 +147,15 @@ def share_of_examples(values: Sequence[float], num_examples: int) -> Estimate:
     variance_of_one = value * (1 - value)
     of_seeds = (estimate.high - value) / variance_of_one
     of_examples = 2 * math.asinh(WILSON_QUANTILE / 2 / math.sqrt(num_examples * variance_of_one))
-    middle, half = _logit(value), math.hypot(of_seeds, of_examples)
-    return Estimate(value, _logistic(middle - half), _logistic(middle + half), estimate.n)
+    ends = _logit_interval(value, math.hypot(of_seeds, of_examples))
+    return Estimate(value, *ends, estimate.n)
 
 
 def wilson_interval(value: float, num_examples: int) -> tuple[float, float]:
-    """Return the ends of the interval of a share of independent examples (Wilson 1927)."""
+    """Return the ends of the interval of a share of independent examples (Wilson 1927).
+
+    `scipy.stats.binomtest` takes whole counts alone; a mean over seeds is a share between them.
+    """
     square = WILSON_QUANTILE**2
     scale = num_examples + square
     middle = (num_examples * value + square / 2) / scale
@@ -146,20 +180,17 @@ def margin_of_error(freedom: int, standard_error: float) -> float:
     return _student_quantile(freedom) * standard_error
 
 
-def _logit(value: float) -> float:
-    return math.log(value / (1 - value))
-
-
-def _logistic(value: float) -> float:
-    return 1 / (1 + math.exp(min(-value, MAX_EXPONENT)))
+def _logit_interval(value: float, half: float) -> tuple[float, float]:
+    """Return the ends of an interval around a share that is symmetric on the logit scale."""
+    middle = math.log(value / (1 - value))
+    low, high = (1 / (1 + math.exp(min(-x, MAX_EXPONENT))) for x in (middle - half, middle + half))
+    return low, high
 
 
 @functools.cache
 def _student_quantile(freedom: int) -> float:
     """Return the quantile of Student's t at the upper end of a 95% interval."""
-    if 1 <= freedom <= len(STUDENT_QUANTILES):
-        return STUDENT_QUANTILES[freedom - 1]
-    from scipy.special import stdtrit
+    from scipy.special import stdtrit  # not at the top: listings need no scipy
 
     return float(stdtrit(freedom, 1 - MISSES / 2))
 

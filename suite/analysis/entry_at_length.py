@@ -9,8 +9,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-from suite.analysis.figures import Figure, make_figure
-from suite.analysis.memo import memoized
+from suite.analysis.estimates import (
+    Estimate,
+    Figure,
+    mean_interval,
+    pseudo_values,
+    ratio_interval,
+    share_of_examples,
+)
 from suite.analysis.ranking import Scores
 from suite.analysis.sessions import (
     CostSession,
@@ -22,35 +28,26 @@ from suite.analysis.sessions import (
     newest_digests,
     spread,
 )
-from suite.analysis.statistics import (
-    Estimate,
-    mean_interval,
-    pseudo_values,
-    ratio_interval,
-    share_of_examples,
-)
 from suite.api import Metric, Mode, Status
-from suite.records.measures import phase_of
+from suite.records.measures import COUNTED, phase_of
 from suite.records.published import StoredRecord
 from suite.records.schema import PartReport, RecordSummary
 
-COUNTED = ("generation.state_bytes",)
-"""The counted sizes, of which 0 is a size."""
 UsedMachine = tuple[str, int]
 """A machine, by name, and the number of threads used on it."""
 
 
 @dataclass(frozen=True)
-class Point:
+class EntryAtLength:
     """The repeats of one entry at one length and batch size.
 
-    `runs` holds the standing record of each repeat, `superseded` the others with the reason.
+    `runs` holds the valid record of each repeat, `superseded` the others with the reason.
     `split` is the split that scores come from: "test", or "validation" if the test split is
     sealed; a probe has none. Costs are those of `session`; `sessions` holds the runs of all
     sessions that may count as costs.
     """
 
-    entry: str
+    name: str
     architecture: str
     sequence_length: int
     batch_size: int
@@ -63,17 +60,17 @@ class Point:
 
     @cached_property
     def records(self) -> Sequence[RecordSummary]:
-        """The standing records."""
+        """The valid records."""
         return [run.record for run in self.runs]
 
     @cached_property
     def good(self) -> Sequence[RecordSummary]:
-        """The standing records that ended well."""
+        """The valid records that ended well."""
         return [record for record in self.records if record.status is Status.OK]
 
     @property
     def statuses(self) -> Mapping[str, int]:
-        """How many standing records ended with each status."""
+        """How many valid records ended with each status."""
         return Counter(str(record.status) for record in self.records)
 
     @property
@@ -89,13 +86,17 @@ class Point:
             for record in self.records
         )
 
-    def of_runs(self, runs: Sequence[StoredRecord]) -> Point:
+    def of_runs(self, runs: Sequence[StoredRecord]) -> EntryAtLength:
         """Return a point of these runs alone, whose costs are those of their own best session."""
         sessions = by_session(runs, newest_digests(run.record for run in runs))
         session = choose_session([sessions])
         return replace(self, runs=runs, superseded=(), session=session, sessions=sessions)
 
-    @memoized
+    @property
+    def session_runs(self) -> Mapping[int, StoredRecord]:
+        """The runs of the session that costs come from, by repeat."""
+        return self.sessions.get(self.session, {}) if self.session else {}
+
     def quiet_runs(
         self, phase: str, session: CostSession | None = None
     ) -> Mapping[int, RecordSummary]:
@@ -106,38 +107,54 @@ class Point:
             repeat: stored.record for repeat, stored in runs.items() if counts(stored.record, phase)
         }
 
-    @memoized
     def costs(self, measure: str, session: CostSession | None = None) -> Mapping[int, float]:
-        """Return by repeat the positive values of a measure such as "training.step_seconds"."""
-        phase, _, name = measure.partition(".")
-        quiet = self.quiet_runs(phase_of(measure), session)
-        values = {repeat: record.measured(phase, name) for repeat, record in quiet.items()}
-        return {
-            repeat: value for repeat, value in values.items() if value is not None and value > 0
-        }
+        """Return by repeat the positive values of a measure such as "training.step_seconds".
+
+        They are those of a session, by default of that whose costs are compared.
+        """
+        session = session or self.session
+        return self._costs.get((session, measure), {}) if session else {}
+
+    @cached_property
+    def _costs(self) -> Mapping[tuple[CostSession, str], Mapping[int, float]]:
+        """The positive values that count, by session and measure, then by repeat."""
+        found: dict[tuple[CostSession, str], dict[int, float]] = {}
+        for session, runs in self.sessions.items():
+            for repeat, run in runs.items():
+                for measure, value in run.record.costs().items():
+                    if value > 0 and counts(run.record, phase_of(measure)):
+                        found.setdefault((session, measure), {})[repeat] = value
+        return found
 
     @cached_property
     def cost_digest(self) -> str | None:
         """The digest of the code whose costs count; None without a run of the session."""
-        runs = self.sessions.get(self.session, {}) if self.session else {}
-        return next((cost_digest(run.record) for run in runs.values()), None)
+        return next((cost_digest(run.record) for run in self.session_runs.values()), None)
 
-    @memoized
     def like_sessions(self) -> Sequence[CostSession]:
         """Return the sessions on machines equal to that of `session`, itself included."""
         chosen = self.session
         return [one for one in self.sessions if chosen and one.is_on_machine_of(chosen)]
 
-    @memoized
     def cost(self, measure: str) -> Figure | None:
         """Return the geometric mean of a measure; None where no run of the session was quiet.
 
         A counted size may be 0 in all runs.
         """
+        if measure not in self._figures:
+            self._figures[measure] = self._cost(measure)
+        return self._figures[measure]
+
+    @cached_property
+    def _figures(self) -> dict[str, Figure | None]:
+        """The costs that are known already: tables, boards and pages ask for the same ones."""
+        return {}
+
+    def _cost(self, measure: str) -> Figure | None:
         values = list(self.costs(measure).values())
         if not values:
             return self._counted_zero(measure) if measure in COUNTED else None
-        figure = make_figure(ratio_interval(values), values)
+        figure = Figure.of(ratio_interval(values), values)
         found = [of for one in self.like_sessions() if (of := self.costs(measure, one))]
         if len(found) == 1:
             return figure
@@ -150,7 +167,7 @@ class Point:
         if not values or any(value != 0 for value in values):
             return None
         zeros = [0.0] * len(values)
-        return make_figure(mean_interval(zeros), zeros)
+        return Figure.of(mean_interval(zeros), zeros)
 
     def why_no_cost(self, measure: str) -> str:
         """Return why a measure has no cost, "" if it has one or no run ended well."""
@@ -175,21 +192,25 @@ class Point:
         figure = self.cost(measure)
         return figure.value if figure else None
 
-    @memoized
     def scores(self, metric: Metric | None = None) -> Scores:
         """Return a metric (by default the primary one) by seed and by part of the split."""
-        metric = metric or self.metric
-        return scores_of(self.good, metric, self.split) if metric else Scores({})
+        if metric is None or metric == self.metric:
+            return self._scores
+        return scores_of(self.good, metric, self.split)
 
-    @memoized
-    def score(self, metric: Metric | None = None) -> Figure | None:
-        """Return the mean of a metric over seeds."""
-        found = self.scores(metric)
-        if not found.by_seed:
-            return None
-        return make_figure(found.estimate(), list(found.by_seed.values()))
+    @cached_property
+    def _scores(self) -> Scores:
+        return scores_of(self.good, self.metric, self.split) if self.metric else Scores({})
 
-    @memoized
+    def score(self) -> Figure | None:
+        """Return the mean of the primary metric over seeds."""
+        return self._score
+
+    @cached_property
+    def _score(self) -> Figure | None:
+        values = list(self.scores().by_seed.values())
+        return Figure.of(self.scores().estimate(), values) if values else None
+
     def scores_by_evaluation_length(self) -> Mapping[int, Figure | str]:
         """Return the primary metric at each evaluation length, or why there is none.
 
@@ -216,7 +237,7 @@ class Point:
             given = reasons.get(length, [])
             num_seeds = len(seeds) + len(given)
             found[length] = replace(
-                score or make_figure(self._estimate_at(length, seeds), seeds),
+                score or Figure.of(self._estimate_at(length, seeds), seeds),
                 missing="; ".join(
                     f"{count} of {num_seeds} seeds: {reason}"
                     for reason, count in sorted(Counter(given).items())

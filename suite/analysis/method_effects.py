@@ -8,28 +8,24 @@ model: it has scores by strength, and neither gain nor price.
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from suite.analysis.aggregate import Comparison, Point
+from suite.analysis.comparison_key import ComparisonKey
+from suite.analysis.comparisons import Comparison
+from suite.analysis.cost_ratios import paired_ratios
+from suite.analysis.entry_at_length import EntryAtLength
+from suite.analysis.estimates import Estimate, mean_interval, ratio_interval
 from suite.analysis.ranking import difference
-from suite.analysis.statistics import Estimate, mean_interval, ratio_interval
-from suite.api import AppliedMethod, Stage, methods_text
-from suite.records.measures import phase_of
+from suite.api import DATA_OPTIONS, AppliedMethod, Stage, methods_text
+from suite.records.measures import PRICES, phase_of
 from suite.records.naming import OBJECTIVE
 
+NUMBER = re.compile(r"\d+(\.\d+)?(e-?\d+)?")
+"""The strength of a disturbance."""
 NAMED = 3
 """The number of changes that a sentence names; it counts further ones."""
-PRICES = {
-    "training.step_seconds": "training time per step",
-    "training.peak_memory_bytes": "training memory",
-    "inference.step_seconds": "inference time",
-    "inference.peak_memory_bytes": "inference memory",
-    "inference.weight_bytes": "bytes of the weights",
-}
-"""The costs of which a method has a price, as a multiple, and their names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,18 +70,14 @@ def method_effects(comparison: Comparison) -> list[MethodEffect]:
     """
     found = []
     pretrains = any(OBJECTIVE in one.ranking.task_options for one in comparison.records)
-    for place in {(one.sequence_length, one.batch_size) for one in comparison.points}:
-        by_entry = {
-            point.entry: point
-            for point in comparison.points
-            if (point.sequence_length, point.batch_size) == place and point.runs
-        }
-        changed = [point for point in by_entry.values() if _changes_model(point)]
-        pairs = [(point, _reference(point, by_entry)) for point in changed]
+    for entries in comparison.by_place().values():
+        by_entry = {entry.name: entry for entry in entries if entry.runs}
+        changed = [entry for entry in by_entry.values() if _changes_model(entry)]
+        pairs = [(entry, _reference(entry, by_entry)) for entry in changed]
         found += [
-            _effect(point, reference)
-            for point, reference in pairs
-            if reference or (point.good and not pretrains)
+            _effect(entry, reference)
+            for entry, reference in pairs
+            if reference or (entry.good and not pretrains)
         ]
     return sorted(found, key=lambda one: (one.sequence_length, one.entry))
 
@@ -93,9 +85,9 @@ def method_effects(comparison: Comparison) -> list[MethodEffect]:
 def condition_scores(comparison: Comparison) -> list[ConditionScores]:
     """Return the scores under each disturbance, by entry and length."""
     return [
-        ConditionScores(point.entry, name, point.sequence_length, by_strength)
-        for point in comparison.points
-        for name, by_strength in _by_disturbance(point).items()
+        ConditionScores(entry.name, name, entry.sequence_length, by_strength)
+        for entry in comparison.entries
+        for name, by_strength in _by_disturbance(entry).items()
     ]
 
 
@@ -133,25 +125,25 @@ def _gain_text(one: MethodEffect, gain: Estimate) -> str:
     return f"{one.entry} at length {one.sequence_length:,} ({interval})"
 
 
-def _methods_of(point: Point) -> tuple[AppliedMethod, ...]:
-    return next((record.cell.methods for record in point.records), ())
+def _methods_of(entry: EntryAtLength) -> tuple[AppliedMethod, ...]:
+    return next((record.cell.methods for record in entry.records), ())
 
 
-def _changes_model(point: Point) -> bool:
+def _changes_model(entry: EntryAtLength) -> bool:
     """Return whether a point has methods, the last of which does more than disturb examples."""
-    methods = _methods_of(point)
+    methods = _methods_of(entry)
     return bool(methods) and methods[-1].stage is not Stage.EVALUATE
 
 
-def _reference(point: Point, by_entry: Mapping[str, Point]) -> Point | None:
+def _reference(entry: EntryAtLength, by_entry: Mapping[str, EntryAtLength]) -> EntryAtLength | None:
     """Return the point that a point with methods is measured against; None if it is missing.
 
     An untuned entry is measured against an untuned one: what follows the methods in its name is
     equal.
     """
-    methods = _methods_of(point)
-    named = point.records[0].ranking.entry
-    plain, end = named.removesuffix(_added(methods_text(methods))), point.entry.removeprefix(named)
+    methods = _methods_of(entry)
+    named = entry.records[0].ranking.entry
+    plain, end = named.removesuffix(_added(methods_text(methods))), entry.name.removeprefix(named)
     for kept in (methods[:-1], ()):
         if reference := by_entry.get(plain + _added(methods_text(kept)) + end):
             return reference
@@ -163,83 +155,112 @@ def _added(text: str) -> str:
     return "".join(f" + {method}" for method in text.split())
 
 
-def _effect(point: Point, reference: Point | None) -> MethodEffect:
-    score = point.score()
+def _effect(entry: EntryAtLength, reference: EntryAtLength | None) -> MethodEffect:
+    score = entry.score()
     without = reference.score() if reference else None
     return MethodEffect(
-        entry=point.entry,
-        reference=reference.entry if reference else None,
-        sequence_length=point.sequence_length,
+        entry=entry.name,
+        reference=reference.name if reference else None,
+        sequence_length=entry.sequence_length,
         score=score.estimate if score else None,
         reference_score=without.estimate if without else None,
-        gain=_gain(point, reference) if reference else None,
-        prices=dict(_prices(point, reference)),
+        gain=_gain(entry, reference) if reference else None,
+        prices=dict(_prices(entry, reference)),
     )
 
 
-def _gain(point: Point, reference: Point) -> Estimate | None:
+def _gain(entry: EntryAtLength, reference: EntryAtLength) -> Estimate | None:
     """Return by how much a point is better; None without a seed that both have."""
-    of_both = point.scores(), reference.scores()
-    better, worse = of_both if point.metric and point.metric.higher_is_better else of_both[::-1]
+    of_both = entry.scores(), reference.scores()
+    better, worse = of_both if entry.metric and entry.metric.higher_is_better else of_both[::-1]
     if not better.by_seed.keys() & worse.by_seed.keys():
         return None
-    return difference(better, worse).estimate
+    return difference(better, worse)
 
 
-def _prices(point: Point, reference: Point | None) -> Iterator[tuple[str, Estimate]]:
-    for measure in PRICES:
-        costs, others = _paired_costs(point, reference, measure)
-        ratios = [costs[seed] / others[seed] for seed in sorted(costs.keys() & others.keys())]
-        if ratios:
-            yield measure, ratio_interval(ratios)
-
-
-def _paired_costs(
-    point: Point, reference: Point | None, measure: str
-) -> tuple[Mapping[int, float], Mapping[int, float]]:
-    """Return a cost with and without the method, by seed.
+def _prices(
+    entry: EntryAtLength, reference: EntryAtLength | None
+) -> Iterator[tuple[str, Estimate]]:
+    """Yield each cost as a multiple of that without the method, paired by seed.
 
     A cell that compresses a model measures it before and after in one process: its own figures
     before the compression are the reference.
     """
-    costs = point.costs(measure)
-    phase, _, name = measure.partition(".")
-    before = {
-        repeat: figure.value
-        for repeat, record in point.quiet_runs(phase_of(measure)).items()
-        for variant in record.variants.values()
-        if (figure := variant.measurements.get(phase, {}).get(name)) and figure.value
-    }
-    return costs, before or (reference.costs(measure) if reference else {})
+    for measure in PRICES:
+        phase, _, name = measure.partition(".")
+        before = {
+            repeat: figure.value
+            for repeat, record in entry.quiet_runs(phase_of(measure)).items()
+            for variant in record.variants.values()
+            if (figure := variant.measurements.get(phase, {}).get(name)) and figure.value
+        }
+        others = before or (reference.costs(measure) if reference else {})
+        if ratios := paired_ratios(entry.costs(measure), others):
+            yield measure, ratio_interval(ratios)
 
 
-def _by_disturbance(point: Point) -> dict[str, dict[str, Estimate]]:
+def _by_disturbance(entry: EntryAtLength) -> dict[str, dict[str, Estimate]]:
     """Return the mean score by disturbance and strength; conditions are named "typos=0.05"."""
-    if point.metric is None:
+    if entry.metric is None:
         return {}
     values: dict[str, dict[str, list[float]]] = {}
-    for record in point.good:
+    for record in entry.good:
         for condition, by_split in record.conditions.items():
             name, _, strength = condition.rpartition("=")
-            value = by_split.get(point.split, {}).get(point.metric.name)
-            if value is not None and _is_number(strength):
+            value = by_split.get(entry.split, {}).get(entry.metric.name)
+            if value is not None and NUMBER.fullmatch(strength):
                 values.setdefault(name, {}).setdefault(strength, []).append(value)
-    clean = [*point.scores().by_seed.values()]
+    clean = list(entry.scores().by_seed.values())
     return {
         name: {
-            **({"0": mean_interval(clean)} if clean else {}),
-            **{strength: mean_interval(each) for strength, each in _by_number(found)},
+            strength: mean_interval(scores)
+            for strength, scores in [("0", clean), *sorted(found.items(), key=_strength)]
+            if scores
         }
         for name, found in values.items()
     }
 
 
-def _is_number(text: str) -> bool:
-    try:
-        return math.isfinite(float(text))
-    except ValueError:
-        return False
+def _strength(item: tuple[str, object]) -> float:
+    return float(item[0])
 
 
-def _by_number(found: Mapping[str, Sequence[float]]) -> list[tuple[str, Sequence[float]]]:
-    return sorted(found.items(), key=lambda item: float(item[0]))
+OPTION = "train_share"
+MIN_SHARES = 3
+"""The least number of shares of an entry that make a line."""
+
+
+@dataclass(frozen=True, slots=True)
+class DataSizeScores:
+    """The scores of an entry at one length by the share of the training examples.
+
+    `comparison` is that of the largest share, and each score the mean over seeds.
+    """
+
+    comparison: Comparison
+    entry: str
+    sequence_length: int
+    by_share: Mapping[float, Estimate]
+
+
+def data_size_scores(comparisons: Sequence[Comparison]) -> list[DataSizeScores]:
+    """Return the scores of each entry at each length for which enough shares are known."""
+    found: dict[tuple[ComparisonKey, str, int], DataSizeScores] = {}
+    scored = [(*_split(one.key), one) for one in comparisons if one.metric]
+    for share, key, comparison in sorted(scored, key=lambda item: item[0]):
+        for entry in comparison.entries:
+            if score := entry.score():
+                place = entry.name, entry.sequence_length
+                former = found.get((key, *place))
+                by_share = {**former.by_share, share: score} if former else {share: score}
+                found[key, *place] = DataSizeScores(comparison, *place, by_share)
+    return [scores for scores in found.values() if len(scores.by_share) >= MIN_SHARES]
+
+
+def _split(key: ComparisonKey) -> tuple[float, ComparisonKey]:
+    """Return the share of a comparison, and its key without the share."""
+    options = key.task_options.split()
+    shares = [text.partition("=")[2] for text in options if text.startswith(f"{OPTION}=")]
+    others = " ".join(text for text in options if not text.startswith(f"{OPTION}="))
+    share = float(shares[0]) if shares else float(DATA_OPTIONS[OPTION])
+    return share, replace(key, task_options=others)
