@@ -223,8 +223,9 @@ def _extension(strategy: Strategy, scores: TrialScores) -> list[Trial]:
 def choose(strategy: Strategy, scores: TrialScores) -> Choice:
     """Return the rate with the best mean of the long trials, if it lies between two others.
 
-    No rate is chosen if none survived all seeds, or if all scored exactly the same: then nothing
-    was learned.
+    No rate is chosen if none survived all seeds, or if all short trials led to exactly the same
+    score: then nothing was learned. Equal scores of full trials are those of a final run, such as
+    1 for a task that every rate solves: the nearest rate to the default is chosen.
     """
     means = mean_utilities(strategy, scores)
     able = [mean for mean in means.values() if mean > WORST]
@@ -233,7 +234,7 @@ def choose(strategy: Strategy, scores: TrialScores) -> Choice:
         tried = _utilities(strategy, scores, long=any(trial.long for trial in scores))
     if max(tried.values()) == WORST:
         return Choice(None, "no learning rate survived")
-    if len(able) > 1 and len(set(able)) == 1:
+    if not strategy.full_trials and len(able) > 1 and len(set(able)) == 1:
         return Choice(None, "all learning rates scored the same, so that none is preferred")
     best = _best(strategy, tried)
     compared = _utilities(strategy, scores, long=True) if strategy.full_trials else means
