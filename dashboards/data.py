@@ -120,7 +120,7 @@ def run_columns(frame: pandas.DataFrame, numbers: Numbers) -> dict[str, Any]:
         **{name: runs[name].tolist() for name in plain},
         "line": runs["entry"].map(numbers).tolist(),
         **texts,
-        **{name: [*map(shorten, wide[name].tolist())] for name in wide},
+        **_shortened(wide),
     }
 
 
@@ -129,7 +129,12 @@ def figure_columns(figures: pandas.DataFrame, numbers: Numbers) -> dict[str, Any
     shown = figures.assign(
         line=figures["entry"].map(numbers), measure=figures["measure"].map(measure_number)
     ).drop(columns="entry")
-    return {name: [*map(shorten, shown[name].tolist())] for name in shown}
+    return _shortened(shown)
+
+
+def _shortened(frame: pandas.DataFrame) -> dict[str, list[Any]]:
+    """Return the columns of a frame with shortened numbers."""
+    return {str(name): [*map(shorten, frame[name].tolist())] for name in frame}
 
 
 def _texts(values: Sequence[str]) -> dict[str, Any]:

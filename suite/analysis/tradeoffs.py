@@ -33,7 +33,8 @@ def pareto_front(
     cost = known[measure].to_numpy() * (1 if metric_of(measure).higher_is_better else -1)
     at_least = (quality[:, None] >= quality) & (cost[:, None] >= cost)
     better = (quality[:, None] > quality) | (cost[:, None] > cost)
-    return known[~(at_least & better).any(axis=0)].sort_values(measure, kind="stable")
+    front = known.loc[~(at_least & better).any(axis=0)]
+    return front.sort_values(by=measure, kind="stable")
 
 
 def comparable_shares(boards: Iterable[Board]) -> dict[str, list[float]]:
