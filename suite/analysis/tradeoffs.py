@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from suite.analysis.boards import Board
-from suite.analysis.comparison_key import Kind
+from suite.analysis.comparison_key import ComparisonKind
 from suite.records.measures import QUALITY, metric_of
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def comparable_shares(boards: Iterable[Board]) -> dict[str, list[float]]:
         values = {row.entry: row.estimate.value for row in board.valid if row.estimate}
         higher = board.metric.higher_is_better
         best = (max if higher else min)(values.values(), default=0)
-        is_ranked = board.key.kind is Kind.FINAL and not board.key.why_unranked
+        is_ranked = board.key.kind is ComparisonKind.FINAL and not board.key.unranked_reason
         if is_ranked and len(values) > 1 and best > 0:
             for entry, value in values.items():
                 share = value / best if higher else best / value
