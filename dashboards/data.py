@@ -16,7 +16,7 @@ from suite.analysis.boards import Board, Row
 from suite.analysis.comparison_key import ComparisonKey, baseline_keys
 from suite.analysis.comparisons import Comparison
 from suite.analysis.cost_ratios import backend_ratios
-from suite.analysis.diagnostic_charts import Chart, Section, make_charts
+from suite.analysis.diagnostic_charts import Chart, ChartSection, make_charts
 from suite.analysis.diagnostics import DiagnosticRow, find_diagnostics
 from suite.analysis.estimates import Estimate
 from suite.analysis.growth import growths
@@ -46,15 +46,18 @@ AGAINST_QUALITY = list(CHARTED)[:2]
 """The costs that are drawn against quality."""
 PROFILE_SHARES = [round(0.5 + 0.01 * step, 2) for step in range(51)]
 TRAIN = "bench run --benchmark diagnostics"
-SECTIONS: Mapping[Section, tuple[str, str]] = {
-    Section.RECALL: ("Recall against the decoding state", f"{TRAIN} --task associative_recall"),
-    Section.STATES: ("State tracking", f"{TRAIN} --task state_tracking"),
-    Section.LENGTHS: (
+SECTIONS: Mapping[ChartSection, tuple[str, str]] = {
+    ChartSection.RECALL: (
+        "Recall against the decoding state",
+        f"{TRAIN} --task associative_recall",
+    ),
+    ChartSection.STATES: ("State tracking", f"{TRAIN} --task state_tracking"),
+    ChartSection.LENGTHS: (
         "Extrapolation beyond the training length",
         f"{TRAIN} --task induction_heads",
     ),
-    Section.DEPTHS: ("Retrieval by depth", f"{TRAIN} --task key_value_retrieval"),
-    Section.DECODING: ("Cost of decoding against the context", "bench run --mode decode"),
+    ChartSection.DEPTHS: ("Retrieval by depth", f"{TRAIN} --task key_value_retrieval"),
+    ChartSection.DECODING: ("Cost of decoding against the context", "bench run --mode decode"),
 }
 """The title of each section of diagnostics, and a command whose records it draws."""
 
@@ -86,7 +89,7 @@ def describe(
         "benchmark": setting.benchmark,
         "track": setting.track,
         "split": setting.split,
-        "why_unranked": setting.why_unranked,
+        "why_unranked": setting.unranked_reason or "",
         "precision": setting.precision,
         "backend": setting.backend,
         "batch": setting.batch,
@@ -120,7 +123,7 @@ def run_columns(frame: pandas.DataFrame, numbers: Numbers) -> dict[str, Any]:
         **{name: runs[name].tolist() for name in plain},
         "line": runs["entry"].map(numbers).tolist(),
         **texts,
-        **{name: [*map(shorten, wide[name].tolist())] for name in wide},
+        **_shortened(wide),
     }
 
 
@@ -129,7 +132,12 @@ def figure_columns(figures: pandas.DataFrame, numbers: Numbers) -> dict[str, Any
     shown = figures.assign(
         line=figures["entry"].map(numbers), measure=figures["measure"].map(measure_number)
     ).drop(columns="entry")
-    return {name: [*map(shorten, shown[name].tolist())] for name in shown}
+    return _shortened(shown)
+
+
+def _shortened(frame: pandas.DataFrame) -> dict[str, list[Any]]:
+    """Return the columns of a frame with shortened numbers."""
+    return {str(name): [*map(shorten, frame[name].tolist())] for name in frame}
 
 
 def _texts(values: Sequence[str]) -> dict[str, Any]:

@@ -120,7 +120,7 @@ def rank_comparisons(comparisons: Iterable[Comparison]) -> list[Board]:
     """Return a board for each comparison, length, batch size and measure.
 
     Scores have ranks only in final runs of a ranked benchmark, and only if they are eligible
-    (`why_ineligible`).
+    (`ineligible_reason`).
 
     Unsupported cells have no row, because they are not results.
     """
@@ -145,31 +145,33 @@ def _fingerprint(entries: Iterable[EntryAtLength]) -> str:
     return next((record.fingerprint for record in records if record.fingerprint), "")
 
 
-def why_ineligible(entry: EntryAtLength, metric: Metric, key: ComparisonKey) -> str:
-    """Return why an entry has no rank; "" if it may have one.
+def ineligible_reason(entry: EntryAtLength, metric: Metric, key: ComparisonKey) -> str | None:
+    """Return why an entry has no rank; None if it may have one.
 
     A score needs all seeds of its benchmark, so that no seed can be left out. The standard track
     needs code that passes the conformance kit. Costs are always eligible.
     """
-    if key.why_unranked or is_cost(metric.name):
-        return key.why_unranked
+    if key.unranked_reason or is_cost(metric.name):
+        return key.unranked_reason
     needed = {seed for record in entry.records for seed in record.ranking.seeds}
     scored = needed & {record.cell.seed for record in entry.good}
     if scored != needed:
         return f"{len(scored)} of {len(needed)} seeds: a rank needs all"
     if not _needs_conformance(key):
-        return ""
+        return None
     stated = [record.conformance for record in entry.good]
     if failed := sorted({name for result in stated if result for name in result.failed}):
         return f"fails the conformance kit: {', '.join(failed)}"
-    return NOT_CHECKED if None in stated else ""
+    return NOT_CHECKED if None in stated else None
 
 
 def _needs_conformance(key: ComparisonKey) -> bool:
     return key.mode is Mode.TRAIN and key.track == Track.STANDARD and key.ranked
 
 
-def _rank(scores: Mapping[str, Scores], metric: Metric, reasons: Mapping[str, str]) -> Ranking:
+def _rank(
+    scores: Mapping[str, Scores], metric: Metric, reasons: Mapping[str, str | None]
+) -> Ranking:
     """Rank the entries without a reason not to; the others follow, best first, without a rank.
 
     A cost has no rank either that an entry with too few rounds may precede.
@@ -223,7 +225,7 @@ def _rows(
     scores = {
         name: found for name, entry in current.items() if (found := _scores(entry, metric)).by_seed
     }
-    reasons = {name: why_ineligible(current[name], metric, key) for name in scores}
+    reasons = {name: ineligible_reason(current[name], metric, key) for name in scores}
     ranking = _rank(scores, metric, reasons)
     base = _mixing_parameters(current[BASELINE]) if BASELINE in current else 0
     rows = []
@@ -319,13 +321,13 @@ def _row(
 
 
 def _notes(
-    entry: EntryAtLength, ranked: Ranked | None, metric: Metric, why_unranked: str = ""
+    entry: EntryAtLength, ranked: Ranked | None, metric: Metric, unranked_reason: str | None = None
 ) -> list[str]:
-    """Return notes on an entry; `why_unranked` is a reason that its seeds do not tell."""
+    """Return notes on an entry; `unranked_reason` is one that its seeds do not tell."""
     records = entry.records
     notes = sorted({f"{r.status}: {r.reason}" for r in records if r.status is not Status.OK})
-    if why_unranked:
-        notes = [why_unranked, *notes]
+    if unranked_reason:
+        notes = [unranked_reason, *notes]
     elif ranked and ranked.ahead:
         notes = [f"no rank: {ranked.ahead}, which has none, is ahead", *notes]
     elif ranked and ranked.rank is None:
@@ -338,7 +340,7 @@ def _notes(
     if ranked and any(method.stage is Stage.EVALUATE for method in records[0].cell.methods):
         notes.append(UNDISTURBED)
     if is_cost(metric.name) and ranked is None and entry.good:
-        notes.append(NO_COST.get(entry.why_no_cost(metric.name), "no quiet run"))
+        notes.append(NO_COST.get(entry.missing_cost_reason(metric.name) or "", "no quiet run"))
     if not entry.has_tuned_rate:
         notes.append("untuned")
     return notes

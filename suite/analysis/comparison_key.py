@@ -20,7 +20,7 @@ FILLED = 0.9
 """A probe whose batch fills less of its power of two of positions has a comparison of its own."""
 
 
-class Kind(StrEnum):
+class ComparisonKind(StrEnum):
     """The kinds of comparisons."""
 
     FINAL = "final"
@@ -76,17 +76,17 @@ class ComparisonKey:
         return f"{self.positions_per_batch:,} {positions} a batch"
 
     @property
-    def kind(self) -> Kind:
+    def kind(self) -> ComparisonKind:
         """The kind of the comparison: final runs, measurements of costs, or trials."""
         if self.mode is not Mode.TRAIN:
-            return Kind.COSTS
-        return Kind.FINAL if self.benchmark else Kind.TRIAL
+            return ComparisonKind.COSTS
+        return ComparisonKind.FINAL if self.benchmark else ComparisonKind.TRIAL
 
     @property
-    def why_unranked(self) -> str:
-        """Why no entry of the comparison has a rank; "" if entries may have one."""
+    def unranked_reason(self) -> str | None:
+        """Why no entry of the comparison has a rank; None if entries may have one."""
         if self.mode is not Mode.TRAIN or (self.ranked and self.benchmark and self.split == "test"):
-            return ""
+            return None
         if self.split == "validation":
             return "validation scores are not ranked"
         if self.benchmark:

@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from suite.analysis.comparison_key import ComparisonKey, Kind, group, grouped
+from suite.analysis.comparison_key import ComparisonKey, ComparisonKind, group, grouped
 from suite.analysis.entry_at_length import EntryAtLength, UsedMachine, used_machine
 from suite.analysis.sessions import (
     CostSession,
@@ -220,7 +220,7 @@ def in_precedence(comparisons: Iterable[Comparison]) -> list[Comparison]:
     benchmark's newest version comes before its others. Among equals, the standard track comes
     before the open one, and then the comparison with the most entries and lengths that ended well.
     """
-    kinds, found = list(Kind), list(comparisons)
+    kinds, found = list(ComparisonKind), list(comparisons)
     newest: dict[tuple[str, str], int] = {}  # a task may keep the runs of an earlier version
     for one in found:
         name, version = _benchmark(one)
@@ -228,7 +228,7 @@ def in_precedence(comparisons: Iterable[Comparison]) -> list[Comparison]:
 
     def order(one: Comparison) -> tuple[int, bool, bool, bool, int, int]:
         name, version = _benchmark(one)
-        unranked, is_former = bool(one.key.why_unranked), version < newest[name, one.key.task]
+        unranked, is_former = bool(one.key.unranked_reason), version < newest[name, one.key.task]
         good = [record for record in one.records if record.status is Status.OK]
         places = {(record.ranking.entry, record.cell.sequence_length) for record in good}
         return (

@@ -22,7 +22,7 @@ SCALED = "A scaled accuracy of 0 is that of a guess, and 1 is perfect"
 SEEDS_ALONE = "Beyond the training length, intervals cover the seeds alone"
 
 
-class Section(StrEnum):
+class ChartSection(StrEnum):
     """The sections of the page, in their order."""
 
     RECALL = "recall"
@@ -55,7 +55,7 @@ class Chart:
     among the answers that an example offers, by place.
     """
 
-    section: Section
+    section: ChartSection
     title: str
     measure: str
     against: str
@@ -90,7 +90,7 @@ def make_charts(
         if comparison.key.mode is Mode.DECODE and place not in seen:
             seen.add(place)
             found += _decoding_charts(comparison)
-    order = list(Section)
+    order = list(ChartSection)
     return sorted(found, key=lambda chart: order.index(chart.section))
 
 
@@ -174,7 +174,7 @@ def _state_chart(
     ]
     if placed:
         reading = readings.read_states(placed, diagnostic.metric.name)
-        chart = _chart(Section.RECALL, diagnostic, "state_bytes", length, lines, reading)
+        chart = _chart(ChartSection.RECALL, diagnostic, "state_bytes", length, lines, reading)
         guess = diagnostic.guesses(entries, [length]).get(length)
         drawn = {} if guess is None else {at: guess for line in lines for at in line.figures}
         yield replace(chart, guesses=drawn)
@@ -209,7 +209,7 @@ def _pairs_chart(
         )
         lengths = [at for of_entry in by_pairs.values() for at in of_entry]
         note = _groups_note(_num_examples(entries, lengths))
-        yield _chart(Section.RECALL, diagnostic, "pairs", length, lines, reading, note=note)
+        yield _chart(ChartSection.RECALL, diagnostic, "pairs", length, lines, reading, note=note)
 
 
 def _lengths_chart(
@@ -231,7 +231,7 @@ def _lengths_chart(
             lambda at: f"length {int(at):,}",
             higher_is_better=metric.higher_is_better,
         )
-        section = Section.STATES if is_scaled else Section.LENGTHS
+        section = ChartSection.STATES if is_scaled else ChartSection.LENGTHS
         notes = [SCALED] if is_scaled else []
         notes += [] if task.primary_metric.share else [SEEDS_ALONE]
         note = ". ".join(notes)
@@ -256,7 +256,7 @@ def _depth_chart(
     if guesses := diagnostic.guesses(entries, at_lengths):
         span = readings.span_text(guesses.values())
         note = f"{note}. A guess among the answers of an example scores {span}"
-    return _chart(Section.DEPTHS, diagnostic, "depth", length, lines, reading, name, note)
+    return _chart(ChartSection.DEPTHS, diagnostic, "depth", length, lines, reading, name, note)
 
 
 def _problem_charts(diagnostics: Sequence[Diagnostic]) -> Iterator[Chart]:
@@ -281,12 +281,12 @@ def _problem_charts(diagnostics: Sequence[Diagnostic]) -> Iterator[Chart]:
         first, _ = found[0]
         lines = [ChartLine(name, of_entry) for name, of_entry in sorted(figures.items())]
         reading = readings.read_problems(figures, solved)
-        chart = _chart(Section.STATES, first, "problem", length, lines, reading)
+        chart = _chart(ChartSection.STATES, first, "problem", length, lines, reading)
         yield replace(chart, title=first.task.title)
 
 
 def _chart(
-    section: Section,
+    section: ChartSection,
     diagnostic: Diagnostic,
     against: str,
     length: int,
@@ -326,11 +326,11 @@ def _decoding_charts(comparison: Comparison) -> Iterator[Chart]:
                     figures[at] = cost.estimate
                     continue
                 statuses = sorted(set(entry.statuses) - {"ok"})
-                if reason := ", ".join(statuses) or entry.why_no_cost(measure):
+                if reason := ", ".join(statuses) or entry.missing_cost_reason(measure):
                     reasons[at] = reason
             lines.append(ChartLine(name, figures, reasons))
         if any(line.figures for line in lines):
             reading = readings.read_costs([(line.name, line.figures) for line in lines], what)
             yield Chart(
-                Section.DECODING, title, measure, "context", comparison.key, 0, lines, reading
+                ChartSection.DECODING, title, measure, "context", comparison.key, 0, lines, reading
             )

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from suite.analysis.comparison_key import Kind, grouped
+from suite.analysis.comparison_key import ComparisonKind, grouped
 from suite.analysis.comparisons import Comparison
 from suite.analysis.entry_at_length import EntryAtLength
 from suite.analysis.estimates import MIN_REPEATS, Estimate, wilson_interval
@@ -231,7 +231,7 @@ def find_diagnostics(
 
 def _preferred(comparisons: Sequence[Comparison]) -> list[Comparison]:
     """Return the first comparison of each setting of a task; trials only without final runs."""
-    finals = [one for one in comparisons if one.key.kind is Kind.FINAL]
+    finals = [one for one in comparisons if one.key.kind is ComparisonKind.FINAL]
     first: dict[str, Comparison] = {}
     for comparison in finals or comparisons:
         first.setdefault(comparison.key.task_options, comparison)

@@ -169,10 +169,10 @@ class EntryAtLength:
         zeros = [0.0] * len(values)
         return Figure.of(mean_interval(zeros), zeros)
 
-    def why_no_cost(self, measure: str) -> str:
-        """Return why a measure has no cost, "" if it has one or no run ended well."""
+    def missing_cost_reason(self, measure: str) -> str | None:
+        """Return why a measure has no cost; None if it has one or no run ended well."""
         if not self.good or self.cost(measure):
-            return ""
+            return None
         if any(self.costs(measure, session) for session in self.sessions):
             return "other session"
         if not any(record.is_quiet(phase_of(measure)) for record in self.good):
@@ -180,7 +180,7 @@ class EntryAtLength:
         if not self.sessions:
             return "older code"
         if phase_of(measure) != "training":
-            return ""
+            return None
         trained = [one for one in self.good if "parent" not in one.details]
         if not any(one.cell.mode is Mode.TRAIN for one in trained):
             return "not trained"

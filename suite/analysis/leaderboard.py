@@ -45,7 +45,7 @@ class Agreement(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class FigureVerdict:
     """A published figure, the measured one, and whether they agree."""
 
     expected: ExpectedFigure
@@ -56,14 +56,14 @@ class Verdict:
 def verdicts(
     expected: Sequence[ExpectedFigure],
     entries: Mapping[tuple[str, int], Mapping[str, EntryAtLength]],
-) -> list[Verdict]:
+) -> list[FigureVerdict]:
     """Return the verdict on each published figure."""
     found = []
     for figure in expected:
         entry = entries.get((figure.task, figure.length), {}).get(figure.architecture)
         scores = entry.scores(_metric(entry, figure.metric)) if entry else None
         measured = scores.estimate() if scores and scores.by_seed else None
-        found.append(Verdict(figure, measured, agreement(figure, measured)))
+        found.append(FigureVerdict(figure, measured, agreement(figure, measured)))
     return found
 
 
@@ -160,7 +160,7 @@ class Leaderboard:
     winners: Sequence[Winner]
     blocks: Sequence[Block]
     tasks: Sequence[TaskTable]
-    verdicts: Sequence[Verdict]
+    verdicts: Sequence[FigureVerdict]
     changes: Changes
     machines: Sequence[str]
     latest: date | None = None

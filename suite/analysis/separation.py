@@ -167,7 +167,7 @@ def separate(scores: Array, parts: Array | None = None) -> Separation:
     num_parts = 0
     if parts is not None and (num_parts := parts.shape[-1]) > 1:
         of_examples = _example_errors(parts)
-    return _Ranking(means, of_seeds, freedom, of_examples, num_parts - 1).run()
+    return _ClosedTest(means, of_seeds, freedom, of_examples, num_parts - 1).run()
 
 
 def _seed_errors(scores: Array) -> tuple[Array, Array]:
@@ -239,7 +239,7 @@ def _example_errors(parts: Array) -> Array:
     return errors
 
 
-class _Ranking:
+class _ClosedTest:
     """The steps of the closed test, for all boards at once."""
 
     def __init__(

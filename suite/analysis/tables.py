@@ -197,7 +197,7 @@ def _board_rows(
     ranked = [
         found
         for found in comparisons
-        if found.key.mode is Mode.TRAIN and not found.key.why_unranked
+        if found.key.mode is Mode.TRAIN and not found.key.unranked_reason
     ]
     return {
         (board.key, board.sequence_length, board.batch_size, row.entry): row
@@ -219,7 +219,7 @@ def _row(entry: EntryAtLength, ranked: Row | None, samples: bool) -> TableRow:
     figures |= {measure: entry.cost(measure) for measure in shown}
     reasons = sorted({record.reason for record in entry.records if record.reason})
     cell = entry.records[0].cell
-    missing = {measure: why for measure in shown if (why := entry.why_no_cost(measure))}
+    missing = {measure: why for measure in shown if (why := entry.missing_cost_reason(measure))}
     return TableRow(
         entry.name,
         cell,

@@ -7,8 +7,10 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from suite.analysis.boards import Board
-from suite.analysis.comparison_key import Kind
+from suite.analysis.comparison_key import ComparisonKind
 from suite.records.measures import QUALITY, metric_of
 
 if TYPE_CHECKING:
@@ -33,7 +35,9 @@ def pareto_front(
     cost = known[measure].to_numpy() * (1 if metric_of(measure).higher_is_better else -1)
     at_least = (quality[:, None] >= quality) & (cost[:, None] >= cost)
     better = (quality[:, None] > quality) | (cost[:, None] > cost)
-    return known[~(at_least & better).any(axis=0)].sort_values(measure, kind="stable")
+    is_dominated = np.any(at_least & better, axis=0)
+    front = known.iloc[np.flatnonzero(~is_dominated)]
+    return front.sort_values(by=measure, kind="stable")
 
 
 def comparable_shares(boards: Iterable[Board]) -> dict[str, list[float]]:
@@ -48,7 +52,7 @@ def comparable_shares(boards: Iterable[Board]) -> dict[str, list[float]]:
         values = {row.entry: row.estimate.value for row in board.valid if row.estimate}
         higher = board.metric.higher_is_better
         best = (max if higher else min)(values.values(), default=0)
-        is_ranked = board.key.kind is Kind.FINAL and not board.key.why_unranked
+        is_ranked = board.key.kind is ComparisonKind.FINAL and not board.key.unranked_reason
         if is_ranked and len(values) > 1 and best > 0:
             for entry, value in values.items():
                 share = value / best if higher else best / value

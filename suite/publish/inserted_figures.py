@@ -64,7 +64,7 @@ def fill_page(text: str, frame: pandas.DataFrame) -> str:
     """
     if len(START.findall(text)) != len(MARK.findall(text)):
         raise FigureError("Each mark of a figure needs <!-- end -->", received="a mark without it")
-    by_measure = dict(iter(frame.groupby("measure")))
+    by_measure = {str(measure): rows for measure, rows in frame.groupby("measure")}
     return MARK.sub(lambda found: _filled(found, by_measure), text)
 
 

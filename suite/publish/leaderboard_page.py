@@ -12,9 +12,9 @@ from suite.analysis.final_boards import TaskLength
 from suite.analysis.leaderboard import (
     Agreement,
     Changes,
+    FigureVerdict,
     Leaderboard,
     TaskTable,
-    Verdict,
     Winner,
     about_runs,
 )
@@ -281,7 +281,7 @@ class LeaderboardPage:
             return []
         return ["## Published figures", "\n".join(f"- {self._verdict(one)}" for one in found)]
 
-    def _verdict(self, verdict: Verdict) -> str:
+    def _verdict(self, verdict: FigureVerdict) -> str:
         expected, measured = verdict.expected, verdict.measured
         what = f"{self._title(expected.task)}, {escape_name(expected.architecture)}"
         metric = escape(expected.metric.replace("_", " "))

@@ -21,7 +21,6 @@ from pydantic import Field, ValidationError, model_validator
 from suite.api import BACKENDS, PRECISIONS, Cell, Form, PluginError, Task, Track
 from suite.api.errors import RequestError, unknown_name
 from suite.api.files import CHECKOUT
-from suite.matrix.options import defaults_of, listed_options
 from suite.records.benchmark_sections import (
     DecodingSettings,
     EntrySettings,
@@ -35,6 +34,7 @@ from suite.records.benchmark_sections import (
     TaskSettings,
     TuningSettings,
 )
+from suite.records.options import defaults_of, listed_options
 
 BUILT_IN = CHECKOUT / "suite" / "matrix" / "benchmarks"
 FOLDER = "benchmarks"

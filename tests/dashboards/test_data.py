@@ -11,7 +11,7 @@ import pytest
 
 from dashboards.data import SECTIONS, run_columns
 from suite.actions.request import make_request
-from suite.analysis.comparison_key import Kind
+from suite.analysis.comparison_key import ComparisonKind
 from suite.analysis.comparisons import compare, in_precedence
 from suite.analysis.frame import to_figures, to_frame
 from suite.analysis.tradeoffs import comparable_shares
@@ -234,7 +234,9 @@ def test_a_cost_that_does_not_count_is_drawn_for_no_round():
 
 def test_the_profile_compares_entries_of_the_same_boards():
     def board(entries, place):
-        key = SimpleNamespace(kind=Kind.FINAL, why_unranked="", mode=Mode.TRAIN, place=place)
+        key = SimpleNamespace(
+            kind=ComparisonKind.FINAL, unranked_reason=None, mode=Mode.TRAIN, place=place
+        )
         rows = [
             SimpleNamespace(entry=name, estimate=SimpleNamespace(value=0.5)) for name in entries
         ]

@@ -94,7 +94,7 @@ def test_costs_come_from_the_session_that_covers_most_entries(mode):
     # Without the older session of both there is one session for each; the newer is taken.
     apart = entries_of(rounds("vanilla", 100.0, mode=mode) + alone)
     assert apart["vanilla", 512].cost(SPEED) is None
-    assert apart["vanilla", 512].why_no_cost(SPEED) == "other session"
+    assert apart["vanilla", 512].missing_cost_reason(SPEED) == "other session"
     assert apart["bert", 512].cost_value(SPEED) == pytest.approx(500.0)
 
 
@@ -150,7 +150,7 @@ def test_costs_of_older_code_do_not_count():
     # The code changed after the session, and the entry alone was measured again.
     again = entries_of([*records, *rounds("bert", 80.0, session=2, digest="d2")])
     assert again["bert", 512].cost(SPEED) is None
-    assert again["bert", 512].why_no_cost(SPEED) == "other session"
+    assert again["bert", 512].missing_cost_reason(SPEED) == "other session"
 
 
 def test_code_that_changed_gives_no_variation_between_sessions():
@@ -212,7 +212,7 @@ def test_each_phase_and_each_part_of_it_has_its_own_noise_flag():
             name: None if name == hidden else pytest.approx(value)
             for name, value in measures.items()
         }
-        assert point.why_no_cost(hidden) == "noisy"
+        assert point.missing_cost_reason(hidden) == "noisy"
 
 
 def test_a_noisy_phase_is_neither_ranked_nor_printed():
@@ -246,7 +246,7 @@ def test_the_training_cost_of_a_resumed_run_does_not_count():
     resumed = cost("vanilla", 1.0, mode=Mode.TRAIN, measures=measures,
                    details={"resumed_at_steps": [4]})  # fmt: skip
     (point,) = entries_of([resumed]).values()
-    assert (point.cost(SPEED), point.why_no_cost(SPEED)) == (None, "resumed")
+    assert (point.cost(SPEED), point.missing_cost_reason(SPEED)) == (None, "resumed")
     assert point.cost_value("inference.step_seconds") == pytest.approx(7.0)
 
 
@@ -254,19 +254,19 @@ def test_a_training_of_two_steps_has_too_few_for_a_cost():
     short = cost("vanilla", 1.0, mode=Mode.TRAIN, measures={"inference.step_seconds": 7.0},
                  details={"resumed_at_steps": []})  # fmt: skip
     (point,) = entries_of([short]).values()
-    assert (point.cost(SPEED), point.why_no_cost(SPEED)) == (None, "too few steps")
+    assert (point.cost(SPEED), point.missing_cost_reason(SPEED)) == (None, "too few steps")
 
 
 def test_a_cell_that_takes_a_trained_model_has_no_training_cost():
     taken = cost("vanilla", 1.0, mode=Mode.TRAIN, measures={"inference.step_seconds": 7.0},
                  details={"parent": {"cell_id": "0"}})  # fmt: skip
     (point,) = entries_of([taken]).values()
-    assert point.why_no_cost(SPEED) == "not trained"
+    assert point.missing_cost_reason(SPEED) == "not trained"
 
 
 def test_a_probe_of_a_compressed_model_has_no_training_cost():
     records = [*rounds("vanilla", 1.0), *rounds("bert", 1.0, measures={LATENCY: 7.0})]
-    assert entries_of(records)["bert", 512].why_no_cost(SPEED) == "not trained"
+    assert entries_of(records)["bert", 512].missing_cost_reason(SPEED) == "not trained"
     (board,) = (one for one in make_boards(records) if one.metric.name == SPEED)
     assert {row.architecture: row.note for row in board.rows}["bert"].startswith("not trained")
 

@@ -6,7 +6,7 @@ import dataclasses
 
 import pytest
 
-from suite.analysis.comparison_key import Kind
+from suite.analysis.comparison_key import ComparisonKind
 from suite.analysis.comparisons import compare
 from suite.analysis.frame import to_figures
 from suite.analysis.learning_rates import search_summaries, summarize_searches
@@ -75,8 +75,8 @@ def test_trials_are_counted_and_are_a_kind_of_their_own():
     (count,) = count_trials(records)
     assert (count.task, str(count)) == ("ner", "2 trials of 1 architecture at lengths 128, 256")
     kinds = {comparison.key.mode: comparison.key.kind for comparison in compare(records[2:])}
-    assert kinds == {Mode.TRAIN: Kind.FINAL, Mode.PROBE: Kind.COSTS}
-    assert {comparison.key.kind for comparison in compare(records[:2])} == {Kind.TRIAL}
+    assert kinds == {Mode.TRAIN: ComparisonKind.FINAL, Mode.PROBE: ComparisonKind.COSTS}
+    assert {comparison.key.kind for comparison in compare(records[:2])} == {ComparisonKind.TRIAL}
     marked = dataclasses.replace(TRIAL, scores_test=True)  # a run with --test is no final run
     assert count_trials([stored(make_record(cell=marked))])[0].num_trainings == 1
     longer = stored(make_record(cell=dataclasses.replace(TRIAL, evaluation_lengths=(128, 256))))
