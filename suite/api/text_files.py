@@ -17,7 +17,7 @@ from suite.api.errors import DataError
 
 TABLE_SUFFIXES = (".tsv", ".csv", ".jsonl")
 SURROGATE = re.compile("[\ud800-\udfff]")
-"""A character that only half of a pair of UTF-16 stands for: UTF-8 has none."""
+"""A lone surrogate: one half of a pair of UTF-16, which UTF-8 cannot hold."""
 
 
 def read_text(path: Path, *, may_be_blank: bool = False) -> str:
@@ -109,7 +109,7 @@ def _delimited_rows(text: str, path: Path) -> Iterator[tuple[int, dict[str, str]
         if row is None:
             return
         line, begin = begin, reader.line_num + 1
-        # In a table of one column, "" is a row with an empty value.
+        # The row "" has an empty value if the table has one column.
         if not row or (len(row) == 1 != len(header) and not row[0].strip()):
             continue
         if not header:

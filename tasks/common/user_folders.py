@@ -14,7 +14,7 @@ SYSTEM_NAMES = frozenset(
         *("lost+found", "system volume information", "thumbs.db"),
     }
 )
-"""The names, in lower case, that systems hide or write without a dot."""
+"""The names, in lower case, of entries that systems add or hide."""
 BACKUP = re.compile(r".*~|#.*#")
 """The names of copies that editors leave."""
 TEXT_SUFFIXES = ("", ".txt", ".text")
@@ -41,9 +41,9 @@ class FolderReader:
         raise NotImplementedError
 
     def remarks(self, request: SourceRequest, options: Options) -> list[str]:
-        """Return what is left out of a user's folder, and folders that are classes of train alone.
+        """Return remarks on a user's folder; none for other sources.
 
-        There is nothing to remark about other sources.
+        They name what is left out, and the folders that are classes of train alone.
         """
         if not self._reads_folder(request):
             return []
