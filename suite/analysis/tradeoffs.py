@@ -7,8 +7,6 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from suite.analysis.boards import Board
 from suite.analysis.comparison_key import ComparisonKind
 from suite.records.measures import QUALITY, metric_of
@@ -27,6 +25,8 @@ def pareto_front(
         measure: the cost.
         higher_is_better: whether a higher score is better.
     """
+    import numpy as np
+
     place = ["entry", "sequence_length", "batch_size"]
     wanted = figures[figures["measure"].isin([QUALITY, measure])]
     known = wanted.pivot(index=place, columns="measure", values="value")
