@@ -13,7 +13,7 @@ interface WinnerData extends Interval {
   next: string | null;
   gap: number | null;
   detectable: number | null;
-  /** The tier of the leader, unless it was measured here, and its notes. */
+  /** The notes of the leader. */
   marks: string[];
 }
 
@@ -24,8 +24,7 @@ interface BlockData {
   rows: {
     line: string;
     score: Interval | null;
-    /** The mean rank, null for a self-reported entry. */
-    rank: number | null;
+    rank: number;
     /** The mean of the primary metric over lengths, in the order of `tasks`. */
     tasks: number[];
     /** The smallest and the largest number of weights without embedding and head. */
@@ -34,7 +33,7 @@ interface BlockData {
     costs: (number | null)[][];
     /** The width of the range of good learning rates in decades. */
     rates: number | null;
-    /** The tier of the entry, unless it was measured here, and its notes. */
+    /** The notes of the entry. */
     marks: string[];
   }[];
   /** The titles of the relative costs; empty without probes. */

@@ -137,8 +137,6 @@ TERMS = {
     "a model keeps from one token to the next.",
     "Standard track, open track": "Equal rules for all entries; or options and methods too.",
     "Protocol": "The version of the rules: results of different protocols are never compared.",
-    "Tier": "Who measured: reference is this project, self-reported is a submission, and "
-    "reproduced is a submission that was run again.",
     "Learning-rate window": "The width of the range of good rates, in decades: factors of ten.",
     "Mixing parameters": "The weights of a model without its embedding and its head.",
 }

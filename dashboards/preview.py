@@ -17,8 +17,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 
-from dashboards.frame import MEASURES, Columns, Measure
 from suite.api.files import atomic_write
+from suite.records.measures import CHARTED, Shown
 
 QUESTION = "Which sequence model should I use at my sequence length?"
 WIDTH, HEIGHT, DOTS_PER_INCH = 1200, 630, 100
@@ -31,13 +31,13 @@ MIN_LINES = 2
 
 
 def write_preview(
-    path: Path, points: Columns, lines: Sequence[Mapping[str, Any]], titles: Sequence[str]
+    path: Path, figures: pd.DataFrame, lines: Sequence[Mapping[str, Any]], titles: Sequence[str]
 ) -> None:
     """Write the preview as a PNG file of `WIDTH` by `HEIGHT` pixels.
 
     Args:
         path: the file.
-        points: the points of all comparisons (`dashboards.frame.point_frame`).
+        figures: the figures of all comparisons (`suite.analysis.frame.to_figures`).
         lines: the name and the style of each line (`dashboards.lines.draw_lines`).
         titles: the title of each comparison.
     """
@@ -48,7 +48,7 @@ def write_preview(
         FigureCanvasAgg(figure)
         figure.text(0.04, 0.91, "Lengthwise", fontsize=15, color=GREY)
         figure.text(0.04, 0.83, QUESTION, fontsize=23, fontweight="bold")
-        if chart := choose_chart(pd.DataFrame(points)):
+        if chart := choose_chart(figures):
             comparison, measure, drawn = chart
             draw_chart(figure, measure, drawn, {line["name"]: line for line in lines})
             title = textwrap.shorten(titles[comparison], 140, placeholder=" …")
@@ -58,11 +58,11 @@ def write_preview(
 
 
 def draw_chart(
-    figure: Figure, measure: Measure, drawn: pd.DataFrame, styles: Mapping[str, Mapping[str, Any]]
+    figure: Figure, measure: Shown, drawn: pd.DataFrame, styles: Mapping[str, Mapping[str, Any]]
 ) -> None:
     """Draw the lines of a measure against length, with a legend."""
     axes = figure.add_axes((0.09, 0.13, 0.62, 0.62))
-    for name, of_line in list(drawn.groupby("line", sort=True))[:MAX_LINES]:
+    for name, of_line in list(drawn.groupby("entry", sort=True))[:MAX_LINES]:
         axes.plot(
             of_line["sequence_length"],
             of_line["value"] / measure.scale,
@@ -85,22 +85,22 @@ def draw_chart(
     figure.legend(loc="upper left", bbox_to_anchor=(0.73, 0.77), frameon=False, fontsize=11)
 
 
-def choose_chart(points: pd.DataFrame) -> tuple[int, Measure, pd.DataFrame] | None:
-    """Return the comparison, the measure and the points of the chart; None if no chart has lines.
+def choose_chart(figures: pd.DataFrame) -> tuple[int, Shown, pd.DataFrame] | None:
+    """Return the comparison, the measure and the figures of the chart; None if no chart has lines.
 
     The chart with the most lines of several lengths is taken; of equal ones, the first measure of
-    `MEASURES`, and the first comparison.
+    `CHARTED`, and the first comparison.
     """
     found = None
     most = MIN_LINES - 1
-    for measure in MEASURES:
-        of_measure = points[(points["measure"] == measure.key) & points["value"].notna()]
+    for key, measure in CHARTED.items():
+        of_measure = figures[figures["measure"] == key]
         for _, drawn in of_measure.groupby("comparison", sort=True):
-            lengths = drawn.groupby("line")["sequence_length"].nunique()
+            lengths = drawn.groupby("entry")["sequence_length"].nunique()
             long = lengths.index[lengths >= MIN_LINES]
             if len(long) > most:
                 most = len(long)
-                found = int(drawn["comparison"].iloc[0]), measure, drawn[drawn["line"].isin(long)]
+                found = int(drawn["comparison"].iloc[0]), measure, drawn[drawn["entry"].isin(long)]
     return found
 
 

@@ -7,11 +7,11 @@ import math
 from pathlib import Path
 from typing import Any
 
-from suite.analysis.statistics import Estimate
+from suite.analysis.estimates import Estimate
 from suite.api.files import atomic_write_bytes
+from suite.records.measures import CHARTED, QUALITY
 
-QUALITY_NUMBER = -1
-"""The number of quality. The number of any other measure is its place in `MEASURES`."""
+MEASURE_NUMBERS = {QUALITY: -1, **{name: number for number, name in enumerate(CHARTED)}}
 
 DIGITS = 7
 """The digits of a figure. With few digits, what a page prints would be rounded twice, and its last
@@ -41,6 +41,11 @@ def shorten(value: Any) -> Any:
         return None
     rounded = float(f"{value:.{DIGITS}g}")
     return int(rounded) if rounded.is_integer() else rounded
+
+
+def measure_number(measure: str) -> int:
+    """Return the number by which the pages know a measure: its place among the charted ones."""
+    return MEASURE_NUMBERS[measure]
 
 
 def estimate_row(one: Estimate) -> list[Any]:

@@ -19,34 +19,36 @@ The scripts in `assets/` draw the pages in the browser.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
-from dashboards.contents import (
+from dashboards.data import (
     board_rows,
     describe,
-    point_columns,
-    record_columns,
+    figure_columns,
+    make_diagnostics,
+    make_findings,
+    make_methods,
     report_rows,
+    run_columns,
 )
-from dashboards.diagnostics import make_diagnostics
-from dashboards.findings import make_findings
-from dashboards.frame import MEASURES, point_frame, record_frame
 from dashboards.lines import draw_lines
-from dashboards.methods import make_methods
 from dashboards.pages import PAGES, PREVIEW, Host, render_page
 from dashboards.runs import bundle_runs, runs_written
 from dashboards.scripts import shorten_all, write_script, write_text
-from suite.analysis.aggregate import Comparison, compare
-from suite.analysis.boards import Board, rank_comparisons
-from suite.analysis.grouping import ComparisonKey, titles
-from suite.analysis.precedence import in_precedence
-from suite.analysis.short_titles import short_titles
+from suite.analysis.boards import rank_comparisons
+from suite.analysis.comparison_key import ComparisonKey, short_titles, titles
+from suite.analysis.comparisons import compare, in_precedence
+from suite.analysis.frame import to_figures, to_frame
+from suite.analysis.leaderboard import summarize_leaderboards
+from suite.analysis.learning_rates import summarize_searches
 from suite.analysis.training_counts import count_archived_trials
 from suite.api import PROTOCOL, Architecture, Mode, Task
+from suite.records.benchmarks import Benchmark
+from suite.records.measures import CHARTED, metric_of
 from suite.records.published import StoredRecord
+from suite.records.tuned_rates import Tuned
 
 ASSETS = Path(__file__).parent / "assets"
 
@@ -55,17 +57,14 @@ ASSETS = Path(__file__).parent / "assets"
 class Known:
     """What the site takes from plug-ins.
 
-    `architectures` are all known ones, with the growth of cost that each claims.
-    `make_leaderboards` returns the leaderboards of the ranked benchmarks as plain data
-    (`suite.analysis.leaderboard_summary`), and `learning_rates` are the searches for learning rates
-    as plain data (`suite.analysis.learning_rates`). Both are passed in because the site does not
-    import the matrix, which benchmarks and tuned rates belong to.
+    `architectures` are all known ones, with the growth of cost that each claims. `choices` are the
+    tuned learning rates.
     """
 
     tasks: Mapping[str, Task]
     architectures: Mapping[str, Architecture]
-    make_leaderboards: Callable[[Sequence[Comparison], Sequence[Board]], list[dict[str, Any]]]
-    learning_rates: Sequence[Mapping[str, Any]] = ()
+    benchmarks: Collection[Benchmark]
+    choices: Sequence[Tuned] = ()
 
 
 def write_site(
@@ -82,7 +81,7 @@ def write_site(
 
     Args:
         entries: the records.
-        known: the tasks, the architectures, and the leaderboards that can be made.
+        known: the tasks, the architectures, the benchmarks and the tuned learning rates.
         folder: the folder of the site.
         mlflow_pages: the address in MLflow's UI of each run id, for links on the run pages.
         host: the facts about the host of the folder that the pages state.
@@ -109,36 +108,42 @@ def _write_rest(
     tasks, architectures = known.tasks, known.architectures
     all_comparisons = compare(entries, {name: task.version for name, task in tasks.items()})
     comparisons = in_precedence(one for one in all_comparisons if one.records)
-    records = record_frame(comparisons)
-    points = point_frame(comparisons)
+    frame, figures = to_frame(comparisons), to_figures(comparisons)
     boards = rank_comparisons(all_comparisons)
-    pairs = zip(records["architecture"], records["line"], strict=True)
-    tuned = [(search["architecture"], search["entry"]) for search in known.learning_rates]
-    lines = draw_lines([*pairs, *tuned], architectures)
+    shown = frame.loc[frame["superseded_by"] == "", ["architecture", "entry"]].drop_duplicates()
+    learning_rates = summarize_searches(known.choices, tasks)
+    tuned = [(search["architecture"], search["entry"]) for search in learning_rates]
+    lines = draw_lines([*shown.itertuples(index=False, name=None), *tuned], architectures)
+    numbers = {line["name"]: number for number, line in enumerate(lines)}
     for line in lines:
         part = architectures.get(line["architecture"])
         line["control"] = bool(part and part.control)
         line["about"] = ". ".join(filter(None, (part.title, part.paper))) if part else ""
     shutil.copytree(ASSETS, folder / "assets", dirs_exist_ok=True)
     _write_plotly(folder / "assets" / "plotly.min.js")
-    diagnostics = make_diagnostics(comparisons, lines, tasks)
+    diagnostics = make_diagnostics(comparisons, numbers, tasks)
     write_script(folder / "data" / "diagnostics.js", "LENGTHWISE_DIAGNOSTICS", diagnostics)
     diagnosed = {comparisons[task["comparison"]].key.task for task in diagnostics["tasks"]}
     title_of = titles(comparison.key for comparison in comparisons)
     name_of = short_titles(comparison.key for comparison in comparisons)
     index = {
         "protocol": PROTOCOL,
-        "measures": [asdict(measure) for measure in MEASURES],
+        "measures": [
+            {"key": key, **asdict(shown), "higher_is_better": metric_of(key).higher_is_better}
+            for key, shown in CHARTED.items()
+        ],
         "comparisons": [
             describe(comparison, title_of, name_of, _subject(comparison.key, tasks))
             for comparison in comparisons
         ],
         "lines": lines,
-        "records": record_columns(records, lines),
-        "points": point_columns(points, lines),
-        "boards": board_rows(boards, comparisons, lines),
-        "leaderboards": shorten_all(known.make_leaderboards(comparisons, boards)),
-        "learning_rates": shorten_all(list(known.learning_rates)),
+        "records": run_columns(frame, numbers),
+        "points": figure_columns(figures, numbers),
+        "boards": board_rows(boards, comparisons, numbers),
+        "leaderboards": shorten_all(
+            summarize_leaderboards(known.benchmarks, comparisons, boards, tasks)
+        ),
+        "learning_rates": shorten_all(learning_rates),
         "trials": [
             {
                 "task": count.task,
@@ -151,11 +156,11 @@ def _write_rest(
         "bundles": [[bundle[0].record.run_id, name] for name, bundle in bundles.items()],
     }
     write_script(folder / "data" / "index.js", "LENGTHWISE", index)
-    findings = make_findings(comparisons, boards, architectures)
+    findings = make_findings(comparisons, figures, boards, architectures)
     write_script(folder / "data" / "findings.js", "LENGTHWISE_FINDINGS", findings)
-    reports = report_rows(comparisons, lines)
+    reports = report_rows(comparisons, numbers)
     write_script(folder / "data" / "reports.js", "LENGTHWISE_REPORTS", reports)
-    methods = make_methods(comparisons, lines)
+    methods = make_methods(comparisons, numbers)
     write_script(folder / "data" / "methods.js", "LENGTHWISE_METHODS", methods)
     run_ids = {entry.record.run_id for entry in entries}
     pages = {run_id: page for run_id, page in mlflow_pages.items() if run_id in run_ids}
@@ -164,7 +169,7 @@ def _write_rest(
         from dashboards.preview import write_preview  # matplotlib takes a second to import
 
         names = [title_of[comparison.key] for comparison in comparisons]
-        write_preview(folder / PREVIEW, points, lines, names)
+        write_preview(folder / PREVIEW, figures, lines, names)
     for page in PAGES:
         write_text(folder / f"{page.name}.html", render_page(page, host))
 

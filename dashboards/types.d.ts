@@ -112,7 +112,6 @@ type BoardRowData = [
   high: number | null,
   n: number,
   detectable: number | null,
-  tier: string,
   note: string,
   superseded: string,
   parameters: number | null,
@@ -215,7 +214,6 @@ interface BoardRow extends Interval {
   n: number;
   /** The smallest difference to the leader of the rank that would have been separated; a ratio. */
   detectable: number | null;
-  tier: string;
   note: string;
   superseded: string;
   parameters: number | null;

@@ -121,7 +121,7 @@ function archiveTable(rows, caption) {
  */
 function archiveCsv(rows) {
   const head = ["task", "results", "entry", "sequence_length", "batch_size", "measure", "value"];
-  const rest = ["low", "high", "n", "rank", "tier", "date", "note", "superseded_by", "first_run"];
+  const rest = ["low", "high", "n", "rank", "date", "note", "superseded_by", "first_run"];
   return [
     [...head, ...rest],
     ...rows.map(({ about, board, row }) => [
@@ -136,7 +136,6 @@ function archiveCsv(rows) {
       row.high,
       row.n,
       row.rank,
-      row.tier,
       row.date,
       row.note,
       row.superseded,

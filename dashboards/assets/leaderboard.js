@@ -27,10 +27,10 @@ function boardsOf(comparison, metric) {
  * @returns {BoardRow}
  */
 function boardRow(row) {
-  const [line, rank, value, low, high, n, detectable, tier, note, superseded, ...rest] = row;
+  const [line, rank, value, low, high, n, detectable, note, superseded, ...rest] = row;
   const [parameters, seconds, date, run, digest, sessions, between, byEvaluationLength] = rest;
   const estimate = { line, rank, value, low, high, n, detectable };
-  const facts = { tier, note, superseded, parameters, seconds, date, run };
+  const facts = { note, superseded, parameters, seconds, date, run };
   return { ...estimate, ...facts, digest, sessions, between, byEvaluationLength };
 }
 
@@ -98,7 +98,6 @@ function boardTable(board, measure, points, caption) {
     ...(isQuality ? trainingColumns(board, points) : sessionColumns()),
     ["parameters", (row) => formatNumber(row.parameters, 7)],
     ["date", (row) => row.date],
-    ["tier", (row) => row.tier],
     ...evaluationColumns(board, measure, notes),
   ];
   const rows = board.rows.map((row) => columns.map(([, cell]) => cell(row)));

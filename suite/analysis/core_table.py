@@ -4,20 +4,113 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 
-from suite.analysis.aggregate import Comparison, Point
 from suite.analysis.boards import BASELINE, Board, Row
-from suite.analysis.eligibility import NOT_REPRODUCED, RANKED_AS
-from suite.analysis.final_boards import TaskLength, marks_of, mean_position, places_of, standing
-from suite.analysis.relative import LENGTHS, RelativeCosts, choose_probes, relative_costs
-from suite.analysis.scores import normalized
+from suite.analysis.comparison_key import grouped
+from suite.analysis.comparisons import Comparison
+from suite.analysis.cost_ratios import LENGTHS, choose_probes, relative_costs
+from suite.analysis.entry_at_length import EntryAtLength
+from suite.analysis.estimates import Estimate, Figure, wilson_interval
+from suite.analysis.final_boards import TaskLength, mean_position, places_of
+from suite.analysis.ranking import Scores, example_margin
 from suite.analysis.sessions import Spread, sessions_text
-from suite.analysis.statistics import Estimate
 from suite.api import Form, Task
-from suite.matrix.benchmark_sections import Scale
-from suite.matrix.benchmarks import Benchmark
+from suite.records.benchmark_sections import Scale
+from suite.records.benchmarks import Benchmark
+
+
+def normalized(scored: Mapping[TaskLength, tuple[Scores, Scale]]) -> Estimate:
+    """Return the mean score over lengths, then over tasks, with its interval.
+
+    The interval adds two errors in quadrature. That of the seeds is the spread of each seed's mean
+    score over all places. That of the test examples is one for each task, because tasks are
+    independent. Lengths with the same parts of the test split keep their covariance. The margins of
+    lengths with other numbers of parts, such as those of a text, add up: they share the examples. A
+    margin below one test example of each place gives way to that of Wilson's intervals, as for a
+    single place.
+    """
+    lengths = Counter(task for task, _ in scored)
+    weights = {place: 1 / (len(lengths) * lengths[place[0]]) for place in scored}
+    seeds = set.intersection(*(set(found.by_seed) for found, _ in scored.values()))
+    if not seeds:
+        means = {
+            place: scale.score(statistics.fmean(found.by_seed.values()))
+            for place, (found, scale) in scored.items()
+        }
+        return Estimate(sum(weights[place] * mean for place, mean in means.items()), None, None, 0)
+    by_seed = {
+        seed: sum(
+            weights[place] * scale.score(found.by_seed[seed])
+            for place, (found, scale) in scored.items()
+        )
+        for seed in sorted(seeds)
+    }
+    estimate = Scores(by_seed).estimate()
+    if estimate.high is None:
+        return estimate
+    of_examples = [
+        _example_margin(
+            {place: pair for place, pair in scored.items() if place[0] == task}, weights, by_seed
+        )
+        for task in lengths
+    ]
+    margin = math.hypot(estimate.high - estimate.value, *of_examples)
+    example, wilson = _sampling_errors(scored, weights)
+    if margin < example:
+        margin = wilson
+    return replace(estimate, low=estimate.value - margin, high=estimate.value + margin)
+
+
+def _example_margin(
+    scored: Mapping[TaskLength, tuple[Scores, Scale]],
+    weights: Mapping[TaskLength, float],
+    seeds: Collection[int],
+) -> float:
+    """Return the margin of a mean score that the test examples of one task cause."""
+    by_place = {
+        place: {
+            seed: [
+                None if part is None else weights[place] * scale.score(part)
+                for part in found.parts.get(seed, ())
+            ]
+            for seed in seeds
+        }
+        for place, (found, scale) in scored.items()
+    }
+    counts = {len(parts) for of_seeds in by_place.values() for parts in of_seeds.values()}
+    if len(counts) > 1:
+        return sum(map(example_margin, by_place.values()))
+    return example_margin(
+        {
+            seed: [
+                None if None in part else math.fsum(part)
+                for part in zip(*(of_seeds[seed] for of_seeds in by_place.values()), strict=True)
+            ]
+            for seed in seeds
+        }
+    )
+
+
+def _sampling_errors(
+    scored: Mapping[TaskLength, tuple[Scores, Scale]], weights: Mapping[TaskLength, float]
+) -> tuple[float, float]:
+    """Return how far one example of each share moves a mean score, and the margin by Wilson.
+
+    The lengths of a task share their test examples, so that their margins add up.
+    """
+    example, margins = 0.0, dict.fromkeys((task for task, _ in scored), 0.0)
+    for place, (found, scale) in scored.items():
+        if found.share and found.num_examples:
+            unit = weights[place] * abs(scale.score(1.0) - scale.score(0.0))
+            mean = statistics.fmean(found.by_seed.values())
+            low, high = wilson_interval(mean, found.num_examples)
+            example += unit / found.num_examples
+            margins[place[0]] += unit * (high - low) / 2
+    return example, math.hypot(*margins.values())
+
 
 FORMS = (Form.ENCODER, Form.DECODER, Form.ENCODER_DECODER)
 """The forms in the order of the core tables."""
@@ -31,18 +124,17 @@ class CoreRow:
     reference; None while the benchmark states no reference. `by_task` is the mean of the primary
     metric over lengths. `mixing_parameters` are the smallest and the largest number of weights
     without embedding and head. `good_range_decades` is the mean width of the range of good learning
-    rates. A self-reported entry has no mean rank. `marks` are its tier, unless the entry was
-    measured here, and the notes of its rows.
+    rates. `footnotes` are the notes of its rows.
     """
 
-    line: str
+    entry: str
     architecture: str
     score: Estimate | None
-    mean_rank: float | None
+    mean_rank: float
     by_task: Mapping[str, float]
     mixing_parameters: tuple[int, int] | None
     good_range_decades: float | None
-    marks: Sequence[str] = ()
+    footnotes: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,21 +154,20 @@ class Block:
     rows: Sequence[CoreRow]
     incomplete: Mapping[str, Sequence[TaskLength]]
     unscaled: Sequence[TaskLength]
-    costs: Mapping[str, Mapping[int, RelativeCosts]]
+    costs: Mapping[tuple[str, int], Mapping[str, Figure]]
     sessions: str = ""
     spread: Spread | None = None
 
-    def ratios(self, line: str, measure: str) -> list[float | None]:
+    def ratios(self, entry: str, measure: str) -> list[float | None]:
         """Return a cost of an entry relative to `vanilla`, at each of `LENGTHS`."""
-        of_entry = self.costs.get(line, {})
-        costs = [of_entry[at].costs.get(measure) if at in of_entry else None for at in LENGTHS]
-        return [cost.ratio.value if cost else None for cost in costs]
+        costs = (self.costs.get((entry, length), {}).get(measure) for length in LENGTHS)
+        return [cost.value if cost else None for cost in costs]
 
 
 def make_blocks(
     benchmark: Benchmark,
     boards: Mapping[TaskLength, Board],
-    points: Mapping[TaskLength, Mapping[str, Point]],
+    entries: Mapping[TaskLength, Mapping[str, EntryAtLength]],
     tasks: Mapping[str, Task],
     comparisons: Sequence[Comparison],
 ) -> list[Block]:
@@ -93,13 +184,13 @@ def make_blocks(
                 precision=benchmark.precision,
                 backend=benchmark.backend,
             )
-            references = {place: points.get(place, {}).get(BASELINE) for place in places}
+            references = {place: entries.get(place, {}).get(BASELINE) for place in places}
             scales = {
                 place: scale
                 for place in places
                 if (scale := scale_of(benchmark, place, tasks[place[0]], references[place]))
             }
-            blocks.append(_block(form, places, scales, boards, points, probes))
+            blocks.append(_block(form, places, scales, boards, entries, probes))
     return blocks
 
 
@@ -108,21 +199,21 @@ def _block(
     places: Sequence[TaskLength],
     scales: Mapping[TaskLength, Scale],
     boards: Mapping[TaskLength, Board],
-    points: Mapping[TaskLength, Mapping[str, Point]],
+    entries: Mapping[TaskLength, Mapping[str, EntryAtLength]],
     probes: Comparison | None,
 ) -> Block:
     ranked: dict[str, dict[TaskLength, Row]] = {}
     for place in places:
-        for row in standing(boards[place]) if place in boards else ():
-            if not row.note.startswith(RANKED_AS):
-                at = ranked.setdefault(row.line, {})
-                if _counts(row):
-                    at[place] = row
-    costs = _costs(probes) if probes else {}
+        for row in boards[place].valid if place in boards else ():
+            at = ranked.setdefault(row.entry, {})
+            if row.rank is not None:
+                at[place] = row
+    relative = relative_costs(probes) if probes else {}
+    costs = {place: figures for place, figures in relative.items() if figures}
     unscaled = [place for place in places if place not in scales]
     rows = [
-        _core_row(line, at, {place: points[place][line] for place in places}, boards, scales)
-        for line, at in ranked.items()
+        _core_row(name, at, {place: entries[place][name] for place in places}, boards, scales)
+        for name, at in ranked.items()
         if len(at) == len(places)
     ]
     return Block(
@@ -130,8 +221,8 @@ def _block(
         tasks=list(dict.fromkeys(task for task, _ in places)),
         rows=sorted(rows, key=lambda row: _best_first(row, [boards[place] for place in places])),
         incomplete={
-            line: [place for place in places if place not in at]
-            for line, at in sorted(ranked.items())
+            name: [place for place in places if place not in at]
+            for name, at in sorted(ranked.items())
             if len(at) < len(places)
         },
         unscaled=unscaled,
@@ -141,49 +232,26 @@ def _block(
     )
 
 
-def _counts(row: Row) -> bool:
-    """Return whether a row counts for the core table: it has a rank, or only lacks verification."""
-    estimate = row.estimate
-    has_interval = estimate is not None and estimate.low is not None
-    return row.rank is not None or (row.note.startswith(NOT_REPRODUCED) and has_interval)
-
-
-def _costs(probes: Comparison) -> dict[str, dict[int, RelativeCosts]]:
-    """Return the relative costs of probes, by entry and length."""
-    found: dict[str, dict[int, RelativeCosts]] = {}
-    for costs in relative_costs(probes):
-        if any(costs.costs.values()):
-            found.setdefault(costs.entry, {})[costs.sequence_length] = costs
-    return found
-
-
 def _sessions_text(probes: Comparison) -> str:
     """Return the sessions that the relative costs come from."""
-    points = [point for point in probes.points if point.sequence_length in LENGTHS]
-    return sessions_text({one.sequence_length: one.session for one in points if one.session})
+    entries = [entry for entry in probes.entries if entry.sequence_length in LENGTHS]
+    return sessions_text({one.sequence_length: one.session for one in entries if one.session})
 
 
-def _spread(costs: Mapping[str, Mapping[int, RelativeCosts]]) -> Spread:
+def _spread(costs: Mapping[tuple[str, int], Mapping[str, Figure]]) -> Spread:
     """Return the number of sessions behind the relative costs, and their largest deviation."""
-    known = [
-        cost
-        for of_entry in costs.values()
-        for at in of_entry.values()
-        for cost in at.costs.values()
-        if cost
-    ]
+    known = [figure for figures in costs.values() for figure in figures.values()]
     deviations = [cost.between_sessions for cost in known if cost.between_sessions is not None]
     return Spread(max(cost.sessions for cost in known), max(deviations, default=None))
 
 
 def _best_first(row: CoreRow, boards: Sequence[Board]) -> tuple[float, float, float]:
     score = -row.score.value if row.score else 0.0
-    rank = math.inf if row.mean_rank is None else row.mean_rank
-    return score, rank, mean_position(row.line, boards)
+    return score, row.mean_rank, mean_position(row.entry, boards)
 
 
 def scale_of(
-    benchmark: Benchmark, place: TaskLength, task: Task, reference: Point | None
+    benchmark: Benchmark, place: TaskLength, task: Task, reference: EntryAtLength | None
 ) -> Scale | None:
     """Return the scores that count as 0 and 100; None while one is missing, or if equal.
 
@@ -201,43 +269,36 @@ def scale_of(
 
 
 def _core_row(
-    line: str,
+    name: str,
     ranked: Mapping[TaskLength, Row],
-    points: Mapping[TaskLength, Point],
+    entries: Mapping[TaskLength, EntryAtLength],
     boards: Mapping[TaskLength, Board],
     scales: Mapping[TaskLength, Scale],
 ) -> CoreRow:
-    by_task = _by_task(points, lambda place: _value(ranked[place]))
-    records = [record for point in points.values() for record in point.good]
+    by_task = _by_task({place: _value(ranked[place]) for place in entries})
+    records = [record for entry in entries.values() for record in entry.good]
     counts = [count for record in records if (count := record.parameter_counts.get("mixing"))]
     ranges = [
         width for record in records if (width := record.ranking.good_range_decades) is not None
     ]
+    ranks = {place: row.rank for place, row in ranked.items() if row.rank is not None}
     score = None
-    if len(scales) == len(points):
+    if len(scales) == len(entries):
         scored = {
-            place: (point.scores(boards[place].metric), scales[place])
-            for place, point in points.items()
+            place: (entry.scores(boards[place].metric), scales[place])
+            for place, entry in entries.items()
         }
         score = normalized(scored)
     return CoreRow(
-        line=line,
-        architecture=next(iter(points.values())).architecture,
+        entry=name,
+        architecture=next(iter(entries.values())).architecture,
         score=score,
-        mean_rank=_mean_rank(ranked),
+        mean_rank=statistics.fmean(_by_task(ranks).values()),
         by_task=by_task,
         mixing_parameters=(min(counts), max(counts)) if counts else None,
         good_range_decades=statistics.fmean(ranges) if ranges else None,
-        marks=list(dict.fromkeys(mark for row in ranked.values() for mark in marks_of(row))),
+        footnotes=list(dict.fromkeys(mark for row in ranked.values() for mark in row.footnotes)),
     )
-
-
-def _mean_rank(ranked: Mapping[TaskLength, Row]) -> float | None:
-    """Return the mean rank over the lengths of each task, then over tasks, as the score has it."""
-    ranks = {place: row.rank for place, row in ranked.items() if row.rank is not None}
-    if len(ranks) < len(ranked):
-        return None
-    return statistics.fmean(_by_task(ranks, ranks.__getitem__).values())
 
 
 def _value(row: Row) -> float:
@@ -245,27 +306,26 @@ def _value(row: Row) -> float:
     return row.estimate.value
 
 
-def _by_task(
-    places: Iterable[TaskLength], value: Callable[[TaskLength], float]
-) -> dict[str, float]:
+def _by_task(values: Mapping[TaskLength, float]) -> dict[str, float]:
     """Return the mean over lengths of each task."""
-    found: dict[str, list[float]] = {}
-    for place in places:
-        found.setdefault(place[0], []).append(value(place))
-    return {task: statistics.fmean(values) for task, values in found.items()}
+    by_task = grouped(values, lambda place: place[0])
+    return {
+        task: statistics.fmean(values[place] for place in places)
+        for task, places in by_task.items()
+    }
 
 
 def reference_scores(
-    boards: Mapping[TaskLength, Board], points: Mapping[TaskLength, Mapping[str, Point]]
+    boards: Mapping[TaskLength, Board], entries: Mapping[TaskLength, Mapping[str, EntryAtLength]]
 ) -> dict[str, dict[int, tuple[float, int]]]:
     """Return the score and the version of `vanilla` by task and length, where it is ranked."""
     found: dict[str, dict[int, tuple[float, int]]] = {}
     for (task, length), board in boards.items():
-        for row in standing(board):
-            if row.line == BASELINE and row.rank is not None:
+        for row in board.valid:
+            if row.entry == BASELINE and row.rank is not None:
                 (version,) = {
                     record.cell.architecture_version
-                    for record in points[task, length][row.line].records
+                    for record in entries[task, length][row.entry].records
                 }
                 found.setdefault(task, {})[length] = _value(row), version
     return found

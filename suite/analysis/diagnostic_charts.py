@@ -7,11 +7,12 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from suite.analysis import diagnostic_readings as readings
-from suite.analysis.aggregate import Comparison, Point
+from suite.analysis.comparison_key import ComparisonKey, grouped
+from suite.analysis.comparisons import Comparison
 from suite.analysis.diagnostics import Diagnostic, Solved, state_bytes
-from suite.analysis.grouping import ComparisonKey
+from suite.analysis.entry_at_length import EntryAtLength
+from suite.analysis.estimates import Estimate
 from suite.analysis.reports import GroupedReport, grouped_reports
-from suite.analysis.statistics import Estimate
 from suite.api import Mode
 
 BY_PAIRS, BY_DEPTH = "by_pairs", "by_depth"
@@ -21,7 +22,7 @@ SCALED = "A scaled accuracy of 0 is that of a guess, and 1 is perfect"
 SEEDS_ALONE = "Beyond the training length, intervals cover the seeds alone"
 
 
-class Section(StrEnum):
+class ChartSection(StrEnum):
     """The sections of the page, in their order."""
 
     RECALL = "recall"
@@ -54,7 +55,7 @@ class Chart:
     among the answers that an example offers, by place.
     """
 
-    section: Section
+    section: ChartSection
     title: str
     measure: str
     against: str
@@ -79,33 +80,35 @@ def make_charts(
     """
     found: list[Chart] = [*_problem_charts(diagnostics)]
     for diagnostic in diagnostics:
-        by_length: dict[int, list[GroupedReport]] = {}
-        for report in grouped_reports(diagnostic.comparison):
-            by_length.setdefault(report.sequence_length, []).append(report)
-        for length, points in diagnostic.by_length().items():
-            found += _of_length(diagnostic, length, points, by_length.get(length, []))
+        reports = grouped_reports(diagnostic.comparison)
+        by_length = grouped(reports, lambda report: report.sequence_length)
+        for length, entries in diagnostic.by_length().items():
+            found += _of_length(diagnostic, length, entries, by_length.get(length, []))
     seen = set()
     for comparison in comparisons:
         place = comparison.key.form, comparison.key.batch
         if comparison.key.mode is Mode.DECODE and place not in seen:
             seen.add(place)
             found += _decoding_charts(comparison)
-    order = list(Section)
+    order = list(ChartSection)
     return sorted(found, key=lambda chart: order.index(chart.section))
 
 
 def _of_length(
-    diagnostic: Diagnostic, length: int, points: Sequence[Point], reports: Sequence[GroupedReport]
+    diagnostic: Diagnostic,
+    length: int,
+    entries: Sequence[EntryAtLength],
+    reports: Sequence[GroupedReport],
 ) -> Iterator[Chart]:
     """Yield the charts of a diagnostic at one training length."""
     by_pairs = _by_group(reports, BY_PAIRS)
     by_depth = _by_group(reports, BY_DEPTH)
     if by_pairs:
-        yield from _state_chart(diagnostic, length, points)
-        yield from _pairs_chart(diagnostic, length, points, by_pairs)
-    yield from _lengths_chart(diagnostic, length, points)
-    for entry, at_lengths in by_depth.items():
-        yield _depth_chart(diagnostic, length, points, entry, at_lengths)
+        yield from _state_chart(diagnostic, length, entries)
+        yield from _pairs_chart(diagnostic, length, entries, by_pairs)
+    yield from _lengths_chart(diagnostic, length, entries)
+    for name, at_lengths in by_depth.items():
+        yield _depth_chart(diagnostic, length, entries, name, at_lengths)
 
 
 def _by_group(
@@ -125,17 +128,17 @@ def _by_group(
     return {entry: dict(sorted(of.items())) for entry, of in found.items()}
 
 
-def _solved(diagnostic: Diagnostic, points: Sequence[Point]) -> dict[str, Solved]:
+def _solved(diagnostic: Diagnostic, entries: Sequence[EntryAtLength]) -> dict[str, Solved]:
     """Return how many seeds of each entry solve the task; empty for a task that none solves."""
-    found = {point.entry: diagnostic.solved(point) for point in points}
-    return {entry: solved for entry, solved in found.items() if solved}
+    found = {entry.name: diagnostic.solved(entry) for entry in entries}
+    return {name: solved for name, solved in found.items() if solved}
 
 
-def _num_examples(points: Sequence[Point], lengths: Iterable[int]) -> dict[int, int]:
+def _num_examples(entries: Sequence[EntryAtLength], lengths: Iterable[int]) -> dict[int, int]:
     """Return the number of test examples, which all entries share, at each length."""
     found = {}
     for length in sorted(set(lengths)):
-        numbers = (point.num_examples_at(length) for point in points)
+        numbers = (entry.num_examples_at(length) for entry in entries)
         if number := next((number for number in numbers if number), None):
             found[length] = number
     return found
@@ -151,25 +154,27 @@ def _groups_note(num_examples: Mapping[int, int]) -> str:
     return f"{why}. Test sequences: {', '.join(listed)}" if listed else why
 
 
-def _divided_note(diagnostic: Diagnostic, points: Sequence[Point]) -> str:
+def _divided_note(diagnostic: Diagnostic, entries: Sequence[EntryAtLength]) -> str:
     """Return which entries have no intervals because only some of their seeds solve the task."""
     parts = [
-        f"{point.entry} {solved.num_solved} of {solved.num_seeds}"
-        for point in points
-        if diagnostic.is_divided(point) and (solved := diagnostic.solved(point))
+        f"{entry.name} {solved.num_solved} of {solved.num_seeds}"
+        for entry in entries
+        if diagnostic.is_divided(entry) and (solved := diagnostic.solved(entry))
     ]
     return f"Seeds that solve it, in place of an interval: {', '.join(parts)}" if parts else ""
 
 
-def _state_chart(diagnostic: Diagnostic, length: int, points: Sequence[Point]) -> Iterator[Chart]:
+def _state_chart(
+    diagnostic: Diagnostic, length: int, entries: Sequence[EntryAtLength]
+) -> Iterator[Chart]:
     lines = []
-    for point in points:
-        size = state_bytes(point)
+    for entry in entries:
+        size = state_bytes(entry)
         if size is None:
-            lines.append(ChartLine(point.entry, {}, {"": "the bytes of its state are unknown"}))
-        elif score := diagnostic.score(point):
-            lines.append(ChartLine(point.entry, {str(size): score}))
-    solved = _solved(diagnostic, points)
+            lines.append(ChartLine(entry.name, {}, {"": "the bytes of its state are unknown"}))
+        elif score := diagnostic.score(entry):
+            lines.append(ChartLine(entry.name, {str(size): score}))
+    solved = _solved(diagnostic, entries)
     placed = [
         (line.name, int(size), one, solved[line.name])
         for line in lines
@@ -178,9 +183,11 @@ def _state_chart(diagnostic: Diagnostic, length: int, points: Sequence[Point]) -
     ]
     if placed:
         reading = readings.read_states(placed, diagnostic.metric.name)
-        note = _divided_note(diagnostic, points)
-        chart = _chart(Section.RECALL, diagnostic, "state_bytes", length, lines, reading, note=note)
-        guess = diagnostic.guesses(points, [length]).get(length)
+        note = _divided_note(diagnostic, entries)
+        chart = _chart(
+            ChartSection.RECALL, diagnostic, "state_bytes", length, lines, reading, note=note
+        )
+        guess = diagnostic.guesses(entries, [length]).get(length)
         drawn = {} if guess is None else {at: guess for line in lines for at in line.figures}
         yield replace(chart, guesses=drawn)
 
@@ -188,7 +195,7 @@ def _state_chart(diagnostic: Diagnostic, length: int, points: Sequence[Point]) -
 def _pairs_chart(
     diagnostic: Diagnostic,
     length: int,
-    points: Sequence[Point],
+    entries: Sequence[EntryAtLength],
     by_pairs: Mapping[str, Mapping[int, Mapping[str, Estimate]]],
 ) -> Iterator[Chart]:
     """Yield the chart against the pairs, if several numbers of them share a length.
@@ -197,102 +204,103 @@ def _pairs_chart(
     """
     lines = [
         ChartLine(
-            entry,
+            name,
             {
                 f"{pairs} in {at:,}": one
                 for at, groups in of_entry.items()
                 for pairs, one in groups.items()
             },
         )
-        for entry, of_entry in by_pairs.items()
+        for name, of_entry in by_pairs.items()
     ]
     if any(len(groups) > 1 for of_entry in by_pairs.values() for groups in of_entry.values()):
         reading = readings.read_changes(
             [(line.name, line.figures) for line in lines],
-            _solved(diagnostic, points),
+            _solved(diagnostic, entries),
             lambda place: f"{place.replace(' in ', ' pairs in ')} positions",
         )
         lengths = [at for of_entry in by_pairs.values() for at in of_entry]
-        note = _groups_note(_num_examples(points, lengths))
-        yield _chart(Section.RECALL, diagnostic, "pairs", length, lines, reading, note=note)
+        note = _groups_note(_num_examples(entries, lengths))
+        yield _chart(ChartSection.RECALL, diagnostic, "pairs", length, lines, reading, note=note)
 
 
-def _lengths_chart(diagnostic: Diagnostic, length: int, points: Sequence[Point]) -> Iterator[Chart]:
+def _lengths_chart(
+    diagnostic: Diagnostic, length: int, entries: Sequence[EntryAtLength]
+) -> Iterator[Chart]:
     """Yield the chart along the evaluation length, which begins with the training length."""
     metric, task = diagnostic.metric, diagnostic.task
     lines = []
-    for point in points:
-        score, at_lengths = diagnostic.score(point), diagnostic.scores_by_evaluation_length(point)
+    for entry in entries:
+        score, at_lengths = diagnostic.score(entry), diagnostic.scores_by_evaluation_length(entry)
         figures = {str(length): score} if score else {}
         figures |= {str(at): one for at, one in at_lengths.items() if at != length}
-        lines.append(ChartLine(point.entry, figures, point.reasons_by_evaluation_length()))
+        lines.append(ChartLine(entry.name, figures, entry.reasons_by_evaluation_length()))
     is_scaled = metric != task.primary_metric
     if is_scaled or any(len(line.figures) > 1 or line.reasons for line in lines):
         reading = readings.read_changes(
             [(line.name, line.figures) for line in lines],
-            _solved(diagnostic, points),
+            _solved(diagnostic, entries),
             lambda at: f"length {int(at):,}",
             higher_is_better=metric.higher_is_better,
         )
-        section = Section.STATES if is_scaled else Section.LENGTHS
+        section = ChartSection.STATES if is_scaled else ChartSection.LENGTHS
         notes = [SCALED] if is_scaled else []
         notes += [] if task.primary_metric.share else [SEEDS_ALONE]
-        note = ". ".join(filter(None, [*notes, _divided_note(diagnostic, points)]))
+        note = ". ".join(filter(None, [*notes, _divided_note(diagnostic, entries)]))
         against = "evaluation_length"
         chart = _chart(section, diagnostic, against, length, lines, reading, note=note)
         lengths = (int(at) for line in lines for at in line.figures)
-        guesses = diagnostic.guesses(points, lengths)
+        guesses = diagnostic.guesses(entries, lengths)
         yield replace(chart, guesses={str(at): guess for at, guess in guesses.items()})
 
 
 def _depth_chart(
     diagnostic: Diagnostic,
     length: int,
-    points: Sequence[Point],
-    entry: str,
+    entries: Sequence[EntryAtLength],
+    name: str,
     at_lengths: Mapping[int, Mapping[str, Estimate]],
 ) -> Chart:
     lines = [ChartLine(str(at), groups) for at, groups in at_lengths.items()]
-    num_examples = _num_examples(points, at_lengths)
-    reading = readings.read_depths(entry, at_lengths, num_examples)
+    num_examples = _num_examples(entries, at_lengths)
+    reading = readings.read_depths(name, at_lengths, num_examples)
     note = _groups_note(num_examples)
-    if guesses := diagnostic.guesses(points, at_lengths):
+    if guesses := diagnostic.guesses(entries, at_lengths):
         span = readings.span_text(guesses.values())
         note = f"{note}. A guess among the answers of an example scores {span}"
-    return _chart(Section.DEPTHS, diagnostic, "depth", length, lines, reading, entry, note)
+    return _chart(ChartSection.DEPTHS, diagnostic, "depth", length, lines, reading, name, note)
 
 
 def _problem_charts(diagnostics: Sequence[Diagnostic]) -> Iterator[Chart]:
     """Yield a chart of the scores by problem for each task with a scaled accuracy and several."""
-    by_place: dict[tuple[str, str, int], list[tuple[Diagnostic, list[Point]]]] = {}
+    by_place: dict[tuple[str, str, int], list[tuple[Diagnostic, list[EntryAtLength]]]] = {}
     for diagnostic in diagnostics:
         if diagnostic.metric != diagnostic.task.primary_metric:
-            for length, points in diagnostic.by_length().items():
+            for length, entries in diagnostic.by_length().items():
                 key = diagnostic.comparison.key
-                by_place.setdefault((key.task, key.split, length), []).append((diagnostic, points))
+                by_place.setdefault((key.task, key.split, length), []).append((diagnostic, entries))
     for (_, _, length), found in by_place.items():
         if len(found) < 2:
             continue
         figures: dict[str, dict[str, Estimate]] = {}
         solved: dict[str, dict[str, Solved]] = {}
-        for diagnostic, points in found:
-            for point in points:
-                if score := diagnostic.score(point):
-                    figures.setdefault(point.entry, {})[diagnostic.setting] = score
-                    of_entry = solved.setdefault(point.entry, {})
-                    of_entry[diagnostic.setting] = diagnostic.solved(point) or Solved(0, 0)
+        for diagnostic, entries in found:
+            for entry in entries:
+                if score := diagnostic.score(entry):
+                    figures.setdefault(entry.name, {})[diagnostic.setting] = score
+                    of_entry = solved.setdefault(entry.name, {})
+                    of_entry[diagnostic.setting] = diagnostic.solved(entry) or Solved(0, 0)
         first, _ = found[0]
-        divided = [(one.setting, _divided_note(one, points)) for one, points in found]
-        notes = [f"{setting}: {note}" for setting, note in divided if note]
-        lines = [ChartLine(entry, of_entry) for entry, of_entry in sorted(figures.items())]
+        lines = [ChartLine(name, of_entry) for name, of_entry in sorted(figures.items())]
         reading = readings.read_problems(figures, solved)
-        note = ". ".join(notes)
-        chart = _chart(Section.STATES, first, "problem", length, lines, reading, note=note)
+        divided = [(one.setting, _divided_note(one, entries)) for one, entries in found]
+        note = ". ".join(f"{setting}: {text}" for setting, text in divided if text)
+        chart = _chart(ChartSection.STATES, first, "problem", length, lines, reading, note=note)
         yield replace(chart, title=first.task.title)
 
 
 def _chart(
-    section: Section,
+    section: ChartSection,
     diagnostic: Diagnostic,
     against: str,
     length: int,
@@ -324,19 +332,19 @@ def _decoding_charts(comparison: Comparison) -> Iterator[Chart]:
         (STATE_BYTES, "the state"),
     ):
         lines = []
-        for entry, of_entry in sorted(comparison.by_entry().items()):
+        for name, of_entry in sorted(comparison.by_entry().items()):
             figures, reasons = {}, {}
-            for point in sorted(of_entry, key=lambda one: one.sequence_length):
-                at = str(point.sequence_length)
-                if cost := point.cost(measure):
+            for entry in sorted(of_entry, key=lambda one: one.sequence_length):
+                at = str(entry.sequence_length)
+                if cost := entry.cost(measure):
                     figures[at] = cost.estimate
                     continue
-                statuses = sorted(set(point.statuses) - {"ok"})
-                if reason := ", ".join(statuses) or point.why_no_cost(measure):
+                statuses = sorted(set(entry.statuses) - {"ok"})
+                if reason := ", ".join(statuses) or entry.missing_cost_reason(measure):
                     reasons[at] = reason
-            lines.append(ChartLine(entry, figures, reasons))
+            lines.append(ChartLine(name, figures, reasons))
         if any(line.figures for line in lines):
             reading = readings.read_costs([(line.name, line.figures) for line in lines], what)
             yield Chart(
-                Section.DECODING, title, measure, "context", comparison.key, 0, lines, reading
+                ChartSection.DECODING, title, measure, "context", comparison.key, 0, lines, reading
             )

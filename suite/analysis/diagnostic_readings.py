@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 
 from suite.analysis.diagnostics import Solved
-from suite.analysis.statistics import Estimate, count_text
+from suite.analysis.estimates import Estimate, count_text
 
 Figures = Mapping[str, Estimate]
 CLOSE = 0.05

@@ -17,9 +17,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from suite.analysis.aggregate import Comparison, Point
-from suite.analysis.grouping import Kind
-from suite.analysis.statistics import MIN_REPEATS, Estimate, wilson_interval
+from suite.analysis.comparison_key import ComparisonKind, grouped
+from suite.analysis.comparisons import Comparison
+from suite.analysis.entry_at_length import EntryAtLength
+from suite.analysis.estimates import MIN_REPEATS, Estimate, wilson_interval
 from suite.api import DATA_OPTIONS, Metric, Status, Task, task_options
 from suite.records.published import StoredRecord, read_curves
 from suite.records.schema import RecordError
@@ -53,7 +54,7 @@ class EffectiveLength(NamedTuple):
     longest_tested: int
 
     def __str__(self) -> str:
-        """Return the median and the range, as "≥ 4,096 (1,024 to ≥ 4,096)"."""
+        """Return the median and the range, as "1,024 (512 to ≥ 4,096)"."""
         median, least, most = (
             f"≥ {length:,}" if length == self.longest_tested else f"{length:,}"
             for length in (self.median, self.least, self.most)
@@ -104,51 +105,51 @@ class Diagnostic:
         scaled = [metric for metric in self.task.other_metrics if metric.name == SCALED_ACCURACY]
         return next(iter(scaled), self.task.primary_metric)
 
-    def score(self, point: Point) -> Estimate | None:
+    def score(self, entry: EntryAtLength) -> Estimate | None:
         """Return the mean of `metric` over the seeds of a point."""
-        score = point.score()
-        return self._in_metric(self.shown(point, score.estimate)) if score else None
+        score = entry.score()
+        return self._in_metric(self._shown(entry, score.estimate)) if score else None
 
-    def scores_by_evaluation_length(self, point: Point) -> dict[int, Estimate]:
+    def scores_by_evaluation_length(self, entry: EntryAtLength) -> dict[int, Estimate]:
         """Return the mean of `metric` over the seeds of a point at each evaluation length."""
-        scores = point.scores_by_evaluation_length()
+        scores = entry.scores_by_evaluation_length()
         found = {
-            length: self._in_metric(self.shown(point, score.estimate))
+            length: self._in_metric(self._shown(entry, score.estimate))
             for length, score in scores.items()
             if not isinstance(score, str)
         }
         return {length: one for length, one in found.items() if one}
 
-    def guesses(self, points: Sequence[Point], lengths: Iterable[int]) -> dict[int, float]:
+    def guesses(self, entries: Sequence[EntryAtLength], lengths: Iterable[int]) -> dict[int, float]:
         """Return the score of a guess among the answers of an example, by length.
 
         It is empty where the task names none, or where another metric is drawn.
         """
-        record = next((record for point in points for record in point.good), None)
+        record = next((record for entry in entries for record in entry.good), None)
         if record is None or self.metric != self.task.primary_metric:
             return {}
         options = task_options(self.task, record.cell.options)
         found = {length: self.task.guess(length, options) for length in sorted(set(lengths))}
         return {length: guess for length, guess in found.items() if guess is not None}
 
-    def solved(self, point: Point) -> Solved | None:
+    def solved(self, entry: EntryAtLength) -> Solved | None:
         """Return how many seeds of a point solve the task; None without `solved_at`.
 
         The primary metric of each seed at the training length decides.
         """
         if self.solved_at is None:
             return None
-        values = point.scores().by_seed.values()
+        values = entry.scores().by_seed.values()
         return Solved(sum(self.reaches(value) for value in values), len(values))
 
-    def is_divided(self, point: Point) -> bool:
+    def is_divided(self, entry: EntryAtLength) -> bool:
         """Return whether some seeds of a point solve the task and others do not."""
-        solved = self.solved(point)
+        solved = self.solved(entry)
         return solved is not None and 0 < solved.num_solved < solved.num_seeds
 
-    def shown(self, point: Point, estimate: Estimate) -> Estimate:
+    def _shown(self, entry: EntryAtLength, estimate: Estimate) -> Estimate:
         """Return an estimate over the seeds of a point, without an interval if they are divided."""
-        if not self.is_divided(point):
+        if not self.is_divided(entry):
             return estimate
         return Estimate(estimate.value, None, None, estimate.n)
 
@@ -171,10 +172,10 @@ class Diagnostic:
     @functools.cached_property
     def _slope(self) -> float | None:
         """The change of the scaled accuracy by that of the accuracy; None if every seed has 1."""
-        for point in self.comparison.points:
-            for record in point.good:
-                accuracy = record.metric(self.task.primary_metric.name, point.split)
-                scaled = record.metric(self.metric.name, point.split)
+        for entry in self.comparison.entries:
+            for record in entry.good:
+                accuracy = record.metric(self.task.primary_metric.name, entry.split)
+                scaled = record.metric(self.metric.name, entry.split)
                 if accuracy is not None and scaled is not None and accuracy < 1:
                     return (1 - scaled) / (1 - accuracy)
         return None
@@ -188,7 +189,7 @@ class Diagnostic:
         """Return a row for each entry and training length, the best score first."""
         if self.solved_at is None:
             return []
-        rows = [self._row(point) for point in self.comparison.points if point.runs]
+        rows = [self._row(entry) for entry in self.comparison.entries if entry.runs]
 
         def order(row: DiagnosticRow) -> tuple[int, float, str]:
             score = row.score.value if row.score else -math.inf
@@ -196,39 +197,36 @@ class Diagnostic:
 
         return sorted(rows, key=order)
 
-    def by_length(self) -> dict[int, list[Point]]:
+    def by_length(self) -> dict[int, list[EntryAtLength]]:
         """Return the points with a score by training length."""
-        found: dict[int, list[Point]] = {}
-        for point in self.comparison.points:
-            if self.score(point):
-                found.setdefault(point.sequence_length, []).append(point)
-        return dict(sorted(found.items()))
+        scored = filter(self.score, self.comparison.entries)
+        return dict(sorted(grouped(scored, lambda entry: entry.sequence_length).items()))
 
     def reaches(self, value: float) -> bool:
         """Return whether a score of the task's primary metric solves the task."""
         return self.solved_at is not None and value >= self.solved_at
 
-    def _row(self, point: Point) -> DiagnosticRow:
-        score = point.score()
-        solved = self.solved(point)
+    def _row(self, entry: EntryAtLength) -> DiagnosticRow:
+        score = entry.score()
+        solved = self.solved(entry)
         others = {
             f"{record.status}: {record.reason}" if record.reason else str(record.status)
-            for record in point.records
+            for record in entry.records
             if record.status is not Status.OK
         }
         return DiagnosticRow(
-            entry=point.entry,
-            sequence_length=point.sequence_length,
-            score=self.shown(point, score.estimate) if score else None,
+            entry=entry.name,
+            sequence_length=entry.sequence_length,
+            score=self._shown(entry, score.estimate) if score else None,
             solved=_share(solved) if solved and solved.num_seeds else None,
-            median_steps=self._median_steps(point),
-            effective_length=effective_length(point),
-            state_bytes=state_bytes(point),
+            median_steps=self._median_steps(entry),
+            effective_length=effective_length(entry),
+            state_bytes=state_bytes(entry),
             note="; ".join(sorted(others)),
         )
 
-    def _median_steps(self, point: Point) -> float | None:
-        runs = [run for run in point.runs if run.record.status is Status.OK]
+    def _median_steps(self, entry: EntryAtLength) -> float | None:
+        runs = [run for run in entry.runs if run.record.status is Status.OK]
         found = [steps for run in runs if (steps := self._steps(run)) is not None]
         return statistics.median_low(found) if found else None
 
@@ -250,32 +248,28 @@ class Diagnostic:
         return math.inf
 
 
-def state_bytes(point: Point) -> int | None:
+def state_bytes(entry: EntryAtLength) -> int | None:
     """Return the bytes of the decoding state that some seed of a point states."""
-    sizes = (record.details.get("declared_state_bytes") for record in point.good)
+    sizes = (record.details.get("declared_state_bytes") for record in entry.good)
     return next((size for size in sizes if size is not None), None)
 
 
-def effective_length(point: Point) -> EffectiveLength | None:
-    """Return the effective length of an entry; None if no longer length was evaluated."""
-    scores = point.seeds_by_evaluation_length()
-    longer = [length for length in scores if length > point.sequence_length]
-    if not longer:
-        return None
+def effective_length(entry: EntryAtLength) -> EffectiveLength | None:
+    """Return the effective length over the seeds; None if no longer length was evaluated."""
+    scores = entry.seeds_by_evaluation_length
+    longer = [length for length in scores if length > entry.sequence_length]
 
-    def of_seed(seed: int, score: float | str) -> int:
+    def of_seed(seed: int, score: float) -> int:
         effective = 0
-        for length, value in [
-            (point.sequence_length, score),
-            *((length, scores[length].get(seed, "")) for length in longer),
-        ]:
+        at_longer = [(length, scores[length].get(seed, "")) for length in longer]
+        for length, value in [(entry.sequence_length, score), *at_longer]:
             if isinstance(value, str) or value <= EFFECTIVE:
                 break
             effective = length
         return effective
 
-    lengths = [of_seed(seed, score) for seed, score in point.scores().by_seed.items()]
-    if not lengths:
+    lengths = [of_seed(seed, score) for seed, score in entry.scores().by_seed.items()]
+    if not lengths or not longer:
         return None
     return EffectiveLength(statistics.median_low(lengths), min(lengths), max(lengths), longer[-1])
 
@@ -293,8 +287,8 @@ def find_diagnostics(
     for comparison in comparisons:
         task = tasks.get(comparison.key.task)
         if task and any(
-            point.score() if task.solved_at is not None else point.scores_by_evaluation_length()
-            for point in comparison.points
+            entry.score() if task.solved_at is not None else entry.scores_by_evaluation_length()
+            for entry in comparison.entries
         ):
             found.setdefault(comparison.key.task, []).append(comparison)
     return [
@@ -306,7 +300,7 @@ def find_diagnostics(
 
 def _preferred(comparisons: Sequence[Comparison]) -> list[Comparison]:
     """Return the first comparison of each setting of a task; trials only without final runs."""
-    finals = [one for one in comparisons if one.key.kind is Kind.FINAL]
+    finals = [one for one in comparisons if one.key.kind is ComparisonKind.FINAL]
     first: dict[str, Comparison] = {}
     for comparison in finals or comparisons:
         first.setdefault(comparison.key.task_options, comparison)
@@ -325,19 +319,20 @@ def _by_setting(comparisons: Sequence[Comparison], task: Task) -> dict[str, Comp
         for name in sorted({name for one in options for name in one})
         if any(values.get(name) != all_values[0].get(name) for values in all_values)
     ]
+    found = [
+        ([values.get(name) for name in differing], comparison)
+        for values, comparison in zip(all_values, comparisons, strict=True)
+    ]
 
-    def order(values: Mapping[str, Any]) -> list[tuple[bool, bool, Any]]:
-        of_names = [values.get(name) for name in differing]
-        return [(value is None, isinstance(value, str), value) for value in of_names]
+    def order(values: list[Any]) -> list[tuple[bool, bool, Any]]:
+        return [(value is None, isinstance(value, str), value) for value in values]
 
-    def text(values: Mapping[str, Any]) -> str:
-        of_names = {name: values.get(name) for name in differing}
+    def text(values: list[Any]) -> str:
         return ", ".join(
             value if isinstance(value, str) else f"{name}={value}"
-            for name, value in of_names.items()
+            for name, value in zip(differing, values, strict=True)
         )
 
-    found = zip(all_values, comparisons, strict=True)
     return {text(values): one for values, one in sorted(found, key=lambda each: order(each[0]))}
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import statistics
 from collections.abc import Iterable, Mapping
 
-from suite.analysis.aggregate import Comparison, Point
-from suite.analysis.boards import Board, Row
-from suite.analysis.tiers import Tier
+from suite.analysis.boards import Board
+from suite.analysis.comparisons import Comparison
+from suite.analysis.entry_at_length import EntryAtLength
 from suite.api import Task
-from suite.matrix.benchmark_sections import TaskSettings
-from suite.matrix.benchmarks import Benchmark
-from suite.matrix.options import listed_options
+from suite.records.benchmark_sections import TaskSettings
+from suite.records.benchmarks import Benchmark
 from suite.records.naming import options_text
+from suite.records.options import listed_options
 
 TaskLength = tuple[str, int]
 """A task and a sequence length of a benchmark; each has one board."""
@@ -49,24 +49,13 @@ def places_of(benchmark: Benchmark) -> list[TaskLength]:
     return [(name, length) for name, of in benchmark.each_settings for length in of.lengths]
 
 
-def standing(board: Board) -> list[Row]:
-    """Return the rows of a board that are not superseded."""
-    return [row for row in board.rows if not row.superseded_by]
-
-
-def marks_of(row: Row) -> list[str]:
-    """Return the tier of a row, unless it was measured here, and its notes."""
-    measured_here = row.tier in (Tier.LOCAL, Tier.REFERENCE)
-    return [*([] if measured_here else [str(row.tier)]), *filter(None, row.note.split("; "))]
-
-
-def mean_position(line: str, boards: Iterable[Board]) -> float:
+def mean_position(name: str, boards: Iterable[Board]) -> float:
     """Return the mean position of an entry by value on the boards that rank it; 0 without any."""
     positions = [
         number
         for board in boards
-        for number, row in enumerate(row for row in standing(board) if row.rank is not None)
-        if row.line == line
+        for number, row in enumerate(row for row in board.valid if row.rank is not None)
+        if row.entry == name
     ]
     return statistics.fmean(positions) if positions else 0.0
 
@@ -83,17 +72,17 @@ def _is_own(board: Board, label: str, task: Task, settings: TaskSettings) -> boo
     )
 
 
-def points_of(
+def entries_of(
     boards: Mapping[TaskLength, Board], comparisons: Iterable[Comparison]
-) -> dict[TaskLength, dict[str, Point]]:
-    """Return the points behind the standing rows of each board, by entry."""
+) -> dict[TaskLength, dict[str, EntryAtLength]]:
+    """Return the entries behind the valid rows of each board, by entry."""
     by_key = {comparison.key: comparison for comparison in comparisons}
     return {
         place: {
-            point.entry: point
-            for point in by_key[board.key].points
-            if point.runs
-            and (point.sequence_length, point.batch_size)
+            entry.name: entry
+            for entry in by_key[board.key].entries
+            if entry.runs
+            and (entry.sequence_length, entry.batch_size)
             == (board.sequence_length, board.batch_size)
         }
         for place, board in boards.items()

@@ -13,22 +13,81 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from enum import StrEnum
+from typing import Any
 
-from suite.analysis.aggregate import Comparison
 from suite.analysis.boards import Board, Row
-from suite.analysis.core_table import Block, make_blocks
-from suite.analysis.expected import Verdict, verdicts
+from suite.analysis.comparisons import Comparison
+from suite.analysis.core_table import Block, CoreRow, make_blocks
+from suite.analysis.cost_ratios import LENGTHS
+from suite.analysis.entry_at_length import EntryAtLength
+from suite.analysis.estimates import Estimate
 from suite.analysis.final_boards import (
     TaskLength,
+    entries_of,
     final_boards,
-    marks_of,
     mean_position,
-    points_of,
-    standing,
+    places_of,
 )
-from suite.analysis.statistics import Estimate
 from suite.api import Metric, Task
-from suite.matrix.benchmarks import Benchmark
+from suite.records.benchmark_sections import ExpectedFigure
+from suite.records.benchmarks import Benchmark
+from suite.records.measures import COSTS
+
+
+class Agreement(StrEnum):
+    """Whether a measured figure agrees with a published one."""
+
+    AGREES = "agrees"
+    DIFFERS = "differs"
+    UNDECIDED = "undecided"
+    NOT_MEASURED = "not measured"
+
+
+@dataclass(frozen=True, slots=True)
+class FigureVerdict:
+    """A published figure, the measured one, and whether they agree."""
+
+    expected: ExpectedFigure
+    measured: Estimate | None
+    agreement: Agreement
+
+
+def verdicts(
+    expected: Sequence[ExpectedFigure],
+    entries: Mapping[tuple[str, int], Mapping[str, EntryAtLength]],
+) -> list[FigureVerdict]:
+    """Return the verdict on each published figure."""
+    found = []
+    for figure in expected:
+        entry = entries.get((figure.task, figure.length), {}).get(figure.architecture)
+        scores = entry.scores(_metric(entry, figure.metric)) if entry else None
+        measured = scores.estimate() if scores and scores.by_seed else None
+        found.append(FigureVerdict(figure, measured, agreement(figure, measured)))
+    return found
+
+
+def agreement(expected: ExpectedFigure, measured: Estimate | None) -> Agreement:
+    """Return whether the interval of a measured figure lies within the tolerance.
+
+    The figures agree if the whole interval lies within the tolerance, and differ if the whole
+    interval lies outside. Otherwise, and with fewer than three seeds, the question is undecided.
+    """
+    if measured is None:
+        return Agreement.NOT_MEASURED
+    if measured.low is None or measured.high is None:
+        return Agreement.UNDECIDED
+    least, most = expected.value - expected.tolerance, expected.value + expected.tolerance
+    if least <= measured.low and measured.high <= most:
+        return Agreement.AGREES
+    if measured.high < least or measured.low > most:
+        return Agreement.DIFFERS
+    return Agreement.UNDECIDED
+
+
+def _metric(entry: EntryAtLength, name: str) -> Metric:
+    """Return the metric of a name; only of the primary metric is the range known."""
+    return entry.metric if entry.metric and entry.metric.name == name else Metric(name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +97,7 @@ class Winner:
     `tied` maps the entries that are not separated from the leader, best first, to the difference to
     the leader that would have been separated for the entry. `gap` is how far the next entry lies
     behind; it is never negative. `detectable_difference` is the difference to the leader that the
-    board would have separated for the median entry. `marks` are the leader's.
+    board would have separated for the median entry. `footnotes` are the leader's.
     """
 
     place: TaskLength
@@ -49,14 +108,14 @@ class Winner:
     next: str | None
     gap: float | None
     detectable_difference: float | None
-    marks: Sequence[str] = ()
+    footnotes: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class TaskRow:
     """An entry of one task, with its row of each board by length."""
 
-    line: str
+    entry: str
     architecture: str
     by_length: Mapping[int, Row]
 
@@ -101,7 +160,7 @@ class Leaderboard:
     winners: Sequence[Winner]
     blocks: Sequence[Block]
     tasks: Sequence[TaskTable]
-    verdicts: Sequence[Verdict]
+    verdicts: Sequence[FigureVerdict]
     changes: Changes
     machines: Sequence[str]
     latest: date | None = None
@@ -117,15 +176,15 @@ def make_leaderboard(
     """Return the leaderboard of a benchmark; it has no winners if no final run is published."""
     comparisons, boards = list(comparisons), list(boards)
     found = final_boards(benchmark, boards, tasks)
-    points = points_of(found, comparisons)
-    rows = [row for board in found.values() for row in standing(board)]
+    entries = entries_of(found, comparisons)
+    rows = [row for board in found.values() for row in board.valid]
     return Leaderboard(
         benchmark=benchmark,
         boards=found,
         winners=[won for place in found if (won := _winner(place, found[place]))],
-        blocks=make_blocks(benchmark, found, points, tasks, comparisons),
+        blocks=make_blocks(benchmark, found, entries, tasks, comparisons),
         tasks=_task_tables(benchmark, found, tasks),
-        verdicts=verdicts(benchmark.expected, points),
+        verdicts=verdicts(benchmark.expected, entries),
         changes=_changes(benchmark, boards, found, tasks),
         machines=sorted({machine for row in rows for machine in row.machines}),
         latest=max((row.measured_on for row in rows), default=None),
@@ -134,23 +193,23 @@ def make_leaderboard(
 
 
 def _winner(place: TaskLength, board: Board) -> Winner | None:
-    ranked = {row.line: row for row in standing(board) if row.rank is not None}
-    estimates = {line: row.estimate for line, row in ranked.items() if row.estimate}
+    ranked = {row.entry: row for row in board.valid if row.rank is not None}
+    estimates = {name: row.estimate for name, row in ranked.items() if row.estimate}
     if not estimates:
         return None
     leader, *others = estimates
-    gaps = {line: abs(estimates[line].value - estimates[leader].value) for line in others}
+    gaps = {name: abs(estimates[name].value - estimates[leader].value) for name in others}
     nearest = min(gaps, key=gaps.__getitem__, default=None)
     return Winner(
         place=place,
         metric=board.metric,
         leader=leader,
         estimate=estimates[leader],
-        tied={line: ranked[line].detectable_difference for line in leaders(board)[1:]},
+        tied={name: ranked[name].detectable_difference for name in leaders(board)[1:]},
         next=nearest,
         gap=None if nearest is None else gaps[nearest],
         detectable_difference=board.detectable_difference,
-        marks=marks_of(ranked[leader]),
+        footnotes=ranked[leader].footnotes,
     )
 
 
@@ -160,12 +219,12 @@ def _task_tables(
     tables = []
     for name in dict.fromkeys(task for task, _ in boards):
         of_task = {length: board for (task, length), board in boards.items() if task == name}
-        by_line: dict[str, dict[int, Row]] = {}
+        by_entry: dict[str, dict[int, Row]] = {}
         for length, board in of_task.items():
-            for row in standing(board):
-                by_line.setdefault(row.line, {})[length] = row
+            for row in board.valid:
+                by_entry.setdefault(row.entry, {})[length] = row
         rows = [
-            TaskRow(line, next(iter(at.values())).architecture, at) for line, at in by_line.items()
+            TaskRow(name, next(iter(at.values())).architecture, at) for name, at in by_entry.items()
         ]
         stated = benchmark.scale.get(name, {})
         trivial = {int(n): at for n, at in stated.items() if at.task_version == tasks[name].version}
@@ -189,7 +248,7 @@ def _task_tables(
 def _most_ranks_first(boards: Iterable[Board], row: TaskRow) -> tuple[int, float, float]:
     ranks = [at.rank for at in row.by_length.values() if at.rank is not None]
     mean_rank = statistics.fmean(ranks) if ranks else 0.0
-    return -len(ranks), mean_rank, mean_position(row.line, boards)
+    return -len(ranks), mean_rank, mean_position(row.entry, boards)
 
 
 def _changes(
@@ -199,13 +258,13 @@ def _changes(
     tasks: Mapping[str, Task],
 ) -> Changes:
     superseded = Counter(
-        row.line for board in found.values() for row in board.rows if row.superseded_by
+        row.entry for board in found.values() for row in board.rows if row.superseded_by
     )
     for version in range(benchmark.version - 1, 0, -1):
         label = f"{benchmark.name}-{version}"
         former = final_boards(benchmark, boards, tasks, version)
         if former:
-            before, now = _lines(former), _lines(found)
+            before, now = _entries(former), _entries(found)
             return Changes(
                 before=label,
                 winners={
@@ -222,8 +281,119 @@ def _changes(
 
 def leaders(board: Board) -> list[str]:
     """Return the entries of rank 1, best first."""
-    return [row.line for row in standing(board) if row.rank == 1]
+    return [row.entry for row in board.valid if row.rank == 1]
 
 
-def _lines(boards: Mapping[TaskLength, Board]) -> set[str]:
-    return {row.line for board in boards.values() for row in standing(board)}
+def _entries(boards: Mapping[TaskLength, Board]) -> set[str]:
+    return {row.entry for board in boards.values() for row in board.valid}
+
+
+def summarize_leaderboards(
+    benchmarks: Iterable[Benchmark],
+    comparisons: Sequence[Comparison],
+    boards: Sequence[Board],
+    tasks: Mapping[str, Task],
+) -> list[dict[str, Any]]:
+    """Return the winners and the core tables of each ranked benchmark that has results."""
+    made = [
+        make_leaderboard(benchmark, comparisons, boards, tasks)
+        for benchmark in benchmarks
+        if benchmark.ranked
+    ]
+    return [summarize(leaderboard) for leaderboard in made if leaderboard.boards]
+
+
+def about_runs(board: Leaderboard) -> str:
+    """Return sentences on the runs: their steps, those of earlier versions, and what is missing."""
+    benchmark = board.benchmark
+    steps = ", ".join(
+        f"{board.titles[name]} {' and '.join(dict.fromkeys(of.steps_text for of in several))}"
+        for name, several in benchmark.tasks.items()
+        if name in board.titles
+    )
+    said = [f"Each model is trained from scratch. Steps: {steps}."]
+    if kept := ", ".join(sorted({benchmark.label_of(task) for task in benchmark.unchanged_since})):
+        said.append(f"Tasks that did not change keep their runs of {kept}.")
+    there = {winner.place for winner in board.winners}
+    missing = [
+        f"{board.titles[task]} {length:,}"
+        for task, length in places_of(benchmark)
+        if (task, length) not in there and task in board.titles
+    ]
+    if missing:
+        said.append(f"No final runs are ranked yet: {', '.join(missing)}.")
+    return " ".join(said)
+
+
+def summarize(board: Leaderboard) -> dict[str, Any]:
+    """Return the winners and the core tables of a leaderboard, as values that JSON can hold."""
+    return {
+        "label": board.benchmark.label,
+        "summary": board.benchmark.summary,
+        "about_runs": about_runs(board),
+        "machines": list(board.machines),
+        "latest": str(board.latest or ""),
+        "titles": dict(board.titles),
+        "winners": [_won(winner, board.benchmark) for winner in board.winners],
+        "blocks": [_block(block) for block in board.blocks],
+    }
+
+
+def _won(winner: Winner, benchmark: Benchmark) -> dict[str, Any]:
+    task, length = winner.place
+    return {
+        "task": task,
+        "length": length,
+        "benchmark": benchmark.label_of(task),
+        "metric": winner.metric.name,
+        "line": winner.leader,
+        **_interval(winner.estimate),
+        "tied": [[name, detectable] for name, detectable in winner.tied.items()],
+        "next": winner.next,
+        "gap": winner.gap,
+        "detectable": winner.detectable_difference,
+        "marks": list(winner.footnotes),
+    }
+
+
+def _block(block: Block) -> dict[str, Any]:
+    return {
+        "form": str(block.form).replace("_", "-"),
+        "tasks": list(block.tasks),
+        "rows": [_core_row(row, block) for row in block.rows],
+        "incomplete": [
+            [name, [list(place) for place in places]] for name, places in block.incomplete.items()
+        ],
+        "unscaled": [list(place) for place in block.unscaled],
+        "costs": [cost.title for cost in COSTS.values()] if block.costs else [],
+        "cost_lengths": list(LENGTHS),
+        "cost_sessions": block.sessions,
+        "cost_spread": str(block.spread or ""),
+    }
+
+
+def _core_row(row: CoreRow, block: Block) -> dict[str, Any]:
+    return {
+        "line": row.entry,
+        "score": None if row.score is None else _score(row.score),
+        "rank": _decimal(row.mean_rank),
+        "tasks": [row.by_task[task] for task in block.tasks],
+        "parameters": None if row.mixing_parameters is None else list(row.mixing_parameters),
+        "costs": [block.ratios(row.entry, name) for name in COSTS] if block.costs else [],
+        "rates": _decimal(row.good_range_decades, 2),
+        "marks": list(row.footnotes),
+    }
+
+
+def _decimal(value: float | None, places: int = 1) -> float | None:
+    """Return a value to some decimal places; JavaScript would round 1.25 to another than Python."""
+    return None if value is None else round(value, places)
+
+
+def _score(score: Estimate) -> dict[str, float | None]:
+    """Return a score from 0 to 100 to one decimal place."""
+    return {name: _decimal(value) for name, value in _interval(score).items()}
+
+
+def _interval(estimate: Estimate) -> dict[str, float | None]:
+    return {"value": estimate.value, "low": estimate.low, "high": estimate.high}

@@ -11,9 +11,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from suite.api import Task
-from suite.matrix.options import defaults_of
-from suite.matrix.tuned_rates import Tuned
 from suite.records.naming import entry_name, options_text
+from suite.records.options import defaults_of
+from suite.records.tuned_rates import Tuned
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class TriedRate:
 
 
 @dataclass(frozen=True, slots=True)
-class RateSearch:
+class SearchSummary:
     """The search of one entry at one length, which chose `learning_rate`.
 
     `data` names the source, the model size, the steps of a final run and the options of the task,
@@ -54,7 +54,7 @@ class RateSearch:
     tried: Sequence[TriedRate]
 
 
-def rate_searches(choices: Iterable[Tuned], tasks: Mapping[str, Task]) -> list[RateSearch]:
+def search_summaries(choices: Iterable[Tuned], tasks: Mapping[str, Task]) -> list[SearchSummary]:
     """Return the searches by task, length and data, the best score first."""
     found = [_search(tuned, tasks) for tuned in choices]
     return sorted(found, key=_order)
@@ -67,11 +67,11 @@ def summarize_searches(choices: Iterable[Tuned], tasks: Mapping[str, Task]) -> l
             **asdict(search),
             "title": tasks[search.task].title if search.task in tasks else search.task,
         }
-        for search in rate_searches(choices, tasks)
+        for search in search_summaries(choices, tasks)
     ]
 
 
-def _search(tuned: Tuned, tasks: Mapping[str, Task]) -> RateSearch:
+def _search(tuned: Tuned, tasks: Mapping[str, Task]) -> SearchSummary:
     choice, setting, task = tuned.choice, tuned.choice.setting, tasks.get(tuned.task)
     tried = [
         TriedRate(
@@ -87,7 +87,7 @@ def _search(tuned: Tuned, tasks: Mapping[str, Task]) -> RateSearch:
     own = {name: value for name, value in setting["options"].items() if name not in of_task}
     source, size, steps = setting["source"], setting["model_size"], setting["steps"]
     data = f"{source}, size {size}, final runs of {steps:,} steps"
-    return RateSearch(
+    return SearchSummary(
         task=tuned.task,
         sequence_length=setting["sequence_length"],
         data=f"{data}, {options_text(shared)}" if shared else data,
@@ -104,6 +104,6 @@ def _search(tuned: Tuned, tasks: Mapping[str, Task]) -> RateSearch:
     )
 
 
-def _order(search: RateSearch) -> tuple[str, int, str, float]:
+def _order(search: SearchSummary) -> tuple[str, int, str, float]:
     sign = -1 if search.higher_is_better else 1
     return search.task, search.sequence_length, search.data, sign * (search.score or 0.0)

@@ -24,7 +24,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from suite.analysis.statistics import (
+from suite.analysis.estimates import (
     MIN_REPEATS,
     Estimate,
     margin_of_error,
@@ -55,31 +55,10 @@ class Scores:
             [self.by_seed[seed] for seed in seeds], [self.parts.get(seed, ()) for seed in seeds]
         )
         margin = layout.margin()
-        if margin is None:
-            return Estimate(layout.mean, None, None, len(seeds))
-        if not self.share:
-            return Estimate(layout.mean, layout.mean - margin, layout.mean + margin, len(seeds))
+        if margin is None or not self.share:
+            return Estimate.around(layout.mean, margin, len(seeds))
         ends = share_interval(layout.mean, margin, self.num_examples, layout.num_parts)
         return Estimate(layout.mean, *ends, len(seeds))
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """The difference between two entries; `n` is the number of seeds that both have.
-
-    The interval of a difference to the leader holds for all entries of the rank at once. With fewer
-    than three common seeds there is no interval.
-    """
-
-    value: float
-    low: float | None
-    high: float | None
-    n: int
-
-    @property
-    def estimate(self) -> Estimate:
-        """The difference, its interval and the number of seeds."""
-        return Estimate(self.value, self.low, self.high, self.n)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +73,7 @@ class Ranked:
     name: str
     rank: int | None
     estimate: Estimate
-    behind: Difference | None = None
+    behind: Estimate | None = None
     detectable_difference: float | None = None
     ahead: str = ""
 
@@ -121,20 +100,20 @@ def example_margin(parts: Mapping[int, Parts]) -> float:
     return layout.margin() or 0.0  # the scores of the seeds, all 0, add nothing
 
 
-def difference(one: Scores, other: Scores) -> Difference:
-    """Return `one` minus `other`, paired by seed and by part of the test split."""
+def difference(one: Scores, other: Scores) -> Estimate:
+    """Return `one` minus `other`, paired by seed and by part of the test split.
+
+    `n` is the number of seeds that both have. With fewer than three there is no interval.
+    """
     seeds = sorted(set(one.by_seed) & set(other.by_seed))
     if not seeds:
         gap = statistics.fmean(one.by_seed.values()) - statistics.fmean(other.by_seed.values())
-        return Difference(gap, None, None, 0)
+        return Estimate(gap)
     layout = _Layout(
         [one.by_seed[seed] - other.by_seed[seed] for seed in seeds],
         [_minus(one.parts.get(seed, ()), other.parts.get(seed, ())) for seed in seeds],
     )
-    margin = layout.margin()
-    if margin is None:
-        return Difference(layout.mean, None, None, len(seeds))
-    return Difference(layout.mean, layout.mean - margin, layout.mean + margin, len(seeds))
+    return Estimate.around(layout.mean, layout.margin(), len(seeds))
 
 
 def rank(
@@ -210,7 +189,7 @@ def _separated(
             continue
         gap = estimates[name].value - estimates[leader].value
         common = len(lines[name].by_seed.keys() & lines[leader].by_seed.keys())
-        behind = Difference(gap, gap - margin, gap + margin, common)
+        behind = Estimate.around(gap, margin, common)
         ranked.append(Ranked(name, int(found.rank[i]), estimates[name], behind, margin))
     return ranked, float(found.detectable)
 

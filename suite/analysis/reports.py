@@ -13,8 +13,9 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from suite.analysis.aggregate import Comparison, Point, parts_of
-from suite.analysis.statistics import Estimate, mean_interval
+from suite.analysis.comparisons import Comparison
+from suite.analysis.entry_at_length import EntryAtLength, parts_of
+from suite.analysis.estimates import Estimate, mean_interval
 from suite.api import Mode, Status
 from suite.api.evaluation_lengths import BY_EVALUATION_LENGTH, is_reason
 from suite.records.published import StoredRecord, read_reports
@@ -55,19 +56,19 @@ def grouped_reports(comparison: Comparison) -> list[GroupedReport]:
     if comparison.key.mode is not Mode.TRAIN:
         return []
     return [
-        GroupedReport(name, point.entry, point.sequence_length, figures, _reasons(point, name))
-        for point in comparison.points
-        for name, figures in _of_point(point).items()
+        GroupedReport(name, entry.name, entry.sequence_length, figures, _reasons(entry, name))
+        for entry in comparison.entries
+        for name, figures in _of_point(entry).items()
     ]
 
 
-def samples_of(point: Point) -> list[Mapping[str, str]]:
+def samples_of(entry: EntryAtLength) -> list[Mapping[str, str]]:
     """Return the samples of a language model: those of the first seed that has any.
 
     A sample has its method, its prompt and its text. They are on validation, whatever the scored
     split is. The complete records are read.
     """
-    for run in sorted(point.runs, key=lambda run: run.record.repeat):
+    for run in sorted(entry.runs, key=lambda run: run.record.repeat):
         if found := _read(run).get("validation", {}).get("samples"):
             return list(found)
     return []
@@ -117,27 +118,27 @@ def figures_by_group(report: object) -> Grouped:
     return found
 
 
-def _of_point(point: Point) -> dict[str, dict[str, dict[str, Estimate]]]:
+def _of_point(entry: EntryAtLength) -> dict[str, dict[str, dict[str, Estimate]]]:
     by_name: dict[str, list[Grouped]] = {}
-    for run in point.runs:
+    for run in entry.runs:
         if run.record.status is Status.OK:
-            for name, report in _reports_of(run, point.split):
+            for name, report in _reports_of(run, entry.split):
                 by_name.setdefault(name, []).append(report)
-    shares = ("", point.metric.name) if point.metric and point.metric.share else ()
+    shares = ("", entry.metric.name) if entry.metric and entry.metric.share else ()
     found = {name: mean_figures(reports, shares) for name, reports in by_name.items()}
-    found[BY_PART] = mean_figures(list(_by_part(point)))  # pseudo-values may leave 0 to 1
-    if point.metric and (by_length := found.get(BY_EVALUATION_LENGTH)):
-        for length, score in point.scores_by_evaluation_length().items():
+    found[BY_PART] = mean_figures(list(_by_part(entry)))  # pseudo-values may leave 0 to 1
+    if entry.metric and (by_length := found.get(BY_EVALUATION_LENGTH)):
+        for length, score in entry.scores_by_evaluation_length().items():
             if not isinstance(score, str) and str(length) in by_length:
-                by_length[str(length)][point.metric.name] = score.estimate
-    return {name: found[name] for name in found if found[name] or _reasons(point, name)}
+                by_length[str(length)][entry.metric.name] = score.estimate
+    return {name: found[name] for name in found if found[name] or _reasons(entry, name)}
 
 
-def _reasons(point: Point, name: str) -> dict[str, str]:
+def _reasons(entry: EntryAtLength, name: str) -> dict[str, str]:
     """Return why the models of a point, or those of some seeds, have no scores at some lengths."""
     if name != BY_EVALUATION_LENGTH:
         return {}
-    return point.reasons_by_evaluation_length()
+    return entry.reasons_by_evaluation_length()
 
 
 def _read(run: StoredRecord) -> Mapping[str, Mapping[str, Any]]:
@@ -154,11 +155,11 @@ def _reports_of(run: StoredRecord, split: str) -> Iterator[tuple[str, Grouped]]:
             yield name, figures
 
 
-def _by_part(point: Point) -> Iterator[Grouped]:
+def _by_part(entry: EntryAtLength) -> Iterator[Grouped]:
     """Yield what each part of the split adds to the primary metric, for each seed."""
-    name = point.metric.name if point.metric else ""
-    for record in point.good:
-        parts = enumerate(parts_of(record, name, point.split), start=1)
+    name = entry.metric.name if entry.metric else ""
+    for record in entry.good:
+        parts = enumerate(parts_of(record, name, entry.split), start=1)
         if known := {str(number): {name: value} for number, value in parts if value is not None}:
             yield known
 

@@ -42,15 +42,80 @@ tests/suite/analysis/test_separation.py holds all this by simulation.
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import fdtri
-
-from suite.analysis.critical_values import critical_values
+from scipy.special import chdtri, fdtri, ndtr
 
 Array = NDArray[np.float64]
+
+FREEDOMS = np.array(
+    [1, 1.25, 1.5, 1.75, 2, 2.5, 3, 3.5, 4, 5, 6, 7, 8, 10, 12, 16, 20, 28, 40, 80, 1e9]
+)
+"""The degrees of freedom of a table; between them 1 / freedom is interpolated linearly."""
+NARROW, WIDE = 12.0, 1e9
+"""Ranges of standard normals above `NARROW` have a probability below 1e-15."""
+
+
+def critical_values(num_best: int, num_entries: int, chance: float, freedom: Array) -> Array:
+    """Return the values that the statistic exceeds with a probability of `chance`.
+
+    Args:
+        num_best: entries of which none may be separated from the leader by chance.
+        num_entries: entries that may lead.
+        chance: probability that any of the `num_best` is separated.
+        freedom: degrees of freedom of the standard error, of any shape.
+    """
+    table = _table(num_best, num_entries, chance)
+    found: Array = np.interp(1 / freedom, 1 / FREEDOMS[::-1], table[::-1])
+    return found
+
+
+@functools.lru_cache(maxsize=1_000)
+def _table(num_best: int, num_entries: int, chance: float) -> Array:
+    """Return the critical value at each of `FREEDOMS`, by bisection."""
+    distances, probabilities = _distribution(num_best, num_entries)
+    nodes, weights = _quadrature(96)
+    # The ratio of the estimated to the true standard error, at its quantiles.
+    ratios = np.sqrt(chdtri(FREEDOMS[:, None], (nodes + 1) / 2) / FREEDOMS[:, None])
+    low, high = np.zeros(len(FREEDOMS)), np.full(len(FREEDOMS), 1e4)
+    for _ in range(50):
+        middle = (low + high) / 2
+        reached = np.sqrt(2) * middle[:, None] * ratios
+        too_low = np.interp(reached, distances, probabilities) @ weights / 2 < 1 - chance
+        low, high = np.where(too_low, middle, low), np.where(too_low, high, middle)
+    return high
+
+
+@functools.lru_cache(maxsize=1_000)
+def _distribution(num_best: int, num_entries: int) -> tuple[Array, Array]:
+    """Return distances, and the probability that the numerator is at most each of them.
+
+    The integral runs over the value of the largest variable, which is one of the first `num_best`
+    or one of the others.
+    """
+    distances = np.append(np.linspace(0, NARROW, 601), WIDE)
+    nodes, weights = _quadrature(160)
+    largest = 9 * nodes
+    density = np.exp(-(largest**2) / 2) / np.sqrt(2 * np.pi)
+    below = ndtr(largest)
+    within = below - ndtr(largest - distances[:, None])
+    num_others = num_entries - num_best
+    integrand = num_best * within ** (num_best - 1) * below**num_others
+    if num_others:
+        integrand += num_others * below ** (num_others - 1) * within**num_best
+    return distances, (integrand * density) @ (9 * weights)
+
+
+@functools.cache
+def _quadrature(count: int) -> tuple[Array, Array]:
+    """Return the nodes and weights of Gauss-Legendre quadrature on [-1, 1]."""
+    nodes, weights = np.polynomial.legendre.leggauss(count)
+    return nodes, weights
+
+
 Flags = NDArray[np.bool_]
 
 FALSE_SEPARATIONS = 0.05
@@ -102,7 +167,7 @@ def separate(scores: Array, parts: Array | None = None) -> Separation:
     num_parts = 0
     if parts is not None and (num_parts := parts.shape[-1]) > 1:
         of_examples = _example_errors(parts)
-    return _Ranking(means, of_seeds, freedom, of_examples, num_parts - 1).run()
+    return _ClosedTest(means, of_seeds, freedom, of_examples, num_parts - 1).run()
 
 
 def _seed_errors(scores: Array) -> tuple[Array, Array]:
@@ -174,7 +239,7 @@ def _example_errors(parts: Array) -> Array:
     return errors
 
 
-class _Ranking:
+class _ClosedTest:
     """The steps of the closed test, for all boards at once."""
 
     def __init__(

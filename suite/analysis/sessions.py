@@ -17,26 +17,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from suite.analysis.statistics import variance
-from suite.api import Mode, Status
+from suite.analysis.comparison_key import grouped
+from suite.analysis.estimates import variance
+from suite.api import Status
 from suite.records.environment import speed_facts
+from suite.records.measures import phases_of
 from suite.records.published import StoredRecord
 from suite.records.schema import RecordSummary
-
-PHASES = ("training", "inference")
-"""The measured phases of a training or a probe."""
-DECODING_PHASES = ("prefill", "generation")
-"""The measured phases of a decoding."""
-
-
-def phases_of(mode: Mode) -> tuple[str, ...]:
-    """Return the phases that a mode measures."""
-    return DECODING_PHASES if mode is Mode.DECODE else PHASES
-
-
-def mode_measuring(phase: str) -> Mode:
-    """Return the mode that measures the costs of a phase without training."""
-    return Mode.DECODE if phase in DECODING_PHASES else Mode.PROBE
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +128,7 @@ def counts(record: RecordSummary, phase: str) -> bool:
 
 
 def choose_session(
-    points: Iterable[Sessions], preferred: CostSession | None = None
+    entries: Iterable[Sessions], preferred: CostSession | None = None
 ) -> CostSession | None:
     """Return the session whose costs are compared; None if no run ended well.
 
@@ -150,7 +137,7 @@ def choose_session(
     `preferred`, only sessions on its machine with as many threads are considered.
     """
     covered: dict[CostSession, list[int]] = {}
-    for sessions in points:
+    for sessions in entries:
         for session, by_repeat in sessions.items():
             tally = covered.setdefault(session, [0, 0])
             modes = {stored.record.cell.mode for stored in by_repeat.values()}
@@ -173,9 +160,7 @@ def sessions_text(by_length: Mapping[int, CostSession]) -> str:
 
     It begins with a capital letter. The lengths are named only if there are several sessions.
     """
-    lengths: dict[CostSession, list[int]] = {}
-    for length, session in sorted(by_length.items()):
-        lengths.setdefault(session, []).append(length)
+    lengths = grouped(sorted(by_length), by_length.__getitem__)
     if len(lengths) < 2:
         return "".join(f"Session of {session}" for session in lengths)
     parts = [

@@ -2,30 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import math
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from functools import cache
 from typing import Any
 
-from suite.analysis.aggregate import Comparison, Figure, Point, compare, phases_of
 from suite.analysis.boards import Row, rank_comparisons
-from suite.analysis.engines import Ratio, ratios
-from suite.analysis.grouping import ComparisonKey, baseline_keys, titles
-from suite.analysis.precedence import in_precedence
+from suite.analysis.comparison_key import ComparisonKey, baseline_keys, titles
+from suite.analysis.comparisons import Comparison, compare, in_precedence
+from suite.analysis.cost_ratios import Ratio, backend_ratios
+from suite.analysis.entry_at_length import EntryAtLength
+from suite.analysis.estimates import Estimate, Figure
+from suite.analysis.growth import Growth, growths
 from suite.analysis.reports import samples_of
-from suite.analysis.scaling import Exponent, exponents
 from suite.api import Architecture, Cell, Mode
+from suite.api.errors import unknown_name
+from suite.records.measures import tabled_costs
 from suite.records.published import StoredRecord
+from suite.records.schema import RecordSummary
+
+
+def record_filter(
+    tasks: Collection[str] | None,
+    mode: str | None,
+    known_tasks: Collection[str],
+) -> Callable[[RecordSummary], bool]:
+    """Return a function that says whether a record is of some tasks and of a mode; None means all.
+
+    Raises:
+        RequestError: there is no task or mode of that name.
+    """
+    for name in tasks or ():
+        if name not in known_tasks:
+            raise unknown_name("task", name, known_tasks)
+    if mode is not None and mode not in list(Mode):
+        raise unknown_name("mode", mode, list(Mode))
+    return lambda record: (
+        (tasks is None or record.cell.task in tasks) and mode in (None, record.cell.mode)
+    )
+
 
 Figures = Mapping[str, Figure | None]
 
-SHOWN = ("tokens_per_second", "step_seconds", "peak_memory_bytes")
-"""The costs of each phase in a row."""
-SHOWN_OF_GENERATION = (
-    *(f"generation.latency_p{percent}_seconds" for percent in (50, 95, 99)),
-    "generation.state_bytes",
-)
-"""The further costs in the row of a decoding."""
 REPEATED = ("seed", "round")
 """The fields in which the cells of one point differ."""
 
@@ -45,7 +63,7 @@ class TableRow:
     model, if they were asked for.
     """
 
-    line: str
+    entry: str
     cell: Cell
     figures: Figures
     statuses: Mapping[str, int]
@@ -64,7 +82,7 @@ class TableRow:
             del fields[name]
         figures = {name: value and value.to_dict() for name, value in self.figures.items()}
         return {
-            "line": self.line,
+            "line": self.entry,
             "cell": fields,
             "figures": figures,
             "statuses": dict(self.statuses),
@@ -94,7 +112,7 @@ class Table:
     metric: str | None
     rows: Sequence[TableRow]
     split: str = "test"
-    exponents: Sequence[Exponent] = ()
+    exponents: Sequence[Growth] = ()
     baseline: str = ""
     ratios: Sequence[Ratio] = ()
 
@@ -110,9 +128,9 @@ class Table:
             "metric": self.metric,
             "split": self.split,
             "rows": [row.to_dict() for row in self.rows],
-            "exponents": [asdict(item) for item in self.exponents],
+            "exponents": [_growth(item) for item in self.exponents],
             "baseline": self.baseline,
-            "ratios": [asdict(item) for item in self.ratios],
+            "ratios": [item.to_dict() for item in self.ratios],
         }
 
 
@@ -142,9 +160,9 @@ def make_tables(
     title_of, tables = titles(named_by.values()), []
     for comparison in comparisons:
         rows = [
-            _row(point, ranked.get(_point_key(comparison.key, point)), samples)
-            for point in comparison.points
-            if point.runs
+            _row(entry, ranked.get(_point_key(comparison.key, entry)), samples)
+            for entry in comparison.entries
+            if entry.runs
         ]
         if not rows:
             continue
@@ -156,19 +174,12 @@ def make_tables(
                 metric=comparison.metric.name if comparison.metric else None,
                 rows=rows,
                 split=comparison.key.split,
-                exponents=exponents(comparison, architectures) if probe else (),
+                exponents=growths(comparison, architectures) if probe else (),
                 baseline=baseline.key.engine,
-                ratios=ratios(comparison, baseline) if probe and baseline is not comparison else (),
+                ratios=() if baseline is comparison else backend_ratios(comparison, baseline),
             )
         )
     return tables
-
-
-@cache
-def shown_costs(mode: Mode) -> tuple[str, ...]:
-    """Return the costs in a row of a mode, by "phase.name"."""
-    costs = tuple(f"{phase}.{name}" for phase in phases_of(mode) for name in SHOWN)
-    return costs + (SHOWN_OF_GENERATION if mode is Mode.DECODE else ())
 
 
 def _named_by(comparison: Comparison, has_several_machines: bool) -> ComparisonKey:
@@ -182,43 +193,58 @@ def _named_by(comparison: Comparison, has_several_machines: bool) -> ComparisonK
 def _board_rows(
     comparisons: Iterable[Comparison],
 ) -> dict[tuple[ComparisonKey, int, int, str], Row]:
-    """Return the standing rows of boards with ranks, by comparison, length, batch and entry."""
+    """Return the valid rows of boards with ranks, by comparison, length, batch and entry."""
     ranked = [
         found
         for found in comparisons
-        if found.key.mode is Mode.TRAIN and not found.key.why_unranked
+        if found.key.mode is Mode.TRAIN and not found.key.unranked_reason
     ]
     return {
-        (board.key, board.sequence_length, board.batch_size, row.line): row
+        (board.key, board.sequence_length, board.batch_size, row.entry): row
         for board in rank_comparisons(ranked)
         for row in board.rows
         if not row.superseded_by
     }
 
 
-def _point_key(key: ComparisonKey, point: Point) -> tuple[ComparisonKey, int, int, str]:
-    return key, point.sequence_length, point.batch_size, point.entry
+def _point_key(key: ComparisonKey, entry: EntryAtLength) -> tuple[ComparisonKey, int, int, str]:
+    return key, entry.sequence_length, entry.batch_size, entry.name
 
 
-def _row(point: Point, ranked: Row | None, samples: bool) -> TableRow:
+def _row(entry: EntryAtLength, ranked: Row | None, samples: bool) -> TableRow:
     figures: dict[str, Figure | None] = {}
-    if point.metric:
-        figures[f"{point.split}.{point.metric.name}"] = point.score()
-    shown = shown_costs(point.records[0].cell.mode)
-    figures |= {measure: point.cost(measure) for measure in shown}
-    reasons = sorted({record.reason for record in point.records if record.reason})
-    cell = point.records[0].cell
-    missing = {measure: why for measure in shown if (why := point.why_no_cost(measure))}
+    if entry.metric:
+        figures[f"{entry.split}.{entry.metric.name}"] = entry.score()
+    shown = tabled_costs(entry.records[0].cell.mode)
+    figures |= {measure: entry.cost(measure) for measure in shown}
+    reasons = sorted({record.reason for record in entry.records if record.reason})
+    cell = entry.records[0].cell
+    missing = {measure: why for measure in shown if (why := entry.missing_cost_reason(measure))}
     return TableRow(
-        point.entry,
+        entry.name,
         cell,
         figures,
-        point.statuses,
+        entry.statuses,
         reasons,
-        point.num_noisy,
+        entry.num_noisy,
         missing,
         ranked.rank if ranked else None,
         ranked.detectable_difference if ranked else None,
-        point.scores_by_evaluation_length(),
-        samples_of(point) if samples else (),
+        entry.scores_by_evaluation_length(),
+        samples_of(entry) if samples else (),
     )
+
+
+def _growth(item: Growth) -> dict[str, Any]:
+    """Return a growth as JSON shows it: with the exponent and the ends of its interval."""
+    fields = asdict(item)
+    del fields["entry"]
+    exponent = item.exponent or Estimate(math.nan)
+    value = item.exponent.value if item.exponent else None
+    return {
+        "line": item.entry,
+        **fields,
+        "exponent": value,
+        "low": exponent.low,
+        "high": exponent.high,
+    }

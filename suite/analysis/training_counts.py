@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from suite.analysis.comparison_key import grouped
 from suite.api import Mode, Status
 from suite.records.published import StoredRecord, has_own_file, is_final
 
@@ -53,20 +54,21 @@ def count_unranked_runs(records: Iterable[StoredRecord]) -> list[TrainingCount]:
 
 def _count(records: Iterable[StoredRecord]) -> list[TrainingCount]:
     """Count trainings by benchmark and task; cells that never started do not count."""
-    found: dict[tuple[str, str], list[StoredRecord]] = {}
-    for stored in records:
-        cell = stored.record.cell
-        if cell.mode is Mode.TRAIN and stored.record.status is not Status.UNSUPPORTED:
-            found.setdefault((cell.benchmark or "", str(cell.task)), []).append(stored)
+    cells = [
+        stored.record.cell
+        for stored in records
+        if stored.record.cell.mode is Mode.TRAIN and stored.record.status is not Status.UNSUPPORTED
+    ]
+    by_task = grouped(cells, lambda cell: (cell.benchmark or "", str(cell.task)))
     return [
         TrainingCount(
             benchmark=benchmark or None,
             task=task,
             num_trainings=len(of_task),
-            lengths=tuple(sorted({stored.record.cell.sequence_length for stored in of_task})),
-            num_architectures=len({stored.record.cell.architecture for stored in of_task}),
+            lengths=tuple(sorted({cell.sequence_length for cell in of_task})),
+            num_architectures=len({cell.architecture for cell in of_task}),
         )
-        for (benchmark, task), of_task in sorted(found.items())
+        for (benchmark, task), of_task in sorted(by_task.items())
     ]
 
 

@@ -4,30 +4,21 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import click
 from rich.table import Table as RichTable
 
-from suite.analysis.claims import check_claims
+from suite.actions.checks import Checks, check
 from suite.api import BACKENDS, RequestError
-from suite.api.conformance import CheckResult, Verdict, worst_of_each_check
-from suite.api.plugins import search_path_from_environment
-from suite.cli.options import ARCHITECTURE, home_option, json_option, make_store
-from suite.cli.registry import read_registry
-from suite.cli.sessions import open_search_session
-from suite.cli.tables import console, escape
-from suite.execution.conformance import Checked, check, code_of
-from suite.execution.preparation import check_backends
-from suite.matrix.registry import Registry
-from suite.progress import Display
-from suite.records.conformance import ConformanceReport
-from suite.records.environment import num_cores
-from suite.records.store import Store
+from suite.api.conformance import Verdict, worst_of_each_check
+from suite.cli.command import Command
+from suite.cli.options import ARCHITECTURE, home_option, json_option
+from suite.report.tables import console, escape
 
 
-@click.command("check")
+@click.command("check", cls=Command)
 @click.argument("architectures", nargs=-1, type=ARCHITECTURE)
 @click.option("--all", "every", is_flag=True, help="Check all architectures.")
 @click.option(
@@ -107,61 +98,29 @@ def command(
             received=" ".join([*architectures, *(["--all"] if every else [])]) or "neither",
             remedy="`bench list` shows the names",
         )
-    check_backends((backend,))
-    search_path = search_path_from_environment()
-    registry = read_registry()
-    names = registry.architectures.plugins if every else dict.fromkeys(architectures)
-    plugins = {name: registry.architectures.get(name) for name in names}
-    codes = [code_of(name, part.version, backend, search_path) for name, part in plugins.items()]
-    store = make_store(home)
-    store.prepare()
-    reports = {}
-    with Display(0, sys.stderr) as display:
-        for event in check(codes, store, search_path):
-            display(event)
-            if isinstance(event, Checked):
-                reports[event.report.code.architecture] = event.report
-    found = {name: list(report.results) for name, report in reports.items()}
-    if costs:
-        _add_claims(found, registry, store, backend)
+    checks = check(architectures or None, costs=costs, backend=backend, home=home)
     if as_json:
-        print(json.dumps({name: _plain(reports[name], found[name]) for name in found}, indent=1))
+        print(json.dumps({name: _plain(made) for name, made in checks.items()}, indent=1))
     else:
-        for name, results in found.items():
-            _print(reports[name], results)
-    if any(map(fails, found.values())):
+        for made in checks.values():
+            _print(made)
+    if any(made.failed for made in checks.values()):
         sys.exit(1)
 
 
-def fails(results: Sequence[CheckResult]) -> bool:
-    """Return whether a check failed."""
-    return any(result.verdict is Verdict.FAILED for result in results)
+def _plain(checks: Checks) -> dict[str, Any]:
+    report = checks.report.model_copy(update={"results": tuple(checks.results)})
+    return {"passed": not checks.failed, **report.model_dump(mode="json")}
 
 
-def _add_claims(
-    found: Mapping[str, list[CheckResult]], registry: Registry, store: Store, backend: str
-) -> None:
-    with open_search_session(store) as run:
-        for name, results in found.items():
-            architecture = registry.architectures.get(name)
-            results += check_claims(
-                name, architecture, store, run, backend=backend, threads=num_cores()
-            )
-
-
-def _plain(report: ConformanceReport, results: Sequence[CheckResult]) -> dict[str, Any]:
-    fields = report.model_copy(update={"results": tuple(results)}).model_dump(mode="json")
-    return {"passed": not fails(results), **fields}
-
-
-def _print(report: ConformanceReport, results: Sequence[CheckResult]) -> None:
+def _print(checks: Checks) -> None:
     """Print a line for each check, then each failed case with its reason.
 
     The line shows the failed case, or else the case nearest to its bound.
     """
-    code, out = report.code, console()
+    code, results, out = checks.report.code, checks.results, console()
     name = f"{code.architecture} {code.version} on {code.backend}, conformance kit {code.kit}"
-    verdict = "failed" if fails(results) else "passed"
+    verdict = "failed" if checks.failed else "passed"
     out.print(f"\n[bold]{escape(f'{name}: {verdict}')}[/bold]")
     table = RichTable(show_edge=False, pad_edge=False)
     for column in ("check", "result", "figure", "bound", "note"):

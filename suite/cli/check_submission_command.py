@@ -1,4 +1,4 @@
-"""`bench check-submission`: check whether records may join the leaderboard."""
+"""`bench check-submission`: check records that a pull request adds to results/published."""
 
 from __future__ import annotations
 
@@ -8,55 +8,30 @@ from pathlib import Path
 
 import click
 
-from suite.api.errors import RequestError
+from suite.actions.caller import read_registry
 from suite.api.files import RESULTS
+from suite.cli.command import Command
 from suite.cli.options import json_option
-from suite.cli.registry import read_registry
-from suite.publish.submissions import check_submission, summarize
-from suite.records.published import read_published
+from suite.publish.checks import check_files
 
 
-@click.command("check-submission")
-@click.argument("path", type=click.Path(path_type=Path))
+@click.command("check-submission", cls=Command)
+@click.argument("paths", type=click.Path(path_type=Path), nargs=-1, required=True)
 @click.option("--results", type=click.Path(path_type=Path), default=RESULTS, hidden=True)
 @json_option
-def command(path: Path, results: Path, as_json: bool) -> None:
-    """Print for each record of PATH whether it is accepted, or why it is refused.
+def command(paths: tuple[Path, ...], results: Path, as_json: bool) -> None:
+    """Print for each record of PATHS whether `bench publish` would accept it, or why not.
 
-    A record is accepted if `bench publish` could have written it, if it is new in results/, and if
-    the trials of its learning rate are in PATH or in results/. Implausibly good records are
-    flagged; check them with `bench verify`. The last lines are the checklist of a submission, with
-    the number of records that fail each item. Paste them into your pull request.
+    PATHS are files or folders of results/published. The trials of each tuned learning rate must
+    be published too.
 
     \b
-    Exit codes: 0 all are accepted; 1 at least one is refused; 2 PATH does not exist.
+    Exit codes: 0 all are accepted; 1 at least one is refused; 2 PATHS hold no published file.
     """
-    if not path.exists() and not path.is_symlink():
-        raise RequestError(
-            "There is no submission", received=path, remedy="Name its folder or file"
-        )
-    registry = read_registry()
-    resolved = path if path.is_symlink() else path.resolve()
-    entries = read_published(results, leaving_out=resolved)
-    found = check_submission(resolved, entries, registry)
+    checked = check_files(paths, read_registry(), results)
     if as_json:
-        told = [
-            {
-                "file": checked.name,
-                "item": checked.refusal.item.name.lower() if checked.refusal else None,
-                "refused": checked.refused,
-                "flags": checked.flags,
-            }
-            for checked in found
-        ]
-        print(json.dumps(told, indent=1))
+        print(json.dumps([{"record": name, "refused": reason} for name, reason in checked]))
     else:
-        for checked in found:
-            said = f"refused: {checked.refused}" if checked.refused else "accepted"
-            print(f"{checked.name!r:.160}: {said}".replace("\n", " "))
-            for flag in checked.flags:
-                print(f"  to be checked: {flag}")
-        print("\nChecklist")
-        for result in summarize(found):
-            print(result)
-    sys.exit(1 if any(checked.refused for checked in found) else 0)
+        for name, reason in checked:
+            print(f"{name}: {f'refused: {reason}' if reason else 'accepted'}")
+    sys.exit(1 if any(reason for _, reason in checked) else 0)

@@ -8,18 +8,14 @@ from typing import Any
 
 import click
 
-from suite.analysis.crossover import check_pair, cost_crossover
-from suite.analysis.measures import DEFAULT_MEASURE
-from suite.analysis.published_crossover import recorded_crossover
-from suite.api import Mode
+from suite.actions.searches import crossover
 from suite.api.files import RESULTS
-from suite.cli.options import json_option, make_single_request, make_store, request_options
-from suite.cli.sessions import open_search_session
-from suite.cli.unreadable import print_unreadable
-from suite.records.published import local_records, published_records
+from suite.cli.command import Command
+from suite.cli.options import json_option, request_options
+from suite.records.measures import DEFAULT_MEASURE
 
 
-@click.command("crossover")
+@click.command("crossover", cls=Command)
 @click.argument("first")
 @click.argument("second")
 @click.option(
@@ -35,16 +31,7 @@ from suite.records.published import local_records, published_records
 @click.option("--results", type=click.Path(path_type=Path), default=RESULTS, hidden=True)
 @request_options
 @json_option
-def command(
-    first: str,
-    second: str,
-    metric: str | None,
-    published: bool,
-    results: Path,
-    home: str | None,
-    as_json: bool,
-    **given: Any,
-) -> None:
+def command(as_json: bool, **given: Any) -> None:
     """Find each length at which FIRST or SECOND overtakes the other.
 
     Without --task, costs are compared: missing probes are run at all lengths, and then
@@ -66,15 +53,5 @@ def command(
       bench crossover gpt vanilla --task language_modeling --data tfds --benchmark core --published
       bench crossover vanilla "vanilla (positions=rotary)" --task ner --benchmark core --published
     """
-    request = make_single_request({**given, "architectures": (first, second)}, Mode.PROBE)
-    check_pair(request)
-    store = make_store(home)
-    if published or request.tasks:
-        records = (
-            published_records(results) if published else local_records(store, print_unreadable)
-        )
-        found = recorded_crossover(request, records, metric)
-    else:
-        with open_search_session(store) as run:
-            found = cost_crossover(request, store, run, metric or DEFAULT_MEASURE)
-    print(json.dumps(found.to_dict(), indent=1) if as_json else found)
+    result = crossover(**given)
+    print(json.dumps(result.to_dict(), indent=1) if as_json else result)

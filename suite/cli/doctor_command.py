@@ -9,8 +9,9 @@ from textwrap import indent
 
 import click
 
+from suite.actions.request import make_store
 from suite.api.plugins import search_path_from_environment
-from suite.cli.options import home_option, json_option, make_store
+from suite.cli.options import home_option, json_option
 from suite.doctor import examine
 from suite.matrix.registry import load_registry
 

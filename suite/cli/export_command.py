@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
 import click
 
-from suite.cli.options import make_request, make_store, request_options
-from suite.cli.sessions import command_line
-from suite.cli.unreadable import print_unreadable
-from suite.execution.conformance import check_ranked
-from suite.execution.preparation import prepare
-from suite.progress import Display
-from suite.publish.bundle import pack
+from suite.actions.packs import export
+from suite.cli.command import Command
+from suite.cli.options import request_options
 
 
-@click.command("export")
+@click.command("export", cls=Command)
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option(
     "--python",
@@ -27,7 +22,7 @@ from suite.publish.bundle import pack
     "needs, for Linux on x86-64. [default: Keras is installed there]",
 )
 @request_options
-def command(folder: Path, python_version: str | None, home: str | None, **given: Any) -> None:
+def command(folder: Path, python_version: str | None, **given: Any) -> None:
     """Pack the cells that are left to run, with the code and their encoded data, into FOLDER.
 
     Copy FOLDER to the other machine and run `python run.py` in it. That machine needs Keras, NumPy,
@@ -42,14 +37,7 @@ def command(folder: Path, python_version: str | None, home: str | None, **given:
       bench export pack --task language_modeling --data tfds --backend jax --seeds 0
       bench export pack --benchmark accelerator --python 3.12
     """
-    store = make_store(home)
-    prepared = prepare(
-        make_request(given), store, runs_elsewhere=True, report_unreadable=print_unreadable
-    )
-    with Display(0, sys.stderr) as display:
-        for event in check_ranked(prepared.plan.to_run, store, prepared.search_path):
-            display(event)
-    packed = pack(prepared, folder, command_line(), python_version)
+    packed = export(folder, python_version=python_version, **given)
     size = f"{packed.num_bytes / 2**20:.1f} MiB"
     print(f"{packed.num_cells} cells packed into {folder} ({size})")
     print("Run the cells on the other machine: python run.py")

@@ -8,21 +8,14 @@ from typing import Any
 
 import click
 
-from suite.analysis.frontier import (
-    ALL_PHASES,
-    LONGEST,
-    SHORTEST,
-    Budget,
-    LengthLimit,
-    find_length_limits,
-)
-from suite.api import Mode, RequestError
-from suite.cli.options import SECONDS, json_option, make_single_request, make_store, request_options
-from suite.cli.sessions import open_search_session
-from suite.execution.quantities import parse_size
+from suite.actions.searches import frontier
+from suite.api import RequestError
+from suite.cli.command import Command
+from suite.cli.options import SECONDS, json_option, request_options
+from suite.search.frontier import ALL_PHASES, LONGEST, SHORTEST, LengthLimit
 
 
-@click.command("frontier")
+@click.command("frontier", cls=Command)
 @click.option("--memory", metavar="SIZE", help="Most memory of the model at its peak, e.g. 8GiB.")
 @click.option(
     "--step-seconds",
@@ -47,15 +40,7 @@ from suite.execution.quantities import parse_size
 )
 @request_options
 @json_option
-def command(
-    memory: str | None,
-    step_seconds: float | None,
-    phase: str,
-    up_to: int,
-    home: str | None,
-    as_json: bool,
-    **given: Any,
-) -> None:
+def command(memory: str | None, step_seconds: float | None, as_json: bool, **given: Any) -> None:
     """Find the longest sequence within a budget of memory, of time per step, or both.
 
     A batch holds one sequence, unless --batch-size says otherwise. Each length is a probe in a
@@ -74,15 +59,12 @@ def command(
       bench frontier --step-seconds 2 --architectures vanilla,longformer --phase inference
       bench frontier --memory 2GiB --phase generation --architectures vanilla,mamba2
     """
-    budget = Budget(parse_size(memory) if memory else None, step_seconds, phase)
-    budget.check()
-    request, store = make_single_request(given, Mode.PROBE), make_store(home)
-    limits: list[LengthLimit] = []
-    with open_search_session(store) as run:
-        for limit in find_length_limits(request, store, run, budget, up_to):
-            limits.append(limit)
-            if not as_json:
-                print(f"{limit.entry:16} {limit}", flush=True)
+    limits = frontier(
+        memory=memory,
+        step_seconds=step_seconds,
+        report=(lambda limit: None) if as_json else _print,
+        **given,
+    )
     if as_json:
         print(json.dumps({limit.entry: limit.to_dict() for limit in limits}, indent=1))
     if any(limit.failed for limit in limits):
@@ -94,3 +76,7 @@ def command(
             received=" ".join(f"{name} {value}" for name, value in given_budget.items() if value),
             remedy="Give more than each takes there (see above), or a smaller --model-size",
         )
+
+
+def _print(limit: LengthLimit) -> None:
+    print(f"{limit.entry:16} {limit}", flush=True)

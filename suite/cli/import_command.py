@@ -6,12 +6,13 @@ from pathlib import Path
 
 import click
 
-from suite.cli.options import home_option, make_store
-from suite.publish.bundle import unpack
+from suite.actions.packs import import_records
+from suite.cli.command import Command
+from suite.cli.options import home_option
 from suite.records.naming import cell_label
 
 
-@click.command("import")
+@click.command("import", cls=Command)
 @click.argument("packs", nargs=-1, required=True, type=click.Path(path_type=Path))
 @home_option
 def command(packs: tuple[Path, ...], home: str | None) -> None:
@@ -26,21 +27,12 @@ def command(packs: tuple[Path, ...], home: str | None) -> None:
       bench import results-1.tar.gz results-2.tar.gz
       bench import results
     """
-    store = make_store(home)
-    store.prepare()
-    packs = tuple(part for path in packs for part in _archives(path) or [path])
-    num_records = num_missing = 0
-    for path in packs:
-        records, missing = unpack(path, store)
-        num_records, num_missing = num_records + len(records), num_missing + missing
+    num_records, numbers_missing = 0, []
+    for records, missing in import_records(packs, home=home):
+        num_records += len(records)
+        numbers_missing += [] if missing is None else [missing]
         for record in records:
             label = cell_label(record.cell, record.ranking)
             print(", ".join(filter(None, (f"{label}: {record.status}", record.reason))))
-    # An archive holds the finished cells alone.
-    left = f", {num_missing} cells have not run yet" if any(map(Path.is_dir, packs)) else ""
+    left = f", {sum(numbers_missing)} cells have not run yet" if numbers_missing else ""
     print(f"{num_records} records imported{left}")
-
-
-def _archives(folder: Path) -> list[Path]:
-    """Return the archives in a folder that `run.py --results` wrote; none for anything else."""
-    return sorted(folder.glob("results-*.tar.gz"))

@@ -2,44 +2,16 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-from suite.analysis.aggregate import Comparison, compare
-from suite.analysis.tuning_evidence import check_tuning_files
-from suite.api.errors import RequestError
-from suite.api.files import RESULTS, atomic_write_bytes
-from suite.cli.registry import read_registry
-from suite.matrix.tuned_rates import read_choices
-from suite.publish.frozen import check_finals
-from suite.publish.inserted_figures import (
-    RECORDS,
-    ROWS,
-    FigureError,
-    fill_page,
-    frame_of_records,
-    frame_of_rows,
-    has_figures,
-    own_standing,
-)
-from suite.publish.leaderboard_files import ARCHIVE, FOLDER, leaderboard_files
-from suite.publish.tree import check_tree
-from suite.records.collector import collector_paused
-from suite.records.published import read_published
-from suite.results import Records
-
-if TYPE_CHECKING:
-    import pandas
-
-README = "README.md"
-"""The page of findings, whose figures come from the records."""
+from suite.actions.sites import write_leaderboard
+from suite.api.files import RESULTS
+from suite.cli.command import Command
 
 
-@click.command("leaderboard")
+@click.command("leaderboard", cls=Command)
 @click.option(
     "--check",
     is_flag=True,
@@ -61,64 +33,5 @@ def command(check: bool, results: Path) -> None:
     machine, the tuned learning rates, and an archive of all rows. The figures between marks in
     results/README.md and docs/*.md are inserted again.
     """
-    if check:
-        check_tree(results)
-    registry = read_registry()
-    with collector_paused():
-        records = read_published(results)
-        check_finals(records, registry)
-        choices = read_choices(results / "tuning")
-        check_tuning_files(choices, registry.tasks.plugins)
-        comparisons = compare(records, registry.task_versions)
-        contents = leaderboard_files(records, comparisons, registry, choices)
-        contents |= _pages_with_figures(results, comparisons, contents)
-    former = {f"{FOLDER}/{path.name}" for path in (results / FOLDER).glob("*")}
-    for name, content in contents.items():
-        path = results / name
-        if not check:
-            path.parent.mkdir(exist_ok=True)
-            atomic_write_bytes(path, content.encode())
-        elif not path.exists() or path.read_bytes() != content.encode():
-            raise _stale(name)
-    for name in sorted(former - contents.keys()):
-        if check:
-            raise _stale(name)
-        (results / name).unlink()
-    verb = "up to date" if check else "written"
-    print(f"{', '.join(map(_path, contents))}: {verb}")
-
-
-def _pages_with_figures(
-    results: Path, comparisons: Sequence[Comparison], files: Mapping[str, str]
-) -> dict[str, str]:
-    """Return the pages that have marks of figures, by their paths relative to `results`."""
-    rows = frame_of_rows(files.get(f"{FOLDER}/{ARCHIVE}", ""))
-    frame = Records(own_standing(comparisons)).to_frame()
-    frames = {RECORDS: frame_of_records(frame), ROWS: rows}
-    guides = sorted((results.parent / "docs").glob("*.md"))
-    texts = {
-        os.path.relpath(path, results): path.read_text(encoding="utf-8")
-        for path in (results / README, *guides)
-        if path.exists()
-    }
-    return {name: _filled(name, text, frames) for name, text in texts.items() if has_figures(text)}
-
-
-def _filled(name: str, text: str, frames: Mapping[str, pandas.DataFrame]) -> str:
-    try:
-        return fill_page(text, frames)
-    except FigureError as error:
-        raise FigureError(f"{_path(name)}: {error}") from None
-
-
-def _path(name: str) -> str:
-    """Return the path of a file, relative to the folder that has the folder of results."""
-    return os.path.normpath(f"results/{name}")
-
-
-def _stale(name: str) -> RequestError:
-    return RequestError(
-        "The leaderboard must match the published records",
-        received=f"{_path(name)}, which is stale or was edited",
-        remedy="Run `make leaderboard`",
-    )
+    paths = write_leaderboard(results, check=check)
+    print(f"{', '.join(paths)}: {'up to date' if check else 'written'}")

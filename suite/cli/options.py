@@ -2,49 +2,36 @@
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import click
 
-from suite import keywords
+from suite.actions.request import split_list
 from suite.api import BACKENDS, PRECISIONS, Mode
-from suite.api.errors import HomeError, RequestError
+from suite.api.errors import RequestError
 from suite.api.plugins import ARCHITECTURES, TASKS, Kind, plugin_names, search_path_from_environment
-from suite.keywords import make_store, split_list
-from suite.matrix.benchmarks import DECODING_BENCHMARK, DEFAULT_BENCHMARK, benchmark_names
 from suite.matrix.model_sizes import MODEL_SIZES
-from suite.matrix.request import Request
-from suite.records.store import HOME_VARIABLE, Store
-
-__all__ = [
-    "ARCHITECTURE",
-    "SECONDS",
-    "FiniteRange",
-    "home_option",
-    "json_option",
-    "make_existing_store",
-    "make_request",
-    "make_single_request",
-    "make_store",
-    "request_options",
-    "split_list",
-]
+from suite.records.benchmarks import DECODING_BENCHMARK, DEFAULT_BENCHMARK, benchmark_names
+from suite.records.store import HOME_VARIABLE
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
 class _Names(click.ParamType):
-    """A comma-separated list of names; the last one is completed."""
+    """A comma-separated list of names, or one name; the last is completed.
 
-    name = "NAME,…"
+    The request checks whether a name is known.
+    """
 
-    def __init__(self, known: Callable[[], Sequence[str]]) -> None:
-        self.known = known
+    def __init__(self, known: Callable[[], Sequence[str]], *, several: bool = True) -> None:
+        self.known, self.several = known, several
+        self.name = "NAME,…" if several else "NAME"
 
-    def convert(self, value: Any, parameter: Any, context: Any) -> tuple[str, ...]:
-        return value if isinstance(value, tuple) else split_list(str(value))
+    def convert(self, value: Any, parameter: Any, context: Any) -> Any:
+        return split_list(str(value)) if self.several and not isinstance(value, tuple) else value
 
     def shell_complete(self, context: Any, parameter: Any, incomplete: str) -> list[Any]:
         given, comma, last = incomplete.rpartition(",")
@@ -97,27 +84,11 @@ class FiniteRange(click.FloatRange):
 SECONDS = FiniteRange(min=0, min_open=True)
 
 
-class _OneName(click.ParamType):
-    """A name with completion; the request checks whether the name is known."""
-
-    name = "NAME"
-
-    def __init__(self, known: Callable[[], Sequence[str]]) -> None:
-        self.known = known
-
-    def shell_complete(self, context: Any, parameter: Any, incomplete: str) -> list[Any]:
-        return [
-            click.shell_completion.CompletionItem(name)
-            for name in self.known()
-            if name.startswith(incomplete)
-        ]
-
-
 def _names_of(kind: Kind[Any]) -> Callable[[], Sequence[str]]:
     return lambda: plugin_names(kind, search_path_from_environment())
 
 
-ARCHITECTURE = _OneName(_names_of(ARCHITECTURES))
+ARCHITECTURE = _Names(_names_of(ARCHITECTURES), several=False)
 """The type of an argument that names an architecture."""
 
 
@@ -144,7 +115,7 @@ home_option = _stack(
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
-request_options = _stack(
+_request_options = _stack(
     click.option(
         "--task",
         "tasks",
@@ -183,14 +154,14 @@ request_options = _stack(
     ),
     click.option(
         "--benchmark",
-        type=_OneName(lambda: benchmark_names(search_path_from_environment())),
+        type=_Names(lambda: benchmark_names(search_path_from_environment()), several=False),
         help="Benchmark: tasks, lengths, seeds and steps; see `bench benchmarks`. "
         f"[default: {DEFAULT_BENCHMARK}; {DECODING_BENCHMARK} for decodings]",
     ),
     click.option(
         "--model-size",
         "--model_size",
-        type=_OneName(lambda: list(MODEL_SIZES)),
+        type=_Names(lambda: list(MODEL_SIZES), several=False),
         help="tiny, mini, small or base. [default: the benchmark's]",
     ),
     click.option(
@@ -277,33 +248,26 @@ request_options = _stack(
 )
 
 
-def make_request(given: dict[str, Any]) -> Request:
-    """Return the request of the values of `request_options`."""
-    return keywords.make_request(_parsed(given))
+def request_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options of a request, which the function gets as the keyword arguments of actions."""
 
+    @functools.wraps(function)
+    def call(
+        *,
+        options: Sequence[str],
+        one_set: Sequence[str],
+        methods: str | None,
+        **others: Any,
+    ) -> Any:
+        if one_set and methods is not None:
+            raise RequestError(
+                "Methods are given by --method or by --methods",
+                received=f"--method {one_set[0]} --methods {methods}",
+            )
+        sets = [" ".join(one_set)] if one_set else methods
+        return function(options=_parse_options(options), methods=sets, **others)
 
-def make_single_request(given: dict[str, Any], mode: Mode) -> Request:
-    """Return the request of a command that works on one backend and in one precision.
-
-    `mode` is the mode of a request that names neither a mode nor a task.
-
-    Raises:
-        RequestError: several are named.
-    """
-    return keywords.make_single_request(_parsed(given), mode)
-
-
-def _parsed(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the values of `request_options` as keyword arguments."""
-    others = {name: value for name, value in given.items() if name != "one_set"}
-    one_set = given.get("one_set", ())
-    if one_set and given.get("methods"):
-        raise RequestError(
-            "Methods are given by --method or by --methods",
-            received=f"--method {one_set[0]} --methods {given['methods']}",
-        )
-    methods = [" ".join(one_set)] if one_set else given.get("methods")
-    return {**others, "options": _parse_options(given["options"]), "methods": methods}
+    return _request_options(call)
 
 
 def _parse_options(pairs: Sequence[str]) -> dict[str, str]:
@@ -314,19 +278,3 @@ def _parse_options(pairs: Sequence[str]) -> dict[str, str]:
             raise RequestError("--option takes NAME=VALUE, each name once", received=repr(pair))
         options[name] = value
     return options
-
-
-def make_existing_store(home: str | None) -> Store:
-    """Return the store of a home for a command that needs its records.
-
-    Raises:
-        HomeError: the home does not exist.
-    """
-    store = make_store(home)
-    if not store.home.is_dir():
-        raise HomeError(
-            "This home does not exist",
-            received=store.home,
-            remedy="Correct --home or BENCH_HOME, or run `bench run` first",
-        )
-    return store

@@ -8,20 +8,18 @@ from typing import Any
 
 import click
 
-from suite.cli.options import json_option, make_request, make_store, request_options
-from suite.cli.registry import print_left_out
+from suite.actions.runs import plan
+from suite.cli.command import Command
+from suite.cli.options import json_option, request_options
 from suite.cli.run_command import parallel_option
-from suite.cli.unreadable import print_unreadable
-from suite.execution.preparation import check_any_can_run, prepare
-from suite.matrix.durations import durations_here
-from suite.results import MatrixPlan
+from suite.execution.preparation import check_any_can_run
 
 
-@click.command("plan")
+@click.command("plan", cls=Command)
 @request_options
 @parallel_option
 @json_option
-def command(home: str | None, parallel: int | None, as_json: bool, **given: Any) -> None:
+def command(as_json: bool, **given: Any) -> None:
     """Show the cells of a request and their state, without running them.
 
     The last lines say how long the cells take that a run would start now, which cells wait for
@@ -36,19 +34,11 @@ def command(home: str | None, parallel: int | None, as_json: bool, **given: Any)
       bench plan --benchmark core --task ner --threads 1 --parallel 2
       bench plan --task ner --lengths 128,1024 --seeds 0,1,2 --json
     """
-    store = make_store(home)
-    prepared = prepare(
-        make_request(given),
-        store,
-        accept_missing_data=True,
-        report_unreadable=print_unreadable,
-    )
-    print_left_out(prepared.registry)
-    check_any_can_run(prepared)
-    plan = MatrixPlan(prepared.plan.cells, prepared, durations_here(store), parallel or 1)
+    matrix = plan(**given)
+    check_any_can_run(matrix.prepared)
     if as_json:
-        print(json.dumps(plan.to_dicts(), indent=1))
-        for line in plan.prepared.data_notes:
+        print(json.dumps(matrix.to_dicts(), indent=1))
+        for line in matrix.prepared.data_notes:
             print(f"bench: {line}", file=sys.stderr)
     else:
-        print(plan)
+        print(matrix)

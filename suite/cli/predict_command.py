@@ -8,14 +8,12 @@ from typing import Any
 
 import click
 
-from suite.api.plugins import search_path_from_environment
-from suite.cli.options import home_option, json_option, make_store
-from suite.cli.unreadable import print_unreadable
-from suite.execution.prediction import predict_file
-from suite.records.weights import find_weights
+from suite.actions.records import predict
+from suite.cli.command import Command
+from suite.cli.options import home_option, json_option
 
 
-@click.command("predict")
+@click.command("predict", cls=Command)
 @click.argument("model", metavar="MODEL")
 @click.argument("file", type=click.Path(path_type=Path))
 @json_option
@@ -39,8 +37,7 @@ def command(model: str, file: Path, as_json: bool, home: str | None) -> None:
       bench predict vanilla reviews.txt
       bench predict 20260101T000000000000Z-1a2b3c reviews.csv
     """
-    kept = find_weights(make_store(home), model, print_unreadable)
-    for prediction in predict_file(kept, file, search_path_from_environment()):
+    for prediction in predict(model, file, home=home):
         print(json.dumps(prediction, ensure_ascii=False) if as_json else _line(prediction))
 
 

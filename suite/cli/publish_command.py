@@ -3,39 +3,26 @@
 from __future__ import annotations
 
 import re
-import shutil
 from collections import Counter
 from pathlib import Path
 
 import click
 
-from suite.analysis.aggregate import compare
+from suite.actions.caller import read_registry, report_unreadable
+from suite.actions.request import make_existing_store
+from suite.actions.sites import write_public_folder
 from suite.api.errors import RequestError
 from suite.api.files import RESULTS
-from suite.cli.dashboard_command import draw_site
-from suite.cli.options import home_option, make_existing_store
-from suite.cli.registry import read_registry
-from suite.cli.unreadable import print_unreadable
-from suite.matrix.tuned_rates import read_choices
-from suite.publish.leaderboard_files import leaderboard_files
-from suite.publish.public_folder import replaced_contents
+from suite.cli.command import Command
+from suite.cli.options import home_option
 from suite.publish.publishing import publish
 from suite.records.naming import cell_label
-from suite.records.published import Folder, read_published, without_trials
+from suite.records.published import PUBLISHED
 
 ADDRESS = re.compile(r"https?://[^\s\"'<>?#]+")
 
-LINKS_WITH_DOCS = [
-    ("Findings", "docs/results/README.html"),
-    ("Leaderboard as text", "docs/results/LEADERBOARD.html"),
-    ("Documentation", "docs/index.html"),
-]
-"""The title and the address of each link at the foot of the pages, beside the documentation."""
-NO_JEKYLL = ".nojekyll"
-"""With this file, GitHub Pages serves files that begin with _."""
 
-
-@click.command("publish")
+@click.command("publish", cls=Command)
 @click.option(
     "--machine",
     metavar="NAME",
@@ -87,17 +74,19 @@ def command(
     """
     _check_public(folder, docs, url, machine, dry_run=dry_run)
     if folder is not None:
-        _write_public(folder, results, docs, (url or "").rstrip("/"))
+        address = (url or "").rstrip("/")
+        first, count = write_public_folder(folder, results=results, docs=docs, address=address)
+        print(f"The site with {count:,} records is ready for any static host: {first}")
         return
     store = make_existing_store(home)
-    published = results / Folder.PUBLISHED
+    published = results / PUBLISHED
     outcome = publish(
         store,
         machine,
         published,
         registry=read_registry(),
         dry_run=dry_run,
-        report_unreadable=print_unreadable,
+        report_unreadable=report_unreadable,
     )
     verb = "would be published" if dry_run else "published"
     folders = Counter(path.relative_to(published).parts[0] for path in outcome.written)
@@ -108,34 +97,6 @@ def command(
     print(f"{outcome.already_published} records already published, {len(outcome.refused)} refused")
     for record, reason in outcome.refused:
         print(f"  {cell_label(record.cell, record.ranking)}: {reason}")
-
-
-def _write_public(folder: Path, results: Path, docs: Path | None, address: str) -> None:
-    """Write the leaderboard's files, all committed records, and the site if there are records."""
-    from dashboards.pages import Host
-
-    registry = read_registry()
-    entries = read_published(results)
-    choices = read_choices(results / "tuning")
-    links = [("Leaderboard as text", "LEADERBOARD.md")] if docs is None else LINKS_WITH_DOCS
-    host = Host(address, links)
-    with replaced_contents(folder) as new:
-        if docs is not None:
-            shutil.copytree(docs, new / "docs")
-        if entries:
-            draw_site(without_trials(entries), registry, new, choices=choices, host=host)
-        comparisons = compare(entries, registry.task_versions)
-        for name, content in leaderboard_files(entries, comparisons, registry, choices).items():
-            (new / name).parent.mkdir(exist_ok=True)
-            (new / name).write_text(content, encoding="utf-8")
-        if (changes := results / "CHANGES.md").is_file():  # the leaderboard links to it
-            shutil.copy(changes, new)
-        for part in Folder:
-            if (results / part).is_dir() and part is not Folder.LOCAL:
-                shutil.copytree(results / part, new / "records" / part)
-        (new / NO_JEKYLL).touch()
-    first = folder / ("index.html" if entries else "LEADERBOARD.md")
-    print(f"The site with {len(entries):,} records is ready for any static host: {first}")
 
 
 def _check_public(

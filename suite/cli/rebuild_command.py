@@ -6,14 +6,16 @@ import sys
 
 import click
 
+from suite.actions.caller import warn
+from suite.actions.request import make_existing_store
 from suite.api.errors import RequestError
-from suite.cli.options import home_option, make_existing_store
-from suite.cli.sessions import warn
+from suite.cli.command import Command
+from suite.cli.options import home_option
 from suite.cli.sync_command import sync_and_print
 from suite.tracking.sync import planned_deletion
 
 
-@click.command("rebuild")
+@click.command("rebuild", cls=Command)
 @click.option("--tracking", is_flag=True, required=True, help="Rebuild the MLflow store.")
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @home_option

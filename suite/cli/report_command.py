@@ -4,23 +4,17 @@ from __future__ import annotations
 
 import json
 import sys
+from typing import Any
 
 import click
 
-from suite.analysis.aggregate import compare
-from suite.analysis.diagnostics import find_diagnostics
-from suite.analysis.precedence import in_precedence
-from suite.analysis.selection import record_filter
-from suite.analysis.tables import make_tables
+from suite.actions.records import report
 from suite.api import Mode, RequestError
-from suite.cli.options import home_option, json_option, make_store, split_list
-from suite.cli.registry import read_registry
-from suite.cli.unreadable import print_unreadable
-from suite.records.collector import collector_paused
-from suite.records.published import local_records, published_records, without_trials
+from suite.cli.command import Command
+from suite.cli.options import home_option, json_option
 
 
-@click.command("report")
+@click.command("report", cls=Command)
 @click.option("--task", "tasks", metavar="NAME,…", help="Tasks to show. [default: all]")
 @click.option(
     "--mode", type=click.Choice([str(mode) for mode in Mode]), help="Mode to show. [default: all]"
@@ -30,15 +24,7 @@ from suite.records.published import local_records, published_records, without_tr
 @click.option("--samples", is_flag=True, help="Show the samples of language models too.")
 @json_option
 @home_option
-def command(
-    tasks: str | None,
-    mode: str | None,
-    published: bool,
-    trials: bool,
-    samples: bool,
-    as_json: bool,
-    home: str | None,
-) -> None:
+def command(as_json: bool, **given: Any) -> None:
     """Print tables of scores and costs, with a row for each entry and length.
 
     Final runs of a ranked benchmark come first, then other final runs, costs and trials.
@@ -52,39 +38,21 @@ def command(
     as median and range over seeds. With --samples, texts follow with which each trained language
     model continues prompts of the validation split.
     """
-    registry, store = read_registry(), make_store(home)
-    names = None if tasks is None else split_list(tasks)
-    with collector_paused():
-        found = published_records() if published else local_records(store, print_unreadable)
-        is_chosen = record_filter(names, mode, registry.tasks.plugins)
-        records = [stored for stored in found if is_chosen(stored.record)]
-        if published and not trials:
-            results = without_trials(records)
-            if left_out := len(records) - len(results):
-                print(f"{left_out} trials are left out; --trials shows them.", file=sys.stderr)
-            records = results
-        tables = make_tables(
-            records, registry.task_versions, registry.architectures.plugins, samples=samples
-        )
+    result = report(**given)
+    if result.num_trials:
+        print(f"{result.num_trials} trials are left out; --trials shows them.", file=sys.stderr)
     if as_json:
-        print(json.dumps([table.to_dict() for table in tables], indent=1))
+        print(json.dumps([table.to_dict() for table in result.tables], indent=1))
         return
-    shown = sum(sum(row.statuses.values()) for table in tables for row in table.rows)
-    if shown < len(records):
-        print(
-            f"{len(records) - shown} superseded records are left out.",
-            file=sys.stderr,
-        )
-    if not tables:
+    if result.num_superseded:
+        print(f"{result.num_superseded} superseded records are left out.", file=sys.stderr)
+    if not result.tables:
         raise RequestError(
             "There are no such records",
-            received="results/published" if published else store.home,
+            received=result.origin,
             remedy="Run `bench run` first, or read the --published ones",
         )
-    from suite.cli.tables import print_diagnostics, print_tables
+    from suite.report.tables import print_diagnostics, print_tables
 
-    print_tables(tables)
-    solvable = {name for name, task in registry.tasks.plugins.items() if task.solved_at is not None}
-    of_diagnostics = [stored for stored in records if stored.record.cell.task in solvable]
-    comparisons = in_precedence(compare(of_diagnostics, registry.task_versions))
-    print_diagnostics(find_diagnostics(comparisons, registry.tasks.plugins))
+    print_tables(result.tables.items)
+    print_diagnostics(result.diagnostics)

@@ -4,36 +4,24 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable
 from typing import Any
 
 import click
 
-from suite.analysis.tables import make_tables
+from suite.actions.records import compare
+from suite.actions.results import MatrixPlan, Records
+from suite.actions.runs import open_run
+from suite.actions.sites import write_home_site
 from suite.api import Status
 from suite.api.files import IN_CHECKOUT
-from suite.cli.options import (
-    SECONDS,
-    FiniteRange,
-    make_request,
-    make_store,
-    request_options,
-    split_list,
-)
-from suite.cli.registry import print_left_out
-from suite.cli.sessions import open_command_session, warn
-from suite.cli.unreadable import print_unreadable
-from suite.execution.preparation import Prepared, make_limits
-from suite.execution.quantities import parse_duration
+from suite.cli.command import Command
+from suite.cli.options import SECONDS, FiniteRange, request_options
 from suite.execution.session import Interrupted
 from suite.matrix.plan import CHANGED
 from suite.records.naming import cell_label
-from suite.records.published import local_record
-from suite.records.schema import Record
 from suite.records.store import Store
 from suite.records.weights import MOST_LISTED, has_weights
-from suite.results import MatrixPlan
-from suite.runs import choose_executor, prepare_run, run_with_display
 from suite.tracking.connection import tracking_uri
 from suite.tracking.uri import without_password
 
@@ -53,7 +41,17 @@ parallel_option = click.option(
 )
 
 
-@click.command("run")
+def stop_after_option(kind: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Return the option that leaves cells of a kind for later."""
+    return click.option(
+        "--stop-after",
+        metavar="TIME",
+        help=f"Start no {kind} that is not expected to end by then, e.g. 150m or 8h. The same "
+        "command continues later.",
+    )
+
+
+@click.command("run", cls=Command)
 @request_options
 @click.option(
     "--retry",
@@ -69,13 +67,7 @@ parallel_option = click.option(
     help="Run all cells again. changed: trainings whose code has changed since.",
 )
 @time_limit_option
-@click.option(
-    "--stop-after",
-    type=parse_duration,
-    metavar="TIME",
-    help="Start no cell that is not expected to end by then, e.g. 150m or 8h. The same command "
-    "continues later.",
-)
+@stop_after_option("cell")
 @click.option(
     "--memory-limit",
     metavar="SIZE",
@@ -112,15 +104,7 @@ parallel_option = click.option(
 @click.option("--no-dashboard", is_flag=True, help="Do not write the dashboard.")
 def command(
     home: str | None,
-    retry: str | None,
     rerun: str | None,
-    time_limit: float | None,
-    stop_after: float | None,
-    memory_limit: str | None,
-    parallel: int | None,
-    executor: str,
-    address: str | None,
-    gpus: float,
     keep_weights: bool,
     no_tracking: bool,
     no_dashboard: bool,
@@ -144,80 +128,54 @@ def command(
       bench run --mode probe --lengths 1024,2048,4096,8192 --batch-size 1
       bench run --mode probe --backends tensorflow,jax --precisions float32,mixed_bfloat16
     """
-    store = make_store(home)
-    request = make_request(given)
-    prepared = prepare_run(
-        request,
-        store,
-        retry=split_list(retry) if retry else (),
-        rerun=CHANGED if rerun == CHANGED else rerun == ALL,
-        limits=make_limits(request.benchmark, time_limit, memory_limit),
-        executor=executor,
-        keep_weights=keep_weights,
-        report_unreadable=print_unreadable,
-        on_warning=warn,
-    )
-    print_left_out(prepared.registry)
-    place = choose_executor(
-        prepared,
-        executor=executor,
-        parallel=parallel,
-        address=address,
-        gpus=gpus,
-        memory_limit=memory_limit,
-    )
-    store.prepare()
-    plan = MatrixPlan(prepared.plan.cells, prepared)
-    notes = [plan.summary, plan.tuning_note, plan.sealed_note, *prepared.data_notes]
-    print("\n".join(filter(None, notes)), flush=True)
+    keywords = {
+        **given,
+        "home": home,
+        "rerun": CHANGED if rerun == CHANGED else rerun == ALL,
+        "keep_weights": keep_weights,
+        "tracking": not no_tracking,
+    }
     interrupted = False
-    with open_command_session(
-        store,
-        len(prepared.plan.cells),
-        executor=place,
-        tracking=not no_tracking,
-        stop_after_seconds=stop_after,
-    ) as session:
+    with open_run("run", keywords, progress=True) as opened:
+        plan = opened.plan
+        notes = [plan.summary, plan.tuning_note, plan.sealed_note, *plan.prepared.data_notes]
+        print("\n".join(filter(None, notes)), flush=True)
         try:
-            records: Sequence[Record] = run_with_display(session, prepared, sys.stdout)
+            records = opened.finish()
         except Interrupted as interruption:
-            records, interrupted = interruption.records, True
-    _print_results(records, prepared, store, dashboard=not no_dashboard)
+            records, interrupted = Records(interruption.records), True
+    _print_results(records, plan, opened.store, dashboard=not no_dashboard)
     if keep_weights:
-        _print_kept(records, prepared, store, named_home=home)
+        _print_kept(records, plan, opened.store, named_home=home)
     if interrupted:
         without = " without --rerun" if rerun == ALL else ""
         print(f"Interrupted. The same command{without} runs the missing cells.")
         sys.exit(130)
     if any(record.status in BAD for record in records):
         sys.exit(1)
-    left = len(prepared.plan.cells) - len(records)
+    left = len(plan) - len(records)
     if left:
         print(f"{left} cells are left for a later run: the same command continues.")
     sys.exit(3 if left else 0)
 
 
-def _print_results(
-    records: Sequence[Record], prepared: Prepared, store: Store, dashboard: bool
-) -> None:
-    from suite.cli.dashboard_command import draw
-    from suite.cli.tables import print_tables
+def _print_results(records: Records, plan: MatrixPlan, store: Store, dashboard: bool) -> None:
+    from suite.report.tables import print_tables
 
     if not records:
         return
-    registry = prepared.registry
-    stored = [local_record(record, store.path_of(record)) for record in records]
-    print_tables(make_tables(stored, registry.task_versions, registry.architectures.plugins))
+    registry = plan.prepared.registry
+    print_tables(compare(records).items)
     print(f"\nRecords    {store.records}")
     if dashboard:
-        print(f"Dashboard  {draw(store, registry)}")
+        print(f"Dashboard  {write_home_site(store, registry)}")
     uri = without_password(tracking_uri(store))
     command = "make ui" if IN_CHECKOUT else "bench ui"
     print(f"MLflow UI  {uri if uri.startswith('http') else f'{command}   (store: {uri})'}")
 
 
 def _print_kept(
-    records: Sequence[Record], prepared: Prepared, store: Store, *, named_home: str | None
+    records: Records, plan: MatrixPlan, store: Store, *, named_home: str | None
 ) -> None:
     """Print the command that predicts with each kept model, or that the model cannot predict."""
     source = click.get_current_context().get_parameter_source("home")
@@ -226,7 +184,7 @@ def _print_kept(
     kept = [record for record in records if has_weights(store, record)]
     for record in kept[:MOST_LISTED]:
         label = cell_label(record.cell, record.ranking)
-        if prepared.tasks[str(record.cell.task)].reads_raw_text:
+        if plan.prepared.tasks[str(record.cell.task)].reads_raw_text:
             print(f"Predict    bench predict {record.run_id} FILE{home}   # {label}")
         else:
             print(f"Weights    {label}: the task reads no raw input, so that it cannot predict")

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from suite.cli.options import home_option, make_store
+from suite.actions.request import make_store
+from suite.cli.options import home_option
 from suite.tracking.server import database_uri, prepare_server
 from suite.tracking.uri import without_password
 

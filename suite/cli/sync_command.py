@@ -6,9 +6,10 @@ import sys
 
 import click
 
-from suite.cli.options import home_option, make_existing_store
-from suite.cli.sessions import warn
-from suite.cli.unreadable import print_unreadable
+from suite.actions.caller import report_unreadable, warn
+from suite.actions.request import make_existing_store
+from suite.cli.command import Command
+from suite.cli.options import home_option
 from suite.records.store import Store
 from suite.tracking.connection import tracking_uri
 from suite.tracking.sync import sync
@@ -17,7 +18,7 @@ from suite.tracking.uri import without_password
 PROGRESS_INTERVAL = 25
 
 
-@click.command("sync")
+@click.command("sync", cls=Command)
 @click.option(
     "--log-models",
     is_flag=True,
@@ -39,7 +40,7 @@ def command(home: str | None, log_models: bool) -> None:
     if log_models:
         from suite.tracking import models
 
-        count = models.log_models(store, _print_progress, print_unreadable)
+        count = models.log_models(store, _print_progress, report_unreadable)
         print(f"{count} models logged")
     if not is_complete:
         sys.exit(1)
@@ -47,7 +48,7 @@ def command(home: str | None, log_models: bool) -> None:
 
 def sync_and_print(store: Store, *, rebuild: bool = False) -> bool:
     """Sync a home and print the result; return whether MLflow has all records."""
-    report = sync(store, _print_progress, print_unreadable, rebuild=rebuild, on_wait=warn)
+    report = sync(store, _print_progress, report_unreadable, rebuild=rebuild, on_wait=warn)
     duplicates = f", {report.duplicates} duplicates deleted" if report.duplicates else ""
     skipped = f", {len(report.rejected)} skipped" if report.rejected else ""
     print(

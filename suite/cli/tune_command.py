@@ -4,27 +4,16 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import click
 
-from suite.analysis.tuning import tune
-from suite.api import Mode
-from suite.cli.options import (
-    FiniteRange,
-    make_single_request,
-    make_store,
-    request_options,
-    split_list,
-)
-from suite.cli.run_command import parallel_option, time_limit_option
-from suite.cli.sessions import open_command_session
-from suite.execution.preparation import make_limits
-from suite.execution.quantities import parse_duration
-from suite.execution.session import local_executor
-from suite.matrix.plan import CHANGED, check_rerun
-from suite.matrix.tuned_rates import TUNING
-from suite.runs import run_with_display
+from suite.actions.searches import tune
+from suite.cli.command import Command
+from suite.cli.options import FiniteRange, request_options
+from suite.cli.run_command import parallel_option, stop_after_option, time_limit_option
+from suite.matrix.plan import CHANGED
+from suite.records.tuned_rates import TUNING
 
 REFUSED = ("mode", "rounds", "form", "test")
 """Options of a request that tuning refuses; the help leaves them out."""
@@ -33,7 +22,7 @@ SEEDS = (
 )
 
 
-@click.command("tune")
+@click.command("tune", cls=Command)
 @request_options
 @click.option(
     "--keep-in",
@@ -58,25 +47,9 @@ SEEDS = (
     help="Run trials again whose code has changed since.",
 )
 @time_limit_option
-@click.option(
-    "--stop-after",
-    type=parse_duration,
-    metavar="TIME",
-    help="Start no trial that is not expected to end by then, e.g. 150m or 8h. The same command "
-    "continues later.",
-)
+@stop_after_option("trial")
 @parallel_option
-def command(
-    home: str | None,
-    keep_in: Path,
-    max_cost: float | None,
-    retry: str | None,
-    rerun: str | None,
-    time_limit: float | None,
-    stop_after: float | None,
-    parallel: int | None,
-    **given: Any,
-) -> None:
+def command(rerun: Literal["changed"] | None, **given: Any) -> None:
     """Tune the learning rate of each entry on validation, at each length.
 
     The search is the same for every entry: successive halving over the learning rates of the
@@ -111,27 +84,7 @@ def command(
       bench tune --benchmark core --parallel 2 --threads 1 --stop-after 8h
       bench tune --task ner --architectures vanilla,longformer --lengths 128
     """
-    request = make_single_request(given, Mode.TRAIN)
-    limits = make_limits(request.benchmark, time_limit)
-    store = make_store(home)
-    store.prepare()
-    with open_command_session(
-        store,
-        executor=local_executor(parallel),
-        stop_after_seconds=stop_after,
-    ) as session:
-        tuned = tune(
-            request,
-            store,
-            lambda prepared: run_with_display(session, prepared, sys.stdout, trials=True),
-            limits=limits,
-            folder=keep_in,
-            retry=split_list(retry) if retry else (),
-            rerun=check_rerun(rerun or False),
-            max_cost=max_cost,
-            parallel=parallel or 1,
-            report=lambda text: print(text, flush=True),
-        )
+    tuned = tune(rerun=rerun or False, **given)
     for item in tuned:
         if item.is_complete:
             print(item)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from suite.cli.options import home_option, make_store
+from suite.actions.request import make_store
+from suite.cli.options import home_option
 from suite.tracking.ui import experiment_addresses, prepare_ui
 
 

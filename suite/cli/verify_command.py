@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
+from suite.actions.verification import verify
 from suite.api.files import RESULTS
-from suite.cli.options import SECONDS, home_option, make_store
-from suite.cli.registry import read_registry
-from suite.cli.sessions import open_command_session
-from suite.cli.unreadable import print_unreadable
-from suite.publish.verify import TIME_LIMIT_SECONDS, Verification, keep, read_original, verify
-from suite.runs import run_with_display
+from suite.cli.command import Command
+from suite.cli.options import SECONDS, home_option
+from suite.publish.verify import TIME_LIMIT_SECONDS, Verification
 
 
-@click.command("verify")
+@click.command("verify", cls=Command)
 @click.argument("record", type=click.Path(path_type=Path))
 @click.option(
     "--data", metavar="SOURCE", help="The data, if the record used a user's own files: files:DIR."
@@ -25,48 +24,21 @@ from suite.runs import run_with_display
 @click.option(
     "--time-limit", type=SECONDS, default=TIME_LIMIT_SECONDS, show_default=True, metavar="SECONDS"
 )
-@click.option("--keep", "keeps", is_flag=True, help="Write the new record to results/verified.")
 @click.option("--results", type=click.Path(path_type=Path), default=RESULTS, hidden=True)
 @home_option
-def command(
-    record: Path,
-    data: str | None,
-    tfds_data_dir: str | None,
-    time_limit: float,
-    keeps: bool,
-    results: Path,
-    home: str | None,
-) -> None:
+def command(record: Path, results: Path, **given: Any) -> None:
     """Run the cell of a record again on this machine and compare both runs.
 
     RECORD is a file, FILE.jsonl.gz#RUN_ID, or the id of a run in the home or in results/.
 
     A score is reproduced if the new score lies within 2% of it. Costs depend on the machine: they
-    are shown for both runs, without a verdict. With --keep, the new record is written to
-    results/verified/MACHINE, where the leaderboard finds it.
+    are shown for both runs, without a verdict. The new record is in the home.
 
     \b
     Exit codes: 0 reproduced; 1 not reproduced; 2 this machine or version cannot run the cell.
     """
-    store = make_store(home)
-    original = read_original(record, store, results)
-    registry = read_registry()
-    store.prepare()
-    with open_command_session(store, 1) as session:
-        verification = verify(
-            original,
-            store,
-            lambda prepared: run_with_display(session, prepared, sys.stdout),
-            registry=registry,
-            source=data,
-            data_dir=tfds_data_dir,
-            time_limit_seconds=time_limit,
-            report_unreadable=print_unreadable,
-        )
+    verification = verify(record, results=results, **given)
     _print(verification)
-    if keeps:
-        path = keep(verification.again, registry, results)
-        print(f"Kept: results/{path.relative_to(results)}")
     sys.exit(0 if verification.reproduced else 1)
 
 

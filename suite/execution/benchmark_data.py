@@ -15,8 +15,8 @@ from suite.api import DataError, Job, Mode, RequestError
 from suite.execution.executors.local import child_environment
 from suite.execution.jobs import make_job
 from suite.execution.preparation import prepare
-from suite.matrix.benchmarks import Benchmark
 from suite.matrix.request import Request
+from suite.records.benchmarks import Benchmark
 from suite.records.store import Store
 
 ARCHITECTURE = "vanilla"

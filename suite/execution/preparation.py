@@ -21,17 +21,17 @@ from suite.api import (
 from suite.api.code_digest import digest_code
 from suite.api.plugins import search_path_from_environment
 from suite.execution.quantities import parse_size
-from suite.matrix.benchmarks import Benchmark, find_benchmark
 from suite.matrix.expansion import expand
 from suite.matrix.plan import Plan, Rerun, check_rerun, check_retry, plan
 from suite.matrix.planned_cells import PlannedCell
 from suite.matrix.registry import Registry, load_registry
 from suite.matrix.request import Request
-from suite.matrix.tuned_rates import TUNING, find_tuned_rate
+from suite.records.benchmarks import Benchmark, find_benchmark
 from suite.records.environment import available_memory_bytes, has_accelerator, total_memory_bytes
 from suite.records.naming import cell_label, options_text
 from suite.records.schema import TuningChoice
 from suite.records.store import ReportUnreadable, Store, ignore_unreadable
+from suite.records.tuned_rates import TUNING, find_tuned_rate
 
 MEMORY_SHARE = 2 / 3
 """A cell's default memory limit, as a share of the machine's memory."""

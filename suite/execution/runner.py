@@ -22,7 +22,7 @@ from suite.execution.parents import parent_folders, parent_problem
 from suite.matrix.plan import (
     RETRIED_ALWAYS,
     Plan,
-    find_standing,
+    find_valid,
     shorter_length_ran_out_of_memory,
     with_scored_lengths,
 )
@@ -30,8 +30,8 @@ from suite.matrix.planned_cells import PlannedCell
 from suite.records.environment import describe_environment
 from suite.records.naming import new_run_id
 from suite.records.schema import Invocation, Record, utc_now
-from suite.records.standing import has_lengths_of
 from suite.records.store import Lease, Store
+from suite.records.validity import has_lengths_of
 from suite.records.weights import keep_weights
 
 RESUMABLE = frozenset({Status.INTERRUPTED, Status.TIMED_OUT})
@@ -226,7 +226,7 @@ class Runner:
     ) -> Record | None:
         """Return a valid record that another invocation has written since this plan was made."""
         since = [record for record in existing if record.run_id not in self.plan.known]
-        record = find_standing(since, self.plan.any_machine).get(planned.cell.id)
+        record = find_valid(since, self.plan.any_machine).get(planned.cell.id)
         if record is None:
             return None
         valid = record.status not in RETRIED_ALWAYS and has_lengths_of(record, planned.cell)

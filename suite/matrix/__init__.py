@@ -1,1 +1,1 @@
-"""From a request to cells: registry, benchmarks, expansion, and the cells that remain to run."""
+"""From a request to cells: the registry, the expansion, and the cells that remain to run."""

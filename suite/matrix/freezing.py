@@ -11,7 +11,11 @@ from suite.api import RUN_OPTIONS, Form, Mode, PluginError, Track
 from suite.api.errors import RequestError, unknown_name
 from suite.api.files import RESULTS
 from suite.matrix.benchmark_writing import with_hash, with_tables
-from suite.matrix.benchmarks import (
+from suite.matrix.expansion import expand
+from suite.matrix.planned_cells import PlannedCell
+from suite.matrix.registry import Registry
+from suite.matrix.request import Request
+from suite.records.benchmarks import (
     SCALE,
     Benchmark,
     hash_content,
@@ -19,13 +23,9 @@ from suite.matrix.benchmarks import (
     hash_task,
     read_benchmark,
 )
-from suite.matrix.expansion import expand
-from suite.matrix.options import defaults_of
-from suite.matrix.planned_cells import PlannedCell
-from suite.matrix.registry import Registry
-from suite.matrix.request import Request
 from suite.records.naming import split_label
-from suite.records.published import published_records
+from suite.records.options import defaults_of
+from suite.records.published import read_published
 
 FLOOR = "identity"
 """The control that mixes no positions: every ranked benchmark has it."""
@@ -61,7 +61,7 @@ def published_hashes(results: Path = RESULTS) -> dict[str, set[str]]:
         RecordError: a file is not a record.
     """
     found: dict[str, set[str]] = {}
-    for stored in published_records(results):
+    for stored in read_published(results):
         label, stated = stored.record.cell.benchmark, stored.record.ranking.benchmark_hash
         if label is not None and stated is not None:
             found.setdefault(label, set()).add(stated)

@@ -6,11 +6,11 @@ from dataclasses import asdict
 from typing import Any
 
 from suite.api import DATA_OPTIONS, Architecture, Method, Task, changes_model_alone
-from suite.matrix.benchmarks import Benchmark
 from suite.matrix.expansion import expand
 from suite.matrix.model_sizes import MODEL_SIZES
 from suite.matrix.registry import Registry
 from suite.matrix.request import Request
+from suite.records.benchmarks import Benchmark
 
 
 def describe_registry(registry: Registry) -> dict[str, Any]:

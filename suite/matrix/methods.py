@@ -23,8 +23,8 @@ from suite.api import (
 from suite.api.architecture import BuildRequest
 from suite.api.errors import PluginError, RequestError, unknown_name
 from suite.api.local_path import LocalPath, without_local_paths
-from suite.matrix.options import parse_options
 from suite.matrix.registry import Collection
+from suite.records.options import parse_options
 
 Methods = tuple[AppliedMethod, ...]
 

@@ -14,8 +14,8 @@ from suite.api.weights import too_large
 from suite.matrix.planned_cells import PlannedCell
 from suite.records.environment import describe_machine, speed_facts
 from suite.records.schema import Record
-from suite.records.standing import has_lengths_of, latest_runs, probed_machine
 from suite.records.store import ReportUnreadable, Store
+from suite.records.validity import has_lengths_of, latest_runs, probed_machine
 from suite.records.weights import has_weights
 
 RETRIED_ALWAYS = frozenset({Status.INTERRUPTED, Status.UNSUPPORTED, Status.SKIPPED})
@@ -133,7 +133,7 @@ def plan(
     again: Collection[str] = set(Status) if rerun is True else {*RETRIED_ALWAYS, *retry}
     known = frozenset(dict(store.files()))
     existing = store.all(report_unreadable, [planned.cell.id for planned in cells])
-    found = find_standing(existing, any_machine, digests)
+    found = find_valid(existing, any_machine, digests)
     statuses = {
         planned.cell.id: {
             record.status,
@@ -241,10 +241,10 @@ def with_scored_lengths(planned: PlannedCell, records: Iterable[Record]) -> Plan
     return replace(planned, cell=replace(planned.cell, evaluation_lengths=tuple(sorted(lengths))))
 
 
-def find_standing(
+def find_valid(
     records: Iterable[Record], any_machine: bool, digests: Mapping[str, str | None] | None = None
 ) -> dict[str, Record]:
-    """Return the standing record of each cell; of probes, only those of this machine or its like.
+    """Return the valid record of each cell; of probes, only those of this machine or its like.
 
     `records` are all records of the cells. A user's files may have had several contents: the run on
     the content with the digest of the task stands, or else the latest run.

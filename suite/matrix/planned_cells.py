@@ -19,13 +19,13 @@ from suite.api import (
     task_options,
 )
 from suite.api.errors import RequestError
-from suite.matrix.benchmarks import Benchmark
 from suite.matrix.methods import parents_of, task_of, unsupported_by_methods
 from suite.matrix.model_sizes import find_model_size
-from suite.matrix.options import as_text, defaults_of, parse_options, unsupported_run_options
 from suite.matrix.ranking_facts import ranking_facts
 from suite.matrix.registry import Registry
+from suite.records.benchmarks import Benchmark
 from suite.records.naming import cell_label
+from suite.records.options import as_text, defaults_of, parse_options, unsupported_run_options
 from suite.records.schema import RankingFacts, TuningChoice
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from suite.api import DATA_OPTIONS, Cell, Options, Task, Track, methods_text, track_of
-from suite.matrix.benchmarks import Benchmark
-from suite.matrix.options import listed_options
+from suite.records.benchmarks import Benchmark
 from suite.records.naming import OBJECTIVE, entry_name
+from suite.records.options import listed_options
 from suite.records.schema import RankingFacts, TuningChoice
 
 

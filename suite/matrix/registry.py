@@ -18,7 +18,7 @@ from suite.api.plugins import (
     load_plugin,
     locate,
 )
-from suite.matrix.benchmarks import FOLDER, Benchmark, benchmark_names, find_benchmark
+from suite.records.benchmarks import FOLDER, Benchmark, benchmark_names, find_benchmark
 
 Item = TypeVar("Item")
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from suite.api import BACKENDS, PRECISIONS, Form, Mode, SourceRequest
 from suite.api.errors import RequestError, unknown_name
-from suite.matrix.benchmarks import DEFAULT_BENCHMARK
+from suite.records.benchmarks import DEFAULT_BENCHMARK
 
 MAX_THREADS = 1_024
 """A larger number is a typing mistake, and a framework would start that many threads."""

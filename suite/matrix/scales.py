@@ -10,9 +10,9 @@ from collections.abc import Mapping
 
 from suite.api import Task
 from suite.api.errors import RequestError
-from suite.matrix.benchmark_sections import Scale
 from suite.matrix.benchmark_writing import with_hash, with_tables
-from suite.matrix.benchmarks import SCALE, Benchmark, hash_scale
+from suite.records.benchmark_sections import Scale
+from suite.records.benchmarks import SCALE, Benchmark, hash_scale
 
 ScoresByLength = Mapping[str, Mapping[int, float]]
 """A score by task and length."""

@@ -16,17 +16,17 @@ from suite.api import (
     Task,
 )
 from suite.api.errors import RequestError, unknown_name
-from suite.matrix.benchmark_sections import (
+from suite.matrix.methods import Methods, parse_methods
+from suite.matrix.registry import Registry
+from suite.matrix.request import Request, check_unique, parse_source
+from suite.records.benchmark_sections import (
     DecodingSettings,
     EntrySettings,
     ProbeSettings,
     TaskSettings,
 )
-from suite.matrix.benchmarks import Benchmark
-from suite.matrix.methods import Methods, parse_methods
-from suite.matrix.options import defaults_of, listed_options, parse_option
-from suite.matrix.registry import Registry
-from suite.matrix.request import Request, check_unique, parse_source
+from suite.records.benchmarks import Benchmark
+from suite.records.options import defaults_of, listed_options, parse_option
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from suite.analysis.tiers import Tier
 from suite.publish.markdown import escape
 
 SUPERSCRIPT = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
-TIERS = frozenset(map(str, Tier))
 
 
 class Footnotes:
@@ -22,15 +20,9 @@ class Footnotes:
         self._numbers.clear()
 
     def after(self, text: str, marks: Iterable[str]) -> str:
-        """Return a text with its marks: tiers in brackets, other marks as footnotes."""
-        marks = list(marks)
-        tiers = ", ".join(mark for mark in marks if mark in TIERS)
-        numbers = [
-            str(self._numbers.setdefault(mark, len(self._numbers) + 1))
-            for mark in marks
-            if mark not in TIERS
-        ]
-        return f"{text}{f' ({tiers})' if tiers else ''}{' '.join(numbers).translate(SUPERSCRIPT)}"
+        """Return a text with its marks as footnotes."""
+        numbers = (str(self._numbers.setdefault(mark, len(self._numbers) + 1)) for mark in marks)
+        return text + " ".join(numbers).translate(SUPERSCRIPT)
 
     def text(self) -> str:
         """Return the footnotes as one paragraph; "" without any."""

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
-from suite.analysis.points import parts_of
-from suite.analysis.tuning_evidence import evidence_problem
-from suite.api import Cell, LengthwiseError, Mode, RequestError
-from suite.matrix.benchmarks import Benchmark
+from suite.api import Cell, LengthwiseError, Mode
 from suite.matrix.expansion import expand
 from suite.matrix.ranking_facts import ranking_facts
 from suite.matrix.registry import Registry
 from suite.matrix.request import Request
+from suite.records.benchmarks import Benchmark
 from suite.records.naming import split_label
-from suite.records.published import StoredRecord, committed_path, is_final
 from suite.records.schema import RankingFacts, RecordSummary
+from suite.search.tuning_evidence import evidence_problem
 
 Expanded = dict[tuple[object, ...], list[Cell]]
 """The cells of a benchmark by what their expansion depends on."""
@@ -58,53 +56,6 @@ def benchmark_contradiction(
         )
     except LengthwiseError as error:
         return f"its cell cannot be checked against the benchmark {label}: {error}"
-
-
-def check_finals(entries: Iterable[StoredRecord], registry: Registry) -> None:
-    """Check the committed final runs of each benchmark's current version.
-
-    Runs of former versions of a benchmark, a task, an architecture or a method are not checked.
-
-    Raises:
-        RequestError: a run contradicts its benchmark, or its score does not follow from its parts.
-        PluginError: the file of a run's benchmark cannot be used.
-    """
-    expanded: Expanded = {}
-    for entry in filter(lambda entry: is_final(entry.record), entries):
-        record, cell = entry.record, entry.record.cell
-        name, _ = split_label(str(cell.benchmark))
-        if name not in {**registry.benchmarks.plugins, **registry.benchmarks.broken}:
-            continue
-        task = registry.tasks.plugins.get(str(cell.task))
-        architecture = registry.architectures.plugins.get(cell.architecture)
-        versions = cell.task_version, cell.architecture_version
-        current = registry.benchmarks.get(name).label_of(cell.task)
-        if cell.benchmark != current or not (task and architecture):
-            continue
-        if versions != (task.version, architecture.version):
-            continue
-        known = registry.methods.plugins
-        if any(known[one.name].version != one.version for one in cell.methods if one.name in known):
-            continue
-        reason = benchmark_contradiction(record, registry, expanded)
-        if reason := reason or outside_its_parts(record, task.primary_metric.name):
-            raise RequestError(
-                "A published final run must agree with its benchmark and with its own parts",
-                received=f"{committed_path(record)}, run {record.run_id}: {reason}",
-                remedy="Restore the record as it was published, or remove it",
-            )
-
-
-def outside_its_parts(record: RecordSummary, metric: str) -> str | None:
-    """Return that a test score lies outside the range of its parts; None where it does not."""
-    value = record.metric(metric)
-    known = [part for part in parts_of(record, metric) if part is not None]
-    if value is None or not known:
-        return None
-    slack = 1e-6 * abs(value)
-    if min(known) - slack <= value <= max(known) + slack:
-        return None
-    return f"test {metric} {value:.4g} lies outside the range of its parts"
 
 
 def _other_cell(

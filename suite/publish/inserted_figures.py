@@ -7,57 +7,44 @@
 The best entry scores <!-- value where="…" value="test.entity_f1" format=".3f" -->0.712<!-- end -->.
 ```
 
-`where` selects records by their columns, in the syntax of `pandas.DataFrame.query`. The records are
-the project's own that stand. Their columns are those of
-`suite.read_records(published=True).to_frame()`; `entry` leaves out the learning rate. A table has a
-row for each value of `rows`, in the order of `sort`. With `columns`, it has a column for each of
-their values and shows one `value`; otherwise it has a column for each `value`, headed
-by the value's name or by one of `titles`. `test.accuracy@128` is the value at length 128. A figure
-is the mean of the selected records, multiplied by `times` and in a `format` of Python. They are
-repeats of one cell: only seed, round and machine may differ. As on the boards, costs have geometric
-means, those of noisy phases are left out, and all costs of a mark are of one session: one
-`invocation` on one machine.
-
-With `of="rows"`, the rows of the leaderboard's archive take the place of the records. They have
-intervals: a figure is followed by its limits.
+`where` selects runs by their columns, in the syntax of `pandas.DataFrame.query`. The runs are the
+valid ones of the published records, and the columns those of `suite.analysis.frame`; `entry` leaves
+out the learning rate. A table has a row for each value of the column `rows`, in the order of
+`sort`. With `columns`, it has a column for each of their values and shows one `value`; otherwise it
+has a column for each `value`, headed by the value's name or by one of `titles`. A value is a
+measure, as `test.accuracy`; `test.accuracy@128` is that at length 128. A figure is the mean of the
+selected runs, multiplied by `times` and in a `format` of Python. They are repeats of one cell: only
+seed, round and machine may differ. Costs of noisy phases are left out, and all costs of a mark are
+of one session: one `invocation` on one machine.
 """
 
 from __future__ import annotations
 
-import io
 import re
 import shlex
-import statistics
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from suite.analysis.aggregate import Comparison
-from suite.analysis.sessions import DECODING_PHASES, PHASES
+from suite.analysis.comparisons import Comparison
+from suite.analysis.frame import estimate_of, to_frame
 from suite.api.errors import RequestError
-from suite.records.measures import phase_of
-from suite.records.published import Folder
-from suite.records.schema import RecordSummary
+from suite.records.measures import is_cost
 
 if TYPE_CHECKING:
     import pandas
 
 START = re.compile(r"(?P<start><!-- (?P<kind>table|value)(?P<fields>\s.*?)-->)", re.DOTALL)
 MARK = re.compile(START.pattern + ".*?<!-- end -->", re.DOTALL)
-FIELDS = frozenset({"of", "where", "rows", "columns", "value", "titles", "times", "format", "sort"})
-RECORDS, ROWS = "records", "rows"
+FIELDS = frozenset({"where", "rows", "columns", "value", "titles", "times", "format", "sort"})
 FORMAT = ".3g"
 NUMBER = re.compile("[0-9]{1,9}")
 NO_FIGURE = "–"
-LENGTH = "sequence_length"
 CELL = (
-    "mode", "task", "task_version", "source", "form", "options", "architecture_version", LENGTH,
-    "batch_size", "model_size", "steps", "precision", "backend", "benchmark", "scores_test",
-    "learning_rate",
+    "mode", "task", "task_version", "source", "form", "options", "architecture_version",
+    "sequence_length", "batch_size", "model_size", "steps", "precision", "backend", "benchmark",
+    "scores_test", "learning_rate",
 )  # fmt: skip
-"""The columns in which all records of one figure are equal."""
-CONDITIONS = ("entry", "machine", "invocation", "cost_digest")
-"""The columns that tell which costs can be compared."""
-COST_PHASES = frozenset({*PHASES, *DECODING_PHASES})
+"""The columns in which all runs of one figure are equal."""
 
 
 class FigureError(RequestError):
@@ -69,61 +56,42 @@ def has_figures(text: str) -> bool:
     return START.search(text) is not None
 
 
-def fill_page(text: str, frames: Mapping[str, pandas.DataFrame]) -> str:
-    """Return a Markdown page with the figures of its marks.
-
-    `frames` has the records, and the rows of the leaderboard's archive.
+def fill_page(text: str, frame: pandas.DataFrame) -> str:
+    """Return a Markdown page with the figures of its marks, which select rows of a frame.
 
     Raises:
         FigureError: a mark is not closed, has an unknown field, or selects nothing.
     """
     if len(START.findall(text)) != len(MARK.findall(text)):
         raise FigureError("Each mark of a figure needs <!-- end -->", received="a mark without it")
-    return MARK.sub(lambda found: _filled(found, frames), text)
+    by_measure = {str(measure): rows for measure, rows in frame.groupby("measure")}
+    return MARK.sub(lambda found: _filled(found, by_measure), text)
 
 
-def own_standing(comparisons: Iterable[Comparison]) -> tuple[RecordSummary, ...]:
-    """Return the project's own records that stand: those that the boards show without a tier."""
-    runs = (run for comparison in comparisons for point in comparison.points for run in point.runs)
-    # A run without methods is in the comparisons of both tracks.
-    own = {run.record.run_id: run.record for run in runs if run.folder is Folder.PUBLISHED}
-    return tuple(own.values())
-
-
-def frame_of_records(frame: pandas.DataFrame) -> pandas.DataFrame:
-    """Return a frame of records whose entries name no learning rate, without noisy costs."""
+def selectable(comparisons: Iterable[Comparison]) -> pandas.DataFrame:
+    """Return the rows that marks select from: valid runs, no noisy costs, no learning rates."""
+    frame = to_frame(comparisons)
     if frame.empty:
         return frame
-    frame = frame.copy()
-    noisy = frame["noisy_phases"].str.split(", ")
-    for column in filter(_is_cost, frame.columns):
-        phase = phase_of(column)
-        frame[column] = frame[column].mask(noisy.map(lambda phases, phase=phase: phase in phases))
+    # A run without methods is in the comparisons of both tracks.
+    valid = frame[(frame["superseded_by"] == "") & ~frame["noisy"]]
+    valid = valid.drop_duplicates(["run_id", "measure"])
     # A method has a learning rate too, behind a colon or a comma.
-    entries = frame["entry"].str.replace(r"(?<=[( ])learning_rate=[^ )]+ ?", "", regex=True)
-    return frame.assign(entry=entries.str.replace(" ()", "").str.replace(" )", ")"))
+    entries = valid["entry"].str.removesuffix(" (untuned)")
+    entries = entries.str.replace(r"(?<=[( ])learning_rate=[^ )]+ ?", "", regex=True)
+    entries = entries.str.replace(" ()", "").str.replace(" )", ")")
+    valid = valid.assign(entry=entries, options=valid["options"].map(str))
+    return valid.assign(cell=valid.groupby(list(CELL), dropna=False).ngroup())
 
 
-def frame_of_rows(archive: str) -> pandas.DataFrame:
-    """Return the rows of the leaderboard's archive, a CSV file."""
-    import pandas
-
-    return pandas.read_csv(io.StringIO(archive)) if archive else pandas.DataFrame()
-
-
-def _is_cost(column: str) -> bool:
-    """Return whether a column is a cost of the records; the archive has no such column."""
-    return column.partition(".")[0] in COST_PHASES and "." in column
-
-
-def _filled(found: re.Match[str], frames: Mapping[str, pandas.DataFrame]) -> str:
+def _filled(found: re.Match[str], by_measure: Mapping[str, pandas.DataFrame]) -> str:
     kind, written = found["kind"], found["fields"].strip()
     fields = _fields(kind, written)
-    try:
-        selected = _select(fields, written, frames)
-        body = _table(selected, fields) if kind == "table" else _value(selected, fields)
-    except (ValueError, TypeError, KeyError) as error:  # of pandas: columns of text, say
-        raise FigureError(f"A mark shows means of numbers: {error}", received=written) from None
+    selected = _select(fields, written, by_measure)
+    if kind == "table":
+        body = _table(selected, fields)
+    else:
+        body = _figure(_of_value(selected, fields["value"]), fields)
     around = "\n" if kind == "table" else ""
     return f"{found['start']}{around}{body}{around}<!-- end -->"
 
@@ -149,10 +117,8 @@ def _fields(kind: str, written: str) -> dict[str, str]:
         raise FigureError(f"A {kind} has the field {missing[0]}", received=written)
     if len(fields) < len(parts):
         raise FigureError("A mark has each field once", received=written)
-    one_of = {"of": (RECORDS, ROWS), "sort": ("high", "low")}
-    for name, allowed in one_of.items():
-        if name in fields and fields[name] not in allowed:
-            raise FigureError(f"`{name}` is {' or '.join(allowed)}", received=fields[name])
+    if fields.get("sort", "high") not in ("high", "low"):
+        raise FigureError("`sort` is high or low", received=fields["sort"])
     lengths = [value.partition("@")[1:] for value in fields["value"].split(",")]
     if wrong := [length for mark, length in lengths if mark and not NUMBER.fullmatch(length)]:
         raise FigureError("A value is of a length, as in test.accuracy@128", received=wrong[0])
@@ -166,24 +132,25 @@ def _fields(kind: str, written: str) -> dict[str, str]:
 
 
 def _select(
-    fields: Mapping[str, str], written: str, frames: Mapping[str, pandas.DataFrame]
+    fields: Mapping[str, str], written: str, by_measure: Mapping[str, pandas.DataFrame]
 ) -> pandas.DataFrame:
-    frame = frames[fields.get("of", RECORDS)]
+    """Return the rows of the values of a mark for which `where` holds."""
+    import pandas
+
     values = [value.partition("@")[0] for value in fields["value"].split(",")]
-    names = [*values, *filter(None, map(fields.get, ("rows", "columns")))]
+    if missing := [value for value in values if value not in by_measure]:
+        raise FigureError("A mark names measures", received=", ".join(missing))
+    selected = pandas.concat(by_measure[value] for value in dict.fromkeys(values))
+    columns = filter(None, map(fields.get, ("rows", "columns")))
+    if missing := [name for name in columns if name not in selected]:
+        raise FigureError("A mark names columns", received=", ".join(missing))
     try:
-        selected = frame.query(fields["where"]) if "where" in fields else frame
+        selected = selected.query(fields["where"]) if "where" in fields else selected
     except Exception as error:  # pandas raises errors of many kinds for a text that is no query
         raise FigureError(f"`where` must select rows: {error}", received=written) from None
-    if missing := [name for name in names if name not in selected]:
-        raise FigureError("A mark names columns of the rows", received=", ".join(missing))
-    wanted = {*names, *CONDITIONS, *CELL, "low", "high"}
-    shown = [name for name in selected.columns if name in wanted]
-    selected = selected[shown]  # a copy of all columns for each figure would take seconds
-    selected = selected.dropna(subset=values, how="all")
     if selected.empty:
         raise FigureError("A mark must select at least one figure", received=written)
-    if any(map(_is_cost, values)):
+    if any(map(is_cost, values)):
         _check_costs(selected, written)
     return selected
 
@@ -207,74 +174,63 @@ def _check_costs(selected: pandas.DataFrame, written: str) -> None:
         )
 
 
-def _check_cell(group: pandas.DataFrame, name: str) -> None:
-    """Check that the records of one figure are repeats of one cell."""
-    for column in group.columns.intersection(list(CELL)):
+def _check_cell(group: pandas.DataFrame) -> None:
+    """Check that the runs of one figure are repeats of one cell."""
+    if group["cell"].nunique() > 1:
+        column = next(name for name in CELL if group[name].nunique(dropna=False) > 1)
         found = group[column].drop_duplicates()
-        if len(found) > 1:
-            raise FigureError(
-                f"The records of a figure are equal but for seed, round and machine; {name} has "
-                f"several in {column}",
-                received=", ".join(sorted(map(str, found))),
-                remedy=f"Choose one in `where`, as in: {column} == {found.iloc[0]!r}",
-            )
+        raise FigureError(
+            "The runs of a figure are equal but for seed, round and machine; "
+            f"{group['measure'].iloc[0]} has several in {column}",
+            received=", ".join(sorted(map(str, found))),
+            remedy=f"Choose one in `where`, as in: {column} == {found.iloc[0]!r}",
+        )
 
 
-def _value(selected: pandas.DataFrame, fields: Mapping[str, str]) -> str:
-    return _figure(*_at_length(selected, fields["value"]), fields)
+def _mean(group: pandas.DataFrame) -> float:
+    return estimate_of(group["measure"].iloc[0], list(group["value"])).value
 
 
-def _figure(group: pandas.DataFrame, name: str, fields: Mapping[str, str]) -> str:
-    form = fields.get("format", FORMAT)
-    known = group[name].dropna()
-    if known.empty:
+def _figure(group: pandas.DataFrame | None, fields: Mapping[str, str]) -> str:
+    """Return the mean of the rows of one figure as text."""
+    if group is None or group.empty:
         return NO_FIGURE
-    _check_cell(group.loc[known.index], name)
-    times = float(fields.get("times", "1"))
-    mean = statistics.geometric_mean(known) if _is_cost(name) else known.mean()
-    figure = f"{times * mean:{form}}"
-    if fields.get("of") != ROWS or len(known) > 1:
-        return figure
-    row = group.loc[known.index[0]]
-    if row[["low", "high"]].isna().any():
-        return figure
-    return f"{figure} [{times * row['low']:{form}}, {times * row['high']:{form}}]"
+    _check_cell(group)
+    return f"{float(fields.get('times', '1')) * _mean(group):{fields.get('format', FORMAT)}}"
 
 
 def _table(selected: pandas.DataFrame, fields: Mapping[str, str]) -> str:
-    rows, columns, names = fields["rows"], fields.get("columns"), fields["value"].split(",")
+    rows, columns, values = fields["rows"], fields.get("columns"), fields["value"].split(",")
     if columns is None:
-        titles = fields["titles"].split(",") if "titles" in fields else names
-        if len(titles) != len(names) or len(set(titles)) != len(titles):
+        titles = fields["titles"].split(",") if "titles" in fields else values
+        if len(titles) != len(values) or len(set(titles)) != len(titles):
             stated = fields.get("titles", fields["value"])
             raise FigureError(
                 "`titles` has one title for each value, all different", received=stated
             )
-        parts = [_at_length(selected, name) for name in names]
-        groups = dict(zip(titles, parts, strict=True))
-        sorted_by, name = parts[0]
+        parts = {
+            title: _of_value(selected, value) for title, value in zip(titles, values, strict=True)
+        }
+        first = _of_value(selected, values[0])
     else:
-        sorted_by, name = _at_length(selected, names[0])
-        groups = {str(key): (part, name) for key, part in sorted_by.groupby(columns)}
-    means = sorted_by.groupby(rows)[name].mean().reindex(sorted(selected[rows].unique()))
-    order = {"high": False, "low": True}.get(fields.get("sort", ""))
-    labels = means.index if order is None else means.sort_values(ascending=order).index
-    lines = [[rows.replace("_", " "), *groups], ["---", *["---:"] * len(groups)]]
-    lines += [
-        [
-            _label(label),
-            *(_figure(part[part[rows] == label], name, fields) for part, name in groups.values()),
-        ]
-        for label in labels
-    ]
+        first = _of_value(selected, values[0])
+        parts = {str(key): part for key, part in first.groupby(columns)}
+    by_label = [dict(iter(part.groupby(rows))) for part in parts.values()]
+    labels = sorted(selected[rows].unique())
+    if "sort" in fields:
+        means = {label: _mean(group) for label, group in first.groupby(rows)}
+        sign = -1 if fields["sort"] == "high" else 1
+        labels.sort(key=lambda label: (label not in means, sign * means.get(label, 0.0)))
+    lines = [[rows.replace("_", " "), *parts], ["---", *["---:"] * len(parts)]]
+    for label in labels:
+        name = f"`{label}`" if isinstance(label, str) else str(label)
+        figures = (_figure(groups.get(label), fields) for groups in by_label)
+        lines.append([name, *figures])
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def _at_length(frame: pandas.DataFrame, value: str) -> tuple[pandas.DataFrame, str]:
-    """Return the rows of a value, and its name without the length behind "@"."""
-    name, _, length = value.partition("@")
-    return (frame[frame[LENGTH] == int(length)] if length else frame), name
-
-
-def _label(label: object) -> str:
-    return f"`{label}`" if isinstance(label, str) else str(label)
+def _of_value(frame: pandas.DataFrame, value: str) -> pandas.DataFrame:
+    """Return the rows of a value: those of its measure, at the length behind "@" if it has one."""
+    measure, _, length = value.partition("@")
+    rows = frame[frame["measure"] == measure]
+    return rows[rows["sequence_length"] == int(length)] if length else rows

@@ -15,13 +15,12 @@ from dataclasses import fields
 from typing import Any
 
 from suite.analysis.boards import Board, Row
-from suite.analysis.grouping import titles
-from suite.analysis.statistics import Estimate
+from suite.analysis.comparison_key import titles
+from suite.analysis.estimates import Estimate
 
 COLUMNS = (
     "task", "source", "benchmark", "split", "sequence_length", "evaluation_length", "metric",
-    "rank", "line", "tier",
-    "value", "low", "high", "n", "detectable_difference", "parameter_count",
+    "rank", "line", "value", "low", "high", "n", "detectable_difference", "parameter_count",
     "training_tokens_per_second", "training_peak_memory_bytes", "worker_seconds", "session",
     "cost_digest", "sessions", "between_sessions", "measured_on", "machines", "versions", "note",
     "superseded_by", "setting", "run_ids",
@@ -54,7 +53,7 @@ def to_csv(boards: Sequence[Board]) -> str:
                 "split": board.key.split,
                 "sequence_length": board.sequence_length,
                 "metric": board.metric.name,
-                "line": row.line,
+                "line": row.entry,
                 "versions": row.versions,
                 "superseded_by": row.superseded_by,
                 "machines": "; ".join(row.machines),

@@ -6,12 +6,11 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from suite.analysis.boards import Board, Row
-from suite.analysis.costs import costs_of
-from suite.analysis.final_boards import standing
-from suite.analysis.grouping import ComparisonKey, titles
+from suite.analysis.comparison_key import ComparisonKey, titles
 from suite.analysis.sessions import sessions_text
 from suite.api import Mode, Track
 from suite.publish.markdown import NONE, escape, escape_name, interval, number, table
+from suite.records.measures import RANKED
 
 DIGITS = 8
 """The number of digits that a page shows of a digest."""
@@ -33,7 +32,7 @@ def open_track(boards: Sequence[Board]) -> str | None:
         if board.key.mode is Mode.TRAIN
         and board.key.track == Track.OPEN
         and board.key.split == "test"
-        and standing(board)
+        and board.valid
     ]
     if not of_track:
         return None
@@ -47,7 +46,7 @@ def open_track(boards: Sequence[Board]) -> str | None:
             _open_cells(board, row)
             for board in of_track
             if board.key.task == task
-            for row in standing(board)
+            for row in board.valid
         ]
         metric = next(board.metric for board in of_track if board.key.task == task)
         head = ("length", "data", "options", "rank", "entry", metric.name, "n", "training", "note")
@@ -62,7 +61,7 @@ def _open_cells(board: Board, row: Row) -> list[str]:
         escape(key.source),
         escape(key.task_options) or NONE,
         NONE if row.rank is None else str(row.rank),
-        escape_name(row.line),
+        escape_name(row.entry),
         interval(row.estimate),
         str(row.estimate.n) if row.estimate else "0",
         f"{key.benchmark or 'trial'}, {key.steps:,} steps, {key.batch}",
@@ -74,7 +73,7 @@ def cost_pages(boards: Sequence[Board]) -> dict[str, str]:
     """Return the page of costs of each machine, by machine; they hold quiet costs alone."""
     found: dict[str, list[Board]] = {}
     for board in boards:
-        if board.key.mode is not Mode.TRAIN and any(row.estimate for row in standing(board)):
+        if board.key.mode is not Mode.TRAIN and any(row.estimate for row in board.valid):
             found.setdefault(board.key.machine, []).append(board)
     return {machine: _cost_page(machine, of_machine) for machine, of_machine in found.items()}
 
@@ -95,18 +94,18 @@ def _cost_page(machine: str, boards: Sequence[Board]) -> str:
         boards_of_key = [board for by_length in by_measure.values() for board in by_length.values()]
         sessions = {one.sequence_length: one.session for one in boards_of_key if one.session}
         parts += [f"## {escape(named[key])}", f"{escape(sessions_text(sessions))}."]
-        for name, cost in costs_of(key.mode).items():
+        for name, cost in RANKED[key.mode].items():
             if name in by_measure:
                 title = f"### {cost.title.capitalize()}, {cost.unit}"
-                parts += [title, _cost_table(cost.divisor, by_measure[name])]
+                parts += [title, _cost_table(cost.scale, by_measure[name])]
     return "\n\n".join(parts) + "\n"
 
 
 def _cost_table(unit: float, by_length: Mapping[int, Board]) -> str:
     rows: dict[str, dict[int, Row]] = {}
     for length, board in sorted(by_length.items()):
-        for row in standing(board):
-            rows.setdefault(row.line, {})[length] = row
+        for row in board.valid:
+            rows.setdefault(row.entry, {})[length] = row
     lengths = sorted(by_length)
     costs = [
         [

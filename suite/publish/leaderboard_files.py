@@ -9,19 +9,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from suite.analysis.aggregate import Comparison
 from suite.analysis.boards import Board, rank_comparisons
+from suite.analysis.comparisons import Comparison
 from suite.analysis.leaderboard import Leaderboard, make_leaderboard
 from suite.analysis.training_counts import count_trials, count_unranked_runs
 from suite.api import Architecture
 from suite.matrix.registry import Registry
-from suite.matrix.tuned_rates import Tuned
 from suite.publish.leaderboard_archive import to_csv
 from suite.publish.leaderboard_extras import cost_pages, file_name, open_track
 from suite.publish.leaderboard_least_costs import least_costs
 from suite.publish.leaderboard_page import LeaderboardPage, without_results
 from suite.publish.learning_rates_page import LEARNING_RATES, learning_rates_page
 from suite.records.published import StoredRecord
+from suite.records.tuned_rates import Tuned
 
 MAIN = "LEADERBOARD.md"
 FOLDER = "leaderboard"

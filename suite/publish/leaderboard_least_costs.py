@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 
 from suite.analysis.boards import Board, Row
-from suite.analysis.costs import COSTS, DECODING_COSTS
-from suite.analysis.final_boards import standing
-from suite.analysis.tiers import Tier
 from suite.api import Mode, Track
-from suite.matrix.benchmarks import Benchmark
 from suite.publish.leaderboard_extras import file_name
 from suite.publish.markdown import NONE, escape, escape_name, number, table
+from suite.records.benchmarks import Benchmark
+from suite.records.measures import RANKED
 
 UNRANKED, TIED = "°", "≈"
 ABOUT = (
-    "The costs are those of random tokens. Controls and self-reported costs are left out. Each row "
+    "The costs are those of random tokens. Controls are left out. Each row "
     "is of one session on one machine: the one with the most entries at the length, of equals the "
     "one with the most ranked entries. Entries that it did not measure are not compared. "
     f"{TIED}: others share the rank, which may be controls. {UNRANKED}: without a rank, for "
@@ -85,12 +83,8 @@ def _coverage(boards: Iterable[Board], controls: Collection[str]) -> tuple[int, 
 
 
 def _measured(board: Board, controls: Collection[str]) -> list[Row]:
-    """Return the rows that may be named: costs of others cannot be verified."""
-    return [
-        row
-        for row in standing(board)
-        if row.estimate and row.architecture not in controls and row.tier is not Tier.SELF_REPORTED
-    ]
+    """Return the rows that may be named."""
+    return [row for row in board.valid if row.estimate and row.architecture not in controls]
 
 
 def _best(board: Board, controls: Collection[str]) -> str:
@@ -101,7 +95,7 @@ def _best(board: Board, controls: Collection[str]) -> str:
     best = min(rows, key=lambda row: sign * row.estimate.value if row.estimate else 0.0)
     assert best.estimate is not None
     # Entries of a rank are tied with its leader, which may be a control.
-    is_tied = best.rank is not None and sum(row.rank == best.rank for row in standing(board)) > 1
+    is_tied = best.rank is not None and sum(row.rank == best.rank for row in board.valid) > 1
     mark = UNRANKED if best.rank is None else TIED if is_tied else ""
-    divisor = {**COSTS, **DECODING_COSTS}[board.metric.name].divisor
-    return f"{escape_name(best.line)} {number(best.estimate.value / divisor)}{mark}"
+    divisor = RANKED[board.key.mode][board.metric.name].scale
+    return f"{escape_name(best.entry)} {number(best.estimate.value / divisor)}{mark}"

@@ -7,12 +7,17 @@ from dataclasses import dataclass, field, replace
 
 from suite.analysis.boards import Row
 from suite.analysis.core_table import Block, CoreRow
-from suite.analysis.costs import COSTS
-from suite.analysis.expected import Agreement, Verdict
-from suite.analysis.final_boards import TaskLength, marks_of
-from suite.analysis.leaderboard import Changes, Leaderboard, TaskTable, Winner
-from suite.analysis.leaderboard_summary import about_runs
-from suite.analysis.relative import LENGTHS
+from suite.analysis.cost_ratios import LENGTHS
+from suite.analysis.final_boards import TaskLength
+from suite.analysis.leaderboard import (
+    Agreement,
+    Changes,
+    FigureVerdict,
+    Leaderboard,
+    TaskTable,
+    Winner,
+    about_runs,
+)
 from suite.analysis.training_counts import TrainingCount
 from suite.api import Form
 from suite.publish.footnotes import Footnotes
@@ -34,6 +39,7 @@ from suite.publish.markdown import (
     small,
     table,
 )
+from suite.records.measures import COSTS
 
 MAX_LINES = 200
 LEAST_ROWS = 5
@@ -143,7 +149,7 @@ class LeaderboardPage:
 
     def _winner_cells(self, winner: Winner) -> list[str]:
         task, length = winner.place
-        name = self.notes.after(self._name(winner.leader, winner.leader), winner.marks)
+        name = self.notes.after(self._name(winner.leader, winner.leader), winner.footnotes)
         won = f"{TIE}; best mean: {name}" if winner.tied else f"**{name}**"
         return [
             f"{self._title(task)}: {metric_cell(winner.metric)}",
@@ -169,8 +175,7 @@ class LeaderboardPage:
             "A task's column has the mean over lengths. Mixing parameters are those without "
             "embedding and head. Costs are multiples of those of `vanilla` on random tokens, at "
             f"lengths {' / '.join(f'{length:,}' for length in LENGTHS)}. The learning-rate window "
-            "is the width of the range of good rates. Controls are in italics; self-reported "
-            "entries have no mean rank.",
+            "is the width of the range of good rates. Controls are in italics.",
             *_sessions(blocks),
         ]
         if incomplete := "; ".join(map(self._incomplete, filter(_is_incomplete, blocks))):
@@ -197,12 +202,12 @@ class LeaderboardPage:
 
     def _core_cells(self, row: CoreRow, block: Block) -> list[str]:
         return [
-            self.notes.after(self._name(row.line, row.architecture), row.marks),
+            self.notes.after(self._name(row.entry, row.architecture), row.footnotes),
             score_cell(row),
-            NONE if row.mean_rank is None else f"{row.mean_rank:.1f}",
+            f"{row.mean_rank:.1f}",
             *(number(row.by_task[task]) for task in block.tasks),
             parameters_cell(row.mixing_parameters),
-            *(relative_cell(block, row.line, name) for name in COSTS if block.costs),
+            *(relative_cell(block, row.entry, name) for name in COSTS if block.costs),
             NONE if row.good_range_decades is None else f"{row.good_range_decades:.2f}",
         ]
 
@@ -214,7 +219,7 @@ class LeaderboardPage:
 
     def _absent(self, block: Block) -> str:
         """Return the controls without any final run, though the benchmark includes them."""
-        there = {*block.incomplete, *(row.line for row in block.rows)}
+        there = {*block.incomplete, *(row.entry for row in block.rows)}
         names = sorted(filter(self.leaderboard.benchmark.includes, self.trained - there))
         return f"{', '.join(names)} ({BLOCKS[block.form].lower()})" if names else ""
 
@@ -249,7 +254,7 @@ class LeaderboardPage:
         shown = task.rows[: self.most_task_rows]
         rows = [
             [
-                self._name(row.line, row.architecture),
+                self._name(row.entry, row.architecture),
                 *(self._rank_and_value(row.by_length.get(length)) for length in task.lengths),
             ]
             for row in shown
@@ -260,7 +265,7 @@ class LeaderboardPage:
     def _rank_and_value(self, row: Row | None) -> str:
         if row is None:
             return NONE
-        marks = marks_of(row)
+        marks = row.footnotes
         if row.estimate is None:
             return escape("; ".join(marks)) or NONE
         rank = NONE if row.rank is None else str(row.rank)
@@ -276,7 +281,7 @@ class LeaderboardPage:
             return []
         return ["## Published figures", "\n".join(f"- {self._verdict(one)}" for one in found)]
 
-    def _verdict(self, verdict: Verdict) -> str:
+    def _verdict(self, verdict: FigureVerdict) -> str:
         expected, measured = verdict.expected, verdict.measured
         what = f"{self._title(expected.task)}, {escape_name(expected.architecture)}"
         metric = escape(expected.metric.replace("_", " "))

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from suite.analysis.learning_rates import RateSearch, rate_searches
+from suite.analysis.learning_rates import SearchSummary, search_summaries
 from suite.api import Task
-from suite.matrix.tuned_rates import Tuned
 from suite.publish.markdown import escape, escape_name, number, table
+from suite.records.tuned_rates import Tuned
 
 LEARNING_RATES = "learning-rates.md"
 ABOUT = """# Learning rates
@@ -23,7 +23,7 @@ The cost is in final runs. Every trial is in `published/<machine>/trials`."""
 def learning_rates_page(choices: Sequence[Tuned], tasks: Mapping[str, Task]) -> str:
     """Return the page: one table for each task, sorted by length and score."""
     parts = [ABOUT]
-    searches = rate_searches(choices, tasks)
+    searches = search_summaries(choices, tasks)
     for task in dict.fromkeys(search.task for search in searches):
         of_task = [search for search in searches if search.task == task]
         metric = of_task[0].metric
@@ -35,7 +35,7 @@ def learning_rates_page(choices: Sequence[Tuned], tasks: Mapping[str, Task]) -> 
     return "\n\n".join(parts) + "\n"
 
 
-def _cells(search: RateSearch) -> list[str]:
+def _cells(search: SearchSummary) -> list[str]:
     return [
         f"{search.sequence_length:,}",
         escape(search.data),

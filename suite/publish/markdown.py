@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from suite.analysis.statistics import Estimate
+from suite.analysis.estimates import Estimate
 
 NONE = "—"
 SPECIAL = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "|": "&#124;"}

@@ -20,13 +20,14 @@ from typing import Any
 
 from suite.api import Mode
 from suite.api.errors import RequestError
+from suite.records.measures import DECLARED
 from suite.records.published import MAX_FINAL_BYTES, has_own_file, max_archived_bytes
 from suite.records.schema import Curve, Measurement, Record
 
 MAX_SAMPLES, FEW_SAMPLES = 20, 5
 MAX_CURVE_POINTS, FEW_CURVE_POINTS = 60, 20
 DIGITS = 7
-"""Rounded samples still enclose their median to within a millionth, as `check-submission` asks."""
+"""Rounded samples still enclose their median to within a millionth."""
 LARGE_REPORTS = ("occlusion", "examples")
 """The reports that a file loses if it is too large, the first one first."""
 ARCHIVES_LACK = {"reports", "curves", "parameter_counts", "conformance"}
@@ -37,23 +38,9 @@ DATA = ("fingerprint",)
 """The facts about the data that a record of an archive keeps."""
 PACKAGES = ("tensorflow", "jax", "torch", "keras", "numpy")
 """The packages whose versions a record of an archive keeps."""
-LEFT_OUT = (
-    "padded_tokens_per_second",
-    "compile_peak_memory_bytes",
-    "other_process_cpu_share",
-)
+LEFT_OUT = tuple({measure.name: 1 for measure in DECLARED if measure.keep == 0})
 """The measurements that records of an archive and large files lack; `noisy` stays."""
-RANKED = (
-    "tokens_per_second",
-    "peak_memory_bytes",
-    "step_seconds",
-    "latency_p50_seconds",
-    "latency_p95_seconds",
-    "latency_p99_seconds",
-    "state_bytes",
-    "model_flops_utilization",
-    "energy_joules_per_token",
-)
+RANKED = tuple({measure.name: 1 for measure in DECLARED if measure.keep == 2})
 """The measurements that a probe or a decoding keeps if it is too large."""
 CODE_DIGITS = 16
 """The digits of the digests of code in a record of an archive. The digest of costs stays whole."""

@@ -7,33 +7,27 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from suite.analysis.costs import COSTS
-from suite.analysis.probing import RunPlan
-from suite.analysis.reproduction import TOLERANCE, had_same_data, scores_agree
 from suite.api import PROTOCOL, Cell, Metric, Mode, Status
 from suite.api.errors import RequestError
 from suite.api.files import RESULTS
 from suite.execution.preparation import Prepared, make_limits, prepare
-from suite.matrix.options import as_text
 from suite.matrix.plan import has_parents_of
 from suite.matrix.planned_cells import PlannedCell
 from suite.matrix.registry import Registry
 from suite.matrix.request import Request
 from suite.publish.frozen import benchmark_contradiction
-from suite.publish.publishing import (
-    add_records,
-    private_content,
-    strip,
-    unpublishable_reason,
-)
-from suite.publish.reduction import reduced
-from suite.records.environment import commit_of, machine_name
+from suite.records.environment import commit_of
+from suite.records.measures import COSTS, metric_of
 from suite.records.naming import cell_label
-from suite.records.published import Folder, committed_path, read_published, read_record
+from suite.records.options import as_text
+from suite.records.published import read_published, read_record
 from suite.records.schema import Record, RecordError
 from suite.records.store import ReportUnreadable, Store, ignore_unreadable
+from suite.search.probing import RunPlan
 
 TIME_LIMIT_SECONDS = 14_400
+TOLERANCE = 0.02
+"""A score is reproduced if the new score comes within this share of it."""
 RUN_ID = re.compile(r"\d{8}T\d{6,}Z-[0-9a-f]{6}")
 
 
@@ -61,7 +55,7 @@ class Verification:
     @property
     def metric(self) -> Metric:
         """The task's primary metric; for a probe, the first of the costs."""
-        return self.original.ranking.primary_metric or next(iter(COSTS.values())).metric
+        return self.original.ranking.primary_metric or metric_of(next(iter(COSTS)))
 
     @property
     def split(self) -> str:
@@ -72,6 +66,13 @@ class Verification:
     def both_finished(self) -> bool:
         """Whether both runs have the status `ok`."""
         return self.original.status is self.again.status is Status.OK
+
+    @property
+    def had_same_data(self) -> bool:
+        """Whether both trainings had the same raw examples."""
+        return bool(self.original.fingerprint) and (
+            self.original.fingerprint == self.again.fingerprint
+        )
 
     @property
     def reproduced(self) -> bool:
@@ -85,7 +86,14 @@ class Verification:
             return self.original.status is self.again.status
         if self.original.cell.mode is not Mode.TRAIN:
             return True
-        return scores_agree(self.original, self.again, self.metric, self.split)
+        if not self.had_same_data:
+            return False
+        first, second = (
+            record.metric(self.metric.name, self.split) for record in (self.original, self.again)
+        )
+        if first is None or second is None:
+            return False
+        return abs(first - second) <= TOLERANCE * abs(first)
 
     @property
     def pairs(self) -> Sequence[MeasurePair]:
@@ -107,7 +115,7 @@ class Verification:
             )
         if self.original.cell.mode is not Mode.TRAIN:
             return ""
-        if not had_same_data(self.original, self.again):
+        if not self.had_same_data:
             return "NOT reproduced: the new run had other data"
         verdict = "Reproduced" if self.reproduced else "NOT reproduced"
         where = "" if self.split == "test" else f" on {self.split}"
@@ -235,21 +243,6 @@ def request_of(
         threads=cell.threads,
         methods=(tuple(method.text for method in cell.methods),),
     )
-
-
-def keep(record: Record, registry: Registry, results: Path = RESULTS) -> Path:
-    """Write a new run as `bench publish` would, to `results/verified/<machine>/`; return the file.
-
-    Raises:
-        RequestError: the record cannot be published.
-    """
-    stripped = strip(record)
-    if reason := unpublishable_reason(record, registry) or private_content(stripped):
-        raise RequestError("The new record cannot be published", received=reason)
-    machine = machine_name(record.environment)
-    path = results / Folder.VERIFIED / machine / committed_path(record)
-    add_records(path, {record.run_id: reduced(stripped)})
-    return path
 
 
 def _only(record: Record, prepared: Prepared) -> Prepared:

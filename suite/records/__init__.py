@@ -1,1 +1,1 @@
-"""Records on disk: their schema, the store, which of them stand, and the machine they describe."""
+"""Files on disk: records, published records, benchmarks and tuned rates, and what they mean."""

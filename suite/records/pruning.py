@@ -7,8 +7,8 @@ from datetime import datetime
 
 from suite.api import PROTOCOL, Status
 from suite.records.schema import Record
-from suite.records.standing import latest_runs
 from suite.records.store import ReportUnreadable, Store, ignore_unreadable
+from suite.records.validity import latest_runs
 
 
 def prunable(
@@ -33,12 +33,12 @@ def prunable(
     """
     records = store.all(report_unreadable)
     good = [record for record in records if record.status is Status.OK]
-    standing = {record.run_id for record in [*latest_runs(records), *latest_runs(good)]}
+    valid = {record.run_id for record in [*latest_runs(records), *latest_runs(good)]}
     return [
         record
         for record in records
         if (before is None or record.ended_at < before)
         and (not statuses or record.status in statuses)
         and not (old_protocols and record.protocol == PROTOCOL)
-        and not (superseded and record.run_id in standing)
+        and not (superseded and record.run_id in valid)
     ]

@@ -1,7 +1,6 @@
-"""Records in the folders of `results/` that are committed, and in a home.
+"""Published records, which are committed in `results/published/`, and those of a home.
 
-`published/<machine>/` holds the project's own records, `submitted/<who>/` those of others, and
-`verified/<machine>/` those that ran a submitted cell again. Each of these folders holds:
+`published/<machine>/` holds the records of one machine:
 
 ```
 <benchmark>/<task>/<architecture>-<length>-seed-<seed>.<run id>.json   one final run
@@ -18,7 +17,6 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 
@@ -39,6 +37,8 @@ from suite.records.schema import (
 )
 from suite.records.store import ReportUnreadable, Store
 
+PUBLISHED = "published"
+"""The folder of `results/` with the published records."""
 TRIALS = "trials"
 TIMING = "timing"
 MAX_FINAL_BYTES = 12 * 2**10
@@ -51,47 +51,13 @@ MAX_TREE_BYTES = 15 * 2**20
 """The limit of all committed records together."""
 
 
-class Folder(StrEnum):
-    """The place of a record: a home, or one of the committed folders."""
-
-    LOCAL = "local"
-    PUBLISHED = "published"
-    SUBMITTED = "submitted"
-    VERIFIED = "verified"
-
-
-COMMITTED = (Folder.PUBLISHED, Folder.SUBMITTED, Folder.VERIFIED)
-
-
 @dataclass(frozen=True, slots=True)
 class StoredRecord:
-    """A record's summary, the folder and file that hold it, and its owner.
-
-    The owner is the name of the machine, or of the submitter.
-    """
+    """A record's summary, the name of the machine that it ran on, and the file that holds it."""
 
     record: RecordSummary
-    folder: Folder
-    owner: str
+    machine: str
     path: Path
-
-    @property
-    def machine(self) -> str:
-        """The name of the machine that the record ran on."""
-        if self.folder is Folder.SUBMITTED:
-            return machine_name(self.record.environment)
-        return self.owner
-
-    @property
-    def submitter(self) -> str:
-        """The name of the submitter; empty for a record of the project or of a home."""
-        return self.owner if self.folder is Folder.SUBMITTED else ""
-
-    @property
-    def entry(self) -> str:
-        """The name of the entry; a submitted record names its submitter too."""
-        name = self.record.ranking.entry
-        return f"{name}, by {self.submitter}" if self.submitter else name
 
     @property
     def address(self) -> str:
@@ -125,7 +91,7 @@ def max_archived_bytes(record: RecordSummary) -> int:
 
 
 def committed_path(record: RecordSummary) -> PurePosixPath:
-    """Return the file of a committed record, relative to the folder of its machine or submitter."""
+    """Return the file of a published record, relative to the folder of its machine."""
     cell = record.cell
     if has_own_file(record):
         name = f"{cell.architecture}-{cell.sequence_length}-seed-{cell.seed}.{record.run_id}.json"
@@ -145,7 +111,7 @@ def _name(*parts: object) -> str:
 
 def local_record(record: RecordSummary, path: Path) -> StoredRecord:
     """Return a record of a home."""
-    return StoredRecord(record, Folder.LOCAL, machine_name(record.environment), path)
+    return StoredRecord(record, machine_name(record.environment), path)
 
 
 def local_records(store: Store, report_unreadable: ReportUnreadable) -> list[StoredRecord]:
@@ -172,29 +138,21 @@ def without_trials(records: Sequence[StoredRecord]) -> list[StoredRecord]:
     ]
 
 
-def published_records(results: Path = RESULTS) -> list[StoredRecord]:
-    """Return the project's own published records."""
-    return [stored for stored in read_published(results) if stored.folder is Folder.PUBLISHED]
+def published_files(results: Path = RESULTS) -> Iterator[tuple[str, Path]]:
+    """Yield the machine and the path of each published file, sorted by path."""
+    for path in sorted((results / PUBLISHED).glob("*/**/*")):
+        if path.is_file():
+            yield path.relative_to(results / PUBLISHED).parts[0], path
 
 
-def committed_files(results: Path = RESULTS) -> Iterator[tuple[Folder, str, Path]]:
-    """Yield the folder, the owner and the path of each committed file, sorted by path."""
-    for folder in COMMITTED:
-        for path in sorted((results / folder).glob("*/**/*")):
-            if path.is_file():
-                yield folder, path.relative_to(results / folder).parts[0], path
-
-
-def read_published(results: Path = RESULTS, leaving_out: Path | None = None) -> list[StoredRecord]:
-    """Read all committed records but those of a file or folder, sorted by path and run id.
+def read_published(results: Path = RESULTS) -> list[StoredRecord]:
+    """Read all published records, sorted by path and run id.
 
     Raises:
         RecordError: a file is not a record or an archive; the message names the file.
     """
     found = []
-    for folder, owner, path in committed_files(results):
-        if leaving_out is not None and path.is_relative_to(leaving_out):
-            continue
+    for machine, path in published_files(results):
         if not path.name.endswith((".json", SUFFIX)):
             continue
         try:
@@ -202,7 +160,7 @@ def read_published(results: Path = RESULTS, leaving_out: Path | None = None) -> 
             records = [parse_summary(content) for content in contents]
         except RecordError as error:
             raise RecordError(f"{path.relative_to(results)}: {error}") from None
-        found += [StoredRecord(record, folder, owner, path) for record in records]
+        found += [StoredRecord(record, machine, path) for record in records]
     return found
 
 

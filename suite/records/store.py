@@ -45,7 +45,7 @@ from suite.records.schema import (
 )
 from suite.records.sqlite_uri import sqlite_uri
 from suite.records.stale import remove_if_stale
-from suite.records.standing import latest_runs
+from suite.records.validity import latest_runs
 
 HOME_VARIABLE = "BENCH_HOME"
 DEFAULT_HOME = RESULTS / "local"
@@ -157,9 +157,9 @@ class Store:
         cell_ids: Iterable[str] | None = None,
         report_unreadable: ReportUnreadable = ignore_unreadable,
     ) -> list[Record]:
-        """Return the standing record of each cell (of all cells by default).
+        """Return the valid record of each cell (of all cells by default).
 
-        `suite.records.standing` decides which record stands. Unreadable files are passed to
+        `suite.records.validity` decides which record stands. Unreadable files are passed to
         `report_unreadable` and left alone.
         """
         with collector_paused():
@@ -168,7 +168,7 @@ class Store:
     def summaries(
         self, report_unreadable: ReportUnreadable = ignore_unreadable
     ) -> list[RecordSummary]:
-        """Return the summary of each cell's standing record; of a probe, one of each session."""
+        """Return the summary of each cell's valid record; of a probe, one of each session."""
         with collector_paused():
             read = self._read(self._paths(None), report_unreadable, parse_summary)
             return latest_runs(read, of_each_session=True)

@@ -129,14 +129,14 @@ def _evaluated_parent(record: RecordSummary) -> Mapping[str, Any]:
 
 
 def superseded_weights(store: Store, report_unreadable: ReportUnreadable) -> list[Path]:
-    """Return the folders of weights that no standing record of this protocol names."""
-    standing = {
+    """Return the folders of weights that no valid record of this protocol names."""
+    valid = {
         named_weights(record)
         for record in store.current(report_unreadable=report_unreadable)
         if record.protocol == PROTOCOL
     }
     return [
-        folder for folder in weights_folders(store) if _checksum_in(folder) not in standing - {None}
+        folder for folder in weights_folders(store) if _checksum_in(folder) not in valid - {None}
     ]
 
 

@@ -30,7 +30,7 @@ from mlflow.entities import Metric, Param
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
-from suite.analysis.aggregate import Comparison
+from suite.analysis.comparisons import Comparison
 from suite.api import Status
 from suite.api.files import folder_name
 from suite.records.schema import Record, RecordSummary

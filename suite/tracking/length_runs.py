@@ -11,7 +11,8 @@ from functools import cached_property
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from mlflow.entities import Metric, Param
 
-from suite.analysis.aggregate import Comparison, Point
+from suite.analysis.comparisons import Comparison
+from suite.analysis.entry_at_length import EntryAtLength
 from suite.api import Mode
 from suite.records.schema import RecordSummary
 from suite.tracking.experiments import CONTENT, milliseconds
@@ -33,17 +34,17 @@ class LengthRun:
 
     key: str
     entry: str
-    points: Sequence[Point]
+    entries: Sequence[EntryAtLength]
 
     @cached_property
     def values(self) -> Values:
         """The value of each metric at each sequence length."""
-        return values_by_length(self.points)
+        return values_by_length(self.entries)
 
     @cached_property
     def records(self) -> list[RecordSummary]:
         """The successful records, the latest last."""
-        good = [record for point in self.points for record in point.good]
+        good = [record for entry in self.entries for record in entry.good]
         return sorted(good, key=lambda record: record.run_id)
 
     @property
@@ -106,8 +107,8 @@ def length_runs(comparisons: Iterable[Comparison], writer: str) -> list[LengthRu
     """
     found = []
     for comparison in comparisons:
-        for entry, points in comparison.by_entry().items():
-            run = LengthRun(_key(comparison, entry, writer), entry, points)
+        for name, entries in comparison.by_entry().items():
+            run = LengthRun(_key(comparison, name, writer), name, entries)
             if run.records:
                 found.append(run)
     return found

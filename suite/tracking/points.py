@@ -5,21 +5,18 @@ from __future__ import annotations
 import statistics
 from collections.abc import Iterable, Iterator, Mapping
 
-from suite.analysis.aggregate import Comparison, Point, compare
+from suite.analysis.comparisons import Comparison, compare
+from suite.analysis.entry_at_length import EntryAtLength
 from suite.api.plugins import search_path_from_environment
 from suite.matrix.registry import load_registry
+from suite.records.measures import DECLARED
 from suite.records.published import local_record
 from suite.records.store import Store
 
 Values = Mapping[str, Mapping[int, float]]
 """Metric → sequence length → value."""
 
-NOT_CHARTED = (
-    "compile_seconds",
-    "compile_peak_memory_bytes",
-    "padded_tokens_per_second",
-    "other_process_cpu_share",
-)
+NOT_CHARTED = ("compile_seconds", *(measure.name for measure in DECLARED if measure.keep == 0))
 """Measures that length runs leave out, to keep the number of charts in MLflow small."""
 
 
@@ -30,7 +27,7 @@ def read_comparisons(store: Store) -> list[Comparison]:
     return compare(records, registry.task_versions)
 
 
-def values_by_length(points: Iterable[Point]) -> Values:
+def values_by_length(entries: Iterable[EntryAtLength]) -> Values:
     """Return the values of one entry: scores, costs and the number of parameters.
 
     Scores are means over seeds. Costs are geometric means over quiet runs; a length without a quiet
@@ -39,26 +36,26 @@ def values_by_length(points: Iterable[Point]) -> Values:
     The scores of the models trained at a length n also have values by evaluation length, under a
     name that ends with ".trained_at_n".
     """
-    largest = {point.sequence_length: point for point in sorted(points, key=_batch_size)}
+    largest = {entry.sequence_length: entry for entry in sorted(entries, key=_batch_size)}
     found: dict[str, dict[int, float]] = {}
-    for length, point in sorted(largest.items()):
-        for name, value in _values(point):
+    for length, entry in sorted(largest.items()):
+        for name, value in _values(entry):
             if value is not None:
                 found.setdefault(name, {})[length] = value
-        if point.metric:
-            name = f"{point.split}.{point.metric.name}.trained_at_{length}"
-            for evaluated, score in point.scores_by_evaluation_length().items():
+        if entry.metric:
+            name = f"{entry.split}.{entry.metric.name}.trained_at_{length}"
+            for evaluated, score in entry.scores_by_evaluation_length().items():
                 if not isinstance(score, str):
                     found.setdefault(name, {})[evaluated] = score.value
     return found
 
 
-def _batch_size(point: Point) -> int:
-    return point.batch_size
+def _batch_size(entry: EntryAtLength) -> int:
+    return entry.batch_size
 
 
-def _values(point: Point) -> Iterator[tuple[str, float | None]]:
-    good = point.good
+def _values(entry: EntryAtLength) -> Iterator[tuple[str, float | None]]:
+    good = entry.good
     metrics = {
         (split, name)
         for record in good
@@ -66,8 +63,8 @@ def _values(point: Point) -> Iterator[tuple[str, float | None]]:
         for name in of_split
     }
     for split, name in sorted(metrics):
-        if split == point.split or split != "validation":
-            yield f"{split}.{name}", point.mean_metric(split, name)
+        if split == entry.split or split != "validation":
+            yield f"{split}.{name}", entry.mean_metric(split, name)
     measures = {
         f"{phase}.{name}"
         for record in good
@@ -76,7 +73,7 @@ def _values(point: Point) -> Iterator[tuple[str, float | None]]:
     }
     for measure in sorted(measures):
         if not measure.endswith(NOT_CHARTED):
-            yield measure, point.cost_value(measure)
+            yield measure, entry.cost_value(measure)
     counts = [record.parameter_count for record in good if record.parameter_count is not None]
     if counts:
         yield "parameter_count", statistics.fmean(counts)

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from suite.analysis.costs import COSTS
+from suite.records.measures import COSTS
 from suite.records.schema import Record
 from suite.tracking.experiments import KIND
 

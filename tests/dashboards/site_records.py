@@ -6,10 +6,10 @@ import dataclasses
 import json
 from pathlib import Path
 
+from suite.actions.sites import draw_site
 from suite.api import PROTOCOL, Mode, Status
-from suite.cli.dashboard_command import draw_site
 from suite.matrix.registry import load_registry
-from suite.records.published import Folder, StoredRecord
+from suite.records.published import StoredRecord
 from suite.records.schema import Curve, Measurement, parse_summary
 from tests.suite.records.test_store import CELL, make_record
 
@@ -50,7 +50,7 @@ def measured(**values):
     }
 
 
-def entry(architecture, length, seed=0, status=Status.OK, owner="here", **values):
+def entry(architecture, length, seed=0, status=Status.OK, machine="here", **values):
     """Return a final run of a benchmark that is not ranked."""
     cell = dataclasses.replace(
         CELL, architecture=architecture, sequence_length=length, seed=seed, options={},
@@ -58,7 +58,7 @@ def entry(architecture, length, seed=0, status=Status.OK, owner="here", **values
     )  # fmt: skip
     if status is not Status.OK:
         record = make_record(status, seed, cell, reason=values.get("reason", "it broke"))
-        return StoredRecord(record, Folder.LOCAL, owner, UNWRITTEN)
+        return StoredRecord(record, machine, UNWRITTEN)
     cost = measured(peak_memory_bytes=values["memory"] * 2**20, tokens_per_second=values["speed"])
     f1 = values["f1"]
     record = make_record(
@@ -82,7 +82,7 @@ def entry(architecture, length, seed=0, status=Status.OK, owner="here", **values
         details={"recipe": {"learning_rate": 0.001}},
         parameter_count=7,
     )
-    return StoredRecord(record, Folder.LOCAL, owner, UNWRITTEN)
+    return StoredRecord(record, machine, UNWRITTEN)
 
 
 def trial(architecture, seed, f1, length=128, **changes):
@@ -105,7 +105,7 @@ def probe(architecture, length, number, speed, **changes):
     )  # fmt: skip
     cost = measured(tokens_per_second=speed, peak_memory_bytes=2.0**20 * length, step_seconds=1.0)
     record = make_record(Status.OK, number, cell, measurements={"training": cost})
-    return StoredRecord(record, Folder.LOCAL, "here", UNWRITTEN)
+    return StoredRecord(record, "here", UNWRITTEN)
 
 
 ENTRIES = [

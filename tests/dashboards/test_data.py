@@ -9,19 +9,16 @@ import click
 import pandas as pd
 import pytest
 
-from dashboards.diagnostics import SECTIONS
-from dashboards.findings import comparable_shares
-from dashboards.frame import point_frame, record_frame
-from suite.analysis.aggregate import compare
-from suite.analysis.findings import QUALITY
-from suite.analysis.grouping import Kind
-from suite.analysis.precedence import in_precedence
-from suite.analysis.profile import shares_of_best
+from dashboards.data import SECTIONS, run_columns
+from suite.actions.request import make_request
+from suite.analysis.comparison_key import ComparisonKind
+from suite.analysis.comparisons import compare, in_precedence
+from suite.analysis.frame import to_figures, to_frame
+from suite.analysis.tradeoffs import comparable_shares
 from suite.api import AppliedMethod, Form, Metric, Mode
-from suite.cli.options import make_request, request_options
+from suite.cli.options import request_options
 from suite.matrix.expansion import expand
-from suite.records.environment import machine_name
-from suite.records.published import Folder
+from suite.records.measures import QUALITY
 from tests.dashboards.site_records import (
     ENTRIES,
     REGISTRY,
@@ -60,10 +57,10 @@ def test_the_newest_version_of_a_benchmark_comes_before_a_former_one_with_more_r
 
 def test_points_have_means_intervals_and_counts():
     third = entry("vanilla", 128, 2, f1=0.6, memory=110.0, speed=1_100.0)
-    points = pd.DataFrame(point_frame(compare([*ENTRIES, third], VERSIONS)))
+    points = to_figures(compare([*ENTRIES, third], VERSIONS))
 
     def point(measure, line, length):
-        at = (points["measure"] == measure) & (points["line"] == line)
+        at = (points["measure"] == measure) & (points["entry"] == line)
         return points[at & (points["sequence_length"] == length)].iloc[0]
 
     quality = point(QUALITY, "vanilla", 128)
@@ -74,7 +71,7 @@ def test_points_have_means_intervals_and_counts():
     assert train["value"] == pytest.approx(1_100.0)
     alone = point(QUALITY, "vanilla", 512)
     assert alone["n"] == 1 and pd.isna(alone["low"])
-    points = pd.DataFrame(point_frame(compare(ENTRIES, VERSIONS)))
+    points = to_figures(compare(ENTRIES, VERSIONS))
     two = point(QUALITY, "vanilla", 128)
     assert two["n"] == 2 and pd.isna(two["low"])  # an interval needs three seeds
 
@@ -107,41 +104,35 @@ def test_costs_come_from_one_machine_and_leave_out_noisy_runs():
     entries = [
         entry("vanilla", 128, 0, f1=0.5, memory=100.0, speed=1_000.0),
         entry("vanilla", 128, 1, f1=0.6, memory=100.0, speed=1_000.0),
-        entry("vanilla", 128, 2, owner="elsewhere", f1=0.7, memory=1.0, speed=9_000.0),
+        entry("vanilla", 128, 2, machine="elsewhere", f1=0.7, memory=1.0, speed=9_000.0),
         noisy(entry("vanilla", 128, 3, f1=0.8, memory=1.0, speed=1.0)),
     ]
     made = compare(entries, VERSIONS)
-    points = pd.DataFrame(point_frame(made)).set_index("measure")
+    points = to_figures(made).set_index("measure")
     assert points.loc["training.tokens_per_second", "value"] == pytest.approx(1_000.0)
     assert points.loc["training.tokens_per_second", "n"] == 2
     assert points.loc["training.tokens_per_second", "noisy"] == 1
     assert points.loc[QUALITY, "n"] == 4
     made = compare(entries[3:], VERSIONS)
-    points = pd.DataFrame(point_frame(made)).set_index("measure")
+    points = to_figures(made).set_index("measure")
     assert "training.tokens_per_second" not in points.index and QUALITY in points.index
-    (speed,) = record_frame(made)["training.tokens_per_second"]
+    (speed,) = run_columns(to_frame(made), {"vanilla": 0})["training.tokens_per_second"]
     assert speed is None
 
 
-def test_points_leave_out_superseded_and_submitted_records():
+def test_points_leave_out_superseded_records():
     found = [
         entry("vanilla", 128, 0, f1=0.1, memory=1.0, speed=1.0),
         entry("vanilla", 128, 0, f1=0.5, memory=100.0, speed=1_000.0),
         entry("vanilla", 128, 1, f1=0.6, memory=100.0, speed=1_000.0),
-        dataclasses.replace(
-            entry("vanilla", 128, 0, f1=0.9, memory=1.0, speed=1.0),
-            folder=Folder.SUBMITTED,
-            owner="them",
-        ),
     ]
     earlier = found[0].record.model_copy(update={"run_id": "20200101T000000000000Z-000000"})
     found[0] = dataclasses.replace(found[0], record=earlier)
     made = compare(found, VERSIONS)
-    points = pd.DataFrame(point_frame(made))
-    quality = points[points["measure"] == QUALITY].set_index("line")
+    points = to_figures(made)
+    quality = points[points["measure"] == QUALITY].set_index("entry")
     assert quality.loc["vanilla", "value"] == pytest.approx(0.55)
     assert quality.loc["vanilla", "n"] == 2
-    assert quality.loc["vanilla, by them", "value"] == pytest.approx(0.9)
 
 
 def test_crossings_and_pairs(folder):
@@ -197,31 +188,14 @@ def test_backends_are_compared_with_the_baseline_cell_by_cell(tmp_path):
     assert found[("jax", "float32"), first, 512, "training.peak_memory_bytes"] == (1, 3)
 
 
-def test_submitted_records_are_lines_of_their_own(tmp_path):
-    ours = [entry for entry in ENTRIES if entry.record.cell.mode is Mode.PROBE]
-    machine = machine_name(ours[0].record.environment)
-    ours = [dataclasses.replace(entry, folder=Folder.PUBLISHED, owner=machine) for entry in ours]
-    theirs = [dataclasses.replace(entry, folder=Folder.SUBMITTED, owner="them") for entry in ours]
-    draw([*ours, *theirs], tmp_path)
-    index = read_script(tmp_path / "data" / "index.js")
-    assert [about["machine"] for about in index["comparisons"]] == [machine]
-    lines = {"vanilla", "longformer", "vanilla, by them", "longformer, by them"}
-    assert {line["name"] for line in index["lines"]} == lines
-    findings = read_script(tmp_path / "data" / "findings.js")
-    # Submitted costs do not count beside measured ones.
-    assert {row[1] for row in findings["growth"]} == {"vanilla", "longformer"}
-    assert {row[6] for row in findings["growth"]} == {3}
-    crossed = {tuple(row[2:4]) for row in findings["crossings"] if row[1].endswith("per_second")}
-    assert crossed == {("vanilla", "longformer")}
-
-
 @pytest.mark.parametrize("higher", [True, False])
 def test_shares_of_the_best_score(higher):
     made = [entry("vanilla", 128, f1=0.4, memory=1, speed=1)]
     made.append(entry("bert", 128, f1=0.5, memory=1, speed=1))
     (board,) = make_boards(made, VERSIONS)
-    board = dataclasses.replace(board, metric=Metric("score", higher_is_better=higher))
-    shares = {line.split()[0]: of_line for line, of_line in shares_of_best([board]).items()}
+    key = dataclasses.replace(board.key, benchmark="core-1", ranked=True)
+    metric = Metric("score", higher_is_better=higher)
+    shares = comparable_shares([dataclasses.replace(board, key=key, metric=metric)])
     assert shares["bert" if higher else "vanilla"] == [1.0]
     assert shares["vanilla" if higher else "bert"] == pytest.approx([0.8])
 
@@ -235,7 +209,7 @@ def test_models_come_before_methods_and_many_before_few(tmp_path):
     methods = (AppliedMethod("int8", 1),)
     opened = [probe("vanilla", n, r, 1.0, methods=methods) for n in (128, 512) for r in range(3)]
     few = [probe("vanilla", 128, round_, 1.0) for round_ in range(9)]
-    few = [dataclasses.replace(one, owner="abacus") for one in few]
+    few = [dataclasses.replace(one, machine="abacus") for one in few]
     many = [probe(name, 128, 0, 1.0) for name in ("vanilla", "longformer")]
     draw([*opened, *few, *many], tmp_path)
     index = read_script(tmp_path / "data" / "index.js")
@@ -247,9 +221,10 @@ def test_a_cost_that_does_not_count_is_drawn_for_no_round():
     """The session with the most entries has a run of older code of one of them."""
     together = [cost("bert", 100.0), cost("mamba2", 100.0), cost("lstm", 100.0, digest="old")]
     comparisons = compare([*together, cost("lstm", 300.0, session=2, length=1_024)])
-    frame = record_frame(comparisons)
-    found = zip(frame["line"], frame["sequence_length"], frame[SPEED], strict=True)
-    assert set(found) == {
+    names = ["bert", "lstm", "mamba2"]
+    columns = run_columns(to_frame(comparisons), {name: names.index(name) for name in names})
+    lines = (names[number] for number in columns["line"])
+    assert set(zip(lines, columns["sequence_length"], columns[SPEED], strict=True)) == {
         ("bert", 512, 100.0),
         ("mamba2", 512, 100.0),
         ("lstm", 512, None),
@@ -259,12 +234,13 @@ def test_a_cost_that_does_not_count_is_drawn_for_no_round():
 
 def test_the_profile_compares_entries_of_the_same_boards():
     def board(entries, place):
-        key = SimpleNamespace(kind=Kind.FINAL, why_unranked="", mode=Mode.TRAIN, place=place)
+        key = SimpleNamespace(
+            kind=ComparisonKind.FINAL, unranked_reason=None, mode=Mode.TRAIN, place=place
+        )
         rows = [
-            SimpleNamespace(line=name, estimate=SimpleNamespace(value=0.5), superseded_by=None)
-            for name in entries
+            SimpleNamespace(entry=name, estimate=SimpleNamespace(value=0.5)) for name in entries
         ]
-        return SimpleNamespace(key=key, rows=rows, metric=Metric("score"))
+        return SimpleNamespace(key=key, valid=rows, metric=Metric("score"))
 
     encoders = [board(("bert", "longformer", "vanilla"), place) for place in range(2)]
     decoders = [board(("gpt", "llama"), place) for place in range(2)]

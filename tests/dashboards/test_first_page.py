@@ -6,12 +6,12 @@ import math
 
 import pytest
 
-from suite.analysis.aggregate import compare
 from suite.analysis.boards import rank_comparisons
+from suite.analysis.comparisons import compare
 from suite.analysis.leaderboard import make_leaderboard
 from suite.matrix.registry import load_registry
-from suite.matrix.tuned_rates import Tuned
 from suite.records.schema import TuningChoice
+from suite.records.tuned_rates import Tuned
 from tests.dashboards.site_records import draw, entry, probe, read_script, trial
 from tests.suite.analysis.final_runs import SCALE, SMALL, benchmark_folder, final_runs
 
@@ -204,7 +204,7 @@ def test_the_core_table_is_that_of_the_analysis(shown, made):
     encoder, _ = made[1].blocks
     table = tab.page.locator("table", has_text="encoder tasks").first
     rows = [row.locator("td").all_text_contents() for row in table.locator("tbody tr").all()]
-    assert [row[0] for row in rows] == [f"{row.line}1" for row in encoder.rows]  # with a footnote
+    assert [row[0] for row in rows] == [f"{row.entry}1" for row in encoder.rows]  # with a footnote
     assert tab.texts(".footnotes li")[0] == "untuned"
     for cells, row in zip(rows, encoder.rows, strict=True):
         score = row.score
@@ -232,8 +232,7 @@ def test_a_winner_links_to_its_results_and_a_tie_has_none(shown, made):
     assert tie[2].startswith("no significant winner; best mean: longformer")
     assert tie[6] == f"bert ({small(made[1].winners[0].tied['bert'])})"
     assert win[2].startswith("longformer") and win[6] == "none"
-    rows.filter(has_text="Sentiment").locator("a").click()
-    tab.page.wait_for_function("location.hash.includes('sentiment')")
+    tab.redrawn_after(rows.filter(has_text="Sentiment").locator("a").click)
     assert "Sentiment, length 128: there is no significant winner" in tab.answer()
 
 

@@ -7,7 +7,6 @@ from dataclasses import replace
 import pytest
 
 from suite.api import AppliedMethod, Mode, Stage
-from suite.records.published import Folder
 from suite.records.schema import Measurement
 from tests.dashboards.site_records import UNWRITTEN, draw
 from tests.suite.analysis.test_methods import run
@@ -35,7 +34,7 @@ def site(tmp_path_factory):
         for seconds, methods in ((1.0, ()), (0.5, (SQUEEZED,)))
     ]
     folder = tmp_path_factory.mktemp("methods")
-    draw([replace(one, folder=Folder.LOCAL, path=UNWRITTEN) for one in records], folder)
+    draw([replace(one, path=UNWRITTEN) for one in records], folder)
     return folder
 
 
@@ -98,7 +97,7 @@ def test_an_entry_without_its_reference_has_a_score_and_the_page_says_what_is_mi
     tab, tmp_path
 ):
     records = [run(0, 0.6, "smooth"), probed(0, 128, 0.5, SQUEEZED)]
-    draw([replace(one, folder=Folder.LOCAL, path=UNWRITTEN) for one in records], tmp_path)
+    draw([replace(one, path=UNWRITTEN) for one in records], tmp_path)
     tab.open(tmp_path, PAGE, "tasks=all", again=True)
     cells = tab.texts("tbody td, tbody th")
     assert cells[1:4] == ["—", "128", "1"] and "0.6" in cells[4]
@@ -108,14 +107,14 @@ def test_an_entry_without_its_reference_has_a_score_and_the_page_says_what_is_mi
 
 def test_long_names_do_not_make_the_page_wider_than_a_phone(tab, tmp_path):
     records = [run(0, 0.5), run(0, 0.6, "smooth_" * 9)]
-    draw([replace(one, folder=Folder.LOCAL, path=UNWRITTEN) for one in records], tmp_path)
+    draw([replace(one, path=UNWRITTEN) for one in records], tmp_path)
     tab.open(tmp_path, PAGE, again=True)
     tab.page.set_viewport_size({"width": 390, "height": 800})
     tab.page.wait_for_function("document.documentElement.scrollWidth <= 390", timeout=5_000)
 
 
 def test_without_methods_the_page_says_what_to_run(tab, tmp_path):
-    made = replace(run(0, 0.5), folder=Folder.LOCAL, path=UNWRITTEN)
+    made = replace(run(0, 0.5), path=UNWRITTEN)
     draw([made], tmp_path)
     tab.open(tmp_path, PAGE, again=True)
     assert "There are no records with methods yet" in " ".join(tab.texts("p"))

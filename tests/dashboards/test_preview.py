@@ -11,12 +11,13 @@ from matplotlib.figure import Figure
 
 from dashboards.pages import PAGES, PREVIEW, Host, render_page
 from dashboards.preview import HEIGHT, WIDTH, choose_chart, draw_chart, write_preview
-from suite.cli.dashboard_command import draw_site
+from suite.actions.sites import draw_site
+from suite.records.measures import CHARTED
 from tests.dashboards.site_records import REGISTRY, draw, probe
 
 ADDRESS = "https://example.org/lengthwise"
 HOST = Host(ADDRESS)
-COLUMNS = ["comparison", "line", "sequence_length", "measure", "value"]
+COLUMNS = ["comparison", "entry", "sequence_length", "measure", "value"]
 SPEED, MEMORY = "training.tokens_per_second", "training.peak_memory_bytes"
 
 
@@ -40,9 +41,13 @@ def test_the_chart_has_the_most_lines_of_several_lengths():
     few = lines(0, SPEED, a=(1, 2), b=(1, 2), c=(1,))
     many = lines(1, MEMORY, a=(1, 2), b=(1, 2), c=(1, 2), d=(1,))
     comparison, measure, drawn = choose_chart(frame(*few, *many))
-    assert (comparison, measure.key, sorted(set(drawn["line"]))) == (1, MEMORY, ["a", "b", "c"])
+    assert (comparison, measure, sorted(set(drawn["entry"]))) == (
+        1,
+        CHARTED[MEMORY],
+        ["a", "b", "c"],
+    )
     comparison, measure, drawn = choose_chart(frame(*few))
-    assert (comparison, measure.key, sorted(set(drawn["line"]))) == (0, SPEED, ["a", "b"])
+    assert (comparison, measure, sorted(set(drawn["entry"]))) == (0, CHARTED[SPEED], ["a", "b"])
     assert choose_chart(frame(*lines(0, SPEED, a=(1, 2), b=(1,)))) is None
 
 

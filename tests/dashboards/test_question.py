@@ -7,8 +7,8 @@ import re
 
 import pytest
 
-from suite.analysis.aggregate import compare
 from suite.analysis.boards import rank_comparisons
+from suite.analysis.comparisons import compare
 from suite.api import AppliedMethod
 from suite.matrix.registry import load_registry
 from tests.dashboards.site_records import draw, entry, probe, trial
@@ -81,7 +81,7 @@ def figure(made):
             for board in made[1]
             if (board.key.task, board.metric.name, board.sequence_length) == (task, metric, length)
             for row in board.rows
-            if row.line == name and row.estimate
+            if row.entry == name and row.estimate
         )
         one = row.estimate
         value, low, high = (f"{end / scale:,.{places}f}" for end in (one.value, one.low, one.high))
@@ -252,13 +252,13 @@ def test_a_state_of_no_bytes_has_no_ratio(tab, made):
 def test_the_costs_that_have_the_most_lines_of_the_task_answer_for_it(tab, tmp_path):
     """Not those of one entry, also where they alone have the length, nor the open track's."""
     registry = load_registry((str(benchmark_folder(tmp_path / "bench", SMALL)),))
-    few = [dataclasses.replace(one, owner="single") for one in probes(1_024, ("vanilla",))]
+    few = [dataclasses.replace(one, machine="single") for one in probes(1_024, ("vanilla",))]
     opened = probes(512, SPEED, methods=(AppliedMethod("int8", 1),))
     runs = final_runs(registry, score, list(F1))
     # One round has no ranks: as many lines with ranks answer, although of another machine.
     ranked = probes(512, SPEED)
     once = [one for one in probes(512, SPEED) if one.record.cell.round == 0]
-    unranked = [dataclasses.replace(one, owner=runs[0].owner) for one in once]
+    unranked = [dataclasses.replace(one, machine=runs[0].machine) for one in once]
     draw([*few, *unranked, *ranked, *opened, *runs], tmp_path / "site", None, registry)
     tab.open(tmp_path / "site", "index.html", "task=ner&length=512")
     machines = tab.page.evaluate(
@@ -319,6 +319,5 @@ def test_any_length_can_be_asked_for_and_the_way_back_leads_to_the_one_before(sh
         field.press("Enter")
         assert "length=300" in tab.page.url
         assert field.evaluate("field => field.validationMessage").startswith("A length is a whole")
-    tab.page.go_back()
-    tab.page.wait_for_function("location.hash.includes('length=512')")
+    tab.redrawn_after(tab.page.go_back)
     assert tab.answer().startswith("Named entity recognition, length 512")

@@ -6,17 +6,17 @@ import dataclasses
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from suite.analysis.aggregate import compare
 from suite.analysis.boards import Board, rank_comparisons
+from suite.analysis.comparisons import compare
 from suite.analysis.leaderboard import Leaderboard, make_leaderboard
 from suite.api import Mode, Status
-from suite.matrix.benchmarks import read_benchmark
 from suite.matrix.expansion import expand
 from suite.matrix.freezing import freeze
 from suite.matrix.planned_cells import PlannedCell
 from suite.matrix.registry import Registry, load_registry
 from suite.matrix.request import Request
-from suite.records.published import Folder, StoredRecord
+from suite.records.benchmarks import read_benchmark
+from suite.records.published import StoredRecord
 from tests.suite.records.test_store import make_record
 
 SMALL = """
@@ -107,7 +107,7 @@ def final_runs(
             parameter_count=1_000_000,
             parameter_counts={"total": 1_000_000, "mixing": 800_000},
         )
-        found.append(StoredRecord(record, Folder.PUBLISHED, "abacus", UNREAD))
+        found.append(StoredRecord(record, "abacus", UNREAD))
     return found
 
 

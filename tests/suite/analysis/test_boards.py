@@ -10,7 +10,7 @@ import pytest
 from suite.api import Mode, Status
 from suite.matrix.ranking_facts import ranking_facts
 from suite.matrix.registry import load_registry
-from suite.records.published import Folder, StoredRecord
+from suite.records.published import StoredRecord
 from suite.records.schema import Measurement, TuningChoice
 from tests.suite.analysis.final_runs import make_boards
 from tests.suite.records.test_store import FINAL, MINIATURE, make_record
@@ -20,7 +20,7 @@ TASKS, VERSIONS = REGISTRY.tasks.plugins, REGISTRY.task_versions
 UNREAD = Path("records are compared by what was read of them")
 
 
-def entry(architecture="vanilla", f1=0.5, seed=0, folder=Folder.PUBLISHED, owner="here",
+def entry(architecture="vanilla", f1=0.5, seed=0, machine="here",
           fingerprint="f", minutes=0, protocol=None, num_parts=4, **cell):  # fmt: skip
     made = dataclasses.replace(
         FINAL, **{"architecture": architecture, "seed": seed, "options": {}, **cell}
@@ -37,7 +37,7 @@ def entry(architecture="vanilla", f1=0.5, seed=0, folder=Folder.PUBLISHED, owner
     )
     if protocol is not None:
         record = record.model_copy(update={"protocol": protocol})
-    return StoredRecord(record, folder, owner, UNREAD)
+    return StoredRecord(record, machine, UNREAD)
 
 
 def seeds(architecture, values, **fields):
@@ -45,13 +45,13 @@ def seeds(architecture, values, **fields):
 
 
 def test_costs_come_from_the_machine_and_threads_with_most_records():
-    def took(seconds, seed, owner="here", threads=1):
-        one = entry(seed=seed, owner=owner, threads=threads)
+    def took(seconds, seed, machine="here", threads=1):
+        one = entry(seed=seed, machine=machine, threads=threads)
         return dataclasses.replace(
             one, record=one.record.model_copy(update={"worker_seconds": seconds})
         )
 
-    two, other = [took(60.0, 0), took(70.0, 1)], took(600.0, 2, owner="elsewhere")
+    two, other = [took(60.0, 0), took(70.0, 1)], took(600.0, 2, machine="elsewhere")
     for odd_one in (other, took(600.0, 2, threads=2)):
         (board,) = make_boards([odd_one, *two], VERSIONS)
         assert [row.worker_seconds for row in board.rows] == [65.0]
@@ -72,14 +72,14 @@ def test_a_noisy_entry_that_shares_a_rank_has_a_note():
     surely = seeds("vanilla", [0.800, 0.801, 0.802]) + seeds("bert", [0.780, 0.781, 0.782])
     noisy = seeds("longformer", [0.60, 0.79, 0.81])
     (board,) = make_boards(surely + noisy, VERSIONS)
-    told = {row.line: (row.rank, "varies too much" in row.note) for row in board.rows}
+    told = {row.entry: (row.rank, "varies too much" in row.note) for row in board.rows}
     assert told == {"vanilla": (1, False), "longformer": (1, True), "bert": (3, False)}
 
 
 def test_an_interval_without_example_variance_has_a_note():
     entries = seeds("vanilla", [0.5, 0.6, 0.7]) + seeds("bert", [0.5, 0.6, 0.7], num_parts=0)
     (board,) = make_boards(entries, VERSIONS)
-    notes = {row.line: row.note for row in board.rows}
+    notes = {row.entry: row.note for row in board.rows}
     assert "over seeds alone" in notes["bert"] and "seeds alone" not in notes["vanilla"]
 
 
@@ -100,7 +100,7 @@ def test_an_untuned_entry_is_marked_and_named_by_a_rate_that_was_asked_for():
     entries = tuned(seeds("vanilla", [0.8] * 3, options=rate))
     entries += seeds("bert", [0.6] * 3, options=rate) + seeds("bert", [0.5] * 3)
     (board,) = make_boards(entries, VERSIONS)
-    assert {row.line: row.note for row in board.rows} == {
+    assert {row.entry: row.note for row in board.rows} == {
         "vanilla": "",
         "bert (learning_rate=0.003)": "untuned",
         "bert": "untuned",
@@ -111,7 +111,7 @@ def test_entries_that_are_not_separated_share_a_rank():
     entries = seeds("vanilla", [0.50, 0.51, 0.52]) + seeds("bert", [0.80, 0.81, 0.82])
     entries += seeds("longformer", [0.82, 0.80, 0.815])
     (board,) = make_boards(entries, VERSIONS)
-    assert [(row.line, row.rank) for row in board.rows] == [
+    assert [(row.entry, row.rank) for row in board.rows] == [
         ("longformer", 1),
         ("bert", 1),
         ("vanilla", 3),
@@ -128,7 +128,7 @@ def test_intervals_of_shares_never_pass_1():
     shares = seeds("vanilla", [0.98, 0.995, 0.9999], num_parts=0)
     entries = tuned(shares + seeds("bert", [1.0, 1.0, 1.0]))
     (board,) = make_boards(entries, VERSIONS)
-    ends = {row.line: (row.estimate.low, row.estimate.high) for row in board.rows}
+    ends = {row.entry: (row.estimate.low, row.estimate.high) for row in board.rows}
     # The margin of three seeds, 4.303 × 0.00599, is 3.11 on the logit scale; the mean is 4.776.
     assert ends["vanilla"] == pytest.approx((0.8417, 0.9996), abs=1e-4)
     assert ends["bert"][1] == 1 and 0.5 < ends["bert"][0] < 0.52  # 4 parts, Wilson
@@ -177,7 +177,7 @@ def test_a_row_says_by_how_much_an_entry_breaks_parity():
 
     made = sized("vanilla", 1_000) + sized("bert", 1_090) + sized("longformer", 1_254)
     (board,) = make_boards(tuned(made), VERSIONS)
-    assert {row.line: row.note for row in board.rows} == {
+    assert {row.entry: row.note for row in board.rows} == {
         "vanilla": "",
         "bert": "",
         "longformer": "1.25 times the mixing parameters of vanilla",
@@ -194,16 +194,18 @@ def test_superseded_rows_name_their_successor():
     assert len(board.rows) == 5 and len(told) == 2
     assert f"run {entries[2].record.run_id}" in told
     current = [row for row in board.rows if not row.superseded_by]
-    assert [row.estimate.value for row in current if row.line == "vanilla"] == [0.5]
+    assert [row.estimate.value for row in current if row.entry == "vanilla"] == [0.5]
 
 
 @pytest.mark.parametrize("older", [{"protocol": 1}, {"task_version": FINAL.task_version - 1}])
 def test_older_versions_are_superseded(older):
     entries = seeds("vanilla", [0.5, 0.5, 0.5]) + seeds("bert", [0.9, 0.9, 0.9], **older)
     (board,) = make_boards(entries, VERSIONS)
-    assert [(row.line, row.rank) for row in board.rows if not row.superseded_by] == [("vanilla", 1)]
+    assert [(row.entry, row.rank) for row in board.rows if not row.superseded_by] == [
+        ("vanilla", 1)
+    ]
     former = [row for row in board.rows if row.superseded_by]
-    assert [(row.line, row.rank, row.estimate.value) for row in former] == [("bert", None, 0.9)]
+    assert [(row.entry, row.rank, row.estimate.value) for row in former] == [("bert", None, 0.9)]
     assert f"task version {FINAL.task_version}" in former[0].superseded_by
     # The versions in force come from the code too, so a lone old entry has no rank.
     (alone,) = make_boards(seeds("bert", [0.9, 0.9, 0.9], **older), VERSIONS)
@@ -213,14 +215,14 @@ def test_older_versions_are_superseded(older):
 def test_a_failed_run_has_a_row_without_a_score():
     cell = dataclasses.replace(FINAL, architecture="bert", options={})
     bad = make_record(Status.OUT_OF_MEMORY, 0, cell, reason="16 GiB")
-    (board,) = make_boards([entry(), StoredRecord(bad, Folder.PUBLISHED, "here", UNREAD)], VERSIONS)
+    (board,) = make_boards([entry(), StoredRecord(bad, "here", UNREAD)], VERSIONS)
     assert board.rows[1].estimate is None and board.rows[1].note == "out_of_memory: 16 GiB; untuned"
 
 
 def test_probes_are_ranked_on_one_machine_by_ratio():
-    def probe(architecture, speed, number, owner):
+    def probe(architecture, speed, number, machine):
         made = entry(architecture, mode=Mode.PROBE, task=None, source=None, task_version=None,
-                     round=number, steps=0, owner=owner)  # fmt: skip
+                     round=number, steps=0, machine=machine)  # fmt: skip
         value = Measurement(value=speed, n=1, samples=(speed,), quartiles=None, method="")
         record = made.record.model_copy(
             update={"measurements": {"training": {"tokens_per_second": value}}, "metrics": {}}
@@ -228,40 +230,16 @@ def test_probes_are_ranked_on_one_machine_by_ratio():
         return dataclasses.replace(made, record=record)
 
     entries = [
-        probe(architecture, speed + number, number, owner)
-        for owner in ("here", "there")
+        probe(architecture, speed + number, number, machine)
+        for machine in ("here", "there")
         for architecture, speed in (("vanilla", 100.0), ("longformer", 400.0))
         for number in range(3)
     ]
     boards = make_boards(entries, VERSIONS)
     assert [board.key.machine for board in boards] == ["here", "there"]
     first = boards[0].rows[0]
-    assert (first.line, first.rank) == ("longformer", 1)
+    assert (first.entry, first.rank) == ("longformer", 1)
     assert first.estimate.value == pytest.approx((400 * 401 * 402) ** (1 / 3))
-
-
-def test_submitted_probes_are_ranked_on_their_machine():
-    def probe(architecture, processor, number, **fields):
-        one = entry(architecture, round=number, mode=Mode.PROBE, task=None, task_version=None,
-                    source=None, **fields)  # fmt: skip
-        speed = Measurement(value=9.0, n=1, samples=(9.0,), quartiles=None, method="a clock")
-        environment = {"processor": processor, "num_cores": 2}
-        update = {
-            "environment": environment,
-            "measurements": {"inference": {"tokens_per_second": speed}},
-        }
-        return dataclasses.replace(one, record=one.record.model_copy(update=update))
-
-    theirs = {"folder": Folder.SUBMITTED, "owner": "them"}
-    entries = [probe("bert", "fast", number, owner="fast-2-cores") for number in range(3)]
-    entries += [probe("vanilla", "fast", number, **theirs) for number in range(3)]
-    entries += [probe("vanilla", "slow", number, **theirs) for number in range(3)]
-    boards = make_boards(entries, VERSIONS)
-    told = {board.key.machine: sorted(row.line for row in board.rows) for board in boards}
-    assert told == {
-        "fast-2-cores": ["bert", "vanilla, by them"],
-        "slow-2-cores": ["vanilla, by them"],
-    }
 
 
 @pytest.mark.parametrize(
@@ -285,7 +263,7 @@ def test_other_runs_have_no_rank_and_the_best_comes_first(changes, reason):
     ]
     (board,) = make_boards(entries, VERSIONS)
     assert board.detectable_difference is None
-    assert [(row.line, row.rank) for row in board.rows] == [("bert", None), ("vanilla", None)]
+    assert [(row.entry, row.rank) for row in board.rows] == [("bert", None), ("vanilla", None)]
     assert all(row.note.startswith(f"{reason}; ") for row in board.rows)
 
 
@@ -306,7 +284,7 @@ def test_an_untuned_run_does_not_join_a_tuned_entry():
     rate = {"learning_rate": 3e-3}
     entries = tuned(seeds("vanilla", [0.8] * 3, options=rate)) + seeds("vanilla", [0.5] * 3)
     (board,) = make_boards(entries, VERSIONS)
-    assert {row.line: row.estimate.value for row in board.rows} == {
+    assert {row.entry: row.estimate.value for row in board.rows} == {
         "vanilla": pytest.approx(0.8),
         "vanilla (untuned)": pytest.approx(0.5),
     }
@@ -329,4 +307,4 @@ def test_one_version_of_an_architecture_stands_at_all_lengths():
     assert [row.superseded_by.endswith("architecture version 2") for row in board.rows] == [True]
     tuned_old = tuned(seeds("vanilla", [0.8] * 3, architecture_version=1))
     (board,) = make_boards([*tuned_old, *seeds("vanilla", [0.7] * 3)], VERSIONS)
-    assert [row.line for row in board.rows if not row.superseded_by] == ["vanilla"]
+    assert [row.entry for row in board.rows if not row.superseded_by] == ["vanilla"]

@@ -27,7 +27,7 @@ def row_of(*stated, track="standard"):
     others = with_conformance(seeds("vanilla", [0.50, 0.51, 0.52]), *[PASSED] * 3, track=track)
     runs = with_conformance(seeds("bert", SCORES), *stated, track=track)
     (board,) = make_boards([*others, *runs], VERSIONS)
-    row, vanilla = sorted(board.rows, key=lambda row: row.line)
+    row, vanilla = sorted(board.rows, key=lambda row: row.entry)
     return row, vanilla
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from suite.analysis import diagnostic_readings as readings
 from suite.analysis.diagnostics import Solved
-from suite.analysis.statistics import Estimate
+from suite.analysis.estimates import Estimate
 
 
 def named(values):

@@ -7,10 +7,10 @@ import math
 
 import pytest
 
-from suite.analysis.aggregate import compare
-from suite.analysis.diagnostic_charts import Section, make_charts
+from suite.analysis.comparisons import compare
+from suite.analysis.diagnostic_charts import ChartSection, make_charts
 from suite.analysis.diagnostics import find_diagnostics
-from suite.analysis.statistics import Estimate, wilson_interval
+from suite.analysis.estimates import Estimate, wilson_interval
 from suite.api import Metric, PluginError, Status, Task
 from tests.suite.analysis.diagnostic_records import (
     NOT_APPLICABLE,
@@ -155,7 +155,7 @@ def test_recall_is_drawn_against_the_state_and_against_the_pairs(tmp_path):
     charts = charts_of(recall(more_pairs=True), tmp_path)
     state, pairs, lengths = charts
     assert [chart.against for chart in charts] == ["state_bytes", "pairs", "evaluation_length"]
-    assert [chart.section for chart in charts] == [Section.RECALL] * 2 + [Section.LENGTHS]
+    assert [chart.section for chart in charts] == [ChartSection.RECALL] * 2 + [ChartSection.LENGTHS]
     assert lengths.guesses == {"64": 1 / 4, "256": 1 / 16, "1024": 1 / 64}
     assert state.guesses == dict.fromkeys(("2048", "65536", "131072"), 1 / 4)
     found = {line.name: means(line) for line in state.lines}
@@ -187,7 +187,7 @@ def test_recall_is_drawn_against_the_state_and_against_the_pairs(tmp_path):
 
 def test_states_have_their_scaled_accuracy_by_problem_and_by_length(tmp_path):
     problems, parity, s3 = charts_of(states(), tmp_path)
-    assert {chart.section for chart in (problems, parity, s3)} == {Section.STATES}
+    assert {chart.section for chart in (problems, parity, s3)} == {ChartSection.STATES}
     assert {chart.measure for chart in (problems, parity, s3)} == {"scaled_accuracy"}
     found = {line.name: line for line in problems.lines}
     assert means(found["lstm"]) == {"parity": 2 / 3, "s3": 1.0}
@@ -214,14 +214,14 @@ def test_states_have_their_scaled_accuracy_by_problem_and_by_length(tmp_path):
 def test_a_single_problem_is_drawn_along_the_evaluation_length(tmp_path):
     runs = [one for one in states() if not one.record.cell.options]
     (chart,) = charts_of(runs, tmp_path)
-    assert (chart.section, chart.against) == (Section.STATES, "evaluation_length")
+    assert (chart.section, chart.against) == (ChartSection.STATES, "evaluation_length")
     assert chart.title == "State tracking"
     assert chart.note.startswith("A scaled accuracy of 0 is that of a guess, and 1 is perfect. ")
 
 
 def test_extrapolation_names_the_entry_that_falls_and_the_one_that_does_not(tmp_path):
     (chart,) = charts_of(extrapolation(), tmp_path)
-    assert (chart.section, chart.sequence_length, chart.note) == (Section.LENGTHS, 256, "")
+    assert (chart.section, chart.sequence_length, chart.note) == (ChartSection.LENGTHS, 256, "")
     found = {line.name: line for line in chart.lines}
     learned = found["vanilla (positions=learned)"]
     assert means(learned) == {"256": 0.995}
@@ -233,7 +233,7 @@ def test_extrapolation_names_the_entry_that_falls_and_the_one_that_does_not(tmp_
 
 
 def test_each_entry_has_a_heat_map_of_depth_and_length(tmp_path):
-    maps = [one for one in charts_of(retrieval(), tmp_path) if one.section is Section.DEPTHS]
+    maps = [one for one in charts_of(retrieval(), tmp_path) if one.section is ChartSection.DEPTHS]
     assert [chart.entry for chart in maps] == ["mamba2", "vanilla"]
     assert [line.name for line in maps[0].lines] == ["512", "2048"]
     assert [chart.reading for chart in maps] == [
@@ -253,7 +253,7 @@ def test_each_entry_has_a_heat_map_of_depth_and_length(tmp_path):
 def test_decoding_is_drawn_against_the_context_with_what_did_not_fit(tmp_path):
     uncounted = [decoded("lstm", 128, number, 1e-3, None) for number in range(3)]
     time, state = charts_of([*decodings(), *uncounted], tmp_path)
-    assert {chart.section for chart in (time, state)} == {Section.DECODING}
+    assert {chart.section for chart in (time, state)} == {ChartSection.DECODING}
     vanilla = next(line for line in time.lines if line.name == "vanilla")
     assert vanilla.figures["1024"].value == pytest.approx(8e-3, rel=0.02)
     assert vanilla.figures["1024"].low < vanilla.figures["1024"].high
@@ -273,7 +273,7 @@ def test_a_task_that_is_never_solved_is_drawn_by_evaluation_length(tmp_path):
     plain = trained("language_modeling", "vanilla", 0, 0.0, 64, scores={"bits_per_character": 2.0})
     assert charts_of([plain], tmp_path / "plain") == []
     (chart,) = charts_of(language(), tmp_path)
-    assert (chart.section, chart.measure) == (Section.LENGTHS, "bits_per_character")
+    assert (chart.section, chart.measure) == (ChartSection.LENGTHS, "bits_per_character")
     assert not chart.is_share and "the seeds alone" in chart.note
     assert chart.reading == (
         "From length 256 to length 1,024, vanilla rises from 2.201 to 2.901; mamba2 falls from "

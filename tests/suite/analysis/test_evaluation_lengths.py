@@ -9,16 +9,16 @@ import math
 
 import pytest
 
-from dashboards.contents import board_rows
-from suite.analysis.aggregate import compare
+from dashboards.data import board_rows
+from suite.actions.results import Records, Tables
 from suite.analysis.boards import rank_comparisons
+from suite.analysis.comparisons import compare
+from suite.analysis.estimates import wilson_interval
 from suite.analysis.reports import grouped_reports
-from suite.analysis.statistics import wilson_interval
 from suite.analysis.tables import make_tables
-from suite.cli.tables import print_tables
 from suite.publish.leaderboard_archive import to_csv
 from suite.records.schema import parse_record, parse_summary
-from suite.results import Records, Tables
+from suite.report.tables import print_tables
 from tests.suite.analysis.diagnostic_records import trained, write
 from tests.suite.records.test_store import FINAL, make_record, stored
 
@@ -58,7 +58,7 @@ def records(tmp_path):
 def test_a_table_has_a_column_for_each_evaluation_length(records, capsys):
     (table,) = make_tables(records)
     assert table.evaluation_lengths == [512, 2_048]
-    rows = {row.line: row for row in table.rows}
+    rows = {row.entry: row for row in table.rows}
     assert rows["vanilla"].by_evaluation_length[2_048].value == pytest.approx(0.4)
     assert rows["vanilla"].by_evaluation_length[2_048].n == 3
     assert rows["gpt"].to_dict()["by_evaluation_length"]["2048"] == REASON
@@ -92,11 +92,12 @@ def test_what_exceeded_memory_is_named_in_the_table(tmp_path, capsys):
 def test_the_rows_of_a_board_have_the_scores_at_each_evaluation_length(records):
     comparisons = compare(records)
     (board,) = rank_comparisons(comparisons)
-    rows = {row.line: row.by_evaluation_length for row in board.rows}
+    rows = {row.entry: row.by_evaluation_length for row in board.rows}
     assert rows["gpt"][2_048] == REASON and rows["gpt"][512].value == 0.9
-    lines = [{"name": name} for name in sorted(rows)]
-    ((*_, drawn, _),) = board_rows([board], comparisons, lines)
-    by_line = {lines[row[0]]["name"]: row[-1] for row in drawn}
+    names = sorted(rows)
+    numbers = {name: number for number, name in enumerate(names)}
+    ((*_, drawn, _),) = board_rows([board], comparisons, numbers)
+    by_line = {names[row[0]]: row[-1] for row in drawn}
     assert by_line["gpt"] == {"512": [0.9, None, None, 1, ""], "2048": REASON}
     value, low, high, n, _ = by_line["vanilla"]["2048"]
     assert (value, n) == (0.4, 3) and low < 0.2 < 0.6 < high
@@ -139,7 +140,7 @@ def test_the_interval_of_a_share_covers_the_examples_of_each_length(tmp_path):
         for seed in range(3)
     ]
     (comparison,) = compare(write(found, tmp_path))
-    (point,) = comparison.points
+    (point,) = comparison.entries
     scores = point.scores_by_evaluation_length()
     assert scores[64].low > 0.99 > 0.9 > scores[1_024].low > 0.8
     assert 0 < scores[4_096].low < 0.3 and 0.9 < scores[4_096].high < 1
@@ -176,7 +177,7 @@ def of_one_length(folder, scores, length=16_384):
 @pytest.mark.parametrize("right", [(10, 11, 12), (31, 32, 32), (1, 0, 0), (32, 32, 32), (8, 8, 8)])
 def test_the_interval_of_a_share_of_few_examples_contains_wilsons(tmp_path, right):
     """All seeds see the same 32 examples, so the spread of the seeds does not cover the sample."""
-    (point,) = of_one_length(tmp_path, [one / 32 for one in right]).points
+    (point,) = of_one_length(tmp_path, [one / 32 for one in right]).entries
     score = point.scores_by_evaluation_length()[16_384]
     low, high = wilson_interval(sum(right) / 96, 32)
     assert score.low >= 0 and score.high <= 1
@@ -190,7 +191,7 @@ def test_the_interval_of_a_share_of_few_examples_contains_wilsons(tmp_path, righ
 
 def test_the_score_at_the_training_length_has_one_interval(tmp_path):
     comparison = of_one_length(tmp_path, [0.5, 0.5, 0.5])
-    (point,) = comparison.points
+    (point,) = comparison.entries
     assert point.scores_by_evaluation_length()[64] == point.score()
     assert point.score().high - point.score().low > 0.1  # three parts differ
     reports = {report.name: report for report in grouped_reports(comparison)}
@@ -202,16 +203,16 @@ def test_a_mean_over_some_seeds_says_why_the_others_have_no_score(tmp_path, caps
     missing = f"1 of 3 seeds: {reason}"
     for scores in ([0.5, 0.7, reason], [reason, 0.5, 0.7]):
         comparison = of_one_length(tmp_path, scores)
-        score = comparison.points[0].scores_by_evaluation_length()[16_384]
+        score = comparison.entries[0].scores_by_evaluation_length()[16_384]
         assert (score.value, score.n, score.missing) == (pytest.approx(0.6), 2, missing)
     reports = {report.name: report for report in grouped_reports(comparison)}
     assert reports["by_evaluation_length"].reasons == {"16384": missing}
     boards = rank_comparisons([comparison])
     lines = list(csv.DictReader(io.StringIO(to_csv(boards))))
     assert [line["note"] for line in lines if line["evaluation_length"] == "16384"] == [missing]
-    ((*_, drawn, _),) = board_rows(boards, [comparison], [{"name": "vanilla"}])
+    ((*_, drawn, _),) = board_rows(boards, [comparison], {"vanilla": 0})
     assert drawn[0][-1]["16384"][-1] == missing
-    print_tables(make_tables([run for point in comparison.points for run in point.runs]))
+    print_tables(make_tables([run for point in comparison.entries for run in point.runs]))
     assert f"vanilla: {missing}" in " ".join(capsys.readouterr().out.split())
 
 

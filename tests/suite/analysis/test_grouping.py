@@ -6,12 +6,12 @@ import dataclasses
 
 import pytest
 
-from suite.analysis.grouping import group, key_of
+from suite.analysis.comparison_key import group, key_of
 from suite.analysis.tables import make_tables
 from suite.api import AppliedMethod, Mode, Stage, Track
 from suite.matrix.ranking_facts import ranking_facts
 from suite.publish.leaderboard_archive import to_csv
-from suite.records.published import Folder, StoredRecord
+from suite.records.published import StoredRecord
 from tests.suite.analysis.final_runs import make_boards
 from tests.suite.analysis.test_boards import UNREAD, VERSIONS, entry
 from tests.suite.records.test_store import CELL, REGISTRY, make_record
@@ -56,7 +56,7 @@ def test_lengths_with_data_of_their_own_are_one_comparison():
             )
             for length, fingerprint in found
         ]
-        groups = group([StoredRecord(one, Folder.LOCAL, "here", UNREAD) for one in made])
+        groups = group([StoredRecord(one, "here", UNREAD) for one in made])
         return [[one.record.cell.sequence_length for one in groups[key]] for key in groups]
 
     assert series((128, "a"), (256, "b"), (128, "")) == [[128, 256, 128]]
@@ -76,7 +76,7 @@ def test_a_probe_joins_batches_of_nearly_equal_size(length, batch_size, position
         CELL, mode=Mode.PROBE, task=None, source=None, task_version=None,
         sequence_length=length, batch_size=batch_size,
     )  # fmt: skip
-    stored = StoredRecord(make_record(cell=cell), Folder.LOCAL, "here", UNREAD)
+    stored = StoredRecord(make_record(cell=cell), "here", UNREAD)
     assert key_of(stored).positions_per_batch == positions
 
 
@@ -89,9 +89,7 @@ def test_a_sweep_is_one_comparison_for_constant_positions_or_sequences():
             )
             for length, batch_size in cells
         ]  # fmt: skip
-        groups = group(
-            [StoredRecord(make_record(cell=cell), Folder.LOCAL, "here", UNREAD) for cell in made]
-        )
+        groups = group([StoredRecord(make_record(cell=cell), "here", UNREAD) for cell in made])
         return {
             key.batch: [one.record.cell.sequence_length for one in groups[key]] for key in groups
         }
@@ -122,7 +120,7 @@ def test_task_options_make_a_board_and_recipe_options_an_entry():
         )
     ]  # fmt: skip
     boards = make_boards(entries, VERSIONS)
-    lines = sorted([row.line for row in board.rows] for board in boards)
+    lines = sorted([row.entry for row in board.rows] for board in boards)
     assert lines == [["vanilla"], ["vanilla", "vanilla (dropout=0.0)"]]
 
 
@@ -135,7 +133,7 @@ def drawn(length, version, fingerprint, *methods):
     )  # fmt: skip
     facts = ranking_facts(cell, REGISTRY.tasks.get("listops"), None)
     record = make_record(cell=cell, ranking=facts, data={"fingerprint": fingerprint})
-    return StoredRecord(record, Folder.LOCAL, "here", UNREAD)
+    return StoredRecord(record, "here", UNREAD)
 
 
 def test_an_older_version_of_a_task_leaves_the_lengths_of_the_newest_together():

@@ -7,11 +7,10 @@ from datetime import timedelta
 
 import pytest
 
-from suite.analysis.expected import Agreement
+from suite.analysis.leaderboard import Agreement
 from suite.api import Form
 from suite.matrix.registry import load_registry
 from suite.records.naming import new_run_id
-from suite.records.published import Folder
 from tests.suite.analysis.final_runs import (
     SCALE,
     SMALL,
@@ -65,9 +64,9 @@ def test_an_entry_needs_every_cell_of_a_block(folder):
     board = board_of(filter(without, runs(folder)), folder)
     encoder = board.blocks[0]
     assert encoder.form is Form.ENCODER and encoder.tasks == ["ner", "sentiment"]
-    assert [row.line for row in encoder.rows] == ["vanilla", "identity"]
+    assert [row.entry for row in encoder.rows] == ["vanilla", "identity"]
     assert encoder.incomplete == {"bert": [("ner", 512)]}
-    table = {row.line: sorted(row.by_length) for row in board.tasks[0].rows}
+    table = {row.entry: sorted(row.by_length) for row in board.tasks[0].rows}
     assert table == {"vanilla": [128, 512], "identity": [128, 512], "bert": [128]}
 
 
@@ -76,7 +75,7 @@ def test_two_seeds_of_a_cell_are_no_cell(folder):
         return found.record.cell.architecture != "bert" or found.record.cell.seed < 2
 
     encoder = board_of(filter(first_two, runs(folder)), folder).blocks[0]
-    assert "bert" in encoder.incomplete and "bert" not in [row.line for row in encoder.rows]
+    assert "bert" in encoder.incomplete and "bert" not in [row.entry for row in encoder.rows]
 
 
 def test_there_is_no_score_without_a_reference(folder):
@@ -97,7 +96,7 @@ def test_the_score_is_the_mean_over_lengths_and_then_over_tasks(tmp_path):
     deviation = ((0.125 + 0.2) / 2 + 0.25) / 2
     assert score.high - score.value == pytest.approx(4.3027 * deviation / 3**0.5, rel=1e-3)
     # For a loss the reference is below the trivial score.
-    losses = {row.line: row.score.value for row in decoder.rows}
+    losses = {row.entry: row.score.value for row in decoder.rows}
     assert losses["vanilla"] == pytest.approx(100 * (5 - 0.8) / 3)
     assert losses["identity"] == max(losses.values())
 
@@ -146,7 +145,7 @@ def test_the_mean_rank_is_the_mean_over_lengths_and_then_over_tasks(folder):
     registry = load_registry((str(folder),))
     encoder = board_of(final_runs(registry, value, ("vanilla", "bert")), folder).blocks[0]
     # Vanilla has rank 1 at both lengths of NER, and rank 2 at the length of sentiment.
-    assert {row.line: row.mean_rank for row in encoder.rows} == {"vanilla": 1.5, "bert": 1.5}
+    assert {row.entry: row.mean_rank for row in encoder.rows} == {"vanilla": 1.5, "bert": 1.5}
 
 
 def on_data(found, fingerprint, minutes=0, **update):
@@ -167,38 +166,15 @@ def on_data(found, fingerprint, minutes=0, **update):
 
 
 def test_only_runs_on_the_data_that_the_file_states_are_on_the_leaderboard(folder):
-    """Neither earlier runs, nor more entries, nor a submission change the data, at any length."""
+    """Neither earlier runs nor more entries change the data, at any length."""
     own = runs(folder)
     others = on_data(runs(folder, {**SCORES, "longformer": 0.9}), "other", minutes=-5)
-    theirs = {"folder": Folder.SUBMITTED, "owner": "them"}
-    submitted = on_data(runs(folder, {"longformer": 0.99}), "theirs", **theirs)
-    board, alone = board_of([*others, *submitted, *own], folder), board_of(own, folder)
+    board, alone = board_of([*others, *own], folder), board_of(own, folder)
     assert board.winners == alone.winners and board.blocks == alone.blocks
     assert {found.fingerprint for found in board.boards.values()} == {
         "ner", "sentiment", "language_modeling"
     }  # fmt: skip
-    assert not board_of([*others, *submitted], folder).boards
-
-
-def test_a_self_reported_entry_is_in_the_core_table_and_wins_nothing(folder):
-    theirs = [
-        dataclasses.replace(one, folder=Folder.SUBMITTED, owner="them")
-        for one in runs(folder, {"longformer": 0.9})
-    ]
-    board = board_of([*runs(folder), *theirs], folder)
-    assert board.winners[0].leader == "vanilla" and board.winners[0].marks == ["untuned"]
-    row = board.blocks[0].rows[-1]
-    assert (row.line, row.mean_rank) == ("longformer, by them", None)
-    assert row.marks == ["self-reported", "not ranked until reproduced", "untuned"]
-
-
-def test_a_reproduction_is_in_no_core_table_and_changes_no_winner(folder):
-    theirs = [
-        dataclasses.replace(one, folder=Folder.SUBMITTED, owner="them")
-        for one in runs(folder, {"bert": 0.7})
-    ]
-    board, alone = board_of([*runs(folder), *theirs], folder), board_of(runs(folder), folder)
-    assert board.winners == alone.winners and board.blocks == alone.blocks
+    assert not board_of(others, folder).boards
 
 
 def test_a_leaderboard_without_records_is_empty(folder):
@@ -278,5 +254,5 @@ def test_entries_of_equal_rank_are_in_the_order_of_their_values(folder):
     board = board_of(runs(folder, {"bert": 0.799, "longformer": 0.7995, "vanilla": 0.8}), folder)
     assert {row.mean_rank for row in board.blocks[0].rows} == {1}
     expected = ["vanilla", "longformer", "bert"]
-    assert [row.line for row in board.blocks[0].rows] == expected
-    assert [row.line for row in board.tasks[0].rows] == expected
+    assert [row.entry for row in board.blocks[0].rows] == expected
+    assert [row.entry for row in board.tasks[0].rows] == expected

@@ -8,17 +8,21 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from suite.analysis.aggregate import compare
+from suite.actions.results import Records
 from suite.analysis.boards import UNDISTURBED, rank_comparisons
-from suite.analysis.data_size import data_size_scores
-from suite.analysis.methods import _gain, condition_scores, method_effects, read_effects
+from suite.analysis.comparisons import compare
+from suite.analysis.estimates import Estimate
+from suite.analysis.method_effects import (
+    _gain,
+    condition_scores,
+    data_size_scores,
+    method_effects,
+    read_effects,
+)
 from suite.analysis.ranking import Scores
-from suite.analysis.statistics import Estimate
 from suite.api import AppliedMethod, Stage, Status
 from suite.matrix.ranking_facts import ranking_facts
-from suite.records.published import Folder
 from suite.records.schema import Measurement, TuningChoice, Variant
-from suite.results import Records
 from tests.suite.records.test_store import CELL, REGISTRY, make_record, stored
 
 
@@ -117,7 +121,7 @@ def test_a_pretraining_is_no_entry_and_can_be_a_reference():
         return run(0, score, *methods, ranking=facts)
 
     (comparison,) = compare([pretraining(4.5, "first")])
-    assert comparison.points and method_effects(comparison) == []
+    assert comparison.entries and method_effects(comparison) == []
     (effect,) = effects_of(pretraining(4.5, "first"), pretraining(4.0, "first", "second"))
     assert effect.reference.endswith("+ first") and effect.gain
 
@@ -157,7 +161,7 @@ def test_a_disturbance_of_the_test_examples_has_no_gain():
     disturbed = compare([plain, run(0, 0.5, "typos")])
     assert [method_effects(comparison) for comparison in disturbed] == [[] for _ in disturbed]
     rows = [row for board in rank_comparisons(disturbed) for row in board.rows]
-    assert {row.line.endswith("+ typos"): UNDISTURBED in row.note for row in rows} == {
+    assert {row.entry.endswith("+ typos"): UNDISTURBED in row.note for row in rows} == {
         True: True,
         False: False,
     }
@@ -183,7 +187,7 @@ def test_a_comparison_of_methods_has_the_plain_entries_and_theirs_stays_as_it_is
     opened, plain = compare([run(0, 0.6, "first"), run(0, 0.5)])
     assert {opened.key.track, plain.key.track} == {"open", "standard"}
     opened, plain = (opened, plain) if opened.key.track == "open" else (plain, opened)
-    assert len(opened.points) == 2 and len(plain.points) == 1
+    assert len(opened.entries) == 2 and len(plain.entries) == 1
 
 
 TUNED = TuningChoice(learning_rate=1e-3, metric="entity_f1", setting={})
@@ -200,10 +204,8 @@ def test_untuned_and_submitted_entries_are_measured_against_their_like():
             ranking=one.record.ranking.model_copy(update={"tuning": TUNED}))
         for one in both
     ]  # fmt: skip
-    submitted = [replace(one, folder=Folder.SUBMITTED, owner="alice") for one in both]
-    found = {one.entry: one for one in effects_of(*plain, *smooth, *tuned, *submitted)}
+    found = {one.entry: one for one in effects_of(*plain, *smooth, *tuned)}
     name = "longformer (window=[64])"
     assert found[f"{name} + smooth (untuned)"].reference == f"{name} (untuned)"
     assert found[f"{name} + smooth"].reference == name
-    assert found[f"{name} + smooth, by alice"].reference == f"{name}, by alice"
     assert all(one.gain.value == pytest.approx(0.05) for one in found.values())

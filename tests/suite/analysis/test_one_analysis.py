@@ -12,18 +12,18 @@ import pytest
 from mlflow.tracking import MlflowClient
 
 import suite
-from suite.analysis.aggregate import compare
-from suite.analysis.crossover import score_crossover
+from suite.actions.sites import draw_site
+from suite.analysis.comparisons import compare
 from suite.analysis.tables import make_tables
 from suite.api import Status
-from suite.cli.dashboard_command import draw_site
 from suite.matrix.expansion import expand
 from suite.matrix.registry import load_registry
 from suite.matrix.request import Request
 from suite.publish.leaderboard_archive import to_csv
-from suite.records.published import Folder, StoredRecord, local_record
+from suite.records.published import StoredRecord, local_record
 from suite.records.schema import Measurement
 from suite.records.store import Store
+from suite.search.crossover import score_crossover
 from suite.tracking.sync import sync
 from tests.suite.analysis.final_runs import make_boards
 from tests.suite.analysis.test_boards import UNREAD
@@ -116,8 +116,8 @@ def test_points(records, expected):
     (comparison,) = compare(records, REGISTRY.task_versions)
     close(
         {
-            (point.entry, point.sequence_length): (point.score().value, point.cost_value(SPEED))
-            for point in comparison.points
+            (point.name, point.sequence_length): (point.score().value, point.cost_value(SPEED))
+            for point in comparison.entries
         },
         expected,
     )
@@ -127,7 +127,7 @@ def test_tables(records, expected):
     (table,) = make_tables(records, REGISTRY.task_versions)
     close(
         {
-            (row.line, row.cell.sequence_length): (
+            (row.entry, row.cell.sequence_length): (
                 row.figures["test.entity_f1"].value,
                 row.figures[SPEED].value,
             )
@@ -156,7 +156,7 @@ def test_boards_and_leaderboard_files(records, expected):
     boards = make_boards(records, REGISTRY.task_versions)
     close(
         {
-            (row.line, board.sequence_length): (row.estimate.value, row.training_tokens_per_second)
+            (row.entry, board.sequence_length): (row.estimate.value, row.training_tokens_per_second)
             for board in boards
             for row in board.rows
             if not row.superseded_by
@@ -182,7 +182,7 @@ def test_ranks_and_detectable_differences(records):
     records = [dataclasses.replace(stored, record=ranked_run(stored.record)) for stored in records]
     boards = make_boards(records, REGISTRY.task_versions)
     ranked = {
-        (row.line, board.sequence_length): (row.rank, row.detectable_difference)
+        (row.entry, board.sequence_length): (row.rank, row.detectable_difference)
         for board in boards
         for row in board.rows
         if not row.superseded_by
@@ -196,7 +196,7 @@ def test_ranks_and_detectable_differences(records):
     ]
     boards = make_boards(close_by, REGISTRY.task_versions)
     ties = {
-        (row.line, board.sequence_length): (row.rank, row.detectable_difference)
+        (row.entry, board.sequence_length): (row.rank, row.detectable_difference)
         for board in boards
         for row in board.rows
         if not row.superseded_by
@@ -303,14 +303,14 @@ def test_crossover_selects_the_records_that_boards_select():
 
     def stored(one, minutes, score, machine="a", **fields):
         record = record_of(one, minutes, score, 1.0).model_copy(update=fields)
-        return StoredRecord(record, Folder.PUBLISHED, machine, UNREAD)
+        return StoredRecord(record, machine, UNREAD)
 
     found = [stored(one, 60, score_of(one.cell)) for one in planned]
     found += [stored(one, 0, 0.9, machine="b") for one in planned]
     found += [stored(one, 90, 0.1, data={"fingerprint": "g"}) for one in planned[:1]]
     boards = make_boards(found, REGISTRY.task_versions)
     ranked = {
-        (row.line, board.sequence_length): row.estimate.value
+        (row.entry, board.sequence_length): row.estimate.value
         for board in boards
         for row in board.rows
         if board.key.fingerprint == "f" and not row.superseded_by

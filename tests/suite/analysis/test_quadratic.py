@@ -6,9 +6,8 @@ import random
 
 import pytest
 
-from suite.analysis.aggregate import compare
-from suite.analysis.quadratic import fit_quadratic
-from suite.analysis.scaling import exponents
+from suite.analysis.comparisons import compare
+from suite.analysis.growth import fit_quadratic, growths
 from suite.matrix.registry import load_registry
 from tests.suite.analysis.test_sessions import cost
 
@@ -80,7 +79,7 @@ def test_only_what_claims_to_be_quadratic_is_fitted_so_and_each_fit_states_its_l
         for number in range(3)
     ]  # fmt: skip
     (comparison,) = compare(records)
-    found = {(item.line, item.measure): item for item in exponents(comparison, architectures)}
+    found = {(item.entry, item.measure): item for item in growths(comparison, architectures)}
     assert found["vanilla", step].quadratic is not None
     assert found["longformer", step].quadratic is None
     assert {(item.shortest, item.longest) for item in found.values()} == {(512, 4_096)}

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from suite.analysis.profile import interquartile_mean, performance_profile
+from suite.analysis.estimates import pseudo_values
 from suite.analysis.ranking import Scores, difference, rank
-from suite.analysis.statistics import pseudo_values
+from suite.analysis.tradeoffs import interquartile_mean, performance_profile
 
 NUM_PARTS = 20
 TRIALS = 600

@@ -6,9 +6,9 @@ import dataclasses
 
 import pytest
 
-from suite.analysis.aggregate import compare
+from suite.analysis.comparisons import compare
+from suite.analysis.estimates import Estimate
 from suite.analysis.reports import BY_PART, figures_by_group, grouped_reports, mean_figures
-from suite.analysis.statistics import Estimate
 from tests.suite.records.test_store import FINAL, make_record, stored
 
 

@@ -7,9 +7,9 @@ import statistics
 
 import pytest
 
+from suite.analysis.core_table import normalized
 from suite.analysis.ranking import Scores
-from suite.analysis.scores import normalized
-from suite.matrix.benchmark_sections import Scale
+from suite.records.benchmark_sections import Scale
 
 SCALE = Scale(zero=0.0, task_version=1, benchmark_version=1, hundred=1.0, vanilla_version=1)
 """A unit of the metric is 100 points of the score."""

@@ -12,8 +12,7 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from suite.analysis.critical_values import critical_values
-from suite.analysis.separation import separate
+from suite.analysis.separation import critical_values, separate
 
 NUM_ENTRIES = (2, 5, 9, 16)
 NUM_SEEDS = 3

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from suite.analysis.aggregate import compare
+from suite.analysis.comparisons import compare
 from suite.analysis.tables import make_tables
 from suite.api import AppliedMethod, Mode, Stage, Status
 from suite.execution.preparation import prepare
 from suite.matrix.request import Request
 from suite.records.environment import describe_machine
-from suite.records.published import Folder, StoredRecord, local_records
+from suite.records.published import StoredRecord, local_records
 from suite.records.schema import Invocation, Measurement
 from suite.records.store import ignore_unreadable
 from tests.suite.analysis.final_runs import make_boards
@@ -63,7 +63,7 @@ def cost(entry, speed, session=1, *, digest="d1", noisy=(), round=0, length=512,
             id=f"session-{session}", started_at=started, command="bench run", planned_cells=9
         ),
     )
-    return StoredRecord(record, Folder.PUBLISHED, "here", Path("unread"))
+    return StoredRecord(record, "here", Path("unread"))
 
 
 def rounds(entry, speed, session=1, **fields):
@@ -74,13 +74,13 @@ def rounds(entry, speed, session=1, **fields):
     ]
 
 
-def points_of(records):
+def entries_of(records):
     (comparison,) = compare(records)
-    return {(point.entry, point.sequence_length): point for point in comparison.points}
+    return {(point.name, point.sequence_length): point for point in comparison.entries}
 
 
 def speeds(records, measure=SPEED):
-    return {at[0]: point.cost_value(measure) for at, point in points_of(records).items()}
+    return {at[0]: point.cost_value(measure) for at, point in entries_of(records).items()}
 
 
 @pytest.mark.parametrize("mode", [Mode.PROBE, Mode.TRAIN])
@@ -92,9 +92,9 @@ def test_costs_come_from_the_session_that_covers_most_entries(mode):
         "bert": pytest.approx(50.0),
     }
     # Without the older session of both there is one session for each; the newer is taken.
-    apart = points_of(rounds("vanilla", 100.0, mode=mode) + alone)
+    apart = entries_of(rounds("vanilla", 100.0, mode=mode) + alone)
     assert apart["vanilla", 512].cost(SPEED) is None
-    assert apart["vanilla", 512].why_no_cost(SPEED) == "other session"
+    assert apart["vanilla", 512].missing_cost_reason(SPEED) == "other session"
     assert apart["bert", 512].cost_value(SPEED) == pytest.approx(500.0)
 
 
@@ -109,13 +109,13 @@ def test_the_rounds_of_two_sessions_are_never_pooled():
     """Rounds that were added later are of another session although no cell ran twice."""
     first = rounds("vanilla", 100.0)
     later = [cost("vanilla", 300.0, session=2, round=number) for number in (3, 4)]
-    figure = points_of(first + later)["vanilla", 512].cost(SPEED)
+    figure = entries_of(first + later)["vanilla", 512].cost(SPEED)
     assert (figure.value, figure.n) == (pytest.approx(100.0), 3)
 
 
 def test_the_other_sessions_give_the_variation_between_sessions():
     records = [*rounds("vanilla", 100.0), *rounds("vanilla", 110.0, session=2)]
-    figure = points_of(records)["vanilla", 512].cost(SPEED)
+    figure = entries_of(records)["vanilla", 512].cost(SPEED)
     assert figure.sessions == 2 and figure.value == pytest.approx(110.0)
     assert figure.between_sessions == pytest.approx(math.log(1.1) / math.sqrt(2))
     boards = make_boards(records)
@@ -124,7 +124,7 @@ def test_the_other_sessions_give_the_variation_between_sessions():
     assert row.sessions == 2 and row.between_sessions == figure.between_sessions
     (table,) = make_tables(records)
     assert table.to_dict()["rows"][0]["figures"][SPEED]["sessions"] == 2
-    alone = points_of(rounds("vanilla", 100.0))["vanilla", 512].cost(SPEED)
+    alone = entries_of(rounds("vanilla", 100.0))["vanilla", 512].cost(SPEED)
     assert (alone.sessions, alone.between_sessions) == (1, None)
 
 
@@ -133,29 +133,29 @@ def test_a_board_ranks_the_costs_of_one_session():
     records = [*rounds("vanilla", 100.0), *rounds("bert", 90.0)]
     records += rounds("bert", 200.0, session=2)
     board = next(board for board in make_boards(records) if board.metric.name == SPEED)
-    ranked = {row.line: (row.rank, row.estimate.value) for row in board.rows if row.rank}
+    ranked = {row.entry: (row.rank, row.estimate.value) for row in board.rows if row.rank}
     assert ranked == {"vanilla": (1, pytest.approx(100.0)), "bert": (2, pytest.approx(90.0))}
     # The other session's figure is shown, without a rank.
     (other,) = (row for row in board.rows if row.superseded_by == "session session-1")
-    assert (other.line, other.rank) == ("bert", None)
+    assert (other.entry, other.rank) == ("bert", None)
     assert other.estimate.value == pytest.approx(200.0)
 
 
 def test_costs_of_older_code_do_not_count():
     records = [*rounds("vanilla", 100.0), *rounds("bert", 50.0), *rounds("longformer", 70.0)]
     changed = [cost("bert", 80.0, round=3, digest="d2")]
-    figure = points_of(records + changed)["bert", 512].cost(SPEED)
+    figure = entries_of(records + changed)["bert", 512].cost(SPEED)
     assert (figure.value, figure.n) == (pytest.approx(80.0), 1)
     assert speeds(records + changed)["vanilla"] == pytest.approx(100.0)  # its code is the same
     # The code changed after the session, and the entry alone was measured again.
-    again = points_of([*records, *rounds("bert", 80.0, session=2, digest="d2")])
+    again = entries_of([*records, *rounds("bert", 80.0, session=2, digest="d2")])
     assert again["bert", 512].cost(SPEED) is None
-    assert again["bert", 512].why_no_cost(SPEED) == "other session"
+    assert again["bert", 512].missing_cost_reason(SPEED) == "other session"
 
 
 def test_code_that_changed_gives_no_variation_between_sessions():
     records = [*rounds("vanilla", 100.0), *rounds("vanilla", 300.0, session=2, digest="d2")]
-    figure = points_of(records)["vanilla", 512].cost(SPEED)
+    figure = entries_of(records)["vanilla", 512].cost(SPEED)
     assert (figure.value, figure.sessions) == (pytest.approx(300.0), 1)
 
 
@@ -169,7 +169,7 @@ def test_a_former_version_of_a_method_gives_no_variation_between_sessions():
 
     former = of_version(1, rounds("vanilla", 100.0))
     newer = of_version(2, rounds("vanilla", 300.0, session=2))
-    ((_, point),) = points_of([*former, *newer]).items()
+    ((_, point),) = entries_of([*former, *newer]).items()
     figure = point.cost(SPEED)
     assert (figure.value, figure.sessions) == (pytest.approx(300.0), 1)
 
@@ -191,10 +191,10 @@ def test_a_former_version_of_a_method_gives_no_variation_between_sessions():
 def test_a_machine_is_what_determines_its_speed(elsewhere, same):
     """Cells of one command may run on several machines, for example with `--executor ray`."""
     records = [*rounds("vanilla", 100.0), cost("vanilla", 400.0, round=3, **elsewhere)]
-    figure = points_of(records)["vanilla", 512].cost(SPEED)
+    figure = entries_of(records)["vanilla", 512].cost(SPEED)
     assert figure.n == (4 if same else 3)
     records = [*rounds("vanilla", 100.0), *rounds("vanilla", 110.0, session=2, **elsewhere)]
-    assert points_of(records)["vanilla", 512].cost(SPEED).sessions == (2 if same else 1)
+    assert entries_of(records)["vanilla", 512].cost(SPEED).sessions == (2 if same else 1)
 
 
 def test_each_phase_and_each_part_of_it_has_its_own_noise_flag():
@@ -207,25 +207,25 @@ def test_each_phase_and_each_part_of_it_has_its_own_noise_flag():
         "inference.latency": LATENCY,
     }
     for flag, hidden in flags.items():
-        (point,) = points_of([cost("vanilla", 1.0, noisy=(flag,), measures=measures)]).values()
+        (point,) = entries_of([cost("vanilla", 1.0, noisy=(flag,), measures=measures)]).values()
         assert {name: point.cost_value(name) for name in measures} == {
             name: None if name == hidden else pytest.approx(value)
             for name, value in measures.items()
         }
-        assert point.why_no_cost(hidden) == "noisy"
+        assert point.missing_cost_reason(hidden) == "noisy"
 
 
 def test_a_noisy_phase_is_neither_ranked_nor_printed():
     records = [*rounds("vanilla", 100.0), *rounds("bert", 900.0, noisy=("training",))]
     board = next(board for board in make_boards(records) if board.metric.name == SPEED)
-    told = {row.line: (row.rank, row.estimate, row.note) for row in board.rows}
+    told = {row.entry: (row.rank, row.estimate, row.note) for row in board.rows}
     assert told["vanilla"][0] == 1
     assert told["bert"][:2] == (None, None) and "no quiet run" in told["bert"][2]
     (table,) = make_tables(records)
-    assert {row.line: row.figures[SPEED] is None for row in table.rows} == {
+    assert {row.entry: row.figures[SPEED] is None for row in table.rows} == {
         "vanilla": False, "bert": True,
     }  # fmt: skip
-    assert {row.line: row.missing.get(SPEED) for row in table.rows} == {
+    assert {row.entry: row.missing.get(SPEED) for row in table.rows} == {
         "vanilla": None, "bert": "noisy",
     }  # fmt: skip
 
@@ -245,28 +245,28 @@ def test_the_training_cost_of_a_resumed_run_does_not_count():
     measures = {SPEED: 5.0, "inference.step_seconds": 7.0}
     resumed = cost("vanilla", 1.0, mode=Mode.TRAIN, measures=measures,
                    details={"resumed_at_steps": [4]})  # fmt: skip
-    (point,) = points_of([resumed]).values()
-    assert (point.cost(SPEED), point.why_no_cost(SPEED)) == (None, "resumed")
+    (point,) = entries_of([resumed]).values()
+    assert (point.cost(SPEED), point.missing_cost_reason(SPEED)) == (None, "resumed")
     assert point.cost_value("inference.step_seconds") == pytest.approx(7.0)
 
 
 def test_a_training_of_two_steps_has_too_few_for_a_cost():
     short = cost("vanilla", 1.0, mode=Mode.TRAIN, measures={"inference.step_seconds": 7.0},
                  details={"resumed_at_steps": []})  # fmt: skip
-    (point,) = points_of([short]).values()
-    assert (point.cost(SPEED), point.why_no_cost(SPEED)) == (None, "too few steps")
+    (point,) = entries_of([short]).values()
+    assert (point.cost(SPEED), point.missing_cost_reason(SPEED)) == (None, "too few steps")
 
 
 def test_a_cell_that_takes_a_trained_model_has_no_training_cost():
     taken = cost("vanilla", 1.0, mode=Mode.TRAIN, measures={"inference.step_seconds": 7.0},
                  details={"parent": {"cell_id": "0"}})  # fmt: skip
-    (point,) = points_of([taken]).values()
-    assert point.why_no_cost(SPEED) == "not trained"
+    (point,) = entries_of([taken]).values()
+    assert point.missing_cost_reason(SPEED) == "not trained"
 
 
 def test_a_probe_of_a_compressed_model_has_no_training_cost():
     records = [*rounds("vanilla", 1.0), *rounds("bert", 1.0, measures={LATENCY: 7.0})]
-    assert points_of(records)["bert", 512].why_no_cost(SPEED) == "not trained"
+    assert entries_of(records)["bert", 512].missing_cost_reason(SPEED) == "not trained"
     (board,) = (one for one in make_boards(records) if one.metric.name == SPEED)
     assert {row.architecture: row.note for row in board.rows}["bert"].startswith("not trained")
 
@@ -274,7 +274,7 @@ def test_a_probe_of_a_compressed_model_has_no_training_cost():
 def test_a_run_of_another_session_stands_where_the_session_has_none():
     records = [*rounds("vanilla", 100.0), *rounds("bert", 50.0)]
     failed = cost("longformer", 0.0, session=2, status=Status.OUT_OF_MEMORY)
-    points = points_of([*records, failed])
+    points = entries_of([*records, failed])
     assert points["longformer", 512].statuses == {"out_of_memory": 1}
     assert points["longformer", 512].cost(SPEED) is None
 
@@ -288,7 +288,7 @@ def test_a_home_keeps_the_sessions_of_a_probe(store):  # noqa: F811
     found = local_records(store, ignore_unreadable)
     assert len(found) == 6 + 1
     (probes,) = (one for one in compare(found) if one.key.mode is Mode.PROBE)
-    figure = probes.points[0].cost(SPEED)
+    figure = probes.entries[0].cost(SPEED)
     assert (figure.value, figure.sessions) == (pytest.approx(110.0), 2)
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from suite.analysis.grouping import ComparisonKey, titles
-from suite.analysis.short_titles import short_titles
+from suite.analysis.comparison_key import ComparisonKey, short_titles, titles
 from suite.api import Mode
 
 TRIAL = ComparisonKey(

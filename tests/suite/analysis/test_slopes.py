@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from suite.analysis.scaling import GENERATED_TOKEN, _judge, slope_estimate
+from suite.analysis.growth import fit_slope
 
 CONTEXTS = (128, 512, 2_048, 8_192, 16_384)
 GROWING = 2e-7
@@ -19,28 +19,21 @@ def sweeps(slope, noise=0.0, seed=0, lengths=CONTEXTS):
 
 
 def test_a_known_slope_is_found():
-    found = slope_estimate(sweeps(GROWING))
+    found = fit_slope(sweeps(GROWING))
     assert found.value == pytest.approx(GROWING, rel=1e-6)
     assert found.low <= found.value <= found.high
 
 
 @pytest.mark.parametrize("slope", [0.0, GROWING])
 def test_the_interval_contains_the_truth_and_excludes_0_where_the_time_grows(slope):
-    found = [slope_estimate(sweeps(slope, 0.05, seed)) for seed in range(200)]
+    found = [fit_slope(sweeps(slope, 0.05, seed)) for seed in range(200)]
     assert sum(item.low <= slope <= item.high for item in found) >= 0.95 * 200
     if slope:
         assert all(item.low > 0 for item in found)
 
 
 def test_one_round_has_no_interval_and_two_contexts_no_slope():
-    assert slope_estimate(sweeps(GROWING)[:1]).low is None
-    assert slope_estimate(sweeps(GROWING, lengths=CONTEXTS[:2])) is None
-    assert slope_estimate([{**costs, 128: 0.0} for costs in sweeps(GROWING)]) is None
-    assert slope_estimate([]) is None
-
-
-def test_the_time_of_a_token_has_a_slope_in_place_of_an_exponent():
-    of_token = _judge("gpt", GENERATED_TOKEN, sweeps(GROWING), CONTEXTS, None)
-    assert of_token.exponent is None and of_token.slope.value == pytest.approx(GROWING)
-    of_context = _judge("gpt", "prefill.step_seconds", sweeps(GROWING), CONTEXTS, None)
-    assert of_context.slope is None and of_context.exponent == pytest.approx(1.0, abs=1e-3)
+    assert fit_slope(sweeps(GROWING)[:1]).low is None
+    assert fit_slope(sweeps(GROWING, lengths=CONTEXTS[:2])) is None
+    assert fit_slope([{**costs, 128: 0.0} for costs in sweeps(GROWING)]) is None
+    assert fit_slope([]) is None

@@ -9,8 +9,8 @@ import statistics
 import pytest
 from scipy.special import stdtrit
 
-from suite.analysis.scaling import claimed_exponent, scaling_estimate, scaling_exponent
-from suite.analysis.statistics import margin_of_error, mean_interval, ratio_interval
+from suite.analysis.estimates import margin_of_error, mean_interval, ratio_interval
+from suite.analysis.growth import claimed_exponent, find_exponent, fit_exponent
 
 LENGTHS = (1_024, 2_048, 4_096, 8_192)
 
@@ -24,19 +24,19 @@ LENGTHS = (1_024, 2_048, 4_096, 8_192)
     ],
 )
 def test_the_exponent_of_a_power_is_found_whatever_the_fixed_cost(cost, expected):
-    found = scaling_exponent({length: cost(length) for length in LENGTHS})
+    found = find_exponent({length: cost(length) for length in LENGTHS})
     assert found == pytest.approx(expected, abs=1e-3)
 
 
 def test_n_log_n_lies_between_one_and_two():
-    found = scaling_exponent({length: 5 + length * math.log(length) for length in LENGTHS})
+    found = find_exponent({length: 5 + length * math.log(length) for length in LENGTHS})
     assert 1.0 < found < 1.3
 
 
 def test_no_exponent_without_three_lengths_or_without_growth():
-    assert scaling_exponent({1: 1.0, 2: 2.0}) is None
-    assert scaling_exponent({1: 5.0, 2: 6.0, 3: 5.0}) is None
-    assert scaling_exponent({1: 0.0, 2: 1.0, 3: 2.0, 4: 3.0}) is None  # a cost of nothing
+    assert find_exponent({1: 1.0, 2: 2.0}) is None
+    assert find_exponent({1: 5.0, 2: 6.0, 3: 5.0}) is None
+    assert find_exponent({1: 0.0, 2: 1.0, 3: 2.0, 4: 3.0}) is None  # a cost of nothing
 
 
 def noisy_sweeps(cost, noise, rounds, generator):
@@ -52,7 +52,7 @@ def test_the_interval_of_an_exponent_contains_the_truth(power, noise):
     generator = random.Random(round(1e6 * power * noise))
     hits = 0
     for _ in range(200):
-        estimate = scaling_estimate(noisy_sweeps(lambda n: n**power, noise, 3, generator))
+        estimate = fit_exponent(noisy_sweeps(lambda n: n**power, noise, 3, generator))
         hits += estimate is not None and estimate.low <= power <= estimate.high
     assert hits >= 190
 
@@ -68,7 +68,7 @@ def test_a_fixed_cost_that_drowns_short_lengths_hides_no_exponent(power):
             {n: (230 + 2_000 * (n / 16_384) ** power) * generator.gauss(1, 0.02) for n in lengths}
             for _ in range(3)
         ]
-        estimate = scaling_estimate(rounds)
+        estimate = fit_exponent(rounds)
         hits += estimate.low <= power <= estimate.high
         widths.append(estimate.high - estimate.low)
     assert hits >= 190
@@ -77,10 +77,10 @@ def test_a_fixed_cost_that_drowns_short_lengths_hides_no_exponent(power):
 
 def test_one_round_or_three_lengths_give_no_interval():
     sweep = {length: 5.0 + length**1.5 for length in LENGTHS}
-    assert scaling_estimate([sweep]).low is None
+    assert fit_exponent([sweep]).low is None
     short = {length: sweep[length] for length in LENGTHS[:3]}
-    assert scaling_estimate([short, short, short]).low is None
-    assert scaling_estimate([short, short, short]).value == pytest.approx(1.5, abs=1e-3)
+    assert fit_exponent([short, short, short]).low is None
+    assert fit_exponent([short, short, short]).value == pytest.approx(1.5, abs=1e-3)
 
 
 def test_claims_are_exponents_over_the_same_lengths():

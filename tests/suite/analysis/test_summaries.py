@@ -6,19 +6,21 @@ import dataclasses
 
 import pytest
 
-from suite.analysis.aggregate import compare
-from suite.analysis.findings import QUALITY, pair_differences
-from suite.analysis.grouping import Kind
-from suite.analysis.learning_rates import rate_searches, summarize_searches
-from suite.analysis.pareto import pareto_front
+from suite.analysis.comparison_key import ComparisonKind
+from suite.analysis.comparisons import compare
+from suite.analysis.frame import to_figures
+from suite.analysis.learning_rates import search_summaries, summarize_searches
+from suite.analysis.pairwise import pair_differences
+from suite.analysis.tradeoffs import pareto_front
 from suite.analysis.training_counts import (
     count_archived_trials,
     count_trials,
     count_unranked_runs,
 )
 from suite.api import Mode, Status
-from suite.matrix.tuned_rates import Tuned
+from suite.records.measures import QUALITY
 from suite.records.schema import Measurement, TuningChoice
+from suite.records.tuned_rates import Tuned
 from tests.suite.records.test_store import FINAL, PROBE, REGISTRY, TRIAL, make_record, stored
 
 SPEED = "training.tokens_per_second"
@@ -33,18 +35,16 @@ def run(entry, score, speed, seed=0):
     return stored(make_record(cell=cell, metrics=metrics, measurements=measured, data=data))
 
 
-def test_a_pareto_front_has_the_points_that_no_other_beats():
+def test_a_pareto_front_has_the_figures_that_no_other_beats():
     runs = [run("a", 0.5, 10.0), run("b", 0.6, 8.0), run("c", 0.55, 7.0), run("d", 0.5, 9.0)]
-    (comparison,) = compare(runs)
-    fast = pareto_front(comparison, SPEED, higher_cost_is_better=True)
-    assert [(one.entry, round(one.cost), one.quality) for one in fast] == [
-        ("b", 8, 0.6),
-        ("a", 10, 0.5),
-    ]
-    # If less is better, d costs less than a and scores the same.
-    slow = pareto_front(comparison, SPEED, higher_cost_is_better=False)
-    assert [one.entry for one in slow] == ["c", "b"]
-    assert pareto_front(comparison, "training.step_seconds", higher_cost_is_better=False) == []
+    figures = to_figures(compare(runs))
+    front = pareto_front(figures, SPEED, higher_is_better=True).reset_index()
+    assert list(front["entry"]) == ["b", "a"]
+    assert list(front[SPEED].round()) == [8, 10] and list(front[QUALITY]) == [0.6, 0.5]
+    # If a lower score is better, a is the fastest and the best.
+    worst = pareto_front(figures, SPEED, higher_is_better=False).reset_index()
+    assert list(worst["entry"]) == ["a"]
+    assert pareto_front(figures, "training.step_seconds", higher_is_better=True).empty
 
 
 def test_a_pair_names_the_entry_that_is_significantly_better():
@@ -54,14 +54,8 @@ def test_a_pair_names_the_entry_that_is_significantly_better():
         for seed in range(3)
     ]
     (comparison,) = compare(runs)
-    found = {
-        higher: {
-            pair.measure: pair.better for pair in pair_differences(comparison, {SPEED: higher})
-        }
-        for higher in (True, False)
-    }
-    assert found[True] == {QUALITY: "b", SPEED: "a"}
-    assert found[False] == {QUALITY: "b", SPEED: "b"}
+    found = {pair.measure: pair.better for pair in pair_differences(comparison, [SPEED])}
+    assert found == {QUALITY: "b", SPEED: "a"}
 
 
 def test_pairs_without_three_common_seeds_are_left_out():
@@ -71,7 +65,7 @@ def test_pairs_without_three_common_seeds_are_left_out():
         for seed in range(3)
     ]
     (comparison,) = compare(runs)
-    found = {(pair.first, pair.second) for pair in pair_differences(comparison, {SPEED: True})}
+    found = {(pair.first, pair.second) for pair in pair_differences(comparison, [SPEED])}
     assert found == {("a", "c")}
 
 
@@ -81,8 +75,8 @@ def test_trials_are_counted_and_are_a_kind_of_their_own():
     (count,) = count_trials(records)
     assert (count.task, str(count)) == ("ner", "2 trials of 1 architecture at lengths 128, 256")
     kinds = {comparison.key.mode: comparison.key.kind for comparison in compare(records[2:])}
-    assert kinds == {Mode.TRAIN: Kind.FINAL, Mode.PROBE: Kind.COSTS}
-    assert {comparison.key.kind for comparison in compare(records[:2])} == {Kind.TRIAL}
+    assert kinds == {Mode.TRAIN: ComparisonKind.FINAL, Mode.PROBE: ComparisonKind.COSTS}
+    assert {comparison.key.kind for comparison in compare(records[:2])} == {ComparisonKind.TRIAL}
     marked = dataclasses.replace(TRIAL, scores_test=True)  # a run with --test is no final run
     assert count_trials([stored(make_record(cell=marked))])[0].num_trainings == 1
     longer = stored(make_record(cell=dataclasses.replace(TRIAL, evaluation_lengths=(128, 256))))
@@ -129,7 +123,7 @@ def test_searches_have_the_best_score_first_and_their_trials_in_order(task, best
         Tuned(task, "bert", choice(task, 0.7)),
         Tuned(task, "bert", choice(task, 0.9, sequence_length=64)),
     ]
-    searches = rate_searches(tuned, TASKS)
+    searches = search_summaries(tuned, TASKS)
     assert [one.sequence_length for one in searches] == [64, 128, 128]
     assert searches[1].entry == best
     tried = [(one.steps, one.learning_rate, one.num_seeds) for one in searches[0].tried]
@@ -142,6 +136,8 @@ def test_searches_have_the_best_score_first_and_their_trials_in_order(task, best
 
 def test_a_search_states_the_options_of_the_task_with_its_data():
     options = {"validations": 2, "positions": "rotary"}
-    (search,) = rate_searches([Tuned("ner", "vanilla", choice("ner", 0.6, options=options))], TASKS)
+    (search,) = search_summaries(
+        [Tuned("ner", "vanilla", choice("ner", 0.6, options=options))], TASKS
+    )
     assert search.entry == "vanilla (positions=rotary)"
     assert search.data == "tfds, size tiny, final runs of 500 steps, validations=2"

@@ -49,7 +49,7 @@ def test_backends_and_precisions_are_compared_round_by_round():
     tables = {table.title: table for table in make_tables(map(stored, records))}
     assert {table.baseline for table in tables.values()} == {"tensorflow, float32"}
     found = {
-        (how, item.sequence_length, item.measure): item
+        (how, item.sequence_length, item.measure): item.ratio
         for how in ("jax · float32", "tensorflow · float32", "tensorflow · mixed_bfloat16")
         for title, table in tables.items()
         for item in table.ratios
@@ -57,12 +57,12 @@ def test_backends_and_precisions_are_compared_round_by_round():
     }
     assert {how for how, _, _ in found} == {"jax · float32", "tensorflow · mixed_bfloat16"}
     speed = found["jax · float32", 1_024, "training.tokens_per_second"]
-    assert speed.value == pytest.approx(2.001, abs=1e-6) and speed.rounds == 3
+    assert speed.value == pytest.approx(2.001, abs=1e-6) and speed.n == 3
     assert 1.99 < speed.low < 2.001 < speed.high < 2.01
     memory = found["jax · float32", 512, "training.peak_memory_bytes"]
     assert (memory.value, memory.low, memory.high) == (1.0, 1.0, 1.0)
     half = found["tensorflow · mixed_bfloat16", 1_024, "training.tokens_per_second"]
-    assert half.value == pytest.approx(0.5) and half.rounds == 2
+    assert half.value == pytest.approx(0.5) and half.n == 2
 
 
 def test_without_a_baseline_there_are_no_ratios():
@@ -87,7 +87,7 @@ def test_a_noisy_phase_is_never_evidence():
     tables = {table.title: table for table in make_tables(map(stored, records))}
     jax = next(table for title, table in tables.items() if "jax" in title)
     speed = next(i for i in jax.ratios if i.measure.endswith("second") and i.sequence_length == 512)
-    assert (speed.value, speed.rounds) == (pytest.approx(0.5), 1)
+    assert (speed.ratio.value, speed.ratio.n) == (pytest.approx(0.5), 1)
     row = jax.rows[0]
     assert row.figures["training.tokens_per_second"].value == pytest.approx(5e5 / 512)
     assert row.noisy == 1 and row.statuses == {"ok": 2}
@@ -152,7 +152,7 @@ def test_ratios_of_backends_never_cross_sessions():
     records.append(of_session(1, probe(1, 512, 10.0)))
     (compared,) = (table.ratios for table in make_tables(map(stored, records)) if table.ratios)
     (speed,) = (item for item in compared if item.measure == "training.tokens_per_second")
-    assert speed.value == pytest.approx(1.5) and speed.rounds == 1
+    assert speed.ratio.value == pytest.approx(1.5) and speed.ratio.n == 1
 
 
 def test_ratios_state_the_time_between_paired_runs():

@@ -7,9 +7,9 @@ import os
 
 import pytest
 
-from suite.cli import benchmarks_command
+from suite.actions import benchmarks
 from suite.execution.benchmark_data import DataFacts
-from suite.matrix.benchmarks import read_benchmark
+from suite.records.benchmarks import read_benchmark
 from tests.conftest import FAKES
 from tests.suite.matrix.test_freezing import SMALL, UNRANKED
 
@@ -76,7 +76,7 @@ def test_freezing_reads_the_data(bench, folder):
 
 def test_the_reference_has_the_trivial_scores_of_the_data(bench, folder, monkeypatch):
     facts = {"ner": {64: DataFacts("f", 0.25), 128: DataFacts("f", None)}}
-    monkeypatch.setattr(benchmarks_command, "describe_data", lambda *given: facts)
+    monkeypatch.setattr(benchmarks, "describe_data", lambda *given: facts)
     path = write(folder)
     said = bench("benchmarks", "--reference", "small", BENCH_PATH=str(folder))
     assert "1 scores were added to the scale of small" in said.stdout, said.stderr
@@ -92,7 +92,7 @@ def test_a_benchmark_without_its_data_is_not_frozen(bench, folder):
 
 
 def test_a_published_version_is_neither_edited_nor_frozen_again(bench, folder, monkeypatch):
-    monkeypatch.setattr(benchmarks_command, "published_hashes", lambda: {"small-1": {"0" * 16}})
+    monkeypatch.setattr(benchmarks, "published_hashes", lambda: {"small-1": {"0" * 16}})
     write(folder)
     checked = bench("benchmarks", "--check", BENCH_PATH=str(folder))
     assert checked.returncode == 1 and "has published runs" in checked.stderr

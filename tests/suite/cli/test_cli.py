@@ -79,7 +79,7 @@ def test_light_commands_import_nothing_heavy_and_answer_at_once(bench, arguments
         (["run", "--no-such-option"], "--no-such-option"),
         (["run", "--learning-rate", "0.1"], "--option learning_rate=VALUE"),
         (["list", "--learning-rate", "0.1"], "'--learning-rate'. See `bench list --help`."),
-        (["check-submission", "/nowhere"], "There is no submission"),
+        (["check-submission", "/nowhere"], "A submission is files in results/published"),
         (["rnu"], "Did you mean 'run'?"),
         (["sync"], "This home does not exist"),
         (["publish"], "This home does not exist"),

@@ -7,9 +7,9 @@ import json
 
 import pytest
 
+from suite.actions import checks
 from suite.api.code_digest import digest_costs
 from suite.api.conformance import KIT_VERSION, CheckResult, Verdict, worst_of_each_check
-from suite.cli import check_command
 from suite.execution import conformance
 from suite.execution.conformance import (
     Checked,
@@ -165,7 +165,7 @@ def test_bench_check_prints_json(bench, monkeypatch):
         yield from (Checked(report_of(code, SAME, *results[code.architecture])) for code in codes)
 
     results = {"vanilla": (), "gpt": (LEAK,)}
-    monkeypatch.setattr(check_command, "check", check)
+    monkeypatch.setattr(checks, "run_kit", check)
     result = bench("check", "vanilla", "gpt", "--json")
     assert result.returncode == 1, result.stderr
     found = json.loads(result.stdout)

@@ -10,8 +10,8 @@ from functools import partial
 
 import pytest
 
-from suite.matrix.benchmarks import read_benchmark
 from suite.matrix.freezing import freeze
+from suite.records.benchmarks import read_benchmark
 from tests.conftest import FAKES, read_records
 
 BENCHMARK = """

@@ -7,15 +7,15 @@ import json
 
 import pytest
 
-from suite import keywords
+from suite.actions import request as keywords
 from suite.api import Cell, Form, Metric, Mode, PluginError, SourceRequest, Task, Unsupported
 from suite.api.errors import RequestError
 from suite.api.task import Generation
-from suite.matrix.benchmarks import read_benchmark
 from suite.matrix.expansion import expand
 from suite.matrix.registry import load_registry
 from suite.matrix.request import Request
 from suite.publish.verify import request_of
+from suite.records.benchmarks import read_benchmark
 from tests.suite.records.test_store import CELL
 
 REGISTRY = load_registry(())

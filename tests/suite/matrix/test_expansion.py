@@ -6,13 +6,13 @@ import dataclasses
 
 import pytest
 
-from suite.analysis.grouping import key_of
+from suite.analysis.comparison_key import key_of
 from suite.api import Cell, Form, Mode
 from suite.api.errors import RequestError
 from suite.matrix.expansion import expand
-from suite.matrix.options import as_text, parse_option
 from suite.matrix.registry import load_registry
 from suite.matrix.request import Request
+from suite.records.options import as_text, parse_option
 from tests.conftest import FAKES
 from tests.suite.records.test_store import CELL, make_record, stored
 

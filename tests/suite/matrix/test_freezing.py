@@ -8,9 +8,9 @@ import json
 import pytest
 
 from suite.api import PluginError, RequestError
-from suite.matrix.benchmarks import find_benchmark
 from suite.matrix.freezing import check_published, checked_cells, freeze, published_hashes
 from suite.matrix.registry import load_registry
+from suite.records.benchmarks import find_benchmark
 from tests.suite.records.test_store import FINAL, TRIAL, make_record
 
 LISTED = 'architectures = ["vanilla", "longformer", "convolution", "identity", "lstm"]'

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from suite.matrix.benchmarks import SCALE
 from suite.matrix.registry import load_registry
+from suite.records.benchmarks import SCALE
 
 FROZEN = {
     "core-1": "4e16ca09f9499ea8",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from suite.actions.caller import describe_call
 from suite.api import Job, Recipe, method_options
-from suite.keywords import describe_call
 from suite.matrix.expansion import expand
 from suite.matrix.model_sizes import MODEL_SIZES
 from suite.matrix.plan import plan

@@ -7,14 +7,14 @@ from dataclasses import asdict, replace
 
 import pytest
 
+from suite.actions.request import make_request
 from suite.api import TRAINED, AppliedMethod, Cell, Job, Method, Stage, Track, methods_text
 from suite.api.errors import PluginError, RequestError
-from suite.keywords import make_request
 from suite.matrix.expansion import expand
 from suite.matrix.methods import parents_of, parse_methods
 from suite.matrix.registry import Collection, load_registry
-from suite.matrix.tuned_rates import tuning_setting
 from suite.records.naming import entry_name
+from suite.records.tuned_rates import tuning_setting
 from tests.suite.records.test_store import CELL
 
 

@@ -7,12 +7,12 @@ import os
 
 import pytest
 
+from suite.actions.results import MatrixPlan
 from suite.api import RequestError
 from suite.api.code_digest import digest_code
 from suite.execution.preparation import prepare
 from suite.matrix.request import Request, split_methods
 from suite.records.store import Store
-from suite.results import MatrixPlan
 from tests.conftest import FAKES, read_records
 from tests.suite.records.test_store import make_record
 from tests.test_newcomer import TASK

@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 import pytest
-
-from suite.analysis.tuning import tune
 from suite.analysis.tuning_evidence import choice_problem
+from tests.suite.analysis.test_tuning import learner
+
 from suite.api import PluginError, RequestError
 from suite.cli.benchmarks_command import _expected, _print
 from suite.execution.benchmark_data import describe_data
 from suite.execution.preparation import prepare
-from suite.matrix.benchmarks import hash_task, read_benchmark
 from suite.matrix.durations import Durations
 from suite.matrix.freezing import checked_cells, freeze
 from suite.matrix.registry import load_registry
 from suite.matrix.request import Request
 from suite.publish.frozen import benchmark_contradiction
+from suite.records.benchmarks import hash_task, read_benchmark
 from suite.records.store import Store
+from suite.search.tuning import tune
 from tests.suite.analysis.final_runs import (
     benchmark_folder,
     board_of,
     by_architecture,
     final_runs,
 )
-from tests.suite.analysis.test_tuning import learner
 
 BENCHMARK = """
 name = "several"

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from suite.matrix.methods import parse_methods
-from suite.matrix.tuned_rates import TUNING, find_tuned_rate, tuning_path, write_choice
+from suite.records.tuned_rates import TUNING, find_tuned_rate, tuning_path, write_choice
 from tests.suite.records.test_store import REGISTRY, TRIAL
 
 STRATEGY = {"learning_rates": [1e-3, 3e-3, 1e-2], "seeds": [0, 1]}

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from suite.api import PluginError
-from suite.matrix.benchmarks import find_benchmark
 from suite.matrix.expansion import expand
 from suite.matrix.freezing import freeze
 from suite.matrix.registry import load_registry
 from suite.matrix.request import Request
+from suite.records.benchmarks import find_benchmark
 from tests.suite.matrix.test_freezing import SMALL, UNRANKED
 
 KEPT = "[unchanged_since]\nner = 1\n\n[frozen]"

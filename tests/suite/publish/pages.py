@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 
-from suite.analysis.aggregate import compare
+from suite.analysis.comparisons import compare
 from suite.matrix.registry import load_registry
 from suite.publish.leaderboard_files import leaderboard_files
 from tests.suite.analysis.final_runs import by_architecture, final_runs

@@ -105,9 +105,9 @@ def test_published_records_keep_to_the_layout_and_the_limits(results, bench):
     assert "16 records already published, 0 refused" in again.stdout
 
 
-def test_published_records_are_accepted_as_a_submission(results, bench, tmp_path):
+def test_published_records_are_accepted_as_a_submission(results, bench):
     folder = results / "published" / PROCESSOR
-    said = bench("check-submission", str(folder), "--results", str(tmp_path / "none"), "--json")
+    said = bench("check-submission", str(folder), "--results", str(results), "--json")
     verdicts = json.loads(said.stdout)
     assert said.returncode == 0 and len(verdicts) == 16
 

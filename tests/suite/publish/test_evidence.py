@@ -7,15 +7,13 @@ import shutil
 
 import pytest
 
-from suite.analysis.tuning_evidence import unpublished_trial
 from suite.api import RequestError, Status
 from suite.matrix.ranking_facts import ranking_facts
-from suite.publish.frozen import check_finals
+from suite.publish.checks import check_files, check_finals, check_tree
 from suite.publish.publishing import publish
-from suite.publish.submissions import check_submission
-from suite.publish.tree import check_tree
 from suite.records.archives import read_by_run, write_archive
-from suite.records.published import published_records, read_published
+from suite.records.published import read_published
+from suite.search.tuning_evidence import unpublished_trial
 from tests.suite.publish.test_frozen import store, tuned
 from tests.suite.publish.test_publishing import CLEAN
 from tests.suite.records.test_store import FINGERPRINT, TASK, make_record
@@ -98,27 +96,23 @@ def test_a_final_run_without_one_of_its_trials_is_not_published(runs, store, tmp
 def test_a_submission_has_the_trials_of_its_rates(runs, store, tmp_path):
     registry, final, trials = runs
     publish_all(store, [final, *trials], tmp_path / "results", registry)
-    folder, known = (
-        tmp_path / "results/published" / MACHINE,
-        published_records(tmp_path / "results"),
-    )
-    assert [one.refused for one in check_submission(folder, [], registry)] == [""] * 10
+    results = tmp_path / "results"
+    folder = results / "published" / MACHINE
+    assert [reason for _, reason in check_files([folder], registry, results)] == [None] * 10
     (archive,) = (folder / "trials").glob("*.gz")
     content = archive.read_bytes()
     archive.unlink()
-    (alone,) = check_submission(folder, [], registry)
-    assert "is not among the published records: publish or submit the trials too" in alone.refused
-    theirs = [one for one in known if one.record.run_id != final.run_id]
-    assert [one.refused for one in check_submission(folder, theirs, registry)] == [""]
+    ((_, reason),) = check_files([folder], registry, results)
+    assert "is not among the published records: publish the trials too" in reason
     with pytest.raises(RequestError, match="behind a tuned learning rate are committed too"):
         check_tree(tmp_path / "results")
     archive.write_bytes(content)
     lines = read_by_run(archive)
     (run_id, *_) = lines
     write_archive(archive, {**lines, run_id: lines[run_id].replace(b":0.5}", b":0.55}")})
-    *_, verdict = sorted(check_submission(folder, [], registry), key=lambda one: one.refused)
-    assert verdict.record.run_id == final.run_id
-    assert f"is stated as ok, 0.5; the published run {run_id} is ok, 0.55" in verdict.refused
+    ((name, reason),) = [one for one in check_files([folder], registry, results) if one[1]]
+    assert final.run_id in name
+    assert f"is stated as ok, 0.5; the published run {run_id} is ok, 0.55" in reason
 
 
 def test_a_committed_final_run_agrees_with_its_benchmark_and_its_parts(runs, store, tmp_path):

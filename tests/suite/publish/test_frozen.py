@@ -6,21 +6,21 @@ import dataclasses
 
 import pytest
 
-from suite.analysis.rate_search import Trial, choose, good_range_decades
-from suite.analysis.tuning_evidence import file_problem, strategy_of
 from suite.api import Form, Mode, Status
-from suite.matrix.benchmarks import find_benchmark
 from suite.matrix.freezing import freeze
 from suite.matrix.ranking_facts import ranking_facts
 from suite.matrix.registry import load_registry
-from suite.matrix.tuned_rates import Tuned, tuning_setting
 from suite.publish.frozen import benchmark_contradiction
+from suite.records.benchmarks import find_benchmark
 from suite.records.schema import TuningChoice
 from suite.records.store import Store
+from suite.records.tuned_rates import Tuned, tuning_setting
+from suite.search.learning_rate_search import Trial, choose, good_range_decades
+from suite.search.tuning_evidence import file_problem, strategy_of
 from tests.conftest import FAKES
-from tests.suite.analysis.test_rate_search import peak_at, search
 from tests.suite.publish.test_publishing import GOOD, REGISTRY, publish_here
 from tests.suite.records.test_store import FINAL, FINGERPRINT, TASK, TRIAL, make_record
+from tests.suite.search.test_learning_rate_search import peak_at, search
 
 MINIATURE_DATA = {"ner": {128: FINGERPRINT, 256: FINGERPRINT}}
 DATA = {"fingerprint": FINGERPRINT, "digest": "d"}

@@ -7,39 +7,43 @@ import dataclasses
 import pandas
 import pytest
 
-from suite.analysis.aggregate import compare
+from suite.analysis.comparisons import compare
 from suite.publish.inserted_figures import (
+    CELL,
     FigureError,
     fill_page,
-    frame_of_records,
-    frame_of_rows,
-    own_standing,
+    selectable,
 )
-from suite.records.published import Folder, read_published
+from suite.records.published import read_published
 from suite.records.schema import Invocation, Measurement
-from suite.results import Records
 from tests.suite.analysis.test_boards import seeds
-from tests.suite.records.test_store import MOMENT, PROBE, make_record
+from tests.suite.records.test_store import MOMENT, PROBE, make_record, stored
 
-RECORDS = pandas.DataFrame(
-    {
-        "entry": ["bert", "bert", "vanilla", "vanilla"],
-        "seed": [0, 1, 0, 1],
-        "sequence_length": [128, 128, 128, 512],
-        "test.entity_f1": [0.5, 0.7, 0.25, None],
-        "test.token_accuracy": [0.9, 0.9, 0.8, 0.7],
-    }
+
+def rows(*values, **columns):
+    """Return the rows of runs: an entry, a seed, a length, a measure and its value."""
+    names = ["entry", "seed", "sequence_length", "measure", "value"]
+    frame = pandas.DataFrame(values, columns=names).reindex(columns=dict.fromkeys([*names, *CELL]))
+    frame = frame.assign(**columns)
+    return frame.assign(cell=frame.groupby(list(CELL), dropna=False).ngroup())
+
+
+F1, ACCURACY = "test.entity_f1", "test.token_accuracy"
+FRAME = rows(
+    ("bert", 0, 128, F1, 0.5),
+    ("bert", 1, 128, F1, 0.7),
+    ("vanilla", 0, 128, F1, 0.25),
+    ("bert", 0, 128, ACCURACY, 0.9),
+    ("bert", 1, 128, ACCURACY, 0.9),
+    ("vanilla", 0, 128, ACCURACY, 0.8),
+    ("vanilla", 1, 512, ACCURACY, 0.7),
 )
-ROWS = pandas.DataFrame(
-    {"line": ["bert", "lstm"], "value": [0.6, 0.5], "low": [0.55, None], "high": [0.65, None]}
-)
-FRAMES = {"records": RECORDS, "rows": ROWS}
 
 
-def filled(mark, frames=FRAMES):
-    text = fill_page(f"Before <!-- {mark} -->stale<!-- end --> after", frames)
+def filled(mark, frame=FRAME):
+    text = fill_page(f"Before <!-- {mark} -->stale<!-- end --> after", frame)
     assert text.startswith(f"Before <!-- {mark} -->") and text.endswith("<!-- end --> after")
-    assert fill_page(text, frames) == text  # filling again changes nothing
+    assert fill_page(text, frame) == text  # filling again changes nothing
     return text.removeprefix(f"Before <!-- {mark} -->").removesuffix("<!-- end --> after")
 
 
@@ -47,12 +51,6 @@ def test_a_value_is_the_mean_of_the_selected_records():
     mark = """value where="entry == 'bert'" value="test.entity_f1" format=".2f\""""
     assert filled(mark) == "0.60"
     assert filled(f'{mark} times="100"') == "60.00"
-
-
-def test_a_row_of_the_archive_has_its_interval_if_there_is_one():
-    mark = """value of="rows" where="line == '{}'" value="value" format=".2f\""""
-    assert filled(mark.format("bert")) == "0.60 [0.55, 0.65]"
-    assert filled(mark.format("lstm")) == "0.50"
 
 
 def test_a_table_has_a_row_for_each_value_and_shows_what_is_missing():
@@ -99,21 +97,24 @@ def test_a_value_may_be_of_one_length():
 
 
 def test_a_page_without_marks_is_left_as_it_is():
-    assert fill_page("# Results\n<!-- a comment -->\n", FRAMES) == "# Results\n<!-- a comment -->\n"
+    assert fill_page("# Results\n<!-- a comment -->\n", FRAME) == "# Results\n<!-- a comment -->\n"
 
 
 @pytest.mark.parametrize(
     ("mark", "message"),
     [
-        ("""value where="entry == 'gpt'" value="seed\"""", "select at least one figure"),
-        ("""value where="entry ==" value="seed\"""", "`where` must select rows"),
-        ('value value="test.bleu"', "names columns of the rows. Received: test.bleu"),
+        ("""value where="entry == 'gpt'" value="test.entity_f1\"""", "select at least one figure"),
+        ("""value where="entry ==" value="test.entity_f1\"""", "`where` must select rows"),
+        ('value value="test.bleu"', "names measures. Received: test.bleu"),
         ('value value="seed" digits="3"', "Received: digits"),
         (
-            'table rows="entry" value="seed" titles="a,b"',
+            'table rows="entry" value="test.entity_f1" titles="a,b"',
             "one title for each value, all different. Received: a,b",
         ),
-        ('table rows="entry" value="seed,seed" titles="a,a"', "all different. Received: a,a"),
+        (
+            'table rows="entry" value="test.entity_f1,test.entity_f1" titles="a,a"',
+            "all different. Received: a,a",
+        ),
         ("value where=\"entry == 'bert'\"", "A value has the field value"),
         ('value value=""', "A value has the field value"),
         ("value ", "A value has the field value"),
@@ -125,13 +126,11 @@ def test_a_page_without_marks_is_left_as_it_is():
         ('value value="seed" format=".2q"', "`format` a format of Python"),
         ('value value="seed" format="d"', "`format` a format of Python"),
         ('value value="seed" times="x"', "`times` is a number"),
-        ('value value="seed" of="boards"', "`of` is records or rows. Received: boards"),
+        ('table rows="who" value="test.entity_f1"', "names columns. Received: who"),
         ('table rows="entry" value="seed" sort="up"', "`sort` is high or low. Received: up"),
         ('value value="seed@long"', "A value is of a length"),
         ('value value="seed" value="seed"', "each field once"),
         ('value value="seed" bold', "Received: bold"),
-        ("""value where="seed == 0 and entry == 'bert'" value="entry\"""", "means of numbers"),
-        ('table rows="seed" value="entry"', "means of numbers"),
     ],
 )
 def test_a_mark_that_names_no_figure_is_an_error(mark, message):
@@ -141,23 +140,22 @@ def test_a_mark_that_names_no_figure_is_an_error(mark, message):
 
 def test_a_mark_without_its_end_is_an_error():
     with pytest.raises(FigureError, match="needs <!-- end -->"):
-        fill_page('<!-- value value="seed" -->3', FRAMES)
+        fill_page('<!-- value value="seed" -->3', FRAME)
 
 
 def test_published_records_have_entries_without_learning_rates():
-    published = [stored.record for stored in read_published()]
-    rated = [r for r in published if "learning_rate=" in r.ranking.entry]
-    assert rated, "no published trial names its learning rate"
-    frame = frame_of_records(Records(published).to_frame())
-    assert len(frame) == len(published)
+    records = read_published()
+    assert any("learning_rate=" in stored.record.ranking.entry for stored in records)
+    frame = selectable(compare(records))
     assert not frame["entry"].str.contains(r"[( ]learning_rate|\( | \)|\(\)").any()
-    assert {"entry", "learning_rate", "sequence_length", "validation.entity_f1"} <= {*frame}
+    assert {"entry", "learning_rate", "sequence_length"} <= {*frame}
+    assert not frame.duplicated(["run_id", "measure"]).any()
 
 
-def probe(entry, value, noisy=(), processor="old", digest="a", session="first"):
+def probe(entry, value, noisy=(), processor="old", digest="a", session="first", number=0):
     measured = Measurement(value=value, n=1)
     return make_record(
-        cell=dataclasses.replace(PROBE, architecture=entry),
+        cell=dataclasses.replace(PROBE, architecture=entry, round=number),
         measurements={"training": {"step_seconds": measured}, "inference": {"mfu": measured}},
         details={"noisy": noisy},
         environment={"processor": processor, "cost_digest": digest},
@@ -169,12 +167,11 @@ COST = 'table rows="entry" value="training.step_seconds,inference.mfu" format=".
 
 
 def costs_of(*probes):
-    frames = {"records": frame_of_records(Records(probes).to_frame())}
-    return filled(COST, frames).strip().splitlines()[2:]
+    return filled(COST, selectable(compare(map(stored, probes)))).strip().splitlines()[2:]
 
 
 def test_noisy_costs_are_left_out():
-    shown = costs_of(probe("vanilla", 1.0), probe("vanilla", 9.0, noisy=("training",)))
+    shown = costs_of(probe("vanilla", 1.0), probe("vanilla", 9.0, noisy=("training",), number=1))
     assert shown == ["| `vanilla` | 1 | 3 |"], "the geometric mean of 1 and 9 is 3"
 
 
@@ -188,7 +185,10 @@ def test_entries_may_have_code_of_different_versions():
     [
         (probe("lstm", 1.0, processor="new"), "of one machine, not of new.* and old"),
         (probe("lstm", 1.0, session="later"), "of one session, not of first and later"),
-        (probe("vanilla", 1.0, digest="b"), "one version of its code: vanilla has several"),
+        (
+            probe("vanilla", 1.0, digest="b", number=1),
+            "one version of its code: vanilla has several",
+        ),
     ],
 )
 def test_costs_that_cannot_be_compared_are_an_error(other, message):
@@ -202,32 +202,28 @@ def test_costs_that_cannot_be_compared_are_an_error(other, message):
 )
 def test_a_figure_is_of_repeats_of_one_cell(column, values):
     """A mean over lengths or budgets would be a figure of nothing that anybody ran."""
-    frame = RECORDS.iloc[:2].assign(**{column: values})
+    scores = [("bert", seed, 128, F1, 0.6) for seed in range(2)]
     mark = 'table rows="entry" value="test.entity_f1"'
     with pytest.raises(FigureError, match=f"several in {column}"):
-        filled(mark, {"records": frame})
-    same = frame.assign(**{column: values[:1] * 2})
-    assert filled(mark, {"records": same}).endswith("| `bert` | 0.6 |\n")
+        filled(mark, rows(*scores, **{column: values}))
+    same = rows(*scores, **{column: values[:1] * 2})
+    assert filled(mark, same).endswith("| `bert` | 0.6 |\n")
 
 
-def test_only_own_records_that_stand_are_inserted():
-    """Neither submitted, nor verified, nor superseded records move a figure of the project."""
-    ours = seeds("vanilla", [0.5, 0.6, 0.7], minutes=9)
-    others = [
-        *seeds("vanilla", [0.9] * 3, folder=Folder.SUBMITTED, owner="me"),
-        *seeds("vanilla", [0.9] * 3, folder=Folder.VERIFIED),
-        *seeds("vanilla", [0.1] * 3),
-    ]
-    frame = frame_of_records(Records(own_standing(compare([*ours, *others]))).to_frame())
-    assert sorted(frame["test.entity_f1"]) == [0.5, 0.6, 0.7]
-
-
-def test_the_rows_of_an_empty_archive_are_none():
-    assert frame_of_rows("").empty
+def test_only_valid_runs_are_inserted():
+    newer = seeds("vanilla", [0.5, 0.6, 0.7], minutes=9)
+    frame = selectable(compare([*newer, *seeds("vanilla", [0.1] * 3)]))
+    assert sorted(frame.loc[frame["measure"] == F1, "value"]) == [0.5, 0.6, 0.7]
 
 
 def test_a_method_keeps_its_learning_rate():
     entries = ["a (learning_rate=0.1)", "a (learning_rate=0.1 b=2)", "a (b=2 learning_rate=0.1)"]
     entries.append("a (b=2) + pretrain:learning_rate=0.002,steps=3")
-    frame = pandas.DataFrame({"entry": entries, "noisy_phases": [""] * 4})
-    assert list(frame_of_records(frame)["entry"]) == ["a", "a (b=2)", "a (b=2)", entries[3]]
+    (run,) = seeds("vanilla", [0.5])
+    rankings = [run.record.ranking.model_copy(update={"entry": entry}) for entry in entries]
+    records = [
+        run.record.model_copy(update={"ranking": ranking, "run_id": f"{run.record.run_id}{number}"})
+        for number, ranking in enumerate(rankings)
+    ]
+    frame = selectable(compare(dataclasses.replace(run, record=record) for record in records))
+    assert set(frame["entry"]) == {"a", "a (b=2)", entries[3]}

@@ -10,7 +10,7 @@ from datetime import timedelta
 
 import pytest
 
-from suite.records.published import Folder, StoredRecord
+from suite.records.published import StoredRecord
 from suite.records.schema import Invocation, Measurement
 from tests.suite.analysis.diagnostic_records import decodings
 from tests.suite.analysis.final_runs import UNREAD, benchmark_folder
@@ -36,7 +36,7 @@ def probe(entry, seconds, number, *, length=512, noisy=(), session=1, machine="a
             id=f"i{session}", started_at=started, command="bench run", planned_cells=9
         ),
     )
-    return StoredRecord(record, Folder.PUBLISHED, machine, UNREAD)
+    return StoredRecord(record, machine, UNREAD)
 
 
 def test_costs_have_a_page_for_each_machine_and_only_quiet_ones_are_printed(tmp_path):
@@ -88,9 +88,7 @@ def test_no_slower_entry_is_first_where_noise_leaves_a_faster_one_unranked(tmp_p
 
 def test_decodings_have_tables_beside_those_of_probes(tmp_path):
     folder = benchmark_folder(tmp_path)
-    decoded = [
-        dataclasses.replace(one, folder=Folder.PUBLISHED, owner="abacus") for one in decodings()
-    ]
+    decoded = [dataclasses.replace(one, machine="abacus") for one in decodings()]
     files = files_of(folder, [*decoded, *(probe("vanilla", 0.1, number) for number in range(3))])
     page = files["leaderboard/costs-abacus.md"]
     assert "decode · decoder" in page and "### Training memory, MiB" in page
@@ -194,23 +192,6 @@ def test_of_equally_wide_sessions_the_least_costs_are_of_the_one_that_ranks_most
     (row,) = rows_of(section(page, "Fastest and smallest by length"))[2:]
     assert row[3] == "vanilla 5.115"
     assert row[-1] == f"[{ranking}](leaderboard/costs-{ranking}.md)"
-
-
-def test_self_reported_costs_are_never_the_least(tmp_path):
-    """A submission of more and faster entries takes no row: its costs cannot be verified."""
-    folder = benchmark_folder(tmp_path)
-    entries = (("vanilla", 0.1), ("longformer", 0.3))
-    ours = [probe(entry, seconds, number) for number in range(3) for entry, seconds in entries]
-    theirs = [
-        dataclasses.replace(
-            probe(entry, seconds / 100, number, machine="fast"), folder=Folder.SUBMITTED, owner="me"
-        )
-        for number in range(3)
-        for entry, seconds in (*entries, ("bert", 0.2))
-    ]
-    page = files_of(folder, [*runs(folder), *ours, *theirs])["LEADERBOARD.md"]
-    (row,) = rows_of(section(page, "Fastest and smallest by length"))[2:]
-    assert (row[2], row[3]) == ("2", "vanilla 5.120")
 
 
 def test_each_length_has_the_session_that_measured_most_there(tmp_path):

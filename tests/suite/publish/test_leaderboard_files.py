@@ -9,10 +9,10 @@ import re
 
 import pytest
 
-from suite.matrix.benchmarks import BUILT_IN
 from suite.publish.leaderboard_archive import _without_formulas, to_csv
 from suite.publish.publishing import add_records, strip
 from suite.publish.reduction import reduced
+from suite.records.benchmarks import BUILT_IN
 from suite.records.published import committed_path, read_published
 from suite.records.schema import RecordError
 from tests.suite.analysis.final_runs import (

@@ -12,11 +12,10 @@ from suite.matrix.expansion import expand
 from suite.matrix.registry import load_registry
 from suite.matrix.request import Request
 from suite.publish.frozen import benchmark_contradiction
-from suite.publish.publishing import publish, strip
+from suite.publish.publishing import publish
 from suite.publish.reduction import reduced
-from suite.publish.submissions import check_submission
 from suite.publish.verify import verify
-from suite.records.published import committed_path, max_archived_bytes
+from suite.records.published import max_archived_bytes
 from suite.records.schema import Measurement, parse_record, parse_summary
 from suite.records.store import Store
 from tests.conftest import FAKES
@@ -102,26 +101,6 @@ def test_methods_that_the_benchmark_does_not_list_are_refused(finals, registry):
     changed = record.model_copy(update={"cell": other, "cell_id": other.id})
     assert "its methods" in benchmark_contradiction(changed, registry)
     assert benchmark_contradiction(record, registry) is None
-
-
-@pytest.mark.parametrize(
-    ("changes", "reason"),
-    [
-        ({}, ""),
-        ({"conditions": {"typos=0.2": {"test": {"token_accuracy": 1.5}}}}, "under typos=0.2"),
-        ({"conditions": {"<b>=1": SCORES}}, "not a valid name"),
-        ({"variants": {"<b>": {}}}, "not a valid name"),
-        ({"variants": {"trained": {"metrics": {"test": {"f1": 7.0}}}}}, "of the trained variant"),
-    ],
-)
-def test_a_submission_is_checked_in_all_its_variants(finals, registry, tmp_path, changes, reason):
-    record = strip(finals[METHODS[1]])
-    changed = parse_record(type(record)(**{**dict(record), **changes}).to_json())
-    path = tmp_path / committed_path(record)
-    path.parent.mkdir(parents=True)
-    path.write_text(changed.to_json())
-    (checked,) = check_submission(tmp_path, (), registry)
-    assert reason in checked.refused and bool(reason) == bool(checked.refused)
 
 
 def trial_of(final, **fields):

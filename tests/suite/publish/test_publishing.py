@@ -12,16 +12,16 @@ from pathlib import Path
 
 import pytest
 
-from suite.analysis.aggregate import compare
+from suite.analysis.comparisons import compare
 from suite.analysis.diagnostic_charts import make_charts
 from suite.analysis.diagnostics import find_diagnostics
 from suite.analysis.training_counts import count_archived_trials
 from suite.api import Status
 from suite.api.errors import RequestError
 from suite.matrix.registry import load_registry
+from suite.publish.checks import check_tree
 from suite.publish.publishing import publish
 from suite.publish.reduction import reduced
-from suite.publish.tree import check_tree
 from suite.records.archives import write_archive
 from suite.records.published import local_records, read_published, without_trials
 from suite.records.schema import Failure, parse_record
@@ -173,7 +173,7 @@ def test_the_folder_for_a_static_host_holds_site_leaderboard_and_records(bench, 
     results, folder = tmp_path / "results", tmp_path / "public"
     published = results / "published"
     (published / "here" / "miniature-1" / "ner").mkdir(parents=True)
-    for path in FROZEN.glob("schema-2-*.json"):
+    for path in FROZEN.glob("schema-3-train.json"):
         shutil.copy(path, published / "here" / "miniature-1" / "ner")
     line = reduced(make_record(cell=PROBE))
     write_archive(published / "here" / "timing" / "x.jsonl.gz", {"run": line})

@@ -1,4 +1,4 @@
-"""The verdict on two runs of a cell, and what is kept of the new run."""
+"""The verdict on two runs of a cell, and the request that repeats a cell."""
 
 from __future__ import annotations
 
@@ -6,19 +6,21 @@ import dataclasses
 
 import pytest
 
+from suite.actions.request import make_request
 from suite.api import Mode, Status
 from suite.api.errors import RequestError
-from suite.keywords import make_request
 from suite.matrix.expansion import expand
 from suite.matrix.ranking_facts import ranking_facts
 from suite.matrix.registry import load_registry
-from suite.publish.verify import Verification, keep, read_original, request_of, verify
-from suite.records.published import read_published
-from suite.records.schema import Invocation, Measurement, TuningChoice, parse_record
+from suite.publish.publishing import add_records
+from suite.publish.reduction import reduced
+from suite.publish.verify import Verification, read_original, request_of, verify
+from suite.records.published import committed_path
+from suite.records.schema import Measurement, TuningChoice
 from suite.records.store import Store
 from tests.conftest import FAKES
 from tests.suite.publish.test_publishing import GOOD, REGISTRY
-from tests.suite.records.test_store import CELL, FINAL, MOMENT, TRIAL, make_record
+from tests.suite.records.test_store import CELL, FINAL, TRIAL, make_record
 
 SECOND = dataclasses.replace(TRIAL, seed=1)
 
@@ -95,7 +97,9 @@ def test_a_record_is_found_by_its_file_in_its_archive_and_by_its_run_id(tmp_path
         for cell, split in ((FINAL, "test"), (TRIAL, "validation"), (SECOND, "validation"))
     ]
     home = Store(tmp_path / "home")
-    paths = [keep(record, REGISTRY, tmp_path) for record in records]
+    paths = [tmp_path / "published" / "abacus" / committed_path(record) for record in records]
+    for record, path in zip(records, paths, strict=True):
+        add_records(path, {record.run_id: reduced(record)})
     assert paths[1] == paths[2] != paths[0]
     addresses = [str(paths[0]), *(f"{paths[1]}#{record.run_id}" for record in records[1:])]
     for address, record in zip(addresses, records, strict=True):
@@ -117,37 +121,6 @@ def test_a_record_is_found_by_its_file_in_its_archive_and_by_its_run_id(tmp_path
 def test_an_address_without_a_record_is_refused(tmp_path, address, reason):
     with pytest.raises(RequestError, match=reason):
         read_original(address, Store(tmp_path / "home"), tmp_path)
-
-
-def test_a_kept_record_is_stripped_and_found_among_the_verified(tmp_path):
-    path = keep(make_record(**GOOD), REGISTRY, tmp_path)
-    assert "secret" not in path.read_text()
-    (stored,) = read_published(tmp_path)
-    assert (stored.path, stored.owner) == (path, "abacus-r-9-2-cores")
-    assert parse_record(path.read_bytes()).log_tail == ""
-
-
-@pytest.mark.parametrize(
-    ("fields", "reason"),
-    [
-        ({"environment": {**GOOD["environment"], "dirty": True}}, "uncommitted changes"),
-        (
-            {
-                "invocation": Invocation(
-                    id="i",
-                    started_at=MOMENT,
-                    command="bench verify /home/ann/x.json",
-                    planned_cells=1,
-                )
-            },
-            "path of a user's machine",
-        ),
-    ],
-)
-def test_a_record_that_cannot_be_published_is_not_kept(tmp_path, fields, reason):
-    with pytest.raises(RequestError, match=reason):
-        keep(make_record(**{**GOOD, **fields}), REGISTRY, tmp_path)
-    assert not list(tmp_path.iterdir())
 
 
 def test_the_new_run_keeps_the_entry_of_the_record(tmp_path):

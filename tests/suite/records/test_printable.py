@@ -7,10 +7,10 @@ from dataclasses import replace
 
 from rich.console import Console
 
+from suite.actions.results import Records
 from suite.api import Status
 from suite.records.printable import PrintableStream, printable
 from suite.records.store import Store
-from suite.results import Records
 from tests.suite.records.test_store import CELL, make_record
 
 ESCAPE = "\x1b]0;title\x07\x1b[2J\x9b31m"

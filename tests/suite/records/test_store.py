@@ -18,9 +18,9 @@ from suite.api.conformance import KIT_VERSION
 from suite.api.errors import HomeError
 from suite.api.plugins import ARCHITECTURES, find_plugin
 from suite.doctor import Check
-from suite.matrix.benchmarks import find_benchmark
 from suite.matrix.ranking_facts import ranking_facts
 from suite.matrix.registry import load_registry
+from suite.records.benchmarks import find_benchmark
 from suite.records.naming import new_run_id
 from suite.records.pruning import prunable
 from suite.records.published import StoredRecord, local_record

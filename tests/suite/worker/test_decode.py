@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from keras import ops
 
-from suite.analysis.measures import DECODING_MEASURES
 from suite.api import BuildRequest, Form, Inputs, Job, Mode, ModelSize, Recipe
 from suite.api.plugins import ARCHITECTURES, find_plugin
 from suite.matrix.expansion import expand
 from suite.matrix.model_sizes import MODEL_SIZES
 from suite.matrix.registry import load_registry
 from suite.matrix.request import Request
+from suite.records.measures import measures_of
 from suite.worker import decode
 from suite.worker.decoder import START_ID, Decoder
 from suite.worker.measure import timing, warmup
@@ -105,7 +105,9 @@ def test_a_decoding_lists_its_measures_and_every_phase_with_interference(tmp_pat
     measured, details = outcome["measurements"], outcome["details"]
     names = {f"{phase}.{name}" for phase in measured for name in measured[phase]}
     names -= {name for name in names if name.endswith("padded_tokens_per_second")}
-    known = {name for name in DECODING_MEASURES if not name.endswith("padded_tokens_per_second")}
+    known = {
+        name for name in measures_of(Mode.DECODE) if not name.endswith("padded_tokens_per_second")
+    }
     assert names == known
     assert details["noisy"] == ["generation.latency"]
     generation = measured["generation"]

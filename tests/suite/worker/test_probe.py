@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from suite.analysis.measures import PROBE_MEASURES
+from suite.api import Mode
 from suite.api.plugins import ARCHITECTURES, find_plugin
+from suite.records.measures import measures_of
 from suite.worker import probe
 from suite.worker.measure import matrix_rate, timing
 from suite.worker.measure.interference import INTERFERENCE_LIMIT
@@ -59,7 +60,7 @@ def test_utilization_follows_from_the_counted_operations(tmp_path, monkeypatch):
     outcome = run(tmp_path / "probe")
     measured, details = outcome["measurements"], outcome["details"]
     assert {f"{phase}.{name}" for phase in measured for name in measured[phase]} == set(
-        PROBE_MEASURES
+        measures_of(Mode.PROBE)
     )
     operations, rate = details["operations_per_token"], details["matrix_rate"]
     mixing = outcome["parameter_counts"]["mixing"]

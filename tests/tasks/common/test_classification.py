@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from suite.api import DataError, Examples, SourceRequest
-from suite.matrix.options import parse_options
+from suite.records.options import parse_options
 from tasks.common.classification import check_positive_class
 from tasks.sentiment.task import TASK
 

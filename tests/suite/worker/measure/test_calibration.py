@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from suite.analysis.statistics import ratio_interval
+from suite.analysis.estimates import ratio_interval
 from suite.execution.executors.local import LocalExecutor
 from tests.conftest import read_records
 from tests.suite.execution.test_runner import begin, outcome_from, outcome_of, probe_job

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from suite.analysis.statistics import pseudo_values
+from suite.analysis.estimates import pseudo_values
 from suite.api import Examples, Score
 from suite.worker.train.evaluation import MAX_PARTS, scores_without_part
 

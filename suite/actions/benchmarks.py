@@ -1,0 +1,150 @@
+"""List the benchmarks with their expected hours, freeze one, and add to its scale."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from suite.actions.request import DATA_DIR_VARIABLE, PathLike, make_store
+from suite.analysis.boards import rank_comparisons
+from suite.analysis.comparisons import compare
+from suite.analysis.core_table import reference_scores
+from suite.analysis.final_boards import entries_of, final_boards
+from suite.api import LengthwiseError
+from suite.api.plugins import search_path_from_environment
+from suite.execution.benchmark_data import DataFacts, describe_data
+from suite.matrix.durations import Durations, ExpectedTime, durations_here
+from suite.matrix.freezing import (
+    check_published,
+    checked_cells,
+    freeze,
+    published_hashes,
+)
+from suite.matrix.planned_cells import PlannedCell
+from suite.matrix.registry import Registry, load_registry
+from suite.matrix.scales import add_to_scale
+from suite.records.benchmarks import Benchmark
+from suite.records.environment import num_cores
+from suite.records.published import read_published
+from suite.search.tuning import tuning_cells
+
+
+@dataclass(frozen=True, slots=True)
+class Hours:
+    """The expected times of a benchmark's cells and of its tuning, with a number of threads."""
+
+    threads: int
+    cells: ExpectedTime
+    tuning: ExpectedTime
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the times as `bench benchmarks --json` prints them."""
+        return {
+            "num_cells": self.cells.num_cells,
+            "expected_seconds": self.cells.seconds,
+            "num_cells_of_unknown_duration": self.cells.num_unknown,
+            "num_trials": self.tuning.num_cells,
+            "expected_tuning_seconds": self.tuning.seconds,
+            "threads": self.threads,
+            "parallel": self.cells.parallel,
+        }
+
+    def __str__(self) -> str:
+        at_a_time = "one cell" if self.cells.parallel == 1 else f"{self.cells.parallel} cells"
+        threads = "1 thread" if self.threads == 1 else f"{self.threads} threads"
+        text = f"the cells take {self.cells}, {at_a_time} at a time with {threads} each"
+        if self.tuning.num_cells:
+            text += f"; before, {self.tuning.num_cells:,} trials of tuning take {self.tuning}"
+        return text
+
+
+def expected_hours(
+    *, home: PathLike | None = None, check: bool = False
+) -> tuple[list[tuple[Benchmark, Hours]], dict[str, str]]:
+    """Return each usable benchmark with its hours, and why the other files are unusable.
+
+    The hours follow from the records of a home that ran on this machine. `check` compares the
+    frozen hashes with those of the published runs.
+    """
+    registry = load_registry(search_path_from_environment())
+    durations = durations_here(make_store(home))
+    hashes = published_hashes() if check else {}
+    usable: list[tuple[Benchmark, Hours]] = []
+    broken = dict(registry.benchmarks.broken)
+    for name, benchmark in registry.benchmarks.plugins.items():
+        try:
+            cells = checked_cells(benchmark, registry)
+            check_published(benchmark, hashes)
+        except LengthwiseError as error:
+            broken[name] = str(error)
+        else:
+            planned = [cell for cell in cells if not cell.unsupported]
+            usable.append((benchmark, _expected(planned, benchmark, registry, durations)))
+    return usable, broken
+
+
+def freeze_benchmark(name: str, *, home: PathLike | None = None) -> tuple[Benchmark, str]:
+    """Write the hash of a benchmark into its file; return the benchmark and the hash.
+
+    The fingerprints of the data of a ranked benchmark are written too.
+
+    Raises:
+        LengthwiseError: the file cannot be used, its version has published runs, or data is
+            missing.
+    """
+    registry = load_registry(search_path_from_environment())
+    benchmark = registry.benchmarks.get(name)
+    checked_cells(benchmark, registry)
+    check_published(benchmark, published_hashes())
+    data: dict[str, dict[int, str]] = {}
+    if benchmark.ranked and benchmark.tasks:
+        data = {
+            task: {length: facts.fingerprint for length, facts in by_length.items()}
+            for task, by_length in _data_of(benchmark, home).items()
+        }
+    return benchmark, freeze(benchmark, data)
+
+
+def add_reference(name: str, *, home: PathLike | None = None) -> int:
+    """Add missing scores that count as 0 and 100 to a benchmark's file; return their number.
+
+    The trivial predictors are scored, and the reference is read from the published final runs.
+    """
+    registry = load_registry(search_path_from_environment())
+    benchmark = registry.benchmarks.get(name)
+    zeros = {
+        task: {n: facts.trivial for n, facts in by_length.items() if facts.trivial is not None}
+        for task, by_length in _data_of(benchmark, home).items()
+    }
+    comparisons = compare(read_published(), registry.task_versions)
+    boards = final_boards(benchmark, rank_comparisons(comparisons), registry.tasks.plugins)
+    hundreds = reference_scores(boards, entries_of(boards, comparisons))
+    return add_to_scale(benchmark, zeros, hundreds, registry.tasks.plugins)
+
+
+def _data_of(benchmark: Benchmark, home: PathLike | None) -> dict[str, dict[int, DataFacts]]:
+    return describe_data(benchmark, make_store(home), os.environ.get(DATA_DIR_VARIABLE))
+
+
+def _expected(
+    planned: Sequence[PlannedCell], benchmark: Benchmark, registry: Registry, durations: Durations
+) -> Hours:
+    """Return the expected times with the number of threads of most known cells.
+
+    Of equal numbers of threads all cores count. Trainings of few threads run beside each other.
+    """
+    trials = tuning_cells(planned, benchmark, registry.tasks.plugins)
+    cores = num_cores()
+
+    def expect(threads: int) -> Hours:
+        parallel = 1 if benchmark.probes or benchmark.decodings else max(1, cores // threads)
+        cells, of_tuning = (
+            durations.expected([replace(cell, threads=threads) for cell in found], parallel)
+            for found in ([one.cell for one in planned], trials)
+        )
+        return Hours(threads, cells, of_tuning)
+
+    others = sorted(durations.thread_counts - {cores}, reverse=True)
+    return min(map(expect, [cores, *others]), key=lambda hours: hours.cells.num_unknown)

@@ -1,0 +1,76 @@
+"""Check that architectures keep the contract."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from suite.actions.caller import read_registry
+from suite.actions.request import PathLike, make_store
+from suite.actions.runs import open_tracked_session
+from suite.api import BACKENDS
+from suite.api.conformance import CheckResult, Verdict
+from suite.api.plugins import search_path_from_environment
+from suite.execution.conformance import Checked, code_of
+from suite.execution.conformance import check as run_kit
+from suite.execution.preparation import check_backends
+from suite.progress import Display
+from suite.records.conformance import ConformanceReport
+from suite.records.environment import num_cores
+from suite.search.complexity_check import check_claims
+
+
+@dataclass(frozen=True, slots=True)
+class Checks:
+    """The kept report of an architecture, and its results with those of the claimed costs."""
+
+    report: ConformanceReport
+    results: Sequence[CheckResult]
+
+    @property
+    def failed(self) -> bool:
+        """Whether a check failed."""
+        return any(result.verdict is Verdict.FAILED for result in self.results)
+
+
+def check(
+    architectures: Sequence[str] | None = None,
+    *,
+    costs: bool = False,
+    backend: str = BACKENDS[0],
+    home: PathLike | None = None,
+) -> dict[str, Checks]:
+    """Check architectures, by default all, and return the results of each.
+
+    Each architecture has a process of its own. The reports are kept in the home. `costs` compares
+    how time and memory grow with the claims.
+
+    Raises:
+        LengthwiseError: an architecture or the backend is unknown or not installed.
+    """
+    check_backends((backend,))
+    search_path = search_path_from_environment()
+    registry = read_registry()
+    known = registry.architectures
+    plugins = {name: known.get(name) for name in architectures or known.plugins}
+    codes = [code_of(name, part.version, backend, search_path) for name, part in plugins.items()]
+    store = make_store(home)
+    store.prepare()
+    checks: dict[str, Checks] = {}
+    with Display(0, sys.stderr) as display:
+        for event in run_kit(codes, store, search_path):
+            display(event)
+            if isinstance(event, Checked):
+                report = event.report
+                checks[report.code.architecture] = Checks(report, report.results)
+    if not costs:
+        return checks
+    keywords = {"architectures": list(plugins)}
+    with open_tracked_session(store, "check", keywords, file=sys.stderr) as tracked:
+        for name, made in checks.items():
+            claims = check_claims(
+                name, plugins[name], store, tracked.run, backend=backend, threads=num_cores()
+            )
+            checks[name] = Checks(made.report, [*made.results, *claims])
+    return checks

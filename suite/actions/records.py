@@ -1,0 +1,187 @@
+"""Read records, compare them, and load the models that they kept."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from suite.actions.caller import read_registry, report_unreadable
+from suite.actions.request import Names, PathLike, make_store, names_of
+from suite.actions.results import Records, Tables
+from suite.analysis.comparisons import compare as compare_records
+from suite.analysis.comparisons import in_precedence
+from suite.analysis.diagnostics import Diagnostic, find_diagnostics
+from suite.analysis.tables import make_tables, record_filter
+from suite.api.plugins import search_path_from_environment
+from suite.execution.prediction import predict_file
+from suite.matrix.registry import Registry, load_registry
+from suite.records.collector import collector_paused
+from suite.records.published import (
+    StoredRecord,
+    local_record,
+    local_records,
+    read_published,
+    without_trials,
+)
+from suite.records.schema import RecordSummary
+from suite.records.weights import find_weights, weights_of
+
+if TYPE_CHECKING:
+    from suite.worker.predicting import TrainedModel
+
+
+def read_records(
+    home: PathLike | None = None,
+    *,
+    published: bool = False,
+    tasks: Names | None = None,
+    mode: str | None = None,
+) -> Records:
+    """Return the latest record of each cell of a home, or the published records.
+
+    `tasks` and `mode` select some of them.
+
+    ```python
+    suite.read_records(published=True, tasks="ner").to_frame()
+    ```
+    """
+    if published:
+        records: Iterable[RecordSummary] = [stored.record for stored in read_published()]
+    else:
+        records = make_store(home).summaries(report_unreadable)
+    return Records(_select(records, tasks, mode))
+
+
+def compare(
+    records: Records | Iterable[RecordSummary] | PathLike | None = None,
+    *,
+    tasks: Names | None = None,
+    mode: str | None = None,
+) -> Tables:
+    """Return tables of scores and costs: one for each group of records that may be compared.
+
+    `records` are records or a home (by default your own). A score is the mean over seeds; a cost is
+    the geometric mean over the runs that no other process disturbed.
+
+    ```python
+    tables = suite.compare(suite.read_records(published=True), tasks="ner")
+    tables.to_frame()
+    ```
+    """
+    if records is None or isinstance(records, str | os.PathLike):
+        records = make_store(records).summaries(report_unreadable)
+    stored = [local_record(record, Path()) for record in _select(records, tasks, mode)]
+    return _tables(stored, load_registry(search_path_from_environment()))
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Tables of the records of `origin`; `num_trials` and `num_superseded` are left out.
+
+    `diagnostics` are those of tasks with exact answers.
+    """
+
+    tables: Tables
+    diagnostics: Sequence[Diagnostic]
+    origin: Path
+    num_trials: int
+    num_superseded: int
+
+
+def report(
+    home: PathLike | None = None,
+    *,
+    published: bool = False,
+    trials: bool = False,
+    samples: bool = False,
+    tasks: Names | None = None,
+    mode: str | None = None,
+) -> Report:
+    """Return tables of the records of a home, or of the published records without their trials.
+
+    `trials` includes the published trials, and `samples` what language models generated.
+    """
+    registry, store = read_registry(), make_store(home)
+    names = None if tasks is None else names_of("tasks", tasks)
+    with collector_paused():
+        known = read_published() if published else local_records(store, report_unreadable)
+        is_chosen = record_filter(names, mode, registry.tasks.plugins)
+        chosen = [stored for stored in known if is_chosen(stored.record)]
+        shown = without_trials(chosen) if published and not trials else chosen
+        tables = _tables(shown, registry, samples=samples)
+        diagnostics = _diagnostics(shown, registry)
+    num_rows = sum(sum(row.statuses.values()) for table in tables for row in table.rows)
+    num_superseded = max(0, len(shown) - num_rows)
+    origin = Path("results/published") if published else store.home
+    return Report(tables, diagnostics, origin, len(chosen) - len(shown), num_superseded)
+
+
+def load_model(record: RecordSummary | str, *, home: PathLike | None = None) -> TrainedModel:
+    """Return the trained model of a record whose weights were kept.
+
+    A text names a run, a folder of weights or an entry, as for `bench predict`. `predict(texts)`
+    returns a prediction for each text, and `model` is the Keras model. The call imports Keras, on
+    the backend of the training.
+
+    ```python
+    (record,) = suite.run(task="sentiment", architectures="vanilla", keep_weights=True)
+    suite.load_model(record).predict(["A fine film.", "It never ends."])
+    ```
+
+    Raises:
+        LengthwiseError: there is no such run, its weights were not kept or have changed, the task
+            does not encode raw text, or Keras runs on another backend already.
+    """
+    store = make_store(home)
+    if isinstance(record, str):
+        kept = find_weights(store, record, report_unreadable)
+    else:
+        kept = weights_of(store, record)
+    if "keras" not in sys.modules:
+        os.environ["KERAS_BACKEND"] = kept.cell.backend
+    from suite.worker.predicting import load
+
+    return load(kept.folder, search_path_from_environment())
+
+
+def predict(model: str, file: Path, *, home: PathLike | None = None) -> list[Any]:
+    """Return the prediction of a trained model for each text of a file, a JSON value.
+
+    `model` names a run, a folder of weights or an entry. The model runs in a process of its own.
+    The prediction of an empty text is None.
+
+    Raises:
+        LengthwiseError: there is no such run, its weights were not kept or have changed, the file
+            cannot be read, or the task cannot predict from the texts.
+    """
+    kept = find_weights(make_store(home), model, report_unreadable)
+    return predict_file(kept, file, search_path_from_environment())
+
+
+def _select(
+    records: Iterable[RecordSummary], tasks: Names | None, mode: str | None
+) -> list[RecordSummary]:
+    """Return the records of some tasks and of a mode."""
+    names = None if tasks is None else names_of("tasks", tasks)
+    known = load_registry(search_path_from_environment()).tasks.plugins if names else ()
+    return list(filter(record_filter(names, mode, known), records))
+
+
+def _tables(
+    records: Sequence[StoredRecord], registry: Registry, *, samples: bool = False
+) -> Tables:
+    """Return the tables of stored records."""
+    architectures = registry.architectures.plugins
+    return Tables(make_tables(records, registry.task_versions, architectures, samples=samples))
+
+
+def _diagnostics(records: Sequence[StoredRecord], registry: Registry) -> list[Diagnostic]:
+    """Return the diagnostics among stored records."""
+    tasks = registry.tasks.plugins
+    exact = {name for name, task in tasks.items() if task.solved_at is not None}
+    of_exact = [stored for stored in records if stored.record.cell.task in exact]
+    return find_diagnostics(in_precedence(compare_records(of_exact, registry.task_versions)), tasks)

@@ -1,0 +1,282 @@
+"""Plan and run a matrix."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TextIO
+
+from suite.actions.caller import CALLER, report_unreadable, warn
+from suite.actions.request import RequestKeywords, RunKeywords, names_of, read_request
+from suite.actions.results import MatrixPlan, Records
+from suite.api import RequestError
+from suite.api.errors import unknown_name
+from suite.execution.parents import check_no_weights
+from suite.execution.preparation import (
+    Prepared,
+    check_any_can_run,
+    check_tuned,
+    make_limits,
+    prepare,
+)
+from suite.execution.quantities import parse_duration, parse_size
+from suite.execution.runner import Event
+from suite.execution.session import (
+    MakeExecutor,
+    Session,
+    local_executor,
+    open_session,
+    ray_executor,
+)
+from suite.matrix.durations import durations_here
+from suite.progress import Display
+from suite.records.environment import describe_commit
+from suite.records.schema import Record
+from suite.records.store import Store
+from suite.search.tuning_evidence import choice_problem
+from suite.tracking.listener import deliver_records
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+RUN_ONLY = RunKeywords.__annotations__.keys() - RequestKeywords.__annotations__.keys()
+"""The keyword arguments of a run that are not of its matrix."""
+
+
+def plan(*, parallel: int | None = None, **request: Unpack[RequestKeywords]) -> MatrixPlan:
+    """Return the cells of a matrix and their state; nothing is run.
+
+    `parallel` is the number of cells that would run at a time, for the expected time.
+
+    ```python
+    plan = suite.plan(task="ner", lengths=[128, 512], seeds=range(3))
+    print(plan.summary)
+    plan.to_frame()
+    ```
+
+    Raises:
+        LengthwiseError: the request or its data is invalid.
+    """
+    matrix, store = read_request(request)
+    prepared = prepare(matrix, store, accept_missing_data=True, report_unreadable=report_unreadable)
+    CALLER.get().report_left_out(prepared.registry)
+    return MatrixPlan(prepared.plan.cells, prepared, durations_here(store), parallel or 1)
+
+
+def run(*, progress: bool = True, **request: Unpack[RunKeywords]) -> Records:
+    """Run the cells of a matrix that are not done yet; return the records of all its cells.
+
+    Each cell runs in a fresh process. With `progress`, a live line per cell is shown in a terminal
+    and in a notebook, and plain lines in a log. Ctrl-C, or a notebook's stop button, raises
+    KeyboardInterrupt; the finished cells are kept, and the same call runs the missing ones.
+
+    ```python
+    records = suite.run(task="ner", architectures=["vanilla", "longformer"], benchmark="smoke")
+    records.to_frame()
+    ```
+
+    Raises:
+        LengthwiseError: the request or its data is invalid, or a record cannot be written.
+    """
+    with open_run("run", request, progress=progress) as opened:
+        return opened.finish()
+
+
+def run_events(**request: Unpack[RunKeywords]) -> Iterator[Event]:
+    """Run the cells of a matrix that are not done yet, and yield each event.
+
+    The events are `Started`, `Progressed`, `Finished` and `Waiting`, and at the end `Postponed` if
+    `stop_after` left cells for a later run. Before ranked runs come `Checking` and `Checked` of
+    `suite.execution.conformance`. Ending the loop early stops the running cells; their records have
+    the status "interrupted".
+
+    ```python
+    for event in suite.run_events(mode="probe", architectures="vanilla", benchmark="smoke"):
+        print(type(event).__name__)
+    ```
+
+    Raises:
+        LengthwiseError: the request or its data is invalid, or a record cannot be written.
+    """
+    with open_run("run_events", request) as opened:
+        yield from opened.tracked.session.events(opened.plan.prepared)
+
+
+@dataclass(frozen=True, slots=True)
+class TrackedSession:
+    """A session whose records are delivered to MLflow; `file` shows the progress of its plans.
+
+    With `trials`, the progress shows the learning rates and the scores.
+    """
+
+    session: Session
+    file: TextIO | None = None
+    trials: bool = False
+
+    def run(self, prepared: Prepared) -> list[Record]:
+        """Run a plan and return its records.
+
+        Raises:
+            Interrupted: the user interrupted the run with Ctrl-C.
+        """
+        if self.file is None:
+            return self.session.run(prepared)
+        to_run = len(prepared.plan.to_run)
+        with Display(to_run, self.file, trials=self.trials) as display:
+            return self.session.run(prepared, display)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenRun:
+    """A run that can start: its plan, its home and its session."""
+
+    plan: MatrixPlan
+    store: Store
+    tracked: TrackedSession
+
+    def finish(self) -> Records:
+        """Run the cells that are to run, and return the records of all cells.
+
+        Raises:
+            Interrupted: the user interrupted the run with Ctrl-C.
+        """
+        return Records(self.tracked.run(self.plan.prepared))
+
+
+@contextmanager
+def open_run(
+    function: str, keywords: Mapping[str, Any], *, progress: bool = False
+) -> Iterator[OpenRun]:
+    """Prepare a run and yield it, once at least one cell can run.
+
+    Final runs that could not be published are announced before they start, and done trainings whose
+    code has changed.
+
+    Raises:
+        LengthwiseError: the request or its data is invalid.
+    """
+    given = {name: keywords[name] for name in RUN_ONLY if keywords.get(name) is not None}
+    request, store = read_request(
+        {name: value for name, value in keywords.items() if name not in RUN_ONLY}
+    )
+    stop_after = seconds_of(given.get("stop_after"))
+    on_ray = given.get("executor") == "ray"
+    prepared = prepare(
+        request,
+        store,
+        retry=names_of("retry", given["retry"]) if "retry" in given else (),
+        rerun=given.get("rerun", False),
+        limits=make_limits(request.benchmark, given.get("time_limit"), given.get("memory_limit")),
+        any_machine=on_ray,  # a cluster's machines are not known beforehand
+        keep_weights=given.get("keep_weights", False),
+        report_unreadable=report_unreadable,
+    )
+    check_any_can_run(prepared)
+    check_tuned(prepared)
+    check_choices(prepared)
+    for note in filter(None, (prepared.changed_note, _unpublishable_note(prepared))):
+        warn(note)
+    CALLER.get().report_left_out(prepared.registry)
+    executor = _choose_executor(prepared, given)
+    store.prepare()
+    with open_tracked_session(
+        store,
+        function,
+        keywords,
+        file=sys.stdout if progress else None,
+        planned_cells=len(prepared.plan.cells),
+        executor=executor,
+        stop_after_seconds=stop_after,
+        tracking=given.get("tracking", True),
+    ) as tracked:
+        yield OpenRun(MatrixPlan(prepared.plan.cells, prepared), store, tracked)
+
+
+@contextmanager
+def open_tracked_session(
+    store: Store,
+    function: str,
+    keywords: Mapping[str, Any],
+    *,
+    file: TextIO | None,
+    trials: bool = False,
+    planned_cells: int | None = None,
+    executor: MakeExecutor | None = None,
+    stop_after_seconds: float | None = None,
+    tracking: bool = True,
+) -> Iterator[TrackedSession]:
+    """Yield a session that is named after a call of a function."""
+    caller = CALLER.get()
+    with ExitStack() as stack:
+        listeners = [stack.enter_context(deliver_records(store, caller.warn))] if tracking else []
+        session = open_session(
+            store,
+            caller.describe(function, keywords),
+            planned_cells=planned_cells,
+            executor=executor,
+            listeners=listeners,
+            stop_after_seconds=stop_after_seconds,
+        )
+        yield TrackedSession(stack.enter_context(session), file, trials)
+
+
+def seconds_of(duration: str | None) -> float | None:
+    """Return the seconds of a duration such as "150m".
+
+    Raises:
+        RequestError: it is not a duration.
+    """
+    return None if duration is None else parse_duration(duration)
+
+
+def _choose_executor(prepared: Prepared, given: Mapping[str, Any]) -> MakeExecutor:
+    """Return what makes the executor of a run.
+
+    Raises:
+        RequestError: there is no such executor, an argument is of another one, or a cell takes or
+            keeps weights on a cluster.
+    """
+    executor = given.get("executor", "local")
+    address, gpus, memory = (given.get(name) for name in ("address", "gpus", "memory_limit"))
+    if executor not in ("local", "ray"):
+        raise unknown_name("executor", executor, ("local", "ray"))
+    if executor == "ray":
+        check_no_weights(prepared.plan.to_run, "on a Ray cluster")
+        return ray_executor(address, gpus or 0, parse_size(memory) if memory else None)
+    if address or gpus:
+        raise RequestError("--address and --gpus need --executor ray")
+    return local_executor(given.get("parallel"), prepared.devices_per_cell)
+
+
+def check_choices(prepared: Prepared) -> None:
+    """Check that the learning rate of each final run follows from the trials of its search.
+
+    Raises:
+        RequestError: a learning rate does not: its file was edited, say.
+    """
+    for planned in prepared.plan.to_run if prepared.benchmark.tuning else ():
+        cell, tuning = planned.cell, planned.ranking.tuning
+        if cell.benchmark is None or cell.task is None or tuning is None:
+            continue
+        task, digest = prepared.tasks[cell.task], prepared.digests.get(cell.task)
+        if reason := choice_problem(cell, tuning, digest, task, prepared.benchmark):
+            point = f"{cell.task}, {planned.ranking.entry} at {cell.sequence_length}"
+            raise RequestError(
+                "A final run takes the learning rate that `bench tune` chose",
+                received=f"{point}: {reason}",
+                remedy=f"Restore the file in results/tuning/{cell.task}/{cell.architecture}",
+            )
+
+
+def _unpublishable_note(prepared: Prepared) -> str | None:
+    """Return why final runs of a ranked benchmark could not be published; None if they can."""
+    final = any(planned.cell.benchmark is not None for planned in prepared.plan.to_run)
+    if not (final and prepared.benchmark.ranked):
+        return None
+    dirty = describe_commit()["dirty"]
+    if dirty is False:
+        return None
+    reason = "the checkout has uncommitted changes" if dirty else "git does not report the commit"
+    return f"{reason}: `bench publish` will refuse these final runs; commit first, then run again"

@@ -1,0 +1,213 @@
+"""Searches along the sequence length: length limits and crossover points.
+
+The functions are pure: the caller passes a function that measures one length.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from suite.analysis.estimates import MAX_EXPONENT, Estimate, exponential, mean_interval
+
+TOLERANCE = 1.05
+"""A search ends when the ratio of its two ends is at most this."""
+NEARBY = 2.0
+"""Lengths within this factor of a crossing determine its estimate."""
+
+
+@dataclass(frozen=True, slots=True)
+class Frontier:
+    """The longest length that fits, and the shortest length found that does not fit.
+
+    `longest` has no value if not even the first length fits. Without `beyond` the search reached
+    its own end, and longer sequences may fit as well.
+    """
+
+    longest: int | None
+    beyond: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A length at which one of two overtakes the other: from there on it is ahead."""
+
+    length: Estimate
+    ahead: str
+
+
+@dataclass(frozen=True, slots=True)
+class Crossing:
+    """Each length at which one of two overtakes the other, searched up to `searched_to`.
+
+    If one of them is behind at no length, `always` names it and there are no changes. Both are
+    equal at the lengths `equal_at`. There is no `always` if they are equal at each length.
+    """
+
+    changes: Sequence[Change]
+    searched_to: int
+    always: str | None = None
+    equal_at: Sequence[int] = ()
+
+    @property
+    def length(self) -> Estimate | None:
+        """The length from which on one stays ahead; None without a change or with several."""
+        return self.changes[0].length if len(self.changes) == 1 else None
+
+
+def find_frontier(fits: Callable[[int], bool], shortest: int, longest: int) -> Frontier:
+    """Find the longest length that fits: double from `shortest`, then bisect.
+
+    `fits` must be monotonic: once false, it stays false at longer lengths. The search measures at
+    most 2 + log₂(longest / shortest) + 5 lengths.
+    """
+    fitting, beyond = None, None
+    length = shortest
+    while length <= longest:
+        if not fits(length):
+            beyond = length
+            break
+        fitting, length = length, length * 2
+    if fitting is None or beyond is None:
+        return Frontier(fitting, beyond)
+    while (middle := between(fitting, beyond)) is not None:
+        if fits(middle):
+            fitting = middle
+        else:
+            beyond = middle
+    return Frontier(fitting, beyond)
+
+
+def find_crossing(
+    advantage: Callable[[int], Mapping[int, float]],
+    lengths: Sequence[int],
+    names: tuple[str, str],
+    *,
+    halves: bool = True,
+    center: Callable[[Iterable[float]], float] = statistics.median,
+) -> Crossing:
+    """Find all lengths at which one of `names` overtakes the other.
+
+    `advantage` returns, for a length, the lead of the second by repeat (round or seed); positive
+    values mean that it is ahead. All lengths are measured, so that curves that cross back are
+    noticed. If the sign of the `center` of the repeats changes between two of `lengths`, the search
+    bisects that interval; with `halves` false, the crossing is interpolated. A center of 0 is no
+    lead, and changes nothing. The interval of an estimate comes from the crossings of the repeats.
+    """
+    known: dict[int, Mapping[int, float]] = {}
+
+    def lead(length: int) -> float:
+        known[length] = advantage(length)
+        return center(known[length].values())
+
+    found = {length: lead(length) for length in lengths}
+    leads = [(length, value > 0) for length, value in found.items() if value]
+    changes = []
+    for (low, before), (high, after) in pairwise(leads):
+        if before == after:
+            continue
+        while halves and (middle := between(low, high)) is not None:
+            if (lead(middle) > 0) == after:
+                high = middle
+            else:
+                low = middle
+        locate = locate_crossing if halves else interpolate_crossing
+        estimate = locate(known, low, high, rising=after)
+        changes.append(Change(estimate, names[after]))
+    always = names[leads[0][1]] if leads and not changes else None
+    equal_at = [length for length, value in found.items() if not value]
+    return Crossing(changes, lengths[-1], always, equal_at)
+
+
+def pair_up(
+    first: Mapping[int, Mapping[int, float]],
+    second: Mapping[int, Mapping[int, float]],
+) -> dict[int, dict[int, float]]:
+    """Return by length the lead of the second in each repeat (round or seed) that both have.
+
+    Both mappings hold figures, of which more is better, by length and repeat. A length without a
+    common repeat is left out.
+    """
+    found = {}
+    for length in sorted(set(first) & set(second)):
+        repeats = sorted(set(first[length]) & set(second[length]))
+        if repeats:
+            found[length] = {r: second[length][r] - first[length][r] for r in repeats}
+    return found
+
+
+def locate_crossing(
+    known: Mapping[int, Mapping[int, float]], low: int, high: int, *, rising: bool = True
+) -> Estimate:
+    """Estimate the length between `low` and `high` where the advantage is 0, and its interval.
+
+    For each repeat a regression line of the advantage over the logarithm of the length, through the
+    nearby lengths that have the repeat, gives a crossing. A repeat at a single length is left out.
+    The advantage rises there, or falls. The estimate is clipped to the bracket.
+    """
+    near = {
+        length: values
+        for length, values in known.items()
+        if low / NEARBY <= length <= high * NEARBY
+    }
+    lines = [entries for entries in _by_repeat(near) if len(entries) > 1]
+    roots = []
+    for entries in lines:
+        line = statistics.linear_regression(*zip(*entries, strict=True))
+        if line.slope > 0 if rising else line.slope < 0:
+            roots.append(-line.intercept / line.slope)
+    if len(roots) < len(lines) or not roots:
+        return Estimate(math.sqrt(low * high), None, None, len(lines))
+    found = mean_interval(roots)
+    value = math.exp(min(max(found.value, math.log(low)), math.log(high)))
+    if found.low is None or found.high is None:
+        return Estimate(value, None, None, len(lines))
+    # The interval contains the clipped estimate.
+    low_end, high_end = (math.exp(min(end, MAX_EXPONENT)) for end in (found.low, found.high))
+    return Estimate(value, min(low_end, value), max(high_end, value), len(lines))
+
+
+def interpolate_crossing(
+    known: Mapping[int, Mapping[int, float]], low: int, high: int, *, rising: bool = True
+) -> Estimate:
+    """Estimate where the advantage is 0, from lengths that are far apart.
+
+    The curve between three such lengths is no line. Each repeat therefore crosses between two
+    neighbours of its own lengths, over the logarithm of the length; of several crossings the one
+    nearest to `low` and `high` counts. There is no interval if a repeat does not cross.
+    """
+    middle = math.log(low * high) / 2
+    curves = [entries for entries in _by_repeat(known) if len(entries) > 1]
+    roots = []
+    for entries in curves:
+        crossed = [
+            (x * after - beyond * value) / (after - value)
+            for (x, value), (beyond, after) in pairwise(entries)
+            if (value <= 0 < after if rising else value >= 0 > after)
+        ]
+        roots += sorted(crossed, key=lambda root: abs(root - middle))[:1]
+    if len(roots) < len(curves) or not roots:
+        return Estimate(math.exp(middle), None, None, len(curves))
+    return exponential(mean_interval(roots))
+
+
+def _by_repeat(known: Mapping[int, Mapping[int, float]]) -> list[list[tuple[float, float]]]:
+    """Return the curve of each repeat: logarithms of its lengths, and its values."""
+    repeats = sorted({repeat for values in known.values() for repeat in values})
+    return [
+        [(math.log(length), of[repeat]) for length, of in sorted(known.items()) if repeat in of]
+        for repeat in repeats
+    ]
+
+
+def between(low: int, high: int) -> int | None:
+    """Return a round length between two; None if they are close enough."""
+    if high <= low * TOLERANCE or high - low < 2:
+        return None
+    middle = math.sqrt(low * high)
+    step = 1 << max(0, math.floor(math.log2(middle * (TOLERANCE - 1) / 2)))
+    rounded = round(middle / step) * step
+    return min(max(rounded, low + 1), high - 1)

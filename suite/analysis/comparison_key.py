@@ -1,0 +1,331 @@
+"""Comparison keys: what records must share to be compared, their groups, and their titles."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import TypeVar
+
+from suite.api import BACKENDS, PRECISIONS, Cell, Mode, Track
+from suite.records.naming import options_text
+from suite.records.published import StoredRecord
+
+Item = TypeVar("Item")
+Key = TypeVar("Key")
+Groups = dict["ComparisonKey", list[StoredRecord]]
+
+FILLED = 0.9
+"""A probe whose batch fills less of its power of two of positions has a comparison of its own."""
+
+
+class ComparisonKind(StrEnum):
+    """The kinds of comparisons."""
+
+    FINAL = "final"
+    """Trainings of a frozen benchmark."""
+    COSTS = "costs"
+    """Probes, and measurements of decoding."""
+    TRIAL = "trial"
+    """Trainings that are no final runs. They are evidence and no results."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class ComparisonKey:
+    """The fields that the records of one comparison share, except the length.
+
+    `task_options` are the options of the task ("units=bytes"), `DATA_OPTIONS` ("train_share=0.1"),
+    and those that the benchmark sets for the task. Other options of the recipe and those of
+    architectures belong to the entry.
+    `positions_per_batch` is the power of two from which whole sequences were cut to make a batch.
+    It is 0 where batches of equally many sequences are compared over the lengths (probes, and tasks
+    that score examples): `sequences_per_batch` is set then. `fingerprint` identifies the data; it
+    is empty where the data of several lengths, each drawn for its length, are joined. `threads`
+    and `machine` are set for probes alone: trainings of several machines share their scores.
+    `benchmark` is the label of a frozen benchmark, or ""; `ranked` is true if that benchmark ranks
+    its trainings. `split` is the split that scores come from, "test" or "validation".
+    """
+
+    mode: Mode
+    task: str
+    source: str
+    task_options: str
+    form: str
+    model_size: str
+    steps: int
+    precision: str
+    backend: str
+    positions_per_batch: int
+    sequences_per_batch: int
+    threads: int
+    fingerprint: str = ""
+    drawn_for_length: bool = False
+    machine: str = ""
+    benchmark: str = ""
+    track: str = "standard"
+    split: str = ""
+    ranked: bool = False
+
+    @property
+    def batch(self) -> str:
+        """The size of the batches: in positions, or in sequences where those were fixed."""
+        if self.sequences_per_batch:
+            return f"batch {self.sequences_per_batch}"
+        positions = "tokens" if self.mode is not Mode.TRAIN else "positions"
+        return f"{self.positions_per_batch:,} {positions} a batch"
+
+    @property
+    def kind(self) -> ComparisonKind:
+        """The kind of the comparison: final runs, measurements of costs, or trials."""
+        if self.mode is not Mode.TRAIN:
+            return ComparisonKind.COSTS
+        return ComparisonKind.FINAL if self.benchmark else ComparisonKind.TRIAL
+
+    @property
+    def unranked_reason(self) -> str | None:
+        """Why no entry of the comparison has a rank; None if entries may have one."""
+        if self.mode is not Mode.TRAIN or (self.ranked and self.benchmark and self.split == "test"):
+            return None
+        if self.split == "validation":
+            return "validation scores are not ranked"
+        if self.benchmark:
+            return f"the benchmark {self.benchmark} is not ranked"
+        return "only final runs of a ranked benchmark are ranked"
+
+    @property
+    def engine(self) -> str:
+        """The backend and the precision."""
+        return f"{self.backend}, {self.precision}"
+
+    @property
+    def title(self) -> str:
+        """A title for people, without the fingerprint of the data."""
+        threads = f"{self.threads} thread{'s' if self.threads > 1 else ''}" if self.threads else ""
+        if self.mode is not Mode.TRAIN:
+            what = [str(self.mode), self.form.replace("_", "-"), self.benchmark]
+            last = [self.batch]
+        else:
+            what = [self.task, self.source, self.task_options, self.benchmark]
+            what += ["validation"] if self.split == "validation" else []
+            last = [f"{self.steps:,} steps", self.batch]
+        what += ["open track"] if self.track == "open" else []
+        how = [f"model size {self.model_size}", self.backend, self.precision, threads]
+        return " · ".join(part for part in [*what, *how, *last, self.machine] if part)
+
+
+def grouped(items: Iterable[Item], key: Callable[[Item], Key]) -> dict[Key, list[Item]]:
+    """Return items by a key, in the order of the first item of each key."""
+    found: dict[Key, list[Item]] = {}
+    for item in items:
+        found.setdefault(key(item), []).append(item)
+    return found
+
+
+def key_of(stored: StoredRecord) -> ComparisonKey:
+    """Return the comparison that a record belongs to."""
+    record, probe = stored.record, stored.record.cell.mode is not Mode.TRAIN
+    cell, facts = record.cell, record.ranking
+    counts_examples = facts.scored_unit == "examples"
+    return ComparisonKey(
+        mode=cell.mode,
+        task=cell.task or "",
+        source=cell.source or "",
+        task_options=options_text(facts.task_options),
+        form=str(cell.form),
+        model_size=cell.model_size,
+        steps=cell.steps,
+        precision=cell.precision,
+        backend=cell.backend,
+        positions_per_batch=0 if counts_examples else _positions_per_batch(cell),
+        sequences_per_batch=cell.batch_size if counts_examples else 0,
+        threads=cell.threads if probe else 0,
+        fingerprint=record.fingerprint,
+        drawn_for_length=facts.drawn_for_length,
+        machine=stored.machine if probe else "",
+        benchmark=cell.benchmark or "",
+        track=facts.track,
+        split="" if probe else "test" if cell.scores_test else "validation",
+        ranked=facts.ranked,
+    )
+
+
+def group(records: Iterable[StoredRecord]) -> Groups:
+    """Group records by comparison, trainings first, in the order of the keys.
+
+    Records of cells that did not read their data have no fingerprint. They join the comparison that
+    is alike in all else. Lengths whose data is drawn for them are joined. Probes of equal batch
+    size become a comparison where that joins more lengths than equal numbers of positions do. A
+    comparison of methods also has the entries of the standard track: each method is measured
+    against one of them, and the open track excludes nothing.
+    """
+    groups = _with_lengths_joined(grouped(records, key_of))
+    known = {replace(key, fingerprint=""): key for key in groups if key.fingerprint}
+    for key in [key for key in groups if key in known and _is_unread(groups[key])]:
+        groups[known[key]] += groups.pop(key)
+    found = _with_fixed_batches(groups)
+    for key in [key for key in found if key.track == Track.OPEN]:
+        plain = _of_same_data(found, replace(key, track=str(Track.STANDARD)))
+        if any(stored.record.cell.methods for stored in found[key]):
+            found[key] = [*found[key], *plain]
+    ordered = sorted(found, key=lambda one: (one.mode is not Mode.TRAIN, one))
+    return {key: found[key] for key in ordered}
+
+
+def baseline_keys(keys: Collection[ComparisonKey]) -> dict[ComparisonKey, ComparisonKey]:
+    """Return by key the comparison that it is measured against, possibly itself.
+
+    The baseline is alike in all but backend and precision, of which the default comes first.
+    """
+
+    def preference(key: ComparisonKey) -> tuple[bool, bool, ComparisonKey]:
+        return key.backend != BACKENDS[0], key.precision != PRECISIONS[0], key
+
+    def without_engine(key: ComparisonKey) -> ComparisonKey:
+        return replace(key, backend="", precision="")
+
+    first: dict[ComparisonKey, ComparisonKey] = {}
+    for key in sorted(keys, key=preference):
+        first.setdefault(without_engine(key), key)
+    return {key: first[without_engine(key)] for key in keys}
+
+
+def titles(keys: Iterable[ComparisonKey]) -> dict[ComparisonKey, str]:
+    """Return each key's title, with the data's fingerprint where titles would be equal."""
+    keys = list(keys)
+    counts = Counter(key.title for key in set(keys))
+    return {
+        key: f"{key.title} · data {key.fingerprint[:8]}" if counts[key.title] > 1 else key.title
+        for key in keys
+    }
+
+
+def _with_lengths_joined(groups: Mapping[ComparisonKey, list[StoredRecord]]) -> Groups:
+    """Join groups that differ in the fingerprint alone, where data is drawn for a length.
+
+    Two fingerprints of one length are different data, and their groups stay apart. So do groups of
+    an older version of the task, whose data is another.
+    """
+    drawn = grouped(
+        (key for key in groups if key.drawn_for_length), lambda key: replace(key, fingerprint="")
+    )
+    found = dict(groups)
+    for joined, every in drawn.items():
+        versions = {part: _task_version(groups[part]) for part in every}
+        parts = [part for part in every if versions[part] == max(versions.values())]
+        lengths = Counter(
+            length for part in parts if part.fingerprint for length in _lengths(groups[part])
+        )
+        if len(lengths) > 1 and set(lengths.values()) == {1}:
+            found[joined] = [stored for part in parts for stored in found.pop(part)]
+    return found
+
+
+def _is_unread(records: Iterable[StoredRecord]) -> bool:
+    return not any(stored.record.fingerprint for stored in records)
+
+
+def _task_version(records: Iterable[StoredRecord]) -> int:
+    return max(stored.record.cell.task_version or 0 for stored in records)
+
+
+def _of_same_data(groups: Groups, key: ComparisonKey) -> list[StoredRecord]:
+    """Return the records of a key; those on its data, where their lengths are joined."""
+    joined = replace(key, fingerprint="")
+    if key in groups or not key.drawn_for_length:
+        return groups.get(key, [])
+    records = groups.get(joined, [])
+    return [stored for stored in records if stored.record.fingerprint == key.fingerprint]
+
+
+def _with_fixed_batches(groups: Mapping[ComparisonKey, list[StoredRecord]]) -> Groups:
+    """Add groups of equal batch size that say more than those of equal positions, and drop those.
+
+    A group says more where it has more lengths. So a sweep over the lengths is found whether
+    positions or sequences were held constant, and no record is lost.
+    """
+    fixed: Groups = {}
+    others: dict[ComparisonKey, set[ComparisonKey]] = {}
+    for key, records in groups.items():
+        if key.mode is not Mode.TRAIN:
+            by_size = grouped(records, lambda stored: stored.record.cell.batch_size)
+            for size, of_size in by_size.items():
+                other = replace(key, positions_per_batch=0, sequences_per_batch=size)
+                fixed.setdefault(other, []).extend(of_size)
+                others.setdefault(key, set()).add(other)
+    found = dict(groups)
+    for key, series in others.items():
+        longer = {
+            other for other in series if len(_lengths(fixed[other])) > len(_lengths(groups[key]))
+        }
+        found |= {other: fixed[other] for other in longer}
+        if longer == series:
+            del found[key]
+    return found
+
+
+def _lengths(records: Iterable[StoredRecord]) -> set[int]:
+    return {stored.record.cell.sequence_length for stored in records}
+
+
+def _positions_per_batch(cell: Cell) -> int:
+    positions = cell.batch_size * cell.sequence_length
+    whole = 1 << (positions - 1).bit_length()  # whole sequences were cut from this power of two
+    if cell.mode is not Mode.TRAIN and positions < FILLED * whole:
+        return positions  # a batch that is much smaller costs less
+    return whole
+
+
+DISTINGUISHING: tuple[Callable[[ComparisonKey], str], ...] = (
+    lambda key: "open track" if key.track == "open" else "",
+    lambda key: key.task_options,
+    lambda key: key.source,
+    lambda key: f"size {key.model_size}",
+    lambda key: f"{key.steps:,} steps",
+    lambda key: key.batch,
+    lambda key: key.backend,
+    lambda key: key.precision,
+    lambda key: f"{key.threads} thread{'s' if key.threads > 1 else ''}" if key.threads else "",
+    lambda key: key.machine,
+    lambda key: f"data {key.fingerprint[:8]}" if key.fingerprint else "joined data",
+)
+"""The parts of a name, the most telling first."""
+
+
+def short_titles(keys: Iterable[ComparisonKey]) -> dict[ComparisonKey, str]:
+    """Return a short name of each key, such as "core-1" or "trials, 300 steps".
+
+    A name has only the parts that tell the key from other keys of its task, or of its form for
+    probes. Each name is therefore unique within a task, and not among all keys.
+    """
+    subjects: dict[tuple[Mode, str, str], dict[ComparisonKey, str]] = {}
+    for key in keys:
+        form = key.form if key.mode is not Mode.TRAIN else ""
+        subjects.setdefault((key.mode, key.task, form), {})[key] = _start(key)
+    names: dict[ComparisonKey, str] = {}
+    for subject in subjects.values():
+        for part in DISTINGUISHING:
+            subject = _extended(subject, part)
+        names |= subject
+    return names
+
+
+def _start(key: ComparisonKey) -> str:
+    if key.mode is not Mode.TRAIN:
+        return f"{key.benchmark or f'{key.mode}s'}, {key.batch}"
+    if key.benchmark:
+        return key.benchmark
+    return "trials scored on validation" if key.split == "validation" else "trials with --test"
+
+
+def _extended(
+    names: dict[ComparisonKey, str], part: Callable[[ComparisonKey], str]
+) -> dict[ComparisonKey, str]:
+    """Add a part to the names that several keys have, where the part differs between them."""
+    parts: dict[str, set[str]] = {}
+    for key, name in names.items():
+        parts.setdefault(name, set()).add(part(key))
+    return {
+        key: f"{name}, {part(key)}" if len(parts[name]) > 1 and part(key) else name
+        for key, name in names.items()
+    }

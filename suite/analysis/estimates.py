@@ -1,0 +1,203 @@
+"""Estimates with 95% intervals by Student's t, and pseudo-values of the jackknife."""
+
+from __future__ import annotations
+
+import functools
+import math
+import statistics
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+MIN_REPEATS = 3
+"""The fewest repeats (seeds or rounds) with an interval: two repeats say too little of a spread."""
+MISSES = 0.05
+"""The probability that an interval misses the truth."""
+MAX_EXPONENT = 700.0
+"""A float holds no larger power of e."""
+WILSON_QUANTILE = statistics.NormalDist().inv_cdf(1 - MISSES / 2)
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A value, the ends of its 95% interval (None where the spread is unknown), and n repeats."""
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+    n: int = 0
+
+    @staticmethod
+    def around(value: float, margin: float | None, n: int) -> Estimate:
+        """Return an estimate with an interval of `margin` on both sides; None means no interval."""
+        if margin is None:
+            return Estimate(value, n=n)
+        return Estimate(value, value - margin, value + margin, n)
+
+    @property
+    def ends(self) -> tuple[float, float] | None:
+        """The ends of the interval; None without one."""
+        return None if self.low is None or self.high is None else (self.low, self.high)
+
+
+@dataclass(frozen=True, slots=True)
+class Figure(Estimate):
+    """The estimate of one entry at one length over its repeats, with the range of the repeats.
+
+    The mean of a cost is geometric, and all its runs are of one session. `sessions` is the number
+    of sessions that measured it, and `between_sessions` the standard deviation of the logarithms
+    of their means (0.03: about 3%). `missing` says how many repeats have no figure, and why
+    ("1 of 3 seeds: timed_out").
+    """
+
+    lowest: float = math.nan
+    highest: float = math.nan
+    sessions: int = 1
+    between_sessions: float | None = None
+    missing: str = ""
+
+    @staticmethod
+    def of(estimate: Estimate, values: Sequence[float], **facts: Any) -> Figure:
+        """Return the figure of an estimate and of the values that the estimate comes from."""
+        ends = estimate.low, estimate.high
+        return Figure(estimate.value, *ends, estimate.n, min(values), max(values), **facts)
+
+    @property
+    def estimate(self) -> Estimate:
+        """The mean and its interval alone."""
+        return Estimate(self.value, self.low, self.high, self.n)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as JSON shows them."""
+        return asdict(self)
+
+
+def variance(values: Sequence[float]) -> float:
+    """Return the sample variance, in floats; `statistics.variance` works in fractions, slowly."""
+    mean = statistics.fmean(values)
+    return math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1)
+
+
+def margin_of_mean(values: Sequence[float]) -> float | None:
+    """Return half the interval of a mean of independent values; None below `MIN_REPEATS`."""
+    if len(values) < MIN_REPEATS:
+        return None
+    return margin_of_error(len(values) - 1, math.sqrt(variance(values) / len(values)))
+
+
+def mean_interval(values: Sequence[float]) -> Estimate:
+    """Return the mean of independent values; it has an interval from `MIN_REPEATS` values on."""
+    return Estimate.around(statistics.fmean(values), margin_of_mean(values), len(values))
+
+
+def ratio_interval(values: Sequence[float]) -> Estimate:
+    """Return the geometric mean of positive values.
+
+    Disturbances multiply a cost, so the interval is one of logarithms: it never reaches below zero,
+    and "twice as slow" is as far away as "twice as fast".
+    """
+    return exponential(mean_interval([math.log(value) for value in values]))
+
+
+def exponential(estimate: Estimate) -> Estimate:
+    """Return the estimate whose logarithm is given."""
+
+    def power(value: float) -> float:
+        return math.exp(min(value, MAX_EXPONENT))
+
+    low, high = map(power, estimate.ends) if estimate.ends else (None, None)
+    return Estimate(power(estimate.value), low, high, estimate.n)
+
+
+def share_interval(
+    value: float, margin: float, num_examples: int | None, num_parts: int = 0
+) -> tuple[float, float]:
+    """Return the ends of the interval of a share, which lie from 0 to 1.
+
+    The margin is carried to the logit scale, where the standard error of a share p is that of p
+    divided by p(1 - p) (the delta method). Three seeds may score the same by chance, above all near
+    0 and 1. If the margin is smaller than one test example, the interval therefore contains
+    Wilson's for `num_examples`. At exactly 0 or 1 it is Wilson's; an unknown number of examples
+    counts there as that of the parts, which hold at least one each. All seeds are scored on the
+    same examples, so their number does not multiply the number of examples.
+    """
+    if not 0 < value < 1:
+        return wilson_interval(round(value), num_examples or max(1, num_parts))
+    low, high = _logit_interval(value, margin / (value * (1 - value)))
+    if num_examples and margin * num_examples < 1:
+        least, most = wilson_interval(value, num_examples)
+        return min(low, least), max(high, most)
+    return low, high
+
+
+def share_of_examples(values: Sequence[float], num_examples: int) -> Estimate:
+    """Return the mean over seeds of a share of `num_examples` examples that all seeds share.
+
+    It has an interval from `MIN_REPEATS` values on. The seeds' margin does not cover the choice of
+    the examples. The interval therefore adds Wilson's, which is symmetric on the logit scale, to
+    that of the seeds in quadrature; at exactly 0 or 1 it is Wilson's. It is never narrower than
+    Wilson's.
+    """
+    estimate = mean_interval(values)
+    value = estimate.value
+    if estimate.high is None:
+        return estimate
+    if not 0 < value < 1:
+        return Estimate(value, *wilson_interval(value, num_examples), estimate.n)
+    variance_of_one = value * (1 - value)
+    of_seeds = (estimate.high - value) / variance_of_one
+    of_examples = 2 * math.asinh(WILSON_QUANTILE / 2 / math.sqrt(num_examples * variance_of_one))
+    ends = _logit_interval(value, math.hypot(of_seeds, of_examples))
+    return Estimate(value, *ends, estimate.n)
+
+
+def wilson_interval(value: float, num_examples: int) -> tuple[float, float]:
+    """Return the ends of the interval of a share of independent examples (Wilson 1927).
+
+    `scipy.stats.binomtest` takes whole counts alone; a mean over seeds is a share between them.
+    """
+    square = WILSON_QUANTILE**2
+    scale = num_examples + square
+    middle = (num_examples * value + square / 2) / scale
+    half = math.sqrt(num_examples * value * (1 - value) * square + square**2 / 4) / scale
+    return max(0.0, middle - half), min(1.0, middle + half)
+
+
+def pseudo_values(whole: float, without_part: Sequence[float | None]) -> list[float | None]:
+    """Return the jackknife's pseudo-values, one for each part of the test split.
+
+    `whole` is a metric θ of the whole split, `without_part` the metric with each of the k parts
+    left out. The pseudo-value kθ - (k - 1)θ₍₋ᵢ₎ is what part i adds to θ. For the mean over
+    equally large parts it is the score of part i (Tukey 1958, "Bias and Confidence in Not Quite
+    Large Samples").
+    """
+    k = len(without_part)
+    return [None if without is None else k * whole - (k - 1) * without for without in without_part]
+
+
+def margin_of_error(freedom: int, standard_error: float) -> float:
+    """Return half the width of a 95% interval."""
+    return _student_quantile(freedom) * standard_error
+
+
+def _logit_interval(value: float, half: float) -> tuple[float, float]:
+    """Return the ends of an interval around a share that is symmetric on the logit scale."""
+    middle = math.log(value / (1 - value))
+    low, high = (1 / (1 + math.exp(min(-x, MAX_EXPONENT))) for x in (middle - half, middle + half))
+    return low, high
+
+
+@functools.cache
+def _student_quantile(freedom: int) -> float:
+    """Return the quantile of Student's t at the upper end of a 95% interval."""
+    from scipy.special import stdtrit  # not at the top: listings need no scipy
+
+    return float(stdtrit(freedom, 1 - MISSES / 2))
+
+
+def count_text(counts: Iterable[int], name: str = "seed") -> str:
+    """Return the numbers of repeats as "1 seed", "3 seeds" or "1 to 3 seeds"."""
+    known = sorted(set(counts))
+    if known == [1]:
+        return f"1 {name}"
+    return f"{' to '.join(map(str, dict.fromkeys((known[0], known[-1]))))} {name}s"

@@ -1,0 +1,266 @@
+"""The gain and the price of methods: an entry with methods against the same entry without.
+
+A method is measured against the entry with one method less, the last, if the comparison has that
+entry, or else against the architecture without any: "gpt + pretrain + lora" against
+"gpt + pretrain", which trains all weights. A method that only disturbs the test examples changes no
+model: it has scores by strength, and neither gain nor price.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from suite.analysis.comparison_key import ComparisonKey
+from suite.analysis.comparisons import Comparison
+from suite.analysis.cost_ratios import paired_ratios
+from suite.analysis.entry_at_length import EntryAtLength
+from suite.analysis.estimates import Estimate, mean_interval, ratio_interval
+from suite.analysis.ranking import difference
+from suite.api import DATA_OPTIONS, AppliedMethod, Stage, methods_text
+from suite.records.measures import PRICES, phase_of
+from suite.records.naming import OBJECTIVE
+
+NUMBER = re.compile(r"\d+(\.\d+)?(e-?\d+)?")
+"""The strength of a disturbance."""
+NAMED = 3
+"""The number of changes that a sentence names; it counts further ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class MethodEffect:
+    """The gain and the price of the methods of an entry at one length, against a reference.
+
+    `gain` is the difference of the scores, paired by seed and by part of the test split; it is
+    positive if the method is better. Its interval holds for this effect alone.
+    `prices` are multiples of the costs of the reference, paired by seed; a cost that either lacks
+    is missing. Without a reference, there is no gain. Only a compressed model that was trained has
+    prices then: those against itself before compression.
+    """
+
+    entry: str
+    reference: str | None
+    sequence_length: int
+    score: Estimate | None
+    reference_score: Estimate | None
+    gain: Estimate | None
+    prices: Mapping[str, Estimate]
+
+
+@dataclass(frozen=True, slots=True)
+class ConditionScores:
+    """The scores of an entry at one length under a disturbance, by its strength.
+
+    Each is the mean over seeds, with an interval over seeds alone: records keep no parts of
+    disturbed examples. Strength "0" is the score without disturbance.
+    """
+
+    entry: str
+    disturbance: str
+    sequence_length: int
+    by_strength: Mapping[str, Estimate]
+
+
+def method_effects(comparison: Comparison) -> list[MethodEffect]:
+    """Return the effect of each entry with methods at each length, by length and entry.
+
+    An entry without a reference is left out if it never ran, or if it has another objective than
+    its task: it is a pretraining, the parent of other entries.
+    """
+    found = []
+    pretrains = any(OBJECTIVE in one.ranking.task_options for one in comparison.records)
+    for entries in comparison.by_place().values():
+        by_entry = {entry.name: entry for entry in entries if entry.runs}
+        changed = [entry for entry in by_entry.values() if _changes_model(entry)]
+        pairs = [(entry, _reference(entry, by_entry)) for entry in changed]
+        found += [
+            _effect(entry, reference)
+            for entry, reference in pairs
+            if reference or (entry.good and not pretrains)
+        ]
+    return sorted(found, key=lambda one: (one.sequence_length, one.entry))
+
+
+def condition_scores(comparison: Comparison) -> list[ConditionScores]:
+    """Return the scores under each disturbance, by entry and length."""
+    return [
+        ConditionScores(entry.name, name, entry.sequence_length, by_strength)
+        for entry in comparison.entries
+        for name, by_strength in _by_disturbance(entry).items()
+    ]
+
+
+def read_effects(effects: Sequence[MethodEffect], metric: str) -> str:
+    """Return sentences on the gains beyond noise, the largest first; empty without any gain."""
+    known = sorted(
+        ((one, one.gain) for one in effects if one.gain), key=lambda pair: -abs(pair[1].value)
+    )
+    if not known:
+        return ""
+    certain = [(one, gain) for one, gain in known if gain.low is not None and gain.high is not None]
+    better = [_gain_text(one, gain) for one, gain in certain if (gain.low or 0.0) > 0]
+    worse = [_gain_text(one, gain) for one, gain in certain if (gain.high or 0.0) < 0]
+    name = re.sub(r"\bf1\b", "F1", metric.replace("_", " "))
+    found = [
+        f"{side} with {', '.join(texts[:NAMED])}"
+        + (f" and {len(texts) - NAMED} more" if len(texts) > NAMED else "")
+        for side, texts in (("better", better), ("worse", worse))
+        if texts
+    ]
+    said = [
+        f"Beyond noise, the {name} is {', and '.join(found)}"
+        if found
+        else f"No change of the {name} is beyond noise"
+    ]
+    if within := len(certain) - len(better) - len(worse):
+        said.append(f"{within} change{'s lie' if within > 1 else ' lies'} within noise")
+    if unknown := len(known) - len(certain):
+        said.append(f"{unknown} change{'s have' if unknown > 1 else ' has'} too few seeds")
+    return ". ".join(said) + "."
+
+
+def _gain_text(one: MethodEffect, gain: Estimate) -> str:
+    interval = f"{gain.value:+.3f} [{gain.low:.3f}, {gain.high:.3f}]"
+    return f"{one.entry} at length {one.sequence_length:,} ({interval})"
+
+
+def _methods_of(entry: EntryAtLength) -> tuple[AppliedMethod, ...]:
+    return next((record.cell.methods for record in entry.records), ())
+
+
+def _changes_model(entry: EntryAtLength) -> bool:
+    """Return whether a point has methods, the last of which does more than disturb examples."""
+    methods = _methods_of(entry)
+    return bool(methods) and methods[-1].stage is not Stage.EVALUATE
+
+
+def _reference(entry: EntryAtLength, by_entry: Mapping[str, EntryAtLength]) -> EntryAtLength | None:
+    """Return the point that a point with methods is measured against; None if it is missing.
+
+    An untuned entry is measured against an untuned one: what follows the methods in its name is
+    equal.
+    """
+    methods = _methods_of(entry)
+    named = entry.records[0].ranking.entry
+    plain, end = named.removesuffix(_added(methods_text(methods))), entry.name.removeprefix(named)
+    for kept in (methods[:-1], ()):
+        if reference := by_entry.get(plain + _added(methods_text(kept)) + end):
+            return reference
+    return None
+
+
+def _added(text: str) -> str:
+    """Return the end of an entry's name that states methods."""
+    return "".join(f" + {method}" for method in text.split())
+
+
+def _effect(entry: EntryAtLength, reference: EntryAtLength | None) -> MethodEffect:
+    score = entry.score()
+    without = reference.score() if reference else None
+    return MethodEffect(
+        entry=entry.name,
+        reference=reference.name if reference else None,
+        sequence_length=entry.sequence_length,
+        score=score.estimate if score else None,
+        reference_score=without.estimate if without else None,
+        gain=_gain(entry, reference) if reference else None,
+        prices=dict(_prices(entry, reference)),
+    )
+
+
+def _gain(entry: EntryAtLength, reference: EntryAtLength) -> Estimate | None:
+    """Return by how much a point is better; None without a seed that both have."""
+    of_both = entry.scores(), reference.scores()
+    better, worse = of_both if entry.metric and entry.metric.higher_is_better else of_both[::-1]
+    if not better.by_seed.keys() & worse.by_seed.keys():
+        return None
+    return difference(better, worse)
+
+
+def _prices(
+    entry: EntryAtLength, reference: EntryAtLength | None
+) -> Iterator[tuple[str, Estimate]]:
+    """Yield each cost as a multiple of that without the method, paired by seed.
+
+    A cell that compresses a model measures it before and after in one process: its own figures
+    before the compression are the reference.
+    """
+    for measure in PRICES:
+        phase, _, name = measure.partition(".")
+        before = {
+            repeat: figure.value
+            for repeat, record in entry.quiet_runs(phase_of(measure)).items()
+            for variant in record.variants.values()
+            if (figure := variant.measurements.get(phase, {}).get(name)) and figure.value
+        }
+        others = before or (reference.costs(measure) if reference else {})
+        if ratios := paired_ratios(entry.costs(measure), others):
+            yield measure, ratio_interval(ratios)
+
+
+def _by_disturbance(entry: EntryAtLength) -> dict[str, dict[str, Estimate]]:
+    """Return the mean score by disturbance and strength; conditions are named "typos=0.05"."""
+    if entry.metric is None:
+        return {}
+    values: dict[str, dict[str, list[float]]] = {}
+    for record in entry.good:
+        for condition, by_split in record.conditions.items():
+            name, _, strength = condition.rpartition("=")
+            value = by_split.get(entry.split, {}).get(entry.metric.name)
+            if value is not None and NUMBER.fullmatch(strength):
+                values.setdefault(name, {}).setdefault(strength, []).append(value)
+    clean = list(entry.scores().by_seed.values())
+    return {
+        name: {
+            strength: mean_interval(scores)
+            for strength, scores in [("0", clean), *sorted(found.items(), key=_strength)]
+            if scores
+        }
+        for name, found in values.items()
+    }
+
+
+def _strength(item: tuple[str, object]) -> float:
+    return float(item[0])
+
+
+OPTION = "train_share"
+MIN_SHARES = 3
+"""The least number of shares of an entry that make a line."""
+
+
+@dataclass(frozen=True, slots=True)
+class DataSizeScores:
+    """The scores of an entry at one length by the share of the training examples.
+
+    `comparison` is that of the largest share, and each score the mean over seeds.
+    """
+
+    comparison: Comparison
+    entry: str
+    sequence_length: int
+    by_share: Mapping[float, Estimate]
+
+
+def data_size_scores(comparisons: Sequence[Comparison]) -> list[DataSizeScores]:
+    """Return the scores of each entry at each length for which enough shares are known."""
+    found: dict[tuple[ComparisonKey, str, int], DataSizeScores] = {}
+    scored = [(*_split(one.key), one) for one in comparisons if one.metric]
+    for share, key, comparison in sorted(scored, key=lambda item: item[0]):
+        for entry in comparison.entries:
+            if score := entry.score():
+                place = entry.name, entry.sequence_length
+                former = found.get((key, *place))
+                by_share = {**former.by_share, share: score} if former else {share: score}
+                found[key, *place] = DataSizeScores(comparison, *place, by_share)
+    return [scores for scores in found.values() if len(scores.by_share) >= MIN_SHARES]
+
+
+def _split(key: ComparisonKey) -> tuple[float, ComparisonKey]:
+    """Return the share of a comparison, and its key without the share."""
+    options = key.task_options.split()
+    shares = [text.partition("=")[2] for text in options if text.startswith(f"{OPTION}=")]
+    others = " ".join(text for text in options if not text.startswith(f"{OPTION}="))
+    share = float(shares[0]) if shares else float(DATA_OPTIONS[OPTION])
+    return share, replace(key, task_options=others)

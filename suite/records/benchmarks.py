@@ -1,0 +1,436 @@
+"""Benchmarks: named, versioned, frozen files of tasks, lengths, seeds and budgets.
+
+A benchmark is a TOML file in `suite/matrix/benchmarks`, or in the folder `benchmarks` of a folder
+of BENCH_PATH. Only the runs of a frozen benchmark score the test split. A benchmark is frozen when
+the file states the hash of its version; a later change needs a new version.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, ValidationError, model_validator
+
+from suite.api import BACKENDS, PRECISIONS, Cell, Form, PluginError, Task, Track
+from suite.api.errors import RequestError, unknown_name
+from suite.api.files import CHECKOUT
+from suite.records.benchmark_sections import (
+    DecodingSettings,
+    EntrySettings,
+    ExpectedFigure,
+    OtherTasks,
+    ProbeSettings,
+    Scale,
+    Section,
+    Seeds,
+    SettingsOfTask,
+    TaskSettings,
+    TuningSettings,
+)
+from suite.records.options import defaults_of, listed_options
+
+BUILT_IN = CHECKOUT / "suite" / "matrix" / "benchmarks"
+FOLDER = "benchmarks"
+"""The name of the folder of benchmarks in a folder of BENCH_PATH."""
+DEFAULT_BENCHMARK = "quick"
+DECODING_BENCHMARK = "cost"
+"""The default of mode decode: `quick` is frozen without decodings."""
+UNHASHED = ("summary", "expected", "scale", "frozen")
+"""The fields that change no cell; the others are part of the hash."""
+HASH_DIGITS = 16
+NOT_OF_A_TASK = {"version", "unchanged_since", "tasks", "data", "entries", "other_tasks", "probes",
+                 "decodings"}  # fmt: skip
+"""The fields of which a task's hash has its own part, or nothing."""
+SCALE = "scale"
+"""The name under which `frozen` has the hash of the scale."""
+
+
+class Benchmark(Section):
+    """A benchmark file.
+
+    `tasks` maps a task to its settings. A task has several where they differ in options, or in
+    lengths that have options of their own: the trainings of each are comparisons of their own.
+    `frozen` maps a version to the hash that it was frozen with, "VERSION.TASK" to the hash of a
+    task in it, and "scale" to that of the scale. `unchanged_since` maps a task to the earlier
+    version whose runs still count, because all that concerns the task is as it was there.
+    `data` maps a task to the fingerprint of its raw examples at each length, and `scale` to the
+    scale of each length (a string, as TOML has it). Only runs on this data are on the leaderboard.
+    An empty `architectures` means all that support a task; controls are included. `entries` add
+    variants, also of architectures that the list leaves out.
+    """
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    version: int = Field(ge=1)
+    summary: str
+    track: Track = Field(Track.STANDARD, strict=False)
+    ranked: bool = True
+    model_size: str
+    precision: str = PRECISIONS[0]
+    backend: str = BACKENDS[0]
+    seeds: Seeds = Field((), strict=False)
+    time_limit_seconds: int = Field(ge=1)
+    architectures: tuple[str, ...] = Field((), strict=False)
+    tasks: Mapping[str, SettingsOfTask] = {}
+    other_tasks: OtherTasks | None = None
+    probes: tuple[ProbeSettings, ...] = Field((), strict=False)
+    decodings: tuple[DecodingSettings, ...] = Field((), strict=False)
+    entries: tuple[EntrySettings, ...] = Field((), strict=False)
+    tuning: TuningSettings | None = None
+    expected: tuple[ExpectedFigure, ...] = Field((), strict=False)
+    data: Mapping[str, Mapping[str, str]] = {}
+    scale: Mapping[str, Mapping[str, Scale]] = {}
+    unchanged_since: Mapping[str, int] = {}
+    frozen: Mapping[str, str] = {}
+    content_hash: str
+    task_hashes: Mapping[str, str] = {}
+    path: Path
+
+    @model_validator(mode="after")
+    def _check(self) -> Benchmark:
+        for axis, name, known in (
+            ("precision", self.precision, PRECISIONS),
+            ("backend", self.backend, BACKENDS),
+        ):
+            if name not in known:
+                raise ValueError(f"{axis}: choose one of {', '.join(known)}")
+        if (self.tasks or self.other_tasks) and not self.seeds:
+            raise ValueError("a benchmark with tasks states its seeds")
+        if not (self.tasks or self.other_tasks or self.probes or self.decodings):
+            raise ValueError(
+                "a benchmark has [tasks.NAME], [other_tasks], [[probes]] or [[decodings]]"
+            )
+        for name, several in self.tasks.items():
+            if len(sources := {settings.source for settings in several}) > 1:
+                texts = " and ".join(sorted(source or "the default" for source in sources))
+                raise ValueError(f"task {name}: its settings share one source, not {texts}")
+        for name, settings in self.each_settings:
+            if (settings.positions_per_step is None) == (settings.examples_per_step is None):
+                raise ValueError(f"task {name}: give positions_per_step or examples_per_step")
+            positions = settings.positions_per_step
+            if positions and (odd := [n for n in settings.lengths if n < 1 or positions % n]):
+                raise ValueError(
+                    f"task {name}: positions_per_step = {positions} is not divisible by the "
+                    f"lengths {odd}, so that updates would differ in positions: change either"
+                )
+        for name, costs in (("probes", self.probes), ("decodings", self.decodings)):
+            if any(
+                (one.positions_per_step is None) == (one.examples_per_step is None) for one in costs
+            ):
+                raise ValueError(f"{name}: give positions_per_step or examples_per_step")
+        if any(one.form is Form.ENCODER for one in self.decodings):
+            raise ValueError("decodings: an encoder generates nothing: choose another form")
+        for entry in self.entries:
+            if entry.is_plain and not self.includes(entry.architecture):
+                missing = f"entries: the benchmark does not include {entry.architecture}"
+                raise ValueError(f"{missing}: change architectures")
+            for limit, unknown in (
+                ("tasks", set(entry.tasks) - set(self.tasks)),
+                ("lengths", set(entry.lengths) - self._lengths()),
+                ("steps", set(entry.steps) - self._budgets()),
+            ):
+                if unknown:
+                    raise ValueError(
+                        f"entries: {entry.architecture} is limited to {limit} that the benchmark "
+                        f"does not have, {', '.join(map(str, unknown))}: change {limit}"
+                    )
+        for name, points in self.tuning.at.items() if self.tuning else ():
+            several = self.tasks.get(name, ())
+            for point in points:
+                if not any(point.is_of(settings) for settings in several):
+                    raise ValueError(
+                        f"tuning.at.{name}: the benchmark has no such task with the length "
+                        f"{point.length} and {point.steps} steps: change either"
+                    )
+            if any(sum(point.is_of(settings) for point in points) > 1 for settings in several):
+                raise ValueError(f"tuning.at.{name}: the same settings have two points: remove one")
+        if self.frozen.get(str(self.version), self.content_hash) != self.content_hash:
+            raise ValueError(
+                f"version {self.version} is frozen with the hash "
+                f"{self.frozen[str(self.version)]}, but the file has {self.content_hash}: "
+                "a changed benchmark needs a new version: raise the version or undo the edit"
+            )
+        for task, version in self.unchanged_since.items():
+            self._check_unchanged(task, version)
+        if self.is_frozen and self.ranked and (lacking := self._places_without_data()):
+            raise ValueError(
+                f"data: a frozen benchmark that is ranked states its data, but not that of "
+                f"{lacking[0]}: only `bench benchmarks --freeze` writes it"
+            )
+        has_hash = SCALE in self.frozen or (self.is_frozen and self.scale)
+        if has_hash and self.frozen.get(SCALE) != hash_scale(self.scale):
+            raise ValueError(
+                "scale: the scores that count as 0 and 100 do not have the hash of [frozen]: "
+                "only `bench benchmarks --reference` adds to them"
+            )
+        return self
+
+    def _check_unchanged(self, task: str, version: int) -> None:
+        """Check that a task is as it was in an earlier version."""
+        stated = self.frozen.get(f"{version}.{task}")
+        if version >= self.version or str(version) not in self.frozen or stated is None:
+            raise ValueError(
+                f"unchanged_since: {task} = {version} is not a frozen version before "
+                f"{self.version} that had this task"
+            )
+        if stated != self.task_hashes.get(task):
+            raise ValueError(
+                f"unchanged_since: the task {task} is not as it was in version {version}, which "
+                f"has the hash {stated} for it; now it has {self.task_hashes.get(task)}: remove "
+                "its line, so that its runs are those of the new version"
+            )
+
+    def _lengths(self) -> set[int]:
+        return {length for _, settings in self.each_settings for length in settings.lengths}
+
+    def _budgets(self) -> set[int]:
+        return {steps for _, settings in self.each_settings for steps in settings.steps}
+
+    def _places_without_data(self) -> list[str]:
+        return [
+            f"{task} at length {length}"
+            for task, settings in self.each_settings
+            for length in settings.lengths
+            if self.fingerprint(task, length) is None
+        ]
+
+    @property
+    def each_settings(self) -> list[tuple[str, TaskSettings]]:
+        """Each task with each of its settings, in the order of the file."""
+        return [(name, settings) for name, several in self.tasks.items() for settings in several]
+
+    def fingerprint(self, task: str, length: int) -> str | None:
+        """Return the stated fingerprint of the data of a task at a length, or None."""
+        return self.data.get(task, {}).get(str(length))
+
+    @property
+    def is_frozen(self) -> bool:
+        """Whether this version is frozen, so that its runs score the test split."""
+        return str(self.version) in self.frozen
+
+    def includes(self, architecture: str) -> bool:
+        """Return whether an architecture is an entry if a request names none."""
+        return not self.architectures or architecture in self.architectures
+
+    @property
+    def label(self) -> str:
+        """The name and the version, such as "core-1"."""
+        return f"{self.name}-{self.version}"
+
+    def label_of(self, task: str | None, version: int | None = None) -> str:
+        """Return the label of a task's runs: that of the version `version_of`."""
+        return f"{self.name}-{self.version_of(task, version)}"
+
+    def version_of(self, task: str | None, version: int | None = None) -> int:
+        """Return the version in which a task changed last, up to a version, by default this one."""
+        version = version or self.version
+        return min(version, self.unchanged_since.get(task or "", version))
+
+    def hash_of(self, task: str | None) -> str:
+        """Return the hash of the version in which a task changed last."""
+        version = self.version_of(task)
+        return self.content_hash if version == self.version else self.frozen[str(version)]
+
+    def settings_of(self, key: str, task: Task) -> Sequence[TaskSettings]:
+        """Return all settings of a task.
+
+        Raises:
+            RequestError: the benchmark has no such task, its batches do not fit the task, or two of
+                its settings have the same options and a common length.
+        """
+        several = self.tasks.get(key) or self._settings_of_other(task)
+        if not several:
+            raise unknown_name(f"task of the benchmark '{self.name}'", key, self.tasks)
+        for settings in several:
+            fixed = "positions" if settings.positions_per_step else "examples"
+            if fixed != task.scored_unit:
+                raise RequestError(
+                    f"The task '{key}' scores {task.scored_unit}, so that its batches have equally "
+                    f"many {task.scored_unit} at every length",
+                    received=f"{fixed}_per_step in {self.path.name}",
+                    remedy=f"Write {task.scored_unit}_per_step",
+                )
+        for one, other in combinations(several, 2):
+            common = set(one.lengths).intersection(other.lengths)
+            if common and listed_options(task, one.options) == listed_options(task, other.options):
+                raise RequestError(
+                    f"Two settings of the task '{key}' have the same options and a common length",
+                    received=f"length {min(common)} twice in {self.path.name}",
+                    remedy="Change the options or the lengths of one of them",
+                )
+        return several
+
+    def nearest_settings(self, cell: Cell, task: Task) -> TaskSettings | None:
+        """Return the settings of a cell, which may differ from them as far as a request asked.
+
+        Of several settings of a task, those with most options in common are the nearest, then those
+        with the cell's length. None means that the file does not name the task.
+        """
+        known = defaults_of(task).keys()
+        of_cell = {name: value for name, value in cell.options.items() if name in known}
+
+        def nearness(settings: TaskSettings) -> tuple[int, bool]:
+            listed = listed_options(task, settings.options)
+            differing = sum(
+                of_cell.get(name) != listed.get(name) for name in of_cell.keys() | listed.keys()
+            )
+            return -differing, cell.sequence_length in settings.lengths
+
+        return max(self.tasks.get(cell.task or "", ()), key=nearness, default=None)
+
+    def tuning_point(self, cell: Cell, task: Task | None) -> Cell:
+        """Return the cell at which the learning rate of a cell is chosen, possibly itself."""
+        points = self.tuning.at.get(cell.task or "", ()) if self.tuning else ()
+        settings = self.nearest_settings(cell, task) if points and task else None
+        if settings is None or cell.batch_size != settings.batch_size(cell.sequence_length):
+            return cell
+        point = next((point for point in points if point.is_of(settings)), None)
+        if point is None:
+            return cell
+        return replace(
+            cell,
+            sequence_length=point.length,
+            steps=point.steps,
+            batch_size=settings.batch_size(point.length),
+        )
+
+    def _settings_of_other(self, task: Task) -> Sequence[TaskSettings]:
+        other = self.other_tasks
+        if other is None:
+            return ()
+        positions = task.scored_unit == "positions"
+        settings = TaskSettings(
+            lengths=task.default_lengths[: other.num_lengths],
+            steps=(other.steps,),
+            positions_per_step=other.positions_per_step if positions else None,
+            examples_per_step=None if positions else other.examples_per_step,
+        )
+        return (settings,)
+
+
+def benchmark_names(search_path: Sequence[str] = ()) -> list[str]:
+    """Return the names of all benchmarks, which are those of their files.
+
+    Raises:
+        PluginError: two files have the same name.
+    """
+    return sorted(_files(search_path))
+
+
+def find_benchmark(name: str, search_path: Sequence[str] = ()) -> Benchmark:
+    """Return a benchmark, without reading the others.
+
+    Raises:
+        RequestError: the name is unknown.
+        PluginError: the file is not a benchmark.
+    """
+    paths = _files(search_path)
+    if name not in paths:
+        raise unknown_name("benchmark", name, paths)
+    return read_benchmark(paths[name])
+
+
+def read_benchmark(path: Path) -> Benchmark:
+    """Read a benchmark file.
+
+    Raises:
+        PluginError: the file is not a benchmark; the message names the field.
+    """
+    try:
+        content = tomllib.loads(path.read_text())
+        if content.get("name") != path.stem:
+            raise ValueError(f"name: the file's name is {path.stem}, not {content.get('name')}")
+        hashes = {task: hash_task(content, task) for task in content.get("tasks", {})}
+        benchmark = Benchmark(
+            **content, content_hash=hash_content(content), task_hashes=hashes, path=path
+        )
+    except ValidationError as error:
+        errors = error.errors(include_url=False, include_input=False)
+        # A misspelt field explains the missing one.
+        first = min(errors, key=lambda found: found["type"] != "extra_forbidden")
+        place = _place(content, first["loc"])
+        raise _malformed(path, f"{place}: {first['msg']}" if place else first["msg"]) from None
+    except (OSError, ValueError, TypeError) as error:  # TOMLDecodeError is a ValueError
+        raise _malformed(path, str(error)) from None
+    return benchmark
+
+
+def hash_content(content: Mapping[str, Any]) -> str:
+    """Return the hash of a benchmark's content, without the fields that change no cell."""
+    return _hash({name: value for name, value in content.items() if name not in UNHASHED})
+
+
+def hash_task(content: Mapping[str, Any], task: str) -> str:
+    """Return the hash of all that concerns a task in a benchmark's content."""
+    left_out = NOT_OF_A_TASK.union(UNHASHED)
+    entries = [_entry_of(one, task) for one in content.get("entries", ())]
+    return _hash(
+        {
+            **{name: value for name, value in content.items() if name not in left_out},
+            "task": content["tasks"][task],
+            "data": content.get("data", {}).get(task),
+            "entries": [one for one in entries if one],
+        }
+    )
+
+
+def _entry_of(entry: Mapping[str, Any], task: str) -> dict[str, Any]:
+    """Return the fields of an entry that concern a task; empty without any.
+
+    An entry without options and methods limits its architecture, also on tasks that it leaves out.
+    """
+    if not entry.get("tasks") or task in entry["tasks"]:
+        return {name: value for name, value in entry.items() if name != "tasks"}
+    is_plain = not (entry.get("options") or entry.get("methods"))
+    return {"architecture": entry["architecture"], "left_out": True} if is_plain else {}
+
+
+def hash_scale(scale: Mapping[str, Mapping[str, Scale]]) -> str:
+    """Return the hash of the scores that count as 0 and 100."""
+    return _hash({task: {n: of[n].model_dump() for n in of} for task, of in scale.items()})
+
+
+def _hash(content: Mapping[str, Any]) -> str:
+    canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()[:HASH_DIGITS]
+
+
+def _files(search_path: Sequence[str]) -> dict[str, Path]:
+    """Return the files of all benchmarks by name."""
+    found: dict[str, Path] = {}
+    for folder in (BUILT_IN, *(Path(root) / FOLDER for root in search_path)):
+        for path in sorted(folder.glob("*.toml")):
+            if path.stem in found:
+                raise PluginError(
+                    f"Two benchmarks have the name '{path.stem}'",
+                    received=f"{found[path.stem]} and {path}",
+                    remedy="Rename one of the two",
+                )
+            found[path.stem] = path
+    return found
+
+
+def _place(content: Any, parts: Sequence[int | str]) -> str:
+    """Return the place of an error as the file has it: a table or a number alone has no index."""
+    names = []
+    for part in parts:
+        if isinstance(part, int) and not isinstance(content, list):
+            continue
+        names.append(str(part))
+        has_part = isinstance(content, list) or (isinstance(content, dict) and part in content)
+        content = content[part] if has_part else None
+    return ".".join(names)
+
+
+def _malformed(path: Path, received: str) -> PluginError:
+    return PluginError(
+        "A benchmark is a TOML file as docs/add-a-benchmark.md describes it",
+        received=f"{path.name}: {' '.join(received.split())[:400]}",
+        remedy="Correct the file",
+    )

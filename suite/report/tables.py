@@ -1,0 +1,274 @@
+"""Print tables with rounded figures; `--json` prints the exact ones."""
+
+from __future__ import annotations
+
+import math
+import sys
+import textwrap
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Console
+
+from suite.analysis.cost_ratios import Ratio
+from suite.analysis.diagnostics import Diagnostic, DiagnosticRow
+from suite.analysis.estimates import Estimate, Figure
+from suite.analysis.growth import Growth, Quadratic
+from suite.analysis.tables import Table, TableRow
+from suite.api import Mode, Status
+from suite.records.measures import COSTS, GENERATION_COLUMNS, phases_of
+from suite.records.printable import printable
+from suite.report.table_printing import Column, print_table
+
+
+class _PrintableConsole(Console):
+    """A console that writes the control characters of texts out."""
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        texts = (printable(one) if isinstance(one, str) else one for one in objects)
+        super().print(*texts, **options)
+
+
+def console() -> Console:
+    """Return a console as wide as the terminal, or 140 columns wide for a file."""
+    plain = not sys.stdout.isatty()
+    return _PrintableConsole(width=140 if plain else None, highlight=False, soft_wrap=False)
+
+
+NOISY_NOTE = (
+    "noisy: other processes used more than a tenth of a cell's cores, so its costs do not count. "
+    "Stop them and run again with --retry noisy."
+)
+
+LENGTHS_OF_A_GROWTH = 3
+"""With as many probed lengths, a reader expects to see the growth."""
+NO_GROWTH_NOTE = (
+    "No growth with length: its interval needs three or more rounds of four or more lengths that "
+    "ended well and were quiet. Pass --lengths and --rounds, or run noisy cells again with --retry "
+    "noisy."
+)
+
+
+def print_tables(tables: Sequence[Table]) -> None:
+    """Print each table with its notes and exponents."""
+    out = console()
+    for table in tables:
+        out.print(f"\n[bold]{escape(table.title)}[/bold]")
+        print_table(out, _columns(table), [_cells(row, table) for row in table.rows])
+        if any(row.noisy for row in table.rows):
+            out.print(f"  {NOISY_NOTE}")
+        for row in table.rows:
+            for reason in row.reasons:
+                label = f"{row.entry} at {row.cell.sequence_length}"
+                out.print(f"  {escape(label)}: {escape(reason)}")
+            scores = row.by_evaluation_length.values()
+            reasons = {one if isinstance(one, str) else one.missing for one in scores}
+            for reason in sorted(reasons - {""}):
+                out.print(f"  {escape(row.entry)}: {escape(reason)}")
+        _print_samples(out, table.rows)
+        _print_growth(out, table)
+        _print_ratios(out, table.baseline, table.ratios)
+
+
+def print_diagnostics(diagnostics: Sequence[Diagnostic]) -> None:
+    """Print a table for each task with exact answers: which entries solve it, and how far."""
+    out = console()
+    titles = ("length", "entry", "mean", "seeds that solve it", "median steps", "effective length",
+              "state KiB")  # fmt: skip
+    columns = [Column(title, right=title != "entry") for title in titles]
+    for diagnostic in diagnostics:
+        if rows := diagnostic.rows():
+            threshold = f"{diagnostic.task.primary_metric.name} {diagnostic.solved_at}"
+            split = diagnostic.comparison.key.split
+            title = f"{diagnostic.title}: solved at {threshold}, {split} split"
+            out.print(f"\n[bold]{escape(title)}[/bold]")
+            print_table(out, columns, [_diagnostic_cells(row) for row in rows])
+
+
+def _diagnostic_cells(row: DiagnosticRow) -> list[str]:
+    solved, steps, state = row.solved, row.median_steps, row.state_bytes
+    never = steps is not None and math.isinf(steps)
+    return [
+        str(row.sequence_length),
+        row.entry,
+        f"{row.score.value:.3f}" if row.score else "—",
+        f"{round(solved.value * solved.n)} of {solved.n}" if solved else "—",
+        "not by half" if never else "—" if steps is None else f"{steps:,.0f}",
+        "—" if row.effective_length is None else str(row.effective_length),
+        "—" if state is None else _three_digits(state / 2**10),
+    ]
+
+
+def _columns(table: Table) -> list[Column]:
+    columns = [Column("length"), Column("architecture", right=False)]
+    if table.metric is not None:
+        columns.append(Column(f"{table.split} {table.metric}"))
+        columns += [Column(f"tested at {length}") for length in table.evaluation_lengths]
+    mode = table.rows[0].cell.mode
+    for phase in _shown_phases(mode):
+        columns += [Column(f"{phase} memory"), Column(f"{phase} tokens/s")]
+    if mode is Mode.DECODE:
+        columns += [Column(shown.title) for shown in GENERATION_COLUMNS.values()]
+    if table.metric is None:
+        columns.append(Column("batch"))
+    return [*columns, Column("status", right=False)]
+
+
+def _cells(row: TableRow, table: Table) -> list[str]:
+    cell, figures = row.cell, row.figures
+    texts = [str(cell.sequence_length), row.entry]
+    if table.metric:
+        texts.append(_quality(figures[f"{table.split}.{table.metric}"]))
+        for length in table.evaluation_lengths:
+            score = row.by_evaluation_length.get(length)
+            texts.append(score.partition(":")[0] if isinstance(score, str) else _quality(score))
+    for phase in _shown_phases(cell.mode):
+        for name, divisor in (("peak_memory_bytes", 2**20), ("tokens_per_second", 1)):
+            measure = f"{phase}.{name}"
+            figure = figures[measure]
+            texts.append(_cost(figure, divisor) if figure else row.missing.get(measure, "—"))
+    if cell.mode is Mode.DECODE:
+        for measure, shown in GENERATION_COLUMNS.items():
+            figure = figures[measure]
+            text = (
+                _three_digits(figure.value / shown.scale)
+                if figure
+                else row.missing.get(measure, "—")
+            )
+            texts.append(text)
+    if cell.mode is not Mode.TRAIN:
+        texts.append(str(cell.batch_size))
+    texts.append(_status(row))
+    return texts
+
+
+def _shown_phases(mode: Mode) -> tuple[str, ...]:
+    return ("training",) if mode is Mode.TRAIN else phases_of(mode)
+
+
+def _quality(figure: Figure | None) -> str:
+    """Return the mean and the range; intervals need a library that takes a second to import."""
+    if figure is None:
+        return "—"
+    if figure.n == 1:
+        return f"{figure.value:.3f} (n=1)"
+    return f"{figure.value:.3f} ({figure.lowest:.3f} to {figure.highest:.3f}, n={figure.n})"
+
+
+def _cost(figure: Figure, divisor: int) -> str:
+    """Return a cost, with its variation between sessions where there are several."""
+    text = f"{figure.value / divisor:,.0f}{' MiB' if divisor > 1 else ''}"
+    if figure.between_sessions is None:
+        return text
+    return f"{text} (±{figure.between_sessions:.1%}, {figure.sessions} sessions)"
+
+
+def _status(row: TableRow) -> str:
+    if set(row.statuses) == {str(Status.OK)}:
+        text = "ok"
+    else:
+        text = ", ".join(f"{count} {status}" for status, count in sorted(row.statuses.items()))
+    return f"{text}, {row.noisy} noisy" if row.noisy else text
+
+
+def _print_samples(out: Console, rows: Sequence[TableRow]) -> None:
+    """Print each sample after its prompt, which "▸" separates; the seed is the lowest."""
+    for row in rows:
+        for one in row.samples:
+            out.print(f"\n  {escape(row.entry)} at {row.cell.sequence_length}, {one['method']}:")
+            text = f"{one['prompt']}▸{one['sample']}"
+            out.print(textwrap.indent(text, "    ", lambda line: True), markup=False)
+
+
+def _print_growth(out: Console, table: Table) -> None:
+    """Print how costs grow with the length; a growth without an interval would mislead."""
+    exponents = [item for item in table.exponents if (fit := _fitted(item)) and fit.ends]
+    if not exponents:
+        probed = {row.cell.sequence_length for row in table.rows if row.cell.mode is not Mode.TRAIN}
+        if len(probed) >= LENGTHS_OF_A_GROWTH:
+            out.print(f"\n{NO_GROWTH_NOTE}")
+        return
+    out.print("\nGrowth with length n of the cost of one sequence above its fixed cost:")
+    titles = ("architecture", "measure", "growth [95%]", "rounds", "claims", "fitted on lengths")
+    rows = [
+        [
+            item.entry,
+            item.measure,
+            _growth(item),
+            str(item.rounds),
+            f"O({item.claim})" if item.claim else "—",
+            f"{item.shortest:,} to {item.longest:,} ({len(item.lengths)})",
+        ]
+        for item in exponents
+    ]
+    print_table(out, [Column(name, right=name.startswith("growth")) for name in titles], rows)
+    for item in exponents:
+        if item.contradicted and item.exponent:
+            out.print(
+                f"  {escape(item.entry)}, {item.measure}: claims O({item.claim}), "
+                f"measures n^{item.exponent.value:.1f} from {item.shortest:,} to {item.longest:,}"
+            )
+
+
+def _print_ratios(out: Console, baseline: str, ratios: Sequence[Ratio]) -> None:
+    if not ratios:
+        return
+    out.print(f"\nRatio to the same cell on {baseline}, with 95% intervals over rounds:")
+    columns = [Column("length"), Column("architecture", right=False)]
+    for measure in COSTS:
+        phase, name = measure.split(".")
+        what = "tokens/s" if name == "tokens_per_second" else "memory"
+        columns.append(Column(f"{phase} {what}"))
+    points: dict[tuple[int, str], dict[str, Ratio]] = {}
+    for item in ratios:
+        points.setdefault((item.sequence_length, item.entry), {})[item.measure] = item
+    rows = []
+    for (length, line), of_point in sorted(points.items()):
+        texts = (_ratio(of_point.get(measure)) for measure in COSTS)
+        apart = max(item.hours_apart for item in of_point.values())
+        rows.append([str(length), line, *texts, f"{apart:.1f}"])
+    print_table(out, [*columns, Column("hours apart")], rows)
+
+
+def _ratio(item: Ratio | None) -> str:
+    return "—" if item is None else _interval(item.ratio)
+
+
+def _fitted(item: Growth) -> Estimate | None:
+    """Return the estimate that decides whether a growth has an interval."""
+    return item.quadratic.squared if item.quadratic else item.slope or item.exponent
+
+
+def _growth(item: Growth) -> str:
+    if item.quadratic:
+        return _quadratic(item.quadratic)
+    if item.slope:
+        return f"{_interval(item.slope, 1e6)} ms per 1,000 positions"
+    assert item.exponent is not None, "only a growth with an interval is printed"
+    return f"n^{_interval(item.exponent)}"
+
+
+def _quadratic(fit: Quadratic) -> str:
+    """Return the fit of full attention, as "1.2e-05 [1e-05, 1.4e-05] n + 3e-09 n²"."""
+    parts = []
+    for of, name in ((fit.linear, "n"), (fit.squared, "n²")):
+        ends = f" [{of.ends[0]:.2g}, {of.ends[1]:.2g}]" if of.ends else ""
+        parts.append(f"{of.value:.2g}{ends} {name}")
+    return " + ".join(parts)
+
+
+def _interval(item: Estimate, scale: float = 1) -> str:
+    value = f"{scale * item.value:.2f}"
+    return (
+        f"{value} [{scale * item.ends[0]:.2f}, {scale * item.ends[1]:.2f}]" if item.ends else value
+    )
+
+
+def escape(text: str) -> str:
+    """Return a text whose brackets are no markup."""
+    return text.replace("[", r"\[")
+
+
+def _three_digits(value: float) -> str:
+    """Return a figure with three digits, or whole if it is a thousand or more."""
+    return f"{value:,.0f}" if abs(value) >= 1_000 else f"{value:,.3g}"

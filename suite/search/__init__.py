@@ -1,0 +1,1 @@
+"""Whatever starts cells to find something: learning rates, crossover points, length limits."""

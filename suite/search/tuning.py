@@ -1,0 +1,276 @@
+"""Tune the learning rate of each entry on validation, and keep the evidence.
+
+All entries of a task share the list of rates, the seeds and the strategy, so that no entry is
+under-tuned. A tuned rate is valid for exactly one setting: see `suite.records.tuned_rates`. The
+strategy is in `suite.search.learning_rate_search`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from suite.api import Cell, Limits, Mode, RequestError, Task, training_methods
+from suite.api.code_digest import digest_code
+from suite.execution.preparation import Prepared, check_any_can_run, prepare
+from suite.matrix.durations import durations_here
+from suite.matrix.plan import Rerun, check_retry, plan
+from suite.matrix.planned_cells import PlannedCell, no_tuned_rate, with_parents
+from suite.matrix.request import Request
+from suite.records.benchmarks import Benchmark
+from suite.records.naming import OBJECTIVE
+from suite.records.store import Store, ignore_unreadable
+from suite.records.tuned_rates import TUNING
+from suite.search.learning_rate_search import LEAST_COST, Trial, stage_of
+from suite.search.probing import RunPlan
+from suite.search.trials import TrialSet, TunedRate
+from suite.search.tuning_evidence import strategy_of
+
+Report = Callable[[str], None]
+"""Shows a line about the progress of the searches."""
+
+
+def tune(
+    request: Request,
+    store: Store,
+    run: RunPlan,
+    *,
+    limits: Limits | None = None,
+    folder: Path = TUNING,
+    retry: Sequence[str] = (),
+    rerun: Rerun = False,
+    max_cost: float | None = None,
+    parallel: int = 1,
+    report: Report = lambda text: None,
+) -> list[TunedRate]:
+    """Tune each entry of a request at each length that it supports, task by task.
+
+    Args:
+        request: a training request on one backend and in one precision; its `seeds` are those of
+            the last stage.
+        store: the home of the trials' records; trials that are done are only read.
+        run: runs a plan; a plan that it does not finish ends the tuning.
+        limits: the limits of each trial; by default those of the benchmark.
+        folder: gets a file for each rate; runs use the files in `TUNING`.
+        retry: statuses whose trials run again, as in `prepare`.
+        rerun: whether trials whose code has changed run again, as in `prepare`.
+        max_cost: the most that each search costs, in final runs; by default that of its strategy.
+        parallel: the number of trials that run at once, for the expected time.
+        report: shows the cost beforehand, and the progress after each stage.
+
+    Raises:
+        RequestError: the request is not one of tuning.
+    """
+    _check(request, max_cost)
+    prepared = prepare(request, store, limits=limits, tuning=None)
+    check_any_can_run(prepared)
+    found: list[TunedRate] = []
+    for task in prepared.tasks:
+        benchmark = prepared.registry.benchmarks.get(request.benchmark)
+        searches = _searches(
+            prepared.plan.cells, task, prepared.tasks[task], benchmark, max_cost, request.seeds
+        )
+        if not searches:
+            report(f"{task}: no requested architecture supports the task")
+            continue
+        for statement in _statements(task, searches, store, parallel):
+            report(statement)
+        _run_searches(searches, prepared, store, run, (check_retry(retry), rerun), report)
+        # A source that was downloaded by the first trial has a digest only now.
+        digest = prepared.digests[task] or _digest(request, store, task)
+        found += [search.result(folder, digest) for search in searches]
+        if not all(result.is_complete for result in found):
+            break
+    return found
+
+
+def _check(request: Request, max_cost: float | None) -> None:
+    if request.mode is not Mode.TRAIN:
+        raise RequestError(
+            "Tuning trains", received=f"mode {request.mode}", remedy="Use mode train"
+        )
+    if "learning_rate" in request.options:
+        raise RequestError(
+            "Tuning chooses the learning rate",
+            received=f"learning_rate={request.options['learning_rate']}",
+            remedy="Omit the option",
+        )
+    if request.score_test:
+        raise RequestError(
+            "Tuning scores validation alone, so that no rate is chosen by test scores",
+            received="--test",
+            remedy="Omit --test",
+        )
+    if max_cost is not None and max_cost < LEAST_COST:
+        raise RequestError(
+            f"A search costs at least {float(LEAST_COST):g} final runs",
+            received=f"--max-cost {max_cost:g}",
+            remedy="Name a larger number, or omit it",
+        )
+
+
+def tuning_cells(
+    cells: Sequence[PlannedCell], benchmark: Benchmark, tasks: Mapping[str, Task]
+) -> list[Cell]:
+    """Return the trials that tune cells of a benchmark, without extensions."""
+    if benchmark.tuning is None:
+        return []
+    names = dict.fromkeys(planned.cell.task for planned in cells)
+    searches = [
+        search
+        for name, task in tasks.items()
+        if name in names
+        for search in _searches(cells, name, task, benchmark)
+    ]
+    return _first_trials(searches)
+
+
+def _first_trials(searches: Sequence[TrialSet]) -> list[Cell]:
+    return [
+        search.plan(trial).cell for search in searches for trial in search.strategy.first_plan()
+    ]
+
+
+def _searches(
+    cells: Sequence[PlannedCell],
+    name: str,
+    task: Task,
+    benchmark: Benchmark,
+    max_cost: float | None = None,
+    seeds: Sequence[int] | None = None,
+) -> list[TrialSet]:
+    """Return a search for each entry and length of a task, shorter lengths first.
+
+    A cell that compresses a trained model has the rate of that model, and one with another
+    objective is no entry. A benchmark may state the length and the steps at which it tunes.
+
+    Raises:
+        RequestError: a search of short trials has fewer than two seeds.
+    """
+    points: dict[str, PlannedCell] = {}
+    for planned in cells:
+        if planned.cell.task != name:
+            continue
+        cell = replace(benchmark.tuning_point(planned.cell, task), seed=0)
+        searched = (
+            not planned.unsupported
+            and "learning_rate" not in cell.options
+            and training_methods(cell.methods) == cell.methods
+            and OBJECTIVE not in planned.ranking.task_options
+        )
+        if searched:
+            points.setdefault(cell.id, replace(planned, cell=cell))
+    searches = []
+    for point in points.values():
+        strategy = strategy_of(benchmark, task, point.cell.steps)
+        strategy = replace(strategy, seeds=seeds or strategy.seeds, max_cost=max_cost)
+        if not strategy.full_trials and len(strategy.seeds) < 2:
+            raise RequestError(
+                "The last stage of short trials needs at least two seeds, because a rate can learn "
+                "on one seed and fail on another",
+                received=f"seeds {', '.join(map(str, strategy.seeds))}",
+                remedy="Name two seeds, or omit them",
+            )
+        searches.append(TrialSet(point, task, strategy, benchmark))
+    return sorted(searches, key=lambda search: search.cell.sequence_length)
+
+
+def _run_searches(
+    searches: Sequence[TrialSet],
+    prepared: Prepared,
+    store: Store,
+    run: RunPlan,
+    again: tuple[Sequence[str], Rerun],
+    report: Report,
+) -> None:
+    """Run the next trials of all searches side by side, until no search wants more.
+
+    `again` holds `retry` and `rerun` of `plan`.
+    """
+    retry, rerun = again
+    code_of = digest_code(prepared.search_path)
+    while wanted := {
+        planned.cell.id: (search, trial, planned)
+        for search, trial in _in_running_order(searches)
+        for planned in [search.plan(trial)]
+    }:
+        report(_stages(wanted.values()))
+        cells = [planned for _, _, planned in wanted.values()]
+        trials = plan(
+            with_parents(cells, prepared.benchmark, prepared.registry, no_tuned_rate),
+            store,
+            prepared.digests,
+            code_of=code_of,
+            retry=retry,
+            rerun=rerun,
+            limits=prepared.limits,
+            report_unreadable=ignore_unreadable,
+        )
+        of_trials = replace(prepared, plan=trials)
+        if note := of_trials.changed_note:
+            report(note)
+        records = run(of_trials)
+        found = [record for record in records if record.cell_id in wanted]
+        for record in found:
+            search, trial, _ = wanted[record.cell_id]
+            search.take(trial, record)
+        if len(found) < len(wanted):
+            return
+        _report_best([search for search, _, _ in wanted.values()], report)
+
+
+def _in_running_order(searches: Sequence[TrialSet]) -> list[tuple[TrialSet, Trial]]:
+    """Return the next trials: shorter lengths first, the entries of a rate side by side."""
+    wanted = [
+        (search, position, trial)
+        for search in searches
+        for position, trial in enumerate(search.next())
+    ]
+    wanted.sort(key=lambda one: (one[0].cell.sequence_length, one[1]))
+    return [(search, trial) for search, _, trial in wanted]
+
+
+def _report_best(searches: Sequence[TrialSet], report: Report) -> None:
+    for search in {id(search): search for search in searches}.values():
+        if search.stopped:
+            report(f"  {search.name}: stopped, since {search.stopped}")
+        elif search.scores:
+            report(f"  {search.best_so_far()}")
+
+
+def _stages(wanted: Iterable[tuple[TrialSet, Trial, PlannedCell]]) -> str:
+    """Describe the next trials: their stages, numbers and steps."""
+    trials = Counter(
+        (stage_of(trial, search.strategy), search.strategy.num_stages, planned.cell.steps)
+        for search, trial, planned in wanted
+    )
+    parts = [
+        f"stage {stage} of {last}, {count} trial{'s' if count > 1 else ''} of {steps:,} steps"
+        for (stage, last, steps), count in sorted(trials.items())
+    ]
+    return "; ".join(parts)
+
+
+def _statements(
+    name: str, searches: Sequence[TrialSet], store: Store, parallel: int
+) -> Iterator[str]:
+    """Describe the cost of the searches of a task by their steps, before they start."""
+    durations = durations_here(store)
+    for steps in sorted({search.strategy.steps for search in searches}):
+        alike = [search for search in searches if search.strategy.steps == steps]
+        strategy = alike[0].strategy
+        cells = _first_trials(alike)
+        lengths = sorted({search.cell.sequence_length for search in alike})
+        yield (
+            f"{name}: {len(alike)} searches (entries at "
+            f"{'length' if len(lengths) == 1 else 'lengths'} {', '.join(map(str, lengths))}). Each "
+            f"costs {strategy.cost(strategy.first_plan()):.2f} to {strategy.most_cost:.2f} final "
+            f"runs of {steps:,} steps. {strategy.trials_text} More only where the best rate lies "
+            f"at an edge. {len(cells):,} trials; {durations.expected(cells, parallel)}."
+        )
+
+
+def _digest(request: Request, store: Store, task: str) -> str | None:
+    return prepare(request, store, tuning=None).digests[task]

@@ -1,0 +1,56 @@
+"""The table of growth: a growth is printed with its interval, or a note says what is missing."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from suite.analysis.tables import make_tables
+from suite.records.schema import Measurement
+from suite.report.tables import NO_GROWTH_NOTE, print_tables
+from tests.suite.records.test_store import PROBE, make_record, stored
+
+LENGTHS = (128, 256, 512, 1_024)
+
+
+def probes(num_rounds, lengths=LENGTHS, noisy=()):
+    """Return quiet or noisy probes whose costs are exactly linear in the length."""
+    for repeat in range(num_rounds):
+        for length in lengths:
+            measured = {
+                name: Measurement(value=length * (10.0 + repeat / 100), n=1)
+                for name in ("step_seconds", "peak_memory_bytes")
+            }
+            yield make_record(
+                minutes=repeat,
+                cell=dataclasses.replace(PROBE, sequence_length=length, round=repeat, batch_size=1),
+                measurements={"training": measured, "inference": measured},
+                details={"noisy": noisy},
+            )
+
+
+def printed(records, capsys):
+    print_tables(make_tables(map(stored, records)))
+    return " ".join(capsys.readouterr().out.split())
+
+
+def test_growth_has_an_interval(capsys):
+    text = printed(probes(3), capsys)
+    assert "n^1.00 [1.00, 1.00]" in text
+    assert NO_GROWTH_NOTE not in text
+
+
+@pytest.mark.parametrize(
+    "records",
+    [probes(1), probes(3, LENGTHS[:3]), probes(3, noisy=("training", "inference"))],
+    ids=["one round", "three lengths", "noise"],
+)
+def test_without_an_interval_a_note_says_what_is_missing(records, capsys):
+    text = printed(records, capsys)
+    assert "n^" not in text
+    assert NO_GROWTH_NOTE in text
+
+
+def test_two_lengths_promise_no_growth(capsys):
+    assert NO_GROWTH_NOTE not in printed(probes(3, LENGTHS[:2]), capsys)

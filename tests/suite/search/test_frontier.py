@@ -1,0 +1,155 @@
+"""Length limits: budgets, and architectures that fail or are not supported."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from suite.api import Mode, RequestError, Status
+from suite.execution.preparation import make_limits
+from suite.matrix.request import Request
+from suite.records.store import Store
+from suite.search import frontier
+from suite.search.frontier import FRAMEWORK_BYTES, Budget, find_length_limits
+from tests.suite.records.test_store import PROBE, make_record
+from tests.suite.search.test_crossover import measured
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store(tmp_path / "home")
+
+
+def run(prepared):
+    """End each probe at once: a step takes 1 s at 300 tokens, and vanilla fails."""
+    (cell,) = (planned.cell for planned in prepared.plan.cells)
+    if cell.architecture == "vanilla":
+        return [make_record(cell=cell, status=Status.FAILED, reason="no such operation")]
+    taken = {"step_seconds": cell.sequence_length / 300, "peak_memory_bytes": 300.0 * 2**20}
+    return [
+        make_record(
+            cell=cell,
+            measurements={"training": {name: measured(value) for name, value in taken.items()}},
+        )
+    ]
+
+
+def limits_of(store, budget, *architectures):
+    request = Request(benchmark="smoke", architectures=architectures or None)
+    found = find_length_limits(request, store, run, budget)
+    return {limit.entry: limit for limit in found}
+
+
+def test_a_search_over_all_architectures_names_the_unsupported_and_the_failed(store):
+    found = limits_of(store, Budget(step_seconds=1.0))
+    assert "has no encoder form" in found["gpt"].unsupported
+    assert "failed: no such operation" in found["vanilla"].failed
+    assert found["bert"].longest <= 300 < found["bert"].beyond
+    assert {"longformer", "reformer", "vit"} <= set(found)
+    assert str(found["bert"]).endswith("does not fit)")
+
+
+def test_a_limit_below_the_first_length_says_what_that_takes(store):
+    found = limits_of(store, Budget(step_seconds=0.1), "bert")["bert"]
+    assert str(found) == "not even 128, which takes 300 MiB, 0.427 s a step"
+    assert found.to_dict()["taken"]["peak_memory_bytes"] == 300 * 2**20
+
+
+def test_an_accelerator_s_memory_bounds_no_process_of_the_host(monkeypatch):
+    budget = Budget(memory_bytes=2**30)
+    monkeypatch.setattr(frontier, "has_accelerator", lambda: False)
+    assert budget.limits("smoke").memory_bytes <= 2**30 + FRAMEWORK_BYTES
+    monkeypatch.setattr(frontier, "has_accelerator", lambda: True)
+    assert budget.limits("smoke").memory_bytes == make_limits("smoke").memory_bytes
+
+
+def decode(prepared):
+    """End each decoding at once: vanilla's state takes 256 KiB a token, Mamba-2's 1 MiB in all.
+
+    Vanilla runs out of memory from 16,384 tokens on. A context takes far more memory to read than
+    to generate from.
+    """
+    (cell,) = (planned.cell for planned in prepared.plan.cells)
+    assert cell.mode is Mode.DECODE and cell.batch_size == 1
+    length = cell.sequence_length
+    if cell.architecture == "vanilla" and length >= 16_384:
+        return [make_record(cell=cell, status=Status.OUT_OF_MEMORY, reason="too much memory")]
+    state = 2**18 * length if cell.architecture == "vanilla" else 2**20
+    phases = {
+        "prefill": {"peak_memory_bytes": 2.0**40, "step_seconds": length * 1e-5},
+        "generation": {"peak_memory_bytes": float(state), "step_seconds": 1e-3 + length * 1e-7},
+    }
+    measurements = {
+        phase: {name: measured(value) for name, value in values.items()}
+        for phase, values in phases.items()
+    }
+    return [make_record(cell=cell, measurements=measurements)]
+
+
+def decoding_limits(store, budget, **changes):
+    request = Request(architectures=("vanilla", "mamba2", "bert"), **changes)
+    found = find_length_limits(request, store, decode, budget, up_to=32_768)
+    return {limit.entry: limit for limit in found}
+
+
+def test_how_long_a_context_fits_in_a_memory_while_generating(store, monkeypatch):
+    monkeypatch.setattr(frontier, "total_memory_bytes", lambda: 2**34)
+    found = decoding_limits(store, Budget(memory_bytes=2**31, phase="generation"))
+    assert found["vanilla"].longest <= 2**13 < found["vanilla"].beyond <= 1.05 * 2**13
+    assert (found["mamba2"].longest, found["mamba2"].beyond) == (32_768, None)
+    assert "has no decoder form" in found["bert"].unsupported
+
+
+def test_a_peak_that_an_earlier_phase_hides_is_bounded_by_it():
+    """JAX cannot reset the peak of a device: the record has no figure for the generation."""
+    phases = {"prefill": {"peak_memory_bytes": measured(2.0**20)}, "generation": {}}
+    record = make_record(cell=PROBE, measurements=phases)
+    assert Budget(memory_bytes=2**21, phase="generation").affords(record)
+    with pytest.raises(frontier.ProbeFailed, match="hidden by a higher one"):
+        Budget(memory_bytes=2**19, phase="generation").affords(record)
+    without = record.model_copy(update={"measurements": {"prefill": {}, "generation": {}}})
+    with pytest.raises(RequestError, match=r"does not measure generation\.peak_memory_bytes"):
+        Budget(memory_bytes=2**19, phase="generation").affords(without)
+
+
+def test_a_decoding_out_of_memory_ends_the_search_for_a_time_of_a_token(store):
+    found = decoding_limits(store, Budget(step_seconds=0.003, phase="generation"))
+    assert found["vanilla"].longest < 16_384 <= found["vanilla"].beyond <= 1.05 * 16_384
+    assert found["mamba2"].longest <= 20_000 < found["mamba2"].beyond
+
+
+def test_a_context_is_read_within_a_time(store):
+    found = decoding_limits(store, Budget(step_seconds=0.05, phase="prefill"))
+    assert found["mamba2"].longest <= 5_000 < found["mamba2"].beyond <= 1.05 * 5_000
+
+
+@pytest.mark.parametrize(
+    ("phase", "changes", "said"),
+    [
+        ("training", {"mode": Mode.DECODE}, "decode measures prefill and generation"),
+        ("generation", {"form": "encoder"}, "an encoder does not"),
+        ("generation", {"benchmark": "smoke"}, "'smoke' has no decodings"),
+        ("decoding", {}, "'decoding'"),
+    ],
+)
+def test_a_decoding_that_cannot_be_searched_is_refused(store, phase, changes, said):
+    with pytest.raises(RequestError, match=said):
+        decoding_limits(store, Budget(step_seconds=1.0, phase=phase), **changes)
+
+
+def test_a_benchmark_with_probes_of_several_forms_asks_for_one(store):
+    """`cost` probes encoders and decoders: a length could fit one and not the other."""
+    asked = Request(benchmark="cost", architectures=("longformer",))
+    with pytest.raises(RequestError, match=r"at length 128: decoder.*, encoder.*Give --form"):
+        list(find_length_limits(asked, store, run, Budget(step_seconds=1.0)))
+    (found,) = find_length_limits(
+        dataclasses.replace(asked, form="decoder"), store, run, Budget(step_seconds=1.0)
+    )
+    assert found.longest <= 300 < found.beyond
+
+
+def test_a_token_that_takes_too_long_is_told(store):
+    found = decoding_limits(store, Budget(step_seconds=1e-4, phase="generation"))
+    assert str(found["mamba2"]) == "not even 128, which takes 1 MiB, 0.00101 s a step"
+    assert found["mamba2"].to_dict()["taken"]["step_seconds"] == pytest.approx(1.0128e-3)
