@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from suite.analysis.tuning_evidence import choice_problem
-from tests.suite.analysis.test_tuning import learner
 
+from suite.actions.benchmarks import _expected
 from suite.api import PluginError, RequestError
-from suite.cli.benchmarks_command import _expected, _print
+from suite.cli.benchmarks_command import _print
 from suite.execution.benchmark_data import describe_data
 from suite.execution.preparation import prepare
 from suite.matrix.durations import Durations
@@ -18,12 +17,14 @@ from suite.publish.frozen import benchmark_contradiction
 from suite.records.benchmarks import hash_task, read_benchmark
 from suite.records.store import Store
 from suite.search.tuning import tune
+from suite.search.tuning_evidence import choice_problem
 from tests.suite.analysis.final_runs import (
     benchmark_folder,
     board_of,
     by_architecture,
     final_runs,
 )
+from tests.suite.search.test_tuning import learner
 
 BENCHMARK = """
 name = "several"
