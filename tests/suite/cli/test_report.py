@@ -11,6 +11,7 @@ import pytest
 from suite.api import Form
 from suite.records.naming import split_label
 from suite.records.store import Store
+from tests.suite.analysis.diagnostic_records import states
 from tests.suite.records.test_store import CELL, REGISTRY, make_record
 
 SAMPLES = [
@@ -45,6 +46,18 @@ def test_samples_are_shown_if_asked_for(bench, home):
     (table,) = json.loads(bench("report", "--json", "--home", home).stdout)
     assert table["rows"][0]["samples"] == []
     assert "▸" not in bench("report", "--home", home).stdout
+
+
+def test_seeds_that_solve_a_task_stand_below_the_tables(bench, tmp_path):
+    store = Store(tmp_path / "home")
+    store.prepare()
+    for stored in states():
+        store.write(stored.record)
+    shown = bench("report", "--home", str(store.home)).stdout
+    assert "State tracking: parity: solved at accuracy 0.99, test split" in shown
+    cells = [[cell.strip() for cell in line.split("│")] for line in shown.splitlines()]
+    assert ["40", "lstm", "0.833", "2 of 3", "200", "40 (0 to 40)", "1"] in cells
+    assert ["40", "vanilla", "0.510", "0 of 3", "not by half", "0", "1"] in cells
 
 
 def test_published_records_are_shown_if_asked_for(bench, home):
