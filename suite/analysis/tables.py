@@ -45,7 +45,7 @@ def record_filter(
 Figures = Mapping[str, Figure | None]
 
 REPEATED = ("seed", "round")
-"""The fields in which the cells of one point differ."""
+"""The fields in which the cells of one row differ."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +160,7 @@ def make_tables(
     title_of, tables = titles(named_by.values()), []
     for comparison in comparisons:
         rows = [
-            _row(entry, ranked.get(_point_key(comparison.key, entry)), samples)
+            _row(entry, ranked.get(_row_key(comparison.key, entry)), samples)
             for entry in comparison.entries
             if entry.runs
         ]
@@ -207,7 +207,7 @@ def _board_rows(
     }
 
 
-def _point_key(key: ComparisonKey, entry: EntryAtLength) -> tuple[ComparisonKey, int, int, str]:
+def _row_key(key: ComparisonKey, entry: EntryAtLength) -> tuple[ComparisonKey, int, int, str]:
     return key, entry.sequence_length, entry.batch_size, entry.name
 
 
