@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from baselines.layers.block import Block, added_positions_problem, limited_positions_reason
+from baselines.layers.block import Block, limited_positions_reason, positions_problem
 from baselines.layers.flops import over_stacks
 from baselines.layers.mixer import layer_request
 from baselines.layers.mixers.convolution import MIXER
@@ -42,7 +42,7 @@ class Convolution(Architecture):
         kernels = request.options["kernels"]
         if not kernels or any(kernel < 1 or kernel % 2 == 0 for kernel in kernels):
             return f"needs kernel sizes that are odd and at least 1; received: {kernels}"
-        return added_positions_problem(request)
+        return positions_problem(request)
 
     def fixed_length_reason(self, request: BuildRequest) -> str | None:
         """Return why the positions end at the training length, or None if they extrapolate."""

@@ -33,9 +33,9 @@ class Identity(Architecture):
 
     def unsupported_reason(self, request: BuildRequest) -> str | None:
         """Return why the positions are invalid, or None."""
-        from baselines.layers.block import added_positions_problem
+        from baselines.layers.block import positions_problem
 
-        return added_positions_problem(request)
+        return positions_problem(request)
 
     def fixed_length_reason(self, request: BuildRequest) -> str | None:
         """Return why the positions end at the training length, or None if they extrapolate."""

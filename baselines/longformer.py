@@ -45,6 +45,8 @@ class Longformer(Architecture):
 
     def unsupported_reason(self, request: BuildRequest) -> str | None:
         """Return why these windows or dilations are invalid, or None."""
+        from baselines.layers.block import positions_problem
+
         windows, dilations = request.options["window"], request.options["dilation"]
         num_layers = request.model_size.num_layers
         if any(len(given) not in (1, num_layers) for given in (windows, dilations)):
@@ -56,13 +58,8 @@ class Longformer(Architecture):
             return f"needs windows that are even and at least 2; received: {windows}"
         if any(dilation < 1 for dilation in dilations):
             return f"needs dilations of at least 1; received: {dilations}"
-        if request.options["positions"] not in POSITIONS:
-            received = f"positions={request.options['positions']}"
-            return f"takes positions {' or '.join(POSITIONS)}; received: {received}. Choose one"
-        size = request.model_size
-        if request.options["positions"] == "rotary" and size.width // size.num_heads % 2:
-            sizes = f"width={size.width}, num_heads={size.num_heads}"
-            return f"needs an even head size for rotary positions; received: {sizes}. Change either"
+        if problem := positions_problem(request, POSITIONS):
+            return problem
         heads, dilated = request.model_size.num_heads, request.options["dilated_heads"]
         if dilated is not None and (type(dilated) is not int or not 0 <= dilated <= heads):
             return f"needs dilated_heads from 0 to {heads}; received: {dilated}"

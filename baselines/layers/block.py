@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from baselines.layers.flops import attend_pairs, over_stacks, pairs_in_window
 from baselines.layers.state_sizes import full_attention_bytes
@@ -59,10 +61,8 @@ class Block:
 
     def problem(self, request: BuildRequest) -> str | None:
         """Return why a factor is invalid, or None."""
-        for name, choices in CHOICES.items():
-            if getattr(self, name) not in choices:
-                received = f"{name}={getattr(self, name)}"
-                return f"takes {name} {', '.join(choices)}; received: {received}. Choose one"
+        if problem := choice_problem(vars(self), CHOICES):
+            return problem
         for name in ("scaled_embeddings", "embedding_norm"):
             if type(value := getattr(self, name)) is not bool:
                 return f"takes {name} true or false; received: {name}={value}. Choose one"
@@ -122,15 +122,23 @@ class Block:
         return over_stacks(request, of_stack)
 
 
-def added_positions_problem(request: BuildRequest) -> str | None:
-    """Return why an option `positions` is none of those that are added to embeddings, or None."""
-    positions, width = request.options["positions"], request.model_size.width
-    if positions not in ADDED_POSITIONS:
-        received = f"positions={positions}"
-        return f"takes positions {', '.join(ADDED_POSITIONS)}; received: {received}. Choose one"
-    if positions == "sinusoidal" and width % 2:
-        return f"needs an even width for its sinusoids; received: width={width}. Use another width"
+def choice_problem(values: Mapping[str, Any], choices: Mapping[str, Sequence[str]]) -> str | None:
+    """Return why a value is none of its choices, or None."""
+    for name, allowed in choices.items():
+        if values[name] not in allowed:
+            received = f"{name}={values[name]}"
+            return f"takes {name} {', '.join(allowed)}; received: {received}. Choose one"
     return None
+
+
+def positions_problem(
+    request: BuildRequest, allowed: Sequence[str] = ADDED_POSITIONS
+) -> str | None:
+    """Return why the option `positions` is not allowed or does not suit the width, or None."""
+    positions = request.options["positions"]
+    return choice_problem(request.options, {"positions": allowed}) or Block(positions).problem(
+        request
+    )
 
 
 def limited_positions_reason(positions: str) -> str | None:

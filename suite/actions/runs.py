@@ -158,7 +158,9 @@ def open_run(
         LengthwiseError: the request or its data is invalid.
     """
     given = {name: keywords[name] for name in RUN_ONLY if keywords.get(name) is not None}
-    request, store = read_request({name: keywords[name] for name in keywords.keys() - RUN_ONLY})
+    request, store = read_request(
+        {name: value for name, value in keywords.items() if name not in RUN_ONLY}
+    )
     stop_after = seconds_of(given.get("stop_after"))
     on_ray = given.get("executor") == "ray"
     prepared = prepare(

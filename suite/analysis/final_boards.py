@@ -33,9 +33,9 @@ def final_boards(
     own: dict[TaskLength, Board] = {}
     for board in sorted(boards, key=lambda board: board.key.steps):
         name = board.key.task
-        settings, task = benchmark.tasks.get(name), tasks.get(name)
+        several, task = benchmark.tasks.get(name, ()), tasks.get(name)
         label = benchmark.label_of(name, version)
-        if settings and task and _is_own(board, label, task, settings):
+        if task and any(_is_own(board, label, task, settings) for settings in several):
             place = name, board.sequence_length
             if label != benchmark.label_of(name) or board.fingerprint == benchmark.fingerprint(
                 *place
@@ -46,7 +46,7 @@ def final_boards(
 
 def places_of(benchmark: Benchmark) -> list[TaskLength]:
     """Return each task and length of a benchmark, in the order of its file."""
-    return [(name, length) for name, of in benchmark.tasks.items() for length in of.lengths]
+    return [(name, length) for name, of in benchmark.each_settings for length in of.lengths]
 
 
 def mean_position(name: str, boards: Iterable[Board]) -> float:

@@ -307,8 +307,8 @@ def about_runs(board: Leaderboard) -> str:
     """Return sentences on the runs: their steps, those of earlier versions, and what is missing."""
     benchmark = board.benchmark
     steps = ", ".join(
-        f"{board.titles[name]} {task.steps_text}"
-        for name, task in benchmark.tasks.items()
+        f"{board.titles[name]} {' and '.join(dict.fromkeys(of.steps_text for of in several))}"
+        for name, several in benchmark.tasks.items()
         if name in board.titles
     )
     said = [f"Each model is trained from scratch. Steps: {steps}."]

@@ -25,6 +25,8 @@ def pareto_front(
         measure: the cost.
         higher_is_better: whether a higher score is better.
     """
+    import numpy as np
+
     place = ["entry", "sequence_length", "batch_size"]
     wanted = figures[figures["measure"].isin([QUALITY, measure])]
     known = wanted.pivot(index=place, columns="measure", values="value")
@@ -33,7 +35,8 @@ def pareto_front(
     cost = known[measure].to_numpy() * (1 if metric_of(measure).higher_is_better else -1)
     at_least = (quality[:, None] >= quality) & (cost[:, None] >= cost)
     better = (quality[:, None] > quality) | (cost[:, None] > cost)
-    front = known.loc[~(at_least & better).any(axis=0)]
+    is_dominated = np.any(at_least & better, axis=0)
+    front = known.iloc[np.flatnonzero(~is_dominated)]
     return front.sort_values(by=measure, kind="stable")
 
 

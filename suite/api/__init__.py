@@ -83,6 +83,7 @@ from suite.api.task import (
     task_options,
     track_of,
 )
+from suite.api.text_files import SURROGATE, TABLE_SUFFIXES, read_rows, read_text
 
 __all__ = [
     "ACCELERATOR_PRECISIONS",
@@ -100,6 +101,8 @@ __all__ = [
     "PROTOCOL",
     "RUN_OPTIONS",
     "SPELLING",
+    "SURROGATE",
+    "TABLE_SUFFIXES",
     "TRAINED",
     "AppliedMethod",
     "Architecture",
@@ -151,6 +154,8 @@ __all__ = [
     "method_options",
     "methods_text",
     "overrides",
+    "read_rows",
+    "read_text",
     "real_lengths",
     "supports",
     "task_options",

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from suite.api import DataError, Job, Mode
+from suite.api import DataError, Job, Mode, RequestError
 from suite.execution.executors.local import child_environment
 from suite.execution.jobs import make_job
 from suite.execution.preparation import prepare
@@ -42,6 +42,7 @@ def describe_data(
 
     Raises:
         DataError: data is missing, or a task failed.
+        RequestError: a task has other data at the same length.
     """
     request = Request(
         mode=Mode.TRAIN,
@@ -67,7 +68,14 @@ def describe_data(
         facts = _describe(jobs)
     found: dict[str, dict[int, DataFacts]] = {}
     for job, of_job in zip(jobs, facts, strict=True):
-        found.setdefault(str(job.cell.task), {})[job.cell.sequence_length] = of_job
+        of_task = found.setdefault(str(job.cell.task), {})
+        if of_task.setdefault(length := job.cell.sequence_length, of_job) != of_job:
+            raise RequestError(
+                f"Several settings of the task '{job.cell.task}' have the length {length} and "
+                "other data, so that [data] and [scale] cannot state one value for the length",
+                received=benchmark.path.name,
+                remedy="Give the settings other lengths, or write ranked = false",
+            )
     return found
 
 

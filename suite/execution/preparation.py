@@ -28,7 +28,7 @@ from suite.matrix.registry import Registry, load_registry
 from suite.matrix.request import Request
 from suite.records.benchmarks import Benchmark, find_benchmark
 from suite.records.environment import available_memory_bytes, has_accelerator, total_memory_bytes
-from suite.records.naming import cell_label
+from suite.records.naming import cell_label, options_text
 from suite.records.schema import TuningChoice
 from suite.records.store import ReportUnreadable, Store, ignore_unreadable
 from suite.records.tuned_rates import TUNING, find_tuned_rate
@@ -285,25 +285,36 @@ def _inspect_sources(
 ) -> tuple[dict[str, str | None], dict[str, str], list[str]]:
     """Return by task the digest of its source, and a message where its data set is not prepared.
 
-    The third value has the remarks of all tasks. All cells of a task share the source.
+    The third value has the remarks of all tasks. All cells of a task share the source, and each of
+    its settings is inspected.
 
     Raises:
         DataError: a source is missing, empty or malformed.
+        RequestError: the options of two settings select other data.
     """
-    any_cell = {planned.cell.task: planned for planned in cells}
+    settings = {
+        (planned.cell.task, options_text(options)): (planned.source, options)
+        for planned in cells
+        if planned.cell.task and planned.source
+        for options in [task_options(tasks[planned.cell.task], planned.cell.options)]
+    }
     digests: dict[str, str | None] = {}
-    missing = {}
-    remarks = []
-    for name, task in tasks.items():
-        planned = any_cell.get(name)
-        if planned and planned.source:
-            options = task_options(task, planned.cell.options)
-            try:
-                digests[name] = task.inspect(planned.source, options)
-                remarks += [f"{name}: {remark}" for remark in task.remarks(planned.source, options)]
-            except DataNotPrepared as error:
-                if not accept_missing_data:
-                    raise
-                digests[name] = None
-                missing[name] = f"{name}: {error}"
-    return digests, missing, remarks
+    missing: dict[str, str] = {}
+    remarks: dict[str, None] = {}
+    for (name, text), (source, options) in settings.items():
+        task = tasks[str(name)]
+        try:
+            digest = task.inspect(source, options)
+            remarks |= dict.fromkeys(f"{name}: {one}" for one in task.remarks(source, options))
+        except DataNotPrepared as error:
+            if not accept_missing_data:
+                raise
+            digest = None
+            missing[str(name)] = f"{name}: {error}"
+        if digests.setdefault(str(name), digest) != digest:
+            raise RequestError(
+                f"All settings of the task '{name}' in a request have the same data",
+                received=f"other data with {text}",
+                remedy="Request the settings one by one",
+            )
+    return digests, missing, list(remarks)

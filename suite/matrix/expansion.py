@@ -216,7 +216,11 @@ def _plan(
         evaluation_lengths=workload.evaluation_lengths,
         methods=entry.methods,
     )
-    tuning = None if "learning_rate" in asked else find_tuned_rate(benchmark.tuning_point(cell))
+    tuning = (
+        None
+        if "learning_rate" in asked
+        else find_tuned_rate(benchmark.tuning_point(cell, workload.task))
+    )
     own = entry.of_benchmark(workload.name, point.length, point.steps or None) and _has_settings_of(
         benchmark, workload, cell, parse_options(listed, defaults)
     )

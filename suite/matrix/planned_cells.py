@@ -170,7 +170,9 @@ def _plan_parent(
         evaluation_lengths=(),
     )
     tuning = (
-        None if "learning_rate" in cell.options else find_tuned_rate(benchmark.tuning_point(cell))
+        None
+        if "learning_rate" in cell.options
+        else find_tuned_rate(benchmark.tuning_point(cell, task))
     )
     if tuning is not None:
         cell = replace(cell, options={**cell.options, "learning_rate": tuning.learning_rate})

@@ -27,7 +27,7 @@ def ranking_facts(
     `objective` names the metric of another objective that a method sets; it belongs to the
     comparison.
     """
-    settings = benchmark.tasks.get(cell.task or "") if benchmark else None
+    settings = benchmark.nearest_settings(cell, task) if benchmark and task else None
     shared = _shared_options(cell, task, settings.options if settings else {})
     own = {name: value for name, value in cell.options.items() if name not in shared}
     if objective is not None:

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from suite.api import Architecture, Form, Mode, Options, Recipe, SourceRequest, Task
+from suite.api import (
+    RUN_OPTIONS,
+    Architecture,
+    Form,
+    Mode,
+    Options,
+    Recipe,
+    SourceRequest,
+    Task,
+)
 from suite.api.errors import RequestError, unknown_name
 from suite.matrix.methods import Methods, parse_methods
 from suite.matrix.registry import Registry
@@ -17,6 +26,7 @@ from suite.records.benchmark_sections import (
     TaskSettings,
 )
 from suite.records.benchmarks import Benchmark
+from suite.records.options import defaults_of, listed_options, parse_option
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +97,8 @@ def find_workloads(request: Request, registry: Registry, benchmark: Benchmark) -
     if mode in (Mode.TRAIN, None):
         names = request.tasks or tuple(benchmark.tasks)
         check_unique("task", names)
-        workloads += [_of_task(request, registry, benchmark, name) for name in names]
+        for name in names:
+            workloads += _of_task(request, registry.tasks.get(name), benchmark, name)
     if not workloads:
         missing = "probes" if mode is Mode.PROBE else "tasks"
         missing = "decodings" if mode is Mode.DECODE else missing
@@ -128,24 +139,49 @@ def _probes(request: Request, probes: Sequence[ProbeSettings]) -> list[Workload]
     ]
 
 
-def _of_task(request: Request, registry: Registry, benchmark: Benchmark, name: str) -> Workload:
-    task = registry.tasks.get(name)
-    settings = benchmark.settings_of(name, task)
-    lengths = _checked_lengths(name, request, settings)
+def _of_task(request: Request, task: Task, benchmark: Benchmark, name: str) -> Iterator[Workload]:
+    """Yield a workload for each settings of a task that the request asks for."""
+    several = _with_requested_options(request, task, benchmark.settings_of(name, task))
+    known = {length for settings in several for length in settings.lengths}
     asked = request.evaluation_lengths
-    return Workload(
-        name=name,
-        task=task,
-        form=task.form,
-        settings=settings,
-        lengths=lengths,
-        budgets=(request.steps,) if request.steps else settings.steps,
-        source=_checked_source(name, task, request, settings.source),
-        recipe=task.recipe,
-        evaluation_lengths=_checked_evaluation_lengths(
-            name, task, lengths, _reached(settings, lengths) if asked is None else asked
-        ),
-    )
+    for settings in several:
+        # A requested length that only other settings have belongs to those.
+        lengths = tuple(
+            length
+            for length in request.lengths or settings.lengths
+            if length in settings.lengths or length not in known
+        )
+        if not lengths:
+            continue
+        _check_lengths(name, request, settings, lengths)
+        yield Workload(
+            name=name,
+            task=task,
+            form=task.form,
+            settings=settings,
+            lengths=lengths,
+            budgets=(request.steps,) if request.steps else settings.steps,
+            source=_checked_source(name, task, request, settings.source),
+            recipe=task.recipe,
+            evaluation_lengths=_checked_evaluation_lengths(
+                name, task, lengths, _reached(settings, lengths) if asked is None else asked
+            ),
+        )
+
+
+def _with_requested_options(
+    request: Request, task: Task, several: Sequence[TaskSettings]
+) -> Sequence[TaskSettings]:
+    """Return the settings with a requested option, or all where none has it."""
+    defaults = {**RUN_OPTIONS, **defaults_of(task)}
+    for name, value in request.options.items():
+        if name in defaults:
+            values = [{**defaults, **listed_options(task, one.options)}[name] for one in several]
+            asked = parse_option(name, value, defaults[name])
+            several = [
+                one for one, own in zip(several, values, strict=True) if own == asked
+            ] or several
+    return several
 
 
 def _reached(settings: TaskSettings, lengths: tuple[int, ...]) -> tuple[int, ...]:
@@ -179,12 +215,13 @@ def _checked_evaluation_lengths(
     return asked
 
 
-def _checked_lengths(name: str, request: Request, settings: TaskSettings) -> tuple[int, ...]:
-    """Return the lengths of a training; each update has the same positions at all of them."""
-    lengths = request.lengths or settings.lengths
+def _check_lengths(
+    name: str, request: Request, settings: TaskSettings, lengths: Sequence[int]
+) -> None:
+    """Check that each update of a training has the same positions at all lengths."""
     positions = settings.positions_per_step
     if positions is None or request.batch_size is not None:
-        return lengths
+        return
     if odd := [length for length in lengths if positions % length]:
         raise RequestError(
             f"Each update of the task '{name}' has {positions:,} positions in the benchmark "
@@ -192,7 +229,6 @@ def _checked_lengths(name: str, request: Request, settings: TaskSettings) -> tup
             received=f"length {', '.join(map(str, odd))}",
             remedy="Choose other lengths, another benchmark, or a batch size",
         )
-    return lengths
 
 
 def find_entries(

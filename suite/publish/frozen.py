@@ -88,10 +88,11 @@ def _other_cell(
 def _other_data(record: RecordSummary, benchmark: Benchmark, registry: Registry) -> str | None:
     """Return how the data of the benchmark's source differs from that of the benchmark."""
     cell = record.cell
-    settings = benchmark.tasks.get(cell.task or "")
-    if not settings or not record.fingerprint or not cell.task:
+    several = benchmark.tasks.get(cell.task or "")
+    if not several or not record.fingerprint or not cell.task:
         return None
-    own = settings.source or registry.tasks.get(cell.task).default_source
+    first, *_ = several  # all settings of a task share the source
+    own = first.source or registry.tasks.get(cell.task).default_source
     stated = benchmark.fingerprint(cell.task, cell.sequence_length)
     if stated in (None, record.fingerprint) or cell.source != own:
         return None

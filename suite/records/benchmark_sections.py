@@ -26,8 +26,9 @@ def _increasing(values: Any) -> Any:
     return values
 
 
-def _as_budgets(value: Any) -> Any:
-    return [value] if type(value) is int else value
+def _as_several(value: Any) -> Any:
+    """Return a number or a table as a list of one."""
+    return [value] if type(value) is int or isinstance(value, Mapping) else value
 
 
 Rate = Annotated[float, Field(gt=0)]
@@ -75,7 +76,7 @@ class OtherTasks(_Batch):
 
 
 class TaskSettings(_Batch):
-    """The settings of one task. A batch has either fixed positions or fixed examples.
+    """Settings of a task. A batch has either fixed positions or fixed examples.
 
     `steps` is one number of updates or several: each is a budget, with trainings of its own. Each
     trained model is scored at the `evaluation_lengths` too.
@@ -83,7 +84,7 @@ class TaskSettings(_Batch):
 
     lengths: Lengths = Field(min_length=1, strict=False)
     evaluation_lengths: Lengths = Field(default=(), strict=False)
-    steps: Annotated[Budgets, BeforeValidator(_as_budgets)] = Field(min_length=1, strict=False)
+    steps: Annotated[Budgets, BeforeValidator(_as_several)] = Field(min_length=1, strict=False)
     source: str | None = None
     options: Mapping[str, Any] = {}
 
@@ -92,6 +93,12 @@ class TaskSettings(_Batch):
         """The budgets, such as "122, 366 or 1,098"."""
         *fewer, most = (f"{steps:,}" for steps in self.steps)
         return f"{', '.join(fewer)} or {most}" if fewer else most
+
+
+SettingsOfTask = Annotated[
+    tuple[TaskSettings, ...], BeforeValidator(_as_several), Field(min_length=1, strict=False)
+]
+"""All settings of a task: one table, or an array of tables that differ in options or lengths."""
 
 
 class ProbeSettings(_Batch):
@@ -141,10 +148,20 @@ class EntrySettings(Section):
 
 
 class TuningPoint(Section):
-    """The length and the steps at which the learning rates of a task are chosen."""
+    """A length and a number of steps at which the learning rates of a task are chosen."""
 
     length: int = Field(ge=1)
     steps: int = Field(ge=1)
+
+    def is_of(self, settings: TaskSettings) -> bool:
+        """Return whether settings have a training at the point."""
+        return self.length in settings.lengths and self.steps in settings.steps
+
+
+PointsOfTask = Annotated[
+    tuple[TuningPoint, ...], BeforeValidator(_as_several), Field(min_length=1, strict=False)
+]
+"""The points of a task's searches: one table, or an array of tables for several settings."""
 
 
 class TuningSettings(Section):
@@ -152,8 +169,8 @@ class TuningSettings(Section):
 
     A search starts with `learning_rates`, and goes beyond them if the best lies at an edge. The
     last stage trains with each of `seeds`. With `full_trials`, each trial has the steps of a final
-    run. `at` maps a task to the one point of its search: the chosen rates hold for all lengths and
-    steps of the task.
+    run. `at` maps a task to the point of its search: the chosen rates hold for all lengths and
+    steps of the settings that have the point. Several settings of a task may have a point each.
     """
 
     learning_rates: Annotated[tuple[Rate, ...], AfterValidator(_increasing)] = Field(
@@ -161,7 +178,7 @@ class TuningSettings(Section):
     )
     seeds: Seeds = Field(default=(0, 1), min_length=1, strict=False)
     full_trials: bool = False
-    at: Mapping[str, TuningPoint] = {}
+    at: Mapping[str, PointsOfTask] = {}
 
     @model_validator(mode="after")
     def _check(self) -> TuningSettings:

@@ -12,6 +12,7 @@ import json
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +30,11 @@ from suite.records.benchmark_sections import (
     Scale,
     Section,
     Seeds,
+    SettingsOfTask,
     TaskSettings,
     TuningSettings,
 )
+from suite.records.options import defaults_of, listed_options
 
 BUILT_IN = CHECKOUT / "suite" / "matrix" / "benchmarks"
 FOLDER = "benchmarks"
@@ -52,6 +55,8 @@ SCALE = "scale"
 class Benchmark(Section):
     """A benchmark file.
 
+    `tasks` maps a task to its settings. A task has several where they differ in options, or in
+    lengths that have options of their own: the trainings of each are comparisons of their own.
     `frozen` maps a version to the hash that it was frozen with, "VERSION.TASK" to the hash of a
     task in it, and "scale" to that of the scale. `unchanged_since` maps a task to the earlier
     version whose runs still count, because all that concerns the task is as it was there.
@@ -72,7 +77,7 @@ class Benchmark(Section):
     seeds: Seeds = Field((), strict=False)
     time_limit_seconds: int = Field(ge=1)
     architectures: tuple[str, ...] = Field((), strict=False)
-    tasks: Mapping[str, TaskSettings] = {}
+    tasks: Mapping[str, SettingsOfTask] = {}
     other_tasks: OtherTasks | None = None
     probes: tuple[ProbeSettings, ...] = Field((), strict=False)
     decodings: tuple[DecodingSettings, ...] = Field((), strict=False)
@@ -101,7 +106,11 @@ class Benchmark(Section):
             raise ValueError(
                 "a benchmark has [tasks.NAME], [other_tasks], [[probes]] or [[decodings]]"
             )
-        for name, settings in self.tasks.items():
+        for name, several in self.tasks.items():
+            if len(sources := {settings.source for settings in several}) > 1:
+                texts = " and ".join(sorted(source or "the default" for source in sources))
+                raise ValueError(f"task {name}: its settings share one source, not {texts}")
+        for name, settings in self.each_settings:
             if (settings.positions_per_step is None) == (settings.examples_per_step is None):
                 raise ValueError(f"task {name}: give positions_per_step or examples_per_step")
             positions = settings.positions_per_step
@@ -131,13 +140,16 @@ class Benchmark(Section):
                         f"entries: {entry.architecture} is limited to {limit} that the benchmark "
                         f"does not have, {', '.join(map(str, unknown))}: change {limit}"
                     )
-        for name, at in self.tuning.at.items() if self.tuning else ():
-            of_task = self.tasks.get(name)
-            if not of_task or at.length not in of_task.lengths or at.steps not in of_task.steps:
-                raise ValueError(
-                    f"tuning.at.{name}: the benchmark has no such task with the length {at.length} "
-                    f"and {at.steps} steps: change either"
-                )
+        for name, points in self.tuning.at.items() if self.tuning else ():
+            several = self.tasks.get(name, ())
+            for point in points:
+                if not any(point.is_of(settings) for settings in several):
+                    raise ValueError(
+                        f"tuning.at.{name}: the benchmark has no such task with the length "
+                        f"{point.length} and {point.steps} steps: change either"
+                    )
+            if any(sum(point.is_of(settings) for point in points) > 1 for settings in several):
+                raise ValueError(f"tuning.at.{name}: the same settings have two points: remove one")
         if self.frozen.get(str(self.version), self.content_hash) != self.content_hash:
             raise ValueError(
                 f"version {self.version} is frozen with the hash "
@@ -175,18 +187,23 @@ class Benchmark(Section):
             )
 
     def _lengths(self) -> set[int]:
-        return {length for settings in self.tasks.values() for length in settings.lengths}
+        return {length for _, settings in self.each_settings for length in settings.lengths}
 
     def _budgets(self) -> set[int]:
-        return {steps for settings in self.tasks.values() for steps in settings.steps}
+        return {steps for _, settings in self.each_settings for steps in settings.steps}
 
     def _places_without_data(self) -> list[str]:
         return [
             f"{task} at length {length}"
-            for task, settings in self.tasks.items()
+            for task, settings in self.each_settings
             for length in settings.lengths
             if self.fingerprint(task, length) is None
         ]
+
+    @property
+    def each_settings(self) -> list[tuple[str, TaskSettings]]:
+        """Each task with each of its settings, in the order of the file."""
+        return [(name, settings) for name, several in self.tasks.items() for settings in several]
 
     def fingerprint(self, task: str, length: int) -> str | None:
         """Return the stated fingerprint of the data of a task at a length, or None."""
@@ -220,51 +237,81 @@ class Benchmark(Section):
         version = self.version_of(task)
         return self.content_hash if version == self.version else self.frozen[str(version)]
 
-    def settings_of(self, key: str, task: Task) -> TaskSettings:
-        """Return the settings of a task.
+    def settings_of(self, key: str, task: Task) -> Sequence[TaskSettings]:
+        """Return all settings of a task.
 
         Raises:
-            RequestError: the benchmark has no such task, or its batches do not fit the task.
+            RequestError: the benchmark has no such task, its batches do not fit the task, or two of
+                its settings have the same options and a common length.
         """
-        settings = self.tasks.get(key) or self._settings_of_other(task)
-        if settings is None:
+        several = self.tasks.get(key) or self._settings_of_other(task)
+        if not several:
             raise unknown_name(f"task of the benchmark '{self.name}'", key, self.tasks)
-        fixed = "positions" if settings.positions_per_step else "examples"
-        if fixed != task.scored_unit:
-            raise RequestError(
-                f"The task '{key}' scores {task.scored_unit}, so that its batches have equally "
-                f"many {task.scored_unit} at every length",
-                received=f"{fixed}_per_step in {self.path.name}",
-                remedy=f"Write {task.scored_unit}_per_step",
-            )
-        return settings
+        for settings in several:
+            fixed = "positions" if settings.positions_per_step else "examples"
+            if fixed != task.scored_unit:
+                raise RequestError(
+                    f"The task '{key}' scores {task.scored_unit}, so that its batches have equally "
+                    f"many {task.scored_unit} at every length",
+                    received=f"{fixed}_per_step in {self.path.name}",
+                    remedy=f"Write {task.scored_unit}_per_step",
+                )
+        for one, other in combinations(several, 2):
+            common = set(one.lengths).intersection(other.lengths)
+            if common and listed_options(task, one.options) == listed_options(task, other.options):
+                raise RequestError(
+                    f"Two settings of the task '{key}' have the same options and a common length",
+                    received=f"length {min(common)} twice in {self.path.name}",
+                    remedy="Change the options or the lengths of one of them",
+                )
+        return several
 
-    def tuning_point(self, cell: Cell) -> Cell:
+    def nearest_settings(self, cell: Cell, task: Task) -> TaskSettings | None:
+        """Return the settings of a cell, which may differ from them as far as a request asked.
+
+        Of several settings of a task, those with most options in common are the nearest, then those
+        with the cell's length. None means that the file does not name the task.
+        """
+        known = defaults_of(task).keys()
+        of_cell = {name: value for name, value in cell.options.items() if name in known}
+
+        def nearness(settings: TaskSettings) -> tuple[int, bool]:
+            listed = listed_options(task, settings.options)
+            differing = sum(
+                of_cell.get(name) != listed.get(name) for name in of_cell.keys() | listed.keys()
+            )
+            return -differing, cell.sequence_length in settings.lengths
+
+        return max(self.tasks.get(cell.task or "", ()), key=nearness, default=None)
+
+    def tuning_point(self, cell: Cell, task: Task | None) -> Cell:
         """Return the cell at which the learning rate of a cell is chosen, possibly itself."""
-        at = self.tuning.at.get(cell.task or "") if self.tuning else None
-        if at is None:
+        points = self.tuning.at.get(cell.task or "", ()) if self.tuning else ()
+        settings = self.nearest_settings(cell, task) if points and task else None
+        if settings is None or cell.batch_size != settings.batch_size(cell.sequence_length):
             return cell
-        settings = self.tasks[str(cell.task)]
-        if cell.batch_size != settings.batch_size(cell.sequence_length):
+        point = next((point for point in points if point.is_of(settings)), None)
+        if point is None:
             return cell
         return replace(
             cell,
-            sequence_length=at.length,
-            steps=at.steps,
-            batch_size=settings.batch_size(at.length),
+            sequence_length=point.length,
+            steps=point.steps,
+            batch_size=settings.batch_size(point.length),
         )
 
-    def _settings_of_other(self, task: Task) -> TaskSettings | None:
+    def _settings_of_other(self, task: Task) -> Sequence[TaskSettings]:
         other = self.other_tasks
         if other is None:
-            return None
+            return ()
         positions = task.scored_unit == "positions"
-        return TaskSettings(
+        settings = TaskSettings(
             lengths=task.default_lengths[: other.num_lengths],
             steps=(other.steps,),
             positions_per_step=other.positions_per_step if positions else None,
             examples_per_step=None if positions else other.examples_per_step,
         )
+        return (settings,)
 
 
 def benchmark_names(search_path: Sequence[str] = ()) -> list[str]:
@@ -307,7 +354,7 @@ def read_benchmark(path: Path) -> Benchmark:
         errors = error.errors(include_url=False, include_input=False)
         # A misspelt field explains the missing one.
         first = min(errors, key=lambda found: found["type"] != "extra_forbidden")
-        place = ".".join(map(str, first["loc"]))
+        place = _place(content, first["loc"])
         raise _malformed(path, f"{place}: {first['msg']}" if place else first["msg"]) from None
     except (OSError, ValueError, TypeError) as error:  # TOMLDecodeError is a ValueError
         raise _malformed(path, str(error)) from None
@@ -367,6 +414,18 @@ def _files(search_path: Sequence[str]) -> dict[str, Path]:
                 )
             found[path.stem] = path
     return found
+
+
+def _place(content: Any, parts: Sequence[int | str]) -> str:
+    """Return the place of an error as the file has it: a table or a number alone has no index."""
+    names = []
+    for part in parts:
+        if isinstance(part, int) and not isinstance(content, list):
+            continue
+        names.append(str(part))
+        has_part = isinstance(content, list) or (isinstance(content, dict) and part in content)
+        content = content[part] if has_part else None
+    return ".".join(names)
 
 
 def _malformed(path: Path, received: str) -> PluginError:

@@ -41,8 +41,12 @@ def cell_label(cell: Cell, facts: RankingFacts) -> str:
 
 def label_with(cell: Cell, entry: str, task_options: Mapping[str, object]) -> str:
     """Return the name of `cell_label` from the entry and the options that all entries share."""
-    of_data = {n: value for n, value in task_options.items() if n not in NOT_OF_THE_DATA}
-    return cell.label_of(entry, options_text(of_data))
+    return cell.label_of(entry, data_text(task_options))
+
+
+def data_text(task_options: Mapping[str, object]) -> str:
+    """Return the text of those options of a comparison that change its data."""
+    return options_text({n: v for n, v in task_options.items() if n not in NOT_OF_THE_DATA})
 
 
 def options_text(options: Mapping[str, object]) -> str:

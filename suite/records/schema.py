@@ -27,11 +27,11 @@ FIRST_FIELD = re.compile(rb'\s*\{\s*"schema_version"\s*:\s*(\d{1,9})\s*[,}]')
 
 
 class RecordError(LengthwiseError):
-    """A file that is not a record, or whose schema is newer than this version."""
+    """A file that is not a record, or whose schema this version does not read."""
 
 
 class UnknownSchemaError(RecordError):
-    """A record whose schema this version does not know; a newer version may have written it."""
+    """A record whose schema this version does not read: a newer one, or 1 or 2."""
 
 
 class _Model(BaseModel):
@@ -287,7 +287,7 @@ def parse_record(text: str | bytes) -> Record:
     """Read a record that `Record.to_json` wrote, of the current or an older schema.
 
     Raises:
-        RecordError: the text is not a record, or its schema is newer.
+        RecordError: the text is not a record, or its schema is unknown.
     """
     return _parse(text, Record)
 
@@ -296,7 +296,7 @@ def parse_summary(text: str | bytes) -> RecordSummary:
     """Read the summary of a record that `Record.to_json` wrote.
 
     Raises:
-        RecordError: the text is not a record, or its schema is newer.
+        RecordError: the text is not a record, or its schema is unknown.
     """
     return _parse(text, RecordSummary)
 
@@ -334,9 +334,9 @@ def _migrated(text: str | bytes) -> dict[str, Any]:
     version = content.get("schema_version", SCHEMA_VERSION)
     if type(version) is not int or version not in (SCHEMA_VERSION, *MIGRATIONS):
         raise UnknownSchemaError(
-            f"This version reads records of schemas 1 to {SCHEMA_VERSION}",
+            f"This version reads records of schemas {min(MIGRATIONS)} to {SCHEMA_VERSION}",
             received=f"schema {str(version)[:40]}",
-            remedy="Update Lengthwise",
+            remedy="Update Lengthwise, or read an old record with the version that wrote it",
         )
     try:
         return migrate({"schema_version": version, **content})

@@ -96,18 +96,25 @@ class Strategy:
     @property
     def short_steps(self) -> int:
         """The updates of a short trial, whose schedule is that of a final run of these steps."""
-        return max(1, int(SHORT_COST * self.steps / len(self.learning_rates)))
+        return self._steps(long=False)
 
     @property
     def long_steps(self) -> int:
         """The updates of a long trial."""
-        if self.full_trials:
-            return self.steps
-        return max(1, int(LONG_COST * self.steps / (3 * len(self.seeds))))
+        return self._steps(long=True)
 
     def steps_of(self, trial: Trial) -> int:
         """Return the updates of a trial."""
-        return self.long_steps if trial.long else self.short_steps
+        return self._steps(trial.long)
+
+    def _steps(self, long: bool) -> int:
+        return max(1, int(self._share(long) * self.steps))
+
+    def _share(self, long: bool) -> Fraction:
+        """Return the cost of a trial in final runs, before its steps are rounded down."""
+        if self.full_trials:
+            return Fraction(1)
+        return LONG_COST / (3 * len(self.seeds)) if long else SHORT_COST / len(self.learning_rates)
 
     def cost(self, trials: Iterable[Trial]) -> float:
         """Return the cost of trials in final runs."""
@@ -118,11 +125,7 @@ class Strategy:
 
         Few steps, which are rounded up to 1, thus allow the same trials as many.
         """
-        if self.full_trials:
-            return len(list(trials)) <= self.most_cost
-        long = LONG_COST / (3 * len(self.seeds))
-        short = SHORT_COST / len(self.learning_rates)
-        return sum(long if trial.long else short for trial in trials) <= Fraction(self.most_cost)
+        return sum(self._share(trial.long) for trial in trials) <= Fraction(self.most_cost)
 
     def first_plan(self) -> list[Trial]:
         """Return the trials of a search without extensions, the best rate being the middle one."""
@@ -156,75 +159,56 @@ def stage_of(trial: Trial, strategy: Strategy) -> int:
 
     Full trials on the first seed are stage 1.
     """
-    if strategy.full_trials:
-        return 1 if trial.seed == strategy.seeds[0] else 2
-    if not trial.long:
-        return 1
-    return 2 if trial.seed == strategy.seeds[0] else 3
+    after_short = trial.long and not strategy.full_trials
+    return 1 + after_short + (trial.seed != strategy.seeds[0])
 
 
 def next_trials(strategy: Strategy, scores: TrialScores) -> list[Trial]:
     """Return the trials that come next; none if the search has ended."""
-    if strategy.full_trials:
-        return _next_full_trials(strategy, scores)
-    first, others = strategy.seeds[0], strategy.seeds[1:]
-    missing = [
-        trial
-        for rate in strategy.learning_rates
-        if (trial := Trial(rate, first, long=False)) not in scores
-    ]
-    if missing:
-        return missing
-    short = _utilities(strategy, scores, long=False)
-    best = _best(strategy, short)
-    beyond = [rate for rate in _neighbours(strategy, scores, best) if rate not in short]
-    if beyond:
+    first, full = strategy.seeds[0], strategy.full_trials
+    tried = _utilities(strategy, scores, long=full)
+    if missing := [rate for rate in strategy.learning_rates if rate not in tried]:
+        return [Trial(rate, first, long=full) for rate in missing]
+    if full:
+        return _next_full_trials(strategy, scores, tried)
+    best = _best(strategy, tried)
+    if beyond := _beyond(strategy, scores, best, tried):
         wanted = [Trial(rate, first, long=False) for rate in beyond]
-        return wanted if _affords(strategy, scores, wanted, 3 * len(strategy.seeds)) else []
+        return _affordable(strategy, scores, wanted, 3 * len(strategy.seeds))
 
     long = _utilities(strategy, scores, long=True)
     if not long:
         return [Trial(rate, first, long=True) for rate in _window(strategy, scores, best)]
     if any(trial.long and trial.seed != first for trial in scores):
-        return _extension(strategy, scores)
+        means = mean_utilities(strategy, scores)
+        beside = _beyond(strategy, scores, _best(strategy, means), means)
+        return _affordable(strategy, scores, _missing_seeds(strategy, scores, beside))
     best = _best(strategy, long)
-    window = _window(strategy, scores, best)
-    beyond = [rate for rate in window if rate not in long]
-    if beyond:
+    if beyond := _beyond(strategy, scores, best, long):
         wanted = [Trial(rate, first, long=True) for rate in beyond]
-        return wanted if _affords(strategy, scores, wanted, 3 * len(others)) else []
-    return _missing_seeds(strategy, scores, window)
+        return _affordable(strategy, scores, wanted, 3 * len(strategy.seeds[1:]))
+    return _missing_seeds(strategy, scores, _window(strategy, scores, best))
 
 
-def _next_full_trials(strategy: Strategy, scores: TrialScores) -> list[Trial]:
-    """Return the next trials of a search of full trials."""
-    first = strategy.seeds[0]
-    tried = _utilities(strategy, scores, long=True)
-    if missing := [rate for rate in strategy.learning_rates if rate not in tried]:
-        return [Trial(rate, first, long=True) for rate in missing]
+def _next_full_trials(
+    strategy: Strategy, scores: TrialScores, tried: Mapping[float, float]
+) -> list[Trial]:
+    """Return the next trials of a search of full trials, all of whose rates were `tried`."""
     finalists = sorted(tried, key=lambda rate: _order(strategy, tried, rate))[-NUM_FINALISTS:]
     repeats = _missing_seeds(strategy, scores, finalists)
     # A best rate at an edge is first compared with the next rate, then repeated.
     best = _best(strategy, tried if repeats else mean_utilities(strategy, scores))
-    beyond = [rate for rate in _neighbours(strategy, scores, best) if rate not in tried]
-    wanted = [Trial(rate, first, long=True) for rate in beyond] or repeats
-    return wanted if _affords(strategy, scores, wanted, 0) else []
-
-
-def _extension(strategy: Strategy, scores: TrialScores) -> list[Trial]:
-    """Return the trials beside the best mean of all seeds; none if it lies inside."""
-    means = mean_utilities(strategy, scores)
-    best = _best(strategy, means)
-    beside = [rate for rate in _neighbours(strategy, scores, best) if rate not in means]
-    wanted = _missing_seeds(strategy, scores, beside)
-    return wanted if _affords(strategy, scores, wanted, 0) else []
+    beyond = _beyond(strategy, scores, best, tried)
+    wanted = [Trial(rate, strategy.seeds[0], long=True) for rate in beyond] or repeats
+    return _affordable(strategy, scores, wanted)
 
 
 def choose(strategy: Strategy, scores: TrialScores) -> Choice:
     """Return the rate with the best mean of the long trials, if it lies between two others.
 
-    No rate is chosen if none survived all seeds, or if all scored exactly the same: then nothing
-    was learned.
+    No rate is chosen if none survived all seeds, or if all short trials led to exactly the same
+    score: then nothing was learned. Equal scores of full trials are those of a final run, such as
+    1 for a task that every rate solves: the nearest rate to the default is chosen.
     """
     means = mean_utilities(strategy, scores)
     able = [mean for mean in means.values() if mean > WORST]
@@ -233,11 +217,10 @@ def choose(strategy: Strategy, scores: TrialScores) -> Choice:
         tried = _utilities(strategy, scores, long=any(trial.long for trial in scores))
     if max(tried.values()) == WORST:
         return Choice(None, "no learning rate survived")
-    if len(able) > 1 and len(set(able)) == 1:
+    if not strategy.full_trials and len(able) > 1 and len(set(able)) == 1:
         return Choice(None, "all learning rates scored the same, so that none is preferred")
     best = _best(strategy, tried)
-    compared = _utilities(strategy, scores, long=True) if strategy.full_trials else means
-    if any(rate not in compared for rate in _neighbours(strategy, scores, best)):
+    if _beyond(strategy, scores, best, _compared(strategy, scores)):
         spent = strategy.cost(scores)
         return Choice(
             None,
@@ -268,9 +251,7 @@ def good_range_decades(strategy: Strategy, scores: TrialScores) -> float | None:
     rates the mean is interpolated over the logarithm of the rate. The range ends with the rates
     that were tried, so that the width of a flat optimum is a lower bound.
     """
-    means = mean_utilities(strategy, scores)
-    if strategy.full_trials:  # every rate has a score on the first seed alone
-        means = _utilities(strategy, scores, long=True)
+    means = _compared(strategy, scores)
     by_rate = _long_scores(strategy, scores)
     able = sorted(rate for rate, mean in means.items() if mean > WORST)
     if not able:
@@ -317,6 +298,16 @@ def _utilities(strategy: Strategy, scores: TrialScores, *, long: bool) -> dict[f
     }
 
 
+def _compared(strategy: Strategy, scores: TrialScores) -> dict[float, float]:
+    """Return the utility of each rate that the last stage compares.
+
+    Full trials compare all rates on the first seed, since only the finalists have the others.
+    """
+    if strategy.full_trials:
+        return _utilities(strategy, scores, long=True)
+    return mean_utilities(strategy, scores)
+
+
 def _long_scores(strategy: Strategy, scores: TrialScores) -> dict[float, list[float]]:
     found: dict[float, list[float]] = {}
     for trial, score in scores.items():
@@ -345,6 +336,13 @@ def _neighbours(strategy: Strategy, scores: TrialScores, rate: float) -> tuple[f
     below = max((other for other in known if other < rate), default=half_decade_below(rate))
     above = min((other for other in known if other > rate), default=half_decade_above(rate))
     return below, above
+
+
+def _beyond(
+    strategy: Strategy, scores: TrialScores, rate: float, tried: Mapping[float, float]
+) -> list[float]:
+    """Return the neighbours of a rate that were not tried."""
+    return [other for other in _neighbours(strategy, scores, rate) if other not in tried]
 
 
 def _window(strategy: Strategy, scores: TrialScores, rate: float) -> tuple[float, float, float]:
@@ -386,9 +384,9 @@ def _missing_seeds(strategy: Strategy, scores: TrialScores, rates: Iterable[floa
     ]
 
 
-def _affords(
-    strategy: Strategy, scores: TrialScores, wanted: Sequence[Trial], num_reserved: int
-) -> bool:
-    """Return whether an extension leaves enough for the long trials that are still to come."""
+def _affordable(
+    strategy: Strategy, scores: TrialScores, wanted: list[Trial], num_reserved: int = 0
+) -> list[Trial]:
+    """Return the wanted trials; none if they leave too little for the long trials to come."""
     reserved = [Trial(0.0, 0, long=True)] * num_reserved
-    return strategy.allows([*scores, *wanted, *reserved])
+    return wanted if strategy.allows([*scores, *wanted, *reserved]) else []

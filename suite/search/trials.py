@@ -12,6 +12,7 @@ from suite.api import Cell, Status, Task
 from suite.matrix.planned_cells import PlannedCell
 from suite.matrix.ranking_facts import ranking_facts
 from suite.records.benchmarks import Benchmark
+from suite.records.naming import data_text
 from suite.records.schema import Record
 from suite.records.tuned_rates import write_choice
 from suite.search.learning_rate_search import (
@@ -48,7 +49,7 @@ class RateTrials:
 
 @dataclass(frozen=True, slots=True)
 class TunedRate:
-    """The result of tuning one entry at one length.
+    """The result of tuning one entry at one length of a task with its options, `data_text`.
 
     `cost` is the number of updates of all trials divided by those of a final run. The choice is
     among the trials of `long_steps` updates. Without a choice there is no `learning_rate` and no
@@ -57,6 +58,7 @@ class TunedRate:
     """
 
     task: str
+    data_text: str
     entry: str
     architecture: str
     sequence_length: int
@@ -76,14 +78,16 @@ class TunedRate:
         return self.reason != LEFT
 
     def __str__(self) -> str:
-        point = f"{self.task:20} {self.entry:20} {self.sequence_length:6,}"
+        task = " ".join(filter(None, (self.task, self.data_text)))
+        point = f"{task:20} {self.entry:20} {self.sequence_length:6,}"
         if self.learning_rate is None:
             return f"{point}  no rate chosen: {self.reason}"
         scores = ", ".join(str(trial) for trial in self.trials if trial.steps == self.long_steps)
+        width = self.good_range_decades
+        good_range = "" if width is None else f"good range {width:.2f} decades; "
         return (
-            f"{point}  {self.learning_rate:<6g} good range {self.good_range_decades:.2f} decades; "
-            f"cost {self.cost:.2f} final runs; validation {self.metric} at {scores}"
-            + self._warning()
+            f"{point}  {self.learning_rate:<6g} {good_range}cost {self.cost:.2f} final runs; "
+            f"validation {self.metric} at {scores}" + self._warning()
         )
 
     def _warning(self) -> str:
@@ -112,8 +116,10 @@ class TrialSet:
 
     @property
     def name(self) -> str:
-        """The entry and the length, for display."""
-        return f"{self.point.ranking.entry} at {self.cell.sequence_length:,}"
+        """The entry, the options of the task and the length, for display."""
+        text = data_text(self.point.ranking.task_options)
+        entry = " ".join(filter(None, (self.point.ranking.entry, text)))
+        return f"{entry} at {self.cell.sequence_length:,}"
 
     def plan(self, trial: Trial) -> PlannedCell:
         """Return the cell of a trial; it is never a final run and never scores the test split."""
@@ -194,6 +200,7 @@ class TrialSet:
             path = write_choice(self.cell, source_digest, self.strategy.setting, evidence, folder)
         return TunedRate(
             task=str(self.cell.task),
+            data_text=data_text(self.point.ranking.task_options),
             entry=self.point.ranking.entry,
             architecture=self.cell.architecture,
             sequence_length=self.cell.sequence_length,

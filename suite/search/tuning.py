@@ -8,7 +8,7 @@ strategy is in `suite.search.learning_rate_search`.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -75,7 +75,8 @@ def tune(
         if not searches:
             report(f"{task}: no requested architecture supports the task")
             continue
-        report(_statement(task, searches, store, parallel))
+        for statement in _statements(task, searches, store, parallel):
+            report(statement)
         _run_searches(searches, prepared, store, run, (check_retry(retry), rerun), report)
         # A source that was downloaded by the first trial has a digest only now.
         digest = prepared.digests[task] or _digest(request, store, task)
@@ -143,21 +144,23 @@ def _searches(
     """Return a search for each entry and length of a task, shorter lengths first.
 
     A cell that compresses a trained model has the rate of that model, and one with another
-    objective is no entry. A benchmark may state the one length and the steps at which it tunes.
+    objective is no entry. A benchmark may state the length and the steps at which it tunes.
 
     Raises:
         RequestError: a search of short trials has fewer than two seeds.
     """
     points: dict[str, PlannedCell] = {}
     for planned in cells:
-        cell = replace(benchmark.tuning_point(planned.cell), seed=0)
+        if planned.cell.task != name:
+            continue
+        cell = replace(benchmark.tuning_point(planned.cell, task), seed=0)
         searched = (
             not planned.unsupported
             and "learning_rate" not in cell.options
             and training_methods(cell.methods) == cell.methods
             and OBJECTIVE not in planned.ranking.task_options
         )
-        if cell.task == name and searched:
+        if searched:
             points.setdefault(cell.id, replace(planned, cell=cell))
     searches = []
     for point in points.values():
@@ -250,20 +253,23 @@ def _stages(wanted: Iterable[tuple[TrialSet, Trial, PlannedCell]]) -> str:
     return "; ".join(parts)
 
 
-def _statement(name: str, searches: Sequence[TrialSet], store: Store, parallel: int) -> str:
-    """Describe the cost of the searches of a task, before they start."""
-    strategy = searches[0].strategy
-    first = strategy.first_plan()
-    cells = _first_trials(searches)
-    time = durations_here(store).expected(cells, parallel)
-    lengths = sorted({search.cell.sequence_length for search in searches})
-    return (
-        f"{name}: {len(searches)} searches (entries at "
-        f"{'length' if len(lengths) == 1 else 'lengths'} {', '.join(map(str, lengths))}). Each "
-        f"costs {strategy.cost(first):.2f} to {strategy.most_cost:.2f} final runs of "
-        f"{strategy.steps:,} steps. {strategy.trials_text} "
-        f"More only where the best rate lies at an edge. {len(cells):,} trials; {time}."
-    )
+def _statements(
+    name: str, searches: Sequence[TrialSet], store: Store, parallel: int
+) -> Iterator[str]:
+    """Describe the cost of the searches of a task by their steps, before they start."""
+    durations = durations_here(store)
+    for steps in sorted({search.strategy.steps for search in searches}):
+        alike = [search for search in searches if search.strategy.steps == steps]
+        strategy = alike[0].strategy
+        cells = _first_trials(alike)
+        lengths = sorted({search.cell.sequence_length for search in alike})
+        yield (
+            f"{name}: {len(alike)} searches (entries at "
+            f"{'length' if len(lengths) == 1 else 'lengths'} {', '.join(map(str, lengths))}). Each "
+            f"costs {strategy.cost(strategy.first_plan()):.2f} to {strategy.most_cost:.2f} final "
+            f"runs of {steps:,} steps. {strategy.trials_text} More only where the best rate lies "
+            f"at an edge. {len(cells):,} trials; {durations.expected(cells, parallel)}."
+        )
 
 
 def _digest(request: Request, store: Store, task: str) -> str | None:

@@ -63,7 +63,7 @@ def choice_problem(
     if tuning is None:
         return "its learning rate was not tuned" if benchmark.tuning else None
     options = {name: value for name, value in cell.options.items() if name != "learning_rate"}
-    point = benchmark.tuning_point(replace(cell, options=options))
+    point = benchmark.tuning_point(replace(cell, options=options), task)
     setting = tuning_setting(point, source_digest or "")
     without = ("source", *(() if source_digest is not None else ("source_digest",)))
     for name, value in {"methods": "", **setting}.items():

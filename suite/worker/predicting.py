@@ -17,7 +17,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from suite.api import Cell, Examples, Task, dtype_policy
+from suite.api import SURROGATE, Cell, Examples, Task, dtype_policy
 from suite.api.errors import LengthwiseError, RequestError, Unsupported
 from suite.api.files import atomic_write_bytes
 from suite.api.weights import read_kept_weights
@@ -43,12 +43,14 @@ class TrainedModel:
     def encode(self, texts: Sequence[str]) -> Examples:
         """Return the features of texts, at the length of the training.
 
+        A lone surrogate becomes a question mark, as in the data of the training.
+
         Raises:
             DataError: a text has nothing to predict.
             RequestError: the task does not encode raw text.
         """
         with _raw_text_only():
-            return self.task.encode_raw(texts, self.cell.sequence_length, self.spec)
+            return self.task.encode_raw(_clean(texts), self.cell.sequence_length, self.spec)
 
     def predict(self, texts: Sequence[str]) -> list[Any]:
         """Return the prediction of each text, as the task makes it readable.
@@ -69,13 +71,18 @@ class TrainedModel:
             found = np.concatenate([step(batch)[: batch.num_examples] for batch in batches])
         predictions = np.empty_like(found)
         predictions[np.concatenate(evaluation_rows(*arguments))] = found
-        return self.task.readable(texts, examples, predictions, self.spec)
+        return self.task.readable(_clean(texts), examples, predictions, self.spec)
 
     def _make_step(self) -> Callable[[Batch], np.ndarray]:
         """Return the function that predicts a batch: a beam search if the task generates."""
         if (rules := self.task.generation) is None:
             return make_prediction_step(self.model, self.task.predict, xla=False)
         return BeamSearch(self.model, rules, rules.num_beams, self.cell.sequence_length).search
+
+
+def _clean(texts: Sequence[str]) -> list[str]:
+    """Return texts that UTF-8 can hold."""
+    return [SURROGATE.sub("?", text) for text in texts]
 
 
 def load(folder: Path, search_path: Sequence[str] = ()) -> TrainedModel:

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import codecs
 import dataclasses
 import hashlib
-import re
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from suite.api import DataError, Source
+from suite.api import SURROGATE, DataError, Source
 
 VALIDATION_SHARE = 0.1
-SURROGATE = re.compile("[\ud800-\udfff]")
-"""A character that only half of a pair of UTF-16 stands for: UTF-8 has none."""
 SPLIT_STEMS = {
     "train": ("train", "training", "train_file"),
     "validation": ("validation", "valid", "val", "dev", "testa"),
@@ -161,35 +156,3 @@ def replace_surrogates(
         for split, examples in splits.items()
     }
     return replaced, {"replaced_surrogates": counts}
-
-
-def read_text(path: Path) -> str:
-    """Read a UTF-8 file; a byte order mark is removed.
-
-    Lines may end with a line feed, a carriage return or both; in the text, a line feed ends them.
-
-    Raises:
-        DataError: the file cannot be read, is empty or is not UTF-8.
-    """
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise DataError(
-            "A text file must be readable", received=f"{path} ({error.strerror})"
-        ) from None
-    if not content.strip():
-        raise DataError("A text file must not be empty", received=path)
-    content = content.removeprefix(codecs.BOM_UTF8)
-    try:
-        return _unify_line_ends(content.decode())
-    except UnicodeDecodeError as error:
-        line = _unify_line_ends(content[: error.start].decode("latin-1")).count("\n") + 1
-        raise DataError(
-            "A text file must be UTF-8",
-            received=f"byte 0x{content[error.start]:02x} at {path}:{line}",
-            remedy="Convert the file, for example with iconv",
-        ) from None
-
-
-def _unify_line_ends(text: str) -> str:
-    return text.replace("\r\n", "\n").replace("\r", "\n")

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from suite.api import DataError, Options, SourceRequest
 
-SYSTEM_NAMES = frozenset({"__macosx", "desktop.ini", "thumbs.db"})
-"""The names, in lower case, that systems hide without a dot."""
+SYSTEM_NAMES = frozenset(
+    {
+        *("$recycle.bin", "@eadir", "__macosx", "__pycache__", "desktop.ini"),
+        *("lost+found", "system volume information", "thumbs.db"),
+    }
+)
+"""The names, in lower case, of entries that systems add or hide."""
+BACKUP = re.compile(r".*~|#.*#")
+"""The names of copies that editors leave."""
+TEXT_SUFFIXES = ("", ".txt", ".text")
+"""The endings of text files."""
 MAX_NAMES = 3
 """The most names that a remark shows."""
 
@@ -19,6 +29,9 @@ LeftOut = dict[str, list[Path]]
 class FolderReader:
     """A task that can read a folder of the user's: the source `files`."""
 
+    folders_are_classes = False
+    """Whether a folder SPLIT/CLASS holds the examples of a class."""
+
     def list_files(self, folder: Path, options: Options) -> list[Path]:
         """Return the files that the task reads.
 
@@ -28,27 +41,40 @@ class FolderReader:
         raise NotImplementedError
 
     def remarks(self, request: SourceRequest, options: Options) -> list[str]:
-        """Return what is left out of a user's folder, in a sentence; nothing for other sources."""
-        left_out = self._find_left_out(request, options)
-        if not left_out:
+        """Return remarks on a user's folder; none for other sources.
+
+        They name what is left out, and the folders that are classes of train alone.
+        """
+        if not self._reads_folder(request):
             return []
-        remark = f"{folder_of(request)}: left out {_describe(left_out)}"
-        return [remark.encode("utf-8", "replace").decode()]  # a name may be no UTF-8
+        folder = folder_of(request)
+        files = self.list_files(folder, options)
+        remarks = []
+        if left_out := find_left_out(folder, files):
+            remarks.append(f"{folder}: left out {_describe(left_out)}")
+        if self.folders_are_classes and (alone := _find_classes_of_train(folder, files)):
+            remarks.append(
+                f"{folder}: only train has the {'class' if len(alone) == 1 else 'classes'} "
+                f"{_shorten(alone)}; remove a folder that is no class"
+            )
+        # A name may be no UTF-8.
+        return [remark.encode("utf-8", "replace").decode() for remark in remarks]
 
     def count_left_out(self, request: SourceRequest, options: Options) -> dict[str, dict[str, int]]:
         """Return the fact `left_out`: the number of entries by kind; nothing if none is left out.
 
         Names stay on the user's machine.
         """
-        left_out = self._find_left_out(request, options)
+        if not self._reads_folder(request):
+            return {}
+        folder = folder_of(request)
+        left_out = find_left_out(folder, self.list_files(folder, options))
         counts = {kind: len(paths) for kind, paths in left_out.items()}
         return {"left_out": counts} if counts else {}
 
-    def _find_left_out(self, request: SourceRequest, options: Options) -> LeftOut:
-        if request.kind != "files":
-            return {}
-        folder = folder_of(request)
-        return find_left_out(folder, self.list_files(folder, options))
+    @staticmethod
+    def _reads_folder(request: SourceRequest) -> bool:
+        return request.kind == "files" and folder_of(request).is_dir()
 
 
 def folder_of(request: SourceRequest) -> Path:
@@ -114,13 +140,27 @@ def _describe(left_out: Mapping[str, list[Path]]) -> str:
     """Return the number of entries of each kind, with the first names."""
     parts = []
     for kind, paths in left_out.items():
-        names = ", ".join(path.name for path in paths[:MAX_NAMES])
-        names += ", …" if len(paths) > MAX_NAMES else ""
         noun = {"hidden": "hidden", "folders": "folder", "files": "file"}[kind]
         plural = "s" if noun != "hidden" and len(paths) > 1 else ""
-        parts.append(f"{len(paths)} {noun}{plural} ({names})")
+        parts.append(f"{len(paths)} {noun}{plural} ({_shorten([path.name for path in paths])})")
     return ", ".join(parts)
 
 
+def _shorten(names: Sequence[str]) -> str:
+    return ", ".join(names[:MAX_NAMES]) + (", …" if len(names) > MAX_NAMES else "")
+
+
+def _find_classes_of_train(folder: Path, files: Iterable[Path]) -> list[str]:
+    """Return the classes that a folder of train is, and none of another split."""
+    from tasks.common.sources import SPLIT_STEMS
+
+    classes: dict[bool, set[str]] = {}
+    for split, *below in (path.relative_to(folder).parts for path in files):
+        is_train = Path(split).stem.lower() in SPLIT_STEMS["train"]
+        classes.setdefault(is_train, set()).update(below[:-1])
+    return sorted(classes.get(True, set()) - classes[False]) if classes.get(False) else []
+
+
 def _is_hidden(path: Path) -> bool:
-    return path.name.startswith(".") or path.name.lower() in SYSTEM_NAMES
+    name = path.name.lower()
+    return name.startswith(".") or name in SYSTEM_NAMES or bool(BACKUP.fullmatch(name))

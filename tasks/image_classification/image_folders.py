@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from suite.api import DataError
+from suite.api import SURROGATE, DataError
 from tasks.common.user_folders import find_split_paths, visible
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp")
@@ -53,7 +53,7 @@ def list_images(folder: Path) -> dict[str, list[tuple[Path, str]]]:
 
 def _list_classes(folder: Path) -> list[tuple[Path, str]]:
     return [
-        (path, class_folder.name.strip())
+        (path, SURROGATE.sub("?", class_folder.name).strip())  # a name may be no UTF-8
         for class_folder in visible(folder)
         if class_folder.is_dir()
         for path in visible(class_folder)

@@ -71,6 +71,7 @@ class ImageClassification(FolderReader, Classification):
     """`positive_class`: the class whose F1 is a metric if there are two, by default the second in
     alphabetical order."""
     shiftable_images = True
+    folders_are_classes = True
     recipe = Recipe(learning_rate=1e-3, weight_decay=0.05)
     """Weight decay and label smoothing as in Touvron et al. 2021, "Training data-efficient image
     transformers & distillation through attention", table 9; dropout as in Dosovitskiy et al. 2021,

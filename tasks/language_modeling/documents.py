@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
-from suite.api import DataError, SourceRequest
+from suite.api import DataError, SourceRequest, read_text
 from tasks.common.sources import SPLIT_STEMS
+from tasks.common.user_folders import TEXT_SUFFIXES, folder_of, visible
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NUM_READ = 8_000
+"""The number of bytes that tell whether a file is binary, as for Git."""
 SPLITS = ("train", "validation", "test")
 Documents = dict[str, list[str]]
 """The documents of each split that the source has; train is always there."""
@@ -19,7 +24,7 @@ def find_texts(path: Path) -> dict[str, list[Path]]:
     """Return the files of each split of a user's texts, each a document.
 
     A split is a file or a folder of files with the name of the split. A single file, and a folder
-    without any such name, are returned as train. Hidden files are left out.
+    without any such name, are returned as train. Hidden files and binary ones are left out.
 
     Raises:
         DataError: the path does not exist, train has no file, or two entries name one split.
@@ -28,7 +33,7 @@ def find_texts(path: Path) -> dict[str, list[Path]]:
         return {"train": [path]}
     if not path.is_dir():
         raise DataError("A text file or a folder of them must exist", received=f"files:{path}")
-    entries = sorted(entry for entry in path.iterdir() if not entry.name.startswith("."))
+    entries = visible(path)
     found: dict[str, list[Path]] = {}
     for split, stems in SPLIT_STEMS.items():
         named = [entry for entry in entries if entry.stem.lower() in stems]
@@ -36,8 +41,8 @@ def find_texts(path: Path) -> dict[str, list[Path]]:
             received = f"{', '.join(entry.name for entry in named)} in {path}"
             raise DataError(f"A folder of texts has one {split} split", received=received)
         if named:
-            found[split] = _files_of(named[0])
-    found = found or {"train": [entry for entry in entries if entry.is_file()]}
+            found[split] = named if named[0].is_file() else list(_documents_below(named[0]))
+    found = found or {"train": [entry for entry in entries if _is_document(entry)]}
     if not found.get("train"):
         names = ", ".join(entry.name for entry in entries[:5]) or "nothing"
         raise DataError(
@@ -48,12 +53,22 @@ def find_texts(path: Path) -> dict[str, list[Path]]:
     return found
 
 
-def _files_of(entry: Path) -> list[Path]:
-    if entry.is_file():
-        return [entry]
-    files = sorted(entry.rglob("*"))
-    hidden = (any(part.startswith(".") for part in file.relative_to(entry).parts) for file in files)
-    return [file for file, out in zip(files, hidden, strict=True) if file.is_file() and not out]
+def _documents_below(folder: Path) -> Iterator[Path]:
+    for entry in visible(folder):
+        if entry.is_dir() and not entry.is_symlink():
+            yield from _documents_below(entry)
+        elif _is_document(entry):
+            yield entry
+
+
+def _is_document(path: Path) -> bool:
+    """Return whether a file is a text: one with another ending has no zero byte at its start."""
+    if not path.is_file():
+        return False
+    if path.suffix.lower() in TEXT_SUFFIXES:
+        return True
+    with path.open("rb") as file:
+        return b"\0" not in file.read(NUM_READ)
 
 
 def read_documents(request: SourceRequest, tfds_name: str) -> tuple[Documents, dict[str, Any]]:
@@ -81,9 +96,7 @@ def read_documents(request: SourceRequest, tfds_name: str) -> tuple[Documents, d
             if split in builder.info.splits
         }
         return documents, dict(describe_prepared(name, request))
-    from tasks.common.sources import read_text
-
-    paths = find_texts(Path(request.argument).expanduser())
+    paths = find_texts(folder_of(request))
     return {split: [read_text(path) for path in files] for split, files in paths.items()}, {}
 
 

@@ -33,6 +33,7 @@ from suite.api import (
     digest_paths,
     task_options,
 )
+from tasks.common.user_folders import FolderReader, folder_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -46,7 +47,7 @@ CONTEXT_MARGIN = 0.01
 """A context is long enough if a longer one lowers the loss by less than this share."""
 
 
-class LanguageModeling(Task):
+class LanguageModeling(FolderReader, Task):
     """Predict the next token at every position."""
 
     version = 2
@@ -118,15 +119,13 @@ class LanguageModeling(Task):
     def _inspect_source(self, request: SourceRequest, stretch: int) -> str | None:
         """Check the user's texts, the wheels or the prepared data set; return a digest."""
         if request.kind == "files":
-            from tasks.common.sources import read_text
-            from tasks.language_modeling.documents import find_texts
+            from tasks.language_modeling.documents import read_documents
             from tasks.language_modeling.stretches import hold_out_documents
 
-            paths = find_texts(Path(request.argument).expanduser())
-            texts = {split: [read_text(path) for path in paths[split]] for split in paths}
+            texts, _ = read_documents(request, DEFAULT_TFDS_NAME)
             if stretch:
                 hold_out_documents(texts, stretch)
-            return digest_paths(path for files in paths.values() for path in files)
+            return digest_paths(self.list_files(folder_of(request), {}))
         if request.kind == "code":
             from tasks.language_modeling.code_wheels import digest_wheels
 
@@ -136,6 +135,12 @@ class LanguageModeling(Task):
 
             return digest_prepared(request.argument or DEFAULT_TFDS_NAME, request)
         return f"synthetic-{self.version}"
+
+    def list_files(self, folder: Path, options: Options) -> list[Path]:
+        """Return the documents of all splits."""
+        from tasks.language_modeling.documents import find_texts
+
+        return [path for paths in find_texts(folder).values() for path in paths]
 
     def unsupported_reason(self, sequence_length: int, options: Options) -> str | None:
         """Return that windows of this length do not fill a stretch, or None."""
@@ -171,6 +176,7 @@ class LanguageModeling(Task):
             "vocabulary_fingerprint": tokenizer.fingerprint,
             "characters": {split: sum(map(len, texts)) for split, texts in documents.items()},
             **source_facts,
+            **self.count_left_out(request, options),
         }
         if options["stretch"]:
             facts["stretches"] = {

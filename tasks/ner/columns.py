@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from suite.api import DataError
-from tasks.common.sources import SPLIT_STEMS, read_text
+from suite.api import DataError, read_text
+from tasks.common.sources import SPLIT_STEMS
 from tasks.common.user_folders import visible
 from tasks.ner.tag_schemes import TAG, InvalidTag, recognize_scheme, to_iob2
 

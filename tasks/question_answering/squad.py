@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from suite.api import DataError, SourceRequest
-from tasks.common.sources import SPLIT_STEMS, hold_out, read_text
+from suite.api import DataError, SourceRequest, read_text
+from tasks.common.sources import SPLIT_STEMS, hold_out
 from tasks.common.user_folders import visible
 
 DEFAULT_NAME = "squad/v1.1"

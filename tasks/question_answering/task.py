@@ -219,9 +219,10 @@ class QuestionAnswering(FolderReader, Task):
     def raw_text(self, row: Mapping[str, Any], options: Options) -> str | None:
         """Return the columns `question` and `context` with a tab between them, or the text."""
         columns = {name.lower(): value for name, value in row.items()}
-        parts = [columns.get("question"), columns.get("context")]
-        if all(isinstance(part, str) for part in parts):
-            return "\t".join(map(str, parts))
+        asked, context = columns.get("question"), columns.get("context")
+        if isinstance(asked, str) and isinstance(context, str):
+            # The first tab ends the question.
+            return asked.replace("\t", " ") + "\t" + context
         return super().raw_text(row, options)
 
     def encode_raw(

@@ -6,9 +6,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from suite.api import DataError
-from tasks.common.labelled_tables import TABLE_SUFFIXES, read_table
-from tasks.common.sources import read_text
+from suite.api import TABLE_SUFFIXES, DataError, read_text
+from tasks.common.labelled_tables import read_table
 from tasks.common.user_folders import find_split_paths
 from tasks.relation_extraction.labels import OTHER, classes_of, is_label, is_negative
 

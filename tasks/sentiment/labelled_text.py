@@ -6,18 +6,15 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from suite.api import DataError
-from tasks.common.labelled_tables import TABLE_SUFFIXES, read_table
-from tasks.common.sources import read_text
-from tasks.common.user_folders import find_split_paths, visible
+from suite.api import TABLE_SUFFIXES, DataError, read_text
+from tasks.common.labelled_tables import read_table
+from tasks.common.user_folders import TEXT_SUFFIXES, find_split_paths, visible
 
 Labelled = tuple[str, str]
 """A text, unchanged from the file, and its label."""
 
 TEXT_COLUMNS = ("text", "review", "sentence", "content", "document", "comment", "tweet")
 LABEL_COLUMNS = ("label", "sentiment", "class", "category", "target", "polarity")
-TEXT_SUFFIXES = ("", ".txt", ".text")
-"""The endings of the text files in the folder of a label."""
 _ENDING = re.compile(r"\.[A-Za-z]\w{0,5}")
 """An ending that tells a format: neither a number nor a hash, as in `0001.7c53336b`."""
 

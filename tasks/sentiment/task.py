@@ -93,6 +93,7 @@ class Sentiment(FolderReader, Classification):
     subwords that are embedded too (`tasks/sentiment/subword_pairs.py`). `preset`: the folder of
     the keras-hub preset whose tokens are the units `preset`."""
     open_options = frozenset({"neighbour_convolution", "pairs", "preset"})
+    folders_are_classes = True
     recipe = Recipe(learning_rate=1e-3, validations=6)
     length_buckets = (0.5, 0.25, 0.125)
     label_smoothing = 0.1

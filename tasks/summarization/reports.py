@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from suite.api import DataError, SourceRequest
-from tasks.common.labelled_tables import TABLE_SUFFIXES, read_table
+from suite.api import TABLE_SUFFIXES, DataError, SourceRequest
+from tasks.common.labelled_tables import read_table
 from tasks.common.sources import SPLIT_STEMS, replace_surrogates, with_validation
 from tasks.common.text_to_text import Pairs
 from tasks.common.user_folders import find_split_paths

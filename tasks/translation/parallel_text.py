@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from suite.api import DataError
-from tasks.common.sources import SPLIT_STEMS, read_text
+from suite.api import DataError, read_text
+from tasks.common.sources import SPLIT_STEMS
 from tasks.common.user_folders import visible
 
 
@@ -15,40 +15,40 @@ def find_pairs(
     """Return the source file and the target file of each split.
 
     A file's ending is its language. The languages default to train's two endings in alphabetical
-    order.
+    order, and one of them to the ending beside the other.
 
     Raises:
-        DataError: the folder does not exist, a split lacks a file, or train's languages are
-            ambiguous.
+        DataError: the folder does not exist, a split lacks a file or has two of a language, or
+            train's languages are ambiguous.
     """
     if not folder.is_dir():
         raise DataError("A folder of parallel texts must exist", received=f"files:{folder}")
     languages = (source_language, target_language)
     pairs = {}
     for split, stems in SPLIT_STEMS.items():
-        files = {
-            path.suffix[1:]: path
-            for path in visible(folder)
-            if path.is_file() and path.stem.lower() in stems and path.suffix
-        }
+        files: dict[str, list[Path]] = {}
+        for path in visible(folder):
+            if path.is_file() and path.stem.lower() in stems and path.suffix:
+                files.setdefault(path.suffix[1:], []).append(path)
         if split == "train" and not all(languages):
-            if len(files) != 2:
-                received = ", ".join(path.name for path in files.values()) or "none of them"
+            others = sorted(set(files) - set(languages))
+            if len(files) != 2 or len(others) != languages.count(""):
+                received = ", ".join(path.name for paths in files.values() for path in paths)
                 raise DataError(
                     "A folder of parallel texts holds two files train.LANGUAGE",
-                    received=f"{received} in {folder}",
+                    received=f"{received or 'none of them'} in {folder}",
                     remedy="Name the languages: --option source_language=en "
                     "--option target_language=de",
                 )
-            first, second = sorted(files)
-            languages = (first, second)
-        missing = [language for language in languages if language not in files]
-        if missing:
-            raise DataError(
-                f"Each split has a file for each language ({stems[0]}.{languages[0]}, …)",
-                received=f"no {split} file ending in .{missing[0]} in {folder}",
-            )
-        pairs[split] = (files[languages[0]], files[languages[1]])
+            languages = (source_language or others[0], target_language or others[-1])
+        for language in languages:
+            if len(paths := files.get(language, [])) != 1:
+                names = ", ".join(path.name for path in paths)
+                raise DataError(
+                    f"Each split has one file for each language ({stems[0]}.{languages[0]}, …)",
+                    received=f"{names or f'no {split} file ending in .{language}'} in {folder}",
+                )
+        pairs[split] = (files[languages[0]][0], files[languages[1]][0])
     return pairs
 
 

@@ -175,5 +175,5 @@ def test_an_open_option_of_the_recipe_is_the_open_track(name):
 def test_benchmarks_of_the_standard_track_set_no_open_option():
     for benchmark in load_registry(()).benchmarks.plugins.values():
         if benchmark.track is Track.STANDARD:
-            for name, settings in benchmark.tasks.items():
+            for name, settings in benchmark.each_settings:
                 assert track_of(TASKS[name], settings.options) is Track.STANDARD, benchmark.name

@@ -30,10 +30,18 @@ class Tab:
             self.page.goto("about:blank")
             self.page.goto(f"{address}#{state}")
         elif self.page.url.partition("#")[2] != state:
-            drawn = self.page.evaluate("document.body.dataset.drawn")
-            self.page.evaluate("state => { location.hash = state; }", state)
-            self.page.wait_for_function("n => document.body.dataset.drawn !== n", arg=drawn)
+            change = "state => { location.hash = state; }"
+            self.redrawn_after(lambda: self.page.evaluate(change, state))
         self.page.wait_for_selector("body[data-drawn]")
+
+    def redrawn_after(self, change):
+        """Change the state of the page, and wait until the page shows it.
+
+        The address of a page changes first, and the event that draws the page comes later.
+        """
+        drawn = self.page.evaluate("document.body.dataset.drawn")
+        change()
+        self.page.wait_for_function("n => document.body.dataset.drawn !== n", arg=drawn)
 
     def answer(self):
         return self.page.locator(".answer").first.text_content()

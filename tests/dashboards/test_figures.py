@@ -163,9 +163,9 @@ def test_a_figure_without_quiet_costs_says_so_and_invents_no_axis(tab, other):
 
 
 def test_the_occlusion_map_of_a_record_of_an_older_schema_is_drawn(tab, tmp_path):
-    frozen = (FROZEN / "schema-1-occlusion.json").read_bytes()
+    frozen = (FROZEN / "schema-3-occlusion.json").read_bytes()
     content = json.loads(frozen)
-    found = content["reports"]["test"]["influence"]
+    found = content["reports"]["test"]["occlusion"]
     assert content["schema_version"] < SCHEMA_VERSION
     # Only the schema is old: a record of an older protocol is superseded.
     version = VERSIONS["ner"]

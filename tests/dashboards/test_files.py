@@ -93,10 +93,10 @@ def test_a_bundle_holds_the_records_of_the_files(tmp_path):
 
 def test_a_bundle_holds_older_records_in_the_current_schema(tmp_path):
     """Records of the current schema are copied byte by byte, older ones are migrated."""
-    old = FROZEN / "schema-1-occlusion.json"
+    old = FROZEN / "schema-3-occlusion.json"
     new = tmp_path / "new.json"
     new.write_text(ENTRIES[0].record.to_json())
-    assert json.loads(old.read_text())["schema_version"] == 1
+    assert json.loads(old.read_text())["schema_version"] == 3
     stored = [
         dataclasses.replace(ENTRIES[0], record=parse_summary(path.read_bytes()), path=path)
         for path in (old, new)

@@ -232,8 +232,7 @@ def test_a_winner_links_to_its_results_and_a_tie_has_none(shown, made):
     assert tie[2].startswith("no significant winner; best mean: longformer")
     assert tie[6] == f"bert ({small(made[1].winners[0].tied['bert'])})"
     assert win[2].startswith("longformer") and win[6] == "none"
-    rows.filter(has_text="Sentiment").locator("a").click()
-    tab.page.wait_for_function("location.hash.includes('sentiment')")
+    tab.redrawn_after(rows.filter(has_text="Sentiment").locator("a").click)
     assert "Sentiment, length 128: there is no significant winner" in tab.answer()
 
 

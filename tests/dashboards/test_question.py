@@ -319,6 +319,5 @@ def test_any_length_can_be_asked_for_and_the_way_back_leads_to_the_one_before(sh
         field.press("Enter")
         assert "length=300" in tab.page.url
         assert field.evaluate("field => field.validationMessage").startswith("A length is a whole")
-    tab.page.go_back()
-    tab.page.wait_for_function("location.hash.includes('length=512')")
+    tab.redrawn_after(tab.page.go_back)
     assert tab.answer().startswith("Named entity recognition, length 512")

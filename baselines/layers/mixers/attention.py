@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from baselines.layers.block import Block, turned_channels
+from baselines.layers.block import Block, choice_problem, turned_channels
 from baselines.layers.mixer import Mixer
 from suite.api import BuildRequest, Form
 
@@ -44,10 +44,8 @@ class Attention(Mixer):
     def problem(self, request: BuildRequest) -> str | None:
         """Return why the positions, the heads or the window are invalid, or None."""
         options, size = request.options, request.model_size
-        for name, choices in CHOICES.items():
-            if options[name] not in choices:
-                listed = ", ".join(choices)
-                return f"takes {name} {listed}; received: {name}={options[name]}. Choose one"
+        if problem := choice_problem(options, CHOICES):
+            return problem
         if (base := options["rotary_base"]) <= 1:
             return f"needs a rotary_base greater than 1; received: {base}. Use 10000"
         share, head_size = options["rotary_share"], size.width // size.num_heads

@@ -72,9 +72,10 @@ def benchmark_folder(folder: Path, content: str = SMALL, *, name: str = "small")
     path = folder / "benchmarks" / f"{name}.toml"
     path.write_text(content)
     benchmark = read_benchmark(path)
-    freeze(
-        benchmark, {task: dict.fromkeys(of.lengths, task) for task, of in benchmark.tasks.items()}
-    )
+    data: dict[str, dict[int, str]] = {}
+    for task, settings in benchmark.each_settings:
+        data.setdefault(task, {}).update(dict.fromkeys(settings.lengths, task))
+    freeze(benchmark, data)
     return folder
 
 

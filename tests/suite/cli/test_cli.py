@@ -101,7 +101,7 @@ def test_list_says_what_supports_what_and_why_not(bench):
     assert listing["supports"]["ner"]["vanilla"] is None
     assert "patches" in listing["supports"]["ner"]["images_only"]
     assert listing["tasks"]["ner"]["sources"]["tfds"]["redistributable"] is False
-    assert listing["benchmarks"]["quick"]["tasks"]["sentiment"]["lengths"] == [128, 256]
+    assert listing["benchmarks"]["quick"]["tasks"]["sentiment"][0]["lengths"] == [128, 256]
     assert listing["benchmarks"]["quick"]["is_frozen"]
     printed = bench("list").stdout
     support = printed.split("Support of architectures")[1]

@@ -41,7 +41,9 @@ def test_a_file_that_is_no_record_and_a_cell_of_another_version_are_refused(benc
     path.write_text("{}")
     assert "must be a record" in bench("verify", str(path)).stderr
     record = json.loads(
-        (ROOT / "tests" / "suite" / "records" / "frozen" / "schema-1-train.json").read_text()
+        (
+            ROOT / "tests" / "suite" / "records" / "frozen" / "schema-3-archived-trial.json"
+        ).read_text()
     )
     record["cell"]["architecture_version"] = 99
     path.write_text(json.dumps({**record, "protocol": 1}))  # an older one's id is not looked at

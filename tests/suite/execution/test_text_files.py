@@ -49,6 +49,8 @@ def test_a_table_has_a_header_as_in_training(tmp_path, mark):
     assert read_texts(named, task("sentiment"), {"text_column": "body"}) == ['"a', "b"]
     asked = write(tmp_path, "asked.csv", 'context,question\n"Oslo, today",Where?\n')
     assert read_texts(asked, task("question_answering")) == ["Where?\tOslo, today"]
+    asked.write_text('question,context\n"Where\tis it?","In\tOslo"\n')
+    assert read_texts(asked, task("question_answering")) == ["Where is it?\tIn\tOslo"]
 
 
 @pytest.mark.parametrize(

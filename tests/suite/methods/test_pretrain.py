@@ -75,7 +75,7 @@ def test_values_out_of_range_are_refused(text):
 
 def test_files_of_documents_are_checked_when_planning_and_are_part_of_the_cell(tmp_path):
     path = tmp_path / "documents.txt"
-    for content, said in ((None, "No such file"), (b"\xff\xfe", "UTF-8"), (b" \n", "is empty")):
+    for content, said in ((None, "No such file"), (b"\xff\xfe", "UTF-8"), (b" \n", "not be empty")):
         if content is not None:
             path.write_bytes(content)
         with pytest.raises(DataError, match=said):

@@ -173,7 +173,7 @@ def test_the_folder_for_a_static_host_holds_site_leaderboard_and_records(bench, 
     results, folder = tmp_path / "results", tmp_path / "public"
     published = results / "published"
     (published / "here" / "miniature-1" / "ner").mkdir(parents=True)
-    for path in FROZEN.glob("schema-2-*.json"):
+    for path in FROZEN.glob("schema-3-train.json"):
         shutil.copy(path, published / "here" / "miniature-1" / "ner")
     line = reduced(make_record(cell=PROBE))
     write_archive(published / "here" / "timing" / "x.jsonl.gz", {"run": line})

@@ -60,6 +60,10 @@ def test_a_process_answers_with_predictions_or_with_one_line(trained, model):
     assert "--keep-weights" in answer({**request, "folder": "/nowhere"})["error"]
 
 
+def test_a_lone_surrogate_is_a_question_mark_as_in_training(model):
+    assert model.predict(["fine \ud83d film", "\udc00"]) == model.predict(["fine ? film", "?"])
+
+
 def copied(trained, tmp_path, **changes):
     """Return a copy of the folder of the weights, with changes of its description."""
     folder = tmp_path / "copy"

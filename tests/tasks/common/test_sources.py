@@ -1,4 +1,4 @@
-"""Tests of what all sources share: line ends, held-out examples and lone surrogates."""
+"""Tests of what all sources share: held-out examples and lone surrogates."""
 
 from __future__ import annotations
 
@@ -6,31 +6,8 @@ import numpy as np
 import pytest
 
 from suite.api import DataError
-from tasks.common.sources import hold_out, read_text, replace_surrogates, with_validation
+from tasks.common.sources import hold_out, replace_surrogates, with_validation
 from tasks.question_answering.squad import Question
-
-
-@pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])
-@pytest.mark.parametrize("mark", ["", "\ufeff"])
-def test_all_line_ends_are_read_as_line_feeds(tmp_path, line_end, mark):
-    path = tmp_path / "text.txt"
-    path.write_bytes((mark + line_end.join(["one", "", "two", ""])).encode())
-    assert read_text(path) == "one\n\ntwo\n"
-    path.write_bytes((mark + line_end.join(["one", "two", ""])).encode() + b"caf\xe9")
-    with pytest.raises(DataError, match=r"byte 0xe9 at .*text\.txt:3"):
-        read_text(path)
-
-
-def test_other_separators_are_characters(tmp_path):
-    text = "a\u2028b\u2029c\x85d\x0be\x0cf\x1cg\x1dh\x1ei\n"
-    (tmp_path / "text.txt").write_text(text, encoding="utf-8")
-    assert read_text(tmp_path / "text.txt") == text
-
-
-def test_a_file_that_cannot_be_read_is_one_line(tmp_path):
-    (tmp_path / "train.jsonl").mkdir()
-    with pytest.raises(DataError, match=r"must be readable.*train\.jsonl \("):
-        read_text(tmp_path / "train.jsonl")
 
 
 @pytest.mark.parametrize(

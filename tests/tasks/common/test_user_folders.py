@@ -8,11 +8,13 @@ from pathlib import Path
 import pytest
 
 from suite.actions.results import MatrixPlan
-from suite.api import SourceRequest, task_options
+from suite.api import DataError, SourceRequest, task_options
 from suite.execution.preparation import prepare
 from suite.matrix.request import Request
 from suite.records.store import Store
 from tasks.common.user_folders import find_left_out
+from tasks.image_classification.task import TASK as IMAGES
+from tasks.language_modeling.task import TASK as LANGUAGE
 from tasks.ner.task import TASK as NER
 from tasks.sentiment.task import TASK as SENTIMENT
 
@@ -95,12 +97,59 @@ def test_names_that_are_no_utf_8_are_read_and_left_out(tmp_path):
 
 
 def test_a_hidden_table_is_no_split(tmp_path):
-    for name in ("train.txt", "valid.txt", "test.txt", ".train.txt", "._test.txt", "train.txt.bak"):
+    names = ("train.txt", "valid.txt", "test.txt", ".train.txt", "._test.txt", "train.txt.bak")
+    for name in (*names, "train.txt~", "#train.txt#"):
         (tmp_path / name).write_text("EU B-ORG\nrejects O\n")
     request = SourceRequest("files", str(tmp_path))
     assert NER.inspect(request, NER.options)
     facts = NER.load(request, 16, NER.options).facts
+    assert facts["left_out"] == {"hidden": 4, "files": 1}
+
+
+@pytest.mark.parametrize("task", [SENTIMENT, IMAGES], ids=lambda task: task.title)
+def test_a_folder_that_is_a_class_of_train_alone_is_named(tmp_path, task):
+    """The reviews of IMDB have a folder `unsup`, whose texts have no label."""
+    ending = "png" if task is IMAGES else "txt"
+    for place in ("train/neg", "train/pos", "test/neg", "test/pos", "train/unsup", "train/@eaDir"):
+        (tmp_path / place).mkdir(parents=True)
+        for number in range(10):
+            (tmp_path / place / f"{number}.{ending}").write_text("text")
+    request = SourceRequest("files", str(tmp_path))
+    left_out, alone = task.remarks(request, task_options(task, {}))
+    assert "left out 1 hidden (@eaDir)" in left_out
+    assert "only train has the class unsup;" in alone
+
+
+def test_a_folder_of_documents_leaves_out_what_is_no_text(tmp_path):
+    for name in ("a.txt", "b.py", "sub/c.txt", ".git/d", ".e.txt", "e.txt~"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(f"text of {name}, " * 40)
+    (tmp_path / "image.png").write_bytes(b"\x89PNG\r\n\x1a\n\0\0")
+    request, options = SourceRequest("files", str(tmp_path)), task_options(LANGUAGE, {})
+    digest = LANGUAGE.inspect(request, options)
+    facts = LANGUAGE.load(request, 16, options).facts
+    assert sum(facts["characters"].values()) == 40 * len("text of a.txt, text of b.py, ") + 1
+    assert facts["left_out"] == {"hidden": 3, "folders": 1, "files": 1}
+    (remark,) = LANGUAGE.remarks(request, options)
+    assert "1 file (image.png), 1 folder (sub)" in remark
+    (tmp_path / "image.png").unlink()
+    assert LANGUAGE.inspect(request, options) == digest
+    (tmp_path / "latin.txt").write_bytes(b"caf\xe9\0")
+    with pytest.raises(DataError, match=r"0xe9 at .*latin\.txt:1"):
+        LANGUAGE.inspect(request, options)
+
+
+def test_a_split_of_documents_may_have_folders(tmp_path):
+    for name in ("train/a/1.txt", "train/a/.git/2.txt", "train/3.txt", "train/.4.txt", "README.md"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("some text " * 40)
+    request, options = SourceRequest("files", str(tmp_path)), task_options(LANGUAGE, {})
+    facts = LANGUAGE.load(request, 16, options).facts
+    assert sum(facts["characters"].values()) == 2 * 400 + 1
     assert facts["left_out"] == {"hidden": 2, "files": 1}
+    alone = SourceRequest("files", str(tmp_path / "train" / "3.txt"))
+    assert LANGUAGE.remarks(alone, options) == []
+    assert "left_out" not in LANGUAGE.load(alone, 16, options).facts
 
 
 def test_a_folder_that_is_left_out_counts_once(tmp_path):

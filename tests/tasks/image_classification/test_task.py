@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pytest
 from PIL import Image, ImageOps
@@ -165,8 +167,14 @@ def test_a_class_with_one_image_stays_in_train_and_other_files_are_counted(tmp_p
     assert set(data.train.targets["labels"]) == {0, 1, 2}
     assert sorted(data.validation.targets["labels"]) == [0, 1]
     assert data.facts["left_out"] == {"hidden": 1, "folders": 1, "files": 1}
-    (remark,) = TASK.remarks(request(tmp_path), {})
-    assert "1 file (scan.tiff)" in remark
+    left_out, alone = TASK.remarks(request(tmp_path), {})
+    assert "1 file (scan.tiff)" in left_out and "only train has the class emu" in alone
+
+
+def test_the_name_of_a_class_that_is_no_utf_8_is_written(tmp_path):
+    write_images(tmp_path, ("cat", os.fsdecode(b"caf\xe9")))
+    data = TASK.load(request(tmp_path), 16, {})
+    assert data.spec["classes"] == ["caf?", "cat"]
 
 
 def test_fewer_than_ten_images_without_validation_are_refused(tmp_path):

@@ -97,6 +97,7 @@ def test_missing_sentences_count_as_empty(folder):
         (lambda f: (f / "train.de").write_text(""), "must not be empty"),
         (lambda f: (f / "test.de").unlink(), "no test file ending in .de"),
         (lambda f: (f / "train.fr").write_text("x\n"), "source_language"),
+        (lambda f: (f / "dev.en").write_text("x\n"), "dev.en, valid.en in"),
     ],
 )
 def test_errors_name_file_and_line(folder, change, message):
@@ -104,6 +105,18 @@ def test_errors_name_file_and_line(folder, change, message):
     with pytest.raises(DataError) as caught:
         TASK.inspect(SourceRequest("files", str(folder)), TASK.options)
     assert message in str(caught.value) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("named", "expected"),
+    [({}, ["de", "en"]), ({"source_language": "en"}, ["en", "de"]),
+     ({"target_language": "de"}, ["en", "de"]), ({"target_language": "en"}, ["de", "en"])],
+)  # fmt: skip
+def test_the_other_language_is_that_of_the_other_file(folder, named, expected):
+    (folder / "valid.fr").write_text("x\n")
+    assert read_pairs(folder, **named)[1] == expected
+    with pytest.raises(DataError, match=r"two files train\.LANGUAGE"):
+        read_pairs(folder, source_language="fr")
 
 
 @pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])
