@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from suite.analysis.tuning_evidence import choice_problem
 from tests.suite.analysis.test_tuning import learner
 
 from suite.api import PluginError, RequestError
@@ -18,6 +17,7 @@ from suite.publish.frozen import benchmark_contradiction
 from suite.records.benchmarks import hash_task, read_benchmark
 from suite.records.store import Store
 from suite.search.tuning import tune
+from suite.search.tuning_evidence import choice_problem
 from tests.suite.analysis.final_runs import (
     benchmark_folder,
     board_of,
