@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -16,7 +16,7 @@ from suite.analysis.boards import BASELINE
 from suite.analysis.comparisons import Comparison
 from suite.analysis.entry_at_length import EntryAtLength
 from suite.analysis.estimates import Estimate, Figure, ratio_interval
-from suite.analysis.sessions import CostSession, spread
+from suite.analysis.sessions import CostSession, with_spread
 from suite.api import Mode, Track
 from suite.records.measures import COSTS
 
@@ -133,9 +133,8 @@ def _relative(entry: EntryAtLength, base: EntryAtLength, measure: str) -> Figure
     if not own:
         return None
     by_session = [of for session in entry.like_sessions() if (of := ratios(session))]
-    between = spread([math.exp(math.fsum(map(math.log, of)) / len(of)) for of in by_session])
-    figure = Figure.of(ratio_interval(own), own)
-    return replace(figure, sessions=between.num_sessions, between_sessions=between.deviation)
+    means = [math.exp(math.fsum(map(math.log, of)) / len(of)) for of in by_session]
+    return with_spread(Figure.of(ratio_interval(own), own), means)
 
 
 def choose_probes(

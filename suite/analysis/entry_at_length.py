@@ -26,7 +26,7 @@ from suite.analysis.sessions import (
     cost_digest,
     counts,
     newest_digests,
-    spread,
+    with_spread,
 )
 from suite.api import Metric, Mode, Status
 from suite.records.measures import COUNTED, phase_of
@@ -97,16 +97,6 @@ class EntryAtLength:
         """The runs of the session that costs come from, by repeat."""
         return self.sessions.get(self.session, {}) if self.session else {}
 
-    def quiet_runs(
-        self, phase: str, session: CostSession | None = None
-    ) -> Mapping[int, RecordSummary]:
-        """Return by repeat the records whose costs of a phase count; by default of the session."""
-        session = session or self.session
-        runs = self.sessions.get(session, {}) if session else {}
-        return {
-            repeat: stored.record for repeat, stored in runs.items() if counts(stored.record, phase)
-        }
-
     def costs(self, measure: str, session: CostSession | None = None) -> Mapping[int, float]:
         """Return by repeat the positive values of a measure such as "training.step_seconds".
 
@@ -156,14 +146,11 @@ class EntryAtLength:
             return self._counted_zero(measure) if measure in COUNTED else None
         figure = Figure.of(ratio_interval(values), values)
         found = [of for one in self.like_sessions() if (of := self.costs(measure, one))]
-        if len(found) == 1:
-            return figure
-        between = spread([statistics.geometric_mean(of.values()) for of in found])
-        return replace(figure, sessions=between.num_sessions, between_sessions=between.deviation)
+        return with_spread(figure, [statistics.geometric_mean(of.values()) for of in found])
 
     def _counted_zero(self, measure: str) -> Figure | None:
         """Return the figure of a size that every run counts as 0."""
-        values = [record.cost(measure) for record in self.quiet_runs(phase_of(measure)).values()]
+        values = [run.record.cost(measure) for run in self.session_runs.values()]
         if not values or any(value != 0 for value in values):
             return None
         zeros = [0.0] * len(values)
@@ -277,12 +264,6 @@ class EntryAtLength:
     def log_scores(self, measure: str) -> Scores:
         """Return the logarithms of a cost by repeat, so that differences are ratios."""
         return Scores({repeat: math.log(value) for repeat, value in self.costs(measure).items()})
-
-    def mean_metric(self, split: str, name: str) -> float | None:
-        """Return the mean of a metric of any split over the records that ended well."""
-        values = [record.metric(name, split) for record in self.good]
-        known = [value for value in values if value is not None]
-        return statistics.fmean(known) if known else None
 
     @cached_property
     def worker_seconds(self) -> float | None:

@@ -76,14 +76,12 @@ def entries_of(
     boards: Mapping[TaskLength, Board], comparisons: Iterable[Comparison]
 ) -> dict[TaskLength, dict[str, EntryAtLength]]:
     """Return the entries behind the valid rows of each board, by entry."""
-    by_key = {comparison.key: comparison for comparison in comparisons}
+    by_key = {comparison.key: comparison.by_place() for comparison in comparisons}
     return {
         place: {
             entry.name: entry
-            for entry in by_key[board.key].entries
+            for entry in by_key[board.key][board.sequence_length, board.batch_size]
             if entry.runs
-            and (entry.sequence_length, entry.batch_size)
-            == (board.sequence_length, board.batch_size)
         }
         for place, board in boards.items()
     }

@@ -122,17 +122,15 @@ class TaskRow:
 
 @dataclass(frozen=True, slots=True)
 class TaskTable:
-    """All entries of one task.
+    """All entries of one task, with the board of each length.
 
-    `trivial` is the score of a trivial predictor by length, `detectable` the difference to the
-    leader that the board of a length would have separated for the median entry, where it is known.
+    `trivial` is the score of a trivial predictor by length, where it is known.
     """
 
     task: str
     metric: Metric
-    lengths: Sequence[int]
+    boards: Mapping[int, Board]
     trivial: Mapping[int, float]
-    detectable: Mapping[int, float]
     rows: Sequence[TaskRow]
 
 
@@ -228,20 +226,9 @@ def _task_tables(
         ]
         stated = benchmark.scale.get(name, {})
         trivial = {int(n): at for n, at in stated.items() if at.task_version == tasks[name].version}
-        tables.append(
-            TaskTable(
-                task=name,
-                metric=tasks[name].primary_metric,
-                lengths=list(of_task),
-                trivial={n: trivial[n].zero for n in of_task if n in trivial},
-                detectable={
-                    n: board.detectable_difference
-                    for n, board in of_task.items()
-                    if board.detectable_difference is not None
-                },
-                rows=sorted(rows, key=functools.partial(_most_ranks_first, of_task.values())),
-            )
-        )
+        rows.sort(key=functools.partial(_most_ranks_first, of_task.values()))
+        zeros = {n: trivial[n].zero for n in of_task if n in trivial}
+        tables.append(TaskTable(name, tasks[name].primary_metric, of_task, zeros, rows))
     return tables
 
 

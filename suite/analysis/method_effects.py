@@ -18,6 +18,7 @@ from suite.analysis.cost_ratios import paired_ratios
 from suite.analysis.entry_at_length import EntryAtLength
 from suite.analysis.estimates import Estimate, mean_interval, ratio_interval
 from suite.analysis.ranking import difference
+from suite.analysis.sessions import counts
 from suite.api import DATA_OPTIONS, AppliedMethod, Stage, methods_text
 from suite.records.measures import PRICES, phase_of
 from suite.records.naming import OBJECTIVE
@@ -190,8 +191,9 @@ def _prices(
         phase, _, name = measure.partition(".")
         before = {
             repeat: figure.value
-            for repeat, record in entry.quiet_runs(phase_of(measure)).items()
-            for variant in record.variants.values()
+            for repeat, run in entry.session_runs.items()
+            if counts(run.record, phase_of(measure))
+            for variant in run.record.variants.values()
             if (figure := variant.measurements.get(phase, {}).get(name)) and figure.value
         }
         others = before or (reference.costs(measure) if reference else {})

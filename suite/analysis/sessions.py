@@ -14,11 +14,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from suite.analysis.comparison_key import grouped
-from suite.analysis.estimates import variance
+from suite.analysis.estimates import Figure, variance
 from suite.api import Status
 from suite.records.environment import speed_facts
 from suite.records.measures import phases_of
@@ -170,7 +170,8 @@ def sessions_text(by_length: Mapping[int, CostSession]) -> str:
     return f"Sessions: {'; '.join(parts)}"
 
 
-def spread(means: Sequence[float]) -> Spread:
-    """Return how the means of sessions vary; all are positive."""
+def with_spread(figure: Figure, means: Sequence[float]) -> Figure:
+    """Return a figure that states how the positive means of sessions vary."""
     logs = [math.log(mean) for mean in means]
-    return Spread(len(logs), math.sqrt(variance(logs)) if len(logs) > 1 else None)
+    deviation = math.sqrt(variance(logs)) if len(logs) > 1 else None
+    return replace(figure, sessions=len(logs), between_sessions=deviation)
