@@ -161,7 +161,7 @@ class _AtLength:
         diagnostic = self.diagnostic
         share = diagnostic.task.primary_metric.share
         facts = {"title": diagnostic.title, "is_share": share, **facts}
-                return Chart(
+        return Chart(
             section=section, measure=diagnostic.metric.name, against=against, key=self.key,
             sequence_length=self.length, lines=lines, reading=reading, **facts,
         )  # fmt: skip
@@ -283,14 +283,7 @@ def _problem_charts(diagnostics: Sequence[Diagnostic]) -> Iterator[Chart]:
         if diagnostic.metric != diagnostic.task.primary_metric
         for length, entries in diagnostic.by_length().items()
     ]
-    by_place = grouped(
-        scaled,
-        lambda one: (
-            one.diagnostic.comparison.key.task,
-            one.diagnostic.comparison.key.split,
-            one.length,
-        ),
-    )
+    by_place = grouped(scaled, lambda one: (one.key.task, one.key.split, one.length))
     for found in by_place.values():
         if len(found) < 2:
             continue

@@ -362,7 +362,7 @@ def _block(block: Block) -> dict[str, Any]:
 def _core_row(row: CoreRow, block: Block) -> dict[str, Any]:
     return {
         "line": row.entry,
-        "score": None if row.score is None else _score(row.score),
+        "score": row.score and {name: _decimal(end) for name, end in _interval(row.score).items()},
         "rank": _decimal(row.mean_rank),
         "tasks": [row.by_task[task] for task in block.tasks],
         "parameters": None if row.mixing_parameters is None else list(row.mixing_parameters),
@@ -375,11 +375,6 @@ def _core_row(row: CoreRow, block: Block) -> dict[str, Any]:
 def _decimal(value: float | None, places: int = 1) -> float | None:
     """Return a value to some decimal places; JavaScript would round 1.25 to another than Python."""
     return None if value is None else round(value, places)
-
-
-def _score(score: Estimate) -> dict[str, float | None]:
-    """Return a score from 0 to 100 to one decimal place."""
-    return {name: _decimal(value) for name, value in _interval(score).items()}
 
 
 def _interval(estimate: Estimate) -> dict[str, float | None]:
