@@ -323,9 +323,7 @@ def reference_scores(
     for (task, length), board in boards.items():
         for row in board.valid:
             if row.entry == BASELINE and row.rank is not None:
-                (version,) = {
-                    record.cell.architecture_version
-                    for record in entries[task, length][row.entry].records
-                }
+                records = entries[task, length][BASELINE].records
+                version = records[0].cell.architecture_version
                 found.setdefault(task, {})[length] = _value(row), version
     return found

@@ -95,8 +95,7 @@ def _common_sessions(
         for other in theirs.sessions
         if one.invocation == other.invocation and one.used_machine == other.used_machine
     ]
-    key = lambda pair: (pair[0] == ours.session, pair[0].started_at)  # noqa: E731
-    return max(pairs, key=key, default=None)
+    return max(pairs, key=lambda pair: (pair[0] == ours.session, pair[0].started_at), default=None)
 
 
 def relative_costs(

@@ -319,7 +319,7 @@ def _decoding_charts(comparison: Comparison) -> Iterator[Chart]:
             for entry in sorted(of_entry, key=lambda one: one.sequence_length):
                 at = str(entry.sequence_length)
                 if cost := entry.cost(measure):
-                    figures[at] = cost.estimate
+                    figures[at] = cost
                     continue
                 statuses = sorted(set(entry.statuses) - {"ok"})
                 if reason := ", ".join(statuses) or entry.missing_cost_reason(measure):

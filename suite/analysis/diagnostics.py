@@ -108,13 +108,13 @@ class Diagnostic:
     def score(self, entry: EntryAtLength) -> Estimate | None:
         """Return the mean of `metric` over the seeds of an entry."""
         score = entry.score()
-        return self._in_metric(self.shown(entry, score.estimate)) if score else None
+        return self._in_metric(self.shown(entry, score)) if score else None
 
     def scores_by_evaluation_length(self, entry: EntryAtLength) -> dict[int, Estimate]:
         """Return the mean of `metric` over the seeds of an entry at each evaluation length."""
         scores = entry.scores_by_evaluation_length()
         found = {
-            length: self._in_metric(self.shown(entry, score.estimate))
+            length: self._in_metric(self.shown(entry, score))
             for length, score in scores.items()
             if not isinstance(score, str)
         }
@@ -217,7 +217,7 @@ class Diagnostic:
         return DiagnosticRow(
             entry=entry.name,
             sequence_length=entry.sequence_length,
-            score=self.shown(entry, score.estimate) if score else None,
+            score=self.shown(entry, score) if score else None,
             solved=_share(solved) if solved and solved.num_seeds else None,
             median_steps=self._median_steps(entry),
             effective_length=effective_length(entry),

@@ -62,11 +62,6 @@ class Figure(Estimate):
         ends = estimate.low, estimate.high
         return Figure(estimate.value, *ends, estimate.n, min(values), max(values), **facts)
 
-    @property
-    def estimate(self) -> Estimate:
-        """The mean and its interval alone."""
-        return Estimate(self.value, self.low, self.high, self.n)
-
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as JSON shows them."""
         return asdict(self)

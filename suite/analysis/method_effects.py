@@ -157,14 +157,12 @@ def _added(text: str) -> str:
 
 
 def _effect(entry: EntryAtLength, reference: EntryAtLength | None) -> MethodEffect:
-    score = entry.score()
-    without = reference.score() if reference else None
     return MethodEffect(
         entry=entry.name,
         reference=reference.name if reference else None,
         sequence_length=entry.sequence_length,
-        score=score.estimate if score else None,
-        reference_score=without.estimate if without else None,
+        score=entry.score(),
+        reference_score=reference.score() if reference else None,
         gain=_gain(entry, reference) if reference else None,
         prices=dict(_prices(entry, reference)),
     )

@@ -130,7 +130,7 @@ def _of_entry(entry: EntryAtLength) -> dict[str, dict[str, dict[str, Estimate]]]
     if entry.metric and (by_length := found.get(BY_EVALUATION_LENGTH)):
         for length, score in entry.scores_by_evaluation_length().items():
             if not isinstance(score, str) and str(length) in by_length:
-                by_length[str(length)][entry.metric.name] = score.estimate
+                by_length[str(length)][entry.metric.name] = score
     return {name: found[name] for name in found if found[name] or _reasons(entry, name)}
 
 
