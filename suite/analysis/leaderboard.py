@@ -355,7 +355,7 @@ def _block(block: Block) -> dict[str, Any]:
         "costs": [cost.title for cost in COSTS.values()] if block.costs else [],
         "cost_lengths": list(LENGTHS),
         "cost_sessions": block.sessions,
-        "cost_spread": str(block.spread or ""),
+        "cost_spread": block.spread,
     }
 
 

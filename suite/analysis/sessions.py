@@ -60,23 +60,6 @@ Sessions = Mapping[CostSession, Mapping[int, StoredRecord]]
 """The runs of one entry at a length that may count as costs: by session, then by repeat."""
 
 
-@dataclass(frozen=True, slots=True)
-class Spread:
-    """How a cost varies between sessions on equal machines.
-
-    `deviation` is the standard deviation of the logarithms of the sessions' means: 0.03 says that
-    sessions differ by about 3%. It is None with a single session.
-    """
-
-    num_sessions: int
-    deviation: float | None
-
-    def __str__(self) -> str:
-        if self.deviation is None:
-            return f"{self.num_sessions} session{'s' if self.num_sessions > 1 else ''}"
-        return f"±{100 * self.deviation:.1f}% between {self.num_sessions} sessions"
-
-
 def session_of(stored: StoredRecord) -> CostSession:
     """Return the session of a record."""
     record = stored.record
