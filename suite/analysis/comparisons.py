@@ -75,8 +75,7 @@ class Comparison:
 
     def by_place(self) -> dict[Place, list[EntryAtLength]]:
         """Return the entries at each length and batch size, the shortest length first."""
-        found = grouped(self.entries, lambda entry: (entry.sequence_length, entry.batch_size))
-        return dict(sorted(found.items()))
+        return dict(sorted(grouped(self.entries, lambda entry: entry.place).items()))
 
 
 def compare(

@@ -58,10 +58,10 @@ def paired_ratios(ours: Mapping[int, float], theirs: Mapping[int, float]) -> lis
 
 def backend_ratios(comparison: Comparison, baseline: Comparison) -> list[Ratio]:
     """Return the ratio of each entry, length and measure to the baseline's, paired by round."""
-    theirs = {_place(entry): entry for entry in baseline.entries}
+    theirs = {(entry.name, *entry.place): entry for entry in baseline.entries}
     found = []
-    for ours in sorted(comparison.entries, key=_place):
-        other = theirs.get(_place(ours))
+    for ours in sorted(comparison.entries, key=lambda entry: (entry.name, *entry.place)):
+        other = theirs.get((ours.name, *ours.place))
         sessions = _common_sessions(ours, other) if other else None
         if other is None or sessions is None:
             continue
@@ -76,10 +76,6 @@ def backend_ratios(comparison: Comparison, baseline: Comparison) -> list[Ratio]:
                 ratio, hours = ratio_interval(ratios), apart / timedelta(hours=1)
                 found.append(Ratio(ours.name, ours.sequence_length, measure, ratio, hours))
     return found
-
-
-def _place(entry: EntryAtLength) -> tuple[str, int, int]:
-    return entry.name, entry.sequence_length, entry.batch_size
 
 
 def _common_sessions(
@@ -108,15 +104,11 @@ def relative_costs(
     measurement in the session. `sessions` is the number of sessions on equal machines that measured
     both, and `between_sessions` the standard deviation of the logarithms of their ratios.
     """
-    bases = {
-        (entry.sequence_length, entry.batch_size): entry
-        for entry in comparison.entries
-        if entry.name == baseline
-    }
+    bases = {entry.place: entry for entry in comparison.entries if entry.name == baseline}
     found: dict[tuple[str, int], dict[str, Figure]] = {}
     for entry in comparison.entries:
         if entry.sequence_length in lengths:
-            base = bases.get((entry.sequence_length, entry.batch_size))
+            base = bases.get(entry.place)
             costs = {name: _relative(entry, base, name) for name in COSTS if base}
             found[entry.name, entry.sequence_length] = {
                 name: cost for name, cost in costs.items() if cost

@@ -58,6 +58,11 @@ class EntryAtLength:
     session: CostSession | None = None
     sessions: Sessions = field(default_factory=dict)
 
+    @property
+    def place(self) -> tuple[int, int]:
+        """The length and the batch size, at which entries are compared."""
+        return self.sequence_length, self.batch_size
+
     @cached_property
     def records(self) -> Sequence[RecordSummary]:
         """The valid records."""

@@ -41,8 +41,6 @@ def record_filter(
     )
 
 
-Figures = Mapping[str, Figure | None]
-
 REPEATED = ("seed", "round")
 """The fields in which the cells of one row differ."""
 
@@ -64,7 +62,7 @@ class TableRow:
 
     entry: str
     cell: Cell
-    figures: Figures
+    figures: Mapping[str, Figure | None]
     statuses: Mapping[str, int]
     reasons: Sequence[str]
     noisy: int = 0
@@ -157,7 +155,7 @@ def make_tables(
     title_of, tables = titles(named_by.values()), []
     for comparison in comparisons:
         rows = [
-            _row(entry, ranked.get(_row_key(comparison.key, entry)), samples)
+            _row(entry, ranked.get((comparison.key, *entry.place, entry.name)), samples)
             for entry in comparison.entries
             if entry.runs
         ]
@@ -202,10 +200,6 @@ def _board_rows(
         for board in rank_comparisons(ranked)
         for row in board.valid
     }
-
-
-def _row_key(key: ComparisonKey, entry: EntryAtLength) -> tuple[ComparisonKey, int, int, str]:
-    return key, entry.sequence_length, entry.batch_size, entry.name
 
 
 def _row(entry: EntryAtLength, ranked: Row | None, samples: bool) -> TableRow:
