@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from suite.analysis.boards import Row, rank_comparisons
@@ -75,7 +75,7 @@ class TableRow:
     def to_dict(self) -> dict[str, Any]:
         """Return the row as JSON shows it."""
         cell = self.cell.to_dict()
-        figures = {name: value and value.to_dict() for name, value in self.figures.items()}
+        figures = {name: value and asdict(value) for name, value in self.figures.items()}
         return {
             "line": self.entry,
             "cell": {name: value for name, value in cell.items() if name not in REPEATED},
@@ -87,7 +87,7 @@ class TableRow:
             "rank": self.rank,
             "detectable_difference": self.detectable_difference,
             "by_evaluation_length": {
-                str(length): score if isinstance(score, str) else score.to_dict()
+                str(length): score if isinstance(score, str) else asdict(score)
                 for length, score in self.by_evaluation_length.items()
             },
             "samples": list(self.samples),
