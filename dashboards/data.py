@@ -402,6 +402,8 @@ def _diagnostic_row(row: DiagnosticRow, numbers: Numbers) -> dict[str, Any]:
         "solved": row.solved and estimate_row(row.solved),
         "steps": shorten(row.median_steps),
         "never": row.median_steps is not None and math.isinf(row.median_steps),
+        "effective": "" if row.effective_length is None else str(row.effective_length),
+        "state": row.state_bytes,
         "note": row.note,
     }
 

@@ -45,12 +45,17 @@ interface DiagnosticChart {
 interface DiagnosticRow {
   line: number;
   length: number;
+  /** The mean, without an interval where some seeds solve the task and others do not. */
   score: DiagnosticEstimate | null;
   /** The share of seeds that solve the task. */
   solved: DiagnosticEstimate | null;
   /** The median number of steps until solved; null if unknown, or if most seeds never solve it. */
   steps: number | null;
   never: boolean;
+  /** The effective length as text; empty if no longer length was evaluated. */
+  effective: string;
+  /** The bytes of the decoding state; null if unknown. */
+  state: number | null;
   note: string;
 }
 

@@ -5,7 +5,11 @@ const SOLVED_NOTE =
   "A seed solves a task if its score reaches the stated threshold. The steps are those until the " +
   "validation curve reaches it: the median over seeds, where a seed that never reaches it counts as " +
   "later than all others. An entry that does not solve a task may solve it with more steps or with " +
-  "another learning rate. Intervals are of 95%; those of shares of seeds are Wilson's.";
+  "another learning rate. Intervals are of 95%; those of shares of seeds are Wilson's. A mean of " +
+  "seeds of which some solve the task and others do not has none. The effective length is the longest " +
+  "evaluation length up to which the score stays above 0.9: the median over seeds and the range, 0 " +
+  "if the score is not above it at the training length; ≥ marks the longest length that was tested. " +
+  "The state is that of decoding a sequence of the training length.";
 
 /**
  * Returns the heat map of an entry: depth by evaluation length.
@@ -97,6 +101,8 @@ function solvedTable({ title, comparison, solved_at: solvedAt, rows }, hidden) {
     row.score ? formatInterval(intervalOf(row.score)) : "—",
     row.solved ? formatInterval(intervalOf(row.solved)) : "—",
     row.never ? "not by half of the seeds" : formatNumber(row.steps),
+    row.effective || "—",
+    row.state === null ? "—" : formatNumber(row.state / 1024, 3),
     { text: row.note, className: "soft" },
   ]);
   const metric = metricText(about.metric);
@@ -107,6 +113,8 @@ function solvedTable({ title, comparison, solved_at: solvedAt, rows }, hidden) {
     metric,
     "share of seeds that solve it",
     "median steps until solved",
+    "effective length",
+    "state, KiB",
     "not completed",
   ];
   const columns = shown.some(({ note }) => note) ? head.length : head.length - 1;
@@ -114,7 +122,7 @@ function solvedTable({ title, comparison, solved_at: solvedAt, rows }, hidden) {
   const cut = body.map((row) => row.slice(0, columns));
   return [
     el("h3", {}, title),
-    table(head.slice(0, columns), cut, { caption, texts: [0], long: [6] }),
+    table(head.slice(0, columns), cut, { caption, texts: [0], long: [8] }),
   ];
 }
 

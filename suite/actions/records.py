@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING, Any
 from suite.actions.caller import read_registry, report_unreadable
 from suite.actions.request import Names, PathLike, make_store, names_of
 from suite.actions.results import Records, Tables
+from suite.analysis.comparisons import compare as compare_records
+from suite.analysis.comparisons import in_precedence
+from suite.analysis.diagnostics import Diagnostic, find_diagnostics
 from suite.analysis.tables import make_tables, record_filter
 from suite.api.plugins import search_path_from_environment
 from suite.execution.prediction import predict_file
@@ -77,9 +80,13 @@ def compare(
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Tables of the records of `origin`; `num_trials` and `num_superseded` are left out."""
+    """Tables of the records of `origin`; `num_trials` and `num_superseded` are left out.
+
+    `diagnostics` are those of tasks with exact answers.
+    """
 
     tables: Tables
+    diagnostics: Sequence[Diagnostic]
     origin: Path
     num_trials: int
     num_superseded: int
@@ -106,9 +113,11 @@ def report(
         chosen = [stored for stored in known if is_chosen(stored.record)]
         shown = without_trials(chosen) if published and not trials else chosen
         tables = _tables(shown, registry, samples=samples)
+        diagnostics = _diagnostics(shown, registry)
     num_rows = sum(sum(row.statuses.values()) for table in tables for row in table.rows)
+    num_superseded = max(0, len(shown) - num_rows)
     origin = Path("results/published") if published else store.home
-    return Report(tables, origin, len(chosen) - len(shown), max(0, len(shown) - num_rows))
+    return Report(tables, diagnostics, origin, len(chosen) - len(shown), num_superseded)
 
 
 def load_model(record: RecordSummary | str, *, home: PathLike | None = None) -> TrainedModel:
@@ -168,3 +177,11 @@ def _tables(
     """Return the tables of stored records."""
     architectures = registry.architectures.plugins
     return Tables(make_tables(records, registry.task_versions, architectures, samples=samples))
+
+
+def _diagnostics(records: Sequence[StoredRecord], registry: Registry) -> list[Diagnostic]:
+    """Return the diagnostics among stored records."""
+    tasks = registry.tasks.plugins
+    exact = {name for name, task in tasks.items() if task.solved_at is not None}
+    of_exact = [stored for stored in records if stored.record.cell.task in exact]
+    return find_diagnostics(in_precedence(compare_records(of_exact, registry.task_versions)), tasks)

@@ -9,7 +9,7 @@ from enum import StrEnum
 from suite.analysis import diagnostic_readings as readings
 from suite.analysis.comparison_key import ComparisonKey, grouped
 from suite.analysis.comparisons import Comparison
-from suite.analysis.diagnostics import Diagnostic, Solved
+from suite.analysis.diagnostics import Diagnostic, Solved, state_bytes
 from suite.analysis.entry_at_length import EntryAtLength
 from suite.analysis.estimates import Estimate
 from suite.analysis.reports import GroupedReport, grouped_reports
@@ -154,13 +154,22 @@ def _groups_note(num_examples: Mapping[int, int]) -> str:
     return f"{why}. Test sequences: {', '.join(listed)}" if listed else why
 
 
+def _divided_note(diagnostic: Diagnostic, entries: Sequence[EntryAtLength]) -> str:
+    """Return which entries have no intervals because only some of their seeds solve the task."""
+    parts = [
+        f"{entry.name} {solved.num_solved} of {solved.num_seeds}"
+        for entry in entries
+        if diagnostic.is_divided(entry) and (solved := diagnostic.solved(entry))
+    ]
+    return f"Seeds that solve it, in place of an interval: {', '.join(parts)}" if parts else ""
+
+
 def _state_chart(
     diagnostic: Diagnostic, length: int, entries: Sequence[EntryAtLength]
 ) -> Iterator[Chart]:
     lines = []
     for entry in entries:
-        sizes = (record.details.get("declared_state_bytes") for record in entry.good)
-        size = next((size for size in sizes if size is not None), None)
+        size = state_bytes(entry)
         if size is None:
             lines.append(ChartLine(entry.name, {}, {"": "the bytes of its state are unknown"}))
         elif score := diagnostic.score(entry):
@@ -174,7 +183,10 @@ def _state_chart(
     ]
     if placed:
         reading = readings.read_states(placed, diagnostic.metric.name)
-        chart = _chart(ChartSection.RECALL, diagnostic, "state_bytes", length, lines, reading)
+        note = _divided_note(diagnostic, entries)
+        chart = _chart(
+            ChartSection.RECALL, diagnostic, "state_bytes", length, lines, reading, note=note
+        )
         guess = diagnostic.guesses(entries, [length]).get(length)
         drawn = {} if guess is None else {at: guess for line in lines for at in line.figures}
         yield replace(chart, guesses=drawn)
@@ -234,7 +246,7 @@ def _lengths_chart(
         section = ChartSection.STATES if is_scaled else ChartSection.LENGTHS
         notes = [SCALED] if is_scaled else []
         notes += [] if task.primary_metric.share else [SEEDS_ALONE]
-        note = ". ".join(notes)
+        note = ". ".join(filter(None, [*notes, _divided_note(diagnostic, entries)]))
         against = "evaluation_length"
         chart = _chart(section, diagnostic, against, length, lines, reading, note=note)
         lengths = (int(at) for line in lines for at in line.figures)
@@ -281,7 +293,9 @@ def _problem_charts(diagnostics: Sequence[Diagnostic]) -> Iterator[Chart]:
         first, _ = found[0]
         lines = [ChartLine(name, of_entry) for name, of_entry in sorted(figures.items())]
         reading = readings.read_problems(figures, solved)
-        chart = _chart(ChartSection.STATES, first, "problem", length, lines, reading)
+        divided = [(one.setting, _divided_note(one, entries)) for one, entries in found]
+        note = ". ".join(f"{setting}: {text}" for setting, text in divided if text)
+        chart = _chart(ChartSection.STATES, first, "problem", length, lines, reading, note=note)
         yield replace(chart, title=first.task.title)
 
 

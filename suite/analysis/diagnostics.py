@@ -2,7 +2,8 @@
 
 A diagnostic is a task that says from which score on it is solved (`Task.solved_at`). Means mislead
 there: 0.66 may be three seeds that each know two thirds, or two that solve the task and one at
-chance. A row therefore has the share of seeds that solve the task, and the steps until then.
+chance. A row therefore has the share of seeds that solve the task, and the steps until then. A mean
+of seeds of which some solve the task and others do not has no interval: the share stands for it.
 
 The charts are found by what the tasks report, so that a new task needs no change here.
 """
@@ -14,7 +15,7 @@ import math
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from suite.analysis.comparison_key import ComparisonKind, grouped
 from suite.analysis.comparisons import Comparison
@@ -29,11 +30,36 @@ SCALED_ACCURACY = "scaled_accuracy"
 different numbers of answers."""
 
 
+EFFECTIVE = 0.9
+"""A model uses a length effectively if its score, a share, is above this value."""
+
+
 class Solved(NamedTuple):
     """How many seeds solve a task, and how many there are."""
 
     num_solved: int
     num_seeds: int
+
+
+class EffectiveLength(NamedTuple):
+    """The longest evaluation length up to which the score stays above `EFFECTIVE`.
+
+    `median` is that of the seeds, of an even number the lower one. A seed whose score is not above
+    it at the training length has 0. `longest_tested` is the longest evaluation length.
+    """
+
+    median: int
+    least: int
+    most: int
+    longest_tested: int
+
+    def __str__(self) -> str:
+        """Return the median and the range, as "1,024 (512 to ≥ 4,096)"."""
+        median, least, most = (
+            f"≥ {length:,}" if length == self.longest_tested else f"{length:,}"
+            for length in (self.median, self.least, self.most)
+        )
+        return median if least == most else f"{median} ({least} to {most})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +71,9 @@ class DiagnosticRow:
     threshold, with Wilson's interval. `median_steps` is the median number of steps until the
     validation curve reaches the threshold, of an even number of seeds the lower one. A seed that
     never reaches it counts as infinitely late. An entry without any validation curve has a
-    `median_steps` of None. Archives keep no curves.
+    `median_steps` of None. Archives keep no curves. `effective_length` is None if no evaluation
+    length is longer than the training length. `state_bytes` are those of the decoding state of a
+    sequence of the training length, as the architecture declares them; None if it does not.
     """
 
     entry: str
@@ -53,6 +81,8 @@ class DiagnosticRow:
     score: Estimate | None
     solved: Estimate | None
     median_steps: float | None
+    effective_length: EffectiveLength | None
+    state_bytes: int | None
     note: str
 
 
@@ -61,7 +91,7 @@ class Diagnostic:
     """A comparison of a diagnostic task, and the score from which on a seed solves the task.
 
     A task without `solved_at` is here for its scores at evaluation lengths, and has no rows.
-    `setting` has the values of the options in which the diagnostics of the task differ: "parity".
+    `setting` has the options in which the diagnostics of the task differ: "parity", "pairs=4".
     """
 
     comparison: Comparison
@@ -78,13 +108,13 @@ class Diagnostic:
     def score(self, entry: EntryAtLength) -> Estimate | None:
         """Return the mean of `metric` over the seeds of a point."""
         score = entry.score()
-        return self._in_metric(score.estimate) if score else None
+        return self._in_metric(self._shown(entry, score.estimate)) if score else None
 
     def scores_by_evaluation_length(self, entry: EntryAtLength) -> dict[int, Estimate]:
         """Return the mean of `metric` over the seeds of a point at each evaluation length."""
         scores = entry.scores_by_evaluation_length()
         found = {
-            length: self._in_metric(score.estimate)
+            length: self._in_metric(self._shown(entry, score.estimate))
             for length, score in scores.items()
             if not isinstance(score, str)
         }
@@ -111,6 +141,17 @@ class Diagnostic:
             return None
         values = entry.scores().by_seed.values()
         return Solved(sum(self.reaches(value) for value in values), len(values))
+
+    def is_divided(self, entry: EntryAtLength) -> bool:
+        """Return whether some seeds of a point solve the task and others do not."""
+        solved = self.solved(entry)
+        return solved is not None and 0 < solved.num_solved < solved.num_seeds
+
+    def _shown(self, entry: EntryAtLength, estimate: Estimate) -> Estimate:
+        """Return an estimate over the seeds of a point, without an interval if they are divided."""
+        if not self.is_divided(entry):
+            return estimate
+        return Estimate(estimate.value, None, None, estimate.n)
 
     def _in_metric(self, estimate: Estimate) -> Estimate | None:
         """Return an estimate of the primary metric in `metric`.
@@ -176,9 +217,11 @@ class Diagnostic:
         return DiagnosticRow(
             entry=entry.name,
             sequence_length=entry.sequence_length,
-            score=score.estimate if score else None,
+            score=self._shown(entry, score.estimate) if score else None,
             solved=_share(solved) if solved and solved.num_seeds else None,
             median_steps=self._median_steps(entry),
+            effective_length=effective_length(entry),
+            state_bytes=state_bytes(entry),
             note="; ".join(sorted(others)),
         )
 
@@ -203,6 +246,32 @@ class Diagnostic:
             if value is not None and self.reaches(value):
                 return float(round(run.record.cell.steps * tokens / curve["tokens"][-1]))
         return math.inf
+
+
+def state_bytes(entry: EntryAtLength) -> int | None:
+    """Return the bytes of the decoding state that some seed of a point states."""
+    sizes = (record.details.get("declared_state_bytes") for record in entry.good)
+    return next((size for size in sizes if size is not None), None)
+
+
+def effective_length(entry: EntryAtLength) -> EffectiveLength | None:
+    """Return the effective length over the seeds; None if no longer length was evaluated."""
+    scores = entry.seeds_by_evaluation_length
+    longer = [length for length in scores if length > entry.sequence_length]
+
+    def of_seed(seed: int, score: float) -> int:
+        effective = 0
+        at_longer = [(length, scores[length].get(seed, "")) for length in longer]
+        for length, value in [(entry.sequence_length, score), *at_longer]:
+            if isinstance(value, str) or value <= EFFECTIVE:
+                break
+            effective = length
+        return effective
+
+    lengths = [of_seed(seed, score) for seed, score in entry.scores().by_seed.items()]
+    if not lengths or not longer:
+        return None
+    return EffectiveLength(statistics.median_low(lengths), min(lengths), max(lengths), longer[-1])
 
 
 def find_diagnostics(
@@ -239,12 +308,32 @@ def _preferred(comparisons: Sequence[Comparison]) -> list[Comparison]:
 
 
 def _by_setting(comparisons: Sequence[Comparison], task: Task) -> dict[str, Comparison]:
-    """Return comparisons of a task by the values of the options in which they differ."""
+    """Return comparisons of a task by the options in which they differ, in the order of these.
+
+    A word says what it is without the name of the option.
+    """
     options = [comparison.records[0].ranking.task_options for comparison in comparisons]
     all_values = [{**task.options, **DATA_OPTIONS, **one} for one in options]
-    names = sorted({name for one in options for name in one if len(options) > 1})
-    settings = [", ".join(str(values.get(name)) for name in names) for values in all_values]
-    return dict(zip(settings, comparisons, strict=True))
+    differing = [
+        name
+        for name in sorted({name for one in options for name in one})
+        if any(values.get(name) != all_values[0].get(name) for values in all_values)
+    ]
+    found = [
+        ([values.get(name) for name in differing], comparison)
+        for values, comparison in zip(all_values, comparisons, strict=True)
+    ]
+
+    def order(values: list[Any]) -> list[tuple[bool, bool, Any]]:
+        return [(value is None, isinstance(value, str), value) for value in values]
+
+    def text(values: list[Any]) -> str:
+        return ", ".join(
+            value if isinstance(value, str) else f"{name}={value}"
+            for name, value in zip(differing, values, strict=True)
+        )
+
+    return {text(values): one for values, one in sorted(found, key=lambda each: order(each[0]))}
 
 
 def _share(solved: Solved) -> Estimate:

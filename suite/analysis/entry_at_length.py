@@ -218,31 +218,33 @@ class EntryAtLength:
         of seeds, and that of a share the choice of examples too. If only some seeds have a score,
         `Figure.missing` says why others have none.
         """
-        values: dict[int, dict[int, float]] = {}
-        reasons: dict[int, list[str]] = {}
-        for record in self.good:
-            for length, figures in self._by_evaluation_length(record).items():
-                if isinstance(figures, str):
-                    reasons.setdefault(length, []).append(figures)
-                    continue
-                value = figures.get(self.metric.name) if self.metric else None
-                if value is not None:
-                    values.setdefault(length, {})[record.repeat] = value
-        found: dict[int, Figure | str] = {
-            length: "; ".join(sorted(set(given))) for length, given in reasons.items()
-        }
-        for length, by_seed in values.items():
-            seeds = list(by_seed.values())
+        found: dict[int, Figure | str] = {}
+        for length, by_seed in self.seeds_by_evaluation_length.items():
+            seeds = [value for value in by_seed.values() if not isinstance(value, str)]
+            reasons = [value for value in by_seed.values() if isinstance(value, str)]
+            if not seeds:
+                found[length] = "; ".join(sorted(set(reasons)))
+                continue
             score = self.score() if length == self.sequence_length else None
-            given = reasons.get(length, [])
-            num_seeds = len(seeds) + len(given)
             found[length] = replace(
                 score or Figure.of(self._estimate_at(length, seeds), seeds),
                 missing="; ".join(
-                    f"{count} of {num_seeds} seeds: {reason}"
-                    for reason, count in sorted(Counter(given).items())
+                    f"{count} of {len(by_seed)} seeds: {reason}"
+                    for reason, count in sorted(Counter(reasons).items())
                 ),
             )
+        return found
+
+    @cached_property
+    def seeds_by_evaluation_length(self) -> Mapping[int, Mapping[int, float | str]]:
+        """The primary metric by evaluation length and seed, or why there is none."""
+        name = self.metric.name if self.metric else ""
+        found: dict[int, dict[int, float | str]] = {}
+        for record in self.good:
+            for length, figures in self._by_evaluation_length(record).items():
+                value = figures if isinstance(figures, str) else figures.get(name)
+                if value is not None:
+                    found.setdefault(length, {})[record.repeat] = value
         return dict(sorted(found.items()))
 
     def reasons_by_evaluation_length(self) -> dict[str, str]:

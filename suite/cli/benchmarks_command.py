@@ -12,7 +12,7 @@ from suite.actions.benchmarks import Hours, add_reference, expected_hours, freez
 from suite.cli.options import home_option, json_option
 from suite.matrix.listing import describe_benchmark
 from suite.records.benchmarks import Benchmark
-from suite.records.naming import options_text
+from suite.records.naming import data_text
 
 
 @click.command("benchmarks")
@@ -89,11 +89,11 @@ def _print(benchmark: Benchmark, expected: Hours) -> None:
     if expected.cells.seconds is not None:
         print(f"  {expected}")
     for name, settings in benchmark.each_settings:
-        options = options_text(settings.options) if len(benchmark.tasks[name]) > 1 else ""
         fields: dict[str, Any] = {"lengths": settings.lengths, "seeds": benchmark.seeds}
         axes = "; ".join(f"{axis} {', '.join(map(str, at))}" for axis, at in fields.items())
         steps = f"{settings.steps_text} steps of {settings.batch_text}"
-        print(f"  {' '.join(filter(None, (name, options)))}: {axes}; {steps}")
+        task = " ".join(filter(None, (name, data_text(settings.options))))
+        print(f"  {task}: {axes}; {steps}")
     if tuning := benchmark.tuning:
         rates = f"{len(tuning.learning_rates)} learning rates"
         trials = "full trials" if tuning.full_trials else "short trials first"

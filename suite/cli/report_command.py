@@ -33,8 +33,10 @@ def command(as_json: bool, **given: Any) -> None:
     leaderboard have 95% intervals. Memory and speed are geometric means over the runs that no other
     process disturbed. For probes, tables follow with the exponents of the costs in the length next
     to the claimed costs, and with ratios between backends and precisions. Exponents of memory need
-    a fixed batch size. With --samples, texts follow with which each trained language model
-    continues prompts of the validation split.
+    a fixed batch size. For tasks with exact answers, tables follow with the seeds that solve them
+    and the effective length: the longest evaluation length up to which the score stays above 0.9,
+    as median and range over seeds. With --samples, texts follow with which each trained language
+    model continues prompts of the validation split.
     """
     result = report(**given)
     if result.num_trials:
@@ -50,6 +52,7 @@ def command(as_json: bool, **given: Any) -> None:
             received=result.origin,
             remedy="Run `bench run` first, or read the --published ones",
         )
-    from suite.report.tables import print_tables
+    from suite.report.tables import print_diagnostics, print_tables
 
     print_tables(result.tables.items)
+    print_diagnostics(result.diagnostics)

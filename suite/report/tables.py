@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import textwrap
 from collections.abc import Sequence
@@ -10,6 +11,7 @@ from typing import Any
 from rich.console import Console
 
 from suite.analysis.cost_ratios import Ratio
+from suite.analysis.diagnostics import Diagnostic, DiagnosticRow
 from suite.analysis.estimates import Estimate, Figure
 from suite.analysis.growth import Growth, Quadratic
 from suite.analysis.tables import Table, TableRow
@@ -66,6 +68,35 @@ def print_tables(tables: Sequence[Table]) -> None:
         _print_samples(out, table.rows)
         _print_growth(out, table)
         _print_ratios(out, table.baseline, table.ratios)
+
+
+def print_diagnostics(diagnostics: Sequence[Diagnostic]) -> None:
+    """Print a table for each task with exact answers: which entries solve it, and how far."""
+    out = console()
+    titles = ("length", "entry", "mean", "seeds that solve it", "median steps", "effective length",
+              "state KiB")  # fmt: skip
+    columns = [Column(title, right=title != "entry") for title in titles]
+    for diagnostic in diagnostics:
+        if rows := diagnostic.rows():
+            threshold = f"{diagnostic.task.primary_metric.name} {diagnostic.solved_at}"
+            split = diagnostic.comparison.key.split
+            title = f"{diagnostic.title}: solved at {threshold}, {split} split"
+            out.print(f"\n[bold]{escape(title)}[/bold]")
+            print_table(out, columns, [_diagnostic_cells(row) for row in rows])
+
+
+def _diagnostic_cells(row: DiagnosticRow) -> list[str]:
+    solved, steps, state = row.solved, row.median_steps, row.state_bytes
+    never = steps is not None and math.isinf(steps)
+    return [
+        str(row.sequence_length),
+        row.entry,
+        f"{row.score.value:.3f}" if row.score else "—",
+        f"{round(solved.value * solved.n)} of {solved.n}" if solved else "—",
+        "not by half" if never else "—" if steps is None else f"{steps:,.0f}",
+        "—" if row.effective_length is None else str(row.effective_length),
+        "—" if state is None else _three_digits(state / 2**10),
+    ]
 
 
 def _columns(table: Table) -> list[Column]:

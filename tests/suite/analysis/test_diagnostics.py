@@ -57,10 +57,44 @@ def test_the_share_of_seeds_that_solve_a_task_and_their_steps_stand_beside_the_m
     best, other = parity.rows()
     assert (best.entry, other.entry) == ("lstm", "vanilla")
     # One of three seeds is at chance, so the mean is that of no seed.
-    assert best.score.value == pytest.approx(2.5 / 3) and best.score.n == 3
+    assert best.score == Estimate(pytest.approx(2.5 / 3), None, None, 3)
     assert best.solved == Estimate(2 / 3, *wilson_interval(2 / 3, 3), 3)
     assert best.median_steps == 200  # the second of four validations in 400 steps
     assert other.solved.value == 0 and math.isinf(other.median_steps)
+
+
+def test_the_effective_length_is_the_last_one_before_the_score_falls(tmp_path):
+    scores = [
+        {64: 1.0, 128: 0.95, 256: 0.92},  # above 0.9 to the end
+        {64: 1.0, 128: 0.90, 256: 0.99},  # 0.9 is not above 0.9, and what follows does not count
+        {64: 0.9, 128: 0.95, 256: 0.95},
+        {64: 0.91, 128: 0.91, 256: "out_of_memory: exceeded the memory limit at length 256"},
+    ]
+    runs = [
+        trained("duplication", "lstm", seed, of[64], 64, reports=by_length()(of), state=2_048)
+        for seed, of in enumerate(scores)
+    ]
+    (found,) = diagnose(runs, tmp_path / "all")
+    (row,) = found.rows()
+    assert row.effective_length == (64, 0, 256, 256) and row.state_bytes == 2_048
+    assert str(row.effective_length) == "64 (0 to ≥ 256)"
+    for number, expected in enumerate(("≥ 256", "64", "0", "128")):
+        (found,) = diagnose(runs[number : number + 1], tmp_path / str(number))
+        assert str(found.rows()[0].effective_length) == expected
+    alone = trained("duplication", "lstm", 0, 1.0, 64, reports=by_length()({64: 1.0}))
+    assert diagnose([alone], tmp_path / "alone")[0].rows()[0].effective_length is None
+
+
+def test_settings_are_named_by_the_options_in_which_they_differ(tmp_path):
+    shared = {"validations": 10, "validation_spacing": "log"}
+    runs = [
+        trained("associative_recall", "lstm", 0, 0.5, 256, options={"pairs": pairs, **shared})
+        for pairs in (16, 64, 4)
+    ]
+    found = diagnose(runs, tmp_path)
+    assert [one.setting for one in found] == ["pairs=4", "pairs=16", "pairs=64"]
+    (only,) = diagnose(runs[:1], tmp_path / "only")
+    assert only.setting == ""
 
 
 def test_a_run_without_a_curve_has_no_steps_and_a_run_that_failed_a_reason(tmp_path):
@@ -85,8 +119,8 @@ def test_trials_are_drawn_only_of_a_task_without_final_runs(tmp_path):
     found = diagnose([final, *others], tmp_path)
     assert [(one.title, one.comparison.key.benchmark) for one in found] == [
         ("Duplication", "diagnostics-1"),
-        ("Induction heads: 16", ""),
-        ("Induction heads: 1", ""),
+        ("Induction heads: occurrences=1", ""),
+        ("Induction heads: occurrences=16", ""),
     ]
 
 
@@ -157,7 +191,11 @@ def test_states_have_their_scaled_accuracy_by_problem_and_by_length(tmp_path):
     assert {chart.measure for chart in (problems, parity, s3)} == {"scaled_accuracy"}
     found = {line.name: line for line in problems.lines}
     assert means(found["lstm"]) == {"parity": 2 / 3, "s3": 1.0}
-    assert 0.9 < found["lstm"].figures["parity"].high <= 1.0  # no scaled accuracy is above 1
+    # Two of three seeds solve parity: an interval over seeds would say too little.
+    assert found["lstm"].figures["parity"].low is None
+    note = "Seeds that solve it, in place of an interval: lstm 2 of 3"
+    assert problems.note == f"parity: {note}" and parity.note.endswith(note)
+    assert "in place" not in s3.note
     # Three equal seeds with 1,000 examples: Wilson's interval, as that of the accuracy.
     low, _ = wilson_interval(1.0, 1_000)
     assert found["lstm"].figures["s3"].low == pytest.approx(1 - (1 - low) * 6 / 5)
@@ -178,7 +216,7 @@ def test_a_single_problem_is_drawn_along_the_evaluation_length(tmp_path):
     (chart,) = charts_of(runs, tmp_path)
     assert (chart.section, chart.against) == (ChartSection.STATES, "evaluation_length")
     assert chart.title == "State tracking"
-    assert chart.note == "A scaled accuracy of 0 is that of a guess, and 1 is perfect"
+    assert chart.note.startswith("A scaled accuracy of 0 is that of a guess, and 1 is perfect. ")
 
 
 def test_extrapolation_names_the_entry_that_falls_and_the_one_that_does_not(tmp_path):

@@ -147,10 +147,14 @@ def test_diagnostics_is_scored_at_lengths_that_fit_each_task():
     cells = expand(Request(mode=None, benchmark="diagnostics", seeds=(0,)), registry)
     assert not any(planned.unsupported for planned in cells)
     lengths = {
-        one.cell.task: (one.cell.sequence_length, one.cell.evaluation_lengths) for one in cells
+        (one.cell.task, one.cell.sequence_length): one.cell.evaluation_lengths for one in cells
     }
-    assert all(asked[0] == trained for trained, asked in lengths.values())
-    times = {task: asked[-1] // trained for task, (trained, asked) in lengths.items()}
-    assert (times["induction_heads"], times["key_value_retrieval"]) == (64, 32)
-    assert times["language_modeling"] == 16
-    assert lengths["state_tracking"] == (40, (40, 80, 160, 256))
+    assert all(asked[0] == trained for (_, trained), asked in lengths.items())
+    assert {place: asked[-1] for place, asked in lengths.items()} == {
+        ("associative_recall", 64): 1_024,
+        ("associative_recall", 128): 1_024,
+        ("associative_recall", 256): 1_024,
+        ("induction_heads", 256): 4_096,
+        ("key_value_retrieval", 512): 4_096,
+        ("state_tracking", 40): 256,
+    }
