@@ -111,7 +111,7 @@ class Diagnostic:
         return self._in_metric(self._shown(entry, score.estimate)) if score else None
 
     def scores_by_evaluation_length(self, entry: EntryAtLength) -> dict[int, Estimate]:
-        """Return the mean of `metric` over the seeds of a point at each evaluation length."""
+        """Return the mean of `metric` over the seeds of an entry at each evaluation length."""
         scores = entry.scores_by_evaluation_length()
         found = {
             length: self._in_metric(self._shown(entry, score.estimate))
@@ -133,7 +133,7 @@ class Diagnostic:
         return {length: guess for length, guess in found.items() if guess is not None}
 
     def solved(self, entry: EntryAtLength) -> Solved | None:
-        """Return how many seeds of a point solve the task; None without `solved_at`.
+        """Return how many seeds of an entry solve the task; None without `solved_at`.
 
         The primary metric of each seed at the training length decides.
         """
@@ -198,7 +198,7 @@ class Diagnostic:
         return sorted(rows, key=order)
 
     def by_length(self) -> dict[int, list[EntryAtLength]]:
-        """Return the points with a score by training length."""
+        """Return the entries with a score by training length."""
         scored = filter(self.score, self.comparison.entries)
         return dict(sorted(grouped(scored, lambda entry: entry.sequence_length).items()))
 

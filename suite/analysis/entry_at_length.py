@@ -1,4 +1,4 @@
-"""A point of a comparison: the repeats of one entry at one length, and their figures."""
+"""An entry at a length: the repeats in one comparison, and their figures."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ class EntryAtLength:
         )
 
     def of_runs(self, runs: Sequence[StoredRecord]) -> EntryAtLength:
-        """Return a point of these runs alone, whose costs are those of their own best session."""
+        """Return an entry of these runs alone, whose costs are those of their own best session."""
         sessions = by_session(runs, newest_digests(run.record for run in runs))
         session = choose_session([sessions])
         return replace(self, runs=runs, superseded=(), session=session, sessions=sessions)

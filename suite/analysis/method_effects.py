@@ -130,13 +130,13 @@ def _methods_of(entry: EntryAtLength) -> tuple[AppliedMethod, ...]:
 
 
 def _changes_model(entry: EntryAtLength) -> bool:
-    """Return whether a point has methods, the last of which does more than disturb examples."""
+    """Return whether an entry has methods, the last of which does more than disturb examples."""
     methods = _methods_of(entry)
     return bool(methods) and methods[-1].stage is not Stage.EVALUATE
 
 
 def _reference(entry: EntryAtLength, by_entry: Mapping[str, EntryAtLength]) -> EntryAtLength | None:
-    """Return the point that a point with methods is measured against; None if it is missing.
+    """Return the entry that an entry with methods is measured against; None if it is missing.
 
     An untuned entry is measured against an untuned one: what follows the methods in its name is
     equal.
@@ -170,7 +170,7 @@ def _effect(entry: EntryAtLength, reference: EntryAtLength | None) -> MethodEffe
 
 
 def _gain(entry: EntryAtLength, reference: EntryAtLength) -> Estimate | None:
-    """Return by how much a point is better; None without a seed that both have."""
+    """Return by how much an entry is better; None without a seed that both have."""
     of_both = entry.scores(), reference.scores()
     better, worse = of_both if entry.metric and entry.metric.higher_is_better else of_both[::-1]
     if not better.by_seed.keys() & worse.by_seed.keys():

@@ -57,7 +57,7 @@ class CostSession:
 
 
 Sessions = Mapping[CostSession, Mapping[int, StoredRecord]]
-"""The runs of one point that may count as costs: by session, then by repeat."""
+"""The runs of one entry at a length that may count as costs: by session, then by repeat."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +105,7 @@ def cost_digest(record: RecordSummary) -> str | None:
 
 
 def by_session(runs: Iterable[StoredRecord], digests: Mapping[str, str | None]) -> Sessions:
-    """Return the runs of a point that ended well and have the newest digest, by session.
+    """Return the runs of an entry that ended well and have the newest digest, by session.
 
     If a session has two runs of one repeat, the later one counts.
     """
@@ -132,8 +132,8 @@ def choose_session(
 ) -> CostSession | None:
     """Return the session whose costs are compared; None if no run ended well.
 
-    It is the session with quiet costs of the most points; of equals the one with the most quiet
-    runs; of equals `preferred`, then the newest. The phases of a point count one by one. With
+    It is the session with quiet costs of the most entries; of equals the one with the most quiet
+    runs; of equals `preferred`, then the newest. The phases of an entry count one by one. With
     `preferred`, only sessions on its machine with as many threads are considered.
     """
     covered: dict[CostSession, list[int]] = {}
