@@ -251,7 +251,7 @@ class Diagnostic:
 def state_bytes(entry: EntryAtLength) -> int | None:
     """Return the bytes of the decoding state that some seed of a point states."""
     sizes = (record.details.get("declared_state_bytes") for record in entry.good)
-    return next((size for size in sizes if size is not None), None)
+    return next((size for size in sizes if isinstance(size, int)), None)
 
 
 def effective_length(entry: EntryAtLength) -> EffectiveLength | None:
