@@ -82,7 +82,7 @@ def compare(
 class Report:
     """Tables of the records of `origin`; `num_trials` and `num_superseded` are left out.
 
-    `diagnostics` are the tasks with exact answers among them.
+    `diagnostics` are those of tasks with exact answers.
     """
 
     tables: Tables
@@ -115,19 +115,9 @@ def report(
         tables = _tables(shown, registry, samples=samples)
         diagnostics = _diagnostics(shown, registry)
     num_rows = sum(sum(row.statuses.values()) for table in tables for row in table.rows)
+    num_superseded = max(0, len(shown) - num_rows)
     origin = Path("results/published") if published else store.home
-    return Report(
-        tables, diagnostics, origin, len(chosen) - len(shown), max(0, len(shown) - num_rows)
-    )
-
-
-def _diagnostics(records: Sequence[StoredRecord], registry: Registry) -> list[Diagnostic]:
-    """Return the diagnostics of the records whose tasks can be solved."""
-    tasks = registry.tasks.plugins
-    solvable = {name for name, task in tasks.items() if task.solved_at is not None}
-    chosen = [stored for stored in records if stored.record.cell.task in solvable]
-    comparisons = compare_records(chosen, registry.task_versions)
-    return find_diagnostics(in_precedence(comparisons), tasks)
+    return Report(tables, diagnostics, origin, len(chosen) - len(shown), num_superseded)
 
 
 def load_model(record: RecordSummary | str, *, home: PathLike | None = None) -> TrainedModel:
@@ -187,3 +177,11 @@ def _tables(
     """Return the tables of stored records."""
     architectures = registry.architectures.plugins
     return Tables(make_tables(records, registry.task_versions, architectures, samples=samples))
+
+
+def _diagnostics(records: Sequence[StoredRecord], registry: Registry) -> list[Diagnostic]:
+    """Return the diagnostics among stored records."""
+    tasks = registry.tasks.plugins
+    exact = {name for name, task in tasks.items() if task.solved_at is not None}
+    of_exact = [stored for stored in records if stored.record.cell.task in exact]
+    return find_diagnostics(in_precedence(compare_records(of_exact, registry.task_versions)), tasks)

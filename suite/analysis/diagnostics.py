@@ -54,7 +54,7 @@ class EffectiveLength(NamedTuple):
     longest_tested: int
 
     def __str__(self) -> str:
-        """Return the median and the range, as "≥ 4,096 (1,024 to ≥ 4,096)"."""
+        """Return the median and the range, as "1,024 (512 to ≥ 4,096)"."""
         median, least, most = (
             f"≥ {length:,}" if length == self.longest_tested else f"{length:,}"
             for length in (self.median, self.least, self.most)
@@ -108,13 +108,13 @@ class Diagnostic:
     def score(self, entry: EntryAtLength) -> Estimate | None:
         """Return the mean of `metric` over the seeds of an entry."""
         score = entry.score()
-        return self._in_metric(self.shown(entry, score)) if score else None
+        return self._in_metric(self._shown(entry, score)) if score else None
 
     def scores_by_evaluation_length(self, entry: EntryAtLength) -> dict[int, Estimate]:
         """Return the mean of `metric` over the seeds of an entry at each evaluation length."""
         scores = entry.scores_by_evaluation_length()
         found = {
-            length: self._in_metric(self.shown(entry, score))
+            length: self._in_metric(self._shown(entry, score))
             for length, score in scores.items()
             if not isinstance(score, str)
         }
@@ -147,8 +147,8 @@ class Diagnostic:
         solved = self.solved(entry)
         return solved is not None and 0 < solved.num_solved < solved.num_seeds
 
-    def shown(self, entry: EntryAtLength, estimate: Estimate) -> Estimate:
-        """Return an estimate over the seeds; without an interval if the seeds are divided."""
+    def _shown(self, entry: EntryAtLength, estimate: Estimate) -> Estimate:
+        """Return an estimate over the seeds; without an interval if they are divided."""
         if not self.is_divided(entry):
             return estimate
         return Estimate(estimate.value, None, None, estimate.n)
@@ -217,7 +217,7 @@ class Diagnostic:
         return DiagnosticRow(
             entry=entry.name,
             sequence_length=entry.sequence_length,
-            score=self.shown(entry, score) if score else None,
+            score=self._shown(entry, score) if score else None,
             solved=_share(solved) if solved and solved.num_seeds else None,
             median_steps=self._median_steps(entry),
             effective_length=effective_length(entry),
@@ -251,29 +251,25 @@ class Diagnostic:
 def state_bytes(entry: EntryAtLength) -> int | None:
     """Return the bytes of the decoding state that some seed of an entry states."""
     sizes = (record.details.get("declared_state_bytes") for record in entry.good)
-    return next((size for size in sizes if size is not None), None)
+    return next((size for size in sizes if isinstance(size, int)), None)
 
 
 def effective_length(entry: EntryAtLength) -> EffectiveLength | None:
-    """Return the effective length of an entry; None if no longer length was evaluated."""
-    scores = entry.seeds_by_evaluation_length()
+    """Return the effective length over the seeds; None if no longer length was evaluated."""
+    scores = entry.seeds_by_evaluation_length
     longer = [length for length in scores if length > entry.sequence_length]
-    if not longer:
-        return None
 
-    def of_seed(seed: int, score: float | str) -> int:
+    def of_seed(seed: int, score: float) -> int:
         effective = 0
-        for length, value in [
-            (entry.sequence_length, score),
-            *((length, scores[length].get(seed, "")) for length in longer),
-        ]:
+        at_longer = [(length, scores[length].get(seed, "")) for length in longer]
+        for length, value in [(entry.sequence_length, score), *at_longer]:
             if isinstance(value, str) or value <= EFFECTIVE:
                 break
             effective = length
         return effective
 
     lengths = [of_seed(seed, score) for seed, score in entry.scores().by_seed.items()]
-    if not lengths:
+    if not lengths or not longer:
         return None
     return EffectiveLength(statistics.median_low(lengths), min(lengths), max(lengths), longer[-1])
 
@@ -323,19 +319,20 @@ def _by_setting(comparisons: Sequence[Comparison], task: Task) -> dict[str, Comp
         for name in sorted({name for one in options for name in one})
         if any(values.get(name) != all_values[0].get(name) for values in all_values)
     ]
+    found = [
+        ([values.get(name) for name in differing], comparison)
+        for values, comparison in zip(all_values, comparisons, strict=True)
+    ]
 
-    def order(values: Mapping[str, Any]) -> list[tuple[bool, bool, Any]]:
-        of_names = [values.get(name) for name in differing]
-        return [(value is None, isinstance(value, str), value) for value in of_names]
+    def order(values: list[Any]) -> list[tuple[bool, bool, Any]]:
+        return [(value is None, isinstance(value, str), value) for value in values]
 
-    def text(values: Mapping[str, Any]) -> str:
-        of_names = {name: values.get(name) for name in differing}
+    def text(values: list[Any]) -> str:
         return ", ".join(
             value if isinstance(value, str) else f"{name}={value}"
-            for name, value in of_names.items()
+            for name, value in zip(differing, values, strict=True)
         )
 
-    found = zip(all_values, comparisons, strict=True)
     return {text(values): one for values, one in sorted(found, key=lambda each: order(each[0]))}
 
 

@@ -211,7 +211,7 @@ class EntryAtLength:
         `Figure.missing` says why others have none.
         """
         found: dict[int, Figure | str] = {}
-        for length, by_seed in self.seeds_by_evaluation_length().items():
+        for length, by_seed in self.seeds_by_evaluation_length.items():
             seeds = [value for value in by_seed.values() if not isinstance(value, str)]
             reasons = [value for value in by_seed.values() if isinstance(value, str)]
             if not seeds:
@@ -227,8 +227,9 @@ class EntryAtLength:
             )
         return found
 
+    @cached_property
     def seeds_by_evaluation_length(self) -> Mapping[int, Mapping[int, float | str]]:
-        """Return by evaluation length and seed the primary metric, or why there is none."""
+        """The primary metric by evaluation length and seed, or why there is none."""
         name = self.metric.name if self.metric else ""
         found: dict[int, dict[int, float | str]] = {}
         for record in self.good:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from tests.suite.analysis.test_tuning import learner
 
+from suite.actions.benchmarks import _expected
 from suite.api import PluginError, RequestError
-from suite.cli.benchmarks_command import _expected, _print
+from suite.cli.benchmarks_command import _print
 from suite.execution.benchmark_data import describe_data
 from suite.execution.preparation import prepare
 from suite.matrix.durations import Durations
@@ -24,6 +24,7 @@ from tests.suite.analysis.final_runs import (
     by_architecture,
     final_runs,
 )
+from tests.suite.search.test_tuning import learner
 
 BENCHMARK = """
 name = "several"
