@@ -1,4 +1,4 @@
-"""The search of one entry at one length: its trials as cells, its scores and its result."""
+"""The search of one entry at one length and size: its trials as cells, its scores, its result."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from suite.analysis.rate_search import (
     next_trials,
 )
 from suite.api import Cell, Status, Task
+from suite.api.options import size_label
 from suite.matrix.benchmarks import Benchmark
 from suite.matrix.planned_cells import PlannedCell
 from suite.matrix.ranking_facts import ranking_facts
@@ -48,7 +49,7 @@ class RateTrials:
 
 @dataclass(frozen=True, slots=True)
 class TunedRate:
-    """The result of tuning one entry at one length.
+    """The result of tuning one entry at one length and model size.
 
     `cost` is the number of updates of all trials divided by those of a final run. The choice is
     among the trials of `long_steps` updates. Without a choice there is no `learning_rate` and no
@@ -60,6 +61,7 @@ class TunedRate:
     entry: str
     architecture: str
     sequence_length: int
+    model_size: str
     metric: str
     learning_rate: float | None
     reason: str
@@ -77,11 +79,15 @@ class TunedRate:
 
     def __str__(self) -> str:
         point = f"{self.task:20} {self.entry:20} {self.sequence_length:6,}"
+        if size := size_label(self.model_size):
+            point = f"{point}  {size}"
         if self.learning_rate is None:
             return f"{point}  no rate chosen: {self.reason}"
         scores = ", ".join(str(trial) for trial in self.trials if trial.steps == self.long_steps)
+        width = self.good_range_decades
+        good_range = "unknown from one seed" if width is None else f"{width:.2f} decades"
         return (
-            f"{point}  {self.learning_rate:<6g} good range {self.good_range_decades:.2f} decades; "
+            f"{point}  {self.learning_rate:<6g} good range {good_range}; "
             f"cost {self.cost:.2f} final runs; validation {self.metric} at {scores}"
             + self._warning()
         )
@@ -95,7 +101,7 @@ class TunedRate:
 
 @dataclass
 class Search:
-    """The search of one entry at one length; `point` is a planned cell without a learning rate."""
+    """The search of one entry at one length and size; `point` is a cell without a learning rate."""
 
     point: PlannedCell
     task: Task
@@ -112,8 +118,9 @@ class Search:
 
     @property
     def name(self) -> str:
-        """The entry and the length, for display."""
-        return f"{self.point.ranking.entry} at {self.cell.sequence_length:,}"
+        """The entry, the length and an unusual model size, for display."""
+        at = f"{self.point.ranking.entry} at {self.cell.sequence_length:,}"
+        return ", ".join(filter(None, (at, size_label(self.cell.model_size))))
 
     def plan(self, trial: Trial) -> PlannedCell:
         """Return the cell of a trial; it is never a final run and never scores the test split."""
@@ -197,6 +204,7 @@ class Search:
             entry=self.point.ranking.entry,
             architecture=self.cell.architecture,
             sequence_length=self.cell.sequence_length,
+            model_size=self.cell.model_size,
             metric=metric.name,
             learning_rate=rate,
             reason=self.stopped or (LEFT if left else choice.reason if choice else ""),

@@ -45,7 +45,7 @@ def tune(
     parallel: int = 1,
     report: Report = lambda text: None,
 ) -> list[TunedRate]:
-    """Tune each entry of a request at each length that it supports, task by task.
+    """Tune each entry of a request at each length and model size, task by task.
 
     Args:
         request: a training request on one backend and in one precision; its `seeds` are those of
@@ -140,7 +140,7 @@ def _searches(
     max_cost: float | None = None,
     seeds: Sequence[int] | None = None,
 ) -> list[Search]:
-    """Return a search for each entry and length of a task, shorter lengths first.
+    """Return a search for each entry, model size and length of a task, shorter lengths first.
 
     A cell that compresses a trained model has the rate of that model, and one with another
     objective is no entry. A benchmark may state the one length and the steps at which it tunes.
@@ -257,11 +257,13 @@ def _statement(name: str, searches: Sequence[Search], store: Store, parallel: in
     cells = _first_trials(searches)
     time = durations_here(store).expected(cells, parallel)
     lengths = sorted({search.cell.sequence_length for search in searches})
+    sizes = dict.fromkeys(search.cell.model_size for search in searches)
+    entries = f"entries at length{'' if len(lengths) == 1 else 's'} {', '.join(map(str, lengths))}"
+    if len(sizes) > 1:
+        entries = f"{entries}, model sizes {', '.join(sizes)}"
     return (
-        f"{name}: {len(searches)} searches (entries at "
-        f"{'length' if len(lengths) == 1 else 'lengths'} {', '.join(map(str, lengths))}). Each "
-        f"costs {strategy.cost(first):.2f} to {strategy.most_cost:.2f} final runs of "
-        f"{strategy.steps:,} steps. {strategy.trials_text} "
+        f"{name}: {len(searches)} searches ({entries}). Each costs {strategy.cost(first):.2f} to "
+        f"{strategy.most_cost:.2f} final runs of {strategy.steps:,} steps. {strategy.trials_text} "
         f"More only where the best rate lies at an edge. {len(cells):,} trials; {time}."
     )
 

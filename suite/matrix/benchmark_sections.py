@@ -26,8 +26,14 @@ def _increasing(values: Any) -> Any:
     return values
 
 
-def _as_budgets(value: Any) -> Any:
-    return [value] if type(value) is int else value
+def _each_once(values: Any) -> Any:
+    if len(set(values)) < len(values):
+        raise ValueError("name each value once")
+    return values
+
+
+def _as_list(value: Any) -> Any:
+    return [value] if type(value) in (int, str) else value
 
 
 Rate = Annotated[float, Field(gt=0)]
@@ -35,6 +41,8 @@ Lengths = Annotated[tuple[int, ...], AfterValidator(_increasing)]
 Seeds = Annotated[tuple[Annotated[int, Field(ge=0)], ...], AfterValidator(_increasing)]
 Budgets = Annotated[tuple[Annotated[int, Field(ge=1)], ...], AfterValidator(_increasing)]
 """Numbers of updates: each is a training and a comparison of its own."""
+ModelSizes = Annotated[tuple[str, ...], BeforeValidator(_as_list), AfterValidator(_each_once)]
+"""Names of model sizes: each is a model and a comparison of its own."""
 
 
 class Section(BaseModel):
@@ -83,7 +91,7 @@ class TaskSettings(_Batch):
 
     lengths: Lengths = Field(min_length=1, strict=False)
     evaluation_lengths: Lengths = Field(default=(), strict=False)
-    steps: Annotated[Budgets, BeforeValidator(_as_budgets)] = Field(min_length=1, strict=False)
+    steps: Annotated[Budgets, BeforeValidator(_as_list)] = Field(min_length=1, strict=False)
     source: str | None = None
     options: Mapping[str, Any] = {}
 
