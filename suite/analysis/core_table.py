@@ -179,7 +179,7 @@ def make_blocks(
             probes = choose_probes(
                 comparisons,
                 form=form,
-                model_size=benchmark.model_size,
+                model_size=benchmark.model_size[-1],
                 precision=benchmark.precision,
                 backend=benchmark.backend,
             )

@@ -28,10 +28,12 @@ def final_boards(
 
     A board is on the data of the benchmark if it has the fingerprint in the file. `version` is
     another version of the benchmark. The file does not state the data of that version: its runs
-    were checked when they were published. A place has the board of its largest budget.
+    were checked when they were published. A place has the board of the last model size, and there
+    of the largest budget.
     """
     own: dict[TaskLength, Board] = {}
-    for board in sorted(boards, key=lambda board: board.key.steps):
+    size = benchmark.model_size[-1]
+    for board in sorted(boards, key=lambda one: (one.key.model_size == size, one.key.steps)):
         name = board.key.task
         several, task = benchmark.tasks.get(name, ()), tasks.get(name)
         label = benchmark.label_of(name, version)

@@ -126,7 +126,7 @@ class LeaderboardPage:
         return "\n".join(
             [
                 f"`{benchmark.name}` version {benchmark.version}: {escape(benchmark.summary)} "
-                f"({benchmark.track} track, size {benchmark.model_size}, {seeds}).",
+                f"({benchmark.track} track, {benchmark.model_size_text}, {seeds}).",
                 f"Latest record of {board.latest}, from {escape(', '.join(board.machines))}. "
                 f"Intervals are of 95%. {about_runs(board)}",
                 "Made by `make leaderboard` from published records; do not edit.",
