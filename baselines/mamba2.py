@@ -24,10 +24,10 @@ class Mamba2(Architecture):
     Each layer of the model size becomes two blocks, of which a block expands the width by
     `expansion` (the paper's 2) into equal heads of at most `head_size` channels. `state_size` is
     the number of values in a channel's state. The default 0 selects a quarter of the width: the
-    model then has as many parameters as a Transformer.
-    `kernel_size` is that of the convolution. The encoder's blocks read the sequence from its start
-    and from its end in turn. In the encoder-decoder form, attention to the encoder's output follows
-    every second block.
+    model then has as many parameters as a Transformer. `short_convolution` is the kernel size of
+    the convolution; 1 means none. The encoder's blocks read the sequence from its start and from
+    its end in turn. In the encoder-decoder form, attention to the encoder's output follows every
+    second block.
     """
 
     version = 1

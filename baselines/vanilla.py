@@ -22,6 +22,9 @@ class Vanilla(Architecture):
     sub-layers. `feedforward`: "plain", or "gated" with two thirds of the width. `key_value_heads`
     is the number of heads with keys and values; None means all heads. `window` w: a position sees
     itself and the w − 1 before it, and as many after it in an encoder; None means no window.
+    `short_convolution` k: queries, keys and values pass a depthwise convolution before rotary
+    positions (So et al. 2021, "Primer", section 4), over the last k positions in a decoder and the
+    k positions around each in an encoder; 1 means none. Cross-attention has none.
     `activation`: "relu", "gelu" or "gelu_tanh", of a plain feed-forward network. With
     `scaled_embeddings`, token embeddings are multiplied by √width. `embedding_norm` normalises the
     embeddings.
@@ -41,6 +44,7 @@ class Vanilla(Architecture):
         "feedforward": "plain",
         "key_value_heads": None,
         "window": None,
+        "short_convolution": 1,
         "activation": "relu",
         "scaled_embeddings": True,
         "embedding_norm": False,
@@ -59,11 +63,11 @@ class Vanilla(Architecture):
         return _block(request).fixed_length_reason()
 
     def mixing_operations(self, request: BuildRequest) -> float:
-        """Return the operations of full attention, or of attention within the window."""
+        """Return the operations of attention within the window, and of the convolutions."""
         return _block(request).mixing_operations(request)
 
     def state_bytes(self, request: BuildRequest, max_length: int, value_bytes: int = 4) -> int:
-        """Return the bytes of the keys and values of all positions, or of the window."""
+        """Return the bytes of keys and values, and of the inputs of the convolutions."""
         return _block(request).state_bytes(request, max_length, value_bytes)
 
     def assemble(self, request: BuildRequest) -> Any:

@@ -122,7 +122,6 @@ def _write_rest(
     shutil.copytree(ASSETS, folder / "assets", dirs_exist_ok=True)
     _write_plotly(folder / "assets" / "plotly.min.js")
     diagnostics = make_diagnostics(comparisons, numbers, tasks)
-    write_script(folder / "data" / "diagnostics.js", "LENGTHWISE_DIAGNOSTICS", diagnostics)
     diagnosed = {comparisons[task["comparison"]].key.task for task in diagnostics["tasks"]}
     title_of = titles(comparison.key for comparison in comparisons)
     name_of = short_titles(comparison.key for comparison in comparisons)
@@ -156,15 +155,16 @@ def _write_rest(
         "bundles": [[bundle[0].record.run_id, name] for name, bundle in bundles.items()],
     }
     write_script(folder / "data" / "index.js", "LENGTHWISE", index)
-    findings = make_findings(comparisons, figures, boards, architectures)
-    write_script(folder / "data" / "findings.js", "LENGTHWISE_FINDINGS", findings)
-    reports = report_rows(comparisons, numbers)
-    write_script(folder / "data" / "reports.js", "LENGTHWISE_REPORTS", reports)
-    methods = make_methods(comparisons, numbers)
-    write_script(folder / "data" / "methods.js", "LENGTHWISE_METHODS", methods)
     run_ids = {entry.record.run_id for entry in entries}
-    pages = {run_id: page for run_id, page in mlflow_pages.items() if run_id in run_ids}
-    write_script(folder / "data" / "mlflow.js", "LENGTHWISE_MLFLOW", pages)
+    further = {
+        "diagnostics": diagnostics,
+        "findings": make_findings(comparisons, figures, boards, architectures),
+        "reports": report_rows(comparisons, numbers),
+        "methods": make_methods(comparisons, numbers),
+        "mlflow": {run_id: page for run_id, page in mlflow_pages.items() if run_id in run_ids},
+    }
+    for name, content in further.items():
+        write_script(folder / "data" / f"{name}.js", f"LENGTHWISE_{name.upper()}", content)
     if host.address:
         from dashboards.preview import write_preview  # matplotlib takes a second to import
 

@@ -4,7 +4,8 @@ A redesign must not move a number. `python -m tests.golden write DIR` writes wha
 computes: the leaderboard and its archive, the pages with figures, the data of the site, the tables
 of `bench report`, ten records as MLflow runs, and the cells of each benchmark.
 `python -m tests.golden compare BEFORE AFTER` lists the differences between two such folders, and
-exits with 1 if there is one. It compares JSON by value and other files by line.
+exits with 1 if there is one. It compares JSON by value and other files by line. Numbers that differ
+by less than one in a million are counted and not listed: another library rounds otherwise.
 
 The published records of both folders must be the same. Copy `results` into the older checkout
 first if it has changed since.
@@ -13,6 +14,7 @@ first if it has changed since.
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
 import subprocess
@@ -28,6 +30,8 @@ MAX_DIFFERENCES = 40
 """The most differences that are listed for each file."""
 NUM_TRACKED_RECORDS = 10
 MISSING = "nothing"
+ROUNDING = 1e-6
+"""The relative difference below which numbers are equal but for rounding."""
 
 
 def write(folder: Path) -> None:
@@ -70,11 +74,14 @@ def compare(before: Path, after: Path) -> int:
             differences = _differences(json.loads(texts[0]), json.loads(texts[1]), "")
         else:
             differences = _line_differences(*texts)
-        for number, (place, old, new) in enumerate(differences):
-            if number == MAX_DIFFERENCES:
-                print("  …")
-                break
+        found = list(differences)
+        listed = [each for each in found if not _is_rounding(*each[1:])]
+        for place, old, new in listed[:MAX_DIFFERENCES]:
             print(f"  {place}: {_short(old)} → {_short(new)}")
+        if more := len(listed[MAX_DIFFERENCES:]):
+            print(f"  and {more:,} more")
+        if rounded := len(found) - len(listed):
+            print(f"  {rounded:,} numbers differ by rounding")
     print(f"{num_different} of {len(names)} files differ")
     return num_different
 
@@ -160,6 +167,11 @@ def _differences(before: Any, after: Any, place: str) -> Iterator[tuple[str, Any
             yield from _differences(old, new, f"{place}[{number}]")
     elif before != after:
         yield place, before, after
+
+
+def _is_rounding(before: Any, after: Any) -> bool:
+    numbers = isinstance(before, float) and isinstance(after, float)
+    return numbers and math.isclose(before, after, rel_tol=ROUNDING, abs_tol=ROUNDING**2)
 
 
 def _line_differences(before: str, after: str) -> Iterator[tuple[str, str, str]]:

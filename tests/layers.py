@@ -20,6 +20,7 @@ from baselines.layers.projected_attention import LengthProjection, ProjectedAtte
 from baselines.layers.random_feature_attention import RandomFeatureAttention
 from baselines.layers.relative_attention import RelativeAttention
 from baselines.layers.reversible import ReversibleLayer, ReversibleStack
+from baselines.layers.short_convolution import ShortConvolution
 from baselines.layers.sliding_window_attention import SlidingWindowAttention
 from baselines.layers.state_space import StateSpaceMixer
 from baselines.layers.transformer_layer import TransformerLayer, TransformerStack
@@ -59,6 +60,7 @@ def _projected() -> ProjectedAttention:
 
 _MIXERS: dict[str, Callable[..., Any]] = {
     "FullAttention": lambda: FullAttention(2),
+    "FullAttention-convolution": lambda: FullAttention(2, short_convolution=4),
     "FullAttention-window": lambda: FullAttention(2, causal=True, window=3, num_sinks=1),
     "SlidingWindowAttention": lambda: SlidingWindowAttention(2, window=4, dilation=[1, 2]),
     "BlockSparseAttention": lambda: BlockSparseAttention(2, block_size=2, num_random_blocks=1),
@@ -70,6 +72,8 @@ _MIXERS: dict[str, Callable[..., Any]] = {
     "RandomFeatureAttention": lambda: RandomFeatureAttention(2, features=16),
     "ProjectedAttention": _projected,
     "LightweightConvolution": lambda: LightweightConvolution(2, kernel_size=5),
+    "ShortConvolution": lambda: ShortConvolution(4),
+    "ShortConvolution-around": lambda: ShortConvolution(4, causal=False),
     "LongShortTermMemory": lambda: LongShortTermMemory(SIZE.width),
     "StateSpaceMixer": lambda: StateSpaceMixer(2, 8, 4, chunk_length=4),
     "StateSpaceMixer-backward": lambda: StateSpaceMixer(2, 8, 4, backward=True),

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from baselines.layers.flops import attend_pairs, over_stacks, pairs_in_window
-from baselines.layers.state_sizes import full_attention_bytes
+from baselines.layers.flops import attend_pairs, convolve_channels, over_stacks, pairs_in_window
+from baselines.layers.state_sizes import convolution_bytes, full_attention_bytes
 from suite.api import BuildRequest, Form
 
 ADDED_POSITIONS = ("none", "sinusoidal", "learned", "typed", "axial")
@@ -36,7 +36,8 @@ class Block:
     two thirds of the width. `key_value_heads` of the heads have keys and values of their own, by
     default all: a wider feed-forward network makes up for the parameters. A `window` w shows a
     position itself and the w − 1 before it, and as many after it without a causal mask; by default
-    it shows all positions.
+    it shows all positions. `short_convolution` is the kernel size of the convolutions of queries,
+    keys and values (`ShortConvolution`); 1 means none.
 
     `activation` is that of a plain network. With `scaled_embeddings`, token embeddings are
     multiplied by √width. `embedding_norm` normalises the embeddings. With `scaled_residuals`,
@@ -51,6 +52,7 @@ class Block:
     feedforward: str = "plain"
     key_value_heads: int | None = None
     window: int | None = None
+    short_convolution: int = 1
     activation: str = "relu"
     epsilon: float = 1e-5
     scaled_embeddings: bool = True
@@ -84,6 +86,11 @@ class Block:
                 f"needs a window of at least 1 position; received: window={window}. "
                 "Leave the window out to see all positions"
             )
+        if type(kernel := self.short_convolution) is not int or kernel < 1:
+            return (
+                "needs a short_convolution of at least 1 position; "
+                f"received: short_convolution={kernel}. Use 1 for none"
+            )
         return None
 
     def missing_parts(self) -> tuple[str, ...]:
@@ -105,21 +112,32 @@ class Block:
         return round((size.feedforward_width + spared) * (2 / 3 if gated else 1))
 
     def state_bytes(self, request: BuildRequest, max_length: int, value_bytes: int) -> int:
-        """Return the bytes of the keys and values of all positions, or of the window."""
-        return full_attention_bytes(
+        """Return the bytes of keys and values, of all positions or the window, and convolutions."""
+        attention = full_attention_bytes(
             request, max_length, value_bytes, num_heads=self.key_value_heads, window=self.window
         )
+        channels = self._convolved_width(request)
+        inputs = convolution_bytes(channels, self.short_convolution, value_bytes)
+        return attention + request.model_size.num_layers * inputs
 
     def mixing_operations(self, request: BuildRequest, extra_positions: int = 0) -> float:
-        """Return the operations of attention to the positions within the window."""
+        """Return the operations of attention within the window, and of the convolutions."""
         size, length = request.model_size, request.sequence_length + extra_positions
         reach = (self.window or length) - 1
 
         def of_stack(causal: bool) -> float:
             pairs = pairs_in_window(length, reach, 0 if causal else reach)
-            return size.num_layers * attend_pairs(pairs, size.width)
+            return size.num_layers * (attend_pairs(pairs, size.width) + convolutions)
 
+        channels = self._convolved_width(request)
+        convolutions = convolve_channels(length, channels, self.short_convolution)
         return over_stacks(request, of_stack)
+
+    def _convolved_width(self, request: BuildRequest) -> int:
+        """Return the channels of queries, keys and values together."""
+        size = request.model_size
+        shared = self.key_value_heads or size.num_heads
+        return size.width + 2 * shared * (size.width // size.num_heads)
 
 
 def choice_problem(values: Mapping[str, Any], choices: Mapping[str, Sequence[str]]) -> str | None:

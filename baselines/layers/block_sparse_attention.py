@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import keras
 import numpy as np
 from keras import ops
 
@@ -36,6 +37,10 @@ class BlockSparseAttention(Layer):
     random blocks and the last block. If the length is not a multiple of b, masked padding completes
     the last block. Up to a length of (5 + 2 r) b, every position attends to all, as in the
     published code (`transformers`).
+
+    In a graph of unknown length on TensorFlow, NumPy draws the random blocks when the graph runs:
+    TensorFlow has no operation that draws the same ones. XLA cannot compile such a graph, and Keras
+    does not try if the layer is built for an unknown length.
 
     In: hidden states (batch, n, width); the padding mask (batch, n), True where real. Out: (batch,
     n, width); padded rows are 0 before the output projection. Time O(n · b · (7 + r)), memory O(n):
@@ -74,6 +79,8 @@ class BlockSparseAttention(Layer):
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Create the four projections."""
         build_projections(self, input_shape)
+        if input_shape[1] is None and keras.backend.backend() == "tensorflow":
+            self.supports_jit = False
 
     def call(self, hidden_states: Any, padding_mask: Any = None) -> Any:
         """Return the projected attention."""

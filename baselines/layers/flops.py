@@ -31,6 +31,11 @@ def pairs_in_window(length: int, before: int, after: int) -> float:
     return length * (1 + before + after) - missing
 
 
+def convolve_channels(length: int, channels: int, kernel_size: int) -> float:
+    """Return the operations of a `ShortConvolution`: of a kernel size of 1, none."""
+    return 2.0 * kernel_size * channels * length if kernel_size > 1 else 0.0
+
+
 def over_stacks(request: BuildRequest, of_stack: Callable[[bool], float]) -> float:
     """Return the sum over a form's stacks, `of_stack(causal)` each, and over cross-attention."""
     if request.form is Form.ENCODER:

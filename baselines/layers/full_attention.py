@@ -24,13 +24,15 @@ from baselines.layers.key_value_state import (
     require_room,
     write_state,
 )
-from baselines.layers.layer import Layer, zero_padding
+from baselines.layers.layer import Layer, build_once, zero_padding
 from baselines.layers.removal import (
     absolute_sums,
     columns_of_heads,
+    keep_channels,
     keep_columns,
     keep_rows,
 )
+from baselines.layers.short_convolution import ShortConvolution
 
 
 def split_heads(projected: Any, num_heads: int) -> Any:
@@ -67,6 +69,8 @@ class FullAttention(Layer):
         num_key_value_heads: The number of heads of keys and values, each shared by consecutive
             query heads (Ainslie et al. 2023); by default `num_heads`.
         head_size: The size of a head.
+        short_convolution: The kernel size of a `ShortConvolution` of queries, of keys and of values
+            each (So et al. 2021, "Primer", section 4). Positions follow. 1: none.
         window: The number of positions that a position sees, itself the last one (Jiang et al.
             2023, section 2); without `causal`, as many on the other side too. None: all.
         num_sinks: The number of first positions that stay visible beside the window (Xiao et al.
@@ -79,7 +83,8 @@ class FullAttention(Layer):
 
     Raises:
         ValueError: the width is not a multiple of the heads, nor the heads of the key/value heads,
-            the window is below 1, or rotary positions meet an odd head size.
+            the window or the short convolution is below 1, rotary positions meet an odd head size,
+            or a short convolution meets a context.
 
     Example:
         >>> layer = FullAttention(num_heads=4)
@@ -96,6 +101,7 @@ class FullAttention(Layer):
         *,
         num_key_value_heads: int | None = None,
         head_size: int | None = None,
+        short_convolution: int = 1,
         window: int | None = None,
         num_sinks: int = 0,
         positions: AttentionPositions | None = None,
@@ -112,6 +118,7 @@ class FullAttention(Layer):
         self.num_residual_branches = num_residual_branches
         self.num_key_value_heads = num_heads if num_key_value_heads is None else num_key_value_heads
         self.head_size = head_size
+        self.short_convolution = short_convolution
         self.window = window
         self.num_sinks = num_sinks
         self.positions = AttentionPositions() if positions is None else positions
@@ -121,9 +128,19 @@ class FullAttention(Layer):
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed) if dropout else None
         check_pattern(num_heads, self.num_key_value_heads, window, num_sinks)
+        self.convolutions = [
+            ShortConvolution(
+                short_convolution,
+                causal=causal,
+                name=f"{name}_convolution",
+                dtype=self.dtype_policy,
+            )
+            for name in ("query", "key", "value")
+            if short_convolution != 1
+        ]
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        """Create the four projections, and the weights of the positions."""
+        """Create the four projections, and the weights of the positions and convolutions."""
         width = input_shape[-1]
         if self.head_size is None:
             check_heads(width, self.num_heads)
@@ -141,6 +158,8 @@ class FullAttention(Layer):
         self._add_projection("output_projection", width, by_head, self.num_residual_branches)
         if not self.positions.built:
             self.positions.build((None, self.num_heads, None, size))
+        for convolution, units in zip(self.convolutions, (inner, shared, shared), strict=False):
+            build_once(convolution, (*input_shape[:-1], units))
 
     def call(
         self,
@@ -150,10 +169,21 @@ class FullAttention(Layer):
         training: bool | None = None,
     ) -> Any:
         """Return the projected attention; keys at padded positions are masked."""
-        keys = hidden_states if context is None else context
-        if not isinstance(keys, tuple):
-            keys = zero_padding(keys, padding_mask)
-        projected = self._project(hidden_states, keys)
+        if context is None:
+            states = self._project(hidden_states, zero_padding(hidden_states, padding_mask))
+            for index, convolution in enumerate(self.convolutions):
+                states[index] = convolution(states[index], padding_mask)
+            projected = self._by_head(*states)
+        else:
+            if self.convolutions:
+                raise ValueError(
+                    "A short convolution is one of attention of a sequence to itself. Received: a "
+                    f"context, short_convolution={self.short_convolution}. Use 1."
+                )
+            if not isinstance(context, tuple):
+                context = self.project_context(zero_padding(context, padding_mask))
+            query = self._query_heads(self.query(hidden_states))
+            projected = self.positions.rotate(query), *context
         heads = self._attend(projected, padding_mask, training)
         return self._finish(merge_heads(heads), hidden_states)
 
@@ -201,20 +231,31 @@ class FullAttention(Layer):
         queries = columns_of_heads(kept, size * shared)
         keep_columns(self.query, queries)
         keep_rows(self.output_projection, queries)
+        shared_columns = columns_of_heads(kept, size)
         for projection in (self.key, self.value):
-            keep_columns(projection, columns_of_heads(kept, size))
+            keep_columns(projection, shared_columns)
+        channels = queries, shared_columns, shared_columns
+        for convolution, places in zip(self.convolutions, channels, strict=False):
+            keep_channels(convolution, places)
         self.num_key_value_heads = len(kept)
         self.num_heads, self.head_size = shared * len(kept), size
 
-    def init_state(self, batch_size: int, max_length: int) -> State:
-        """Return zeros for keys and values of `max_length` positions, or of sinks and window."""
+    def init_state(self, batch_size: int, max_length: int) -> tuple[Any, ...]:
+        """Return zeros for keys and values of `max_length` positions, or of sinks and window.
+
+        The last inputs of the convolutions follow, if there are any.
+        """
         size = self.key.units // self.num_key_value_heads
         places = max_length
         if self.window is not None:
             places = self.num_sinks + min(self.window, max_length)
-        return empty_state(batch_size, self.num_key_value_heads, places, size, self.compute_dtype)
+        heads = self.num_key_value_heads
+        held = empty_state(batch_size, heads, places, size, self.compute_dtype)
+        return (*held, *(convolution.init_state(batch_size) for convolution in self.convolutions))
 
-    def decode_step(self, hidden_states: Any, state: State, position: Any) -> tuple[Any, State]:
+    def decode_step(
+        self, hidden_states: Any, state: tuple[Any, ...], position: Any
+    ) -> tuple[Any, tuple[Any, ...]]:
         """Return the output for positions `position`, `position` + 1, … and the new state.
 
         The output, (batch, m, width), equals that of `call` on all positions so far. Time
@@ -224,22 +265,27 @@ class FullAttention(Layer):
         Raises:
             ValueError: the state has no place for a position; see `require_places`.
         """
-        hidden_states = require_room(hidden_states, state, position, self.window, self.num_sinks)
-        projected = query, key, value = self._project(hidden_states, None, position)
+        (keys, values, *inputs) = state
+        held: State = keys, values
+        hidden_states = require_room(hidden_states, held, position, self.window, self.num_sinks)
+        states = self._project(hidden_states, hidden_states)
+        for index, convolution in enumerate(self.convolutions):
+            states[index], inputs[index] = convolution.decode_step(states[index], inputs[index])
+        projected = query, key, value = self._by_head(states[0], states[1], states[2], position)
         if is_start(position):
             heads = self._attend(projected)
-            state = write_state(state, (key, value), position, self.num_sinks)
+            held = write_state(held, (key, value), position, self.num_sinks)
         else:
             scale = query.shape[-1] ** -0.5 if self.scaled else 1.0
-            heads, state = attend_with_state(
+            heads, held = attend_with_state(
                 (query * scale, key, value),
-                state,
+                held,
                 position,
                 self._sees,
                 self.positions.bias,
                 self.num_sinks,
             )
-        return self._finish(merge_heads(heads), hidden_states), state
+        return self._finish(merge_heads(heads), hidden_states), (*held, *inputs)
 
     def _sees(self, distances: Any, places: Any) -> Any:
         """Return whether queries see keys that lie `distances` back, at positions `places`."""
@@ -250,27 +296,27 @@ class FullAttention(Layer):
             near = near | (places < self.num_sinks)[None, :]
         return (distances >= 0) & near
 
-    def project_context(self, context: Any, start: Any = 0) -> tuple[Any, Any]:
-        """Return the keys and values of a context by head, to be used in many calls.
-
-        `start` is the position of the first one.
-        """
-        key = self._key_heads(context)
+    def project_context(self, context: Any) -> tuple[Any, Any]:
+        """Return the keys and values of a context by head, to be used in many calls."""
+        key = self._key_heads(self.key(context))
         value = split_heads(self.value(context), self.num_key_value_heads)
-        return self.positions.rotate(key, start), value
+        return self.positions.rotate(key), value
 
-    def _project(self, hidden_states: Any, context: Any, start: Any = 0) -> tuple[Any, Any, Any]:
-        """Return queries, keys and values by head."""
-        query = self._query_heads(hidden_states)
-        if not isinstance(context, tuple):
-            context = self.project_context(hidden_states if context is None else context, start)
-        return self.positions.rotate(query, start), *context
+    def _project(self, hidden_states: Any, attended: Any) -> list[Any]:
+        """Return queries of the hidden states, and keys and values of the attended ones."""
+        return [self.query(hidden_states), self.key(attended), self.value(attended)]
 
-    def _query_heads(self, hidden_states: Any) -> Any:
-        return split_heads(self.query(hidden_states), self.num_heads)
+    def _by_head(self, query: Any, key: Any, value: Any, start: Any = 0) -> tuple[Any, Any, Any]:
+        """Return queries, keys and values by head; the first ones are at position `start`."""
+        query, key = self._query_heads(query), self._key_heads(key)
+        value = split_heads(value, self.num_key_value_heads)
+        return self.positions.rotate(query, start), self.positions.rotate(key, start), value
 
-    def _key_heads(self, context: Any) -> Any:
-        return split_heads(self.key(context), self.num_key_value_heads)
+    def _query_heads(self, query: Any) -> Any:
+        return split_heads(query, self.num_heads)
+
+    def _key_heads(self, key: Any) -> Any:
+        return split_heads(key, self.num_key_value_heads)
 
     def _finish(self, merged: Any, hidden_states: Any) -> Any:
         """Return the projected output of the heads; a subclass also reads the hidden states."""

@@ -89,11 +89,11 @@ class GatedAttention(FullAttention):
             keep_columns(self.gate, columns_of_heads(kept, size))
         super().remove_heads(heads)
 
-    def _query_heads(self, hidden_states: Any) -> Any:
-        return self._normed(self.query(hidden_states), self.num_heads, self.query_norm)
+    def _query_heads(self, query: Any) -> Any:
+        return self._normed(query, self.num_heads, self.query_norm)
 
-    def _key_heads(self, context: Any) -> Any:
-        return self._normed(self.key(context), self.num_key_value_heads, self.key_norm)
+    def _key_heads(self, key: Any) -> Any:
+        return self._normed(key, self.num_key_value_heads, self.key_norm)
 
     def _normed(self, projected: Any, num_heads: int, norm: Any) -> Any:
         """Return queries or keys by head, normalised."""

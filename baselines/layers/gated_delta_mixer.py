@@ -13,12 +13,8 @@ from baselines.layers.convolved_mixer import ConvolvedMixer
 from baselines.layers.delta_rule import DELTA_CHUNK_LENGTH, apply_delta_rule, scan_delta_rule
 from baselines.layers.elementwise import RMSNorm
 from baselines.layers.fusing import fused, in_float32_where_fused
-from baselines.layers.initialization import (
-    convolution_kernel,
-    dense,
-    log_uniform_rates,
-    step_size_bias,
-)
+from baselines.layers.initialization import dense, log_uniform_rates, step_size_bias
+from baselines.layers.layer import build_once
 from baselines.layers.lengths import is_known
 
 LENGTH_EPSILON = 1e-6
@@ -32,11 +28,11 @@ class GatedDeltaMixer(ConvolvedMixer):
 
     Yang et al. 2025, sections 3.1 and 3.4. G is `num_key_heads`, H `num_value_heads`, d
     `key_head_size`, v `value_head_size`. `input_projection` makes gates (H·v), queries and keys
-    (G·d each), values (H·v), β (H) and step sizes Δ (H). Queries, keys and values pass a depthwise
-    convolution over `kernel_size` positions and SiLU. Queries and keys are divided by their length,
-    queries also by √d. A head's state follows `scan_delta_rule` with β = sigmoid(·) and α =
-    exp(Δ A), where Δ passes a softplus and A < 0. Consecutive value heads share a query and key.
-    A norm over each value head, the product with silu(gate) and `output_projection` follow.
+    (G·d each), values (H·v), β (H) and step sizes Δ (H). Queries, keys and values pass a
+    `ShortConvolution` over `short_convolution` positions and SiLU. Queries and keys are divided by
+    their length, queries also by √d. A head's state follows `scan_delta_rule` with β = sigmoid(·)
+    and α = exp(Δ A), where Δ passes a softplus and A < 0. Consecutive value heads share a query and
+    key. A norm over each value head, the product with silu(gate) and `output_projection` follow.
     `log_rates` is log(-A), `step_bias` is added to Δ before the softplus; both are float32 under
     every dtype policy.
 
@@ -65,14 +61,14 @@ class GatedDeltaMixer(ConvolvedMixer):
         num_value_heads: int,
         key_head_size: int,
         value_head_size: int,
-        kernel_size: int = 4,
+        short_convolution: int = 4,
         negative_eigenvalues: bool = False,
         backward: bool = False,
         epsilon: float = 1e-6,
         chunk_length: int = DELTA_CHUNK_LENGTH,
         **kwargs: Any,
     ) -> None:
-        super().__init__(kernel_size, backward, **kwargs)
+        super().__init__(short_convolution, backward, **kwargs)
         if num_value_heads % num_key_heads:
             raise ValueError(
                 "The value heads must be a multiple of the key heads. Received: num_key_heads="
@@ -123,11 +119,7 @@ class GatedDeltaMixer(ConvolvedMixer):
         self.output_projection.build((batch, length, self.value_width))
         self.norm = RMSNorm(epsilon=self.epsilon, name="norm", dtype=self.dtype_policy)
         self.norm.build((batch, length, *heads, self.value_head_size))
-        self.kernel = self.add_weight(
-            (self.kernel_size, self.convolved_width),
-            convolution_kernel(self.kernel_size),
-            name="convolution",
-        )
+        build_once(self.convolution, (batch, length, self.convolved_width))
         self.log_rates = self.add_float32_weight(
             heads, log_uniform_rates(lowest=SMALLEST_RATE), "rate_bias"
         )

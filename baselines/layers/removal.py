@@ -65,6 +65,12 @@ def keep_rows(layer: Any, rows: np.ndarray) -> None:
     layer.input_spec = keras.layers.InputSpec(min_ndim=2, axes={-1: len(rows)})
 
 
+def keep_channels(convolution: Any, channels: np.ndarray) -> None:
+    """Keep some of the channels of a short convolution."""
+    _replace(convolution, "kernel", ops.convert_to_numpy(convolution.kernel)[:, channels])
+    convolution.channels = len(channels)
+
+
 def columns_of_heads(heads: np.ndarray, head_size: int) -> np.ndarray:
     """Return the places of the channels of heads."""
     places: np.ndarray = (heads[:, None] * head_size + np.arange(head_size)).ravel()

@@ -14,12 +14,7 @@ from baselines.layers.backends import backend_functions
 from baselines.layers.convolved_mixer import ConvolvedMixer
 from baselines.layers.elementwise import RMSNorm
 from baselines.layers.fusing import fused, in_float32_where_fused
-from baselines.layers.initialization import (
-    convolution_kernel,
-    counted_rates,
-    dense,
-    step_size_bias,
-)
+from baselines.layers.initialization import counted_rates, dense, step_size_bias
 from baselines.layers.layer import build_once
 from baselines.layers.selective_scan import SELECTIVE_CHUNK_LENGTH, scan_selectively
 
@@ -28,12 +23,13 @@ class SelectiveStateSpace(ConvolvedMixer):
     """A projection, a short causal convolution, a selective state space, gates and a projection.
 
     Gu and Dao 2023, section 3: `inner_width` is E·D, `state_size` N, `step_rank` R.
-    `input_projection` makes x and gates (E·D each). x passes a depthwise convolution over
-    `kernel_size` positions and SiLU. `selection` of the result makes Δ (R), B and C (N each), and
-    `step_projection` the step sizes Δ of all channels. The state follows `scan_selectively`, and
-    y_t = C_t · h_t + D x_t. The product with silu(gate) and `output_projection` follow. `log_rates`
-    is log(-A), `step_bias` is added to Δ before the softplus, `skip_gamma` is D. With `normalized`,
-    the R, N and N numbers each pass an RMS norm with `epsilon` (Lieber et al. 2024, section 5).
+    `input_projection` makes x and gates (E·D each). x passes a `ShortConvolution` over
+    `short_convolution` positions and SiLU. `selection` of the result makes Δ (R), B and C (N each),
+    and `step_projection` the step sizes Δ of all channels. The state follows `scan_selectively`,
+    and y_t = C_t · h_t + D x_t. The product with silu(gate) and `output_projection` follow.
+    `log_rates` is log(-A), `step_bias` is added to Δ before the softplus, `skip_gamma` is D. With
+    `normalized`, the R, N and N numbers each pass an RMS norm with `epsilon` (Lieber et al. 2024,
+    section 5).
 
     With `backward`, the mixer reads the sequence from its end. Padded positions neither change the
     state nor reach the convolution.
@@ -49,19 +45,21 @@ class SelectiveStateSpace(ConvolvedMixer):
         (2, 19, 32)
     """
 
+    convolution_has_bias = True
+
     def __init__(
         self,
         inner_width: int,
         state_size: int,
         step_rank: int,
-        kernel_size: int = 4,
+        short_convolution: int = 4,
         normalized: bool = False,
         backward: bool = False,
         epsilon: float = 1e-6,
         chunk_length: int = SELECTIVE_CHUNK_LENGTH,
         **kwargs: Any,
     ) -> None:
-        super().__init__(kernel_size, backward, **kwargs)
+        super().__init__(short_convolution, backward, **kwargs)
         self.inner_width = inner_width
         self.state_size = state_size
         self.step_rank = step_rank
@@ -100,10 +98,7 @@ class SelectiveStateSpace(ConvolvedMixer):
             setattr(self, name, projection)
         for norm, channels in zip(self.norms, (rank, size, size), strict=False):
             build_once(norm, (batch, length, channels))
-        self.kernel = self.add_weight(
-            (self.kernel_size, inner), convolution_kernel(self.kernel_size), name="convolution"
-        )
-        self.bias = self.add_weight((inner,), "zeros", name="bias")
+        build_once(self.convolution, (batch, length, inner))
         self.log_rates = self.add_float32_weight((inner, size), counted_rates, "rate_bias")
         self.step_bias = self.add_float32_weight((inner,), step_size_bias(), "step_bias")
         self.skip_gamma = self.add_float32_weight((inner,), "ones", "skip_gamma")

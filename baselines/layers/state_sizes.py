@@ -21,6 +21,11 @@ def key_value_bytes(
     return size.num_layers * 2 * width * places * value_bytes
 
 
+def convolution_bytes(channels: int, kernel_size: int, value_bytes: int) -> int:
+    """Return the bytes of the last inputs that a `ShortConvolution` keeps."""
+    return (kernel_size - 1) * channels * value_bytes
+
+
 def source_bytes(request: BuildRequest, value_bytes: int, num_heads: int | None = None) -> int:
     """Return the bytes of the keys and values of the encoder's output that each layer keeps."""
     if request.form is not Form.ENCODER_DECODER:

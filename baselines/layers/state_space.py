@@ -16,12 +16,8 @@ from baselines.layers.elementwise import RMSNorm
 from baselines.layers.flops import CHUNK_LENGTH
 from baselines.layers.full_attention import split_heads
 from baselines.layers.fusing import fused
-from baselines.layers.initialization import (
-    convolution_kernel,
-    dense,
-    log_uniform_rates,
-    step_size_bias,
-)
+from baselines.layers.initialization import dense, log_uniform_rates, step_size_bias
+from baselines.layers.layer import build_once
 
 
 class StateSpaceMixer(ConvolvedMixer):
@@ -29,10 +25,10 @@ class StateSpaceMixer(ConvolvedMixer):
 
     Dao and Gu 2024, section 7: d is the width, H is `num_heads`, P `head_size`, N `state_size`, G
     `num_groups`. `input_projection` makes gates (H·P), x (H·P), B and C (G·N each) and step sizes Δ
-    (H). x, B and C pass a depthwise convolution over `kernel_size` positions and SiLU. Each head's
-    state is h_t = exp(Δ_t A) h_{t-1} + Δ_t B_t x_tᵀ, read as y_t = C_tᵀ h_t + D x_t, for A < 0.
-    Consecutive heads share the B and C of a group. A norm of y·silu(gate) over each group and
-    `output_projection` follow. `log_rates` is log(-A), `step_bias` is added to Δ before the
+    (H). x, B and C pass a `ShortConvolution` over `short_convolution` positions and SiLU. Each
+    head's state is h_t = exp(Δ_t A) h_{t-1} + Δ_t B_t x_tᵀ, read as y_t = C_tᵀ h_t + D x_t, for
+    A < 0. Consecutive heads share the B and C of a group. A norm of y·silu(gate) over each group
+    and `output_projection` follow. `log_rates` is log(-A), `step_bias` is added to Δ before the
     softplus, `skip_gamma` is D; the three are float32 under every dtype policy.
 
     With `backward`, the mixer reads the sequence from its end. Padded positions neither change the
@@ -48,19 +44,21 @@ class StateSpaceMixer(ConvolvedMixer):
         (2, 19, 32)
     """
 
+    convolution_has_bias = True
+
     def __init__(
         self,
         num_heads: int,
         head_size: int,
         state_size: int,
         num_groups: int = 1,
-        kernel_size: int = 4,
+        short_convolution: int = 4,
         backward: bool = False,
         epsilon: float = 1e-5,
         chunk_length: int = CHUNK_LENGTH,
         **kwargs: Any,
     ) -> None:
-        super().__init__(kernel_size, backward, **kwargs)
+        super().__init__(short_convolution, backward, **kwargs)
         if num_heads % num_groups:
             raise ValueError(
                 "The heads must be divisible by the groups. "
@@ -107,11 +105,8 @@ class StateSpaceMixer(ConvolvedMixer):
             dtype=self.dtype_policy,
         )
         self.norm.build((batch, length, self.inner_width))
-        channels, heads = self.convolved_width, (self.num_heads,)
-        self.kernel = self.add_weight(
-            (self.kernel_size, channels), convolution_kernel(self.kernel_size), name="convolution"
-        )
-        self.bias = self.add_weight((channels,), "zeros", name="bias")
+        build_once(self.convolution, (batch, length, self.convolved_width))
+        heads = (self.num_heads,)
         self.log_rates = self.add_float32_weight(heads, log_uniform_rates(), "rate_bias")
         self.step_bias = self.add_float32_weight(heads, step_size_bias(), "step_bias")
         self.skip_gamma = self.add_float32_weight(heads, "ones", "skip_gamma")

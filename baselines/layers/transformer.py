@@ -96,7 +96,12 @@ def make_layers(
     def mix(index: int) -> Any:
         if mixer is not None:
             return mixer(index, causal)
-        return attention(causal, window=block.window, positions=positions)
+        return attention(
+            causal,
+            short_convolution=block.short_convolution,
+            window=block.window,
+            positions=positions,
+        )
 
     return [
         TransformerLayer(

@@ -259,6 +259,7 @@ class TunedRates(Collection[TunedRate]):
                 "entry": item.entry,
                 "architecture": item.architecture,
                 "sequence_length": item.sequence_length,
+                "model_size": item.model_size,
                 "learning_rate": trial.learning_rate,
                 "steps": trial.steps,
                 "validation": trial.validation,

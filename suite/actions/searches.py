@@ -139,6 +139,7 @@ def tune(
     matrix, store = read_request(request, search_mode=Mode.TRAIN)
     limits = make_limits(matrix.benchmark, time_limit)
     stop_after_seconds = seconds_of(stop_after)
+    statuses = () if retry is None else names_of("retry", retry)
     store.prepare()
     with open_tracked_session(
         store,
@@ -157,7 +158,7 @@ def tune(
                 tracked.run,
                 limits=limits,
                 folder=Path(keep_in).expanduser() if keep_in else TUNING,
-                retry=() if retry is None else names_of("retry", retry),
+                retry=statuses,
                 rerun=check_rerun(rerun),
                 max_cost=max_cost,
                 parallel=parallel or 1,

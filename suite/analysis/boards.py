@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 
-from suite.analysis.comparison_key import ComparisonKey
+from suite.analysis.comparison_key import ComparisonKey, grouped
 from suite.analysis.comparisons import Comparison
 from suite.analysis.entry_at_length import EntryAtLength, parts_of
 from suite.analysis.estimates import MIN_REPEATS, Estimate, Figure, exponential
@@ -267,20 +268,21 @@ def _mixing_parameters(entry: EntryAtLength) -> int:
 
 
 def _superseded_rows(entry: EntryAtLength, metric: Metric) -> list[Row]:
-    """Return a row for what each reason superseded, version by version; none has a rank.
+    """Return a row for each reason and version of superseded runs; none has a rank.
 
     Two runs of one repeat under the same version and reason make two rows: nothing is lost.
     """
-    parts: dict[tuple[str, str, int], dict[int, StoredRecord]] = {}
-    for stored, reason in entry.superseded:
-        number = 0
-        versions = versions_of(stored.record)
-        while stored.record.repeat in parts.get((reason, versions, number), {}):
-            number += 1
-        parts.setdefault((reason, versions, number), {})[stored.record.repeat] = stored
+    seen: Counter[tuple[str, str, int]] = Counter()
+
+    def part(item: tuple[StoredRecord, str]) -> tuple[str, str, int]:
+        run, reason = item
+        repeated = reason, versions_of(run.record), run.record.repeat
+        seen[repeated] += 1
+        return reason, versions_of(run.record), seen[repeated]
+
     rows = []
-    for (reason, _, _), by_repeat in parts.items():
-        former = entry.of_runs(list(by_repeat.values()))
+    for (reason, *_), items in grouped(entry.superseded, part).items():
+        former = entry.of_runs([run for run, _ in items])
         found = _scores(former, metric)
         estimate = found.estimate() if found.by_seed else None
         if estimate and is_cost(metric.name):

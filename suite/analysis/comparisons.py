@@ -1,12 +1,11 @@
-"""Records → comparisons of points: what is compared, and the figure of every point.
+"""Records → comparisons: what is compared, and the entries at each length.
 
-The only module that selects the records that stand and aggregates their figures. Tables, MLflow,
-boards, the site and every search take their figures from here, so that one set of records shows one
-number everywhere:
+The only module that selects valid records. Tables, MLflow, boards, the site, the frame and every
+search take their records from here, so that one set of records shows one number everywhere:
 
 - a score is the mean over the seeds that ended well, with an interval over seeds and test examples;
-- a cost is the geometric mean over the quiet runs of one session (`suite.analysis.sessions`); a
-  point without a quiet run in the session has no cost.
+- a cost is the geometric mean over the quiet runs of one session (`suite.analysis.sessions`); an
+  entry without a quiet run in the session has no cost.
 """
 
 from __future__ import annotations
@@ -45,10 +44,10 @@ Place = tuple[int, int]
 
 @dataclass(frozen=True)
 class Comparison:
-    """The points that may be compared: they share everything but entry, length and repeat.
+    """The entries that may be compared: their records share all but entry, length and repeat.
 
     Scores may come from several machines. `session` is the one that covers the costs best; those at
-    a length come from the session of its points. `measured_on` is the machine of all and their
+    a length come from the session of its entries. `measured_on` is the machine of all and their
     number of threads, or those of the most records if no run ended well.
     """
 
@@ -71,19 +70,18 @@ class Comparison:
         )
 
     def by_entry(self) -> dict[str, list[EntryAtLength]]:
-        """Return the points of each entry, by length."""
+        """Return each entry at its lengths, by name."""
         return grouped(self.entries, lambda entry: entry.name)
 
     def by_place(self) -> dict[Place, list[EntryAtLength]]:
         """Return the entries at each length and batch size, the shortest length first."""
-        found = grouped(self.entries, lambda entry: (entry.sequence_length, entry.batch_size))
-        return dict(sorted(found.items()))
+        return dict(sorted(grouped(self.entries, lambda entry: entry.place).items()))
 
 
 def compare(
     records: Iterable[StoredRecord], task_versions: Mapping[str, int] | None = None
 ) -> list[Comparison]:
-    """Group records into comparisons, and each comparison into points.
+    """Group records into comparisons, and each comparison into entries at lengths.
 
     `task_versions` are the versions of the tasks in force: what ran under an older one is
     superseded.
@@ -104,8 +102,8 @@ def _comparison(
 
     entries = grouped(records, at)
     judged = {
-        at: select_valid(of_point, lambda stored: stored.record, newest)
-        for at, of_point in sorted(entries.items(), key=lambda item: item[0])
+        at: select_valid(of_entry, lambda stored: stored.record, newest)
+        for at, of_entry in sorted(entries.items(), key=lambda item: item[0])
     }
     current = {at: _current_runs(found) for at, found in judged.items()}
     digests = newest_digests(run.record for runs in current.values() for run in runs)
@@ -144,7 +142,7 @@ def _comparison(
 def _sessions_by_place(
     sessions: Mapping[At, Sessions], session: CostSession
 ) -> dict[At, CostSession]:
-    """Return the session of each point: one for all points of a length and batch size.
+    """Return the session of each entry: one for all entries at a length and batch size.
 
     A place that nothing ran well at has `session`, that of the comparison.
     """
@@ -157,7 +155,7 @@ def _sessions_by_place(
 
 
 def _current_runs(found: ValidRuns[StoredRecord]) -> list[StoredRecord]:
-    """Return the runs of a point under the newest versions, repeated ones included."""
+    """Return the runs of an entry under the newest versions, repeated ones included."""
 
     def versions(run: StoredRecord) -> tuple[str, ...]:
         methods = (f"{one.name} {one.version}" for one in run.record.cell.methods)

@@ -16,7 +16,7 @@ from suite.analysis.entry_at_length import EntryAtLength
 from suite.analysis.estimates import Estimate, Figure, wilson_interval
 from suite.analysis.final_boards import TaskLength, mean_position, places_of
 from suite.analysis.ranking import Scores, example_margin
-from suite.analysis.sessions import Spread, sessions_text
+from suite.analysis.sessions import sessions_text
 from suite.api import Form, Task
 from suite.records.benchmark_sections import Scale
 from suite.records.benchmarks import Benchmark
@@ -145,8 +145,7 @@ class Block:
     places for which the benchmark file states no trivial score or no reference score of the present
     versions. `costs` are those of the probes of this form, relative to `vanilla`, by entry and
     length; `sessions` names the sessions that measured them, "" without costs. `spread` tells how
-    the relative costs vary between these sessions and others on equal machines: the largest
-    deviation of an entry, length and measure; None without costs.
+    the relative costs vary between these sessions and others on equal machines.
     """
 
     form: Form
@@ -156,7 +155,7 @@ class Block:
     unscaled: Sequence[TaskLength]
     costs: Mapping[tuple[str, int], Mapping[str, Figure]]
     sessions: str = ""
-    spread: Spread | None = None
+    spread: str = ""
 
     def ratios(self, entry: str, measure: str) -> list[float | None]:
         """Return a cost of an entry relative to `vanilla`, at each of `LENGTHS`."""
@@ -180,7 +179,7 @@ def make_blocks(
             probes = choose_probes(
                 comparisons,
                 form=form,
-                model_size=benchmark.model_size,
+                model_size=benchmark.model_size[-1],
                 precision=benchmark.precision,
                 backend=benchmark.backend,
             )
@@ -228,7 +227,7 @@ def _block(
         unscaled=unscaled,
         costs=costs,
         sessions=_sessions_text(probes) if probes and costs else "",
-        spread=_spread(costs) if costs else None,
+        spread=_spread_text(costs),
     )
 
 
@@ -238,11 +237,14 @@ def _sessions_text(probes: Comparison) -> str:
     return sessions_text({one.sequence_length: one.session for one in entries if one.session})
 
 
-def _spread(costs: Mapping[tuple[str, int], Mapping[str, Figure]]) -> Spread:
-    """Return the number of sessions behind the relative costs, and their largest deviation."""
+def _spread_text(costs: Mapping[tuple[str, int], Mapping[str, Figure]]) -> str:
+    """Return how the relative costs vary: the largest deviation of an entry, length and measure."""
     known = [figure for figures in costs.values() for figure in figures.values()]
     deviations = [cost.between_sessions for cost in known if cost.between_sessions is not None]
-    return Spread(max(cost.sessions for cost in known), max(deviations, default=None))
+    count = max((cost.sessions for cost in known), default=0)
+    if deviations:
+        return f"±{100 * max(deviations):.1f}% between {count} sessions"
+    return f"{count} session{'s' if count > 1 else ''}" if count else ""
 
 
 def _best_first(row: CoreRow, boards: Sequence[Board]) -> tuple[float, float, float]:
@@ -323,9 +325,7 @@ def reference_scores(
     for (task, length), board in boards.items():
         for row in board.valid:
             if row.entry == BASELINE and row.rank is not None:
-                (version,) = {
-                    record.cell.architecture_version
-                    for record in entries[task, length][row.entry].records
-                }
+                records = entries[task, length][BASELINE].records
+                version = records[0].cell.architecture_version
                 found.setdefault(task, {})[length] = _value(row), version
     return found

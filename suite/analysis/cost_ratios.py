@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -16,7 +16,7 @@ from suite.analysis.boards import BASELINE
 from suite.analysis.comparisons import Comparison
 from suite.analysis.entry_at_length import EntryAtLength
 from suite.analysis.estimates import Estimate, Figure, ratio_interval
-from suite.analysis.sessions import CostSession, spread
+from suite.analysis.sessions import CostSession, with_spread
 from suite.api import Mode, Track
 from suite.records.measures import COSTS
 
@@ -58,10 +58,10 @@ def paired_ratios(ours: Mapping[int, float], theirs: Mapping[int, float]) -> lis
 
 def backend_ratios(comparison: Comparison, baseline: Comparison) -> list[Ratio]:
     """Return the ratio of each entry, length and measure to the baseline's, paired by round."""
-    theirs = {_place(entry): entry for entry in baseline.entries}
+    theirs = {(entry.name, *entry.place): entry for entry in baseline.entries}
     found = []
-    for ours in sorted(comparison.entries, key=_place):
-        other = theirs.get(_place(ours))
+    for ours in sorted(comparison.entries, key=lambda entry: (entry.name, *entry.place)):
+        other = theirs.get((ours.name, *ours.place))
         sessions = _common_sessions(ours, other) if other else None
         if other is None or sessions is None:
             continue
@@ -78,10 +78,6 @@ def backend_ratios(comparison: Comparison, baseline: Comparison) -> list[Ratio]:
     return found
 
 
-def _place(entry: EntryAtLength) -> tuple[str, int, int]:
-    return entry.name, entry.sequence_length, entry.batch_size
-
-
 def _common_sessions(
     ours: EntryAtLength, theirs: EntryAtLength
 ) -> tuple[CostSession, CostSession] | None:
@@ -95,8 +91,7 @@ def _common_sessions(
         for other in theirs.sessions
         if one.invocation == other.invocation and one.used_machine == other.used_machine
     ]
-    key = lambda pair: (pair[0] == ours.session, pair[0].started_at)  # noqa: E731
-    return max(pairs, key=key, default=None)
+    return max(pairs, key=lambda pair: (pair[0] == ours.session, pair[0].started_at), default=None)
 
 
 def relative_costs(
@@ -109,15 +104,11 @@ def relative_costs(
     measurement in the session. `sessions` is the number of sessions on equal machines that measured
     both, and `between_sessions` the standard deviation of the logarithms of their ratios.
     """
-    bases = {
-        (entry.sequence_length, entry.batch_size): entry
-        for entry in comparison.entries
-        if entry.name == baseline
-    }
+    bases = {entry.place: entry for entry in comparison.entries if entry.name == baseline}
     found: dict[tuple[str, int], dict[str, Figure]] = {}
     for entry in comparison.entries:
         if entry.sequence_length in lengths:
-            base = bases.get((entry.sequence_length, entry.batch_size))
+            base = bases.get(entry.place)
             costs = {name: _relative(entry, base, name) for name in COSTS if base}
             found[entry.name, entry.sequence_length] = {
                 name: cost for name, cost in costs.items() if cost
@@ -133,9 +124,8 @@ def _relative(entry: EntryAtLength, base: EntryAtLength, measure: str) -> Figure
     if not own:
         return None
     by_session = [of for session in entry.like_sessions() if (of := ratios(session))]
-    between = spread([math.exp(math.fsum(map(math.log, of)) / len(of)) for of in by_session])
-    figure = Figure.of(ratio_interval(own), own)
-    return replace(figure, sessions=between.num_sessions, between_sessions=between.deviation)
+    means = [math.exp(math.fsum(map(math.log, of)) / len(of)) for of in by_session]
+    return with_spread(Figure.of(ratio_interval(own), own), means)
 
 
 def choose_probes(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 from suite.analysis import diagnostic_readings as readings
 from suite.analysis.comparison_key import ComparisonKey, grouped
@@ -83,7 +84,7 @@ def make_charts(
         reports = grouped_reports(diagnostic.comparison)
         by_length = grouped(reports, lambda report: report.sequence_length)
         for length, entries in diagnostic.by_length().items():
-            found += _of_length(diagnostic, length, entries, by_length.get(length, []))
+            found += _AtLength(diagnostic, length, entries).charts(by_length.get(length, []))
     seen = set()
     for comparison in comparisons:
         place = comparison.key.form, comparison.key.batch
@@ -92,23 +93,6 @@ def make_charts(
             found += _decoding_charts(comparison)
     order = list(ChartSection)
     return sorted(found, key=lambda chart: order.index(chart.section))
-
-
-def _of_length(
-    diagnostic: Diagnostic,
-    length: int,
-    entries: Sequence[EntryAtLength],
-    reports: Sequence[GroupedReport],
-) -> Iterator[Chart]:
-    """Yield the charts of a diagnostic at one training length."""
-    by_pairs = _by_group(reports, BY_PAIRS)
-    by_depth = _by_group(reports, BY_DEPTH)
-    if by_pairs:
-        yield from _state_chart(diagnostic, length, entries)
-        yield from _pairs_chart(diagnostic, length, entries, by_pairs)
-    yield from _lengths_chart(diagnostic, length, entries)
-    for name, at_lengths in by_depth.items():
-        yield _depth_chart(diagnostic, length, entries, name, at_lengths)
 
 
 def _by_group(
@@ -126,12 +110,6 @@ def _by_group(
             at = int(length or report.sequence_length)
             found.setdefault(report.entry, {})[at] = groups
     return {entry: dict(sorted(of.items())) for entry, of in found.items()}
-
-
-def _solved(diagnostic: Diagnostic, entries: Sequence[EntryAtLength]) -> dict[str, Solved]:
-    """Return how many seeds of each entry solve the task; empty for a task that none solves."""
-    found = {entry.name: diagnostic.solved(entry) for entry in entries}
-    return {name: solved for name, solved in found.items() if solved}
 
 
 def _num_examples(entries: Sequence[EntryAtLength], lengths: Iterable[int]) -> dict[int, int]:
@@ -154,174 +132,178 @@ def _groups_note(num_examples: Mapping[int, int]) -> str:
     return f"{why}. Test sequences: {', '.join(listed)}" if listed else why
 
 
-def _divided_note(diagnostic: Diagnostic, entries: Sequence[EntryAtLength]) -> str:
-    """Return which entries have no intervals because only some of their seeds solve the task."""
-    parts = [
-        f"{entry.name} {solved.num_solved} of {solved.num_seeds}"
-        for entry in entries
-        if diagnostic.is_divided(entry) and (solved := diagnostic.solved(entry))
-    ]
-    return f"Seeds that solve it, in place of an interval: {', '.join(parts)}" if parts else ""
+@dataclass(frozen=True)
+class _AtLength:
+    """The entries of a diagnostic at one training length, and their charts."""
 
+    diagnostic: Diagnostic
+    length: int
+    entries: Sequence[EntryAtLength]
 
-def _state_chart(
-    diagnostic: Diagnostic, length: int, entries: Sequence[EntryAtLength]
-) -> Iterator[Chart]:
-    lines = []
-    for entry in entries:
-        size = state_bytes(entry)
-        if size is None:
-            lines.append(ChartLine(entry.name, {}, {"": "the bytes of its state are unknown"}))
-        elif score := diagnostic.score(entry):
-            lines.append(ChartLine(entry.name, {str(size): score}))
-    solved = _solved(diagnostic, entries)
-    placed = [
-        (line.name, int(size), one, solved[line.name])
-        for line in lines
-        for size, one in line.figures.items()
-        if line.name in solved
-    ]
-    if placed:
-        reading = readings.read_states(placed, diagnostic.metric.name)
-        note = _divided_note(diagnostic, entries)
-        chart = _chart(
-            ChartSection.RECALL, diagnostic, "state_bytes", length, lines, reading, note=note
-        )
-        guess = diagnostic.guesses(entries, [length]).get(length)
-        drawn = {} if guess is None else {at: guess for line in lines for at in line.figures}
-        yield replace(chart, guesses=drawn)
+    def charts(self, reports: Sequence[GroupedReport]) -> Iterator[Chart]:
+        """Yield the charts of the length."""
+        if by_pairs := _by_group(reports, BY_PAIRS):
+            yield from self._states()
+            yield from self._pairs(by_pairs)
+        yield from self._lengths()
+        for name, at_lengths in _by_group(reports, BY_DEPTH).items():
+            yield self._depths(name, at_lengths)
 
+    def chart(
+        self,
+        section: ChartSection,
+        against: str,
+        lines: Sequence[ChartLine],
+        reading: str,
+        **facts: Any,
+    ) -> Chart:
+        """Return a chart of the metric of the diagnostic, with further facts."""
+        diagnostic = self.diagnostic
+        share = diagnostic.task.primary_metric.share
+        facts = {"title": diagnostic.title, "is_share": share, **facts}
+        return Chart(
+            section=section, measure=diagnostic.metric.name, against=against, key=self.key,
+            sequence_length=self.length, lines=lines, reading=reading, **facts,
+        )  # fmt: skip
 
-def _pairs_chart(
-    diagnostic: Diagnostic,
-    length: int,
-    entries: Sequence[EntryAtLength],
-    by_pairs: Mapping[str, Mapping[int, Mapping[str, Estimate]]],
-) -> Iterator[Chart]:
-    """Yield the chart against the pairs, if several numbers of them share a length.
+    @property
+    def key(self) -> ComparisonKey:
+        """The comparison of the diagnostic."""
+        return self.diagnostic.comparison.key
 
-    Otherwise the chart against the length has the same figures.
-    """
-    lines = [
-        ChartLine(
-            name,
-            {
-                f"{pairs} in {at:,}": one
-                for at, groups in of_entry.items()
-                for pairs, one in groups.items()
-            },
-        )
-        for name, of_entry in by_pairs.items()
-    ]
-    if any(len(groups) > 1 for of_entry in by_pairs.values() for groups in of_entry.values()):
-        reading = readings.read_changes(
-            [(line.name, line.figures) for line in lines],
-            _solved(diagnostic, entries),
-            lambda place: f"{place.replace(' in ', ' pairs in ')} positions",
-        )
-        lengths = [at for of_entry in by_pairs.values() for at in of_entry]
-        note = _groups_note(_num_examples(entries, lengths))
-        yield _chart(ChartSection.RECALL, diagnostic, "pairs", length, lines, reading, note=note)
+    @property
+    def solved(self) -> dict[str, Solved]:
+        """How many seeds of each entry solve the task; empty for a task that none solves."""
+        found = {entry.name: self.diagnostic.solved(entry) for entry in self.entries}
+        return {name: solved for name, solved in found.items() if solved}
 
+    @property
+    def divided_note(self) -> str:
+        """The entries without intervals, because only some of their seeds solve the task."""
+        parts = [
+            f"{entry.name} {solved.num_solved} of {solved.num_seeds}"
+            for entry in self.entries
+            if self.diagnostic.is_divided(entry) and (solved := self.diagnostic.solved(entry))
+        ]
+        return f"Seeds that solve it, in place of an interval: {', '.join(parts)}" if parts else ""
 
-def _lengths_chart(
-    diagnostic: Diagnostic, length: int, entries: Sequence[EntryAtLength]
-) -> Iterator[Chart]:
-    """Yield the chart along the evaluation length, which begins with the training length."""
-    metric, task = diagnostic.metric, diagnostic.task
-    lines = []
-    for entry in entries:
-        score, at_lengths = diagnostic.score(entry), diagnostic.scores_by_evaluation_length(entry)
-        figures = {str(length): score} if score else {}
-        figures |= {str(at): one for at, one in at_lengths.items() if at != length}
-        lines.append(ChartLine(entry.name, figures, entry.reasons_by_evaluation_length()))
-    is_scaled = metric != task.primary_metric
-    if is_scaled or any(len(line.figures) > 1 or line.reasons for line in lines):
-        reading = readings.read_changes(
-            [(line.name, line.figures) for line in lines],
-            _solved(diagnostic, entries),
-            lambda at: f"length {int(at):,}",
-            higher_is_better=metric.higher_is_better,
-        )
-        section = ChartSection.STATES if is_scaled else ChartSection.LENGTHS
-        notes = [SCALED] if is_scaled else []
-        notes += [] if task.primary_metric.share else [SEEDS_ALONE]
-        note = ". ".join(filter(None, [*notes, _divided_note(diagnostic, entries)]))
-        against = "evaluation_length"
-        chart = _chart(section, diagnostic, against, length, lines, reading, note=note)
-        lengths = (int(at) for line in lines for at in line.figures)
-        guesses = diagnostic.guesses(entries, lengths)
-        yield replace(chart, guesses={str(at): guess for at, guess in guesses.items()})
+    def _states(self) -> Iterator[Chart]:
+        lines = []
+        for entry in self.entries:
+            size = state_bytes(entry)
+            if size is None:
+                lines.append(ChartLine(entry.name, {}, {"": "the bytes of its state are unknown"}))
+            elif score := self.diagnostic.score(entry):
+                lines.append(ChartLine(entry.name, {str(size): score}))
+        placed = [
+            (line.name, int(size), one, self.solved[line.name])
+            for line in lines
+            for size, one in line.figures.items()
+            if line.name in self.solved
+        ]
+        if placed:
+            reading = readings.read_states(placed, self.diagnostic.metric.name)
+            guess = self.diagnostic.guesses(self.entries, [self.length]).get(self.length)
+            drawn = {} if guess is None else {at: guess for line in lines for at in line.figures}
+            facts = {"note": self.divided_note, "guesses": drawn}
+            yield self.chart(ChartSection.RECALL, "state_bytes", lines, reading, **facts)
 
+    def _pairs(
+        self, by_pairs: Mapping[str, Mapping[int, Mapping[str, Estimate]]]
+    ) -> Iterator[Chart]:
+        """Yield the chart against the pairs, if several numbers of them share a length.
 
-def _depth_chart(
-    diagnostic: Diagnostic,
-    length: int,
-    entries: Sequence[EntryAtLength],
-    name: str,
-    at_lengths: Mapping[int, Mapping[str, Estimate]],
-) -> Chart:
-    lines = [ChartLine(str(at), groups) for at, groups in at_lengths.items()]
-    num_examples = _num_examples(entries, at_lengths)
-    reading = readings.read_depths(name, at_lengths, num_examples)
-    note = _groups_note(num_examples)
-    if guesses := diagnostic.guesses(entries, at_lengths):
-        span = readings.span_text(guesses.values())
-        note = f"{note}. A guess among the answers of an example scores {span}"
-    return _chart(ChartSection.DEPTHS, diagnostic, "depth", length, lines, reading, name, note)
+        Otherwise the chart against the length has the same figures.
+        """
+        lines = [
+            ChartLine(
+                name,
+                {
+                    f"{pairs} in {at:,}": one
+                    for at, groups in of_entry.items()
+                    for pairs, one in groups.items()
+                },
+            )
+            for name, of_entry in by_pairs.items()
+        ]
+        if any(len(groups) > 1 for of_entry in by_pairs.values() for groups in of_entry.values()):
+            reading = readings.read_changes(
+                [(line.name, line.figures) for line in lines],
+                self.solved,
+                lambda place: f"{place.replace(' in ', ' pairs in ')} positions",
+            )
+            lengths = [at for of_entry in by_pairs.values() for at in of_entry]
+            note = _groups_note(_num_examples(self.entries, lengths))
+            yield self.chart(ChartSection.RECALL, "pairs", lines, reading, note=note)
+
+    def _lengths(self) -> Iterator[Chart]:
+        """Yield the chart along the evaluation length, which begins with the training length."""
+        diagnostic, metric, task = self.diagnostic, self.diagnostic.metric, self.diagnostic.task
+        lines = []
+        for entry in self.entries:
+            score = diagnostic.score(entry)
+            figures = {str(self.length): score} if score else {}
+            for at, one in diagnostic.scores_by_evaluation_length(entry).items():
+                figures.setdefault(str(at), one)
+            lines.append(ChartLine(entry.name, figures, entry.reasons_by_evaluation_length()))
+        is_scaled = metric != task.primary_metric
+        if is_scaled or any(len(line.figures) > 1 or line.reasons for line in lines):
+            reading = readings.read_changes(
+                [(line.name, line.figures) for line in lines],
+                self.solved,
+                lambda at: f"length {int(at):,}",
+                higher_is_better=metric.higher_is_better,
+            )
+            section = ChartSection.STATES if is_scaled else ChartSection.LENGTHS
+            notes = [SCALED] if is_scaled else []
+            notes += [] if task.primary_metric.share else [SEEDS_ALONE]
+            note = ". ".join(filter(None, [*notes, self.divided_note]))
+            lengths = (int(at) for line in lines for at in line.figures)
+            guesses = diagnostic.guesses(self.entries, lengths)
+            drawn = {str(at): guess for at, guess in guesses.items()}
+            facts = {"note": note, "guesses": drawn}
+            yield self.chart(section, "evaluation_length", lines, reading, **facts)
+
+    def _depths(self, name: str, at_lengths: Mapping[int, Mapping[str, Estimate]]) -> Chart:
+        lines = [ChartLine(str(at), groups) for at, groups in at_lengths.items()]
+        num_examples = _num_examples(self.entries, at_lengths)
+        reading = readings.read_depths(name, at_lengths, num_examples)
+        note = _groups_note(num_examples)
+        if guesses := self.diagnostic.guesses(self.entries, at_lengths):
+            span = readings.span_text(guesses.values())
+            note = f"{note}. A guess among the answers of an example scores {span}"
+        return self.chart(ChartSection.DEPTHS, "depth", lines, reading, entry=name, note=note)
 
 
 def _problem_charts(diagnostics: Sequence[Diagnostic]) -> Iterator[Chart]:
     """Yield a chart of the scores by problem for each task with a scaled accuracy and several."""
-    by_place: dict[tuple[str, str, int], list[tuple[Diagnostic, list[EntryAtLength]]]] = {}
-    for diagnostic in diagnostics:
-        if diagnostic.metric != diagnostic.task.primary_metric:
-            for length, entries in diagnostic.by_length().items():
-                key = diagnostic.comparison.key
-                by_place.setdefault((key.task, key.split, length), []).append((diagnostic, entries))
-    for (_, _, length), found in by_place.items():
+    scaled = [
+        _AtLength(diagnostic, length, entries)
+        for diagnostic in diagnostics
+        if diagnostic.metric != diagnostic.task.primary_metric
+        for length, entries in diagnostic.by_length().items()
+    ]
+    by_place = grouped(scaled, lambda one: (one.key.task, one.key.split, one.length))
+    for found in by_place.values():
         if len(found) < 2:
             continue
         figures: dict[str, dict[str, Estimate]] = {}
         solved: dict[str, dict[str, Solved]] = {}
-        for diagnostic, entries in found:
-            for entry in entries:
-                if score := diagnostic.score(entry):
-                    figures.setdefault(entry.name, {})[diagnostic.setting] = score
+        for one in found:
+            setting = one.diagnostic.setting
+            for entry in one.entries:
+                if score := one.diagnostic.score(entry):
+                    figures.setdefault(entry.name, {})[setting] = score
                     of_entry = solved.setdefault(entry.name, {})
-                    of_entry[diagnostic.setting] = diagnostic.solved(entry) or Solved(0, 0)
-        first, _ = found[0]
+                    of_entry[setting] = one.diagnostic.solved(entry) or Solved(0, 0)
+        divided = [(one.diagnostic.setting, one.divided_note) for one in found]
+        facts = {
+            "title": found[0].diagnostic.task.title,
+            "note": ". ".join(f"{setting}: {note}" for setting, note in divided if note),
+        }
         lines = [ChartLine(name, of_entry) for name, of_entry in sorted(figures.items())]
         reading = readings.read_problems(figures, solved)
-        divided = [(one.setting, _divided_note(one, entries)) for one, entries in found]
-        note = ". ".join(f"{setting}: {text}" for setting, text in divided if text)
-        chart = _chart(ChartSection.STATES, first, "problem", length, lines, reading, note=note)
-        yield replace(chart, title=first.task.title)
-
-
-def _chart(
-    section: ChartSection,
-    diagnostic: Diagnostic,
-    against: str,
-    length: int,
-    lines: Sequence[ChartLine],
-    reading: str,
-    entry: str = "",
-    note: str = "",
-) -> Chart:
-    return Chart(
-        section,
-        diagnostic.title,
-        diagnostic.metric.name,
-        against,
-        diagnostic.comparison.key,
-        length,
-        lines,
-        reading,
-        entry,
-        diagnostic.task.primary_metric.share,
-        note,
-    )
+        yield found[0].chart(ChartSection.STATES, "problem", lines, reading, **facts)
 
 
 def _decoding_charts(comparison: Comparison) -> Iterator[Chart]:
@@ -337,7 +319,7 @@ def _decoding_charts(comparison: Comparison) -> Iterator[Chart]:
             for entry in sorted(of_entry, key=lambda one: one.sequence_length):
                 at = str(entry.sequence_length)
                 if cost := entry.cost(measure):
-                    figures[at] = cost.estimate
+                    figures[at] = cost
                     continue
                 statuses = sorted(set(entry.statuses) - {"ok"})
                 if reason := ", ".join(statuses) or entry.missing_cost_reason(measure):

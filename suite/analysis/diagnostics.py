@@ -106,15 +106,15 @@ class Diagnostic:
         return next(iter(scaled), self.task.primary_metric)
 
     def score(self, entry: EntryAtLength) -> Estimate | None:
-        """Return the mean of `metric` over the seeds of a point."""
+        """Return the mean of `metric` over the seeds of an entry."""
         score = entry.score()
-        return self._in_metric(self._shown(entry, score.estimate)) if score else None
+        return self._in_metric(self._shown(entry, score)) if score else None
 
     def scores_by_evaluation_length(self, entry: EntryAtLength) -> dict[int, Estimate]:
-        """Return the mean of `metric` over the seeds of a point at each evaluation length."""
+        """Return the mean of `metric` over the seeds of an entry at each evaluation length."""
         scores = entry.scores_by_evaluation_length()
         found = {
-            length: self._in_metric(self._shown(entry, score.estimate))
+            length: self._in_metric(self._shown(entry, score))
             for length, score in scores.items()
             if not isinstance(score, str)
         }
@@ -133,7 +133,7 @@ class Diagnostic:
         return {length: guess for length, guess in found.items() if guess is not None}
 
     def solved(self, entry: EntryAtLength) -> Solved | None:
-        """Return how many seeds of a point solve the task; None without `solved_at`.
+        """Return how many seeds of an entry solve the task; None without `solved_at`.
 
         The primary metric of each seed at the training length decides.
         """
@@ -143,12 +143,12 @@ class Diagnostic:
         return Solved(sum(self.reaches(value) for value in values), len(values))
 
     def is_divided(self, entry: EntryAtLength) -> bool:
-        """Return whether some seeds of a point solve the task and others do not."""
+        """Return whether some seeds of an entry solve the task and others do not."""
         solved = self.solved(entry)
         return solved is not None and 0 < solved.num_solved < solved.num_seeds
 
     def _shown(self, entry: EntryAtLength, estimate: Estimate) -> Estimate:
-        """Return an estimate over the seeds of a point, without an interval if they are divided."""
+        """Return an estimate over the seeds; without an interval if they are divided."""
         if not self.is_divided(entry):
             return estimate
         return Estimate(estimate.value, None, None, estimate.n)
@@ -198,7 +198,7 @@ class Diagnostic:
         return sorted(rows, key=order)
 
     def by_length(self) -> dict[int, list[EntryAtLength]]:
-        """Return the points with a score by training length."""
+        """Return the entries with a score by training length."""
         scored = filter(self.score, self.comparison.entries)
         return dict(sorted(grouped(scored, lambda entry: entry.sequence_length).items()))
 
@@ -217,7 +217,7 @@ class Diagnostic:
         return DiagnosticRow(
             entry=entry.name,
             sequence_length=entry.sequence_length,
-            score=self._shown(entry, score.estimate) if score else None,
+            score=self._shown(entry, score) if score else None,
             solved=_share(solved) if solved and solved.num_seeds else None,
             median_steps=self._median_steps(entry),
             effective_length=effective_length(entry),
@@ -249,12 +249,9 @@ class Diagnostic:
 
 
 def state_bytes(entry: EntryAtLength) -> int | None:
-    """Return the bytes of the decoding state that some seed of a point states."""
-    for record in entry.good:
-        size = record.details.get("declared_state_bytes")
-        if isinstance(size, int):
-            return size
-    return None
+    """Return the bytes of the decoding state that some seed of an entry states."""
+    sizes = (record.details.get("declared_state_bytes") for record in entry.good)
+    return next((size for size in sizes if isinstance(size, int)), None)
 
 
 def effective_length(entry: EntryAtLength) -> EffectiveLength | None:

@@ -1,4 +1,4 @@
-"""A point of a comparison: the repeats of one entry at one length, and their figures."""
+"""An entry at a length: the repeats in one comparison, and their figures."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from suite.analysis.sessions import (
     cost_digest,
     counts,
     newest_digests,
-    spread,
+    with_spread,
 )
 from suite.api import Metric, Mode, Status
 from suite.records.measures import COUNTED, phase_of
@@ -58,6 +58,11 @@ class EntryAtLength:
     session: CostSession | None = None
     sessions: Sessions = field(default_factory=dict)
 
+    @property
+    def place(self) -> tuple[int, int]:
+        """The length and the batch size, at which entries are compared."""
+        return self.sequence_length, self.batch_size
+
     @cached_property
     def records(self) -> Sequence[RecordSummary]:
         """The valid records."""
@@ -87,7 +92,7 @@ class EntryAtLength:
         )
 
     def of_runs(self, runs: Sequence[StoredRecord]) -> EntryAtLength:
-        """Return a point of these runs alone, whose costs are those of their own best session."""
+        """Return an entry of these runs alone, whose costs are those of their own best session."""
         sessions = by_session(runs, newest_digests(run.record for run in runs))
         session = choose_session([sessions])
         return replace(self, runs=runs, superseded=(), session=session, sessions=sessions)
@@ -96,16 +101,6 @@ class EntryAtLength:
     def session_runs(self) -> Mapping[int, StoredRecord]:
         """The runs of the session that costs come from, by repeat."""
         return self.sessions.get(self.session, {}) if self.session else {}
-
-    def quiet_runs(
-        self, phase: str, session: CostSession | None = None
-    ) -> Mapping[int, RecordSummary]:
-        """Return by repeat the records whose costs of a phase count; by default of the session."""
-        session = session or self.session
-        runs = self.sessions.get(session, {}) if session else {}
-        return {
-            repeat: stored.record for repeat, stored in runs.items() if counts(stored.record, phase)
-        }
 
     def costs(self, measure: str, session: CostSession | None = None) -> Mapping[int, float]:
         """Return by repeat the positive values of a measure such as "training.step_seconds".
@@ -156,14 +151,11 @@ class EntryAtLength:
             return self._counted_zero(measure) if measure in COUNTED else None
         figure = Figure.of(ratio_interval(values), values)
         found = [of for one in self.like_sessions() if (of := self.costs(measure, one))]
-        if len(found) == 1:
-            return figure
-        between = spread([statistics.geometric_mean(of.values()) for of in found])
-        return replace(figure, sessions=between.num_sessions, between_sessions=between.deviation)
+        return with_spread(figure, [statistics.geometric_mean(of.values()) for of in found])
 
     def _counted_zero(self, measure: str) -> Figure | None:
         """Return the figure of a size that every run counts as 0."""
-        values = [record.cost(measure) for record in self.quiet_runs(phase_of(measure)).values()]
+        values = [run.record.cost(measure) for run in self.session_runs.values()]
         if not values or any(value != 0 for value in values):
             return None
         zeros = [0.0] * len(values)
@@ -278,12 +270,6 @@ class EntryAtLength:
     def log_scores(self, measure: str) -> Scores:
         """Return the logarithms of a cost by repeat, so that differences are ratios."""
         return Scores({repeat: math.log(value) for repeat, value in self.costs(measure).items()})
-
-    def mean_metric(self, split: str, name: str) -> float | None:
-        """Return the mean of a metric of any split over the records that ended well."""
-        values = [record.metric(name, split) for record in self.good]
-        known = [value for value in values if value is not None]
-        return statistics.fmean(known) if known else None
 
     @cached_property
     def worker_seconds(self) -> float | None:

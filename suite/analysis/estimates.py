@@ -6,7 +6,7 @@ import functools
 import math
 import statistics
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 MIN_REPEATS = 3
@@ -61,15 +61,6 @@ class Figure(Estimate):
         """Return the figure of an estimate and of the values that the estimate comes from."""
         ends = estimate.low, estimate.high
         return Figure(estimate.value, *ends, estimate.n, min(values), max(values), **facts)
-
-    @property
-    def estimate(self) -> Estimate:
-        """The mean and its interval alone."""
-        return Estimate(self.value, self.low, self.high, self.n)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the fields as JSON shows them."""
-        return asdict(self)
 
 
 def variance(values: Sequence[float]) -> float:

@@ -28,10 +28,12 @@ def final_boards(
 
     A board is on the data of the benchmark if it has the fingerprint in the file. `version` is
     another version of the benchmark. The file does not state the data of that version: its runs
-    were checked when they were published. A place has the board of its largest budget.
+    were checked when they were published. A place has the board of the last model size, and there
+    of the largest budget.
     """
     own: dict[TaskLength, Board] = {}
-    for board in sorted(boards, key=lambda board: board.key.steps):
+    size = benchmark.model_size[-1]
+    for board in sorted(boards, key=lambda one: (one.key.model_size == size, one.key.steps)):
         name = board.key.task
         several, task = benchmark.tasks.get(name, ()), tasks.get(name)
         label = benchmark.label_of(name, version)
@@ -76,14 +78,12 @@ def entries_of(
     boards: Mapping[TaskLength, Board], comparisons: Iterable[Comparison]
 ) -> dict[TaskLength, dict[str, EntryAtLength]]:
     """Return the entries behind the valid rows of each board, by entry."""
-    by_key = {comparison.key: comparison for comparison in comparisons}
+    by_key = {comparison.key: comparison.by_place() for comparison in comparisons}
     return {
         place: {
             entry.name: entry
-            for entry in by_key[board.key].entries
+            for entry in by_key[board.key][board.sequence_length, board.batch_size]
             if entry.runs
-            and (entry.sequence_length, entry.batch_size)
-            == (board.sequence_length, board.batch_size)
         }
         for place, board in boards.items()
     }

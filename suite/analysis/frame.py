@@ -132,7 +132,6 @@ def to_figures(comparisons: Iterable[Comparison]) -> pandas.DataFrame:
                 if figure:
                     noisy = 0 if measure == QUALITY else entry.num_noisy
                     ends = figure.value, figure.low, figure.high, figure.n
-                    place = entry.name, entry.sequence_length, entry.batch_size
-                    rows.append((number, *place, measure, *ends, noisy))
+                    rows.append((number, entry.name, *entry.place, measure, *ends, noisy))
     columns = ["comparison", "entry", "sequence_length", "batch_size", "measure"]
     return pandas.DataFrame(rows, columns=[*columns, "value", "low", "high", "n", "noisy"])

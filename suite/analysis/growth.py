@@ -17,7 +17,7 @@ import math
 import re
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -93,6 +93,14 @@ class Growth:
     def longest(self) -> int:
         """The longest length that was fitted."""
         return max(self.lengths)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the growth as JSON shows it: with the exponent and the ends of its interval."""
+        fields = {**asdict(self), "line": self.entry}
+        del fields["entry"]
+        ends = self.exponent or Estimate(math.nan)
+        value = self.exponent.value if self.exponent else None
+        return {**fields, "exponent": value, "low": ends.low, "high": ends.high}
 
 
 def growths(

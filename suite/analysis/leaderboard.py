@@ -122,17 +122,15 @@ class TaskRow:
 
 @dataclass(frozen=True, slots=True)
 class TaskTable:
-    """All entries of one task.
+    """All entries of one task, with the board of each length.
 
-    `trivial` is the score of a trivial predictor by length, `detectable` the difference to the
-    leader that the board of a length would have separated for the median entry, where it is known.
+    `trivial` is the score of a trivial predictor by length, where it is known.
     """
 
     task: str
     metric: Metric
-    lengths: Sequence[int]
+    boards: Mapping[int, Board]
     trivial: Mapping[int, float]
-    detectable: Mapping[int, float]
     rows: Sequence[TaskRow]
 
 
@@ -228,20 +226,9 @@ def _task_tables(
         ]
         stated = benchmark.scale.get(name, {})
         trivial = {int(n): at for n, at in stated.items() if at.task_version == tasks[name].version}
-        tables.append(
-            TaskTable(
-                task=name,
-                metric=tasks[name].primary_metric,
-                lengths=list(of_task),
-                trivial={n: trivial[n].zero for n in of_task if n in trivial},
-                detectable={
-                    n: board.detectable_difference
-                    for n, board in of_task.items()
-                    if board.detectable_difference is not None
-                },
-                rows=sorted(rows, key=functools.partial(_most_ranks_first, of_task.values())),
-            )
-        )
+        rows.sort(key=functools.partial(_most_ranks_first, of_task.values()))
+        zeros = {n: trivial[n].zero for n in of_task if n in trivial}
+        tables.append(TaskTable(name, tasks[name].primary_metric, of_task, zeros, rows))
     return tables
 
 
@@ -368,14 +355,14 @@ def _block(block: Block) -> dict[str, Any]:
         "costs": [cost.title for cost in COSTS.values()] if block.costs else [],
         "cost_lengths": list(LENGTHS),
         "cost_sessions": block.sessions,
-        "cost_spread": str(block.spread or ""),
+        "cost_spread": block.spread,
     }
 
 
 def _core_row(row: CoreRow, block: Block) -> dict[str, Any]:
     return {
         "line": row.entry,
-        "score": None if row.score is None else _score(row.score),
+        "score": row.score and {name: _decimal(end) for name, end in _interval(row.score).items()},
         "rank": _decimal(row.mean_rank),
         "tasks": [row.by_task[task] for task in block.tasks],
         "parameters": None if row.mixing_parameters is None else list(row.mixing_parameters),
@@ -388,11 +375,6 @@ def _core_row(row: CoreRow, block: Block) -> dict[str, Any]:
 def _decimal(value: float | None, places: int = 1) -> float | None:
     """Return a value to some decimal places; JavaScript would round 1.25 to another than Python."""
     return None if value is None else round(value, places)
-
-
-def _score(score: Estimate) -> dict[str, float | None]:
-    """Return a score from 0 to 100 to one decimal place."""
-    return {name: _decimal(value) for name, value in _interval(score).items()}
 
 
 def _interval(estimate: Estimate) -> dict[str, float | None]:

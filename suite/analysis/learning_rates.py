@@ -56,8 +56,7 @@ class SearchSummary:
 
 def search_summaries(choices: Iterable[Tuned], tasks: Mapping[str, Task]) -> list[SearchSummary]:
     """Return the searches by task, length and data, the best score first."""
-    found = [_search(tuned, tasks) for tuned in choices]
-    return sorted(found, key=_order)
+    return sorted((_search(tuned, tasks) for tuned in choices), key=_order)
 
 
 def summarize_searches(choices: Iterable[Tuned], tasks: Mapping[str, Task]) -> list[dict[str, Any]]:

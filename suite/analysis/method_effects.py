@@ -18,6 +18,7 @@ from suite.analysis.cost_ratios import paired_ratios
 from suite.analysis.entry_at_length import EntryAtLength
 from suite.analysis.estimates import Estimate, mean_interval, ratio_interval
 from suite.analysis.ranking import difference
+from suite.analysis.sessions import counts
 from suite.api import DATA_OPTIONS, AppliedMethod, Stage, methods_text
 from suite.records.measures import PRICES, phase_of
 from suite.records.naming import OBJECTIVE
@@ -130,13 +131,13 @@ def _methods_of(entry: EntryAtLength) -> tuple[AppliedMethod, ...]:
 
 
 def _changes_model(entry: EntryAtLength) -> bool:
-    """Return whether a point has methods, the last of which does more than disturb examples."""
+    """Return whether an entry has methods, the last of which does more than disturb examples."""
     methods = _methods_of(entry)
     return bool(methods) and methods[-1].stage is not Stage.EVALUATE
 
 
 def _reference(entry: EntryAtLength, by_entry: Mapping[str, EntryAtLength]) -> EntryAtLength | None:
-    """Return the point that a point with methods is measured against; None if it is missing.
+    """Return the entry that an entry with methods is measured against; None if it is missing.
 
     An untuned entry is measured against an untuned one: what follows the methods in its name is
     equal.
@@ -156,21 +157,19 @@ def _added(text: str) -> str:
 
 
 def _effect(entry: EntryAtLength, reference: EntryAtLength | None) -> MethodEffect:
-    score = entry.score()
-    without = reference.score() if reference else None
     return MethodEffect(
         entry=entry.name,
         reference=reference.name if reference else None,
         sequence_length=entry.sequence_length,
-        score=score.estimate if score else None,
-        reference_score=without.estimate if without else None,
+        score=entry.score(),
+        reference_score=reference.score() if reference else None,
         gain=_gain(entry, reference) if reference else None,
         prices=dict(_prices(entry, reference)),
     )
 
 
 def _gain(entry: EntryAtLength, reference: EntryAtLength) -> Estimate | None:
-    """Return by how much a point is better; None without a seed that both have."""
+    """Return by how much an entry is better; None without a seed that both have."""
     of_both = entry.scores(), reference.scores()
     better, worse = of_both if entry.metric and entry.metric.higher_is_better else of_both[::-1]
     if not better.by_seed.keys() & worse.by_seed.keys():
@@ -190,8 +189,9 @@ def _prices(
         phase, _, name = measure.partition(".")
         before = {
             repeat: figure.value
-            for repeat, record in entry.quiet_runs(phase_of(measure)).items()
-            for variant in record.variants.values()
+            for repeat, run in entry.session_runs.items()
+            if counts(run.record, phase_of(measure))
+            for variant in run.record.variants.values()
             if (figure := variant.measurements.get(phase, {}).get(name)) and figure.value
         }
         others = before or (reference.costs(measure) if reference else {})

@@ -58,7 +58,7 @@ def grouped_reports(comparison: Comparison) -> list[GroupedReport]:
     return [
         GroupedReport(name, entry.name, entry.sequence_length, figures, _reasons(entry, name))
         for entry in comparison.entries
-        for name, figures in _of_point(entry).items()
+        for name, figures in _of_entry(entry).items()
     ]
 
 
@@ -118,7 +118,7 @@ def figures_by_group(report: object) -> Grouped:
     return found
 
 
-def _of_point(entry: EntryAtLength) -> dict[str, dict[str, dict[str, Estimate]]]:
+def _of_entry(entry: EntryAtLength) -> dict[str, dict[str, dict[str, Estimate]]]:
     by_name: dict[str, list[Grouped]] = {}
     for run in entry.runs:
         if run.record.status is Status.OK:
@@ -130,12 +130,12 @@ def _of_point(entry: EntryAtLength) -> dict[str, dict[str, dict[str, Estimate]]]
     if entry.metric and (by_length := found.get(BY_EVALUATION_LENGTH)):
         for length, score in entry.scores_by_evaluation_length().items():
             if not isinstance(score, str) and str(length) in by_length:
-                by_length[str(length)][entry.metric.name] = score.estimate
+                by_length[str(length)][entry.metric.name] = score
     return {name: found[name] for name in found if found[name] or _reasons(entry, name)}
 
 
 def _reasons(entry: EntryAtLength, name: str) -> dict[str, str]:
-    """Return why the models of a point, or those of some seeds, have no scores at some lengths."""
+    """Return why the models of an entry, or those of some seeds, have no scores at some lengths."""
     if name != BY_EVALUATION_LENGTH:
         return {}
     return entry.reasons_by_evaluation_length()

@@ -14,11 +14,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from suite.analysis.comparison_key import grouped
-from suite.analysis.estimates import variance
+from suite.analysis.estimates import Figure, variance
 from suite.api import Status
 from suite.records.environment import speed_facts
 from suite.records.measures import phases_of
@@ -57,24 +57,7 @@ class CostSession:
 
 
 Sessions = Mapping[CostSession, Mapping[int, StoredRecord]]
-"""The runs of one point that may count as costs: by session, then by repeat."""
-
-
-@dataclass(frozen=True, slots=True)
-class Spread:
-    """How a cost varies between sessions on equal machines.
-
-    `deviation` is the standard deviation of the logarithms of the sessions' means: 0.03 says that
-    sessions differ by about 3%. It is None with a single session.
-    """
-
-    num_sessions: int
-    deviation: float | None
-
-    def __str__(self) -> str:
-        if self.deviation is None:
-            return f"{self.num_sessions} session{'s' if self.num_sessions > 1 else ''}"
-        return f"±{100 * self.deviation:.1f}% between {self.num_sessions} sessions"
+"""The runs of one entry at a length that may count as costs: by session, then by repeat."""
 
 
 def session_of(stored: StoredRecord) -> CostSession:
@@ -105,7 +88,7 @@ def cost_digest(record: RecordSummary) -> str | None:
 
 
 def by_session(runs: Iterable[StoredRecord], digests: Mapping[str, str | None]) -> Sessions:
-    """Return the runs of a point that ended well and have the newest digest, by session.
+    """Return the runs of an entry that ended well and have the newest digest, by session.
 
     If a session has two runs of one repeat, the later one counts.
     """
@@ -132,8 +115,8 @@ def choose_session(
 ) -> CostSession | None:
     """Return the session whose costs are compared; None if no run ended well.
 
-    It is the session with quiet costs of the most points; of equals the one with the most quiet
-    runs; of equals `preferred`, then the newest. The phases of a point count one by one. With
+    It is the session with quiet costs of the most entries; of equals the one with the most quiet
+    runs; of equals `preferred`, then the newest. The phases of an entry count one by one. With
     `preferred`, only sessions on its machine with as many threads are considered.
     """
     covered: dict[CostSession, list[int]] = {}
@@ -170,7 +153,8 @@ def sessions_text(by_length: Mapping[int, CostSession]) -> str:
     return f"Sessions: {'; '.join(parts)}"
 
 
-def spread(means: Sequence[float]) -> Spread:
-    """Return how the means of sessions vary; all are positive."""
+def with_spread(figure: Figure, means: Sequence[float]) -> Figure:
+    """Return a figure that states how the positive means of sessions vary."""
     logs = [math.log(mean) for mean in means]
-    return Spread(len(logs), math.sqrt(variance(logs)) if len(logs) > 1 else None)
+    deviation = math.sqrt(variance(logs)) if len(logs) > 1 else None
+    return replace(figure, sessions=len(logs), between_sessions=deviation)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
@@ -12,7 +11,7 @@ from suite.analysis.comparison_key import ComparisonKey, baseline_keys, titles
 from suite.analysis.comparisons import Comparison, compare, in_precedence
 from suite.analysis.cost_ratios import Ratio, backend_ratios
 from suite.analysis.entry_at_length import EntryAtLength
-from suite.analysis.estimates import Estimate, Figure
+from suite.analysis.estimates import Figure
 from suite.analysis.growth import Growth, growths
 from suite.analysis.reports import samples_of
 from suite.api import Architecture, Cell, Mode
@@ -42,10 +41,8 @@ def record_filter(
     )
 
 
-Figures = Mapping[str, Figure | None]
-
 REPEATED = ("seed", "round")
-"""The fields in which the cells of one point differ."""
+"""The fields in which the cells of one row differ."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +62,7 @@ class TableRow:
 
     entry: str
     cell: Cell
-    figures: Figures
+    figures: Mapping[str, Figure | None]
     statuses: Mapping[str, int]
     reasons: Sequence[str]
     noisy: int = 0
@@ -77,13 +74,11 @@ class TableRow:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the row as JSON shows it."""
-        fields = self.cell.to_dict()
-        for name in REPEATED:
-            del fields[name]
-        figures = {name: value and value.to_dict() for name, value in self.figures.items()}
+        cell = self.cell.to_dict()
+        figures = {name: value and asdict(value) for name, value in self.figures.items()}
         return {
             "line": self.entry,
-            "cell": fields,
+            "cell": {name: value for name, value in cell.items() if name not in REPEATED},
             "figures": figures,
             "statuses": dict(self.statuses),
             "reasons": list(self.reasons),
@@ -92,7 +87,7 @@ class TableRow:
             "rank": self.rank,
             "detectable_difference": self.detectable_difference,
             "by_evaluation_length": {
-                str(length): score if isinstance(score, str) else score.to_dict()
+                str(length): score if isinstance(score, str) else asdict(score)
                 for length, score in self.by_evaluation_length.items()
             },
             "samples": list(self.samples),
@@ -128,7 +123,7 @@ class Table:
             "metric": self.metric,
             "split": self.split,
             "rows": [row.to_dict() for row in self.rows],
-            "exponents": [_growth(item) for item in self.exponents],
+            "exponents": [item.to_dict() for item in self.exponents],
             "baseline": self.baseline,
             "ratios": [item.to_dict() for item in self.ratios],
         }
@@ -160,7 +155,7 @@ def make_tables(
     title_of, tables = titles(named_by.values()), []
     for comparison in comparisons:
         rows = [
-            _row(entry, ranked.get(_point_key(comparison.key, entry)), samples)
+            _row(entry, ranked.get((comparison.key, *entry.place, entry.name)), samples)
             for entry in comparison.entries
             if entry.runs
         ]
@@ -168,6 +163,7 @@ def make_tables(
             continue
         baseline = by_key[baselines[comparison.key]]
         probe = comparison.key.mode is not Mode.TRAIN
+        has_baseline = probe and baseline is not comparison
         tables.append(
             Table(
                 title=title_of[named_by[comparison.key]],
@@ -176,7 +172,7 @@ def make_tables(
                 split=comparison.key.split,
                 exponents=growths(comparison, architectures) if probe else (),
                 baseline=baseline.key.engine,
-                ratios=() if baseline is comparison else backend_ratios(comparison, baseline),
+                ratios=backend_ratios(comparison, baseline) if has_baseline else (),
             )
         )
     return tables
@@ -202,13 +198,8 @@ def _board_rows(
     return {
         (board.key, board.sequence_length, board.batch_size, row.entry): row
         for board in rank_comparisons(ranked)
-        for row in board.rows
-        if not row.superseded_by
+        for row in board.valid
     }
-
-
-def _point_key(key: ComparisonKey, entry: EntryAtLength) -> tuple[ComparisonKey, int, int, str]:
-    return key, entry.sequence_length, entry.batch_size, entry.name
 
 
 def _row(entry: EntryAtLength, ranked: Row | None, samples: bool) -> TableRow:
@@ -233,18 +224,3 @@ def _row(entry: EntryAtLength, ranked: Row | None, samples: bool) -> TableRow:
         entry.scores_by_evaluation_length(),
         samples_of(entry) if samples else (),
     )
-
-
-def _growth(item: Growth) -> dict[str, Any]:
-    """Return a growth as JSON shows it: with the exponent and the ends of its interval."""
-    fields = asdict(item)
-    del fields["entry"]
-    exponent = item.exponent or Estimate(math.nan)
-    value = item.exponent.value if item.exponent else None
-    return {
-        "line": item.entry,
-        **fields,
-        "exponent": value,
-        "low": exponent.low,
-        "high": exponent.high,
-    }

@@ -10,7 +10,7 @@ from typing import Any
 
 from suite.api.enums import Form, Mode
 from suite.api.method import AppliedMethod, Stage
-from suite.api.options import BACKENDS, PRECISIONS, Options
+from suite.api.options import BACKENDS, PRECISIONS, Options, size_label
 
 CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True)
 """Writes the fields of a cell for the hash. `json.dumps` would make it again for every record."""
@@ -85,11 +85,12 @@ class Cell:
         `data` are the options of the task, as text.
         """
         task = f"{self.task} ({data})" if data else self.task
-        parts = [task or str(self.mode), entry, str(self.sequence_length)]
+        length, size = str(self.sequence_length), size_label(self.model_size)
+        parts = [task or str(self.mode), entry, length, size]
         parts += [self.backend] if self.backend != BACKENDS[0] else []
         parts += [self.precision] if self.precision != PRECISIONS[0] else []
         parts += [f"seed {self.seed}"] if self.mode is Mode.TRAIN else [f"round {self.round}"]
-        return " · ".join(parts)
+        return " · ".join(filter(None, parts))
 
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> Cell:

@@ -12,8 +12,15 @@ BACKENDS = ("tensorflow", "jax", "torch")
 PRECISIONS = ("float32", "tensorfloat32", "mixed_bfloat16", "mixed_float16")
 """The first backend and the first precision are the defaults. `tensorfloat32` has float32 numbers,
 whose products the tensor cores of a GPU compute from 19 bits."""
+USUAL_MODEL_SIZE = "tiny"
+"""The model size that labels leave out, as they leave out the first backend and precision."""
 ACCELERATOR_PRECISIONS = frozenset({"tensorfloat32", "mixed_float16"})
 """The precisions that a processor does not offer."""
+
+
+def size_label(model_size: str) -> str:
+    """Return a part of a label, such as "size mini"; "" for the usual size."""
+    return f"size {model_size}" if model_size != USUAL_MODEL_SIZE else ""
 
 
 def dtype_policy(precision: str) -> str:

@@ -84,7 +84,7 @@ def _print(benchmark: Benchmark, expected: Hours) -> None:
     state = f"frozen, hash {benchmark.content_hash}" if benchmark.is_frozen else "draft: not frozen"
     print(f"{benchmark.label} ({state}): {benchmark.summary}")
     ranked = "ranked" if benchmark.ranked else "not ranked"
-    size = f"size {benchmark.model_size}"
+    size = benchmark.model_size_text
     print(f"  {expected.cells.num_cells} cells, {benchmark.track} track, {ranked}, {size}")
     if expected.cells.seconds is not None:
         print(f"  {expected}")

@@ -99,7 +99,7 @@ def _benchmarks(benchmarks: Mapping[str, Any]) -> str:
             escape(benchmark["summary"]),
             benchmark["track"],
             "ranked" if benchmark["ranked"] else "never ranked",
-            benchmark["model_size"],
+            ", ".join(benchmark["model_size"]),
         ]
         for key, benchmark in benchmarks.items()
     ]

@@ -43,6 +43,7 @@ class _Point:
 
     length: int
     steps: int
+    model_size: str
     backend: str
     precision: str
     seed: int
@@ -60,8 +61,9 @@ def expand(
     in the request overrides the tuned one.
 
     Probes come first, then decodings, then trainings. Seeds and rounds vary slowest, then the steps
-    of trainings. Entries vary fastest, then precisions and backends. The cells of one comparison
-    therefore run side by side, and a drift of the machine's speed affects all of them alike.
+    of trainings, then model sizes. Entries vary fastest, then precisions and backends. The cells of
+    one comparison therefore run side by side, and a drift of the machine's speed affects all of
+    them alike.
 
     Raises:
         RequestError: the request has an unknown name or an invalid value.
@@ -69,6 +71,7 @@ def expand(
     """
     benchmark = registry.benchmarks.get(request.benchmark)
     check_request(request)
+    sizes = [request.model_size] if request.model_size else benchmark.model_size
     workloads = find_workloads(request, registry, benchmark)
     entries = {
         workload.mode: find_entries(request, registry, benchmark, workload.mode)
@@ -83,10 +86,11 @@ def expand(
         for workload in workloads
         if workload.mode is mode and _is_repeated(request, workload, round_number)
         for steps in workload.budgets
+        for size in sizes
         for length in workload.lengths
         for backend in request.backends or (benchmark.backend,)
         for precision in request.precisions or (benchmark.precision,)
-        for point in [_Point(length, steps, backend, precision, seed, round_number)]
+        for point in [_Point(length, steps, size, backend, precision, seed, round_number)]
         for entry in entries[mode]
         if entry.runs(workload.name, length, None if request.steps else steps or None)
     ]
@@ -194,7 +198,6 @@ def _plan(
     defaults = _defaults(workload, entry.architecture)
     listed = as_text({**workload.options, **entry.options})
     asked = {**listed, **request.options}
-    model_size = find_model_size(request.model_size or benchmark.model_size)
     cell = Cell(
         mode=workload.mode,
         task=workload.name,
@@ -206,7 +209,7 @@ def _plan(
         architecture_version=entry.architecture.version,
         sequence_length=point.length,
         batch_size=request.batch_size or workload.settings.batch_size(point.length),
-        model_size=model_size.name,
+        model_size=find_model_size(point.model_size).name,
         steps=point.steps,
         precision=point.precision,
         backend=point.backend,
@@ -258,12 +261,12 @@ def _has_settings_of(
         repeated
         and cell.sequence_length in settings.lengths
         and cell.steps in getattr(settings, "steps", (0,))
+        and cell.model_size in benchmark.model_size
         and cell
         == replace(
             cell,
             options=options,
             batch_size=settings.batch_size(cell.sequence_length),
-            model_size=benchmark.model_size,
             precision=benchmark.precision,
             backend=benchmark.backend,
             evaluation_lengths=getattr(settings, "evaluation_lengths", ()),

@@ -68,7 +68,7 @@ def to_csv(boards: Sequence[Board]) -> str:
                 if isinstance(score, str):
                     figures = {"note": score}
                 else:
-                    figures = {**_ends(score.estimate), "note": score.missing}
+                    figures = {**_ends(score), "note": score.missing}
                 figures = {**figures, **about, "evaluation_length": length}
                 writer.writerow(_without_formulas(figures))
     return file.getvalue()

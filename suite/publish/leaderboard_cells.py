@@ -32,7 +32,7 @@ def tied_cell(winner: Winner) -> str:
 
 def length_head(task: TaskTable, length: int) -> str:
     """Return the head of a length: the length, the trivial score and the detectable difference."""
-    trivial, detectable = task.trivial.get(length), task.detectable.get(length)
+    trivial, detectable = task.trivial.get(length), task.boards[length].detectable_difference
     parts = [
         f"{word} {text(value)}"
         for word, text, value in (("trivial", number, trivial), ("detectable", small, detectable))

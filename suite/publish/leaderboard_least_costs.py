@@ -36,10 +36,10 @@ def least_costs(
 ) -> list[str]:
     """Return the section, or nothing without costs.
 
-    The costs have the model size, the precision and the backend of the benchmark. `folder` leads to
-    the pages of costs.
+    The costs have the last model size, the precision and the backend of the benchmark. `folder`
+    leads to the pages of costs.
     """
-    engine = benchmark.model_size, benchmark.precision, benchmark.backend
+    engine = benchmark.model_size[-1], benchmark.precision, benchmark.backend
     places: dict[Place, dict[object, list[Board]]] = {}
     for board in boards:
         key = board.key

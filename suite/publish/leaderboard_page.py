@@ -126,7 +126,7 @@ class LeaderboardPage:
         return "\n".join(
             [
                 f"`{benchmark.name}` version {benchmark.version}: {escape(benchmark.summary)} "
-                f"({benchmark.track} track, size {benchmark.model_size}, {seeds}).",
+                f"({benchmark.track} track, {benchmark.model_size_text}, {seeds}).",
                 f"Latest record of {board.latest}, from {escape(', '.join(board.machines))}. "
                 f"Intervals are of 95%. {about_runs(board)}",
                 "Made by `make leaderboard` from published records; do not edit.",
@@ -250,12 +250,12 @@ class LeaderboardPage:
         return ["## Tables by task", note, *map(self._task_table, self.leaderboard.tasks)]
 
     def _task_table(self, task: TaskTable) -> str:
-        head = ["entry", *(length_head(task, length) for length in task.lengths)]
+        head = ["entry", *(length_head(task, length) for length in task.boards)]
         shown = task.rows[: self.most_task_rows]
         rows = [
             [
                 self._name(row.entry, row.architecture),
-                *(self._rank_and_value(row.by_length.get(length)) for length in task.lengths),
+                *(self._rank_and_value(row.by_length.get(length)) for length in task.boards),
             ]
             for row in shown
         ]

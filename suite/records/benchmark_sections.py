@@ -26,9 +26,15 @@ def _increasing(values: Any) -> Any:
     return values
 
 
+def _each_once(values: Any) -> Any:
+    if len(set(values)) < len(values):
+        raise ValueError("name each value once")
+    return values
+
+
 def _as_several(value: Any) -> Any:
-    """Return a number or a table as a list of one."""
-    return [value] if type(value) is int or isinstance(value, Mapping) else value
+    """Return a number, a name or a table as a list of one."""
+    return [value] if type(value) in (int, str) or isinstance(value, Mapping) else value
 
 
 Rate = Annotated[float, Field(gt=0)]
@@ -36,6 +42,8 @@ Lengths = Annotated[tuple[int, ...], AfterValidator(_increasing)]
 Seeds = Annotated[tuple[Annotated[int, Field(ge=0)], ...], AfterValidator(_increasing)]
 Budgets = Annotated[tuple[Annotated[int, Field(ge=1)], ...], AfterValidator(_increasing)]
 """Numbers of updates: each is a training and a comparison of its own."""
+ModelSizes = Annotated[tuple[str, ...], BeforeValidator(_as_several), AfterValidator(_each_once)]
+"""Names of model sizes: each is a model and a comparison of its own."""
 
 
 class Section(BaseModel):

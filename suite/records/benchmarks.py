@@ -25,6 +25,7 @@ from suite.records.benchmark_sections import (
     DecodingSettings,
     EntrySettings,
     ExpectedFigure,
+    ModelSizes,
     OtherTasks,
     ProbeSettings,
     Scale,
@@ -63,7 +64,7 @@ class Benchmark(Section):
     `data` maps a task to the fingerprint of its raw examples at each length, and `scale` to the
     scale of each length (a string, as TOML has it). Only runs on this data are on the leaderboard.
     An empty `architectures` means all that support a task; controls are included. `entries` add
-    variants, also of architectures that the list leaves out.
+    variants, also of architectures that the list leaves out. `model_size` is one name or several.
     """
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
@@ -71,7 +72,7 @@ class Benchmark(Section):
     summary: str
     track: Track = Field(Track.STANDARD, strict=False)
     ranked: bool = True
-    model_size: str
+    model_size: ModelSizes = Field(min_length=1, strict=False)
     precision: str = PRECISIONS[0]
     backend: str = BACKENDS[0]
     seeds: Seeds = Field((), strict=False)
@@ -217,6 +218,11 @@ class Benchmark(Section):
     def includes(self, architecture: str) -> bool:
         """Return whether an architecture is an entry if a request names none."""
         return not self.architectures or architecture in self.architectures
+
+    @property
+    def model_size_text(self) -> str:
+        """The model sizes, such as "size tiny" or "sizes tiny, mini"."""
+        return f"size{'s' if len(self.model_size) > 1 else ''} {', '.join(self.model_size)}"
 
     @property
     def label(self) -> str:

@@ -50,21 +50,25 @@ def request_measuring(phase: str, request: Request) -> Request:
 
 
 def check_one_setting(search: str, cells: Iterable[Cell]) -> None:
-    """Check that all cells of a length have one form and one batch size; `search` names the search.
+    """Check that all cells of a length have one form, size and batch; `search` names the search.
 
     Raises:
         RequestError: they have several, whose costs would be mixed.
     """
-    found: dict[int, set[tuple[str, int]]] = {}
+    found: dict[int, set[tuple[str, str, int]]] = {}
     for cell in cells:
-        found.setdefault(cell.sequence_length, set()).add((str(cell.form), cell.batch_size))
+        setting = str(cell.form), cell.model_size, cell.batch_size
+        found.setdefault(cell.sequence_length, set()).add(setting)
     for length, settings in found.items():
         if len(settings) > 1:
-            listed = ", ".join(f"{form} with batch size {size}" for form, size in sorted(settings))
+            listed = ", ".join(
+                f"{form} of size {size} with batch size {batch}"
+                for form, size, batch in sorted(settings)
+            )
             raise RequestError(
-                f"{search} compares costs at one form and one batch size",
+                f"{search} compares costs at one form, one model size and one batch size",
                 received=f"at length {length}: {listed}",
-                remedy="Give --form and --batch-size",
+                remedy="Give --form, --model-size and --batch-size",
             )
 
 

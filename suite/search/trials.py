@@ -1,4 +1,4 @@
-"""The search of one entry at one length: its trials as cells, its scores and its result."""
+"""The search of one entry at one length and size: its trials as cells, its scores, its result."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from suite.api import Cell, Status, Task
+from suite.api.options import size_label
 from suite.matrix.planned_cells import PlannedCell
 from suite.matrix.ranking_facts import ranking_facts
 from suite.records.benchmarks import Benchmark
@@ -49,7 +50,7 @@ class RateTrials:
 
 @dataclass(frozen=True, slots=True)
 class TunedRate:
-    """The result of tuning one entry at one length of a task with its options, `data_text`.
+    """The result of tuning one entry at one length and model size of a task with its options.
 
     `cost` is the number of updates of all trials divided by those of a final run. The choice is
     among the trials of `long_steps` updates. Without a choice there is no `learning_rate` and no
@@ -62,6 +63,7 @@ class TunedRate:
     entry: str
     architecture: str
     sequence_length: int
+    model_size: str
     metric: str
     learning_rate: float | None
     reason: str
@@ -80,6 +82,8 @@ class TunedRate:
     def __str__(self) -> str:
         task = " ".join(filter(None, (self.task, self.data_text)))
         point = f"{task:20} {self.entry:20} {self.sequence_length:6,}"
+        if size := size_label(self.model_size):
+            point = f"{point}  {size}"
         if self.learning_rate is None:
             return f"{point}  no rate chosen: {self.reason}"
         scores = ", ".join(str(trial) for trial in self.trials if trial.steps == self.long_steps)
@@ -99,7 +103,7 @@ class TunedRate:
 
 @dataclass
 class TrialSet:
-    """The search of one entry at one length; `point` is a planned cell without a learning rate."""
+    """The search of one entry at one length and size; `point` is a cell without a learning rate."""
 
     point: PlannedCell
     task: Task
@@ -116,10 +120,11 @@ class TrialSet:
 
     @property
     def name(self) -> str:
-        """The entry, the options of the task and the length, for display."""
+        """The entry, the options of the task, the length and an unusual size, for display."""
         text = data_text(self.point.ranking.task_options)
         entry = " ".join(filter(None, (self.point.ranking.entry, text)))
-        return f"{entry} at {self.cell.sequence_length:,}"
+        name = f"{entry} at {self.cell.sequence_length:,}"
+        return ", ".join(filter(None, (name, size_label(self.cell.model_size))))
 
     def plan(self, trial: Trial) -> PlannedCell:
         """Return the cell of a trial; it is never a final run and never scores the test split."""
@@ -204,6 +209,7 @@ class TrialSet:
             entry=self.point.ranking.entry,
             architecture=self.cell.architecture,
             sequence_length=self.cell.sequence_length,
+            model_size=self.cell.model_size,
             metric=metric.name,
             learning_rate=rate,
             reason=self.stopped or (LEFT if left else choice.reason if choice else ""),

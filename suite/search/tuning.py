@@ -45,7 +45,7 @@ def tune(
     parallel: int = 1,
     report: Report = lambda text: None,
 ) -> list[TunedRate]:
-    """Tune each entry of a request at each length that it supports, task by task.
+    """Tune each entry of a request at each length and model size, task by task.
 
     Args:
         request: a training request on one backend and in one precision; its `seeds` are those of
@@ -141,7 +141,7 @@ def _searches(
     max_cost: float | None = None,
     seeds: Sequence[int] | None = None,
 ) -> list[TrialSet]:
-    """Return a search for each entry and length of a task, shorter lengths first.
+    """Return a search for each entry, model size and length of a task, shorter lengths first.
 
     A cell that compresses a trained model has the rate of that model, and one with another
     objective is no entry. A benchmark may state the length and the steps at which it tunes.
@@ -263,10 +263,14 @@ def _statements(
         strategy = alike[0].strategy
         cells = _first_trials(alike)
         lengths = sorted({search.cell.sequence_length for search in alike})
+        sizes = dict.fromkeys(search.cell.model_size for search in alike)
+        entries = f"entries at length{'' if len(lengths) == 1 else 's'} "
+        entries += ", ".join(map(str, lengths))
+        if len(sizes) > 1:
+            entries = f"{entries}, model sizes {', '.join(sizes)}"
         yield (
-            f"{name}: {len(alike)} searches (entries at "
-            f"{'length' if len(lengths) == 1 else 'lengths'} {', '.join(map(str, lengths))}). Each "
-            f"costs {strategy.cost(strategy.first_plan()):.2f} to {strategy.most_cost:.2f} final "
+            f"{name}: {len(alike)} searches ({entries}). Each costs "
+            f"{strategy.cost(strategy.first_plan()):.2f} to {strategy.most_cost:.2f} final "
             f"runs of {steps:,} steps. {strategy.trials_text} More only where the best rate lies "
             f"at an edge. {len(cells):,} trials; {durations.expected(cells, parallel)}."
         )

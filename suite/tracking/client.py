@@ -31,7 +31,6 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from suite.analysis.comparisons import Comparison
-from suite.api import Status
 from suite.api.files import folder_name
 from suite.records.schema import Record, RecordSummary
 from suite.tracking.experiments import (
@@ -60,7 +59,6 @@ from suite.tracking.runs import (
     metrics_of,
     params_of,
 )
-from suite.tracking.views import LENGTHS, TAG, VIEWS, page_of
 
 SERVER_THREADS = 6
 MAX_CHILDREN = 10_000
@@ -212,11 +210,10 @@ class Tracker:
         }
 
     def experiment_pages(self) -> dict[str, str]:
-        """Return the page of each experiment's charts in the MLflow UI, by name."""
+        """Return the page of each experiment's runs in the MLflow UI, by name."""
         return {
-            name: page_of(experiment.id, LENGTHS)
+            name: f"#/experiments/{experiment.id}/runs"
             for name, experiment in self._experiments.items()
-            if f"{TAG}{LENGTHS}" in experiment.tags
         }
 
     def _own_runs(self, experiment_id: str) -> list[str]:
@@ -264,8 +261,6 @@ class Tracker:
         if record.status not in STATUSES:
             return None
         experiment = self._experiment(record)
-        if record.status is Status.OK:
-            self._save_views(experiment, record)
         if experiment.holds(record.run_id, self.writer):
             return None
         parent = self._invocation_run(experiment, record)
@@ -321,15 +316,6 @@ class Tracker:
                 self._client.log_inputs(run_id, [dataset])
         self._client.log_text(run_id, record.to_json(), "record.json")
         self._runs.end(experiment, record.run_id, run_id, STATUSES[record.status], record.ended_at)
-
-    def _save_views(self, experiment: Experiment, record: Record) -> None:
-        """Save the experiment's views, unless it has these very views."""
-        for key, view_of in VIEWS.items():
-            tag = f"{TAG}{key}"
-            former = experiment.tags.get(tag, "")
-            if (view := view_of(record, former)) != former:
-                self._client.set_experiment_tag(experiment.id, tag, view)
-                experiment.tags[tag] = view
 
     def _write_length_run(self, run: LengthRun) -> bool:
         """Write a length run; return False if the store has a run with the same content."""

@@ -59,11 +59,10 @@ class StoredRun:
 
 @dataclass(frozen=True, slots=True)
 class Experiment:
-    """An experiment with its tags and the runs of Lengthwise in it, by key."""
+    """An experiment with the runs of Lengthwise in it, by key."""
 
     id: str
     runs: dict[str, StoredRun]
-    tags: dict[str, str]
 
     def holds(self, key: str, writer: str) -> bool:
         """Return whether a run is complete, or another home is writing the run now."""
@@ -106,7 +105,7 @@ def open_experiment(client: MlflowClient, name: str, artifacts: str | None) -> E
     found = client.get_experiment_by_name(name)
     experiment_id = found.experiment_id if found else _create_experiment(client, name, artifacts)
     runs = {run.key: run for run in read_runs(client, experiment_id) if run.key}
-    return Experiment(experiment_id, runs, dict(found.tags) if found else {})
+    return Experiment(experiment_id, runs)
 
 
 def _create_experiment(client: MlflowClient, name: str, artifacts: str | None) -> str:

@@ -64,7 +64,9 @@ def _values(entry: EntryAtLength) -> Iterator[tuple[str, float | None]]:
     }
     for split, name in sorted(metrics):
         if split == entry.split or split != "validation":
-            yield f"{split}.{name}", entry.mean_metric(split, name)
+            values = [record.metric(name, split) for record in good]
+            known = [value for value in values if value is not None]
+            yield f"{split}.{name}", statistics.fmean(known) if known else None
     measures = {
         f"{phase}.{name}"
         for record in good

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from urllib.parse import quote, urlencode
 
 from suite.api.errors import RequestError
 from suite.records.store import Store
@@ -10,9 +11,13 @@ from suite.tracking.connection import is_own, own_database, tracking_uri
 from suite.tracking.mlflow_process import MlflowProcess
 from suite.tracking.pages import read_pages
 from suite.tracking.uri import without_password
-from suite.tracking.views import CELLS, LENGTHS, page_of
 
 HOST = "127.0.0.1"
+LISTS = {
+    "charts": {"kind": "lengths", "compareRunsMode": "CHART"},
+    "cells": {"kind": "cell"},
+}
+"""The runs that an address of `bench ui` lists, by its title, and how the UI shows them."""
 
 
 def prepare_ui(store: Store, port: int) -> MlflowProcess:
@@ -43,18 +48,32 @@ def prepare_ui(store: Store, port: int) -> MlflowProcess:
 
 
 def experiment_addresses(store: Store, address: str) -> dict[str, dict[str, str]]:
-    """Return the addresses of each experiment's saved views in a UI, by the experiment's name.
+    """Return the addresses of each experiment's runs in a UI, by the experiment's name.
 
     `charts` are those against sequence length, and `cells` is the table of all cells.
     """
-    found = {}
-    for name, page in sorted(read_pages(store).experiments.items()):
-        _, _, experiment_id, _ = page.split("/", 3)
-        found[name] = {
-            title: f"{address}/{page_of(experiment_id, key)}"
-            for title, key in (("charts", LENGTHS), ("cells", CELLS))
+    return {
+        name: {
+            title: f"{address}/{page.partition('?')[0]}?{_search(**LISTS[title])}"
+            for title in LISTS
         }
-    return found
+        for name, page in sorted(read_pages(store).experiments.items())
+    }
+
+
+def _search(kind: str, **shown: str) -> str:
+    """Return the query of an address that lists the runs of a kind.
+
+    Names sort by architecture, length and seed. Sorted by time, the UI would fold the cells into
+    their invocation.
+    """
+    search = {
+        "searchFilter": f"tags.`lengthwise.kind` = '{kind}'",
+        "orderByKey": "tags.`mlflow.runName`",
+        "orderByAsc": "true",
+        "workflowType": "machine_learning",
+    }
+    return urlencode({**search, **shown}, quote_via=quote)
 
 
 def _check_port(port: int) -> None:

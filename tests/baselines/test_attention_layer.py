@@ -79,7 +79,7 @@ def test_rotary_attention_depends_on_distances_only():
     layer, states = make(positions=RotaryPositions()), ops.convert_to_tensor(hidden_states())
     scores = []
     for start in (0, 100):
-        query, key, _ = layer._project(states, None, start)
+        query, key, _ = layer._by_head(*layer._project(states, states), start)
         scores.append(ops.convert_to_numpy(query @ ops.swapaxes(key, -1, -2)))
     np.testing.assert_allclose(*scores, atol=1e-4)
     backward = run(layer, hidden_states()[:, ::-1])[:, ::-1]
@@ -95,7 +95,7 @@ def test_alibi_is_a_bias_of_the_scores():
 
     def definition(states, padding):
         mixed = attention(
-            *plain._project(states, None),
+            *plain._by_head(*plain._project(states, states)),
             bias=ops.convert_to_tensor(bias[None].astype("float32")),
             padding_mask=padding,
         )

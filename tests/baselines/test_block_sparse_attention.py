@@ -244,6 +244,15 @@ def test_xla_gives_the_same_gradient():
     np.testing.assert_allclose(found, step(states), atol=1e-4)
 
 
+def test_keras_compiles_without_xla_where_the_length_is_unknown():
+    model = keras.Sequential([keras.Input((None, 8)), BlockSparseAttention(2, 4, 1)])
+    model.compile("sgd", "mse")
+    for length in (37, 41):
+        states = np.ones((1, length, 8), "float32")
+        assert np.isfinite(model.train_on_batch(states, states))
+    assert BlockSparseAttention(2, 4, 1).supports_jit
+
+
 @pytest.mark.skipif(BACKEND != "jax", reason="only JAX lowers for an absent device")
 def test_the_gradient_lowers_for_tpu():
     import jax

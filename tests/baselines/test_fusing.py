@@ -11,9 +11,9 @@ from keras import ops
 
 from baselines.layers import gated_delta_mixer, gated_feedforward
 from baselines.layers.backends import backend_functions
-from baselines.layers.convolved_mixer import convolve_causally
 from baselines.layers.elementwise import LayerNorm, RMSNorm, gelu, gelu_tanh
 from baselines.layers.fusing import in_float32
+from baselines.layers.short_convolution import convolve, convolve_with_silu
 
 # Numbers that 16-bit floats hold exactly.
 KERNEL, BIAS = np.arange(-16, 16).reshape(4, 8) / 16, np.arange(8) / 8
@@ -22,8 +22,8 @@ FUNCTIONS = {
     "gelu_tanh": gelu_tanh,
     "gate": gated_feedforward._gate,
     "delta gate": lambda x: gated_delta_mixer._gate(x, x),
-    "convolution": lambda x: convolve_causally(x, ops.cast(KERNEL, "float32"), BIAS),
-    "convolution without bias": lambda x: convolve_causally(x, ops.cast(KERNEL, "float32")),
+    "convolution": lambda x: convolve(x, ops.cast(KERNEL, "float32")),
+    "convolution with SiLU": lambda x: convolve_with_silu(x, ops.cast(KERNEL, "float32"), BIAS),
 }
 
 

@@ -179,7 +179,7 @@ def test_gated_deltanet_at_once_and_step_by_step(reference_outputs, chunk_length
         mixer.input_projection.kernel.assign(gated_delta_kernel(case))
         mixer.output_projection.kernel.assign(case["weights/out_proj/weight"].T)
         mixer.norm.gamma.assign(case["weights/norm/weight"])
-        mixer.kernel.assign(case["weights/conv1d/weight"][:, 0].T)
+        mixer.convolution.kernel.assign(case["weights/conv1d/weight"][:, 0].T)
         mixer.log_rates.assign(case["weights/A_log"])
         mixer.step_bias.assign(case["weights/dt_bias"])
         whole = ops.convert_to_numpy(mixer(inputs))
@@ -255,7 +255,7 @@ def test_heads_that_do_not_divide_are_refused():
     ("options", "message"),
     [
         ({"head_size": 0}, r"sizes of at least 1; received: .*'head_size': 0"),
-        ({"kernel_size": -1}, r"sizes of at least 1; received: .*'kernel_size': -1"),
+        ({"short_convolution": -1}, r"sizes of at least 1; received: .*'short_convolution': -1"),
         ({"values_per_key": 26}, r"has 12 channels in a key head.*; received: values_per_key=26"),
     ],
 )

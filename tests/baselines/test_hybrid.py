@@ -71,7 +71,7 @@ def test_a_decoder_with_any_mixer_passes_the_checks(mixer):
         {"attention_gated": True, "attention_query_key_norm": "head", "attention_window": 5},
         {"attention_query_key_norm": "width", "attention_norm_placement": "result"},
         {"attention_rotary_share": 0.25, "attention_key_value_heads": 1, "attention_gated": True},
-        {"gated_deltanet_negative_eigenvalues": True, "gated_deltanet_kernel_size": 2},
+        {"gated_deltanet_negative_eigenvalues": True, "gated_deltanet_short_convolution": 2},
     ],
     ids=str,
 )
@@ -196,7 +196,10 @@ def test_a_pattern_declares_what_all_its_mixers_allow(pattern, carries, missing)
         ({"pattern": "mamba", "mamba_step_rank": -1}, "at least 0; received: -1. Use 0"),
         ({"attention_rotary_base": 1.0}, "rotary_base greater than 1; received: 1.0. Use 10000"),
         ({"attention_key_value_heads": 3}, "num_heads=2, key_value_heads=3. Use a divisor"),
-        ({"gated_deltanet_kernel_size": 0}, "mixer 'gated_deltanet' that needs sizes of at least"),
+        (
+            {"gated_deltanet_short_convolution": 0},
+            "mixer 'gated_deltanet' that needs sizes",
+        ),
         ({"pattern": "convolution", "convolution_kernel_size": 4}, "odd .* received: 4. Use 15"),
     ],
 )

@@ -279,7 +279,7 @@ def test_mamba2_at_once_and_step_by_step(reference_outputs):
                 StateSpaceMixer(
                     *(int(case[name]) for name in ("num_heads", "head_dim", "state_size")),
                     num_groups=int(case["num_groups"]),
-                    kernel_size=int(case["conv_kernel"]),
+                    short_convolution=int(case["conv_kernel"]),
                     epsilon=epsilon,
                     chunk_length=5,
                 ),
@@ -302,8 +302,8 @@ def test_mamba2_at_once_and_step_by_step(reference_outputs):
             mixer.input_projection.kernel.assign(case[f"{at}/in_proj/weight"].T)
             mixer.output_projection.kernel.assign(case[f"{at}/out_proj/weight"].T)
             mixer.norm.gamma.assign(case[f"{at}/norm/weight"])
-            mixer.kernel.assign(case[f"{at}/conv1d/weight"][:, 0].T)
-            mixer.bias.assign(case[f"{at}/conv1d/bias"])
+            mixer.convolution.kernel.assign(case[f"{at}/conv1d/weight"][:, 0].T)
+            mixer.convolution.bias.assign(case[f"{at}/conv1d/bias"])
             mixer.log_rates.assign(case[f"{at}/A_log"])
             mixer.step_bias.assign(case[f"{at}/dt_bias"])
             mixer.skip_gamma.assign(case[f"{at}/D"])

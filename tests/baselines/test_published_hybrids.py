@@ -77,7 +77,7 @@ def assign_delta(mixer, case: Weights, at: str, columns: list[np.ndarray], names
     """Assign the weights of Gated DeltaNet: `columns` are those of the input projection."""
     output_norm, output = names.split()
     mixer.input_projection.kernel.assign(np.concatenate(columns, axis=1))
-    mixer.kernel.assign(case[f"{at}/conv1d/weight"][:, 0].T)
+    mixer.convolution.kernel.assign(case[f"{at}/conv1d/weight"][:, 0].T)
     mixer.log_rates.assign(case[f"{at}/A_log"])
     mixer.step_bias.assign(case[f"{at}/dt_bias"])
     mixer.norm.gamma.assign(case[f"{at}/{output_norm}/weight"])
@@ -91,7 +91,7 @@ def set_delta_sizes(mixer, case: Weights, epsilon: str) -> None:
     mixer.key_head_size, mixer.value_head_size = (
         int(case[f"linear_{part}_head_dim"]) for part in ("key", "value")
     )
-    mixer.kernel_size, mixer.epsilon = int(case["conv_kernel"]), float(case[epsilon])
+    mixer.convolution.kernel_size, mixer.epsilon = int(case["conv_kernel"]), float(case[epsilon])
 
 
 def by_kind(kernel: np.ndarray, groups: int, sizes: list[int]) -> list[np.ndarray]:
@@ -191,7 +191,10 @@ def jamba(case: Weights):
             mixer.head_size = len(case[rows]) // mixer.num_heads
             continue
         mixer.inner_width, mixer.state_size = int(case["inner_dim"]), int(case["state_size"])
-        mixer.step_rank, mixer.kernel_size = int(case["dt_rank"]), int(case["conv_kernel"])
+        mixer.step_rank, mixer.convolution.kernel_size = (
+            int(case["dt_rank"]),
+            int(case["conv_kernel"]),
+        )
         for norm in mixer.norms:
             norm.epsilon = float(case["norm_epsilon"])
     for index, layer in enumerate(finish(model, case, "final_layernorm", "feed_forward")):
@@ -213,8 +216,8 @@ def jamba(case: Weights):
         mixer.step_bias.assign(case[f"{at}/dt_proj/bias"])
         mixer.log_rates.assign(case[f"{at}/A_log"])
         mixer.skip_gamma.assign(case[f"{at}/D"])
-        mixer.kernel.assign(case[f"{at}/conv1d/weight"][:, 0].T)
-        mixer.bias.assign(case[f"{at}/conv1d/bias"])
+        mixer.convolution.kernel.assign(case[f"{at}/conv1d/weight"][:, 0].T)
+        mixer.convolution.bias.assign(case[f"{at}/conv1d/bias"])
         for norm, theirs in zip(mixer.norms, ("dt", "b", "c"), strict=True):
             norm.gamma.assign(case[f"{at}/{theirs}_layernorm/weight"])
     return model

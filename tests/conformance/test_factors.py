@@ -30,6 +30,7 @@ VALUES = [
     *({name: value} for name, values in CHOICES.items() for value in values),
     {"key_value_heads": 1},
     {"window": 3},
+    {"short_convolution": 4},
     {"scaled_embeddings": False},
     {"embedding_norm": True},
     {
@@ -39,6 +40,7 @@ VALUES = [
         "feedforward": "gated",
         "key_value_heads": 1,
         "window": 5,
+        "short_convolution": 3,
     },
 ]
 VARIED = [value for value in VALUES if not value.items() <= VANILLA.options.items()]
@@ -128,6 +130,8 @@ def test_a_window_hides_what_is_outside():
         ({"key_value_heads": "2"}, "divide the heads"),
         ({"window": 0}, "window of at least 1 position; received: window=0"),
         ({"window": 2.5}, "received: window=2.5"),
+        ({"short_convolution": 0}, "at least 1 position; received: short_convolution=0. Use 1"),
+        ({"short_convolution": 2.5}, "received: short_convolution=2.5"),
         ({"activation": "tanh"}, "takes activation relu, gelu, gelu_tanh; received: .*=tanh"),
         ({"embedding_norm": 1}, "takes embedding_norm true or false; received: embedding_norm=1"),
     ],
@@ -142,6 +146,16 @@ def test_odd_sizes_are_rejected(positions, width, heads):
     odd = dataclasses.replace(SIZE, width=width, num_heads=heads)
     with pytest.raises(Unsupported, match=rf"even .*width={width}, num_heads={heads}"):
         VANILLA.build(request_with(size=odd, positions=positions))
+
+
+def test_a_short_convolution_adds_its_operations_and_inputs():
+    plain, convolved = Block(key_value_heads=1), Block(key_value_heads=1, short_convolution=4)
+    channels = SIZE.num_layers * (SIZE.width + 2 * SIZE.width // SIZE.num_heads)
+    asked = request_with(form=Form.ENCODER_DECODER)
+    added = convolved.mixing_operations(asked) - plain.mixing_operations(asked)
+    assert added == 2 * 2 * 4 * channels * LENGTH
+    kept = convolved.state_bytes(asked, LENGTH, 4) - plain.state_bytes(asked, LENGTH, 4)
+    assert kept == 3 * channels * 4
 
 
 def test_a_window_needs_fewer_operations():

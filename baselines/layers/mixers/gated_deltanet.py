@@ -9,7 +9,9 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+from baselines.layers.flops import convolve_channels
 from baselines.layers.mixer import Mixer
+from baselines.layers.state_sizes import FLOAT32_BYTES, convolution_bytes
 from suite.api import BuildRequest
 from suite.api.options import Options
 
@@ -25,16 +27,17 @@ class GatedDelta(Mixer):
 
     With the default `expansion` 2, keys have 3/4 of the width in all heads together, and values
     `expansion` times as much. Heads of keys have `head_size` channels or a little less.
-    `values_per_key` is the number of value heads that share a key head. `kernel_size` is that of
-    the convolution. With `negative_eigenvalues`, β is between 0 and 2 (Grazzi et al. 2025,
-    "Unlocking State-Tracking in Linear RNNs Through Negative Eigenvalues").
+    `values_per_key` is the number of value heads that share a key head. `short_convolution`
+    is the kernel size of the convolution; 1 means none. With `negative_eigenvalues`, β is between 0
+    and 2 (Grazzi et al. 2025, "Unlocking State-Tracking in Linear RNNs Through Negative
+    Eigenvalues").
     """
 
     options = {
         "expansion": 2,
         "head_size": 64,
         "values_per_key": 1,
-        "kernel_size": 4,
+        "short_convolution": 4,
         "negative_eigenvalues": False,
     }
     has_direction = True
@@ -69,8 +72,8 @@ class GatedDelta(Mixer):
         """
         length, heads = request.sequence_length, _heads(request)
         chunk = min(CHUNK_LENGTH, length)
-        convolved = 2 * heads.key_width + heads.value_width
-        convolution = 2.0 * request.options["kernel_size"] * convolved * length
+        kernel_size = request.options["short_convolution"]
+        convolution = convolve_channels(length, heads.convolved_width, kernel_size)
         states = 6.0 * heads.key_size * heads.value_width * length
         shared = heads.num_values * heads.key_size
         compared = 2 * heads.key_width + shared + 2 * heads.value_width
@@ -80,11 +83,8 @@ class GatedDelta(Mixer):
 
     def state_bytes(self, request: BuildRequest, max_length: int, value_bytes: int) -> int:
         """Return the bytes of the states, in float32, and of the convolutions' inputs."""
-        from baselines.layers.state_sizes import FLOAT32_BYTES
-
-        heads = _heads(request)
-        convolved = 2 * heads.key_width + heads.value_width
-        inputs = (int(request.options["kernel_size"]) - 1) * convolved * value_bytes
+        heads, kernel_size = _heads(request), request.options["short_convolution"]
+        inputs = convolution_bytes(heads.convolved_width, kernel_size, value_bytes)
         return inputs + heads.key_size * heads.value_width * FLOAT32_BYTES
 
     def layer(self, request: BuildRequest, backward: bool) -> Any:
@@ -97,7 +97,7 @@ class GatedDelta(Mixer):
             heads.num_values,
             heads.key_size,
             heads.value_size,
-            kernel_size=options["kernel_size"],
+            short_convolution=options["short_convolution"],
             negative_eigenvalues=options["negative_eigenvalues"],
             backward=backward,
             epsilon=EPSILON,
@@ -121,6 +121,10 @@ class _Heads:
     @property
     def value_width(self) -> int:
         return self.num_values * self.value_size
+
+    @property
+    def convolved_width(self) -> int:
+        return 2 * self.key_width + self.value_width
 
 
 def _key_channels(request: BuildRequest) -> tuple[int, float]:

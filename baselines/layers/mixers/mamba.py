@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from baselines.layers.flops import convolve_channels
 from baselines.layers.mixer import Mixer
-from baselines.layers.state_sizes import FLOAT32_BYTES
+from baselines.layers.state_sizes import FLOAT32_BYTES, convolution_bytes
 from suite.api import BuildRequest
 
 
@@ -16,15 +17,16 @@ class Selective(Mixer):
     """The state space of Mamba with its convolution and gates.
 
     It expands the width by `expansion`, and each channel has `state_size` numbers. Step sizes come
-    from `step_rank` numbers; 0 selects a sixteenth of the width. `kernel_size` is that of the
-    convolution. With `normalized`, step sizes, keys and queries pass norms (Jamba).
+    from `step_rank` numbers; 0 selects a sixteenth of the width. `short_convolution` is the
+    kernel size of the convolution; 1 means none. With `normalized`, step sizes, keys and queries
+    pass norms (Jamba).
     """
 
     options = {
         "expansion": 2,
         "state_size": 16,
         "step_rank": 0,
-        "kernel_size": 4,
+        "short_convolution": 4,
         "normalized": False,
     }
     has_direction = True
@@ -33,7 +35,7 @@ class Selective(Mixer):
     def problem(self, request: BuildRequest) -> str | None:
         """Return why an option is invalid, or None."""
         options = request.options
-        if min(options[name] for name in ("expansion", "state_size", "kernel_size")) < 1:
+        if min(options[name] for name in ("expansion", "state_size", "short_convolution")) < 1:
             return f"needs sizes of at least 1; received: {dict(options)}"
         if options["step_rank"] < 0:
             return f"needs a step_rank of at least 0; received: {options['step_rank']}. Use 0"
@@ -47,13 +49,13 @@ class Selective(Mixer):
     def operations(self, request: BuildRequest) -> float:
         """Return the operations of convolution and scan: six for each number of a state."""
         inner, state, _ = _sizes(request)
-        convolution = 2.0 * int(request.options["kernel_size"])
-        return (convolution + 6.0 * state) * inner * request.sequence_length
+        length, kernel_size = request.sequence_length, request.options["short_convolution"]
+        return convolve_channels(length, inner, kernel_size) + 6.0 * state * inner * length
 
     def state_bytes(self, request: BuildRequest, max_length: int, value_bytes: int) -> int:
         """Return the bytes of the states, in float32, and of the convolution's inputs."""
         inner, state, _ = _sizes(request)
-        inputs = (int(request.options["kernel_size"]) - 1) * inner * value_bytes
+        inputs = convolution_bytes(inner, request.options["short_convolution"], value_bytes)
         return inputs + inner * state * FLOAT32_BYTES
 
     def layer(self, request: BuildRequest, backward: bool) -> Any:
@@ -63,7 +65,7 @@ class Selective(Mixer):
         options = request.options
         return SelectiveStateSpace(
             *_sizes(request),
-            kernel_size=options["kernel_size"],
+            short_convolution=options["short_convolution"],
             normalized=options["normalized"],
             backward=backward,
         )

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from baselines.layers.flops import CHUNK_LENGTH
+from baselines.layers.flops import CHUNK_LENGTH, convolve_channels
 from baselines.layers.mixer import Mixer
-from baselines.layers.state_sizes import FLOAT32_BYTES
+from baselines.layers.state_sizes import FLOAT32_BYTES, convolution_bytes
 from suite.api import BuildRequest
 
 
@@ -19,17 +19,17 @@ class StateSpace(Mixer):
 
     It expands the width by `expansion` (the paper's 2) into equal heads of at most `head_size`
     channels. `state_size` is the number of values in a channel's state; the default 0 selects a
-    quarter of the width. `kernel_size` is that of the convolution.
+    quarter of the width. `short_convolution` is the kernel size of the convolution; 1 means none.
     """
 
-    options = {"expansion": 2, "head_size": 64, "state_size": 0, "kernel_size": 4}
+    options = {"expansion": 2, "head_size": 64, "state_size": 0, "short_convolution": 4}
     has_direction = True
     carries_state = True
 
     def problem(self, request: BuildRequest) -> str | None:
         """Return why an option is invalid, or None."""
         options = request.options
-        if options["expansion"] < 1 or options["kernel_size"] < 1 or options["head_size"] < 1:
+        if min(options[name] for name in ("expansion", "short_convolution", "head_size")) < 1:
             return f"needs sizes of at least 1; received: {dict(options)}"
         if options["state_size"] < 0:
             return f"needs a state of at least 0 numbers; received: {options['state_size']}"
@@ -46,7 +46,8 @@ class StateSpace(Mixer):
         length = request.sequence_length
         inner, state = _inner_width(request), _state_size(request)
         chunk = min(CHUNK_LENGTH, length)
-        convolution = 2.0 * request.options["kernel_size"] * (inner + 2 * state) * length
+        kernel_size = request.options["short_convolution"]
+        convolution = convolve_channels(length, inner + 2 * state, kernel_size)
         states = 4.0 * state * inner * length
         comparisons = 2.0 * (state + inner) * length * (chunk + 1) / 2
         return float(convolution + states + comparisons)
@@ -54,7 +55,8 @@ class StateSpace(Mixer):
     def state_bytes(self, request: BuildRequest, max_length: int, value_bytes: int) -> int:
         """Return the bytes of the states, in float32, and of the convolution's inputs."""
         inner, state = _inner_width(request), _state_size(request)
-        inputs = (int(request.options["kernel_size"]) - 1) * (inner + 2 * state) * value_bytes
+        kernel_size = request.options["short_convolution"]
+        inputs = convolution_bytes(inner + 2 * state, kernel_size, value_bytes)
         return inputs + state * inner * FLOAT32_BYTES
 
     def layer(self, request: BuildRequest, backward: bool) -> Any:
@@ -66,7 +68,7 @@ class StateSpace(Mixer):
             _inner_width(request) // head_size,
             head_size,
             _state_size(request),
-            kernel_size=request.options["kernel_size"],
+            short_convolution=request.options["short_convolution"],
             backward=backward,
         )
 

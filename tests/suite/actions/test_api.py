@@ -186,6 +186,13 @@ def test_an_empty_list_of_tasks_does_not_select_all_records(home):
             read(tasks=[])
 
 
+@pytest.mark.parametrize("call", [suite.run, suite.tune])
+def test_an_empty_list_of_statuses_is_an_error(home, call):
+    with pytest.raises(RequestError, match="`retry` names at least one value"):
+        call(task="ner", architectures="hasty", benchmark="smoke", retry=[])
+    assert not home.exists()
+
+
 def test_a_call_is_named_without_paths(tmp_path):
     keywords = {"task": "ner", "data": f"files:{tmp_path}", "home": tmp_path, "seeds": None}
     assert describe_call("run", keywords) == "suite.run(task='ner', data='files:…', home=…)"

@@ -10,7 +10,7 @@ import pytest
 from suite.api import RequestError
 from suite.matrix.request import Request
 from suite.search.published_crossover import published_cost_crossover
-from tests.suite.analysis.test_relative_costs import SPEED, measured
+from tests.suite.analysis.test_cost_ratios import SPEED, measured
 
 PAIR = Request(architectures=("vanilla", "bert"))
 

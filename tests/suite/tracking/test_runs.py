@@ -1,4 +1,4 @@
-"""The content of a cell's run and of its experiment's view."""
+"""The content of a cell's run."""
 
 from __future__ import annotations
 
@@ -54,45 +54,3 @@ def test_curves_are_thinned_and_keep_their_last_point(store):
     client = MlflowClient(store.tracking_uri)
     curve = client.get_metric_history(cell.info.run_id, "curve.training_loss")
     assert len(curve) <= 52 and curve[-1].step == 199
-
-
-def test_the_views_of_an_experiment_show_charts_against_length_and_the_costs_of_cells(store):
-    store.write(good_record(128))
-    sync(store)
-    experiment = MlflowClient(store.tracking_uri).get_experiment_by_name("ner")
-    charts = json.loads(experiment.tags["mlflow.sharedViewState.lengthwise-lengths"])
-    assert charts["searchFilter"] == "tags.`lengthwise.kind` = 'lengths'"
-    drawn = {chart["metricKey"] for chart in charts["compareRunCharts"]}
-    assert {"test.entity_f1", "training.peak_memory_bytes"} <= drawn
-    (run,) = runs_of_kind(store.tracking_uri, "lengths")
-    assert {"test.entity_f1", "training.tokens_per_second"} <= drawn & run.data.metrics.keys()
-    assert charts["runsHiddenMode"] == "SHOW_ALL", "the UI hides all but ten runs otherwise"
-    view = json.loads(experiment.tags["mlflow.sharedViewState.lengthwise"])
-    assert view["searchFilter"] == "tags.`lengthwise.kind` = 'cell'"
-    assert view["selectedColumns"][0] == "params.`architecture`"
-    assert "metrics.`training.peak_memory_bytes`" in view["selectedColumns"]
-
-
-def test_the_views_of_an_experiment_show_the_scores_of_trials_and_of_final_runs(store):
-    """Trials are scored on validation alone; a view of theirs must not hide test scores."""
-    store.write(good_record(128, metrics={"validation": {"entity_f1": 0.5}}))
-    sync(store)
-    client = MlflowClient(store.tracking_uri)
-    columns = _columns(client)
-    assert {"metrics.`test.entity_f1`", "metrics.`validation.entity_f1`"} <= columns
-    tag = "mlflow.sharedViewState.lengthwise"
-    client.set_experiment_tag(client.get_experiment_by_name("ner").experiment_id, tag, "{}")
-    store.write(good_record(512))
-    sync(store)
-    assert _columns(client) == columns, "a view of an earlier version is replaced"
-    other = good_record(512, seed=1, metrics={"validation": {"nats_per_token": 2.0}})
-    ranking = other.ranking.model_copy(update={"metric": "nats_per_token"})
-    store.write(other.model_copy(update={"ranking": ranking}))
-    sync(store)
-    added = {"metrics.`test.nats_per_token`", "metrics.`validation.nats_per_token`"}
-    assert _columns(client) == columns | added, "records with other scores take none away"
-
-
-def _columns(client):
-    experiment = client.get_experiment_by_name("ner")
-    return set(json.loads(experiment.tags["mlflow.sharedViewState.lengthwise"])["selectedColumns"])

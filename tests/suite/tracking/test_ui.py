@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from urllib.parse import parse_qs
 
 import pytest
 
@@ -36,10 +37,12 @@ def test_ui_serves_this_machine_only(store):
     assert ui.environment["MLFLOW_BACKEND_STORE_URI"] == store.tracking_uri
     addresses = experiment_addresses(store, ui.address)
     assert ui.environment["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] == "false"
-    start = "http://127.0.0.1:5055/#/experiments/1/runs?viewStateShareKey=lengthwise"
-    kind = "workflowType=machine_learning"
-    charts = f"{start}-lengths&{kind}&compareRunsMode=CHART"
-    assert addresses["ner"] == {"charts": charts, "cells": f"{start}&{kind}"}
+    page, _, search = addresses["ner"]["charts"].partition("?")
+    assert page == "http://127.0.0.1:5055/#/experiments/1/runs"
+    assert "tags.`lengthwise.kind` = 'lengths'" in parse_qs(search)["searchFilter"]
+    assert search.endswith("&compareRunsMode=CHART")
+    _, _, search = addresses["ner"]["cells"].partition("?")
+    assert "tags.`lengthwise.kind` = 'cell'" in parse_qs(search)["searchFilter"]
 
 
 def test_ui_refuses_a_port_in_use(store):

@@ -1,0 +1,159 @@
+"""Short convolutions are the published ones, in a layer, in attention, and step by step."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from baselines.layers.attention_positions import RotaryPositions
+from baselines.layers.full_attention import FullAttention
+from baselines.layers.gated_delta_mixer import GatedDeltaMixer
+from baselines.layers.selective_state_space import SelectiveStateSpace
+from baselines.layers.short_convolution import ShortConvolution
+from baselines.layers.state_space import StateSpaceMixer
+
+BATCH, LENGTH, WIDTH, HEADS = 2, 11, 12, 3
+TOLERANCE = 1e-5
+MASK = np.ones((BATCH, LENGTH), bool)
+MASK[0, :3] = False  # an example that is padded on the left,
+MASK[1, 8:] = False  # and one on the right
+
+
+def reference(states, kernel, causal):
+    """Return the convolution by its definition: a sum over positions for each position."""
+    size = len(kernel)
+    before = size - 1 if causal else size // 2
+    convolved = np.zeros_like(states)
+    for position in range(states.shape[1]):
+        for tap in range(size):
+            place = position - before + tap
+            if 0 <= place < states.shape[1]:
+                convolved[:, position] += kernel[tap] * states[:, place]
+    return convolved
+
+
+def inputs(width=WIDTH):
+    return np.random.default_rng(0).normal(size=(BATCH, LENGTH, width)).astype("float32")
+
+
+def array(tensor):
+    return ops.convert_to_numpy(tensor)
+
+
+def attention(**options):
+    """Return a built attention with rotary positions, whose biases are no zeros."""
+    keras.utils.set_random_seed(1)
+    layer = FullAttention(HEADS, positions=RotaryPositions(), **options)
+    layer.build((BATCH, LENGTH, WIDTH))
+    for projection in (layer.query, layer.key, layer.value):
+        projection.bias.assign(np.linspace(-1, 1, projection.units))
+    return layer
+
+
+@pytest.mark.parametrize("causal", [True, False])
+@pytest.mark.parametrize("size", [2, 3, 4, 13])
+def test_the_convolution_is_a_sum_over_positions(size, causal):
+    layer, states = ShortConvolution(size, causal=causal), inputs()
+    found = array(layer(states, padding_mask=MASK))
+    expected = reference(states * MASK[..., None], array(layer.kernel), causal)
+    np.testing.assert_allclose(found, expected, atol=TOLERANCE)
+
+
+def test_an_even_convolution_sees_one_more_position_before_than_after():
+    layer, states = ShortConvolution(4, causal=False), np.zeros((1, LENGTH, 1), "float32")
+    states[0, 5] = 1
+    assert array(layer(states))[0, :, 0].nonzero()[0].tolist() == [4, 5, 6, 7]
+
+
+@pytest.mark.parametrize("causal", [True, False])
+def test_attention_convolves_queries_keys_and_values_before_it_rotates_them(causal):
+    layer, states = attention(causal=causal, short_convolution=3), inputs()
+    projections = layer.query, layer.key, layer.value
+    query, key, value = (
+        reference(array(projection(states)) * MASK[..., None], array(convolution.kernel), causal)
+        .reshape(BATCH, LENGTH, HEADS, -1)
+        .swapaxes(1, 2)
+        for projection, convolution in zip(projections, layer.convolutions, strict=True)
+    )
+    query, key = (array(layer.positions.rotate(ops.convert_to_tensor(x))) for x in (query, key))
+    scores = query @ key.swapaxes(-1, -2) / np.sqrt(query.shape[-1])
+    hidden = ~MASK[:, None, None, :] | (causal & np.triu(np.ones((LENGTH, LENGTH), bool), 1))
+    weights = np.exp(np.where(hidden, -np.inf, scores))
+    with np.errstate(invalid="ignore"):  # padded positions that see no key
+        mixed = weights / weights.sum(axis=-1, keepdims=True) @ value
+    expected = array(layer.output_projection(mixed.swapaxes(1, 2).reshape(BATCH, LENGTH, WIDTH)))
+    found = array(layer(states, padding_mask=MASK))
+    np.testing.assert_allclose(found[MASK], expected[MASK], atol=TOLERANCE)
+
+
+def test_padding_on_the_left_changes_nothing():
+    """Rotary positions move along: scores depend on their differences."""
+    layer, states = attention(causal=True, short_convolution=4), inputs()
+    padded = np.concatenate([states[:, :5], states], axis=1)
+    mask = np.repeat(np.arange(padded.shape[1])[None, :] >= 5, BATCH, axis=0)
+    found = array(layer(padded, padding_mask=mask))[:, 5:]
+    np.testing.assert_allclose(found, array(layer(states)), atol=TOLERANCE)
+
+
+@pytest.mark.parametrize("parts", [[11], [1, 4, 6], [2, *[1] * 9]])
+def test_decoding_in_parts_equals_a_full_pass(parts):
+    options = {"num_key_value_heads": 1, "window": 4, "num_sinks": 1}
+    layer, states = attention(causal=True, short_convolution=4, **options), inputs()
+    state, start, found = layer.init_state(BATCH, LENGTH), 0, []
+    assert [part.shape[1:] for part in state[2:]] == [(3, 12), (3, 4), (3, 4)]
+    for size in parts:
+        newest = ops.convert_to_tensor(states[:, start : start + size])
+        output, state = layer.decode_step(newest, state, start)
+        found.append(array(output))
+        start += size
+    whole = array(layer(states))
+    np.testing.assert_allclose(np.concatenate(found, axis=1), whole, atol=TOLERANCE)
+
+
+def test_a_removed_head_takes_the_channels_of_its_convolutions():
+    layer, states = attention(causal=True, short_convolution=3), inputs()
+    output = layer.output_projection.kernel
+    output.assign(array(output) * (np.arange(WIDTH) >= WIDTH // HEADS)[:, None])
+    expected = array(layer(states))
+    layer.remove_heads([0])
+    assert [convolution.channels for convolution in layer.convolutions] == [8, 8, 8]
+    np.testing.assert_allclose(array(layer(states)), expected, atol=TOLERANCE)
+    state = layer.init_state(BATCH, LENGTH)
+    assert state[2].shape == (BATCH, 2, 8)
+
+
+def test_a_kernel_size_of_1_is_no_convolution():
+    states = inputs()
+    plain, given = (attention(causal=True, **options) for options in ({}, {"short_convolution": 1}))
+    assert not given.convolutions and len(given.init_state(BATCH, LENGTH)) == 2
+    np.testing.assert_array_equal(array(given(states)), array(plain(states)))
+    layer = ShortConvolution(1, silu=True, use_bias=True)
+    np.testing.assert_allclose(array(layer(states)), array(ops.silu(states)), atol=TOLERANCE)
+    assert not layer.weights
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: StateSpaceMixer(2, 6, 4, short_convolution=1),
+        lambda: GatedDeltaMixer(1, 2, 4, 6, short_convolution=1),
+        lambda: SelectiveStateSpace(12, 4, 2, short_convolution=1),
+    ],
+)
+def test_a_mixer_without_its_convolution_sees_no_neighbours_but_by_its_state(make):
+    layer, states = make(), inputs()
+    found = array(layer(states))
+    assert not layer.convolution.weights
+    state = layer.init_state(BATCH, LENGTH)
+    assert 0 in state[0].shape
+    output, _ = layer.decode_step(ops.convert_to_tensor(states[:, :1]), state, 0)
+    np.testing.assert_allclose(array(output), found[:, :1], atol=TOLERANCE)
+
+
+def test_a_convolution_below_1_and_one_of_a_context_are_refused():
+    with pytest.raises(ValueError, match=r"at least 1. Received: 0. Use 1 for no convolution"):
+        FullAttention(HEADS, short_convolution=0)
+    with pytest.raises(ValueError, match=r"Received: a context, short_convolution=3. Use 1"):
+        attention(short_convolution=3)(inputs(), context=inputs())
