@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 
 import pytest
@@ -56,8 +56,8 @@ ENCODERS = sorted({name for name, case in CASES if case.form is Form.ENCODER})
 
 MIXED_AS_ANOTHER = ("bert", "full_attention", "hub", "identity", "linformer", "llama", "t5", "vit")
 """Their layers mix as those of another architecture do: by one or two matrix products."""
-OF_SHARED_LAYERS = ("bert", "full_attention", "hub", "vit")
-"""Their layers are those of `vanilla`, in another order, or those of keras-hub."""
+FEW = ("gpt", "llama", "mamba2", "vanilla")
+"""Those that stand for all on JAX, where the mechanisms of the others have tests of their own."""
 IMPLIED = (decoding.no_look_ahead, decoding.generated_tokens_equal_a_full_recomputation)
 """The checks of what follows where decoding in steps equals the full pass."""
 OF_EVERY_CASE = (
@@ -102,15 +102,16 @@ def checks_of_passes(
 def is_quick(named: NamedCase, check: Callable[[Subject], Finding]) -> bool:
     """Return whether a check of a case can find what no other quick check would.
 
-    `vanilla` has all checks of its main inputs. The layers of other inputs are Keras's own, and the
-    decoder of an encoder-decoder has the layers of a decoder.
+    `vanilla` has all checks of its main inputs. The layers of other inputs are Keras's own. An
+    encoder-decoder has the layers of an encoder and of a decoder: on JAX, it stands for both.
     """
     name, case = named
-    form = case.form
-    is_part = form is Form.DECODER and Form.ENCODER_DECODER in ARCHITECTURES[name].forms
+    has_both = Form.ENCODER_DECODER in ARCHITECTURES[name].forms
     if BACKEND == "jax":
-        is_shared = form is Form.ENCODER and name in OF_SHARED_LAYERS
-        return check in ON_JAX and case.length == LENGTH and not (is_part or is_shared)
+        is_part = has_both and case.form is not Form.ENCODER_DECODER
+        is_own = name not in MIXED_AS_ANOTHER or name in FEW
+        return check in ON_JAX and case.length == LENGTH and is_own and not is_part
+    is_part = has_both and case.form is Form.DECODER
     is_main = has_main_inputs(name, case)
     if name == "vanilla" and is_main:
         return True
@@ -122,6 +123,22 @@ def is_quick(named: NamedCase, check: Callable[[Subject], Finding]) -> bool:
 def slow_unless(is_quick: bool, *values: object) -> object:
     """Return the parameters of a test, as a slow test unless a condition holds."""
     return pytest.param(*values, marks=() if is_quick else pytest.mark.slow)
+
+
+def one_of_each_kind(names: Iterable[str]) -> list[object]:
+    """Return names of architectures as parameters, of which one of each kind of layer is quick.
+
+    On JAX, which compiles each, only `FEW` are.
+    """
+    return [
+        slow_unless(name in FEW if BACKEND == "jax" else name not in MIXED_AS_ANOTHER, name)
+        for name in names
+    ]
+
+
+def slow_on_jax(test: Callable[..., None]) -> Callable[..., None]:
+    """Mark a test as slow on JAX."""
+    return pytest.mark.slow(test) if BACKEND == "jax" else test
 
 
 def slow_on_jax_unless(is_quick: bool, *values: object) -> object:

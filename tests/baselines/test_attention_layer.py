@@ -50,7 +50,7 @@ def hidden_states(seed: int = 0) -> np.ndarray:
 @pytest.mark.parametrize(
     ("scheme", "pattern"),
     [
-        slow_on_jax_unless(scheme == "none" or pattern == "sinks", scheme, pattern)
+        slow_on_jax_unless(pattern == "sinks", scheme, pattern)
         for scheme in SCHEMES
         for pattern in PATTERNS
     ],

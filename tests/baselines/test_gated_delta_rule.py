@@ -165,7 +165,7 @@ def gated_delta_kernel(case) -> np.ndarray:
     return np.concatenate([gates, query, key, value, strength, steps]).T
 
 
-@pytest.mark.parametrize("chunk_length", [7, 64])
+@pytest.mark.parametrize("chunk_length", [7, slow_on_jax_unless(False, 64)])
 def test_gated_deltanet_at_once_and_step_by_step(reference_outputs, chunk_length):
     names = ("num_key_heads", "num_value_heads", "key_head_dim", "value_head_dim", "conv_kernel")
     for path, case in cases(reference_outputs, "gated_deltanet_"):

@@ -24,7 +24,13 @@ from suite.worker.conformance.subjects import (
     VOCABULARY,
     random_inputs,
 )
-from tests.architectures import ARCHITECTURES, MIXED_AS_ANOTHER, REAL, slow_unless
+from tests.architectures import (
+    ARCHITECTURES,
+    MIXED_AS_ANOTHER,
+    REAL,
+    slow_on_jax_unless,
+    slow_unless,
+)
 from tests.conftest import ROOT
 from tests.layers import SIZES, layer_and_inputs, layer_of, mixers
 from tests.test_newcomer import ARCHITECTURE
@@ -222,7 +228,9 @@ def test_wrong_inputs_are_rejected():
         layer_of("longformer")(states, global_mask=np.ones((1, 5), bool))
 
 
-@pytest.mark.parametrize("name", ARCHITECTURES)
+@pytest.mark.parametrize(
+    "name", [slow_on_jax_unless(name in ("vanilla", "vit"), name) for name in ARCHITECTURES]
+)
 def test_the_shape_is_known_before_the_layer_is_built(name):
     layer, inputs = layer_and_inputs(name)
     spec = layer.compute_output_spec(keras.KerasTensor(inputs.shape, inputs.dtype.name))
@@ -248,7 +256,10 @@ def test_each_step_of_a_series_has_the_layer(name):
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
-@pytest.mark.parametrize("mixer", mixers())
+@pytest.mark.parametrize(
+    "mixer",
+    [slow_on_jax_unless(name in ("FullAttention", "StateSpaceMixer"), name) for name in mixers()],
+)
 def test_each_step_of_a_series_has_the_mechanism(mixer):
     series = random_of((2, 3, 8, SIZE.width))
     found = keras.layers.TimeDistributed(mixers()[mixer]())(series)

@@ -13,6 +13,7 @@ from baselines.layers.linear_attention import LinearAttention, attend_by_feature
 from baselines.layers.projected_attention import LengthProjection
 from baselines.layers.random_feature_attention import RandomFeatureAttention
 from suite.worker.conformance.gradients import differentiate, run
+from tests.architectures import slow_on_jax_unless
 from tests.baselines.test_published import TOLERANCE, cases
 
 BATCH, HEADS, LENGTH, SIZE, VALUES = 2, 3, 37, 5, 7
@@ -105,7 +106,9 @@ def recurrence(query, key, value, log_decay, state, like=ops):
 
 
 @pytest.mark.parametrize("decays", [False, True])
-@pytest.mark.parametrize("chunk_length", CHUNKS)
+@pytest.mark.parametrize(
+    "chunk_length", [slow_on_jax_unless(chunk == 11, chunk) for chunk in CHUNKS]
+)
 def test_chunks_equal_the_recurrence(decays, chunk_length):
     parts = random_parts(decays)
     for found, expected in zip(
@@ -115,7 +118,9 @@ def test_chunks_equal_the_recurrence(decays, chunk_length):
         np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
-@pytest.mark.parametrize("chunk_length", [1, 11, 64])
+@pytest.mark.parametrize(
+    "chunk_length", [slow_on_jax_unless(chunk == 11, chunk) for chunk in (1, 11, 64)]
+)
 @pytest.mark.parametrize("strongest", [300.0, 1e5, 1e12, np.inf])
 def test_weak_decays_after_strong_ones_are_exact(strongest, chunk_length):
     query, key, value, log_decay, state = random_parts(decays=True)
@@ -137,7 +142,7 @@ def test_chunks_whose_decays_have_no_exact_sum_are_refused():
 
 @pytest.mark.parametrize("causal", [False, True])
 @pytest.mark.parametrize("scale", [1.0, 20.0])
-@pytest.mark.parametrize("size", [16, 64, 256])
+@pytest.mark.parametrize("size", [slow_on_jax_unless(size == 256, size) for size in (16, 64, 256)])
 def test_features_of_long_keys_estimate_the_same_sums(size, scale, causal):
     """The oracle adds logarithms in float64, so it needs no stabiliser."""
     keras.utils.set_random_seed(0)
@@ -169,7 +174,7 @@ def test_features_of_long_keys_estimate_the_same_sums(size, scale, causal):
 
 
 @pytest.mark.parametrize("causal", [False, True])
-@pytest.mark.parametrize("size", [16, 64, 256])
+@pytest.mark.parametrize("size", [slow_on_jax_unless(size == 256, size) for size in (16, 64, 256)])
 def test_long_queries_and_keys_give_finite_outputs_that_are_not_zero(size, causal):
     layer = RandomFeatureAttention(1, causal, features=32)
     states = 20 * np.random.default_rng(0).normal(size=(2, LENGTH, size)).astype("float32")

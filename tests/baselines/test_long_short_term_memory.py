@@ -8,6 +8,7 @@ from keras import ops
 
 from baselines.layers.long_short_term_memory import LongShortTermMemory
 from suite.worker.conformance.gradients import differentiate, run
+from tests.architectures import slow_on_jax_unless
 
 BATCH, LENGTH, WIDTH = 3, 13, 6
 MASKS = {
@@ -39,7 +40,7 @@ def recurrence(hidden_states, mask, weights):
 
 
 @pytest.mark.parametrize("causal", [True, False])
-@pytest.mark.parametrize("padded", MASKS)
+@pytest.mark.parametrize("padded", [slow_on_jax_unless(name == "between", name) for name in MASKS])
 def test_outputs_and_gradients_are_those_of_the_recurrence(padded, causal):
     mask = MASKS[padded]
     real = np.ones((BATCH, LENGTH), "bool") if mask is None else mask

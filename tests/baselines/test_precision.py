@@ -14,6 +14,7 @@ from baselines.layers.linear_attention import LinearAttention
 from baselines.layers.random_feature_attention import RandomFeatureAttention
 from baselines.layers.state_space import StateSpaceMixer
 from tasks.common.heads import ExampleHead
+from tests.architectures import slow_on_jax_unless, slow_unless
 
 POLICIES = ["mixed_bfloat16", "mixed_float16", "bfloat16", "float16"]
 HALVES = ["bfloat16", "float16"]
@@ -39,8 +40,14 @@ def wide(tensor):
     return ops.convert_to_numpy(ops.cast(tensor, "float32"))
 
 
-@pytest.mark.parametrize("policy", POLICIES)
-@pytest.mark.parametrize(("name", "weight"), WEIGHTS)
+@pytest.mark.parametrize(
+    ("name", "weight", "policy"),
+    [
+        slow_unless(policy == "mixed_bfloat16" or weight == "log_rates", name, weight, policy)
+        for name, weight in WEIGHTS
+        for policy in POLICIES
+    ],
+)
 def test_a_small_change_of_a_decay_is_kept_and_read(name, weight, policy):
     """The change, 3/1000 of the weight, is less than the rounding of bfloat16."""
     keras.utils.set_random_seed(0)
@@ -85,7 +92,7 @@ def test_the_head_of_an_example_sums_positions_in_float32(policy):
 
 @pytest.mark.parametrize("make", [LinearAttention, RandomFeatureAttention])
 @pytest.mark.parametrize("causal", [False, True])
-@pytest.mark.parametrize("dtype", HALVES)
+@pytest.mark.parametrize("dtype", [slow_on_jax_unless(half == "float16", half) for half in HALVES])
 def test_linear_attention_sums_keys_in_float32(make, causal, dtype):
     """All values are equal, so each output equals them, at any length."""
     layer = make(1, causal, dtype=dtype)

@@ -7,7 +7,7 @@ from keras import ops
 
 from suite.api import BuildRequest, Form, Inputs, ModelSize
 from suite.worker.conformance.gradients import tensors
-from tests.architectures import ARCHITECTURES
+from tests.architectures import ARCHITECTURES, slow_on_jax
 from tests.baselines.test_published import Weights, cases, count_layers
 from tests.baselines.test_published_llama import assign, decode_in_parts
 
@@ -244,11 +244,13 @@ def compare(found, expected: np.ndarray, mask: np.ndarray, tolerance: float, nam
     np.testing.assert_allclose(found, expected[mask], atol=tolerance, rtol=RELATIVE, err_msg=name)
 
 
+@slow_on_jax
 def test_qwen3_next(reference_outputs):
     for path, case in cases(reference_outputs, "qwen3_next_decoder_"):
         assert_is_exact(qwen3_next(case), case, path)
 
 
+@slow_on_jax
 def test_olmo_hybrid(reference_outputs):
     for path, case in cases(reference_outputs, "olmo_hybrid_decoder_"):
         assert_is_exact(olmo_hybrid(case), case, path)

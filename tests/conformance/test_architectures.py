@@ -38,16 +38,14 @@ from tests.architectures import (
     assert_passes,
     checks_of_passes,
     is_quick,
-    slow_on_jax_unless,
+    one_of_each_kind,
     slow_unless,
     subject_of,
 )
 
 CHECKS = checks_of_passes(of_encoders=True)
 NUM_STEPS, NUM_REPEATED = 4, 2
-ONE_OF_EACH_KIND = [slow_unless(name not in MIXED_AS_ANOTHER, name) for name in ENCODERS]
-"""The encoders; those whose layers mix as those of another do are slow tests."""
-OF_OWN_KIND_ON_JAX = [slow_on_jax_unless(name not in MIXED_AS_ANOTHER, name) for name in ENCODERS]
+ONE_OF_EACH_KIND = one_of_each_kind(ENCODERS)
 
 
 @pytest.mark.parametrize("name", [slow_unless(is_quick(*CHECKS[name]), name) for name in CHECKS])
@@ -63,7 +61,7 @@ def test_an_architecture_explains_a_layout_that_depends_on_its_input(name):
         assert "padding" in (architecture.__doc__ or "").lower()
 
 
-@pytest.mark.parametrize("name", OF_OWN_KIND_ON_JAX)
+@pytest.mark.parametrize("name", ONE_OF_EACH_KIND)
 def test_training_lowers_the_loss_and_repeats_with_the_same_seed(name):
     with without_compiling():
         first, again = (

@@ -94,7 +94,10 @@ def test_without_mlflow_a_search_answers_all_the_same(bench):
             "an encoder does not",
         ),
         (("crossover", "vanilla", "gpt", "--benchmark", "cost"), "has no encoder form"),
-        (("crossover", "vanilla", "lstm", "--benchmark", "cost"), "--form, --model-size and --batch-size"),
+        (
+            ("crossover", "vanilla", "lstm", "--benchmark", "cost"),
+            "--form, --model-size and --batch-size",
+        ),
         (("crossover", "vanilla", "lstm", "--methods", "none;int8"), "without methods"),
         (("frontier", "--memory", "1GiB", "--methods", "int8"), "without methods"),
         (("frontier",), "--memory 8GiB"),
