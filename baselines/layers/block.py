@@ -141,7 +141,7 @@ class Block:
 
 
 def choice_problem(values: Mapping[str, Any], choices: Mapping[str, Sequence[str]]) -> str | None:
-    """Return why a value is none of its choices, or None."""
+    """Return which value is not among its allowed choices. None means that all are."""
     for name, allowed in choices.items():
         if values[name] not in allowed:
             received = f"{name}={values[name]}"

@@ -133,7 +133,8 @@ def _expected(
 ) -> Hours:
     """Return the expected times with the number of threads of most known cells.
 
-    Of equal numbers of threads all cores count. Trainings of few threads run beside each other.
+    Among equal numbers of known cells, all cores are preferred. Trainings with few threads run at
+    the same time.
     """
     trials = tuning_cells(planned, benchmark, registry.tasks.plugins)
     cores = num_cores()

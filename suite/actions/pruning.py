@@ -19,7 +19,7 @@ from suite.records.weights import num_bytes, superseded_weights, weights_folders
 
 @dataclass(frozen=True, slots=True)
 class Pruned:
-    """What was deleted: records, checkpoints, and models, whose weights took `num_bytes`."""
+    """The deleted records, checkpoints and models. The weights of the models took `num_bytes`."""
 
     records: Sequence[Record]
     num_checkpoints: int

@@ -12,16 +12,15 @@ from typing import TYPE_CHECKING, Any
 from suite.actions.caller import read_registry, report_unreadable
 from suite.actions.request import Names, PathLike, make_store, names_of
 from suite.actions.results import Records, Tables
+from suite.analysis.comparisons import Comparison, in_precedence
 from suite.analysis.comparisons import compare as compare_records
-from suite.analysis.comparisons import in_precedence
 from suite.analysis.diagnostics import Diagnostic, find_diagnostics
-from suite.analysis.tables import make_tables, record_filter
+from suite.analysis.tables import make_tables, record_filter, tables_of
 from suite.api.plugins import search_path_from_environment
 from suite.execution.prediction import predict_file
 from suite.matrix.registry import Registry, load_registry
 from suite.records.collector import collector_paused
 from suite.records.published import (
-    StoredRecord,
     local_record,
     local_records,
     read_published,
@@ -75,7 +74,8 @@ def compare(
     if records is None or isinstance(records, str | os.PathLike):
         records = make_store(records).summaries(report_unreadable)
     stored = [local_record(record, Path()) for record in _select(records, tasks, mode)]
-    return _tables(stored, load_registry(search_path_from_environment()))
+    registry = load_registry(search_path_from_environment())
+    return Tables(make_tables(stored, registry.task_versions, registry.architectures.plugins))
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +112,10 @@ def report(
         is_chosen = record_filter(names, mode, registry.tasks.plugins)
         chosen = [stored for stored in known if is_chosen(stored.record)]
         shown = without_trials(chosen) if published and not trials else chosen
-        tables = _tables(shown, registry, samples=samples)
-        diagnostics = _diagnostics(shown, registry)
+        comparisons = in_precedence(compare_records(shown, registry.task_versions))
+        architectures = registry.architectures.plugins
+        tables = Tables(tables_of(comparisons, architectures, samples=samples))
+        diagnostics = _diagnostics(comparisons, registry)
     num_rows = sum(sum(row.statuses.values()) for table in tables for row in table.rows)
     num_superseded = max(0, len(shown) - num_rows)
     origin = Path("results/published") if published else store.home
@@ -171,17 +173,9 @@ def _select(
     return list(filter(record_filter(names, mode, known), records))
 
 
-def _tables(
-    records: Sequence[StoredRecord], registry: Registry, *, samples: bool = False
-) -> Tables:
-    """Return the tables of stored records."""
-    architectures = registry.architectures.plugins
-    return Tables(make_tables(records, registry.task_versions, architectures, samples=samples))
-
-
-def _diagnostics(records: Sequence[StoredRecord], registry: Registry) -> list[Diagnostic]:
-    """Return the diagnostics among stored records."""
+def _diagnostics(comparisons: Sequence[Comparison], registry: Registry) -> list[Diagnostic]:
+    """Return the diagnostics among comparisons: those of tasks with exact answers."""
     tasks = registry.tasks.plugins
     exact = {name for name, task in tasks.items() if task.solved_at is not None}
-    of_exact = [stored for stored in records if stored.record.cell.task in exact]
-    return find_diagnostics(in_precedence(compare_records(of_exact, registry.task_versions)), tasks)
+    of_exact = [comparison for comparison in comparisons if comparison.key.task in exact]
+    return find_diagnostics(of_exact, tasks)

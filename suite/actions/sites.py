@@ -123,8 +123,8 @@ def write_public_folder(
 ) -> tuple[Path, int]:
     """Write the leaderboard's files, all committed records, and the site if there are records.
 
-    Return the first page and the number of records. What an earlier call wrote to the folder is
-    replaced. `docs` is the built documentation, and `address` that of the folder on its host.
+    Return the first page and the number of records. The call replaces the files of an earlier call.
+    `docs` is the built documentation. `address` is the folder's address on its host.
     """
     from dashboards.pages import Host
 

@@ -2,8 +2,8 @@
 
 A diagnostic is a task that says from which score on it is solved (`Task.solved_at`). Means mislead
 there: 0.66 may be three seeds that each know two thirds, or two that solve the task and one at
-chance. A row therefore has the share of seeds that solve the task, and the steps until then. A mean
-of seeds of which some solve the task and others do not has no interval: the share stands for it.
+chance. A row therefore has the share of seeds that solve the task, and the steps until then. The
+mean has no interval if only some seeds solve the task: read the share instead.
 
 The charts are found by what the tasks report, so that a new task needs no change here.
 """
@@ -310,7 +310,7 @@ def _preferred(comparisons: Sequence[Comparison]) -> list[Comparison]:
 def _by_setting(comparisons: Sequence[Comparison], task: Task) -> dict[str, Comparison]:
     """Return comparisons of a task by the options in which they differ, in the order of these.
 
-    A word says what it is without the name of the option.
+    Text values stand alone. Other values follow the name of their option.
     """
     options = [comparison.records[0].ranking.task_options for comparison in comparisons]
     all_values = [{**task.options, **DATA_OPTIONS, **one} for one in options]

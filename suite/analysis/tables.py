@@ -133,6 +133,14 @@ def make_tables(
     records: Iterable[StoredRecord],
     task_versions: Mapping[str, int] | None = None,
     architectures: Mapping[str, Architecture] | None = None,
+) -> list[Table]:
+    """Return the tables of the comparisons of records, as `tables_of` does."""
+    return tables_of(in_precedence(compare(records, task_versions)), architectures)
+
+
+def tables_of(
+    comparisons: Sequence[Comparison],
+    architectures: Mapping[str, Architecture] | None = None,
     *,
     samples: bool = False,
 ) -> list[Table]:
@@ -142,7 +150,6 @@ def make_tables(
     out. Final runs come first, trials last. A title names the machine of probes only where several
     machines were probed. With `samples`, the rows of language models have their samples.
     """
-    comparisons = in_precedence(compare(records, task_versions))
     ranked = _board_rows(comparisons)
     by_key = {comparison.key: comparison for comparison in comparisons}
     baselines = baseline_keys(by_key)

@@ -63,15 +63,20 @@ Value = Callable[[PlannedCell], float | None]
 """The test score of a cell; None leaves the cell out."""
 
 
+def write_benchmark(folder: Path, content: str, name: str) -> Path:
+    """Write a draft of a benchmark into a folder of BENCH_PATH, and return the file."""
+    path = folder / "benchmarks" / f"{name}.toml"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(content)
+    return path
+
+
 def benchmark_folder(folder: Path, content: str = SMALL, *, name: str = "small") -> Path:
     """Write a frozen benchmark into a folder of BENCH_PATH, and return the folder.
 
     The fingerprint of the data of a task is the task's name, as in `final_runs`.
     """
-    (folder / "benchmarks").mkdir(parents=True, exist_ok=True)
-    path = folder / "benchmarks" / f"{name}.toml"
-    path.write_text(content)
-    benchmark = read_benchmark(path)
+    benchmark = read_benchmark(write_benchmark(folder, content, name))
     data: dict[str, dict[int, str]] = {}
     for task, settings in benchmark.each_settings:
         data.setdefault(task, {}).update(dict.fromkeys(settings.lengths, task))

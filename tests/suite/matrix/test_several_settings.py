@@ -23,6 +23,7 @@ from tests.suite.analysis.final_runs import (
     board_of,
     by_architecture,
     final_runs,
+    write_benchmark,
 )
 from tests.suite.search.test_tuning import learner
 
@@ -77,11 +78,8 @@ def store(tmp_path):
 
 @pytest.fixture
 def path(tmp_path, monkeypatch):
-    folder = tmp_path / "plugins" / "benchmarks"
-    folder.mkdir(parents=True)
-    (folder / "several.toml").write_text(BENCHMARK)
-    monkeypatch.setenv("BENCH_PATH", str(folder.parent))
-    return folder / "several.toml"
+    monkeypatch.setenv("BENCH_PATH", str(tmp_path / "plugins"))
+    return write_benchmark(tmp_path / "plugins", BENCHMARK, "several")
 
 
 def planned_cells(store, **fields):

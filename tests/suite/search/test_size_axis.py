@@ -16,7 +16,12 @@ from suite.records.naming import cell_label
 from suite.records.store import Store
 from suite.search.crossover import cost_crossover
 from suite.search.tuning import tune, tuning_cells
-from tests.suite.analysis.final_runs import benchmark_folder, final_runs, make_boards
+from tests.suite.analysis.final_runs import (
+    benchmark_folder,
+    final_runs,
+    make_boards,
+    write_benchmark,
+)
 from tests.suite.search.test_tuning import learner, peak_at
 
 BENCHMARK = """
@@ -58,11 +63,8 @@ def store(tmp_path):
 
 @pytest.fixture(autouse=True)
 def benchmark(tmp_path, monkeypatch):
-    folder = tmp_path / "plugins" / "benchmarks"
-    folder.mkdir(parents=True)
-    (folder / "growing.toml").write_text(BENCHMARK)
-    monkeypatch.setenv("BENCH_PATH", str(folder.parent))
-    return folder / "growing.toml"
+    monkeypatch.setenv("BENCH_PATH", str(tmp_path / "plugins"))
+    return write_benchmark(tmp_path / "plugins", BENCHMARK, "growing")
 
 
 def test_each_size_trains_all_entries_and_is_probed(store):

@@ -12,6 +12,7 @@ from suite.records.benchmarks import read_benchmark
 from suite.records.store import Store
 from suite.search.tuning import tune
 from suite.search.tuning_evidence import choice_problem
+from tests.suite.analysis.final_runs import write_benchmark
 from tests.suite.search.test_tuning import learner, peak_at
 
 BENCHMARK = """
@@ -53,11 +54,8 @@ def store(tmp_path):
 
 @pytest.fixture
 def benchmark(tmp_path, monkeypatch):
-    folder = tmp_path / "plugins" / "benchmarks"
-    folder.mkdir(parents=True)
-    (folder / "budgets.toml").write_text(BENCHMARK)
-    monkeypatch.setenv("BENCH_PATH", str(folder.parent))
-    return folder / "budgets.toml"
+    monkeypatch.setenv("BENCH_PATH", str(tmp_path / "plugins"))
+    return write_benchmark(tmp_path / "plugins", BENCHMARK, "budgets")
 
 
 def places(prepared):
