@@ -40,7 +40,8 @@ class Block:
     keys and values (`ShortConvolution`); 1 means none.
 
     `activation` is that of a plain network. With `scaled_embeddings`, token embeddings are
-    multiplied by √width. `embedding_norm` normalises the embeddings. With `scaled_residuals`,
+    multiplied by √width. `embedding_norm` normalises the embeddings by a layer norm. A gated
+    network has the `gate_activation`, and biases with `gate_bias`. With `scaled_residuals`,
     kernels at the end of residual branches start divided by √N for N branches, two a layer.
     `scaled_scores` divides the scores of attention by √d for heads of size d. `use_bias` is that of
     attention and of plain networks.
@@ -57,6 +58,8 @@ class Block:
     epsilon: float = 1e-5
     scaled_embeddings: bool = True
     embedding_norm: bool = False
+    gate_activation: str = "silu"
+    gate_bias: bool = False
     scaled_residuals: bool = False
     scaled_scores: bool = True
     use_bias: bool = True
