@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,8 +12,8 @@ from suite.publish.markdown import escape, table
 STAGES = [str(stage) for stage in Stage]
 HEAD = """# Catalogue
 
-`bench list --markdown` prints this page. `bench list NAME` describes the options and lengths of a
-task, an architecture or a method, and what supports it.
+`bench list --markdown` prints this page. `bench list NAME` shows the options, lengths and papers of
+a task, an architecture or a method.
 """
 
 
@@ -61,7 +62,7 @@ def _architectures(architectures: Mapping[str, Any]) -> str:
     rows = [
         [
             f"`{key}`" + (" (control)" if part["control"] else ""),
-            escape(part["paper"]),
+            _authors(part["paper"]),
             ", ".join(map(_form, part["forms"])),
             escape(part["claimed_time"]),
             escape(part["claimed_memory"]),
@@ -81,7 +82,7 @@ def _methods(methods: Mapping[str, Any]) -> str:
             method["stage"],
             f"`{key}`",
             escape(method["summary"]),
-            escape(method["paper"]),
+            _authors(method["paper"]),
             "yes" if method["in_probes"] else "",
         ]
         for key, method in ordered
@@ -94,13 +95,11 @@ def _benchmarks(benchmarks: Mapping[str, Any]) -> str:
         [
             f"`{key}`",
             escape(benchmark["summary"]),
-            benchmark["track"],
             "yes" if benchmark["ranked"] else "no",
-            ", ".join(benchmark["model_size"]),
         ]
         for key, benchmark in benchmarks.items()
     ]
-    return _table(["benchmark", "summary", "track", "ranked", "model size"], rows)
+    return _table(["benchmark", "summary", "ranked"], rows)
 
 
 def _table(head: list[str], rows: list[list[str]]) -> str:
@@ -109,6 +108,11 @@ def _table(head: list[str], rows: list[list[str]]) -> str:
 
 def _names(names: Any) -> str:
     return ", ".join(f"`{name}`" for name in names) or "—"
+
+
+def _authors(paper: str) -> str:
+    """Return the authors and the year of a citation, as in "Vaswani et al. 2017, Title"."""
+    return escape(re.sub(r"( \d{4}), .*", r"\1", paper))
 
 
 def _form(name: str) -> str:
