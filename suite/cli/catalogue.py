@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from suite.api import Stage
+from suite.api import Form, Stage
 from suite.publish.markdown import escape, table
 
 STAGES = [str(stage) for stage in Stage]
@@ -63,7 +63,7 @@ def _architectures(architectures: Mapping[str, Any]) -> str:
         [
             f"`{key}`" + (" (control)" if part["control"] else ""),
             _authors(part["paper"]),
-            ", ".join(map(_form, part["forms"])),
+            "all" if len(part["forms"]) == len(Form) else ", ".join(map(_form, part["forms"])),
             escape(part["claimed_time"]),
             escape(part["claimed_memory"]),
         ]
