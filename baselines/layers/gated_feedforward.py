@@ -18,9 +18,9 @@ from baselines.layers.removal import RemovableUnits
 class GatedFeedforward(Layer, RemovableUnits):
     """W₂ (silu(W x) ⊙ V x) at each position, without biases (Shazeer 2020, equation 6).
 
-    `width` is that between the products. The kernel of `up_projection` is W beside V. Initially,
-    W₂ is divided by √`num_residual_branches`. The layer can stand in place of an attention, because
-    it has the same methods; its decoding state is empty.
+    `width` is that between the products. The kernel of `up_projection` holds W and V side by side.
+    Initially, W₂ is divided by √`num_residual_branches`. The layer can stand in place of an
+    attention, because it has the same methods; its decoding state is empty.
 
     In and out: (batch, n, d). The padding mask changes nothing. Time and memory O(n).
 
