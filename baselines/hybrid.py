@@ -34,11 +34,11 @@ class Hybrid(PatternArchitecture):
     `pattern` names the mixers of consecutive layers, separated by commas: attention,
     window_attention, gated_deltanet, mamba, mamba2, linear_attention, convolution or lstm. The
     pattern is repeated over the layers. Other options are those of a mixer, whose name comes first:
-    `attention_window` is the `window` of attention. Only attention has positions, which are rotary
+    `attention_window` is the `window` of attention. Only attention has positions: rotary positions,
     or none. A pattern may also be the name of a published one: qwen3_next, olmo_hybrid, jamba,
     samba or gemma3. It sets those options of its mixers that are left at their defaults.
 
-    SwiGLU is as wide as gives each layer the parameters of a Transformer layer. The encoder's
+    The width of SwiGLU gives each layer as many parameters as a Transformer layer. The encoder's
     layers of Gated DeltaNet and Mamba-2 read the sequence from its start and from its end in turn,
     an LSTM from both. In the encoder-decoder form, attention to the encoder's output follows each
     mixer of the decoder.

@@ -38,7 +38,7 @@ class Part(NamedTuple):
 class Pattern:
     """The mixers of consecutive layers, and what all layers have in common.
 
-    SwiGLU is as wide as gives each layer the parameters of a Transformer layer. In an encoder,
+    The width of SwiGLU gives each layer as many parameters as a Transformer layer. In an encoder,
     layers that read in one direction read from the start and from the end in turn. Attention to an
     encoder's output follows each mixer of the decoder. Without `normalizes_first`, the first mixer
     has no norm: that of the embedding serves.

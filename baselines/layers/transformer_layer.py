@@ -319,7 +319,7 @@ class TransformerStack(Layer):
 
     @property
     def takes_longer_input(self) -> bool:
-        """Whether the layers run on a longer input than that of the training."""
+        """Whether the layers run on a longer input than in training."""
         mixers = [layer.attention for layer in self.layers]
         return all(getattr(mixer, "takes_longer_input", True) for mixer in mixers)
 
