@@ -31,7 +31,8 @@ time_limit_option = click.option(
     "--time-limit",
     type=SECONDS,
     metavar="SECONDS",
-    help="Time limit of a cell. [default: the benchmark's]",
+    help="Time limit of a cell. Time during which the cell, this command or the machine is paused "
+    "does not count. [default: the benchmark's]",
 )
 parallel_option = click.option(
     "--parallel",

@@ -32,8 +32,8 @@ class ProcessResult:
     lost: tuple[str, ...] = ()
     """The reasons of earlier losses: after each, the cell was started on another machine."""
     seconds: float | None = None
-    """The time from the start of the process to its end, without a wait for a machine; None if no
-    process was watched to its end."""
+    """The time from the start of the process to its end, without pauses and without a wait for a
+    machine; None if no process was watched to its end."""
 
 
 @dataclass(frozen=True, slots=True)
