@@ -13,7 +13,7 @@ from suite.actions.request import RequestKeywords, RunKeywords, names_of, read_r
 from suite.actions.results import MatrixPlan, Records
 from suite.api import RequestError
 from suite.api.errors import unknown_name
-from suite.execution.parents import check_no_weights
+from suite.execution.jobs import check_no_weights
 from suite.execution.preparation import (
     Prepared,
     check_any_can_run,

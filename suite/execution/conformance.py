@@ -11,8 +11,7 @@ from suite.api import PRECISIONS, Cell, Form, Job, Limits, Mode, Recipe, Status,
 from suite.api.code_digest import digest_costs
 from suite.api.conformance import CheckResult, Verdict
 from suite.api.files import LOCK_FILE, held
-from suite.execution.endings import classify_exit
-from suite.execution.executors.base import ProcessResult
+from suite.execution.executors.base import ProcessResult, classify_exit
 from suite.execution.executors.local import LocalExecutor
 from suite.matrix.model_sizes import MODEL_SIZES
 from suite.matrix.planned_cells import PlannedCell

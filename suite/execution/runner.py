@@ -13,12 +13,16 @@ from typing import Any
 
 from suite.api import HomeError, Job, Limits, Status
 from suite.execution.conformance import Checked, Checking, find_conformance
-from suite.execution.deadline import Deadline
-from suite.execution.endings import classify_exit
-from suite.execution.executors.base import Executor, ProcessResult, Update, read_provenance
-from suite.execution.jobs import make_job
+from suite.execution.executors.base import (
+    Executor,
+    ProcessResult,
+    Update,
+    classify_exit,
+    read_provenance,
+)
+from suite.execution.jobs import make_job, parent_folders, parent_problem
 from suite.execution.outcome import count_runs, make_record
-from suite.execution.parents import parent_folders, parent_problem
+from suite.matrix.durations import Deadline
 from suite.matrix.plan import (
     RETRIED_ALWAYS,
     Plan,

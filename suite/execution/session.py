@@ -15,12 +15,11 @@ from typing import Any
 
 from suite.api import RequestError
 from suite.execution.conformance import check_ranked
-from suite.execution.deadline import Deadline
 from suite.execution.executors.base import Executor
 from suite.execution.executors.local import LocalExecutor, accelerator_places
 from suite.execution.preparation import Prepared, check_resources
 from suite.execution.runner import Event, Finished, OnEvent, Runner, ignore_event
-from suite.matrix.durations import durations_here
+from suite.matrix.durations import Deadline, durations_here
 from suite.records.environment import needs_spawn
 from suite.records.schema import Invocation, Record, utc_now
 from suite.records.store import Store

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import heapq
 import statistics
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from suite.api import Cell, Status
+from suite.api import Cell, Limits, Status
 from suite.records.environment import describe_machine, hardware
 from suite.records.schema import RecordSummary
 from suite.records.store import Store
@@ -105,3 +106,24 @@ def _kind(cell: Cell) -> Kind:
 
 def _seconds(times: Sequence[tuple[float, float]], cell: Cell) -> float:
     return statistics.median(fixed + per_step * cell.steps for fixed, per_step in times)
+
+
+MARGIN = 1.2
+"""A cell may take this many times its expected time before a deadline."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """The moment, on the monotonic clock, by which all cells of a run have to end."""
+
+    at: float
+    durations: Durations
+
+    def allows(self, cell: Cell, limits: Limits) -> bool:
+        """Return whether a cell that starts now ends in time.
+
+        The expected time counts with a margin. The time limit bounds a cell of unknown duration.
+        """
+        expected = self.durations.expected_seconds(cell)
+        seconds = limits.seconds if expected is None else min(MARGIN * expected, limits.seconds)
+        return time.monotonic() + seconds <= self.at

@@ -18,18 +18,19 @@ from suite.api.errors import RequestError
 from suite.api.files import RESULTS
 from suite.matrix.registry import Collection, Registry
 from suite.publish.frozen import Expanded, benchmark_contradiction
-from suite.records.archives import SUFFIX, read_archive
 from suite.records.environment import commit_of
 from suite.records.naming import split_label
 from suite.records.published import (
     MAX_FINAL_BYTES,
     MAX_TREE_BYTES,
     PUBLISHED,
+    SUFFIX,
     StoredRecord,
     committed_path,
     is_final,
     max_archived_bytes,
     published_files,
+    read_archive,
     read_published,
 )
 from suite.records.schema import (

@@ -12,7 +12,7 @@ from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError
 
 from suite.api.errors import TrackingError
-from suite.tracking.uri import without_password
+from suite.tracking.connection import without_password
 
 OF_STORE = frozenset(
     {

@@ -10,8 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from suite.api.files import atomic_write_bytes
 from suite.records.store import Store
-from suite.tracking.connection import tracking_uri
-from suite.tracking.uri import without_password
+from suite.tracking.connection import tracking_uri, without_password
 
 if TYPE_CHECKING:
     from suite.tracking.client import Tracker

@@ -18,10 +18,10 @@ from suite.tracking.connection import (
     lock_writing,
     own_database,
     tracking_uri,
+    without_password,
 )
 from suite.tracking.pages import save_pages
 from suite.tracking.points import read_comparisons
-from suite.tracking.uri import without_password
 
 COUNT_RUNS = """
 SELECT COUNT(*), COUNT(CASE WHEN COALESCE(writer.value, :identity) = :identity THEN tag.value END)

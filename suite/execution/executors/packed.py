@@ -23,8 +23,12 @@ from typing import Any
 
 from suite.api import Job, Limits, RequestError, Status
 from suite.api.files import atomic_write_bytes
-from suite.execution.endings import classify_exit, training_stands
-from suite.execution.executors.base import ProcessResult, read_provenance
+from suite.execution.executors.base import (
+    ProcessResult,
+    classify_exit,
+    read_provenance,
+    training_stands,
+)
 from suite.execution.executors.local import LocalExecutor, accelerator_places
 from suite.execution.quantities import parse_duration
 from suite.records.environment import describe_environment

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from suite.api import Mode, Status
-from suite.matrix.ranking_facts import ranking_facts
+from suite.matrix.planned_cells import ranking_facts
 from suite.matrix.registry import load_registry
 from suite.records.published import StoredRecord
 from suite.records.schema import Measurement, TuningChoice

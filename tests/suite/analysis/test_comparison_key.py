@@ -9,7 +9,7 @@ import pytest
 from suite.analysis.comparison_key import group, key_of
 from suite.analysis.tables import make_tables
 from suite.api import AppliedMethod, Mode, Stage, Track
-from suite.matrix.ranking_facts import ranking_facts
+from suite.matrix.planned_cells import ranking_facts
 from suite.publish.leaderboard_archive import to_csv
 from suite.records.published import StoredRecord
 from tests.suite.analysis.final_runs import make_boards

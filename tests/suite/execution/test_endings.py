@@ -14,7 +14,7 @@ from suite.execution.preparation import prepare
 from suite.execution.runner import Runner
 from suite.matrix.expansion import expand
 from suite.matrix.plan import plan
-from suite.matrix.ranking_facts import ranking_facts
+from suite.matrix.planned_cells import ranking_facts
 from suite.matrix.registry import load_registry
 from suite.matrix.request import Request
 from suite.records.environment import accelerator_ids, describe_machine

@@ -8,9 +8,8 @@ import json
 import pytest
 
 from suite.api import Job, Limits, Recipe, Status
-from suite.execution.endings import classify_exit
 from suite.execution.executors import packed
-from suite.execution.executors.base import ProcessResult, Update
+from suite.execution.executors.base import ProcessResult, Update, classify_exit
 from suite.execution.outcome import make_record
 from suite.execution.preparation import prepare
 from suite.execution.runner import Runner

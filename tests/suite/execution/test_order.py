@@ -13,7 +13,7 @@ from suite.execution.executors.base import ProcessResult, Update
 from suite.execution.runner import Runner, Waiting
 from suite.matrix.expansion import expand
 from suite.matrix.plan import plan
-from suite.matrix.ranking_facts import ranking_facts
+from suite.matrix.planned_cells import ranking_facts
 from suite.matrix.registry import load_registry
 from suite.matrix.request import Request
 from suite.records.naming import new_run_id

@@ -19,8 +19,8 @@ import pytest
 
 from suite.api import Limits, Status
 from suite.api.errors import LengthwiseError
-from suite.execution.endings import classify_exit
 from suite.execution.executors import local, process_facts
+from suite.execution.executors.base import classify_exit
 from suite.execution.executors.forkserver import ForkServer
 from suite.execution.executors.local import LocalExecutor
 from tests.conftest import ROOT

@@ -9,11 +9,11 @@ import pytest
 
 from suite.api import Mode
 from suite.api.errors import PluginError, RequestError
+from suite.matrix.benchmark_writing import add_to_scale
 from suite.matrix.expansion import expand
 from suite.matrix.freezing import freeze
 from suite.matrix.registry import load_registry
 from suite.matrix.request import Request
-from suite.matrix.scales import add_to_scale
 from suite.records.benchmarks import BUILT_IN, find_benchmark, read_benchmark
 
 SMALL = """

@@ -13,9 +13,8 @@ from suite.execution.conformance import code_of
 from suite.matrix.expansion import expand
 from suite.matrix.registry import load_registry
 from suite.matrix.request import Request
-from suite.records.archives import read_archive
 from suite.records.conformance import ConformanceReport, write_report
-from suite.records.published import MAX_ARCHIVED_BYTES, MAX_FINAL_BYTES
+from suite.records.published import MAX_ARCHIVED_BYTES, MAX_FINAL_BYTES, read_archive
 from suite.records.schema import Measurement, Record, parse_record
 from suite.records.store import Store
 from tests.conftest import FAKES

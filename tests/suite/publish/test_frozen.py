@@ -8,7 +8,7 @@ import pytest
 
 from suite.api import Form, Mode, Status
 from suite.matrix.freezing import freeze
-from suite.matrix.ranking_facts import ranking_facts
+from suite.matrix.planned_cells import ranking_facts
 from suite.matrix.registry import load_registry
 from suite.publish.frozen import benchmark_contradiction
 from suite.records.benchmarks import find_benchmark

@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 
 from suite.api import AppliedMethod, RequestError
-from suite.execution.parents import check_no_weights
+from suite.execution.jobs import check_no_weights
 from suite.matrix.expansion import expand
 from suite.matrix.registry import load_registry
 from suite.matrix.request import Request

@@ -22,8 +22,7 @@ from suite.matrix.registry import load_registry
 from suite.publish.checks import check_tree
 from suite.publish.publishing import publish
 from suite.publish.reduction import reduced
-from suite.records.archives import write_archive
-from suite.records.published import local_records, read_published, without_trials
+from suite.records.published import local_records, read_published, without_trials, write_archive
 from suite.records.schema import Failure, parse_record
 from suite.records.store import Store, ignore_unreadable
 from tests.conftest import FAKES

@@ -10,7 +10,7 @@ from suite.actions.request import make_request
 from suite.api import Mode, Status
 from suite.api.errors import RequestError
 from suite.matrix.expansion import expand
-from suite.matrix.ranking_facts import ranking_facts
+from suite.matrix.planned_cells import ranking_facts
 from suite.matrix.registry import load_registry
 from suite.publish.publishing import add_records
 from suite.publish.reduction import reduced

@@ -14,8 +14,13 @@ from suite.api.errors import LengthwiseError
 from suite.matrix.expansion import expand
 from suite.matrix.registry import load_registry
 from suite.matrix.request import Request
-from suite.records.migrations import MIGRATIONS
-from suite.records.schema import SCHEMA_VERSION, RecordError, parse_record, parse_summary
+from suite.records.schema import (
+    MIGRATIONS,
+    SCHEMA_VERSION,
+    RecordError,
+    parse_record,
+    parse_summary,
+)
 from suite.records.store import Store
 from tasks.ner.columns import read_column_folder
 

@@ -7,8 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from suite.records.migrations import SCHEMA_VERSION
-from suite.records.schema import Conformance, RecordError, parse_record, parse_summary
+from suite.records.schema import (
+    SCHEMA_VERSION,
+    Conformance,
+    RecordError,
+    parse_record,
+    parse_summary,
+)
 
 FROZEN = Path(__file__).parent / "frozen"
 

@@ -18,7 +18,7 @@ from suite.api.conformance import KIT_VERSION
 from suite.api.errors import HomeError
 from suite.api.plugins import ARCHITECTURES, find_plugin
 from suite.doctor import Check
-from suite.matrix.ranking_facts import ranking_facts
+from suite.matrix.planned_cells import ranking_facts
 from suite.matrix.registry import load_registry
 from suite.records.benchmarks import find_benchmark
 from suite.records.naming import new_run_id

@@ -10,8 +10,7 @@ import time
 import pytest
 
 from suite.api.files import LOCK_FILE, atomic_write, held
-from suite.records.stale import STALE_SECONDS
-from suite.records.store import Store
+from suite.records.store import STALE_SECONDS, Store
 from tests.conftest import ROOT
 
 NEIGHBOUR = """

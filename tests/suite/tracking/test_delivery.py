@@ -13,7 +13,7 @@ from suite.api.errors import TrackingError
 from suite.records.store import TRACKING
 from suite.tracking import delivery
 from suite.tracking.delivery import DeliveryQueue, SyncProcess
-from suite.tracking.missing import WITHOUT_RUN, may_lack_records
+from suite.tracking.listener import WITHOUT_RUN, may_lack_records
 from suite.tracking.runs import STATUSES
 from suite.tracking.sync import sync
 from tests.suite.records.test_store import CELL, make_record

@@ -14,9 +14,8 @@ import sqlalchemy
 
 from suite.api.errors import TrackingError
 from suite.tracking import sqlite
-from suite.tracking.connection import connect, own_database
+from suite.tracking.connection import connect, own_database, without_password
 from suite.tracking.sync import planned_deletion, sync
-from suite.tracking.uri import without_password
 from tests.conftest import BENCH, bench_environment
 from tests.suite.tracking.helpers import good_record, new_store, runs_of_kind
 
