@@ -27,10 +27,6 @@ OTHER_SCHEMA = "out-of-date database schema"
 MAX_CHARACTERS = 200
 
 
-class RejectedError(Exception):
-    """A store that can be used rejects a record."""
-
-
 def is_of_store(error: Exception, store_answers: Callable[[], bool]) -> bool:
     """Return whether an error is of the store, so that no other record can be delivered either."""
     if isinstance(error, SQLAlchemyError) or _is_damage(error):
@@ -45,7 +41,7 @@ def is_of_store(error: Exception, store_answers: Callable[[], bool]) -> bool:
 def describe(error: Exception) -> str:
     """Return the first line of an error, without its name if the message says enough."""
     message = (str(error).strip().splitlines() or [""])[0][:MAX_CHARACTERS]
-    known = isinstance(error, MlflowException | OSError | SQLAlchemyError | RejectedError)
+    known = isinstance(error, MlflowException | OSError | SQLAlchemyError)
     return message if known and message else f"{type(error).__name__}: {message}"
 
 

@@ -38,7 +38,8 @@ class FakeTracker:
 
     def __init__(self):
         self.reachable = True
-        self.rejected = set()
+        self.refused = set()
+        self.rejected = {}
         self.connections = 0
         self.logged = []
         self.refreshed = 0
@@ -48,24 +49,21 @@ class FakeTracker:
         self._answer()
         return self
 
-    def log(self, record):
+    def log_all(self, records):
         self._answer()
-        if record.run_id in self.rejected:
-            raise ValueError("invalid record")
-        self.logged.append(record.run_id)
+        for record in records:
+            if record.run_id in self.refused:
+                self.rejected[record.run_id] = "invalid record"
+            else:
+                self.logged.append(record.run_id)
+            yield True
 
-    def close_invocations(self):
-        self._answer()
-
-    def refresh_length_runs(self, records):
+    def complete(self, store):
         self._answer()
         self.refreshed += 1
 
-    def run_pages(self):
-        return {}
-
-    def experiment_pages(self):
-        return {}
+    def holds(self, run_id):
+        return False
 
     def _answer(self):
         if not self.reachable:
@@ -133,7 +131,7 @@ def test_finish_retries_for_a_limited_time(store, tracker, clock):
 def test_rejected_record_does_not_block_the_others(store, tracker):
     first, first_path = written(store, 0)
     second, second_path = written(store, 1)
-    tracker.rejected = {first.run_id}
+    tracker.refused = {first.run_id}
     records = DeliveryQueue(store)
     assert "invalid record" in records.take(first_path)
     assert records.take(second_path) is None
