@@ -13,9 +13,9 @@ from tempfile import TemporaryFile
 from zlib import crc32
 
 from dashboards.copying import __file__ as copying_program
+from suite.records.migrations import SCHEMA_VERSION
+from suite.records.migrations import __file__ as migrations
 from suite.records.published import StoredRecord
-from suite.records.schema import SCHEMA_VERSION
-from suite.records.schema import __file__ as migrations
 
 RUNS_A_BUNDLE = 16
 """The mean number of records in a script. Writing one script per record is far slower."""

@@ -89,8 +89,8 @@ def run_events(**request: Unpack[RunKeywords]) -> Iterator[Event]:
 
     The events are `Started`, `Progressed`, `Finished` and `Waiting`, and at the end `Postponed` if
     `stop_after` left cells for a later run. Before ranked runs come `Checking` and `Checked` of
-    `suite.execution.conformance`. Ending the loop early stops the running cells; their records have
-    the status "interrupted".
+    `suite.execution.conformance_checks`. Ending the loop early stops the running cells; their
+    records have the status "interrupted".
 
     ```python
     for event in suite.run_events(mode="probe", architectures="vanilla", benchmark="smoke"):

@@ -48,8 +48,8 @@ def predict_file(kept: KeptWeights, path: Path, search_path: Sequence[str]) -> l
     if not real:
         return [None] * len(texts)
     # Each text keeps its number, which an error may state.
-    found = predict(kept, [text if text.strip() else real[0] for text in texts], search_path)
-    return [value if text.strip() else None for text, value in zip(texts, found, strict=True)]
+    predictions = predict(kept, [text if text.strip() else real[0] for text in texts], search_path)
+    return [value if text.strip() else None for text, value in zip(texts, predictions, strict=True)]
 
 
 def predict(kept: KeptWeights, texts: Sequence[str], search_path: Sequence[str]) -> list[Any]:
@@ -100,10 +100,10 @@ def read_texts(
     task = task or RawText()
     if path.suffix.lower() not in TABLE_SUFFIXES:
         return read_text(path, may_be_blank=True).removesuffix("\n").split("\n")
-    return [_text_of(row, place, task, options or {}) for row, place in read_rows(path)]
+    return [_text_of(row, address, task, options or {}) for row, address in read_rows(path)]
 
 
-def _text_of(row: Any, place: str, task: RawText, options: Options) -> str:
+def _text_of(row: Any, address: str, task: RawText, options: Options) -> str:
     if isinstance(row, str):
         return row
     is_row = isinstance(row, Mapping)
@@ -112,7 +112,7 @@ def _text_of(row: Any, place: str, task: RawText, options: Options) -> str:
         raise DataError(
             "A row of a table must have a text in a column such as "
             f"{task.text_columns()[0]!r}; other lines of a JSONL file are texts in quotes",
-            received=f"{', '.join(row)} at {place}" if is_row and row else place,
+            received=f"{', '.join(row)} at {address}" if is_row and row else address,
             remedy="Rename the column, or give a text file with one text a line",
         )
     return text

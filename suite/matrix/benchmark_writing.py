@@ -31,10 +31,10 @@ def with_tables(text: str, section: str, tables: Tables) -> str:
     left = dict(tables)
     blocks = []
     for block in HEADS.split(text):
-        if found := head.match(block):
-            values = left.pop(found[1], None)
-            first = f"{found[0].rstrip()}\n" if values is not None else _line(found[2].strip())
-            block = first + _with_pairs(block[found.end() :], values or {})
+        if match := head.match(block):
+            values = left.pop(match[1], None)
+            first = f"{match[0].rstrip()}\n" if values is not None else _line(match[2].strip())
+            block = first + _with_pairs(block[match.end() :], values or {})
         blocks.append(block)
     body, *rest = _split_at_frozen("".join(blocks))
     parts = [body.rstrip() + "\n"]
@@ -51,8 +51,8 @@ def _with_pairs(lines: str, values: Mapping[Any, str]) -> str:
     comments: dict[str, str] = {}
     others = []
     for line in lines.splitlines(keepends=True):
-        if found := PAIR.fullmatch(line):
-            comments[found["key"]] = found["comment"] or ""
+        if match := PAIR.fullmatch(line):
+            comments[match["key"]] = match["comment"] or ""
         else:
             others.append(line)
     pairs = [
@@ -68,8 +68,8 @@ def _line(comment: str) -> str:
 
 def _split_at_frozen(text: str) -> list[str]:
     """Return the text before [frozen], its head and the text after it; or the text alone."""
-    found = FROZEN.search(text)
-    return [text[: found.start()], found[0], text[found.end() :]] if found else [text]
+    match = FROZEN.search(text)
+    return [text[: match.start()], match[0], text[match.end() :]] if match else [text]
 
 
 def with_hash(text: str, name: str, digest: str) -> str:
@@ -79,8 +79,8 @@ def with_hash(text: str, name: str, digest: str) -> str:
     former = re.compile(
         rf'^[ \t]*"?{re.escape(name)}"?[ \t]*=[ \t]*"[0-9a-f]*"[ \t]*(#[^\n]*)?\n?', re.MULTILINE
     )
-    found = former.search(others)
-    comment = f"  {found[1]}" if found and found[1] else ""
+    match = former.search(others)
+    comment = f"  {match[1]}" if match and match[1] else ""
     others = former.sub("", others).strip()
     lines = "\n".join(filter(None, [f'"{name}" = "{digest}"{comment}', others]))
     return f"{body.rstrip()}\n\n{head.rstrip()}\n{lines}\n"
@@ -105,14 +105,14 @@ def add_to_scale(
     Raises:
         RequestError: a reference is not better than the trivial score.
     """
-    scale = {task: dict(of_task) for task, of_task in benchmark.scale.items()}
+    scale = {task: dict(scores) for task, scores in benchmark.scale.items()}
     num_new = 0
-    for name, of_task in zeros.items():
+    for name, scores in zeros.items():
         versions = {
             "task_version": tasks[name].version,
             "benchmark_version": benchmark.version_of(name),
         }
-        for length, zero in of_task.items():
+        for length, zero in scores.items():
             known = scale.setdefault(name, {}).get(str(length))
             if known is None or not known.holds_for(**versions):
                 scale[name][str(length)] = Scale(zero=_rounded(zero), **versions)
@@ -147,8 +147,8 @@ def _rounded(score: float) -> float:
 def _write(benchmark: Benchmark, scale: Mapping[str, Mapping[str, Scale]]) -> None:
     """Replace the sections of the scale and their hash in the file."""
     tables = {
-        task: {length: _inline(at) for length, at in of_task.items()}
-        for task, of_task in scale.items()
+        task: {length: _inline(values) for length, values in by_length.items()}
+        for task, by_length in scale.items()
     }
     text = with_tables(benchmark.path.read_text(), SCALE, tables)
     benchmark.path.write_text(with_hash(text, SCALE, hash_scale(scale)))

@@ -19,7 +19,7 @@ from typing import Any
 from suite.api import Job, Limits, Mode, SourceRequest
 from suite.api.errors import DataError, RequestError
 from suite.api.files import CHECKOUT
-from suite.execution.conformance import find_conformance
+from suite.execution.conformance_checks import find_conformance
 from suite.execution.executors.base import classify_exit
 from suite.execution.executors.local import child_environment
 from suite.execution.executors.packed import (

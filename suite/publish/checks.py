@@ -16,7 +16,7 @@ from suite.analysis.entry_at_length import parts_of
 from suite.api import PROTOCOL, Mode, Status, Track
 from suite.api.errors import RequestError
 from suite.api.files import RESULTS
-from suite.matrix.registry import Collection, Registry
+from suite.matrix.registry import PluginSet, Registry
 from suite.publish.frozen import Expanded, benchmark_contradiction
 from suite.records.environment import commit_of
 from suite.records.naming import split_label
@@ -100,7 +100,7 @@ def _newer_version(record: Record, registry: Registry) -> str | None:
     A newer version would supersede all records of the present one.
     """
     cell = record.cell
-    stated: list[tuple[Collection[Any], str | None, int | None]] = [
+    stated: list[tuple[PluginSet[Any], str | None, int | None]] = [
         (registry.tasks, cell.task, cell.task_version),
         (registry.architectures, cell.architecture, cell.architecture_version),
         *((registry.methods, method.name, method.version) for method in cell.methods),

@@ -28,12 +28,11 @@ from pydantic import BaseModel
 from suite.api import Mode
 from suite.api.files import RESULTS, atomic_write_bytes
 from suite.records.environment import machine_name
+from suite.records.migrations import SCHEMA_VERSION, migrate
 from suite.records.schema import (
-    SCHEMA_VERSION,
     Record,
     RecordError,
     RecordSummary,
-    migrate,
     parse_record,
     parse_summary,
     stated_version,
@@ -71,13 +70,13 @@ def read_by_run(path: Path) -> dict[str, bytes]:
     """
     if not path.exists():
         return {}
-    found = {}
+    contents = {}
     for line in read_archive(path):
         try:
-            found[str(json.loads(line)["run_id"])] = line
+            contents[str(json.loads(line)["run_id"])] = line
         except (ValueError, KeyError, TypeError):
             raise RecordError("Each line of an archive is a record", received=path.name) from None
-    return found
+    return contents
 
 
 def write_archive(path: Path, records: Mapping[str, bytes]) -> None:
@@ -204,7 +203,7 @@ def read_published(results: Path = RESULTS) -> list[StoredRecord]:
     Raises:
         RecordError: a file is not a record or an archive; the message names the file.
     """
-    found = []
+    stored = []
     for machine, path in published_files(results):
         if not path.name.endswith((".json", SUFFIX)):
             continue
@@ -213,8 +212,8 @@ def read_published(results: Path = RESULTS) -> list[StoredRecord]:
             records = [parse_summary(content) for content in contents]
         except RecordError as error:
             raise RecordError(f"{path.relative_to(results)}: {error}") from None
-        found += [StoredRecord(record, machine, path) for record in records]
-    return found
+        stored += [StoredRecord(record, machine, path) for record in records]
+    return stored
 
 
 def read_record(address: str | Path) -> Record:

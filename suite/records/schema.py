@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -21,36 +21,7 @@ from typing_extensions import TypedDict  # pydantic takes that of typing from Py
 
 from suite.api import PROTOCOL, Cell, LengthwiseError, Metric, Mode, Status
 from suite.records.measures import phase_of
-
-SCHEMA_VERSION = 5
-
-
-def migrate(content: dict[str, Any]) -> dict[str, Any]:
-    """Return the content of a record in the current schema; current content is returned as it is.
-
-    Raises:
-        KeyError: the content has no schema version with a migration.
-    """
-    while content["schema_version"] != SCHEMA_VERSION:
-        content = MIGRATIONS[content["schema_version"]](content)
-    return content
-
-
-def _from_3_to_4(content: dict[str, Any]) -> dict[str, Any]:
-    """State that it is unknown whether the code passed the conformance kit (kit 0)."""
-    return {**content, "schema_version": 4, "conformance": {"kit": 0}}
-
-
-def _from_4_to_5(content: dict[str, Any]) -> dict[str, Any]:
-    """Methods, variants and conditions are new: an older record has none."""
-    return {**content, "schema_version": 5}
-
-
-MIGRATIONS: Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]] = {
-    3: _from_3_to_4,
-    4: _from_4_to_5,
-}
-
+from suite.records.migrations import MIGRATIONS, SCHEMA_VERSION, migrate
 
 FIRST_FIELD = re.compile(rb'\s*\{\s*"schema_version"\s*:\s*(\d{1,9})\s*[,}]')
 
@@ -339,8 +310,8 @@ def _parse(text: str | bytes, kind: type[Read]) -> Read:
             record = kind.model_validate(_migrated(text))
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        place = ".".join(map(str, first["loc"])) or "the file"
-        raise _malformed(f"{place}: {first['msg']}") from None
+        field = ".".join(map(str, first["loc"])) or "the file"
+        raise _malformed(f"{field}: {first['msg']}") from None
     if record.cell.id != record.cell_id and record.protocol == PROTOCOL:
         raise RecordError("A record's cell_id is the hash of its cell", received=record.cell_id)
     return record
@@ -348,8 +319,8 @@ def _parse(text: str | bytes, kind: type[Read]) -> Read:
 
 def stated_version(text: str | bytes) -> int | None:
     """Return the schema version where it is the first field, as `to_json` writes it."""
-    found = FIRST_FIELD.match(text if isinstance(text, bytes) else text[:200].encode())
-    return int(found[1]) if found else None
+    match = FIRST_FIELD.match(text if isinstance(text, bytes) else text[:200].encode())
+    return int(match[1]) if match else None
 
 
 def _migrated(text: str | bytes) -> dict[str, Any]:

@@ -206,11 +206,13 @@ class Store:
 
     def unreadable(self) -> list[tuple[Path, str]]:
         """Return the files among the records that are not readable records, with the reasons."""
-        found: list[tuple[Path, str]] = []
+        unreadable: list[tuple[Path, str]] = []
         with collector_paused():
-            for _ in self._read(self._paths(None), lambda *item: found.append(item), parse_record):
+            for _ in self._read(
+                self._paths(None), lambda *item: unreadable.append(item), parse_record
+            ):
                 pass
-        return found
+        return unreadable
 
     def is_malformed(self, path: Path) -> bool:
         """Return whether a file's content is no record of any version.

@@ -177,10 +177,10 @@ def _create(client: MlflowClient, name: str, artifacts: str | None) -> str:
             tags={"mlflow.note.content": note, "mlflow.experimentKind": TRAINING_KIND},
         )
     except MlflowException:  # another process has just created the experiment
-        found = client.get_experiment_by_name(name)
-        if found is None:
+        created = client.get_experiment_by_name(name)
+        if created is None:
             raise
-        created = found.experiment_id
+        created = created.experiment_id
     return str(created)
 
 

@@ -48,17 +48,17 @@ def values_by_length(entries: Iterable[EntryAtLength]) -> Values:
     name that ends with ".trained_at_n".
     """
     largest = {entry.sequence_length: entry for entry in sorted(entries, key=_batch_size)}
-    found: dict[str, dict[int, float]] = {}
+    values: dict[str, dict[int, float]] = {}
     for length, entry in sorted(largest.items()):
         for name, value in _values(entry):
             if value is not None:
-                found.setdefault(name, {})[length] = value
+                values.setdefault(name, {})[length] = value
         if entry.metric:
             name = f"{entry.split}.{entry.metric.name}.trained_at_{length}"
             for evaluated, score in entry.scores_by_evaluation_length().items():
                 if not isinstance(score, str):
-                    found.setdefault(name, {})[evaluated] = score.value
-    return found
+                    values.setdefault(name, {})[evaluated] = score.value
+    return values
 
 
 def _batch_size(entry: EntryAtLength) -> int:
@@ -178,13 +178,13 @@ def length_runs(comparisons: Iterable[Comparison], writer: str) -> list[LengthRu
     `writer` is the identity of the home. Its keys differ from those of other homes, which have
     other seeds.
     """
-    found = []
+    runs = []
     for comparison in comparisons:
         for name, entries in comparison.by_entry().items():
             run = LengthRun(_key(comparison, name, writer), name, entries)
             if run.records:
-                found.append(run)
-    return found
+                runs.append(run)
+    return runs
 
 
 def is_length_run(key: str, writer: str) -> bool:

@@ -12,7 +12,8 @@ import pytest
 from dashboards.pages import PAGES
 from dashboards.site import ASSETS
 from suite.api import PROTOCOL
-from suite.records.schema import SCHEMA_VERSION, parse_summary
+from suite.records.migrations import SCHEMA_VERSION
+from suite.records.schema import parse_summary
 from tests.dashboards.site_records import (
     ARCHITECTURES,
     ENTRIES,

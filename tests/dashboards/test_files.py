@@ -9,7 +9,8 @@ import re
 
 from dashboards.pages import PAGES, Host, render_page
 from suite.actions.sites import draw_site
-from suite.records.schema import SCHEMA_VERSION, parse_summary
+from suite.records.migrations import SCHEMA_VERSION
+from suite.records.schema import parse_summary
 from tests.dashboards.site_records import (
     ENTRIES,
     FROZEN,

@@ -50,14 +50,14 @@ class _Running:
     child: Child
     folder: Path
     limits: Limits
+    accelerators: str | None
+    kills_before: int | None
     polled_at: float
     """The time of the last poll, or of the start."""
     seconds: float = 0.0
     """The supervised seconds since the start."""
     reported_at: float | None = None
     """The supervised seconds of the first report, from which the time limit counts."""
-    kills_before: int | None = None
-    place: str | None = None
     stopped: str | None = None
     progress_offset: int = 0
     partial_line: bytes = b""
@@ -67,19 +67,19 @@ class _Running:
 class LocalExecutor:
     """Runs up to `parallel` cells at once on this machine.
 
-    Each of `places` holds one cell at a time and names the only accelerators that the cell sees
-    ("0", or "2,3"). Without places, all cells share the machine.
+    Each of `accelerators` is a group, such as "0" or "2,3", that one cell at a time sees. Without
+    them, all cells share the machine.
     """
 
     parallel: int = 1
     spawn: bool = False
-    places: tuple[str, ...] = ()
+    accelerators: tuple[str, ...] = ()
     _running: dict[str, _Running] = field(default_factory=dict)
     _servers: dict[tuple[tuple[str, str], ...], ForkServer] = field(default_factory=dict)
 
     def has_room(self) -> bool:
         """Whether another cell may start now."""
-        free = not self.places or bool(self._free_places())
+        free = not self.accelerators or bool(self._free_accelerators())
         return free and len(self._running) < self.parallel
 
     def start(self, run_id: str, job: Job, limits: Limits) -> None:
@@ -90,9 +90,9 @@ class LocalExecutor:
         """
         (job.folder / "job.json").write_text(job.to_json())
         environment = child_environment(job.cell.backend, job.cell.threads)
-        place = next(iter(self._free_places()), None)
-        if place is not None:
-            environment["CUDA_VISIBLE_DEVICES"] = place
+        accelerators = next(iter(self._free_accelerators()), None)
+        if accelerators is not None:
+            environment["CUDA_VISIBLE_DEVICES"] = accelerators
         kills_before = process_facts.kills_for_memory()
         child: Child
         if self.spawn:
@@ -100,7 +100,7 @@ class LocalExecutor:
         else:
             child = self._server(environment).fork(job.folder)
         self._running[run_id] = _Running(
-            child, job.folder, limits, time.monotonic(), kills_before=kills_before, place=place
+            child, job.folder, limits, accelerators, kills_before, polled_at=time.monotonic()
         )
 
     def wait(self) -> list[Update]:
@@ -130,9 +130,9 @@ class LocalExecutor:
             server.close()
         self._servers.clear()
 
-    def _free_places(self) -> list[str]:
-        taken = {running.place for running in self._running.values()}
-        return [place for place in self.places if place not in taken]
+    def _free_accelerators(self) -> list[str]:
+        taken = {running.accelerators for running in self._running.values()}
+        return [group for group in self.accelerators if group not in taken]
 
     def _server(self, environment: Mapping[str, str]) -> ForkServer:
         key = tuple(sorted(environment.items()))
@@ -156,8 +156,8 @@ class LocalExecutor:
             running.child.kill()
 
 
-def accelerator_places(devices_per_cell: int) -> tuple[str, ...]:
-    """Return this machine's accelerators in groups, for `places`; a remainder stays unused."""
+def accelerator_groups(devices_per_cell: int) -> tuple[str, ...]:
+    """Return this machine's accelerators in groups; a remainder stays unused."""
     ids = accelerator_ids()
     starts = range(0, len(ids) - devices_per_cell + 1, devices_per_cell)
     return tuple(",".join(ids[start : start + devices_per_cell]) for start in starts)

@@ -23,8 +23,8 @@ from suite.execution.executors import local, process_facts
 from suite.execution.executors.base import classify_exit
 from suite.execution.executors.forkserver import ForkServer
 from suite.execution.executors.local import LocalExecutor
+from tests.builders.cells import begin, outcome_from, probe_job
 from tests.conftest import ROOT
-from tests.suite.execution.test_runner import begin, outcome_from, probe_job
 
 SCRIPT = """
 import os, select, signal, sys
@@ -313,7 +313,7 @@ def test_a_pause_does_not_count_against_the_time_limit_and_a_hang_does(tmp_path,
 
 
 def test_each_accelerator_has_one_cell_at_a_time(tmp_path):
-    executor = LocalExecutor(parallel=2, spawn=True, places=("0", "1"))
+    executor = LocalExecutor(parallel=2, spawn=True, accelerators=("0", "1"))
     seen = {}
 
     def start(name):

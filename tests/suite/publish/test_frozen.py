@@ -17,9 +17,9 @@ from suite.records.store import Store
 from suite.records.tuned_rates import Tuned, tuning_setting
 from suite.search.learning_rate_search import Trial, choose, good_range_decades
 from suite.search.tuning_evidence import file_problem, strategy_of
+from tests.builders.records import FINAL, FINGERPRINT, TASK, TRIAL, make_record
 from tests.conftest import FAKES
 from tests.suite.publish.test_publishing import GOOD, REGISTRY, publish_here
-from tests.suite.records.test_store import FINAL, FINGERPRINT, TASK, TRIAL, make_record
 from tests.suite.search.test_learning_rate_search import peak_at, search
 
 MINIATURE_DATA = {"ner": {128: FINGERPRINT, 256: FINGERPRINT}}

@@ -12,11 +12,10 @@ from suite.api import Status
 from suite.records.store import Store
 from suite.tracking.connection import connect
 from suite.tracking.sync import sync
-from tests.suite.records.test_store import CELL, make_record
+from tests.builders.records import CELL, make_record, new_store
 from tests.suite.tracking.helpers import (
     count_kinds,
     good_record,
-    new_store,
     runs_at,
     runs_of_kind,
 )

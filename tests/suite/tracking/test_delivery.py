@@ -16,7 +16,7 @@ from suite.tracking.delivery import DeliveryQueue, SyncProcess
 from suite.tracking.listener import WITHOUT_RUN, may_lack_records
 from suite.tracking.runs import STATUSES
 from suite.tracking.sync import sync
-from tests.suite.records.test_store import CELL, make_record
+from tests.builders.records import CELL, make_record
 from tests.suite.tracking.helpers import good_record, runs_of_kind
 
 
@@ -158,11 +158,6 @@ def test_delivery_waits_for_another_writer_of_the_same_home(store, tracker, cloc
     assert len(tracker.logged) == 1
 
 
-def test_finish_reports_an_unreachable_store_without_records(store, tracker, clock):
-    tracker.reachable = False
-    assert "unreachable" in DeliveryQueue(store).finish()
-
-
 def fake_helper(program: str) -> tuple[str, ...]:
     return (sys.executable, "-c", f"import os, sys\n{program}")
 
@@ -220,10 +215,6 @@ def test_helper_that_does_not_answer_is_ended(store, monkeypatch):
     process.record_written(store.home / "a.json")
     assert process.finish() == "the MLflow store is too slow"
     assert process._process.returncode == -9
-
-
-def test_finish_without_a_start_reports_nothing(store):
-    assert SyncProcess(store, pytest.fail).finish() is None
 
 
 def test_the_end_of_a_run_delivers_what_mlflow_lacks_of_earlier_ones(store, monkeypatch):
