@@ -11,10 +11,7 @@ from suite.api.architecture import (
     supports,
     uses_xla,
 )
-from suite.api.cell import (
-    PROTOCOL,
-    Cell,
-)
+from suite.api.cell import PROTOCOL, AppliedMethod, Cell, Stage
 from suite.api.data import (
     MASKS,
     Examples,
@@ -49,11 +46,9 @@ from suite.api.job import Job, Limits
 from suite.api.method import (
     PERTURBATION,
     TRAINED,
-    AppliedMethod,
     Method,
     MethodContext,
     MethodRequest,
-    Stage,
     changes_model_alone,
     has_own_weights,
     method_options,
