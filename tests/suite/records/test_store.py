@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from suite import doctor
+from suite.actions import doctor
+from suite.actions.doctor import Check
 from suite.api import Cell, Form, Mode, Status
 from suite.api.conformance import KIT_VERSION
 from suite.api.errors import HomeError
 from suite.api.plugins import ARCHITECTURES, find_plugin
-from suite.doctor import Check
 from suite.matrix.ranking_facts import ranking_facts
 from suite.matrix.registry import load_registry
 from suite.records.benchmarks import find_benchmark
@@ -222,7 +222,7 @@ def test_doctor_lists_unreadable_files_and_sets_them_aside_on_request(bench, tmp
     path.write_text("{}")
 
     def records_checks(set_aside=False):
-        checks = doctor.examine(load_registry(()), store, None, set_aside=set_aside)
+        checks = doctor.examine(home=store.home, set_aside=set_aside)
         return [check for check in checks if check.name == "records"]
 
     (listed,) = records_checks()
