@@ -16,16 +16,7 @@ from suite.records.benchmarks import Benchmark
 from suite.records.naming import data_text
 from suite.records.schema import Record
 from suite.records.tuned_rates import write_choice
-from suite.search.learning_rate_search import (
-    WORST,
-    Strategy,
-    Trial,
-    choose,
-    good_range_decades,
-    is_better,
-    mean_utilities,
-    next_trials,
-)
+from suite.search.learning_rate_search import WORST, Strategy, Trial
 
 SCORED = frozenset({Status.OK, Status.DIVERGED})
 LEFT = "trials are left for a later run: the same command continues"
@@ -157,11 +148,11 @@ class TrialSet:
 
     def next(self) -> list[Trial]:
         """Return the trials that come next; none if the search has ended."""
-        return [] if self.stopped else next_trials(self.strategy, self.scores)
+        return [] if self.stopped else self.strategy.next_trials(self.scores)
 
     def best_so_far(self) -> str:
         """Describe the best rate so far, its score and the cost."""
-        utilities = mean_utilities(self.strategy, self.scores)
+        utilities = self.strategy.mean_utilities(self.scores)
         if not utilities:
             longest = max(trial.long for trial in self.scores)
             utilities = {
@@ -180,13 +171,13 @@ class TrialSet:
         """Return the result, and write its file if a rate was chosen."""
         trials = self._trials()
         left = bool(self.next())
-        choice = None if self.stopped or left else choose(self.strategy, self.scores)
+        choice = None if self.stopped or left else self.strategy.choose(self.scores)
         metric, cost = self.task.primary_metric, self.strategy.cost(self.records)
         rate = choice.learning_rate if choice else None
         width = path = None
         if rate is not None:
             assert source_digest is not None
-            width = good_range_decades(self.strategy, self.scores)
+            width = self.strategy.good_range_decades(self.scores)
             evidence = {
                 "learning_rate": rate,
                 "metric": f"validation {metric.name}",
@@ -225,7 +216,7 @@ class TrialSet:
         """Return the score of the trivial predictor if a rate is not better beyond its error."""
         of_task = self.benchmark.scale.get(str(self.cell.task), {})
         scale = of_task.get(str(self.cell.sequence_length))
-        if scale is None or is_better(self.strategy, self.scores, rate, scale.zero):
+        if scale is None or self.strategy.is_better(self.scores, rate, scale.zero):
             return None
         return scale.zero
 

@@ -23,7 +23,7 @@ from suite.records.benchmarks import Benchmark
 from suite.records.naming import OBJECTIVE
 from suite.records.store import Store, ignore_unreadable
 from suite.records.tuned_rates import TUNING
-from suite.search.learning_rate_search import LEAST_COST, Trial, stage_of
+from suite.search.learning_rate_search import LEAST_COST, SuccessiveHalving, Trial
 from suite.search.probing import RunPlan
 from suite.search.trials import TrialSet, TunedRate
 from suite.search.tuning_evidence import strategy_of
@@ -166,7 +166,7 @@ def _searches(
     for point in points.values():
         strategy = strategy_of(benchmark, task, point.cell.steps)
         strategy = replace(strategy, seeds=seeds or strategy.seeds, max_cost=max_cost)
-        if not strategy.full_trials and len(strategy.seeds) < 2:
+        if isinstance(strategy, SuccessiveHalving) and len(strategy.seeds) < 2:
             raise RequestError(
                 "The last stage of short trials needs at least two seeds, because a rate can learn "
                 "on one seed and fail on another",
@@ -243,7 +243,7 @@ def _report_best(searches: Sequence[TrialSet], report: Report) -> None:
 def _stages(wanted: Iterable[tuple[TrialSet, Trial, PlannedCell]]) -> str:
     """Describe the next trials: their stages, numbers and steps."""
     trials = Counter(
-        (stage_of(trial, search.strategy), search.strategy.num_stages, planned.cell.steps)
+        (search.strategy.stage_of(trial), search.strategy.num_stages, planned.cell.steps)
         for search, trial, planned in wanted
     )
     parts = [

@@ -12,13 +12,7 @@ from suite.records.benchmark_sections import TuningSettings
 from suite.records.benchmarks import Benchmark
 from suite.records.schema import RecordSummary, TuningChoice
 from suite.records.tuned_rates import STRATEGY, Tuned, tuning_setting
-from suite.search.learning_rate_search import (
-    Strategy,
-    Trial,
-    choose,
-    good_range_decades,
-    next_trials,
-)
+from suite.search.learning_rate_search import FullTrials, Strategy, SuccessiveHalving, Trial
 
 
 def strategy_of(benchmark: Benchmark, task: Task, steps: int) -> Strategy:
@@ -27,10 +21,10 @@ def strategy_of(benchmark: Benchmark, task: Task, steps: int) -> Strategy:
 
 
 def _strategy(settings: TuningSettings, task: Task, steps: int) -> Strategy:
-    return Strategy(
+    kind = FullTrials if settings.full_trials else SuccessiveHalving
+    return kind(
         learning_rates=settings.learning_rates,
         seeds=settings.seeds,
-        full_trials=settings.full_trials,
         steps=steps,
         default_rate=task.recipe.learning_rate,
         higher_is_better=task.primary_metric.higher_is_better,
@@ -109,13 +103,13 @@ def search_problem(strategy: Strategy, tuning: TuningChoice) -> str | None:
     scores = _replayed(strategy, _stated_scores(tuning))
     if isinstance(scores, str):
         return scores
-    choice = choose(strategy, scores)
+    choice = strategy.choose(scores)
     if choice.learning_rate != tuning.learning_rate:
         chosen = f"choose {choice.learning_rate:g}" if choice.learning_rate else choice.reason
         return (
             f"its learning rate {tuning.learning_rate:g} does not follow from its trials: {chosen}"
         )
-    width = good_range_decades(strategy, scores)
+    width = strategy.good_range_decades(scores)
     if not math.isclose(width or 0.0, tuning.good_range_decades or 0.0, abs_tol=1e-6):
         return f"its range of good rates is {tuning.good_range_decades}, that of its trials {width}"
     return None
@@ -138,7 +132,7 @@ def _replayed(
     """Return the scores of a search's trials in its order, or how the stated trials differ."""
     scores: dict[Trial, float | None] = {}
     left = dict(stated)
-    while trials := next_trials(strategy, scores):
+    while trials := strategy.next_trials(scores):
         for trial in trials:
             key = trial.learning_rate, trial.seed, strategy.steps_of(trial)
             if key not in stated:
