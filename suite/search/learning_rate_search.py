@@ -171,7 +171,8 @@ class Strategy(ABC):
         """
         means, by_rate = self._compared(scores), self._long_scores(scores)
         able = sorted(rate for rate, mean in means.items() if mean > WORST)
-        deviations = [statistics.stdev(by_rate[rate]) for rate in able if len(by_rate[rate]) > 1]
+        repeated = [by_rate[rate] for rate in able if len(by_rate[rate]) > 1]
+        deviations = [statistics.stdev(values) for values in repeated if WORST not in values]
         if not deviations:
             return None
         best = max(able, key=means.__getitem__)

@@ -270,3 +270,12 @@ def test_one_seed_is_enough_for_full_trials():
     assert single.choose(scores).learning_rate == 1e-2
     assert single.good_range_decades(scores) is None
     assert FULL.good_range_decades(search(peak_at(1e-2), FULL)[0]) is not None
+
+
+def test_a_finalist_that_diverges_on_the_second_seed_has_no_deviation():
+    def score(trial):
+        return None if (trial.learning_rate, trial.seed) == (3e-3, 1) else peak_at(4e-3)(trial)
+
+    scores, _ = search(score, FULL)
+    assert FULL.choose(scores).learning_rate == 1e-2
+    assert FULL.good_range_decades(scores) is not None
