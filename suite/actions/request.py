@@ -111,13 +111,13 @@ def read_request(
     Raises:
         RequestError: the keywords are no request, or a search names several backends or precisions.
     """
-    of_request = {name: value for name, value in keywords.items() if name != "home"}
+    of_matrix = {name: value for name, value in keywords.items() if name != "home"}
     store = make_store(keywords.get("home"))
     if search_mode is None:
-        return make_request(of_request), store
-    if not any(of_request.get(name) for name in ("mode", "tasks", "task")):
-        of_request["mode"] = str(search_mode)
-    request = make_request(of_request)
+        return make_request(of_matrix), store
+    if not any(of_matrix.get(name) for name in ("mode", "tasks", "task")):
+        of_matrix["mode"] = str(search_mode)
+    request = make_request(of_matrix)
     for option, names in (("--backend", request.backends), ("--precision", request.precisions)):
         if names and len(names) > 1:
             raise RequestError(

@@ -23,7 +23,7 @@ from suite.records.tuned_rates import TUNING
 from suite.search import tuning
 from suite.search.crossover import Crossover, check_pair, cost_crossover
 from suite.search.frontier import LONGEST, Budget, LengthLimit, find_length_limits
-from suite.search.published_crossover import recorded_crossover
+from suite.search.recorded_crossover import recorded_crossover
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack

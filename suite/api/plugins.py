@@ -32,7 +32,7 @@ Plugin = TypeVar("Plugin", Task, Architecture, Method)
 
 
 @dataclass(frozen=True)
-class Kind(Generic[Plugin]):
+class PluginKind(Generic[Plugin]):
     """The location of the plug-ins of one kind, and the attribute that their modules bind.
 
     `folder` is that of a folder of BENCH_PATH, `in_checkout` that of the checkout.
@@ -51,15 +51,15 @@ class Kind(Generic[Plugin]):
         return self.word
 
 
-TASKS: Kind[Task] = Kind("task", "tasks", "TASK", "lengthwise.tasks", Task)  # type: ignore[type-abstract]
-ARCHITECTURES: Kind[Architecture] = Kind(
+TASKS: PluginKind[Task] = PluginKind("task", "tasks", "TASK", "lengthwise.tasks", Task)  # type: ignore[type-abstract]
+ARCHITECTURES: PluginKind[Architecture] = PluginKind(
     "architecture",
     "baselines",
     "ARCHITECTURE",
     "lengthwise.architectures",
     Architecture,  # type: ignore[type-abstract]
 )
-METHODS: Kind[Method] = Kind(
+METHODS: PluginKind[Method] = PluginKind(
     "method", "methods", "METHOD", "lengthwise.methods", Method, "suite/methods"
 )
 
@@ -70,17 +70,17 @@ def search_path_from_environment() -> tuple[str, ...]:
     return tuple(str(Path(folder).resolve()) for folder in folders if folder)
 
 
-def find_plugin(kind: Kind[Plugin], key: str, search_path: Sequence[str] = ()) -> Plugin:
+def find_plugin(kind: PluginKind[Plugin], key: str, search_path: Sequence[str] = ()) -> Plugin:
     """Return one plug-in, without importing the files of the others.
 
     Raises:
         RequestError: the key is unknown.
         PluginError: the file of the plug-in cannot be used.
     """
-    found = dict(locate(kind, search_path))
-    if key not in found:
-        raise unknown_name(kind.word, key, found)
-    return load_plugin(kind, key, found[key])
+    locations = dict(locate(kind, search_path))
+    if key not in locations:
+        raise unknown_name(kind.word, key, locations)
+    return load_plugin(kind, key, locations[key])
 
 
 def plugin_files(plugin: Task | Architecture | Method) -> list[Path]:
@@ -90,7 +90,9 @@ def plugin_files(plugin: Task | Architecture | Method) -> list[Path]:
     outside any package (an entry point may name one) has no helpers: packages of other projects
     lie beside it.
     """
-    kind = next(one for one in (TASKS, ARCHITECTURES, METHODS) if isinstance(plugin, one.contract))
+    kind = next(
+        kind for kind in (TASKS, ARCHITECTURES, METHODS) if isinstance(plugin, kind.contract)
+    )
     file = Path(inspect.getfile(type(plugin)))
     in_folder = file.stem == kind.module
     own = list(file.parent.rglob("*.py")) if in_folder else [file]
@@ -104,7 +106,7 @@ def plugin_files(plugin: Task | Architecture | Method) -> list[Path]:
     return sorted({*own, *helpers})
 
 
-def plugin_names(kind: Kind[Plugin], search_path: Sequence[str] = ()) -> list[str]:
+def plugin_names(kind: PluginKind[Plugin], search_path: Sequence[str] = ()) -> list[str]:
     """Return the keys of all plug-ins of a kind, without importing any."""
     return sorted(key for key, _ in locate(kind, search_path))
 
@@ -118,7 +120,7 @@ class Location:
     described: str
 
 
-def locate(kind: Kind[Plugin], search_path: Sequence[str]) -> Iterator[tuple[str, Location]]:
+def locate(kind: PluginKind[Plugin], search_path: Sequence[str]) -> Iterator[tuple[str, Location]]:
     """Yield the key and the location of each plug-in.
 
     Raises:
@@ -136,7 +138,9 @@ def locate(kind: Kind[Plugin], search_path: Sequence[str]) -> Iterator[tuple[str
         yield key, location
 
 
-def _candidates(kind: Kind[Plugin], search_path: Sequence[str]) -> Iterator[tuple[str, Location]]:
+def _candidates(
+    kind: PluginKind[Plugin], search_path: Sequence[str]
+) -> Iterator[tuple[str, Location]]:
     for root in (CHECKOUT, *map(Path, search_path)):
         package = _package_of(root)
         folder = kind.in_checkout if root == CHECKOUT and kind.in_checkout else kind.folder
@@ -153,9 +157,9 @@ def _candidates(kind: Kind[Plugin], search_path: Sequence[str]) -> Iterator[tupl
 
 def _modules_of(folder: Path, module: str) -> Iterator[tuple[str, Path]]:
     """Yield the key and the module file of each plug-in in a folder."""
-    found = {path.stem: path for path in folder.glob("*.py")}
-    found |= {path.parent.name: path for path in folder.glob(f"*/{module}.py")}
-    for key, path in sorted(found.items()):
+    paths = {path.stem: path for path in folder.glob("*.py")}
+    paths |= {path.parent.name: path for path in folder.glob(f"*/{module}.py")}
+    for key, path in sorted(paths.items()):
         if not key.startswith("_"):
             yield key, path
 
@@ -176,7 +180,7 @@ def _package_of(root: Path) -> str:
     return name
 
 
-def load_plugin(kind: Kind[Plugin], key: str, location: Location) -> Plugin:
+def load_plugin(kind: PluginKind[Plugin], key: str, location: Location) -> Plugin:
     """Import a module and return the plug-in that it binds.
 
     Raises:

@@ -214,8 +214,8 @@ class TrialSet:
 
     def _trivial(self, rate: float) -> float | None:
         """Return the score of the trivial predictor if a rate is not better beyond its error."""
-        of_task = self.benchmark.scale.get(str(self.cell.task), {})
-        scale = of_task.get(str(self.cell.sequence_length))
+        scales = self.benchmark.scale.get(str(self.cell.task), {})
+        scale = scales.get(str(self.cell.sequence_length))
         if scale is None or self.strategy.is_better(self.scores, rate, scale.zero):
             return None
         return scale.zero
@@ -226,7 +226,7 @@ class TrialSet:
         for trial, record in self.records.items():
             steps = self.strategy.steps_of(trial)
             groups.setdefault((steps, trial.learning_rate), []).append((trial, record))
-        found = []
+        trials = []
         for (steps, rate), group in sorted(groups.items()):
             values = [self.scores.get(trial) for trial, _ in group]
             able = [value for value in values if value is not None]
@@ -238,7 +238,7 @@ class TrialSet:
                     "status": str(record.status),
                     "validation": record.metric(name, "validation"),
                 }
-                for trial, record in sorted(group, key=lambda one: one[0].seed)
+                for trial, record in sorted(group, key=lambda item: item[0].seed)
             ]
-            found.append(RateTrials(rate, steps, mean, runs))
-        return found
+            trials.append(RateTrials(rate, steps, mean, runs))
+        return trials

@@ -156,26 +156,26 @@ def unpublished_trial(record: RecordSummary, published: Mapping[str, RecordSumma
     for trial in tuning.trials:
         for run in trial["runs"]:
             stated = float(trial["learning_rate"]), int(run["seed"]), int(trial["steps"])
-            found = published.get(str(run.get("run_id")))
-            if found is None:
+            trained = published.get(str(run.get("run_id")))
+            if trained is None:
                 return (
                     f"its trial {_trial_text(*stated)}, run {run.get('run_id')}, is not among the "
                     "published records: publish the trials too"
                 )
-            if not _is_trial(found, record, tuning.setting, *stated):
-                return f"run {found.run_id} is not its trial {_trial_text(*stated)}"
-            score = found.metric(record.ranking.metric or "", "validation")
-            if str(found.status) != run["status"] or not _same_score(score, run["validation"]):
+            if not _is_trial(trained, record, tuning.setting, *stated):
+                return f"run {trained.run_id} is not its trial {_trial_text(*stated)}"
+            score = trained.metric(record.ranking.metric or "", "validation")
+            if str(trained.status) != run["status"] or not _same_score(score, run["validation"]):
                 return (
                     f"its trial {_trial_text(*stated)} is stated as {run['status']}, "
-                    f"{run['validation']}; the published run {found.run_id} is {found.status}, "
+                    f"{run['validation']}; the published run {trained.run_id} is {trained.status}, "
                     f"{score}"
                 )
     return None
 
 
 def _is_trial(
-    found: RecordSummary,
+    trained: RecordSummary,
     record: RecordSummary,
     setting: Mapping[str, Any],
     learning_rate: float,
@@ -187,7 +187,7 @@ def _is_trial(
     `setting` states the length and the batch size of the trials.
     """
     wanted = {**record.cell.options, "learning_rate": learning_rate}
-    options = {**found.cell.options, "learning_rate": found.ranking.learning_rate}
+    options = {**trained.cell.options, "learning_rate": trained.ranking.learning_rate}
     trial = replace(
         record.cell,
         sequence_length=setting["sequence_length"],
@@ -200,8 +200,8 @@ def _is_trial(
     )
     return (
         options == wanted
-        and _without_source(found.cell) == _without_source(trial)
-        and found.fingerprint in ("", record.fingerprint)
+        and _without_source(trained.cell) == _without_source(trial)
+        and trained.fingerprint in ("", record.fingerprint)
     )
 
 
@@ -210,11 +210,11 @@ def _without_source(cell: Cell) -> Cell:
     return replace(cell, options={}, source=None, threads=1, evaluation_lengths=())
 
 
-def _same_score(one: float | None, other: float | None) -> bool:
+def _same_score(score: float | None, other: float | None) -> bool:
     """Return whether two scores are equal, as far as archives keep their digits."""
-    if one is None or other is None:
-        return one is other
-    return math.isclose(one, other, rel_tol=1e-6)
+    if score is None or other is None:
+        return score is other
+    return math.isclose(score, other, rel_tol=1e-6)
 
 
 def _trial_text(learning_rate: float, seed: int, steps: int) -> str:
