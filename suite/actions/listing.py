@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
+from suite.actions.request import Names, names_of
 from suite.api.errors import unknown_name
 from suite.api.plugins import search_path_from_environment
 from suite.matrix.listing import describe_registry
@@ -14,7 +14,7 @@ KINDS = ("tasks", "architectures", "methods")
 """The kinds of plug-ins that have names."""
 
 
-def list_plugins(names: Sequence[str] = ()) -> dict[str, Any]:
+def list_plugins(names: Names | None = None) -> dict[str, Any]:
     """Return what the registry has, as plain values, and why an architecture lacks a task.
 
     `names` selects tasks, architectures and methods, and the support among them.
@@ -23,8 +23,9 @@ def list_plugins(names: Sequence[str] = ()) -> dict[str, Any]:
         RequestError: there is no plug-in of a name.
     """
     listing = describe_registry(load_registry(search_path_from_environment()))
-    if not names:
+    if names is None:
         return listing
+    names = names_of("names", names)
     known = {name for kind in KINDS for name in listing[kind]}
     for name in names:
         if name not in known:

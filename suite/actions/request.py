@@ -228,7 +228,7 @@ def names_of(axis: str, value: Any) -> tuple[str, ...]:
     if isinstance(value, str):
         return split_list(value)
     if isinstance(value, Sequence) and all(isinstance(name, str) for name in value):
-        return _not_empty(axis, tuple(value))
+        return not_empty(axis, tuple(value))
     raise RequestError(f"`{axis}` takes a name or a list of names", received=repr(value))
 
 
@@ -237,7 +237,7 @@ def _numbers(axis: str, value: Any) -> tuple[int, ...]:
     if isinstance(values, Sequence | range) and not isinstance(values, str):
         numbers = tuple(values)
         if all(isinstance(number, int) and not isinstance(number, bool) for number in numbers):
-            return _not_empty(axis, numbers)
+            return not_empty(axis, numbers)
     raise RequestError(f"`{axis}` takes a whole number or a list of them", received=repr(value))
 
 
@@ -245,11 +245,11 @@ def _methods(axis: str, sets: Any) -> tuple[tuple[str, ...], ...]:
     """Return sets of methods: of "none;lora:rank=8 int8", or of a list of such sets."""
     texts = sets.split(";") if isinstance(sets, str) else sets
     if isinstance(texts, Sequence) and all(isinstance(text, str) for text in texts):
-        return _not_empty(axis, tuple(split_methods(text) for text in texts))
+        return not_empty(axis, tuple(split_methods(text) for text in texts))
     raise RequestError(f'`{axis}` takes "none;lora:rank=8 int8", or a list', received=repr(sets))
 
 
-def _not_empty(axis: str, values: Values) -> Values:
+def not_empty(axis: str, values: Values) -> Values:
     """Return the values of an axis: no value means none of them, not all."""
     if not values:
         raise RequestError(

@@ -26,7 +26,7 @@ def command(names: tuple[str, ...], as_json: bool, markdown: bool) -> None:
       bench list ner
       bench list longformer mamba2
     """
-    listing = list_plugins(names)
+    listing = list_plugins(names or None)
     if as_json:
         print(json.dumps(listing, indent=1))
     elif markdown:
