@@ -36,26 +36,15 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from suite.actions.listing import list_plugins as list_plugins
-    from suite.actions.publishing import publish_records as publish_records
-    from suite.actions.records import compare as compare
-    from suite.actions.records import load_model as load_model
-    from suite.actions.records import read_records as read_records
-    from suite.actions.request import RequestKeywords as RequestKeywords
-    from suite.actions.request import RunKeywords as RunKeywords
-    from suite.actions.runs import plan as plan
-    from suite.actions.runs import run as run
-    from suite.actions.runs import run_events as run_events
-    from suite.actions.searches import crossover as crossover
-    from suite.actions.searches import frontier as frontier
-    from suite.actions.searches import tune as tune
-    from suite.actions.tracking import sync as sync
-    from suite.actions.verification import verify as verify
-    from suite.execution.runner import Finished as Finished
-    from suite.execution.runner import Postponed as Postponed
-    from suite.execution.runner import Progressed as Progressed
-    from suite.execution.runner import Started as Started
-    from suite.execution.runner import Waiting as Waiting
+    from suite.actions.listing import list_plugins
+    from suite.actions.publishing import publish_records
+    from suite.actions.records import compare, load_model, read_records
+    from suite.actions.request import RequestKeywords, RunKeywords
+    from suite.actions.runs import plan, run, run_events
+    from suite.actions.searches import crossover, frontier, tune
+    from suite.actions.tracking import sync
+    from suite.actions.verification import verify
+    from suite.execution.runner import Finished, Postponed, Progressed, Started, Waiting
 
 _MODULES = {
     "actions.listing": ("list_plugins",),

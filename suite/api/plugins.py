@@ -11,6 +11,8 @@ import importlib
 import importlib.util
 import inspect
 import os
+import posixpath
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, redirect_stdout, suppress
@@ -21,12 +23,14 @@ from pathlib import Path
 from types import ModuleType
 from typing import Generic, TypeVar
 
-from suite.api import Architecture, Method, Task
+from suite.api import Architecture, Method, Metric, Task
 from suite.api.errors import PluginError, unknown_name
 from suite.api.files import CHECKOUT
-from suite.api.tracked_names import check_tracked_names
 
 SEARCH_PATH_VARIABLE = "BENCH_PATH"
+MAX_CHARACTERS = 100
+"""The longest name of a metric or option. MLflow takes 250 characters, with split and condition."""
+CHARACTERS = re.compile(r"[/\w.\- :]+")
 
 Plugin = TypeVar("Plugin", Task, Architecture, Method)
 
@@ -202,7 +206,7 @@ def load_plugin(kind: PluginKind[Plugin], key: str, location: Location) -> Plugi
                     f"The {kind.word} '{key}' must state {', '.join(missing)}",
                     received=location.described,
                 )
-            check_tracked_names(key, plugin)
+            _check_tracked_names(key, plugin)
     except (PluginError, KeyboardInterrupt):
         raise
     except BaseException as error:  # SystemExit too: one file must not end the command
@@ -231,3 +235,41 @@ def _output_to_stderr() -> Iterator[None]:
 
 def _stated_attributes(contract: type) -> list[str]:
     return [name for name in contract.__annotations__ if not name.startswith("_")]
+
+
+def _check_tracked_names(key: str, plugin: Task | Architecture | Method) -> None:
+    """Check the names of a plug-in's metrics and options.
+
+    Raises:
+        PluginError: MLflow rejects a name.
+    """
+    for kind, name in _tracked_names(key, plugin):
+        if not is_tracked_name(name):
+            raise PluginError(
+                f"The name of {kind} has up to {MAX_CHARACTERS} letters, digits and _ - . : / and "
+                "spaces, and is no path with empty or dotted parts: MLflow rejects others",
+                received=repr(name) if len(repr(name)) <= MAX_CHARACTERS else f"{name!r:.60}…",
+                remedy="Rename it, as in recall_at_5",
+            )
+
+
+def is_tracked_name(name: object) -> bool:
+    """Return whether MLflow takes a name of a metric or option behind "test." or "option."."""
+    return (
+        isinstance(name, str)
+        and len(name) <= MAX_CHARACTERS
+        and CHARACTERS.fullmatch(name) is not None
+        and posixpath.normpath(f"option.{name}") == f"option.{name}"
+    )
+
+
+def _tracked_names(key: str, plugin: Task | Architecture | Method) -> Iterator[tuple[str, object]]:
+    """Yield each name with what it names."""
+    if isinstance(plugin, Task):
+        for metric in (plugin.primary_metric, *plugin.other_metrics):
+            if not isinstance(metric, Metric):
+                raise PluginError("A metric is a `suite.api.Metric`", received=repr(metric)[:60])
+            yield "a metric", metric.name
+    if isinstance(plugin, Method):
+        yield "a method", key
+    yield from (("an option", name) for name in plugin.options)

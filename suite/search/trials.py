@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -183,15 +183,7 @@ class TrialSet:
                 "metric": f"validation {metric.name}",
                 "good_range_decades": width,
                 "cost": cost,
-                "trials": [
-                    {
-                        "learning_rate": trial.learning_rate,
-                        "steps": trial.steps,
-                        "validation": trial.validation,
-                        "runs": list(trial.runs),
-                    }
-                    for trial in trials
-                ],
+                "trials": [asdict(trial) for trial in trials],
             }
             path = write_choice(self.cell, source_digest, self.strategy.setting, evidence, folder)
         return TunedRate(
