@@ -11,12 +11,10 @@ from suite.actions.caller import report_unreadable, warn
 from suite.actions.request import PathLike, make_existing_store, make_store
 from suite.records.store import Store
 from suite.tracking import ui
-from suite.tracking.connection import tracking_uri
-from suite.tracking.mlflow_process import MlflowProcess
+from suite.tracking.connection import MlflowProcess, tracking_uri, without_password
 from suite.tracking.server import database_uri, prepare_server
 from suite.tracking.sync import Deletion, SyncReport, planned_deletion
 from suite.tracking.sync import sync as write_records
-from suite.tracking.uri import without_password
 
 PROGRESS_INTERVAL = 25
 
