@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from suite.actions.caller import CALLER, report_unreadable
+from suite.actions.caller import name_call, report_unreadable
 from suite.actions.request import PathLike, RequestKeywords, make_store, not_empty, read_request
 from suite.execution.conformance_checks import check_ranked
 from suite.execution.preparation import prepare
@@ -35,7 +35,7 @@ def export(
     with Display(0, sys.stderr) as display:
         for event in check_ranked(prepared.plan.to_run, store, prepared.search_path):
             display(event)
-    return pack(prepared, folder, CALLER.get().describe("export", request), python_version)
+    return pack(prepared, folder, name_call("export", request), python_version)
 
 
 def import_records(
