@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import click
 
@@ -36,9 +36,16 @@ class Command(click.Command):
 _show_other_warning = warnings.showwarning
 
 
-def _show_warning(message: Any, category: type[Warning], *others: Any) -> None:
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
     """Print the warning of an action to standard error: standard output is for the answer."""
     if issubclass(category, LengthwiseWarning):
         print(f"bench: {message}", file=sys.stderr)
     else:
-        _show_other_warning(message, category, *others)
+        _show_other_warning(message, category, filename, lineno, file, line)
