@@ -136,25 +136,25 @@ class MatrixPlan(Results[PlannedCell]):
         return frozenset(planned.cell.id for planned in self.prepared.waiting)
 
     @property
-    def time_note(self) -> str:
-        """How long the cells take that a run would start now; empty if there are none."""
+    def time_note(self) -> str | None:
+        """How long the cells take that a run would start now; None if there are none."""
         if self.durations is None or not self.to_run:
-            return ""
+            return None
         cells = [planned.cell for planned in self.to_run]
         at_once = "one cell" if self.parallel == 1 else f"{self.parallel} cells"
         return f"To run now: {self._time(cells)}, {at_once} at a time"
 
     @property
-    def tuning_note(self) -> str:
+    def tuning_note(self) -> str | None:
         """The command that tunes the learning rates that cells lack, and its expected time.
 
-        Final runs wait for the tuning. The cells of a draft can run before, as trials. The note is
-        empty if no cell lacks a rate.
+        Final runs wait for the tuning. The cells of a draft can run before, as trials. None if no
+        cell lacks a rate.
         """
         prepared = self.prepared
         cells = [planned.cell for planned in prepared.untuned]
         if not cells:
-            return ""
+            return None
         count = "1 cell" if len(cells) == 1 else f"{len(cells)} cells"
         if prepared.waiting:
             verb = "needs a tuned learning rate" if len(cells) == 1 else "need tuned learning rates"
@@ -173,15 +173,15 @@ class MatrixPlan(Results[PlannedCell]):
         return self.durations.expected(cells, self.parallel)
 
     @property
-    def sealed_note(self) -> str:
-        """Why trainings score validation alone; empty if all of them score the test split.
+    def sealed_note(self) -> str | None:
+        """Why trainings score validation alone; None if all of them score the test split.
 
         A cell that another one needs scores no test split and needs no reason.
         """
         needed = {parent for item in self.items for parent in item.parents.values()}
         scored = (item.cell for item in self.items if item.cell.id not in needed)
         if all(cell.scores_test or cell.task is None for cell in scored):
-            return ""
+            return None
         return (
             "These settings are not those of a frozen benchmark: training runs score validation "
             "alone (--test scores the test split)"
