@@ -127,9 +127,9 @@ class MatrixPlan(Results[PlannedCell]):
         return f"{item.cell.id}  {cell_label(item.cell, item.ranking):48}  {self.state(item)}"
 
     def _summary(self) -> str:
-        notes = [self.summary, self.time_note, self.tuning_note, self.sealed_note]
-        others = [self.prepared.changed_note, *self.prepared.data_notes]
-        return "\n".join(filter(None, notes + others))
+        own_notes = (self.summary, self.time_note, self.tuning_note, self.sealed_note)
+        notes = (*own_notes, self.prepared.changed_note, *self.prepared.data_notes)
+        return "\n".join(filter(None, notes))
 
     @cached_property
     def _waiting_ids(self) -> frozenset[str]:
