@@ -141,11 +141,11 @@ def _expected(
 
     def expect(threads: int) -> Hours:
         parallel = 1 if benchmark.probes or benchmark.decodings else max(1, cores // threads)
-        cells, of_tuning = (
-            durations.expected([replace(cell, threads=threads) for cell in found], parallel)
-            for found in ([one.cell for one in planned], trials)
+        final, tuning = (
+            durations.expected([replace(cell, threads=threads) for cell in cells], parallel)
+            for cells in ([item.cell for item in planned], trials)
         )
-        return Hours(threads, cells, of_tuning)
+        return Hours(threads, final, tuning)
 
     others = sorted(durations.thread_counts - {cores}, reverse=True)
     return min(map(expect, [cores, *others]), key=lambda hours: hours.cells.num_unknown)

@@ -23,7 +23,7 @@ from suite.publish.leaderboard_archive import to_csv
 from suite.records.published import StoredRecord, local_record
 from suite.records.schema import Measurement
 from suite.records.store import Store
-from suite.search.crossover import score_crossover
+from suite.search.recorded_crossover import score_crossover
 from suite.tracking.sync import sync
 from tests.builders.records import make_record
 from tests.suite.analysis.final_runs import make_boards
