@@ -77,7 +77,7 @@ class TableRow:
         cell = self.cell.to_dict()
         figures = {name: value and asdict(value) for name, value in self.figures.items()}
         return {
-            "line": self.entry,
+            "entry": self.entry,
             "cell": {name: value for name, value in cell.items() if name not in REPEATED},
             "figures": figures,
             "statuses": dict(self.statuses),

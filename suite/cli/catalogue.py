@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from suite.api import Form, Stage
-from suite.publish.markdown import escape, table
+from suite.report.markdown import escape, table
 
 STAGES = [str(stage) for stage in Stage]
 HEAD = """# Catalogue
@@ -103,7 +103,7 @@ def _benchmarks(benchmarks: Mapping[str, Any]) -> str:
 
 
 def _table(head: list[str], rows: list[list[str]]) -> str:
-    return table(head, rows, numbers_from=len(head))
+    return table(head, rows)
 
 
 def _names(names: Any) -> str:
