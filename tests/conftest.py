@@ -66,7 +66,6 @@ Bench = Callable[..., subprocess.CompletedProcess[str]]
 
 
 LONG = (
-    "test_readme",
     "test_every_task",
     "test_soak",
     "test_end_to_end",
