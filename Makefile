@@ -72,8 +72,8 @@ docs: $(VENV)/.docs ## build the documentation site, with search and the API ref
 reference: docs ## build the API reference, a part of the documentation site
 	@echo $(DOCS)/reference/index.html
 
-test-quick: $(VENV)/.dev ## run the tests of planning, records, analysis, reports and documents: the loop of a developer
-	@$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow and not alone" $(QUICK_TESTS)
+test-quick: $(VENV)/.dev ## test planning, records, analysis, reports, tasks and documents in 90 s
+	@$(BIN)/python -m pytest -n 2 --dist worksteal -m "not (slow or alone or real_data)" $(QUICK_TESTS)
 
 test: $(VENV)/.dev ## run all but the slow tests
 	@$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder -m "not slow and not alone"
