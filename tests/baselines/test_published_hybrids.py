@@ -8,9 +8,14 @@ from keras import ops
 from suite.api import BuildRequest, Form, Inputs, ModelSize
 from suite.worker.conformance.gradients import tensors
 from tests.architectures import ARCHITECTURES, slow_on_jax
-from tests.baselines.test_published import Weights, cases, count_layers
-from tests.baselines.test_published_linear import rg_lru
-from tests.baselines.test_published_llama import assign, decode_in_parts
+from tests.builders.published import (
+    Weights,
+    assign,
+    assign_rg_lru,
+    cases,
+    count_layers,
+    decode_in_parts,
+)
 
 OUTPUTS, LAYER_OUTPUTS, RELATIVE = 1e-4, 1e-3, 5e-5
 """The differences of outputs and of layers' outputs, and the least share of a value."""
@@ -295,7 +300,7 @@ def recurrent_gemma(case: Weights):
             assign_projections(mixer, case, at)
             mixer.output_projection.bias.assign(case[f"{at}/o_proj/bias"])
         else:
-            rg_lru(mixer, case, at)
+            assign_rg_lru(mixer, case, at)
     return model
 
 

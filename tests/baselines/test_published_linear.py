@@ -10,8 +10,7 @@ from baselines.layers.gated_linear_recurrence import GatedLinearRecurrence
 from baselines.layers.kimi_delta_mixer import KimiDeltaMixer
 from baselines.layers.trapezoidal_state_space import TrapezoidalStateSpace
 from suite.worker.conformance.gradients import tensors
-from tests.baselines.test_published import TOLERANCE, Weights, cases
-from tests.baselines.test_published_llama import assign
+from tests.builders.published import TOLERANCE, Weights, assign, cases
 
 STATE_TOLERANCE = 1e-3
 
@@ -82,27 +81,12 @@ def mamba3(case: Weights):
     return mixer, places
 
 
-def rg_lru(mixer, case: Weights, at: str) -> None:
-    """Assign the weights of a recurrent block of Griffin."""
-    for name, theirs in (("kernel", "weight"), ("bias", "bias")):
-        parts = [case[f"{at}/linear_{part}/{theirs}"].T for part in "xy"]
-        getattr(mixer.input_projection, name).assign(np.concatenate(parts, axis=-1))
-    assign(mixer.output_projection, case, f"{at}/linear_out")
-    mixer.output_projection.bias.assign(case[f"{at}/linear_out/bias"])
-    mixer.convolution.kernel.assign(case[f"{at}/conv_1d/weight"][:, 0].T)
-    mixer.convolution.bias.assign(case[f"{at}/conv_1d/bias"])
-    for ours, theirs in ((mixer.gate_kernel, "weight"), (mixer.gate_bias, "bias")):
-        parts = [case[f"{at}/rg_lru/{gate}_gate_{theirs}"] for gate in ("input", "recurrent")]
-        ours.assign(np.concatenate(parts, axis=-1))
-    mixer.decay_bias.assign(case[f"{at}/rg_lru/recurrent_param"])
-
-
 def test_recurrent_block_of_griffin(reference_outputs):
     for path, case in cases(reference_outputs, "rg_lru_block_"):
         inner = len(case["weights/linear_x/weight"])
         mixer = GatedLinearRecurrence(inner, int(case["num_heads"]), int(case["conv_kernel"]))
         mixer.build(case["inputs"].shape)
-        rg_lru(mixer, case, "weights")
+        assign_rg_lru(mixer, case, "weights")
         inputs, starts, units = tensors(
             case["inputs"], case["positions"] == 0, case["lru_inputs"].astype("float32")
         )
