@@ -245,7 +245,7 @@ class _AtLength:
             figures = {str(self.length): score} if score else {}
             for at, one in diagnostic.scores_by_evaluation_length(entry).items():
                 figures.setdefault(str(at), one)
-            lines.append(ChartLine(entry.name, figures, entry.reasons_by_evaluation_length()))
+            lines.append(ChartLine(entry.name, figures, entry.reasons_by_evaluation_length))
         is_scaled = metric != task.primary_metric
         if is_scaled or any(len(line.figures) > 1 or line.reasons for line in lines):
             reading = readings.read_changes(

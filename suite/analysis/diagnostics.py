@@ -107,12 +107,12 @@ class Diagnostic:
 
     def score(self, entry: EntryAtLength) -> Estimate | None:
         """Return the mean of `metric` over the seeds of an entry."""
-        score = entry.score()
+        score = entry.score
         return self._in_metric(self._shown(entry, score)) if score else None
 
     def scores_by_evaluation_length(self, entry: EntryAtLength) -> dict[int, Estimate]:
         """Return the mean of `metric` over the seeds of an entry at each evaluation length."""
-        scores = entry.scores_by_evaluation_length()
+        scores = entry.by_evaluation_length
         found = {
             length: self._in_metric(self._shown(entry, score))
             for length, score in scores.items()
@@ -207,7 +207,7 @@ class Diagnostic:
         return self.solved_at is not None and value >= self.solved_at
 
     def _row(self, entry: EntryAtLength) -> DiagnosticRow:
-        score = entry.score()
+        score = entry.score
         solved = self.solved(entry)
         others = {
             f"{record.status}: {record.reason}" if record.reason else str(record.status)
@@ -287,7 +287,7 @@ def find_diagnostics(
     for comparison in comparisons:
         task = tasks.get(comparison.key.task)
         if task and any(
-            entry.score() if task.solved_at is not None else entry.scores_by_evaluation_length()
+            entry.score if task.solved_at is not None else entry.by_evaluation_length
             for entry in comparison.entries
         ):
             found.setdefault(comparison.key.task, []).append(comparison)

@@ -24,7 +24,6 @@ from suite.analysis.entry_at_length import EntryAtLength
 from suite.analysis.estimates import Estimate
 from suite.analysis.final_boards import (
     TaskLength,
-    entries_of,
     final_boards,
     mean_position,
     places_of,
@@ -55,13 +54,15 @@ class FigureVerdict:
 
 def verdicts(
     expected: Sequence[ExpectedFigure],
-    entries: Mapping[tuple[str, int], Mapping[str, EntryAtLength]],
+    boards: Mapping[TaskLength, Board],
 ) -> list[FigureVerdict]:
     """Return the verdict on each published figure."""
     found = []
     for figure in expected:
-        entry = entries.get((figure.task, figure.length), {}).get(figure.architecture)
-        scores = entry.scores(_metric(entry, figure.metric)) if entry else None
+        board = boards.get((figure.task, figure.length))
+        rows = board.valid if board else ()
+        row = next((row for row in rows if row.entry == figure.architecture), None)
+        scores = row.scores(_metric(row, figure.metric)) if row else None
         measured = scores.estimate() if scores and scores.by_seed else None
         found.append(FigureVerdict(figure, measured, agreement(figure, measured)))
     return found
@@ -174,15 +175,14 @@ def make_leaderboard(
     """Return the leaderboard of a benchmark; it has no winners if no final run is published."""
     comparisons, boards = list(comparisons), list(boards)
     found = final_boards(benchmark, boards, tasks)
-    entries = entries_of(found, comparisons)
     rows = [row for board in found.values() for row in board.valid]
     return Leaderboard(
         benchmark=benchmark,
         boards=found,
         winners=[won for place in found if (won := _winner(place, found[place]))],
-        blocks=make_blocks(benchmark, found, entries, tasks, comparisons),
+        blocks=make_blocks(benchmark, found, tasks, comparisons),
         tasks=_task_tables(benchmark, found, tasks),
-        verdicts=verdicts(benchmark.expected, entries),
+        verdicts=verdicts(benchmark.expected, found),
         changes=_changes(benchmark, boards, found, tasks),
         machines=sorted({machine for row in rows for machine in row.machines}),
         latest=max((row.measured_on for row in rows), default=None),
@@ -191,7 +191,7 @@ def make_leaderboard(
 
 
 def _winner(place: TaskLength, board: Board) -> Winner | None:
-    ranked = {row.entry: row for row in board.valid if row.rank is not None}
+    ranked = board.ranked
     estimates = {name: row.estimate for name, row in ranked.items() if row.estimate}
     if not estimates:
         return None

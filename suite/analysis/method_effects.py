@@ -161,8 +161,8 @@ def _effect(entry: EntryAtLength, reference: EntryAtLength | None) -> MethodEffe
         entry=entry.name,
         reference=reference.name if reference else None,
         sequence_length=entry.sequence_length,
-        score=entry.score(),
-        reference_score=reference.score() if reference else None,
+        score=entry.score,
+        reference_score=reference.score if reference else None,
         gain=_gain(entry, reference) if reference else None,
         prices=dict(_prices(entry, reference)),
     )
@@ -194,8 +194,8 @@ def _prices(
             for variant in run.record.variants.values()
             if (figure := variant.measurements.get(phase, {}).get(name)) and figure.value
         }
-        others = before or (reference.costs(measure) if reference else {})
-        if ratios := paired_ratios(entry.costs(measure), others):
+        others = before or (reference.cost_values.get(measure, {}) if reference else {})
+        if ratios := paired_ratios(entry.cost_values.get(measure, {}), others):
             yield measure, ratio_interval(ratios)
 
 
@@ -249,7 +249,7 @@ def data_size_scores(comparisons: Sequence[Comparison]) -> list[DataSizeScores]:
     scored = [(*_split(one.key), one) for one in comparisons if one.metric]
     for share, key, comparison in sorted(scored, key=lambda item: item[0]):
         for entry in comparison.entries:
-            if score := entry.score():
+            if score := entry.score:
                 place = entry.name, entry.sequence_length
                 former = found.get((key, *place))
                 by_share = {**former.by_share, share: score} if former else {share: score}

@@ -128,7 +128,7 @@ def _of_entry(entry: EntryAtLength) -> dict[str, dict[str, dict[str, Estimate]]]
     found = {name: mean_figures(reports, shares) for name, reports in by_name.items()}
     found[BY_PART] = mean_figures(list(_by_part(entry)))  # pseudo-values may leave 0 to 1
     if entry.metric and (by_length := found.get(BY_EVALUATION_LENGTH)):
-        for length, score in entry.scores_by_evaluation_length().items():
+        for length, score in entry.by_evaluation_length.items():
             if not isinstance(score, str) and str(length) in by_length:
                 by_length[str(length)][entry.metric.name] = score
     return {name: found[name] for name in found if found[name] or _reasons(entry, name)}
@@ -138,7 +138,7 @@ def _reasons(entry: EntryAtLength, name: str) -> dict[str, str]:
     """Return why the models of an entry, or those of some seeds, have no scores at some lengths."""
     if name != BY_EVALUATION_LENGTH:
         return {}
-    return entry.reasons_by_evaluation_length()
+    return entry.reasons_by_evaluation_length
 
 
 def _read(run: StoredRecord) -> Mapping[str, Mapping[str, Any]]:

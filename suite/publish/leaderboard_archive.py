@@ -11,7 +11,6 @@ import csv
 import io
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
 from typing import Any
 
 from suite.analysis.boards import Board, Row
@@ -26,8 +25,8 @@ COLUMNS = (
     "superseded_by", "setting", "run_ids",
 )  # fmt: skip
 """The columns. Costs are of `session`; `between_sessions` tells how they vary over `sessions`."""
-OF_ROW = tuple(field.name for field in fields(Row) if field.name in COLUMNS)
-"""The columns that are fields of a row."""
+OF_ROW = [name for name in COLUMNS if hasattr(Row, name) and name != "session"]
+"""The columns that are attributes of a row."""
 ENDS = ("value", "low", "high", "n")
 """The columns that are fields of an estimate."""
 

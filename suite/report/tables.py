@@ -10,11 +10,12 @@ from typing import Any
 
 from rich.console import Console
 
+from suite.analysis.boards import Row
 from suite.analysis.cost_ratios import Ratio
 from suite.analysis.diagnostics import Diagnostic, DiagnosticRow
 from suite.analysis.estimates import Estimate, Figure
 from suite.analysis.growth import Growth, Quadratic
-from suite.analysis.tables import Table, TableRow
+from suite.analysis.tables import Table
 from suite.api import Mode, Status
 from suite.records.measures import COSTS, GENERATION_COLUMNS, phases_of
 from suite.records.printable import printable
@@ -114,7 +115,7 @@ def _columns(table: Table) -> list[Column]:
     return [*columns, Column("status", right=False)]
 
 
-def _cells(row: TableRow, table: Table) -> list[str]:
+def _cells(row: Row, table: Table) -> list[str]:
     cell, figures = row.cell, row.figures
     texts = [str(cell.sequence_length), row.entry]
     if table.metric:
@@ -163,7 +164,7 @@ def _cost(figure: Figure, divisor: int) -> str:
     return f"{text} (±{figure.between_sessions:.1%}, {figure.sessions} sessions)"
 
 
-def _status(row: TableRow) -> str:
+def _status(row: Row) -> str:
     if set(row.statuses) == {str(Status.OK)}:
         text = "ok"
     else:
@@ -171,7 +172,7 @@ def _status(row: TableRow) -> str:
     return f"{text}, {row.noisy} noisy" if row.noisy else text
 
 
-def _print_samples(out: Console, rows: Sequence[TableRow]) -> None:
+def _print_samples(out: Console, rows: Sequence[Row]) -> None:
     """Print each sample after its prompt, which "▸" separates; the seed is the lowest."""
     for row in rows:
         for one in row.samples:
