@@ -69,7 +69,7 @@ def test_the_plug_ins_of_the_guides_run(bench, tmp_path):
     assert "test accuracy" in result.stdout and "mean + biases" in result.stdout
     report = json.loads(bench("report", "--json", BENCH_PATH=str(folder)).stdout)
     scores = {
-        row["line"]: row["figures"]["test.accuracy"] for table in report for row in table["rows"]
+        row["entry"]: row["figures"]["test.accuracy"] for table in report for row in table["rows"]
     }
     assert scores["mean"]["value"] > 0.8
     records = {

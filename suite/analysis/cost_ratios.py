@@ -38,7 +38,7 @@ class Ratio:
     def to_dict(self) -> dict[str, Any]:
         """Return the ratio as JSON shows it."""
         return {
-            "line": self.entry,
+            "entry": self.entry,
             "sequence_length": self.sequence_length,
             "measure": self.measure,
             "value": self.ratio.value,

@@ -1,4 +1,4 @@
-"""The charts of diagnostics and of decoding: their lines, and a sentence that each shows."""
+"""The charts of diagnostics and of decoding, and their lines."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from suite.analysis import diagnostic_readings as readings
 from suite.analysis.comparison_key import ComparisonKey, grouped
 from suite.analysis.comparisons import Comparison
-from suite.analysis.diagnostics import Diagnostic, Solved, state_bytes
+from suite.analysis.diagnostics import Diagnostic, state_bytes
 from suite.analysis.entry_at_length import EntryAtLength
 from suite.analysis.estimates import Estimate
 from suite.analysis.reports import GroupedReport, grouped_reports
@@ -47,7 +46,7 @@ class ChartLine:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """A chart: what it draws against what, at a training length (0: decoding), and its reading.
+    """A chart: what it draws against what, at a training length (0: decoding).
 
     `against` is "state_bytes", "pairs", "problem", "evaluation_length", "depth" or "context".
     `measure` is a cost if the chart is against the context, and a metric otherwise. `is_share` says
@@ -63,7 +62,6 @@ class Chart:
     key: ComparisonKey
     sequence_length: int
     lines: Sequence[ChartLine]
-    reading: str
     entry: str = ""
     is_share: bool = False
     note: str = ""
@@ -154,7 +152,6 @@ class _AtLength:
         section: ChartSection,
         against: str,
         lines: Sequence[ChartLine],
-        reading: str,
         **facts: Any,
     ) -> Chart:
         """Return a chart of the metric of the diagnostic, with further facts."""
@@ -163,19 +160,13 @@ class _AtLength:
         facts = {"title": diagnostic.title, "is_share": share, **facts}
         return Chart(
             section=section, measure=diagnostic.metric.name, against=against, key=self.key,
-            sequence_length=self.length, lines=lines, reading=reading, **facts,
+            sequence_length=self.length, lines=lines, **facts,
         )  # fmt: skip
 
     @property
     def key(self) -> ComparisonKey:
         """The comparison of the diagnostic."""
         return self.diagnostic.comparison.key
-
-    @property
-    def solved(self) -> dict[str, Solved]:
-        """How many seeds of each entry solve the task; empty for a task that none solves."""
-        found = {entry.name: self.diagnostic.solved(entry) for entry in self.entries}
-        return {name: solved for name, solved in found.items() if solved}
 
     @property
     def divided_note(self) -> str:
@@ -195,18 +186,11 @@ class _AtLength:
                 lines.append(ChartLine(entry.name, {}, {"": "the bytes of its state are unknown"}))
             elif score := self.diagnostic.score(entry):
                 lines.append(ChartLine(entry.name, {str(size): score}))
-        placed = [
-            (line.name, int(size), one, self.solved[line.name])
-            for line in lines
-            for size, one in line.figures.items()
-            if line.name in self.solved
-        ]
-        if placed:
-            reading = readings.read_states(placed, self.diagnostic.metric.name)
+        if self.diagnostic.solved_at is not None and any(line.figures for line in lines):
             guess = self.diagnostic.guesses(self.entries, [self.length]).get(self.length)
             drawn = {} if guess is None else {at: guess for line in lines for at in line.figures}
             facts = {"note": self.divided_note, "guesses": drawn}
-            yield self.chart(ChartSection.RECALL, "state_bytes", lines, reading, **facts)
+            yield self.chart(ChartSection.RECALL, "state_bytes", lines, **facts)
 
     def _pairs(
         self, by_pairs: Mapping[str, Mapping[int, Mapping[str, Estimate]]]
@@ -227,14 +211,9 @@ class _AtLength:
             for name, of_entry in by_pairs.items()
         ]
         if any(len(groups) > 1 for of_entry in by_pairs.values() for groups in of_entry.values()):
-            reading = readings.read_changes(
-                [(line.name, line.figures) for line in lines],
-                self.solved,
-                lambda place: f"{place.replace(' in ', ' pairs in ')} positions",
-            )
             lengths = [at for of_entry in by_pairs.values() for at in of_entry]
             note = _groups_note(_num_examples(self.entries, lengths))
-            yield self.chart(ChartSection.RECALL, "pairs", lines, reading, note=note)
+            yield self.chart(ChartSection.RECALL, "pairs", lines, note=note)
 
     def _lengths(self) -> Iterator[Chart]:
         """Yield the chart along the evaluation length, which begins with the training length."""
@@ -248,12 +227,6 @@ class _AtLength:
             lines.append(ChartLine(entry.name, figures, entry.reasons_by_evaluation_length))
         is_scaled = metric != task.primary_metric
         if is_scaled or any(len(line.figures) > 1 or line.reasons for line in lines):
-            reading = readings.read_changes(
-                [(line.name, line.figures) for line in lines],
-                self.solved,
-                lambda at: f"length {int(at):,}",
-                higher_is_better=metric.higher_is_better,
-            )
             section = ChartSection.STATES if is_scaled else ChartSection.LENGTHS
             notes = [SCALED] if is_scaled else []
             notes += [] if task.primary_metric.share else [SEEDS_ALONE]
@@ -262,17 +235,17 @@ class _AtLength:
             guesses = diagnostic.guesses(self.entries, lengths)
             drawn = {str(at): guess for at, guess in guesses.items()}
             facts = {"note": note, "guesses": drawn}
-            yield self.chart(section, "evaluation_length", lines, reading, **facts)
+            yield self.chart(section, "evaluation_length", lines, **facts)
 
     def _depths(self, name: str, at_lengths: Mapping[int, Mapping[str, Estimate]]) -> Chart:
         lines = [ChartLine(str(at), groups) for at, groups in at_lengths.items()]
         num_examples = _num_examples(self.entries, at_lengths)
-        reading = readings.read_depths(name, at_lengths, num_examples)
         note = _groups_note(num_examples)
         if guesses := self.diagnostic.guesses(self.entries, at_lengths):
-            span = readings.span_text(guesses.values())
+            least, most = (f"{end:.3f}" for end in (min(guesses.values()), max(guesses.values())))
+            span = least if least == most else f"{least} to {most}"
             note = f"{note}. A guess among the answers of an example scores {span}"
-        return self.chart(ChartSection.DEPTHS, "depth", lines, reading, entry=name, note=note)
+        return self.chart(ChartSection.DEPTHS, "depth", lines, entry=name, note=note)
 
 
 def _problem_charts(diagnostics: Sequence[Diagnostic]) -> Iterator[Chart]:
@@ -288,31 +261,23 @@ def _problem_charts(diagnostics: Sequence[Diagnostic]) -> Iterator[Chart]:
         if len(found) < 2:
             continue
         figures: dict[str, dict[str, Estimate]] = {}
-        solved: dict[str, dict[str, Solved]] = {}
         for one in found:
-            setting = one.diagnostic.setting
             for entry in one.entries:
                 if score := one.diagnostic.score(entry):
-                    figures.setdefault(entry.name, {})[setting] = score
-                    of_entry = solved.setdefault(entry.name, {})
-                    of_entry[setting] = one.diagnostic.solved(entry) or Solved(0, 0)
+                    figures.setdefault(entry.name, {})[one.diagnostic.setting] = score
         divided = [(one.diagnostic.setting, one.divided_note) for one in found]
         facts = {
             "title": found[0].diagnostic.task.title,
             "note": ". ".join(f"{setting}: {note}" for setting, note in divided if note),
         }
         lines = [ChartLine(name, of_entry) for name, of_entry in sorted(figures.items())]
-        reading = readings.read_problems(figures, solved)
-        yield found[0].chart(ChartSection.STATES, "problem", lines, reading, **facts)
+        yield found[0].chart(ChartSection.STATES, "problem", lines, **facts)
 
 
 def _decoding_charts(comparison: Comparison) -> Iterator[Chart]:
     """Yield the time of a token and the bytes of the state against the context."""
     title = f"{str(comparison.key.form).replace('_', '-')}, {comparison.key.batch}"
-    for measure, what in (
-        (TOKEN_SECONDS, "the time per generated token"),
-        (STATE_BYTES, "the state"),
-    ):
+    for measure in (TOKEN_SECONDS, STATE_BYTES):
         lines = []
         for name, of_entry in sorted(comparison.by_entry().items()):
             figures, reasons = {}, {}
@@ -326,7 +291,4 @@ def _decoding_charts(comparison: Comparison) -> Iterator[Chart]:
                     reasons[at] = reason
             lines.append(ChartLine(name, figures, reasons))
         if any(line.figures for line in lines):
-            reading = readings.read_costs([(line.name, line.figures) for line in lines], what)
-            yield Chart(
-                ChartSection.DECODING, title, measure, "context", comparison.key, 0, lines, reading
-            )
+            yield Chart(ChartSection.DECODING, title, measure, "context", comparison.key, 0, lines)

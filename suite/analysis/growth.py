@@ -78,8 +78,7 @@ class Growth:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the growth as JSON shows it: with the exponent and the ends of its interval."""
-        fields = {**asdict(self), "line": self.entry}
-        del fields["entry"]
+        fields = asdict(self)
         ends = self.exponent or Estimate(math.nan)
         value = self.exponent.value if self.exponent else None
         return {**fields, "exponent": value, "low": ends.low, "high": ends.high}

@@ -333,7 +333,7 @@ def _won(winner: Winner, benchmark: Benchmark) -> dict[str, Any]:
         "length": length,
         "benchmark": benchmark.label_of(task),
         "metric": winner.metric.name,
-        "line": winner.leader,
+        "entry": winner.leader,
         **_interval(winner.estimate),
         "tied": [[name, detectable] for name, detectable in winner.tied.items()],
         "next": winner.next,
@@ -361,7 +361,7 @@ def _block(block: Block) -> dict[str, Any]:
 
 def _core_row(row: CoreRow, block: Block) -> dict[str, Any]:
     return {
-        "line": row.entry,
+        "entry": row.entry,
         "score": row.score and {name: _decimal(end) for name, end in _interval(row.score).items()},
         "rank": _decimal(row.mean_rank),
         "tasks": [row.by_task[task] for task in block.tasks],

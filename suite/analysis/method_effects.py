@@ -25,8 +25,6 @@ from suite.records.naming import OBJECTIVE
 
 NUMBER = re.compile(r"\d+(\.\d+)?(e-?\d+)?")
 """The strength of a disturbance."""
-NAMED = 3
-"""The number of changes that a sentence names; it counts further ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,40 +88,6 @@ def condition_scores(comparison: Comparison) -> list[ConditionScores]:
         for entry in comparison.entries
         for name, by_strength in _by_disturbance(entry).items()
     ]
-
-
-def read_effects(effects: Sequence[MethodEffect], metric: str) -> str:
-    """Return sentences on the gains beyond noise, the largest first; empty without any gain."""
-    known = sorted(
-        ((one, one.gain) for one in effects if one.gain), key=lambda pair: -abs(pair[1].value)
-    )
-    if not known:
-        return ""
-    certain = [(one, gain) for one, gain in known if gain.low is not None and gain.high is not None]
-    better = [_gain_text(one, gain) for one, gain in certain if (gain.low or 0.0) > 0]
-    worse = [_gain_text(one, gain) for one, gain in certain if (gain.high or 0.0) < 0]
-    name = re.sub(r"\bf1\b", "F1", metric.replace("_", " "))
-    found = [
-        f"{side} with {', '.join(texts[:NAMED])}"
-        + (f" and {len(texts) - NAMED} more" if len(texts) > NAMED else "")
-        for side, texts in (("better", better), ("worse", worse))
-        if texts
-    ]
-    said = [
-        f"Beyond noise, the {name} is {', and '.join(found)}"
-        if found
-        else f"No change of the {name} is beyond noise"
-    ]
-    if within := len(certain) - len(better) - len(worse):
-        said.append(f"{within} change{'s lie' if within > 1 else ' lies'} within noise")
-    if unknown := len(known) - len(certain):
-        said.append(f"{unknown} change{'s have' if unknown > 1 else ' has'} too few seeds")
-    return ". ".join(said) + "."
-
-
-def _gain_text(one: MethodEffect, gain: Estimate) -> str:
-    interval = f"{gain.value:+.3f} [{gain.low:.3f}, {gain.high:.3f}]"
-    return f"{one.entry} at length {one.sequence_length:,} ({interval})"
 
 
 def _methods_of(entry: EntryAtLength) -> tuple[AppliedMethod, ...]:

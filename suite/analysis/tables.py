@@ -80,7 +80,7 @@ class Table:
 def _row_to_dict(row: Row) -> dict[str, Any]:
     cell = row.cell.to_dict()
     return {
-        "line": row.entry,
+        "entry": row.entry,
         "cell": {name: value for name, value in cell.items() if name not in REPEATED},
         "figures": {name: figure and asdict(figure) for name, figure in row.figures.items()},
         "statuses": dict(row.statuses),

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from suite.api import Stage
-from suite.publish.markdown import escape, table
+from suite.report.markdown import escape, table
 
 STAGES = [str(stage) for stage in Stage]
 HEAD = """# Catalogue
@@ -107,7 +107,7 @@ def _benchmarks(benchmarks: Mapping[str, Any]) -> str:
 
 
 def _table(head: list[str], rows: list[list[str]]) -> str:
-    return table(head, rows, numbers_from=len(head))
+    return table(head, rows)
 
 
 def _names(names: Any) -> str:

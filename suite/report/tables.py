@@ -6,9 +6,11 @@ import math
 import sys
 import textwrap
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 from rich.console import Console
+from rich.table import Table as RichTable
+from rich.text import Text
 
 from suite.analysis.boards import Row
 from suite.analysis.cost_ratios import Ratio
@@ -19,7 +21,6 @@ from suite.analysis.tables import Table
 from suite.api import Mode, Status
 from suite.records.measures import COSTS, GENERATION_COLUMNS, phases_of
 from suite.records.printable import printable
-from suite.report.table_printing import Column, print_table
 
 
 class _PrintableConsole(Console):
@@ -50,6 +51,21 @@ NO_GROWTH_NOTE = (
 )
 
 
+LEFT = {"architecture", "entry", "measure", "rounds", "claims", "fitted on lengths", "status"}
+"""The columns that are aligned on the left."""
+
+
+def print_table(out: Console, titles: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print a table no wider than the console. Cells are plain text; long words are folded."""
+    table = RichTable(show_edge=False, pad_edge=False)
+    for title in titles:
+        justify: Literal["left", "right"] = "left" if title in LEFT else "right"
+        table.add_column(Text(title), justify=justify, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(printable(cell)) for cell in row))
+    out.print(table)
+
+
 def print_tables(tables: Sequence[Table]) -> None:
     """Print each table with its notes and exponents."""
     out = console()
@@ -76,14 +92,13 @@ def print_diagnostics(diagnostics: Sequence[Diagnostic]) -> None:
     out = console()
     titles = ("length", "entry", "mean", "seeds that solve it", "median steps", "effective length",
               "state KiB")  # fmt: skip
-    columns = [Column(title, right=title != "entry") for title in titles]
     for diagnostic in diagnostics:
         if rows := diagnostic.rows():
             threshold = f"{diagnostic.task.primary_metric.name} {diagnostic.solved_at}"
             split = diagnostic.comparison.key.split
             title = f"{diagnostic.title}: solved at {threshold}, {split} split"
             out.print(f"\n[bold]{escape(title)}[/bold]")
-            print_table(out, columns, [_diagnostic_cells(row) for row in rows])
+            print_table(out, titles, [_diagnostic_cells(row) for row in rows])
 
 
 def _diagnostic_cells(row: DiagnosticRow) -> list[str]:
@@ -100,19 +115,19 @@ def _diagnostic_cells(row: DiagnosticRow) -> list[str]:
     ]
 
 
-def _columns(table: Table) -> list[Column]:
-    columns = [Column("length"), Column("architecture", right=False)]
+def _columns(table: Table) -> list[str]:
+    columns = ["length", "architecture"]
     if table.metric is not None:
-        columns.append(Column(f"{table.split} {table.metric}"))
-        columns += [Column(f"tested at {length}") for length in table.evaluation_lengths]
+        columns += [f"{table.split} {table.metric}"]
+        columns += [f"tested at {length}" for length in table.evaluation_lengths]
     mode = table.rows[0].cell.mode
     for phase in _shown_phases(mode):
-        columns += [Column(f"{phase} memory"), Column(f"{phase} tokens/s")]
+        columns += [f"{phase} memory", f"{phase} tokens/s"]
     if mode is Mode.DECODE:
-        columns += [Column(shown.title) for shown in GENERATION_COLUMNS.values()]
+        columns += [shown.title for shown in GENERATION_COLUMNS.values()]
     if table.metric is None:
-        columns.append(Column("batch"))
-    return [*columns, Column("status", right=False)]
+        columns.append("batch")
+    return [*columns, "status"]
 
 
 def _cells(row: Row, table: Table) -> list[str]:
@@ -131,12 +146,8 @@ def _cells(row: Row, table: Table) -> list[str]:
     if cell.mode is Mode.DECODE:
         for measure, shown in GENERATION_COLUMNS.items():
             figure = figures[measure]
-            text = (
-                _three_digits(figure.value / shown.scale)
-                if figure
-                else row.missing.get(measure, "—")
-            )
-            texts.append(text)
+            state = _three_digits(figure.value / shown.scale) if figure else ""
+            texts.append(state or row.missing.get(measure, "—"))
     if cell.mode is not Mode.TRAIN:
         texts.append(str(cell.batch_size))
     texts.append(_status(row))
@@ -202,7 +213,7 @@ def _print_growth(out: Console, table: Table) -> None:
         ]
         for item in exponents
     ]
-    print_table(out, [Column(name, right=name.startswith("growth")) for name in titles], rows)
+    print_table(out, titles, rows)
     for item in exponents:
         if item.contradicted and item.exponent:
             out.print(
@@ -215,20 +226,20 @@ def _print_ratios(out: Console, baseline: str, ratios: Sequence[Ratio]) -> None:
     if not ratios:
         return
     out.print(f"\nRatio to the same cell on {baseline}, with 95% intervals over rounds:")
-    columns = [Column("length"), Column("architecture", right=False)]
-    for measure in COSTS:
-        phase, name = measure.split(".")
-        what = "tokens/s" if name == "tokens_per_second" else "memory"
-        columns.append(Column(f"{phase} {what}"))
+    phases = [measure.split(".") for measure in COSTS]
+    columns = [
+        f"{phase} {'tokens/s' if name == 'tokens_per_second' else 'memory'}"
+        for phase, name in phases
+    ]
     points: dict[tuple[int, str], dict[str, Ratio]] = {}
     for item in ratios:
         points.setdefault((item.sequence_length, item.entry), {})[item.measure] = item
     rows = []
-    for (length, line), of_point in sorted(points.items()):
+    for (length, entry), of_point in sorted(points.items()):
         texts = (_ratio(of_point.get(measure)) for measure in COSTS)
         apart = max(item.hours_apart for item in of_point.values())
-        rows.append([str(length), line, *texts, f"{apart:.1f}"])
-    print_table(out, [*columns, Column("hours apart")], rows)
+        rows.append([str(length), entry, *texts, f"{apart:.1f}"])
+    print_table(out, ["length", "architecture", *columns, "hours apart"], rows)
 
 
 def _ratio(item: Ratio | None) -> str:

@@ -16,8 +16,8 @@ from suite.analysis.comparisons import compare
 from suite.analysis.estimates import wilson_interval
 from suite.analysis.reports import grouped_reports
 from suite.analysis.tables import make_tables
-from suite.publish.leaderboard_archive import to_csv
 from suite.records.schema import parse_record, parse_summary
+from suite.report.archive import to_csv
 from suite.report.tables import print_tables
 from tests.suite.analysis.diagnostic_records import trained, write
 from tests.suite.records.test_store import FINAL, make_record, stored
@@ -96,14 +96,16 @@ def test_the_rows_of_a_board_have_the_scores_at_each_evaluation_length(records):
     assert rows["gpt"][2_048] == REASON and rows["gpt"][512].value == 0.9
     names = sorted(rows)
     numbers = {name: number for number, name in enumerate(names)}
-    ((*_, drawn, _),) = board_rows([board], comparisons, numbers)
-    by_line = {names[row[0]]: row[-1] for row in drawn}
-    assert by_line["gpt"] == {"512": [0.9, None, None, 1, ""], "2048": REASON}
-    value, low, high, n, _ = by_line["vanilla"]["2048"]
-    assert (value, n) == (0.4, 3) and low < 0.2 < 0.6 < high
+    (drawn,) = board_rows([board], comparisons, numbers)
+    tested = zip(drawn["rows"]["entry"], drawn["rows"]["tested"], strict=True)
+    by_entry = {names[number]: scores for number, scores in tested}
+    score = {"value": 0.9, "low": None, "high": None, "n": 1, "missing": ""}
+    assert by_entry["gpt"] == {"512": score, "2048": REASON}
+    score = by_entry["vanilla"]["2048"]
+    assert (score["value"], score["n"]) == (0.4, 3) and score["low"] < 0.2 < 0.6 < score["high"]
     lines = list(csv.DictReader(io.StringIO(to_csv([board]))))
     assert len(lines) == 3 * len(board.rows)
-    found = {(line["line"], line["evaluation_length"]): line for line in lines}
+    found = {(line["entry"], line["evaluation_length"]): line for line in lines}
     assert found["vanilla", ""]["value"] == "0.9" and found["vanilla", ""]["worker_seconds"] == ""
     at = found["vanilla", "2048"]
     assert (float(at["value"]), at["n"], at["rank"]) == (pytest.approx(0.4), "3", "")

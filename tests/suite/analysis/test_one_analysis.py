@@ -19,10 +19,10 @@ from suite.api import Status
 from suite.matrix.expansion import expand
 from suite.matrix.registry import load_registry
 from suite.matrix.request import Request
-from suite.publish.leaderboard_archive import to_csv
 from suite.records.published import StoredRecord, local_record
 from suite.records.schema import Measurement
 from suite.records.store import Store
+from suite.report.archive import to_csv
 from suite.search.crossover import score_crossover
 from suite.tracking.sync import sync
 from tests.suite.analysis.final_runs import make_boards
@@ -142,7 +142,7 @@ def test_the_report_of_the_command_line(home, bench, expected):
     (table,) = json.loads(output)
     close(
         {
-            (row["line"], row["cell"]["sequence_length"]): (
+            (row["entry"], row["cell"]["sequence_length"]): (
                 row["figures"]["test.entity_f1"]["value"],
                 row["figures"][SPEED]["value"],
             )
@@ -166,7 +166,7 @@ def test_boards_and_leaderboard_files(records, expected):
     rows = csv.DictReader(io.StringIO(to_csv(boards)))
     close(
         {
-            (row["line"], int(row["sequence_length"])): (
+            (row["entry"], int(row["sequence_length"])): (
                 float(row["value"]),
                 float(row["training_tokens_per_second"]),
             )
@@ -210,7 +210,7 @@ def test_ranks_and_detectable_differences(records):
     }
     assert told == ties
     told = {
-        (row["line"], int(row["sequence_length"])): (
+        (row["entry"], int(row["sequence_length"])): (
             int(row["rank"]),
             float(row["detectable_difference"]) if row["detectable_difference"] else None,
         )
@@ -259,7 +259,7 @@ def test_the_site(records, tmp_path, expected):
     columns = index["points"]
     found: dict[tuple[str, int], dict[str, float]] = {}
     for line, length, measure, value in zip(
-        columns["line"],
+        columns["entry"],
         columns["sequence_length"],
         columns["measure"],
         columns["value"],

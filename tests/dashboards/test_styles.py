@@ -1,4 +1,4 @@
-"""The colours and symbols of the lines."""
+"""The colours and symbols of the entries."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from dashboards.lines import COLORS, DASHES, SHADES, SYMBOLS, draw_lines
+from dashboards.styles import COLORS, DASHES, SHADES, SYMBOLS, style_entries
 from tests.dashboards.site_records import draw, entry, read_script
 
 
@@ -17,7 +17,7 @@ def pairs(**lines):
 
 
 def test_lines_of_one_architecture_share_a_symbol_and_differ_in_shade_or_dash():
-    *bert, vit = draw_lines(pairs(bert="abcdefghij", vit="v"))
+    *bert, vit = style_entries(pairs(bert="abcdefghij", vit="v"))
     assert len({(line["color"], line["dash"]) for line in (*bert, vit)}) == 11
     assert bert[0]["color"] != bert[1]["color"]
     assert {line["symbol"] for line in bert} == {bert[0]["symbol"]} != {vit["symbol"]}
@@ -25,7 +25,7 @@ def test_lines_of_one_architecture_share_a_symbol_and_differ_in_shade_or_dash():
 
 def test_methods_on_one_architecture_differ_in_colour_and_keep_its_symbol():
     methods = [f"bert + method_{number:02}" for number in range(len(COLORS))]
-    lines = draw_lines(pairs(bert=["bert", *methods], vit=["vit", "vit + method_00"]))
+    lines = style_entries(pairs(bert=["bert", *methods], vit=["vit", "vit + method_00"]))
     of = {line["name"]: line for line in lines}
     assert {of[name]["color"] for name in methods} == set(COLORS)
     assert {of[name]["symbol"] for name in methods} == {of["bert"]["symbol"]}
@@ -33,20 +33,20 @@ def test_methods_on_one_architecture_differ_in_colour_and_keep_its_symbol():
     one, other = of["bert + method_00"], of["vit + method_00"]
     assert one["symbol"] != other["symbol"]
     assert (one["color"], one["dash"]) != (other["color"], other["dash"])
-    assert draw_lines(pairs(bert=["bert"], vit=["vit"])) == [of["bert"], of["vit"]]
+    assert style_entries(pairs(bert=["bert"], vit=["vit"])) == [of["bert"], of["vit"]]
 
 
 def test_a_newcomer_is_drawn_by_the_rule_of_the_built_in_architectures():
     """Renaming all architectures, in their order, changes no colour and no symbol."""
-    built_in = draw_lines(pairs(bert="a", longformer="b", vanilla="c"))
-    newcomers = draw_lines(pairs(b_new="a", l_new="b", v_new="c"))
+    built_in = style_entries(pairs(bert="a", longformer="b", vanilla="c"))
+    newcomers = style_entries(pairs(b_new="a", l_new="b", v_new="c"))
     for line, other in zip(built_in, newcomers, strict=True):
         assert (line["color"], line["symbol"]) == (other["color"], other["symbol"])
 
 
 def test_each_architecture_has_its_own_colour_and_symbol():
     names = [f"architecture_{number:02}" for number in range(len(COLORS) * len(SYMBOLS))]
-    lines = draw_lines(pairs(**{name: [name] for name in names}))
+    lines = style_entries(pairs(**{name: [name] for name in names}))
     assert len({(line["color"], line["symbol"]) for line in lines}) == len(names)
     # Also the dash tells apart the lines of one colour, of up to 45 architectures.
     first = lines[: len(COLORS) * len(DASHES)]
@@ -59,7 +59,7 @@ def test_colours_do_not_depend_on_which_architectures_have_run(tmp_path):
         site = tmp_path / names[1]
         site.mkdir()
         draw([entry(name, 128, f1=0.5, memory=1, speed=1) for name in names], site)
-        for line in read_script(site / "data" / "index.js")["lines"]:
+        for line in read_script(site / "data" / "index.js")["entries"]:
             drawn.setdefault(line["name"], set()).add((line["color"], line["symbol"]))
     assert len(drawn["vanilla"]) == 1
     assert len(set.union(*drawn.values())) == len(drawn) == 4

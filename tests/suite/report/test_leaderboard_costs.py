@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
-import io
 import re
 from datetime import timedelta
 
@@ -14,8 +12,8 @@ from suite.records.published import StoredRecord
 from suite.records.schema import Invocation, Measurement
 from tests.suite.analysis.diagnostic_records import decodings
 from tests.suite.analysis.final_runs import UNREAD, benchmark_folder
-from tests.suite.publish.pages import files_of, rows_of, runs, section
 from tests.suite.records.test_store import MOMENT, PROBE, make_record
+from tests.suite.report.pages import archive_of, files_of, page_of, rows_of, runs, section
 
 
 def probe(entry, seconds, number, *, length=512, noisy=(), session=1, machine="abacus"):
@@ -39,6 +37,15 @@ def probe(entry, seconds, number, *, length=512, noisy=(), session=1, machine="a
     return StoredRecord(record, machine, UNREAD)
 
 
+def rounds(seconds, **fields):
+    """Return three rounds of probes of each entry, which differ by a thousandth."""
+    return [
+        probe(entry, value * (1 + number / 1_000), number, **fields)
+        for number in range(3)
+        for entry, value in seconds.items()
+    ]
+
+
 def test_costs_have_a_page_for_each_machine_and_only_quiet_ones_are_printed(tmp_path):
     folder = benchmark_folder(tmp_path)
     quiet = [probe("vanilla", 0.1, number) for number in range(3)]
@@ -56,13 +63,11 @@ def test_costs_have_a_page_for_each_machine_and_only_quiet_ones_are_printed(tmp_
     detectable = re.search(r"\| \*detectable ratio\* \|  \| (1\.\d+) \|", training)
     assert 1 < float(detectable[1]) < 2
     assert "[costs on abacus](leaderboard/costs-abacus.md)" in files["LEADERBOARD.md"]
-    rows = list(csv.DictReader(io.StringIO(files["leaderboard/archive.csv"])))
     (row,) = (
-        r
-        for r in rows
-        if r["line"] == "vanilla"
-        and r["metric"] == "training.tokens_per_second"
-        and not r["superseded_by"]
+        row
+        for row in archive_of(files)
+        if (row["entry"], row["metric"]) == ("vanilla", "training.tokens_per_second")
+        and not row["superseded_by"]
     )
     assert row["session"] == "2026-01-02 04:04 on abacus, 2 threads"
     assert (row["cost_digest"], row["sessions"]) == ("vanilla-0123456789", "2")
@@ -71,16 +76,16 @@ def test_costs_have_a_page_for_each_machine_and_only_quiet_ones_are_printed(tmp_
 def test_no_slower_entry_is_first_where_noise_leaves_a_faster_one_unranked(tmp_path):
     folder = benchmark_folder(tmp_path)
     fast = [probe("lstm", 0.1, number, noisy=("training",) * (number > 1)) for number in range(3)]
-    slow = [probe("vanilla", 0.2, number) for number in range(3)]
-    files = files_of(folder, fast + slow)
+    files = files_of(folder, fast + [probe("vanilla", 0.2, number) for number in range(3)])
     training, inference = files["leaderboard/costs-abacus.md"].split("### Inference speed")
     speeds = training.split("### Training speed")[1]
     assert "| lstm | `lstm-012` | 5.120 |" in speeds
     assert "| vanilla | `vanilla-` | 2.560 |" in speeds
     assert "5.120 (1)" in inference and "2.560 (2)" in inference
-    rows = csv.DictReader(io.StringIO(files["leaderboard/archive.csv"]))
     notes = {
-        row["line"]: row["note"] for row in rows if row["metric"] == "training.tokens_per_second"
+        row["entry"]: row["note"]
+        for row in archive_of(files)
+        if row["metric"] == "training.tokens_per_second"
     }
     assert notes["lstm"].startswith("2 rounds: needs at least 3")
     assert notes["vanilla"].startswith("no rank: lstm, which has none, is ahead")
@@ -89,7 +94,7 @@ def test_no_slower_entry_is_first_where_noise_leaves_a_faster_one_unranked(tmp_p
 def test_decodings_have_tables_beside_those_of_probes(tmp_path):
     folder = benchmark_folder(tmp_path)
     decoded = [dataclasses.replace(one, machine="abacus") for one in decodings()]
-    files = files_of(folder, [*decoded, *(probe("vanilla", 0.1, number) for number in range(3))])
+    files = files_of(folder, [*decoded, *rounds({"vanilla": 0.1})])
     page = files["leaderboard/costs-abacus.md"]
     assert "decode · decoder" in page and "### Training memory, MiB" in page
     head, _, *rows = rows_of(section(page, "Time per generated token, ms"))
@@ -97,27 +102,20 @@ def test_decodings_have_tables_beside_those_of_probes(tmp_path):
     found = {row[0]: row[2:] for row in rows}
     assert found["identity"] == ["0.505 (1)"] * 3 and found["mamba2"] == ["1.010 (2)"] * 3
     assert found["vanilla"] == ["1.010 (2)", "8.080 (3)", "—"]
-    rows = list(csv.DictReader(io.StringIO(files["leaderboard/archive.csv"])))
-    assert {row["task"] for row in rows} == {"probe", "decode"}
+    assert {row["task"] for row in archive_of(files)} == {"probe", "decode"}
 
 
 def test_the_core_table_has_quiet_costs_relative_to_vanilla(tmp_path):
     folder = benchmark_folder(tmp_path)
     costs = [
-        probe(entry, seconds * length / 512, number, length=length)
-        for entry, seconds in (("vanilla", 0.1), ("bert", 0.05), ("identity", 0.02))
-        for number in range(3)
-        for length in (512, 8_192)
-    ]
-    noisy = [
-        dataclasses.replace(
-            one, record=one.record.model_copy(update={"details": {"noisy": ("training",)}})
+        probe(entry, seconds * length / 512, number, length=length, session=session, noisy=noisy)
+        for entry, seconds, noisy in (
+            ("vanilla", 0.1, ()), ("bert", 0.05, ()), ("identity", 0.02, ("training",)),
         )
-        if one.record.cell.architecture == "identity"
-        else one
-        for one in costs
-    ]
-    page = files_of(folder, runs(folder) + noisy)["LEADERBOARD.md"]
+        for number in range(3)
+        for length, session in ((512, 1), (8_192, 2))
+    ]  # fmt: skip
+    page = page_of(folder, runs(folder) + costs)
     head, _, *rows = rows_of(section(page, "Encoders"))
     found = {row[0]: dict(zip(head, row, strict=True)) for row in rows}
     assert found["bert¹"]["training speed"] == "2.00 / 2.00"
@@ -126,44 +124,22 @@ def test_the_core_table_has_quiet_costs_relative_to_vanilla(tmp_path):
     assert found["*identity*¹"]["inference speed"] == "5.00 / 5.00"
     assert found["longformer¹"]["training speed"] == "—"
     assert "training speed" not in section(page, "Decoders")
-    session = "costs of encoders: session of 2026-01-02 04:04 on abacus, 2 threads (1 session)."
-    assert session in section(page, "Core table")
-
-
-def test_the_core_table_names_the_session_of_each_length(tmp_path):
-    folder = benchmark_folder(tmp_path)
-    costs = [
-        probe(entry, 0.1, number, length=length, session=session)
-        for entry in ("vanilla", "bert")
-        for number in range(3)
-        for length, session in ((512, 1), (8_192, 2))
-    ]
-    page = files_of(folder, runs(folder) + costs)["LEADERBOARD.md"]
-    sessions = (
-        "The costs of encoders: sessions: at length 512, 2026-01-02 04:04 on abacus, 2 threads; "
+    assert (
+        "Costs: Sessions: at length 512, 2026-01-02 04:04 on abacus, 2 threads; "
         "at length 8,192, 2026-01-02 05:04 on abacus, 2 threads (1 session)."
-    )
-    assert sessions in section(page, "Core table")
+    ) in section(page, "Encoders")
 
 
 def test_the_first_page_names_the_least_cost_at_each_length(tmp_path):
     folder = benchmark_folder(tmp_path)
-    many = [
-        probe(entry, seconds * (1 + number / 1_000), number, length=length)
-        for number in range(3)
-        for length, of_length in (
-            (512, {"vanilla": 0.1, "longformer": 0.3, "identity": 0.01}),
-            (2_048, {"vanilla": 0.9, "longformer": 0.3, "identity": 0.01}),
-        )
-        for entry, seconds in of_length.items()
+    costs = [
+        *rounds({"vanilla": 0.1, "longformer": 0.3, "identity": 0.01}),  # `identity` is a control
+        *rounds({"vanilla": 0.9, "longformer": 0.3, "identity": 0.01}, length=2_048),
+        *(probe(entry, cost, 0, length=64) for entry, cost in (("gpt", 0.1), ("bert", 0.2))),
+        probe("vanilla", 0.1, 0, length=8_192),  # a single entry
     ]
-    one_round = [
-        probe(entry, seconds, 0, length=64) for entry, seconds in (("gpt", 0.1), ("bert", 0.2))
-    ]
-    alone = [probe("vanilla", 0.1, 0, length=8_192)]
-    # A final run makes the page; `identity` is a control, and 8,192 has a single entry.
-    files = files_of(folder, [*runs(folder), *many, *one_round, *alone])
-    rows = rows_of(section(files["LEADERBOARD.md"], "Fastest and smallest by length"))[2:]
+    page = page_of(folder, [*runs(folder), *costs])
+    rows = rows_of(section(page, "Fastest and smallest by length"))[2:]
     machine = "[abacus](leaderboard/costs-abacus.md)"
     assert [cells[1:4:2] for cells in rows] == [
         ["64", "gpt 0.640°"],
@@ -171,24 +147,23 @@ def test_the_first_page_names_the_least_cost_at_each_length(tmp_path):
         ["2,048", "longformer 6.820"],
     ]
     assert rows[1][4] == "longformer 1.000≈", "equal memories do not separate"
-    beside = [probe(entry, 0.1, number) for number in range(3) for entry in ("bert", "identity")]
-    slower = [probe("longformer", 0.3, number) for number in range(3)]
-    files = files_of(folder, [*runs(folder), *beside, *slower])
-    (row,) = rows_of(section(files["LEADERBOARD.md"], "Fastest and smallest by length"))[2:]
-    assert row[3] == "bert 5.120≈", "a control shares the rank"
     assert all(cells[-2:] == ["1", machine] and cells[6] == "—" for cells in rows)
+    beside = [probe(entry, 0.1, number) for number in range(3) for entry in ("bert", "identity")]
+    page = page_of(folder, [*runs(folder), *beside, *rounds({"longformer": 0.3})])
+    (row,) = rows_of(section(page, "Fastest and smallest by length"))[2:]
+    assert row[3] == "bert 5.120≈", "a control shares the rank"
 
 
 @pytest.mark.parametrize("ranking", ["abacus", "slide-rule"])
 def test_of_equally_wide_sessions_the_least_costs_are_of_the_one_that_ranks_most(tmp_path, ranking):
     folder = benchmark_folder(tmp_path)
     costs = [
-        probe(entry, seconds * (1 + number / 1_000), number, machine=machine)
+        one
         for machine in ("abacus", "slide-rule")
-        for number in range(3 if machine == ranking else 1)
-        for entry, seconds in (("vanilla", 0.1), ("longformer", 0.3))
+        for one in rounds({"vanilla": 0.1, "longformer": 0.3}, machine=machine)
+        if machine == ranking or one.record.cell.round == 0
     ]
-    page = files_of(folder, [*runs(folder), *costs])["LEADERBOARD.md"]
+    page = page_of(folder, [*runs(folder), *costs])
     (row,) = rows_of(section(page, "Fastest and smallest by length"))[2:]
     assert row[3] == "vanilla 5.115"
     assert row[-1] == f"[{ranking}](leaderboard/costs-{ranking}.md)"
@@ -197,18 +172,12 @@ def test_of_equally_wide_sessions_the_least_costs_are_of_the_one_that_ranks_most
 def test_each_length_has_the_session_that_measured_most_there(tmp_path):
     """A wide session at 512 does not hide a session of more entries at 2,048."""
     folder = benchmark_folder(tmp_path)
-    wide = [
-        probe(entry, seconds * (1 + number / 1_000), number, session=1)
-        for number in range(3)
-        for entry, seconds in {"vanilla": 0.1, "longformer": 0.2, "bert": 0.3, "gpt": 0.4}.items()
+    costs = [
+        *rounds({"vanilla": 0.1, "longformer": 0.2, "bert": 0.3, "gpt": 0.4}),
+        *rounds({"vanilla": 7.0}, length=2_048),
+        *rounds({"vanilla": 1.0, "longformer": 0.5}, length=2_048, session=2),
     ]
-    alone = [probe("vanilla", 7.0, number, length=2_048, session=1) for number in range(3)]
-    longer = [
-        probe(entry, seconds * (1 + number / 1_000), number, length=2_048, session=2)
-        for number in range(3)
-        for entry, seconds in {"vanilla": 1.0, "longformer": 0.5}.items()
-    ]
-    page = files_of(folder, [*wide, *alone, *longer])["leaderboard/costs-abacus.md"]
+    page = files_of(folder, costs)["leaderboard/costs-abacus.md"]
     assert (
         "Sessions: at length 512, 2026-01-02 04:04 on abacus, 2 threads; "
         "at length 2,048, 2026-01-02 05:04 on abacus, 2 threads." in page

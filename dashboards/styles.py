@@ -1,7 +1,8 @@
-"""The colour, symbol and dash of each line that is drawn."""
+"""The colour, symbol and dash of each entry that is drawn."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
@@ -30,43 +31,38 @@ DASHES = ("solid", "8px,4px", "2px,3px", "8px,3px,2px,3px", "14px,4px")
 """The dashes: architectures of the same colour differ in the dash, as do variants of one."""
 SHADES = ("#66AAD1", "#8A5F00", "#00674B", "#854F6D", "#346C8C", "#8A3D00", "#B870F5", "#C28F85",
           "#7A42A6")  # fmt: skip
-"""A darker or lighter shade of each colour, for every second line of an architecture."""
+"""A darker or lighter shade of each colour, for every second entry of an architecture."""
 METHODS = " + "
-"""The text before each method in the name of a line."""
+"""The text before each method in the name of an entry."""
 
 
-def draw_lines(
+def style_entries(
     pairs: Iterable[tuple[str, str]], architectures: Iterable[str] = ()
 ) -> list[dict[str, Any]]:
-    """Return the name and style of each line, given its architecture and name.
+    """Return the name and style of each entry, given its architecture and name.
 
     The place of an architecture's name in the sorted names of all architectures sets colour, symbol
-    and dash. All architectures are those of the lines and those in `architectures`, so the styles
-    do not depend on which architectures have run. The lines of one architecture differ in shade and
-    dash.
-
-    A line with methods, which are behind " + ", has the symbol of its architecture. Colour and dash
-    follow from its place among all such lines: many methods are compared on one architecture, whose
-    colour would not tell them apart.
+    and dash. All architectures are those of the entries and those in `architectures`, so the styles
+    do not depend on which architectures have run. Entries of one architecture differ in shade and
+    dash. Colour and dash of an entry with methods follow from its place among all such entries:
+    many methods are compared on one architecture, whose colour would not tell them apart.
     """
     pairs = sorted(set(pairs))
     names = sorted({*architectures, *(architecture for architecture, _ in pairs)})
-    place_of = {name: place for place, name in enumerate(names)}
-    drawn: dict[str, int] = {}
-    num_with_methods = 0
-    lines = []
-    for architecture, line in pairs:
-        place = place_of[architecture]
+    drawn: Counter[str] = Counter()
+    styles = []
+    for architecture, entry in pairs:
+        place = names.index(architecture)
         symbol, outline = SYMBOLS[place % len(SYMBOLS)]
-        if METHODS in line:
-            place, variant = num_with_methods, 0
-            num_with_methods += 1
+        if METHODS in entry:
+            place, variant = drawn[METHODS], 0
+            drawn[METHODS] += 1
         else:
-            variant = drawn.get(architecture, 0)
-            drawn[architecture] = variant + 1
-        lines.append(
+            variant = drawn[architecture]
+            drawn[architecture] += 1
+        styles.append(
             {
-                "name": line,
+                "name": entry,
                 "architecture": architecture,
                 "color": (COLORS, SHADES)[variant % 2][place % len(COLORS)],
                 "symbol": symbol,
@@ -74,4 +70,4 @@ def draw_lines(
                 "dash": DASHES[(place // len(COLORS) + variant) % len(DASHES)],
             }
         )
-    return lines
+    return styles

@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
-import io
 import re
 
 import pytest
 
-from suite.publish.leaderboard_archive import _without_formulas, to_csv
 from suite.publish.publishing import add_records, strip
 from suite.publish.reduction import reduced
-from suite.records.benchmarks import BUILT_IN
 from suite.records.published import committed_path, read_published
 from suite.records.schema import RecordError
-from tests.suite.analysis.final_runs import (
-    SCALE,
-    SMALL,
-    benchmark_folder,
-    make_boards,
-)
+from suite.report.archive import to_csv
+from tests.suite.analysis.final_runs import SCALE, SMALL, benchmark_folder, make_boards
 from tests.suite.analysis.test_boards import VERSIONS, seeds
-from tests.suite.publish.pages import ENTRIES, files_of, renamed, rows_of, runs, section
+from tests.suite.report.pages import (
+    ENTRIES,
+    archive_of,
+    files_of,
+    page_of,
+    renamed,
+    rows_of,
+    runs,
+    section,
+)
 
 EXPECTED = """
 [[expected]]
@@ -38,27 +39,26 @@ source = "Someone et al. 2020, table 1"
 
 def test_the_page_has_winners_core_tables_and_a_table_for_each_task(tmp_path):
     folder = benchmark_folder(tmp_path, SMALL + SCALE + EXPECTED)
-    page = files_of(folder, runs(folder))["LEADERBOARD.md"]
+    page = page_of(folder, runs(folder))
     head, *winners = rows_of(section(page, "Winner by length"))
     assert head[:3] == ["task", "length", "winner"] and len(winners) == 5  # with a line of dashes
     ner = winners[1]
     assert ner[:2] == ["Named entity recognition: entity f1 ↑", "128"]
     assert ner[2] == "no significant winner; best mean: vanilla¹"
     assert re.fullmatch(r"0\.800 \[0\.7\d\d, 0\.8\d\d\]", ner[3])
-    assert ner[4:6] == ["longformer", "0.001"]
-    assert float(ner[6]) > 0.001
+    assert ner[4:6] == ["longformer", "0.001"] and float(ner[6]) > 0.001
     tied = re.fullmatch(r"longformer \((0\.\d+)\)", ner[7])
     assert float(tied[1]) > 0.001  # the difference that would have separated it
     core = {row[0]: row for row in rows_of(section(page, "Encoders"))}
     assert re.fullmatch(r"102\.5 \[\d+\.\d, \d+\.\d\]", core["vanilla¹"][1])
     assert core["vanilla¹"][2:6] == ["1.0", "0.800", "0.800", "0.80 M"]
     assert "*identity*¹" in core  # a control
-    assert "**Not run: convolution, lstm (encoders); convolution, lstm (decoders).**" in page
+    for form in ("Encoders", "Decoders"):
+        assert "**Not run: convolution, lstm.**" in section(page, form)
     task = {row[0]: row for row in rows_of(section(page, "Named entity recognition"))}
-    assert re.fullmatch(r"3: 0\.700 \[.*\]¹", task["bert"][1])
+    assert re.fullmatch(r"3: 0\.700 \[.*\]¹", task["bert"][1]) and "*identity*" in task
     assert len(task["bert"]) == 3 and "\nNotes: ¹ untuned." in page
-    head = f"128 (trivial 0.000, detectable {ner[6]})"
-    assert section(page, "Named entity recognition").startswith(f"| entry | {head} |")
+    assert f"128 (trivial 0.000, detectable {ner[6]})" in task["entry"]
     assert re.search(
         r"vanilla at 128, entity f1: published 0\.810 ± 0\.020 \(Someone et al\. 2020, table 1\), "
         r"measured 0\.800 \[0\.\d+, 0\.\d+\]: agrees\.",
@@ -67,86 +67,32 @@ def test_the_page_has_winners_core_tables_and_a_table_for_each_task(tmp_path):
     assert "first version" in section(page, "Changes since the version before")
 
 
-def test_the_page_says_the_steps_and_which_final_runs_are_missing(tmp_path):
+def test_the_page_says_what_is_missing(tmp_path):
     folder = benchmark_folder(tmp_path)
     steps = "Steps: Named entity recognition 10, Sentiment 10, Language modelling 10."
-    complete = files_of(folder, runs(folder))["LEADERBOARD.md"]
+    complete = page_of(folder, runs(folder))
     assert steps in complete and "No final runs" not in complete
-    names = files_of(folder, runs(folder, tasks=("ner",)))["LEADERBOARD.md"]
+    assert "of the present versions for Named entity recognition 128, 512; Sentiment 128." in (
+        section(complete, "Encoders")
+    )
+    assert [row[1] for row in rows_of(section(complete, "Encoders"))[2:]] == ["—"] * 4
+    names = page_of(folder, runs(folder, tasks=("ner",)))
     missing = "No final runs are ranked yet: Sentiment 128, Language modelling 64."
     assert steps in names and missing in names
+    assert "vanilla (Sentiment 128)" in section(names, "Encoders")
+    assert "No entry has all cells yet." in section(names, "Encoders")
 
 
-def test_the_page_says_why_there_is_no_score(tmp_path):
-    folder = benchmark_folder(tmp_path)
-    page = files_of(folder, runs(folder))["LEADERBOARD.md"]
-    note = section(page, "Core table")
-    assert "of the present versions for Named entity recognition 128, 512; Sentiment 128;" in note
-    assert [row[1] for row in rows_of(section(page, "Encoders"))[2:]] == ["—"] * 4
-
-
-def test_every_board_has_the_controls(tmp_path):
-    folder = benchmark_folder(tmp_path)
-    page = files_of(folder, runs(folder))["LEADERBOARD.md"]
-    for heading in ("Encoders", "Decoders", "Sentiment"):
-        assert "| *identity*" in section(page, heading)
-
-
-@pytest.fixture(scope="module")
-def of_one_entry(tmp_path_factory):
-    """A folder with a copy of core, and the runs of one entry that has every cell."""
-    text = (BUILT_IN / "core.toml").read_text()
-    content = re.split(r"^\[(?:data|scale|unchanged_since)", text, flags=re.MULTILINE)[0]
-    content = content.replace('name = "core"', 'name = "small"')
-    folder = benchmark_folder(tmp_path_factory.mktemp("core"), content + EXPECTED)
-    made = runs(folder, {"vanilla": 0.8})
-    return folder, [one for one in made if one.record.ranking.entry == "vanilla"]
-
-
-@pytest.mark.parametrize(
-    ("num_entries", "core", "tasks"), [(16, 16, 16), (20, 20, 13), (60, 34, 5)]
-)
-def test_the_page_has_at_most_200_lines(of_one_entry, num_entries, core, tasks):
-    """The tables by task are cut first, then the core tables; a further file has all rows."""
-    folder, made = of_one_entry
-    assert len(made) == 8 * 3
-    records = [renamed(one, f"entry_{n}") for one in made for n in range(num_entries)]
-    files = files_of(folder, records)
-    page = files["LEADERBOARD.md"]
-    assert page.count("\n") <= 200
-    headings = re.findall(r"^##? (.*)", page, re.MULTILINE)
-    parts = ["Leaderboard", "Winner by length", "Core table", "Tables by task"]
-    assert headings[:4] == parts
-    assert headings[-1] == "Changes since the version before"
-    assert page.splitlines()[-1].startswith("Further tables: [")
-    assert len(page.partition("\n\n## ")[0].splitlines()) == 2 + 3  # a title and three lines
-    is_cut = tasks < num_entries
-    assert ("leaderboard/small-tables.md" in files) is is_cut
-    whole = files["leaderboard/small-tables.md"] if is_cut else page
-    for heading, shown in (("Encoders", core), ("Language modelling", tasks)):
-        assert len(rows_of(section(page, heading))) == shown + 2
-        assert len(rows_of(section(whole, heading))) == num_entries + 2
-    link = f"(the first {tasks} of [all {num_entries}](leaderboard/small-tables.md))"
-    assert page.count(link) == (5 if is_cut else 0)
-
-
-def test_without_results_the_page_says_how_to_make_the_first(tmp_path):
-    folder = benchmark_folder(tmp_path)
+def test_without_results_the_page_counts_what_exists(tmp_path):
+    folder = benchmark_folder(tmp_path, SMALL.replace("version = 1", "version = 1\nranked = false"))
     files = files_of(folder, [])
     assert list(files) == ["LEADERBOARD.md"]
-    page = files["LEADERBOARD.md"]
-    assert "There are no final runs of a ranked benchmark yet" in page and "trials" not in page
-    assert page.count("\n") == 5 and "BENCHMARK=core" in page and "make leaderboard" in page
-
-
-def test_trials_are_counted_and_have_no_rank(tmp_path):
-    folder = benchmark_folder(tmp_path)
-    trials = runs(folder, {"vanilla": 0.8, "bert": 0.9}, tasks=("ner",), options={"dropout": "0"})
-    files = files_of(folder, trials)
-    assert list(files) == ["LEADERBOARD.md"]
-    page = files["LEADERBOARD.md"]
-    assert "without a rank:\n\n- trials, which" in page and "- runs of" not in page
-    assert ": `ner` 12 trials of 2 architectures at lengths 128, 512\n" in page
+    assert "no final runs of a ranked benchmark yet" in files["LEADERBOARD.md"]
+    assert "trials" not in files["LEADERBOARD.md"]
+    trials = runs(folder, {"vanilla": 0.8}, tasks=("ner",), options={"dropout": "0"})
+    page = page_of(folder, [*trials, *runs(folder, tasks=("ner",))])
+    assert "\n- `small-1`: `ner` 24 runs of 4 architectures at lengths 128, 512\n" in page
+    assert ": `ner` 6 trials of 1 architecture at lengths 128, 512\n" in page
     assert "0.8" not in page and "vanilla" not in page
 
 
@@ -158,16 +104,7 @@ def test_a_further_benchmark_has_a_page_of_its_own(tmp_path):
     assert "(leaderboard/small.md)" in files["LEADERBOARD.md"]
     assert "`small` version 1" in files["leaderboard/small.md"]
     assert "(../CHANGES.md)" in files["leaderboard/small.md"]
-
-
-def test_an_unranked_benchmark_has_no_page(tmp_path):
-    folder = benchmark_folder(tmp_path, SMALL.replace("version = 1", "version = 1\nranked = false"))
-    made = runs(folder, tasks=("ner",))
-    trials = runs(folder, {"vanilla": 0.8}, tasks=("ner",), options={"dropout": "0"})
-    page = files_of(folder, [*trials, *made])["LEADERBOARD.md"]
-    assert "no final runs of a ranked" in page
-    assert "- runs of `small-1`: `ner` 24 runs of 4 architectures at lengths 128, 512\n" in page
-    assert ": `ner` 6 trials of 1 architecture at lengths 128, 512\n" in page
+    assert "(archive.csv)" in files["leaderboard/small.md"]
 
 
 def test_the_open_track_lists_the_options_of_each_row_and_ranks_final_runs_alone(tmp_path):
@@ -198,10 +135,11 @@ def test_the_archive_has_superseded_rows_and_names_are_escaped_on_the_page(tmp_p
         dataclasses.replace(one, record=one.record.model_copy(update={"protocol": 1}))
         for one in runs(folder, {"vanilla": 0.1})
     ]
-    nasty = [renamed(one, "<script>|[x](y)") for one in runs(folder, {"vanilla": 0.3})]
+    names = ("<script>|[x](y)", "=HYPERLINK(1)")
+    nasty = [renamed(one, name) for one in runs(folder, {"vanilla": 0.3}) for name in names]
     files = files_of(folder, [*former, *nasty, *runs(folder)])
-    rows = list(csv.DictReader(io.StringIO(files["leaderboard/archive.csv"])))
-    assert {row["line"] for row in rows} == {*ENTRIES, "<script>|[x](y)"}
+    rows = archive_of(files)
+    assert {row["entry"] for row in rows} == {*ENTRIES, names[0], f"'{names[1]}"}
     gone = [row for row in rows if row["superseded_by"]]
     assert len(gone) == 4 and all(float(row["value"]) < 0.2 and not row["rank"] for row in gone)
     page = files["LEADERBOARD.md"]
@@ -215,8 +153,10 @@ def test_runs_with_test_and_of_an_unranked_benchmark_have_no_rank(tmp_path):
     benchmark_folder(folder, content.replace('"small"', '"look"'), name="look")
     marked = runs(folder, steps=9, score_test=True)
     files = files_of(folder, [*runs(folder), *runs(folder, name="look"), *marked])
-    rows = list(csv.DictReader(io.StringIO(files["leaderboard/archive.csv"])))
-    told = {(row["benchmark"], row["split"], bool(row["rank"]), row["note"]) for row in rows}
+    told = {
+        (row["benchmark"], row["split"], bool(row["rank"]), row["note"])
+        for row in archive_of(files)
+    }
     assert told == {
         ("small-1", "test", True, "untuned"),
         ("look-1", "test", False, "the benchmark look-1 is not ranked; untuned"),
@@ -291,8 +231,3 @@ def test_an_unreadable_published_file_is_named(committed):
     (results / "published" / "here" / "x.json").write_text("{}")
     with pytest.raises(RecordError, match=r"published/here/x\.json"):
         read_published(results)
-
-
-def test_no_cell_of_the_archive_is_a_formula():
-    row = {"line": "=HYPERLINK(1)", "note": "@x", "value": -0.5, "source": "files", "rank": None}
-    assert _without_formulas(row) == {**row, "line": "'=HYPERLINK(1)", "note": "'@x"}

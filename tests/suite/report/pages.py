@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import csv
 import dataclasses
+import io
 import re
 
 from suite.analysis.comparisons import compare
 from suite.matrix.registry import load_registry
-from suite.publish.leaderboard_files import leaderboard_files
+from suite.report.leaderboard import leaderboard_files
 from tests.suite.analysis.final_runs import by_architecture, final_runs
 
 ENTRIES = {"vanilla": 0.80, "bert": 0.70, "longformer": 0.799, "identity": 0.40}
@@ -16,6 +18,15 @@ ENTRIES = {"vanilla": 0.80, "bert": 0.70, "longformer": 0.799, "identity": 0.40}
 def files_of(folder, records):
     records, registry = list(records), load_registry((str(folder),))
     return leaderboard_files(records, compare(records, registry.task_versions), registry)
+
+
+def page_of(folder, records):
+    return files_of(folder, records)["LEADERBOARD.md"]
+
+
+def archive_of(files):
+    """Return the rows of the archive."""
+    return list(csv.DictReader(io.StringIO(files["leaderboard/archive.csv"])))
 
 
 def runs(folder, values=ENTRIES, **fields):
