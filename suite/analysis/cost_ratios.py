@@ -61,13 +61,21 @@ def backend_ratios(comparison: Comparison, baseline: Comparison) -> list[Ratio]:
     The two may differ in the backend's version.
     """
     ours, theirs = (_costs_of_invocations(each) for each in (comparison, baseline))
+    if ours.empty or theirs.empty:
+        return []
     pairs = ours.merge(theirs, on=[*PLACE, "measure", "repeat", "invocation"])
     pairs = pairs.sort_values(["in_session_x", "session_started_x", "repeat"])
     pairs = pairs[pairs["invocation"] == pairs.groupby(PLACE)["invocation"].transform("last")]
     apart = (pairs["started_at_x"] - pairs["started_at_y"]).abs() / timedelta(hours=1)
     pairs = pairs.assign(ratio=pairs["value_x"] / pairs["value_y"], apart=apart)
     return [
-        Ratio(name, length, measure, ratio_interval(rows["ratio"].tolist()), rows["apart"].max())
+        Ratio(
+            name,
+            length,
+            measure,
+            ratio_interval(rows["ratio"].tolist()),
+            float(rows["apart"].max()),
+        )
         for (name, length, _, measure), rows in pairs.groupby([*PLACE, "measure"])
     ]
 
@@ -96,6 +104,8 @@ def relative_costs(
     costs = costs[costs["sequence_length"].isin(lengths)]
     pair = ["sequence_length", "batch_size", "measure", "session", "repeat"]
     base = costs.loc[costs["entry"] == baseline, [*pair, "value"]]
+    if base.empty:
+        return {}
     pairs = costs.merge(base, on=pair, suffixes=("", "_base"))
     pairs = pairs.assign(value=pairs["value"] / pairs["value_base"])
     ratios: dict[tuple[str, int], dict[str, Figure]] = {}

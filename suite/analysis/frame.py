@@ -102,7 +102,7 @@ def make_frame(entries: Sequence[EntryAtLength]) -> pandas.DataFrame:
                 flags = noisy, usable, compared, measure == primary
                 values.append((number, measure, value, *flags))
     table = pandas.DataFrame(values, columns=["run", "measure", "value", *FLAGS])
-    frame = pandas.DataFrame(runs, columns=COLUMNS).join(table.set_index("run"), on="run")
+    frame = pandas.DataFrame(runs, columns=COLUMNS).merge(table, how="left", on="run")
     frame[FLAGS] = frame[FLAGS].eq(True)  # a run without any measure has none of them
     costs = frame[frame["usable"]]
     for (group, measure), figure in cost_figures(costs, ["group"]).items():
