@@ -64,6 +64,8 @@ def backend_ratios(comparison: Comparison, baseline: Comparison) -> list[Ratio]:
     if ours.empty or theirs.empty:
         return []
     pairs = ours.merge(theirs, on=[*PLACE, "measure", "repeat", "invocation"])
+    if pairs.empty:
+        return []
     pairs = pairs.sort_values(["in_session_x", "session_started_x", "repeat"])
     pairs = pairs[pairs["invocation"] == pairs.groupby(PLACE)["invocation"].transform("last")]
     apart = (pairs["started_at_x"] - pairs["started_at_y"]).abs() / timedelta(hours=1)

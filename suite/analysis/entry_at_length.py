@@ -20,7 +20,6 @@ from suite.analysis.estimates import (
 from suite.analysis.ranking import Scores
 from suite.analysis.sessions import CostSession, Sessions, cost_digest, counts, used_machine
 from suite.api import Cell, Metric, Mode, Status
-from suite.records.environment import commit_of
 from suite.records.measures import phase_of, tabled_costs
 from suite.records.published import StoredRecord
 from suite.records.schema import PartReport, RecordSummary
@@ -279,11 +278,6 @@ class EntryAtLength:
     def versions(self) -> str:
         """The versions that the records ran under."""
         return versions_of(self.records[0])
-
-    @property
-    def commits(self) -> list[str]:
-        """The start of each commit that the records ran on."""
-        return sorted({str(commit_of(record.environment))[:10] for record in self.records})
 
     @property
     def machines(self) -> list[str]:
