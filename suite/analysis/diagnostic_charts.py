@@ -81,20 +81,20 @@ def make_charts(
     `comparisons` are in the order of preference: the first decoding of each form and batch size is
     drawn. The complete records of diagnostics are read.
     """
-    found: list[Chart] = [*_problem_charts(diagnostics)]
+    charts = [*_problem_charts(diagnostics)]
     for diagnostic in diagnostics:
         reports = grouped_reports(diagnostic.comparison)
         by_length = grouped(reports, lambda report: report.sequence_length)
         for length, entries in diagnostic.by_length().items():
-            found += _AtLength(diagnostic, length, entries).charts(by_length.get(length, []))
+            charts += _AtLength(diagnostic, length, entries).charts(by_length.get(length, []))
     seen = set()
     for comparison in comparisons:
         place = comparison.key.form, comparison.key.batch
         if comparison.key.mode is Mode.DECODE and place not in seen:
             seen.add(place)
-            found += _decoding_charts(comparison)
+            charts += _decoding_charts(comparison)
     order = list(ChartSection)
-    return sorted(found, key=lambda chart: order.index(chart.section))
+    return sorted(charts, key=lambda chart: order.index(chart.section))
 
 
 def _by_group(

@@ -101,15 +101,15 @@ def growths(
     costs = costs.assign(value=costs["value"] / costs["batch_size"])
     place = ["entry", "measure", "repeat", "sequence_length"]
     costs = costs.sort_values("batch_size").drop_duplicates(place, keep="last")
-    found = []
+    fitted = []
     for (name, measure), rows in costs.groupby(["entry", "measure"]):
         sweeps = rows.pivot(index="repeat", columns="sequence_length", values="value")
         sweeps = sweeps.dropna(axis="columns")
         if len(sweeps.columns) >= MIN_LENGTHS:
             architecture = (architectures or {}).get(known[name])
             lengths, rounds = [int(length) for length in sweeps.columns], sweeps.to_numpy()
-            found.append(_fitted(name, measure, lengths, rounds, _claim(architecture, measure)))
-    return found
+            fitted.append(_fitted(name, measure, lengths, rounds, _claim(architecture, measure)))
+    return fitted
 
 
 def _claim(architecture: Architecture | None, measure: str) -> str | None:

@@ -57,15 +57,15 @@ def verdicts(
     boards: Mapping[TaskLength, Board],
 ) -> list[FigureVerdict]:
     """Return the verdict on each published figure."""
-    found = []
+    judged = []
     for figure in expected:
         board = boards.get((figure.task, figure.length))
         rows = board.valid if board else ()
         row = next((row for row in rows if row.entry == figure.architecture), None)
         scores = row.scores(_metric(row, figure.metric)) if row else None
         measured = scores.estimate() if scores and scores.by_seed else None
-        found.append(FigureVerdict(figure, measured, agreement(figure, measured)))
-    return found
+        judged.append(FigureVerdict(figure, measured, agreement(figure, measured)))
+    return judged
 
 
 def agreement(expected: ExpectedFigure, measured: Estimate | None) -> Agreement:
@@ -174,16 +174,16 @@ def make_leaderboard(
 ) -> Leaderboard:
     """Return the leaderboard of a benchmark; it has no winners if no final run is published."""
     comparisons, boards = list(comparisons), list(boards)
-    found = final_boards(benchmark, boards, tasks)
-    rows = [row for board in found.values() for row in board.valid]
+    own = final_boards(benchmark, boards, tasks)
+    rows = [row for board in own.values() for row in board.valid]
     return Leaderboard(
         benchmark=benchmark,
-        boards=found,
-        winners=[won for place in found if (won := _winner(place, found[place]))],
-        blocks=make_blocks(benchmark, found, tasks, comparisons),
-        tasks=_task_tables(benchmark, found, tasks),
-        verdicts=verdicts(benchmark.expected, found),
-        changes=_changes(benchmark, boards, found, tasks),
+        boards=own,
+        winners=[winner for place in own if (winner := _winner(place, own[place]))],
+        blocks=make_blocks(benchmark, own, tasks, comparisons),
+        tasks=_task_tables(benchmark, own, tasks),
+        verdicts=verdicts(benchmark.expected, own),
+        changes=_changes(benchmark, boards, own, tasks),
         machines=sorted({machine for row in rows for machine in row.machines}),
         latest=max((row.measured_on for row in rows), default=None),
         titles={name: tasks[name].title for name in benchmark.tasks if name in tasks},
