@@ -258,7 +258,7 @@ interface BackendRatio extends Interval {
   comparison: number;
   baseline: number;
   entry: string;
-  length: number;
+  sequence_length: number;
   measure: string;
   hours_apart: number;
 }

@@ -1,7 +1,7 @@
 """What the analysis gives → the rows and columns that the pages read. No figure is computed here.
 
 The pages know an entry and a comparison by its place in the list of `data/index.js`, and a measure
-by its number (`dashboards.scripts.measure_number`). Tables of many rows are written in columns. An
+by its number (`dashboards.scripts.MEASURE_NUMBERS`). Tables of many rows are written in columns. An
 estimate of a chart is a list: the value, the ends of its interval, and the number of repeats.
 """
 
@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from dashboards.scripts import estimate_row, measure_number, shorten
+from dashboards.scripts import MEASURE_NUMBERS, estimate_row, shorten
 from suite.analysis.boards import Board
 from suite.analysis.comparison_key import ComparisonKey, baseline_keys
 from suite.analysis.comparisons import Comparison
@@ -118,7 +118,7 @@ def figure_columns(figures: pandas.DataFrame, numbers: Numbers) -> Columns:
     """Return figures (`suite.analysis.frame.to_figures`)."""
     numbered = {
         "entry": figures["entry"].map(numbers),
-        "measure": figures["measure"].map(measure_number),
+        "measure": figures["measure"].map(MEASURE_NUMBERS),
     }
     return _shortened(figures.assign(**numbered).rename(columns=PLACE))
 
@@ -249,7 +249,7 @@ def make_findings(
         "pairs": columns(
             {
                 "comparison": number,
-                "measure": measure_number(item.measure),
+                "measure": MEASURE_NUMBERS[item.measure],
                 "length": item.sequence_length,
                 "batch": item.batch_size,
                 "first": item.first,
@@ -281,15 +281,7 @@ def _backends(probes: Sequence[tuple[int, Comparison]]) -> list[dict[str, Any]]:
         base, baseline = by_key[baselines[key]]
         if base != number and comparison.measured_on == baseline.measured_on:
             found += [
-                {
-                    "comparison": number,
-                    "baseline": base,
-                    "entry": item.entry,
-                    "length": item.sequence_length,
-                    "measure": item.measure,
-                    **_ends(item.ratio),
-                    "hours_apart": item.hours_apart,
-                }
+                {"comparison": number, "baseline": base, **item.to_dict()}
                 for item in backend_ratios(comparison, baseline)
             ]
     return found
@@ -300,15 +292,14 @@ def _fronts(number: int, comparison: Comparison, figures: pandas.DataFrame) -> l
     if comparison.metric is None:
         return []
     own, higher = figures[figures["comparison"] == number], comparison.metric.higher_is_better
-    fronts = [(measure, pareto_front(own, measure, higher_is_better=higher))
-              for measure in AGAINST_QUALITY]  # fmt: skip
-    return [
-        {"comparison": number, "measure": measure_number(measure),
-         "costs": [*map(shorten, front[measure].tolist())],
-         "qualities": [*map(shorten, front[QUALITY].tolist())]}
-        for measure, front in fronts
-        if len(front)
-    ]  # fmt: skip
+    found = []
+    for measure in AGAINST_QUALITY:
+        front = pareto_front(own, measure, higher_is_better=higher)
+        costs, qualities = ([*map(shorten, front[name].tolist())] for name in (measure, QUALITY))
+        if costs:
+            place = {"comparison": number, "measure": MEASURE_NUMBERS[measure]}
+            found.append({**place, "costs": costs, "qualities": qualities})
+    return found
 
 
 def make_diagnostics(

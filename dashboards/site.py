@@ -36,7 +36,7 @@ from dashboards.data import (
 )
 from dashboards.pages import PAGES, PREVIEW, Host, render_page
 from dashboards.runs import bundle_runs, runs_written
-from dashboards.scripts import shorten_all, write_script, write_text
+from dashboards.scripts import shorten_all, write_script
 from dashboards.styles import style_entries
 from suite.analysis.boards import rank_comparisons
 from suite.analysis.comparison_key import short_titles, titles
@@ -46,6 +46,7 @@ from suite.analysis.leaderboard import summarize_leaderboards
 from suite.analysis.learning_rates import summarize_searches
 from suite.analysis.training_counts import count_archived_trials
 from suite.api import PROTOCOL, Architecture, Task
+from suite.api.files import atomic_write_bytes
 from suite.records.benchmarks import Benchmark
 from suite.records.measures import CHARTED, metric_of
 from suite.records.published import StoredRecord
@@ -173,7 +174,7 @@ def _write_rest(
         names = [title_of[key] for key in keys]
         write_preview(folder / PREVIEW, figures, entries, names)
     for page in PAGES:
-        write_text(folder / f"{page.name}.html", render_page(page, host))
+        atomic_write_bytes(folder / f"{page.name}.html", render_page(page, host).encode())
 
 
 def _write_plotly(path: Path) -> None:

@@ -78,14 +78,15 @@ const namesOf = (rows) =>
 function rankedVerdict(board, measure) {
   const { best, before } = bestOf(board);
   const leader = best.find((row) => !isControl(row)) ?? best[0];
-  const tied = best.filter((row) => row !== leader);
-  const others = rankedOf(board).length - 1 - before.length;
+  const others = best.filter((row) => row !== leader);
+  const tied = [...others.filter((row) => !isControl(row)), ...others.filter(isControl)];
+  const later = rankedOf(board).length - best.length - before.length;
   const isSeparated = best[0] === leader && tied.every(isControl);
   // A control is expected to be fast; a control with a better score is the first thing to know.
   const isBeaten = before.length > 0 && measure.key === "quality";
   const model = isBeaten ? "Best model" : "Best";
   const verdict =
-    others || before.length
+    later || tied.length || before.length
       ? isSeparated
         ? model
         : "No significant winner; best mean of a model"
@@ -97,8 +98,8 @@ function rankedVerdict(board, measure) {
     facts: [
       tied.length ? `Not separated from it: ${namesOf(tied)}` : "",
       before.length && !isBeaten ? `Ranked before it: ${namesOf(before)}` : "",
-      others > tied.length
-        ? `${best[0] === leader ? "Significantly worse entries" : "Entries ranked after it"}: ${others - tied.length}`
+      later
+        ? `${best[0] === leader ? "Significantly worse entries" : "Entries ranked after it"}: ${later}`
         : "",
       detectable && `${detectable} (the least that the board separates, for the median entry)`,
     ],

@@ -62,13 +62,15 @@ function backendTable(comparison, hidden) {
   );
   if (!found.length) return [];
   const cells = [
-    ...Map.groupBy(found, (one) => [one.comparison, one.length, one.entry].join()).values(),
+    ...Map.groupBy(found, (one) =>
+      [one.comparison, one.sequence_length, one.entry].join(),
+    ).values(),
   ];
-  cells.sort(([a], [b]) => a.length - b.length || a.entry.localeCompare(b.entry));
+  cells.sort(([a], [b]) => a.sequence_length - b.sequence_length || a.entry.localeCompare(b.entry));
   const measured = new Set(found.map(({ measure }) => measure));
   const measures = data.measures.filter(({ key }) => measured.has(key));
   const rows = cells.map((ratios) => {
-    const { comparison: number, length, entry, hours_apart: apart } = ratios[0];
+    const { comparison: number, sequence_length: length, entry, hours_apart: apart } = ratios[0];
     const { backend, precision } = data.comparisons[number];
     const texts = measures.map(({ key }) => formatInterval(ratios.find((r) => r.measure === key)));
     return [length, entry, backend, precision, ...texts, apart.toFixed(1)];

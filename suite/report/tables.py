@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import sys
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Literal
 
 from rich.console import Console
@@ -71,7 +72,9 @@ def print_tables(tables: Sequence[Table]) -> None:
     out = console()
     for table in tables:
         out.print(f"\n[bold]{escape(table.title)}[/bold]")
-        print_table(out, _columns(table), [_cells(row, table) for row in table.rows])
+        columns = _columns(table)
+        rows = [[text(row) for text in columns.values()] for row in table.rows]
+        print_table(out, list(columns), rows)
         if any(row.noisy for row in table.rows):
             out.print(f"  {NOISY_NOTE}")
         for row in table.rows:
@@ -115,47 +118,42 @@ def _diagnostic_cells(row: DiagnosticRow) -> list[str]:
     ]
 
 
-def _columns(table: Table) -> list[str]:
-    columns = ["length", "architecture"]
-    if table.metric is not None:
-        columns += [f"{table.split} {table.metric}"]
-        columns += [f"tested at {length}" for length in table.evaluation_lengths]
+def _columns(table: Table) -> dict[str, Callable[[Row], str]]:
+    """Return the title of each column, with the text that a row has there."""
     mode = table.rows[0].cell.mode
-    for phase in _shown_phases(mode):
-        columns += [f"{phase} memory", f"{phase} tokens/s"]
-    if mode is Mode.DECODE:
-        columns += [shown.title for shown in GENERATION_COLUMNS.values()]
-    if table.metric is None:
-        columns.append("batch")
-    return [*columns, "status"]
-
-
-def _cells(row: Row, table: Table) -> list[str]:
-    cell, figures = row.cell, row.figures
-    texts = [str(cell.sequence_length), row.entry]
-    if table.metric:
-        texts.append(_quality(figures[f"{table.split}.{table.metric}"]))
+    columns: dict[str, Callable[[Row], str]] = {
+        "length": lambda row: str(row.cell.sequence_length),
+        "architecture": lambda row: row.entry,
+    }
+    if table.metric is not None:
+        score = f"{table.split}.{table.metric}"
+        columns[score.replace(".", " ", 1)] = lambda row: _quality(row.figures[score])
         for length in table.evaluation_lengths:
-            score = row.by_evaluation_length.get(length)
-            texts.append(score.partition(":")[0] if isinstance(score, str) else _quality(score))
-    for phase in _shown_phases(cell.mode):
-        for name, divisor in (("peak_memory_bytes", 2**20), ("tokens_per_second", 1)):
-            measure = f"{phase}.{name}"
-            figure = figures[measure]
-            texts.append(_cost(figure, divisor) if figure else row.missing.get(measure, "—"))
-    if cell.mode is Mode.DECODE:
+            columns[f"tested at {length}"] = partial(_tested, length)
+    for phase in ("training",) if mode is Mode.TRAIN else phases_of(mode):
+        columns[f"{phase} memory"] = partial(_measured, f"{phase}.peak_memory_bytes", _mebibytes)
+        columns[f"{phase} tokens/s"] = partial(_measured, f"{phase}.tokens_per_second", _cost)
+    if mode is Mode.DECODE:
         for measure, shown in GENERATION_COLUMNS.items():
-            figure = figures[measure]
-            state = _three_digits(figure.value / shown.scale) if figure else ""
-            texts.append(state or row.missing.get(measure, "—"))
-    if cell.mode is not Mode.TRAIN:
-        texts.append(str(cell.batch_size))
-    texts.append(_status(row))
-    return texts
+            columns[shown.title] = partial(_measured, measure, partial(_scaled, shown.scale))
+    if mode is not Mode.TRAIN:
+        columns["batch"] = lambda row: str(row.cell.batch_size)
+    return {**columns, "status": _status}
 
 
-def _shown_phases(mode: Mode) -> tuple[str, ...]:
-    return ("training",) if mode is Mode.TRAIN else phases_of(mode)
+def _tested(length: int, row: Row) -> str:
+    score = row.by_evaluation_length.get(length)
+    return score.partition(":")[0] if isinstance(score, str) else _quality(score)
+
+
+def _measured(measure: str, text: Callable[[Figure], str], row: Row) -> str:
+    """Return a cost of a row as text, or why it has none."""
+    figure = row.figures[measure]
+    return text(figure) if figure else row.missing.get(measure, "—")
+
+
+def _scaled(scale: float, figure: Figure) -> str:
+    return _three_digits(figure.value / scale)
 
 
 def _quality(figure: Figure | None) -> str:
@@ -167,9 +165,13 @@ def _quality(figure: Figure | None) -> str:
     return f"{figure.value:.3f} ({figure.lowest:.3f} to {figure.highest:.3f}, n={figure.n})"
 
 
-def _cost(figure: Figure, divisor: int) -> str:
+def _mebibytes(figure: Figure) -> str:
+    return _cost(figure, 2**20, " MiB")
+
+
+def _cost(figure: Figure, divisor: int = 1, unit: str = "") -> str:
     """Return a cost, with its variation between sessions where there are several."""
-    text = f"{figure.value / divisor:,.0f}{' MiB' if divisor > 1 else ''}"
+    text = f"{figure.value / divisor:,.0f}{unit}"
     if figure.between_sessions is None:
         return text
     return f"{text} (±{figure.between_sessions:.1%}, {figure.sessions} sessions)"

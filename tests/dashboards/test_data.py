@@ -180,7 +180,10 @@ def test_backends_are_compared_with_the_baseline_cell_by_cell(tmp_path):
     about = [(one["backend"], one["precision"]) for one in index["comparisons"]]
     findings = read_script(tmp_path / "data" / "findings.js")
     found = {
-        (about[row["comparison"]], row["length"], row["measure"]): (row["value"], row["n"])
+        (about[row["comparison"]], row["sequence_length"], row["measure"]): (
+            row["value"],
+            row["rounds"],
+        )
         for row in rows(findings["backends"])
     }
     assert {about[number] for number in findings["backends"]["baseline"]} == {

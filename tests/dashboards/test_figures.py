@@ -132,14 +132,6 @@ def test_a_report_of_another_form_hides_its_own_figure_only(tab, other):
     assert any(title.startswith("Entity F1 by part") for title in tab.texts("h3"))
 
 
-def test_many_lines_at_a_single_length_stay_within_the_figure(tab, other):
-    tab.open(other, "index.html", "length=512")
-    (traces, layout), *_ = tab.plots()
-    lines = {line["name"]: line["x"] for line in traces if line.get("name")}
-    low, high = layout["xaxis"]["range"]
-    assert len(lines) >= 7 and low < high
-
-
 def test_runs_without_quiet_costs_say_so_and_a_long_list_shows_the_total(tab, other):
     tab.open(other, "index.html", "length=512")
     assert any("Speeds of these" in text for text in tab.texts("p.note"))

@@ -236,18 +236,6 @@ def test_a_winner_links_to_its_results_and_a_tie_has_none(shown, made):
     assert "Sentiment, length 128. No significant winner" in tab.answer()
 
 
-def test_a_cost_has_its_session_code_and_deviation_between_sessions(shown):
-    tab = shown("task=probe%2C+encoder&length=512&metric=training.tokens_per_second")
-    assert "length 512. Best: longformer, training throughput 2,500 [" in tab.answer()
-    assert "Detectable ratio 1.0" in tab.texts(".answer + .note")[0]
-    assert "Session of 2026-01-02 03:04 on here" in tab.texts(".answer + .note")[0]
-    (head,) = (
-        table.locator("th").all_text_contents()
-        for table in tab.page.locator("table", has_text="deviation between sessions").all()
-    )
-    assert {"detectable ratio", "sessions", "deviation between sessions", "code"} <= set(head)
-
-
 def test_the_detectable_difference_of_costs_is_a_ratio():
     probes = [
         probe(name, 512, number, speed * (1 + deviation / 100))

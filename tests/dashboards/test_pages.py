@@ -194,17 +194,6 @@ def test_a_figure_downloads_as_csv(tab, folder):
     assert b"vanilla,128,16,0.6" in content
 
 
-def test_downloads_are_hidden_in_print(tab, folder):
-    tab.open(folder, "index.html", "task=ner")
-    buttons = tab.page.locator("figure button")
-    shown = [button.is_visible() for button in buttons.all()]
-    tab.page.emulate_media(media="print")
-    printed = [button.is_visible() for button in buttons.all()]
-    tab.page.emulate_media(media="screen")
-    assert all(shown) and not any(printed)
-    assert tab.texts("figure button") == ["CSV", "PNG", "SVG"] * tab.page.locator("figure").count()
-
-
 def test_a_figure_downloads_as_an_image_on_white_paper_from_the_dark_theme(tab, folder):
     tab.page.emulate_media(color_scheme="dark")
     tab.open(folder, "index.html", "task=ner", again=True)
@@ -236,21 +225,6 @@ def test_heat_maps_bars_and_lines_download_as_images(tab, folder, name, state):
         assert any(text.startswith(title) for text in shown)
         # Plotly names a trace "trace 1" that has no name.
         assert not [text for text in shown if text.startswith("trace ")]
-
-
-def test_the_long_title_of_an_image_is_broken_into_lines(tab, folder):
-    title = "a title of many words, " * 6 + "end"
-    tab.open(folder, "index.html", "task=ner")
-    tab.page.evaluate(
-        "title => document.body.append(figure("
-        "{ title, caption: '', name: 'long', traces: [{ y: [1] }], rows: [] }))",
-        title,
-    )
-    _, svg = download(tab, title, "SVG")
-    tab.page.locator("body > figure").evaluate("figure => figure.remove()")
-    assert [text for text in texts_of(svg) if text.endswith("end")] == [title]
-    tspans = ElementTree.fromstring(svg).iterfind(".//{*}tspan")
-    assert max(len(node.text) for node in tspans) <= 100
 
 
 def test_the_page_of_a_run_shows_samples_as_text(tab, tmp_path):

@@ -212,8 +212,8 @@ def test_a_mean_over_some_seeds_says_why_the_others_have_no_score(tmp_path, caps
     boards = rank_comparisons([comparison])
     lines = list(csv.DictReader(io.StringIO(to_csv(boards))))
     assert [line["note"] for line in lines if line["evaluation_length"] == "16384"] == [missing]
-    ((*_, drawn, _),) = board_rows(boards, [comparison], {"vanilla": 0})
-    assert drawn[0][-1]["16384"][-1] == missing
+    (drawn,) = board_rows(boards, [comparison], {"vanilla": 0})
+    assert drawn["rows"]["tested"][0]["16384"]["missing"] == missing
     print_tables(make_tables([run for point in comparison.entries for run in point.runs]))
     assert f"vanilla: {missing}" in " ".join(capsys.readouterr().out.split())
 

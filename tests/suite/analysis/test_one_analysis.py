@@ -255,18 +255,18 @@ def test_the_site(records, tmp_path, expected):
     text = (tmp_path / "data" / "index.js").read_text()
     index = json.loads(text[text.index("=") + 1 :].rstrip(";\n"))
     keys = [measure["key"] for measure in index["measures"]]
-    names = [line["name"] for line in index["lines"]]
+    names = [entry["name"] for entry in index["entries"]]
     columns = index["points"]
     found: dict[tuple[str, int], dict[str, float]] = {}
-    for line, length, measure, value in zip(
+    for entry, length, measure, value in zip(
         columns["entry"],
-        columns["sequence_length"],
+        columns["length"],
         columns["measure"],
         columns["value"],
         strict=True,
     ):
         name = "quality" if measure < 0 else keys[measure]
-        found.setdefault((names[line], length), {})[name] = value
+        found.setdefault((names[entry], length), {})[name] = value
     close(
         {place: (figures["quality"], figures[SPEED]) for place, figures in found.items()}, expected
     )
