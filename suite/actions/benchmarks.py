@@ -11,7 +11,7 @@ from suite.actions.request import DATA_DIR_VARIABLE, PathLike, make_store
 from suite.analysis.boards import rank_comparisons
 from suite.analysis.comparisons import compare
 from suite.analysis.core_table import reference_scores
-from suite.analysis.final_boards import entries_of, final_boards
+from suite.analysis.final_boards import final_boards
 from suite.api import LengthwiseError
 from suite.api.plugins import search_path_from_environment
 from suite.execution.benchmark_data import DataFacts, describe_data
@@ -120,7 +120,7 @@ def add_reference(name: str, *, home: PathLike | None = None) -> int:
     }
     comparisons = compare(read_published(), registry.task_versions)
     boards = final_boards(benchmark, rank_comparisons(comparisons), registry.tasks.plugins)
-    hundreds = reference_scores(boards, entries_of(boards, comparisons))
+    hundreds = reference_scores(boards)
     return add_to_scale(benchmark, zeros, hundreds, registry.tasks.plugins)
 
 

@@ -9,8 +9,9 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
+from suite.analysis.boards import Row
 from suite.analysis.frame import measured_values, run_columns
-from suite.analysis.tables import REPEATED, Table, TableRow
+from suite.analysis.tables import REPEATED, Table
 from suite.api import Cell
 from suite.execution.preparation import Prepared
 from suite.matrix.durations import Durations, ExpectedTime
@@ -272,7 +273,7 @@ class TunedRates(Results[TunedRate]):
         return f"{len(self.items)} learning rates"
 
 
-def _table_row(table: Table, row: TableRow) -> dict[str, Any]:
+def _table_row(table: Table, row: Row) -> dict[str, Any]:
     cell: Mapping[str, Any] = row.cell.to_dict()
     figures = {name: figure.value if figure else None for name, figure in row.figures.items()}
     ends: dict[str, Any] = {}
@@ -290,7 +291,7 @@ def _table_row(table: Table, row: TableRow) -> dict[str, Any]:
     }
 
 
-def _at_lengths(table: Table, row: TableRow) -> dict[str, Any]:
+def _at_lengths(table: Table, row: Row) -> dict[str, Any]:
     """Return the score at each evaluation length, or NaN and the reason in another column."""
     scores: dict[str, Any] = {}
     for length, score in row.by_evaluation_length.items():
@@ -302,7 +303,7 @@ def _at_lengths(table: Table, row: TableRow) -> dict[str, Any]:
     return scores
 
 
-def _figures(row: TableRow) -> str:
+def _figures(row: Row) -> str:
     known = {name: figure for name, figure in row.figures.items() if figure}
     shown = [f"{name.removeprefix('test.')} {figure.value:,.4g}" for name, figure in known.items()]
     return ", ".join(shown) or ", ".join(row.statuses)

@@ -52,7 +52,7 @@ class Crossover:
     @property
     def beyond_noise(self) -> bool:
         """Whether the second is ahead or behind beyond the noise at any length."""
-        return not self.differences or any(map(is_beyond_noise, self.differences.values()))
+        return not self.differences or any(gap.is_beyond_noise for gap in self.differences.values())
 
     def to_dict(self) -> dict[str, Any]:
         """Return the result as `bench crossover --json` prints it."""
@@ -100,11 +100,6 @@ class Crossover:
         if estimate.low is None or estimate.high is None:
             return f"{text} ({repeats}: no interval)"
         return f"{text} [{estimate.low:,.0f}, {estimate.high:,.0f}] ({repeats})"
-
-
-def is_beyond_noise(gap: Estimate) -> bool:
-    """Return whether the interval of a difference excludes 0."""
-    return gap.low is not None and gap.high is not None and not gap.low <= 0 <= gap.high
 
 
 def check_pair(request: Request) -> tuple[str, str]:
@@ -232,7 +227,7 @@ def _gap_text(gap: Estimate) -> str:
     seeds = count_text([gap.n])
     if gap.low is None or gap.high is None:
         return f"{text} ({seeds}: no interval)"
-    if not is_beyond_noise(gap):
+    if not gap.is_beyond_noise:
         return f"{text}, within the noise [{gap.low:.4g}, {gap.high:.4g}] ({seeds})"
     low, high = sorted((abs(gap.low), abs(gap.high)))
     return f"{text} [{low:.4g}, {high:.4g}] ({seeds})"

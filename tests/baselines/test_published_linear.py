@@ -10,7 +10,7 @@ from baselines.layers.gated_linear_recurrence import GatedLinearRecurrence
 from baselines.layers.kimi_delta_mixer import KimiDeltaMixer
 from baselines.layers.trapezoidal_state_space import TrapezoidalStateSpace
 from suite.worker.conformance.gradients import tensors
-from tests.builders.published import TOLERANCE, Weights, assign, cases
+from tests.builders.published import TOLERANCE, Weights, assign, assign_rg_lru, cases
 
 STATE_TOLERANCE = 1e-3
 

@@ -116,7 +116,7 @@ def test_points(records, expected):
     (comparison,) = compare(records, REGISTRY.task_versions)
     close(
         {
-            (point.name, point.sequence_length): (point.score().value, point.cost_value(SPEED))
+            (point.name, point.sequence_length): (point.score.value, point.cost_value(SPEED))
             for point in comparison.entries
         },
         expected,
