@@ -165,7 +165,7 @@ class TrapezoidalStateSpace(DirectedMixer):
         rates = fused(_heavy_tail if self.heavy_tail_decay else ops.softplus)(rates)
         log_decay = -ops.maximum(rates, self.decay_floor) * sizes
         shares = ops.sigmoid(shares)
-        held, last_key, last_value, last_turns = (None,) * 4 if state is None else state
+        held, last_key, last_value, last_turns = state or (None,) * 4
         turns = accumulate_turns(0.5 * ops.tanh(angles)[:, :, None, :] * sizes[..., None])
         if last_turns is not None:
             turns = turns + last_turns[:, None] / (2 * math.pi)
@@ -176,7 +176,7 @@ class TrapezoidalStateSpace(DirectedMixer):
         # The weight of a position's input at later positions, and at its own.
         own, added = shares * sizes, (1.0 - shares) * sizes
         later = own + ops.concatenate([added[:, 1:], ops.zeros_like(added[:, :1])], axis=1)
-        if held is not None:
+        if last_value is not None:
             before = self._versions(last_value[:, None], self.value_weights)[:, 0]
             held = held + ops.einsum("bh,bhrs,bhrp->bhsp", added[:, 0], last_key, before)
         read, held = scan_in_chunks(

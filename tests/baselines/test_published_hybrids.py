@@ -308,3 +308,54 @@ def recurrent_gemma(case: Weights):
 def test_recurrent_gemma(reference_outputs):
     for path, case in cases(reference_outputs, "recurrent_gemma_decoder_"):
         assert_is_exact(recurrent_gemma(case), case, path)
+
+
+def xlstm(case: Weights):
+    """Return a model with the weights of a case."""
+    words = case["weights/backbone/embeddings/weight"]
+    blocks = "weights/backbone/blocks/{}"
+    num_layers = count_layers(case, f"{blocks}/norm_mlstm/weight")
+    architecture = ARCHITECTURES["xlstm"]
+    request = BuildRequest(
+        Form.DECODER,
+        Inputs.TOKEN_IDS,
+        ModelSize("case", num_layers, words.shape[1], int(case["num_heads"]), 4 * words.shape[1]),
+        case["token_ids"].shape[1],
+        {"key_share": 1.0},
+        vocabulary_size=len(words),
+    )
+    model = architecture.assemble(request)
+    for index, layer in enumerate(model.decoder.layers):
+        at, mixer = f"{blocks.format(index)}/mlstm_layer", layer.attention
+        mixer.key_width, mixer.value_width = (len(case[f"{at}/{name}/weight"]) for name in "kv")
+        mixer.epsilon, mixer.norm_epsilon = float(case["epsilon"]), float(case["norm_epsilon"])
+        mixer.gate_soft_cap = float(case["gate_soft_cap"])
+        layer.gated.width = len(case[f"{blocks.format(index)}/ffn/proj_up/weight"])
+        for norm in (layer.attention_norm, layer.feedforward_norm, model.decoder.final_norm):
+            norm.epsilon = float(case["norm_epsilon"])
+    model.build(case["token_ids"].shape)
+    model.decoder_embedding.tokens.embeddings.assign(words)
+    model.decoder.final_norm.gamma.assign(case["weights/backbone/out_norm/weight"])
+    for index, layer in enumerate(model.decoder.layers):
+        at, mixer = blocks.format(index), layer.attention
+        layer.attention_norm.gamma.assign(case[f"{at}/norm_mlstm/weight"])
+        layer.feedforward_norm.gamma.assign(case[f"{at}/norm_ffn/weight"])
+        gates = [case[f"{at}/ffn/{name}/weight"].T for name in ("proj_up_gate", "proj_up")]
+        layer.gated.up_projection.kernel.assign(np.concatenate(gates, axis=1))
+        assign(layer.gated.down_projection, case, f"{at}/ffn/proj_down")
+        at = f"{at}/mlstm_layer"
+        columns = [case[f"{at}/{name}/weight"].T for name in ("q", "k", "v", "ogate_preact")]
+        mixer.input_projection.kernel.assign(np.concatenate(columns, axis=1))
+        for ours, theirs in (("kernel", "weight"), ("bias", "bias")):
+            parts = [case[f"{at}/{name}_preact/{theirs}"].T for name in ("igate", "fgate")]
+            getattr(mixer.gate_projection, ours).assign(np.concatenate(parts, axis=-1))
+        mixer.head_gamma.assign(case[f"{at}/multihead_norm/weight"])
+        assign(mixer.output_projection, case, f"{at}/out_proj")
+    return model
+
+
+@slow_on_jax
+def test_xlstm(reference_outputs):
+    for path, case in cases(reference_outputs, "xlstm_decoder_"):
+        mask = np.ones(case["token_ids"].shape, bool)
+        assert_is_exact(xlstm(case), {**case, "padding_mask": mask}, path)

@@ -8,6 +8,7 @@ from keras import ops
 from baselines.layers.chunked_scan import scan_in_chunks
 from baselines.layers.gated_linear_recurrence import GatedLinearRecurrence
 from baselines.layers.kimi_delta_mixer import KimiDeltaMixer
+from baselines.layers.matrix_lstm import scan_matrix_memory
 from baselines.layers.trapezoidal_state_space import TrapezoidalStateSpace
 from suite.worker.conformance.gradients import tensors
 from tests.builders.published import TOLERANCE, Weights, assign, assign_rg_lru, cases
@@ -95,6 +96,39 @@ def test_recurrent_block_of_griffin(reference_outputs):
         outputs, state = mixer._run(inputs, None, None, starts)
         np.testing.assert_allclose(outputs, case["outputs"], atol=TOLERANCE, err_msg=path)
         np.testing.assert_allclose(state[1], case["final_state"], atol=STATE_TOLERANCE)
+
+
+def test_mlstm_cell(reference_outputs):
+    for path, case in cases(reference_outputs, "mlstm_cell_"):
+        names = "query", "key", "value", "input_gate", "forget_gate"
+        query, key, value, opened, kept = (
+            ops.convert_to_tensor(np.moveaxis(case[name], 1, 2)) for name in names
+        )
+        state = None
+        if "initial_memory" in case:
+            normalizer = case["initial_normalizer"][..., None]
+            memory = np.concatenate([case["initial_memory"], normalizer], axis=-1)
+            state = tuple(tensors(memory, case["initial_maximum"]))
+        parts = query * query.shape[-1] ** -0.5, key, value, opened, ops.log_sigmoid(kept)
+        for chunk_length in (8, 128):
+            outputs, (memory, scale) = scan_matrix_memory(
+                *parts, state, float(case["epsilon"]), chunk_length
+            )
+            np.testing.assert_allclose(
+                np.moveaxis(ops.convert_to_numpy(outputs), 1, 2),
+                case["outputs"],
+                atol=TOLERANCE,
+                rtol=5e-5,
+                err_msg=path,
+            )
+            for found, name in (
+                (memory[..., :-1], "memory"),
+                (memory[..., -1], "normalizer"),
+                (scale, "maximum"),
+            ):
+                np.testing.assert_allclose(
+                    found, case[f"final_{name}"], atol=STATE_TOLERANCE, err_msg=path
+                )
 
 
 def test_mamba3(reference_outputs):
