@@ -17,8 +17,8 @@ class Mamba3(PatternArchitecture):
     `state_size` is the number of values in a channel's state; 0 selects a quarter of the width.
     `rotated_share` of them are rotated by angles that depend on the input. `rank` is the number of
     inputs and outputs of a state at each position (1: the ordinary form). `output_norm` normalises
-    each head before the gates. `heavy_tail_decay` selects the rates of the newer code. SwiGLU is as
-    wide as gives a layer the parameters of a Transformer layer. The encoder's layers read the
+    each head before the gates. `heavy_tail_decay` selects the rates of the newer code. The width of
+    SwiGLU gives a layer as many parameters as a Transformer layer. The encoder's layers read the
     sequence from its start and from its end in turn.
     """
 

@@ -20,6 +20,10 @@ TOKEN_SECONDS, STATE_BYTES = "generation.step_seconds", "generation.state_bytes"
 
 SCALED = "A scaled accuracy of 0 is that of a guess, and 1 is perfect"
 SEEDS_ALONE = "Beyond the training length, intervals cover the seeds alone"
+NO_INTERVALS = (
+    "There are no intervals: seeds alone are averaged, and records do not count the answers of a "
+    "group"
+)
 
 
 class ChartSection(StrEnum):
@@ -77,20 +81,20 @@ def make_charts(
     `comparisons` are in the order of preference: the first decoding of each form and batch size is
     drawn. The complete records of diagnostics are read.
     """
-    found: list[Chart] = [*_problem_charts(diagnostics)]
+    charts = [*_problem_charts(diagnostics)]
     for diagnostic in diagnostics:
         reports = grouped_reports(diagnostic.comparison)
         by_length = grouped(reports, lambda report: report.sequence_length)
         for length, entries in diagnostic.by_length().items():
-            found += _AtLength(diagnostic, length, entries).charts(by_length.get(length, []))
+            charts += _AtLength(diagnostic, length, entries).charts(by_length.get(length, []))
     seen = set()
     for comparison in comparisons:
         place = comparison.key.form, comparison.key.batch
         if comparison.key.mode is Mode.DECODE and place not in seen:
             seen.add(place)
-            found += _decoding_charts(comparison)
+            charts += _decoding_charts(comparison)
     order = list(ChartSection)
-    return sorted(found, key=lambda chart: order.index(chart.section))
+    return sorted(charts, key=lambda chart: order.index(chart.section))
 
 
 def _by_group(
@@ -100,34 +104,14 @@ def _by_group(
 
     The report is that of the training length, and those at evaluation lengths.
     """
-    found: dict[str, dict[int, dict[str, Estimate]]] = {}
+    by_entry: dict[str, dict[int, dict[str, Estimate]]] = {}
     for report in reports:
         start, _, length = report.name.partition("_at_")
         if start == name:
-            groups = {group: of[""] for group, of in report.figures.items() if "" in of}
-            at = int(length or report.sequence_length)
-            found.setdefault(report.entry, {})[at] = groups
-    return {entry: dict(sorted(of.items())) for entry, of in found.items()}
-
-
-def _num_examples(entries: Sequence[EntryAtLength], lengths: Iterable[int]) -> dict[int, int]:
-    """Return the number of test examples, which all entries share, at each length."""
-    found = {}
-    for length in sorted(set(lengths)):
-        numbers = (entry.num_examples_at(length) for entry in entries)
-        if number := next((number for number in numbers if number), None):
-            found[length] = number
-    return found
-
-
-def _groups_note(num_examples: Mapping[int, int]) -> str:
-    """Return why the figures of groups have no intervals, and the number of test sequences."""
-    why = (
-        "There are no intervals: seeds alone are averaged, and records do not count the answers of "
-        "a group"
-    )
-    listed = [f"{number:,} at length {length:,}" for length, number in num_examples.items()]
-    return f"{why}. Test sequences: {', '.join(listed)}" if listed else why
+            groups = {group: named[""] for group, named in report.figures.items() if "" in named}
+            evaluated = int(length or report.sequence_length)
+            by_entry.setdefault(report.entry, {})[evaluated] = groups
+    return {entry: dict(sorted(lengths.items())) for entry, lengths in by_entry.items()}
 
 
 @dataclass(frozen=True)
@@ -148,25 +132,16 @@ class _AtLength:
             yield self._depths(name, at_lengths)
 
     def chart(
-        self,
-        section: ChartSection,
-        against: str,
-        lines: Sequence[ChartLine],
-        **facts: Any,
+        self, section: ChartSection, against: str, lines: Sequence[ChartLine], **facts: Any
     ) -> Chart:
         """Return a chart of the metric of the diagnostic, with further facts."""
-        diagnostic = self.diagnostic
-        share = diagnostic.task.primary_metric.share
-        facts = {"title": diagnostic.title, "is_share": share, **facts}
+        share = self.diagnostic.task.primary_metric.share
+        facts = {"title": self.diagnostic.title, "is_share": share, **facts}
+        metric, key = self.diagnostic.metric.name, self.diagnostic.comparison.key
         return Chart(
-            section=section, measure=diagnostic.metric.name, against=against, key=self.key,
+            section=section, measure=metric, against=against, key=key,
             sequence_length=self.length, lines=lines, **facts,
         )  # fmt: skip
-
-    @property
-    def key(self) -> ComparisonKey:
-        """The comparison of the diagnostic."""
-        return self.diagnostic.comparison.key
 
     @property
     def divided_note(self) -> str:
@@ -174,7 +149,7 @@ class _AtLength:
         parts = [
             f"{entry.name} {solved.num_solved} of {solved.num_seeds}"
             for entry in self.entries
-            if self.diagnostic.is_divided(entry) and (solved := self.diagnostic.solved(entry))
+            if (solved := self.diagnostic.solved(entry)) and solved.is_divided
         ]
         return f"Seeds that solve it, in place of an interval: {', '.join(parts)}" if parts else ""
 
@@ -188,8 +163,9 @@ class _AtLength:
                 lines.append(ChartLine(entry.name, {str(size): score}))
         if self.diagnostic.solved_at is not None and any(line.figures for line in lines):
             guess = self.diagnostic.guesses(self.entries, [self.length]).get(self.length)
-            drawn = {} if guess is None else {at: guess for line in lines for at in line.figures}
-            facts = {"note": self.divided_note, "guesses": drawn}
+            sizes = [size for line in lines for size in line.figures]
+            guesses = {} if guess is None else dict.fromkeys(sizes, guess)
+            facts = {"note": self.divided_note, "guesses": guesses}
             yield self.chart(ChartSection.RECALL, "state_bytes", lines, **facts)
 
     def _pairs(
@@ -199,53 +175,59 @@ class _AtLength:
 
         Otherwise the chart against the length has the same figures.
         """
-        lines = [
-            ChartLine(
-                name,
-                {
-                    f"{pairs} in {at:,}": one
-                    for at, groups in of_entry.items()
-                    for pairs, one in groups.items()
-                },
-            )
-            for name, of_entry in by_pairs.items()
-        ]
-        if any(len(groups) > 1 for of_entry in by_pairs.values() for groups in of_entry.values()):
-            lengths = [at for of_entry in by_pairs.values() for at in of_entry]
-            note = _groups_note(_num_examples(self.entries, lengths))
+        lines = []
+        for name, lengths in by_pairs.items():
+            figures = {
+                f"{pairs} in {length:,}": figure
+                for length, groups in lengths.items()
+                for pairs, figure in groups.items()
+            }
+            lines.append(ChartLine(name, figures))
+        if any(len(groups) > 1 for lengths in by_pairs.values() for groups in lengths.values()):
+            note = self._groups_note(length for lengths in by_pairs.values() for length in lengths)
             yield self.chart(ChartSection.RECALL, "pairs", lines, note=note)
 
     def _lengths(self) -> Iterator[Chart]:
         """Yield the chart along the evaluation length, which begins with the training length."""
-        diagnostic, metric, task = self.diagnostic, self.diagnostic.metric, self.diagnostic.task
+        diagnostic, task = self.diagnostic, self.diagnostic.task
         lines = []
         for entry in self.entries:
-            score = diagnostic.score(entry)
-            figures = {str(self.length): score} if score else {}
-            for at, one in diagnostic.scores_by_evaluation_length(entry).items():
-                figures.setdefault(str(at), one)
-            lines.append(ChartLine(entry.name, figures, entry.reasons_by_evaluation_length()))
-        is_scaled = metric != task.primary_metric
+            scores = diagnostic.scores_by_evaluation_length(entry)
+            start = diagnostic.score(entry)
+            scores = ({self.length: start} if start else {}) | {
+                length: score for length, score in scores.items() if length != self.length
+            }
+            figures = {str(length): score for length, score in scores.items()}
+            lines.append(ChartLine(entry.name, figures, entry.reasons_by_evaluation_length))
+        is_scaled = diagnostic.metric != task.primary_metric
         if is_scaled or any(len(line.figures) > 1 or line.reasons for line in lines):
             section = ChartSection.STATES if is_scaled else ChartSection.LENGTHS
             notes = [SCALED] if is_scaled else []
             notes += [] if task.primary_metric.share else [SEEDS_ALONE]
-            note = ". ".join(filter(None, [*notes, self.divided_note]))
-            lengths = (int(at) for line in lines for at in line.figures)
+            lengths = (int(length) for line in lines for length in line.figures)
             guesses = diagnostic.guesses(self.entries, lengths)
-            drawn = {str(at): guess for at, guess in guesses.items()}
-            facts = {"note": note, "guesses": drawn}
+            facts = {
+                "note": ". ".join(filter(None, [*notes, self.divided_note])),
+                "guesses": {str(length): guess for length, guess in guesses.items()},
+            }
             yield self.chart(section, "evaluation_length", lines, **facts)
 
     def _depths(self, name: str, at_lengths: Mapping[int, Mapping[str, Estimate]]) -> Chart:
-        lines = [ChartLine(str(at), groups) for at, groups in at_lengths.items()]
-        num_examples = _num_examples(self.entries, at_lengths)
-        note = _groups_note(num_examples)
+        lines = [ChartLine(str(length), groups) for length, groups in at_lengths.items()]
+        note = self._groups_note(at_lengths)
         if guesses := self.diagnostic.guesses(self.entries, at_lengths):
-            least, most = (f"{end:.3f}" for end in (min(guesses.values()), max(guesses.values())))
-            span = least if least == most else f"{least} to {most}"
-            note = f"{note}. A guess among the answers of an example scores {span}"
+            ends = dict.fromkeys(f"{end(guesses.values()):.3f}" for end in (min, max))
+            note = f"{note}. A guess among the answers of an example scores {' to '.join(ends)}"
         return self.chart(ChartSection.DEPTHS, "depth", lines, entry=name, note=note)
+
+    def _groups_note(self, lengths: Iterable[int]) -> str:
+        """Return why groups have no intervals, and the number of test sequences of all entries."""
+        counts = []
+        for length in sorted(set(lengths)):
+            numbers = (entry.num_examples_at(length) for entry in self.entries)
+            if number := next(filter(None, numbers), None):
+                counts.append(f"{number:,} at length {length:,}")
+        return f"{NO_INTERVALS}. Test sequences: {', '.join(counts)}" if counts else NO_INTERVALS
 
 
 def _problem_charts(diagnostics: Sequence[Diagnostic]) -> Iterator[Chart]:
@@ -256,22 +238,26 @@ def _problem_charts(diagnostics: Sequence[Diagnostic]) -> Iterator[Chart]:
         if diagnostic.metric != diagnostic.task.primary_metric
         for length, entries in diagnostic.by_length().items()
     ]
-    by_place = grouped(scaled, lambda one: (one.key.task, one.key.split, one.length))
-    for found in by_place.values():
-        if len(found) < 2:
+
+    def place(part: _AtLength) -> tuple[str, str, int]:
+        key = part.diagnostic.comparison.key
+        return key.task, key.split, part.length
+
+    for parts in grouped(scaled, place).values():
+        if len(parts) < 2:
             continue
         figures: dict[str, dict[str, Estimate]] = {}
-        for one in found:
-            for entry in one.entries:
-                if score := one.diagnostic.score(entry):
-                    figures.setdefault(entry.name, {})[one.diagnostic.setting] = score
-        divided = [(one.diagnostic.setting, one.divided_note) for one in found]
+        for part in parts:
+            for entry in part.entries:
+                if score := part.diagnostic.score(entry):
+                    figures.setdefault(entry.name, {})[part.diagnostic.setting] = score
+        divided = [(part.diagnostic.setting, part.divided_note) for part in parts]
         facts = {
-            "title": found[0].diagnostic.task.title,
+            "title": parts[0].diagnostic.task.title,
             "note": ". ".join(f"{setting}: {note}" for setting, note in divided if note),
         }
         lines = [ChartLine(name, of_entry) for name, of_entry in sorted(figures.items())]
-        yield found[0].chart(ChartSection.STATES, "problem", lines, **facts)
+        yield parts[0].chart(ChartSection.STATES, "problem", lines, **facts)
 
 
 def _decoding_charts(comparison: Comparison) -> Iterator[Chart]:
@@ -279,16 +265,14 @@ def _decoding_charts(comparison: Comparison) -> Iterator[Chart]:
     title = f"{str(comparison.key.form).replace('_', '-')}, {comparison.key.batch}"
     for measure in (TOKEN_SECONDS, STATE_BYTES):
         lines = []
-        for name, of_entry in sorted(comparison.by_entry().items()):
+        for name, entries in sorted(comparison.by_entry().items()):
             figures, reasons = {}, {}
-            for entry in sorted(of_entry, key=lambda one: one.sequence_length):
-                at = str(entry.sequence_length)
+            for entry in sorted(entries, key=lambda entry: entry.sequence_length):
+                context, failures = str(entry.sequence_length), set(entry.statuses) - {"ok"}
                 if cost := entry.cost(measure):
-                    figures[at] = cost
-                    continue
-                statuses = sorted(set(entry.statuses) - {"ok"})
-                if reason := ", ".join(statuses) or entry.missing_cost_reason(measure):
-                    reasons[at] = reason
+                    figures[context] = cost
+                elif reason := ", ".join(sorted(failures)) or entry.missing_cost_reason(measure):
+                    reasons[context] = reason
             lines.append(ChartLine(name, figures, reasons))
         if any(line.figures for line in lines):
             yield Chart(ChartSection.DECODING, title, measure, "context", comparison.key, 0, lines)

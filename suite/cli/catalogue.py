@@ -82,12 +82,11 @@ def _methods(methods: Mapping[str, Any]) -> str:
             method["stage"],
             f"`{key}`",
             escape(method["summary"]),
-            _authors(method["paper"]),
             "yes" if method["in_probes"] else "",
         ]
         for key, method in ordered
     ]
-    return _table(["stage", "method", "what it does", "paper", "in probes"], rows)
+    return _table(["stage", "method", "what it does", "in probes"], rows)
 
 
 def _benchmarks(benchmarks: Mapping[str, Any]) -> str:

@@ -11,7 +11,6 @@ import csv
 import io
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import fields
 from typing import Any
 
 from suite.analysis.boards import Board, Row
@@ -26,7 +25,7 @@ COLUMNS = (
     "superseded_by", "setting", "run_ids",
 )  # fmt: skip
 """The columns. Costs are of `session`; `between_sessions` tells how they vary over `sessions`."""
-OF_ROW = [field.name for field in fields(Row) if field.name in COLUMNS]
+OF_ROW = [name for name in COLUMNS if hasattr(Row, name)]
 FORMULA = re.compile(r"[=+\-@\t\r]")
 """The start of a text that a spreadsheet would run."""
 

@@ -13,11 +13,12 @@ from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from suite.analysis.boards import Row
 from suite.analysis.cost_ratios import Ratio
 from suite.analysis.diagnostics import Diagnostic, DiagnosticRow
 from suite.analysis.estimates import Estimate, Figure
 from suite.analysis.growth import Growth, Quadratic
-from suite.analysis.tables import Table, TableRow
+from suite.analysis.tables import Table
 from suite.api import Mode, Status
 from suite.records.measures import COSTS, GENERATION_COLUMNS, phases_of
 from suite.records.printable import printable
@@ -117,10 +118,10 @@ def _diagnostic_cells(row: DiagnosticRow) -> list[str]:
     ]
 
 
-def _columns(table: Table) -> dict[str, Callable[[TableRow], str]]:
+def _columns(table: Table) -> dict[str, Callable[[Row], str]]:
     """Return the title of each column, with the text that a row has there."""
     mode = table.rows[0].cell.mode
-    columns: dict[str, Callable[[TableRow], str]] = {
+    columns: dict[str, Callable[[Row], str]] = {
         "length": lambda row: str(row.cell.sequence_length),
         "architecture": lambda row: row.entry,
     }
@@ -140,12 +141,12 @@ def _columns(table: Table) -> dict[str, Callable[[TableRow], str]]:
     return {**columns, "status": _status}
 
 
-def _tested(length: int, row: TableRow) -> str:
+def _tested(length: int, row: Row) -> str:
     score = row.by_evaluation_length.get(length)
     return score.partition(":")[0] if isinstance(score, str) else _quality(score)
 
 
-def _measured(measure: str, text: Callable[[Figure], str], row: TableRow) -> str:
+def _measured(measure: str, text: Callable[[Figure], str], row: Row) -> str:
     """Return a cost of a row as text, or why it has none."""
     figure = row.figures[measure]
     return text(figure) if figure else row.missing.get(measure, "—")
@@ -176,7 +177,7 @@ def _cost(figure: Figure, divisor: int = 1, unit: str = "") -> str:
     return f"{text} (±{figure.between_sessions:.1%}, {figure.sessions} sessions)"
 
 
-def _status(row: TableRow) -> str:
+def _status(row: Row) -> str:
     if set(row.statuses) == {str(Status.OK)}:
         text = "ok"
     else:
@@ -184,7 +185,7 @@ def _status(row: TableRow) -> str:
     return f"{text}, {row.noisy} noisy" if row.noisy else text
 
 
-def _print_samples(out: Console, rows: Sequence[TableRow]) -> None:
+def _print_samples(out: Console, rows: Sequence[Row]) -> None:
     """Print each sample after its prompt, which "▸" separates; the seed is the lowest."""
     for row in rows:
         for one in row.samples:

@@ -55,7 +55,7 @@ def values_by_length(entries: Iterable[EntryAtLength]) -> Values:
                 values.setdefault(name, {})[length] = value
         if entry.metric:
             name = f"{entry.split}.{entry.metric.name}.trained_at_{length}"
-            for evaluated, score in entry.scores_by_evaluation_length().items():
+            for evaluated, score in entry.by_evaluation_length.items():
                 if not isinstance(score, str):
                     values.setdefault(name, {})[evaluated] = score.value
     return values

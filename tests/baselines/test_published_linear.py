@@ -6,11 +6,11 @@ import numpy as np
 from keras import ops
 
 from baselines.layers.chunked_scan import scan_in_chunks
+from baselines.layers.gated_linear_recurrence import GatedLinearRecurrence
 from baselines.layers.kimi_delta_mixer import KimiDeltaMixer
 from baselines.layers.trapezoidal_state_space import TrapezoidalStateSpace
 from suite.worker.conformance.gradients import tensors
-from tests.baselines.test_published import TOLERANCE, Weights, cases
-from tests.baselines.test_published_llama import assign
+from tests.builders.published import TOLERANCE, Weights, assign, assign_rg_lru, cases
 
 STATE_TOLERANCE = 1e-3
 
@@ -79,6 +79,22 @@ def mamba3(case: Weights):
         mixer.gate_weights.assign(case["weights/mimo_z"])
         mixer.output_weights.assign(case["weights/mimo_o"])
     return mixer, places
+
+
+def test_recurrent_block_of_griffin(reference_outputs):
+    for path, case in cases(reference_outputs, "rg_lru_block_"):
+        inner = len(case["weights/linear_x/weight"])
+        mixer = GatedLinearRecurrence(inner, int(case["num_heads"]), int(case["conv_kernel"]))
+        mixer.build(case["inputs"].shape)
+        assign_rg_lru(mixer, case, "weights")
+        inputs, starts, units = tensors(
+            case["inputs"], case["positions"] == 0, case["lru_inputs"].astype("float32")
+        )
+        units, _ = mixer.recur(units, starts)
+        np.testing.assert_allclose(units, case["lru_outputs"], atol=TOLERANCE, err_msg=path)
+        outputs, state = mixer._run(inputs, None, None, starts)
+        np.testing.assert_allclose(outputs, case["outputs"], atol=TOLERANCE, err_msg=path)
+        np.testing.assert_allclose(state[1], case["final_state"], atol=STATE_TOLERANCE)
 
 
 def test_mamba3(reference_outputs):

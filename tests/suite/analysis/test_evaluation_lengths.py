@@ -143,7 +143,7 @@ def test_the_interval_of_a_share_covers_the_examples_of_each_length(tmp_path):
     ]
     (comparison,) = compare(write(found, tmp_path))
     (point,) = comparison.entries
-    scores = point.scores_by_evaluation_length()
+    scores = point.by_evaluation_length
     assert scores[64].low > 0.99 > 0.9 > scores[1_024].low > 0.8
     assert 0 < scores[4_096].low < 0.3 and 0.9 < scores[4_096].high < 1
     reports = {report.name: report for report in grouped_reports(comparison)}
@@ -180,7 +180,7 @@ def of_one_length(folder, scores, length=16_384):
 def test_the_interval_of_a_share_of_few_examples_contains_wilsons(tmp_path, right):
     """All seeds see the same 32 examples, so the spread of the seeds does not cover the sample."""
     (point,) = of_one_length(tmp_path, [one / 32 for one in right]).entries
-    score = point.scores_by_evaluation_length()[16_384]
+    score = point.by_evaluation_length[16_384]
     low, high = wilson_interval(sum(right) / 96, 32)
     assert score.low >= 0 and score.high <= 1
     if len(set(right)) == 1:
@@ -194,10 +194,10 @@ def test_the_interval_of_a_share_of_few_examples_contains_wilsons(tmp_path, righ
 def test_the_score_at_the_training_length_has_one_interval(tmp_path):
     comparison = of_one_length(tmp_path, [0.5, 0.5, 0.5])
     (point,) = comparison.entries
-    assert point.scores_by_evaluation_length()[64] == point.score()
-    assert point.score().high - point.score().low > 0.1  # three parts differ
+    assert point.by_evaluation_length[64] == point.score
+    assert point.score.high - point.score.low > 0.1  # three parts differ
     reports = {report.name: report for report in grouped_reports(comparison)}
-    assert reports["by_evaluation_length"].figures["64"]["accuracy"] == point.score()
+    assert reports["by_evaluation_length"].figures["64"]["accuracy"] == point.score
 
 
 def test_a_mean_over_some_seeds_says_why_the_others_have_no_score(tmp_path, capsys):
@@ -205,7 +205,7 @@ def test_a_mean_over_some_seeds_says_why_the_others_have_no_score(tmp_path, caps
     missing = f"1 of 3 seeds: {reason}"
     for scores in ([0.5, 0.7, reason], [reason, 0.5, 0.7]):
         comparison = of_one_length(tmp_path, scores)
-        score = comparison.entries[0].scores_by_evaluation_length()[16_384]
+        score = comparison.entries[0].by_evaluation_length[16_384]
         assert (score.value, score.n, score.missing) == (pytest.approx(0.6), 2, missing)
     reports = {report.name: report for report in grouped_reports(comparison)}
     assert reports["by_evaluation_length"].reasons == {"16384": missing}

@@ -23,7 +23,7 @@ from suite.records.published import StoredRecord, local_record
 from suite.records.schema import Measurement
 from suite.records.store import Store
 from suite.report.archive import to_csv
-from suite.search.crossover import score_crossover
+from suite.search.recorded_crossover import score_crossover
 from suite.tracking.sync import sync
 from tests.builders.records import make_record
 from tests.suite.analysis.final_runs import make_boards
@@ -116,7 +116,7 @@ def test_points(records, expected):
     (comparison,) = compare(records, REGISTRY.task_versions)
     close(
         {
-            (point.name, point.sequence_length): (point.score().value, point.cost_value(SPEED))
+            (point.name, point.sequence_length): (point.score.value, point.cost_value(SPEED))
             for point in comparison.entries
         },
         expected,

@@ -10,9 +10,11 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from suite.actions.request import DATA_DIR_VARIABLE, PathLike, as_text, make_store
 from suite.api import SourceRequest
 from suite.api.errors import LengthwiseError
-from suite.matrix.registry import Registry
+from suite.api.plugins import search_path_from_environment
+from suite.matrix.registry import Registry, load_registry
 from suite.records.environment import (
     PACKAGES,
     describe_environment,
@@ -49,16 +51,17 @@ class Check:
 
 
 def examine(
-    registry: Registry, store: Store, data_dir: str | None, *, set_aside: bool = False
+    *,
+    home: PathLike | None = None,
+    tfds_data_dir: PathLike | None = None,
+    set_aside: bool = False,
 ) -> Iterator[Check]:
     """Yield the result of each check; the last two, in processes of their own, take seconds.
 
-    Args:
-        registry: the plug-ins to check.
-        store: the home to check.
-        data_dir: the folder of the TFDS data sets.
-        set_aside: whether unreadable files are moved out of the records.
+    `set_aside` moves unreadable files out of the records.
     """
+    registry, store = load_registry(search_path_from_environment()), make_store(home)
+    data_dir = as_text(tfds_data_dir or os.environ.get(DATA_DIR_VARIABLE))
     yield _python()
     yield from _packages()
     yield _hardware()

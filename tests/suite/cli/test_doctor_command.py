@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import subprocess
 
-from suite import doctor
+from suite.actions import doctor
+from suite.actions.doctor import Check
 from suite.cli import doctor_command
-from suite.doctor import Check
 
 
 def test_a_busy_machine_is_no_broken_installation(monkeypatch):
