@@ -78,12 +78,13 @@ def leaderboard_files(
         for benchmark in registry.benchmarks.plugins.values()
         if benchmark.ranked
     ]
-    first, *others = sorted((one for one in made if one.boards), key=_main_first) or [None]
+    found = sorted((one for one in made if one.boards), key=_main_first)
+    first = found[0] if found else None
     beside = _pages_beside(boards)
     if choices:
         searches = search_summaries(choices, tasks)
         beside["learning-rates.md"] = _render("learning-rates.md", searches=searches)
-    own = {f"{one.benchmark.name}.md": one for one in others if one}
+    own = {f"{one.benchmark.name}.md": one for one in found[1:]}
     if first is None:
         counts = [*count_unranked_runs(records), *count_trials(records)]
         main = _render("no-results.md", links=_links(beside, f"{FOLDER}/"), counts=counts)
