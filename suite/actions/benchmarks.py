@@ -15,6 +15,7 @@ from suite.analysis.final_boards import final_boards
 from suite.api import LengthwiseError
 from suite.api.plugins import search_path_from_environment
 from suite.execution.benchmark_data import DataFacts, describe_data
+from suite.matrix.benchmark_writing import add_to_scale
 from suite.matrix.durations import Durations, ExpectedTime, durations_here
 from suite.matrix.freezing import (
     check_published,
@@ -24,7 +25,6 @@ from suite.matrix.freezing import (
 )
 from suite.matrix.planned_cells import PlannedCell
 from suite.matrix.registry import Registry, load_registry
-from suite.matrix.scales import add_to_scale
 from suite.records.benchmarks import Benchmark
 from suite.records.environment import num_cores
 from suite.records.published import read_published
@@ -141,11 +141,11 @@ def _expected(
 
     def expect(threads: int) -> Hours:
         parallel = 1 if benchmark.probes or benchmark.decodings else max(1, cores // threads)
-        cells, of_tuning = (
-            durations.expected([replace(cell, threads=threads) for cell in found], parallel)
-            for found in ([one.cell for one in planned], trials)
+        final, tuning = (
+            durations.expected([replace(cell, threads=threads) for cell in cells], parallel)
+            for cells in ([item.cell for item in planned], trials)
         )
-        return Hours(threads, cells, of_tuning)
+        return Hours(threads, final, tuning)
 
     others = sorted(durations.thread_counts - {cores}, reverse=True)
     return min(map(expect, [cores, *others]), key=lambda hours: hours.cells.num_unknown)

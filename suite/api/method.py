@@ -4,80 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from suite.api.architecture import BuildRequest
+from suite.api.cell import AppliedMethod, Cell, Stage
 from suite.api.data import Examples, TaskData
 from suite.api.enums import Part
 from suite.api.errors import PluginError
 from suite.api.local_path import local_paths
 from suite.api.options import Options
-
-if TYPE_CHECKING:
-    from suite.api.architecture import BuildRequest
-    from suite.api.cell import Cell
-    from suite.api.recipe import Recipe
-    from suite.api.task import Task
+from suite.api.recipe import Recipe
+from suite.api.task import Task
 
 TRAINED = "trained"
 """The role of the parent of a cell that compresses or disturbs: the same cell without doing so."""
-
-
 PERTURBATION = "perturbation"
 """The name of a feature that is added to the embedded inputs: (batch, n, width).
 
 Its unit is the standard deviation of the embedded inputs of each example."""
 
 
-class Stage(StrEnum):
-    """The stage of a cell in which a method acts; methods are applied in the order of stages.
-
-    `prepare` sets initial weights, `train` changes training, `compress` changes the trained model,
-    `evaluate` scores disturbed examples.
-    """
-
-    PREPARE = "prepare"
-    TRAIN = "train"
-    COMPRESS = "compress"
-    EVALUATE = "evaluate"
-
-    @property
-    def trains(self) -> bool:
-        """Whether methods of this stage need a training of their own."""
-        return self in (Stage.PREPARE, Stage.TRAIN)
-
-
-@dataclass(frozen=True, slots=True)
-class AppliedMethod:
-    """A method of a cell, with the options that differ from the method's defaults.
-
-    The stage is that of the method, so that records tell what was trained and what came after.
-    """
-
-    name: str
-    version: int
-    options: Options = field(default_factory=dict)
-    stage: Stage = Stage.TRAIN
-
-    @property
-    def text(self) -> str:
-        """The method as the command line takes it, such as "lora:rank=8"."""
-        options = ",".join(f"{name}={_text(value)}" for name, value in sorted(self.options.items()))
-        return f"{self.name}:{options}" if options else self.name
-
-
 @dataclass(frozen=True, slots=True)
 class MethodRequest:
     """The facts that a method gets at plan time: cell, own options, task and backbone.
 
-    `task` is the `Task`, or None in a probe, which has only methods that change the model alone.
-    `options` holds the method's defaults with the cell's overrides. `build` is the request that the
-    architecture gets. No framework is loaded.
+    `task` is None in a probe, which has only methods that change the model alone; these do not
+    read it. `options` holds the method's defaults with the cell's overrides. `build` is the request
+    that the architecture gets. No framework is loaded.
     """
 
     cell: Cell
     options: Options
-    task: Any
+    task: Task
     build: BuildRequest
 
 
@@ -284,10 +242,6 @@ class Method:
                     received=type(value).__name__,
                     remedy="Use a number, a text, true or false, or a list of them",
                 )
-
-
-def _text(value: Any) -> str:
-    return ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
 def method_options(method: Method, applied: AppliedMethod) -> dict[str, Any]:

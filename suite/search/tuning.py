@@ -16,14 +16,14 @@ from suite.api import Cell, Limits, Mode, RequestError, Task, training_methods
 from suite.api.code_digest import digest_code
 from suite.execution.preparation import Prepared, check_any_can_run, prepare
 from suite.matrix.durations import durations_here
-from suite.matrix.plan import Rerun, check_retry, plan
-from suite.matrix.planned_cells import PlannedCell, no_tuned_rate, with_parents
+from suite.matrix.plan import NOISY, Rerun, check_statuses, plan
+from suite.matrix.planned_cells import PlannedCell, Planner, no_tuned_rate
 from suite.matrix.request import Request
 from suite.records.benchmarks import Benchmark
 from suite.records.naming import OBJECTIVE
 from suite.records.store import Store, ignore_unreadable
 from suite.records.tuned_rates import TUNING
-from suite.search.learning_rate_search import LEAST_COST, Trial, stage_of
+from suite.search.learning_rate_search import LEAST_COST, SuccessiveHalving, Trial
 from suite.search.probing import RunPlan
 from suite.search.trials import TrialSet, TunedRate
 from suite.search.tuning_evidence import strategy_of
@@ -66,7 +66,7 @@ def tune(
     _check(request, max_cost)
     prepared = prepare(request, store, limits=limits, tuning=None)
     check_any_can_run(prepared)
-    found: list[TunedRate] = []
+    tuned: list[TunedRate] = []
     for task in prepared.tasks:
         benchmark = prepared.registry.benchmarks.get(request.benchmark)
         searches = _searches(
@@ -77,13 +77,13 @@ def tune(
             continue
         for statement in _statements(task, searches, store, parallel):
             report(statement)
-        _run_searches(searches, prepared, store, run, (check_retry(retry), rerun), report)
+        _run_searches(searches, prepared, store, run, (check_statuses(retry, NOISY), rerun), report)
         # A source that was downloaded by the first trial has a digest only now.
         digest = prepared.digests[task] or _digest(request, store, task)
-        found += [search.result(folder, digest) for search in searches]
-        if not all(result.is_complete for result in found):
+        tuned += [search.result(folder, digest) for search in searches]
+        if not all(result.is_complete for result in tuned):
             break
-    return found
+    return tuned
 
 
 def _check(request: Request, max_cost: float | None) -> None:
@@ -166,7 +166,7 @@ def _searches(
     for point in points.values():
         strategy = strategy_of(benchmark, task, point.cell.steps)
         strategy = replace(strategy, seeds=seeds or strategy.seeds, max_cost=max_cost)
-        if not strategy.full_trials and len(strategy.seeds) < 2:
+        if isinstance(strategy, SuccessiveHalving) and len(strategy.seeds) < 2:
             raise RequestError(
                 "The last stage of short trials needs at least two seeds, because a rate can learn "
                 "on one seed and fail on another",
@@ -199,7 +199,7 @@ def _run_searches(
         report(_stages(wanted.values()))
         cells = [planned for _, _, planned in wanted.values()]
         trials = plan(
-            with_parents(cells, prepared.benchmark, prepared.registry, no_tuned_rate),
+            Planner(prepared.registry, prepared.benchmark, no_tuned_rate).with_parents(cells),
             store,
             prepared.digests,
             code_of=code_of,
@@ -208,15 +208,15 @@ def _run_searches(
             limits=prepared.limits,
             report_unreadable=ignore_unreadable,
         )
-        of_trials = replace(prepared, plan=trials)
-        if note := of_trials.changed_note:
+        prepared_trials = replace(prepared, plan=trials)
+        if note := prepared_trials.changed_note:
             report(note)
-        records = run(of_trials)
-        found = [record for record in records if record.cell_id in wanted]
-        for record in found:
+        records = run(prepared_trials)
+        finished = [record for record in records if record.cell_id in wanted]
+        for record in finished:
             search, trial, _ = wanted[record.cell_id]
             search.take(trial, record)
-        if len(found) < len(wanted):
+        if len(finished) < len(wanted):
             return
         _report_best([search for search, _, _ in wanted.values()], report)
 
@@ -228,7 +228,7 @@ def _in_running_order(searches: Sequence[TrialSet]) -> list[tuple[TrialSet, Tria
         for search in searches
         for position, trial in enumerate(search.next())
     ]
-    wanted.sort(key=lambda one: (one[0].cell.sequence_length, one[1]))
+    wanted.sort(key=lambda item: (item[0].cell.sequence_length, item[1]))
     return [(search, trial) for search, _, trial in wanted]
 
 
@@ -243,7 +243,7 @@ def _report_best(searches: Sequence[TrialSet], report: Report) -> None:
 def _stages(wanted: Iterable[tuple[TrialSet, Trial, PlannedCell]]) -> str:
     """Describe the next trials: their stages, numbers and steps."""
     trials = Counter(
-        (stage_of(trial, search.strategy), search.strategy.num_stages, planned.cell.steps)
+        (search.strategy.stage_of(trial), search.strategy.num_stages, planned.cell.steps)
         for search, trial, planned in wanted
     )
     parts = [

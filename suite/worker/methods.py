@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -225,7 +225,7 @@ def compose(
     """Return the composition of the methods of a cell."""
     return Composition(
         [
-            (method, MethodContext(cell, options, task, request, recipe, spec, parents))
+            (method, MethodContext(cell, options, cast(Task, task), request, recipe, spec, parents))
             for method, options in applied
         ]
     )

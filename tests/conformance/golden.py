@@ -33,7 +33,7 @@ from suite.worker.data.batches import Batch, training_stream
 from suite.worker.optimizers import make_optimizer as optimizer_of
 from suite.worker.steps import Model, PositionHead, fix_randomness, make_training_step
 from tests.architectures import REAL
-from tests.conformance.test_tasks import load
+from tests.builders.task_data import load
 
 MEASUREMENT = 1
 """The version of the measurement. Raise it if this module or a batch of its inputs changes."""

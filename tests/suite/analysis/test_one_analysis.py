@@ -23,11 +23,11 @@ from suite.records.published import StoredRecord, local_record
 from suite.records.schema import Measurement
 from suite.records.store import Store
 from suite.report.archive import to_csv
-from suite.search.crossover import score_crossover
+from suite.search.recorded_crossover import score_crossover
 from suite.tracking.sync import sync
+from tests.builders.records import make_record
 from tests.suite.analysis.final_runs import make_boards
 from tests.suite.analysis.test_boards import UNREAD
-from tests.suite.records.test_store import make_record
 
 REGISTRY = load_registry(())
 REQUEST = Request(

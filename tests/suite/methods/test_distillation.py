@@ -10,7 +10,7 @@ from keras import ops
 
 from suite.api import TaskData
 from suite.api.errors import RequestError, Unsupported
-from suite.matrix.methods import parse_methods
+from suite.matrix.method_sets import parse_methods
 from suite.matrix.registry import load_registry
 from suite.methods import distillation
 from suite.methods.distillation import METHOD, hidden_loss, soft_loss

@@ -13,7 +13,7 @@ from keras.ops import convert_to_numpy as convert
 from suite.api import Form
 from suite.api.errors import RequestError, Unsupported
 from suite.api.plugins import METHODS, find_plugin
-from suite.matrix.methods import parse_methods
+from suite.matrix.method_sets import parse_methods
 from suite.matrix.registry import load_registry
 from suite.methods._efficient_tuning import NORM_WEIGHTS, layers_of, trained_facts
 from suite.worker.conformance.gradients import without_compiling

@@ -12,7 +12,7 @@ from keras import ops
 from suite.api import DataError, Examples, Limits, method_options, task_options
 from suite.api.errors import RequestError
 from suite.api.plugins import TASKS, find_plugin
-from suite.matrix.methods import parse_methods
+from suite.matrix.method_sets import parse_methods
 from suite.matrix.registry import load_registry
 from suite.methods._documents import read_documents
 from suite.methods._pretraining import PretrainingTask

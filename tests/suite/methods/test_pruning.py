@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from suite.api.errors import RequestError
-from suite.matrix.methods import parse_methods
+from suite.matrix.method_sets import parse_methods
 from suite.matrix.registry import load_registry
 from suite.methods import pruning
 from suite.methods.pruning import grown_masks, pruning_steps, sparsity_at

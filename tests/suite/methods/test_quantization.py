@@ -11,7 +11,7 @@ from keras import ops
 
 from suite.api import Form, Inputs
 from suite.api.errors import RequestError
-from suite.matrix.methods import parse_methods
+from suite.matrix.method_sets import parse_methods
 from suite.matrix.registry import load_registry
 from suite.methods.int4 import METHOD as INT4
 from suite.methods.int8 import METHOD as INT8

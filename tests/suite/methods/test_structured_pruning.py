@@ -12,7 +12,7 @@ from keras import ops
 from suite.api import Form, task_options
 from suite.api.errors import RequestError, Unsupported
 from suite.api.plugins import TASKS, find_plugin
-from suite.matrix.methods import parse_methods
+from suite.matrix.method_sets import parse_methods
 from suite.matrix.registry import load_registry
 from suite.methods.structured_pruning import METHOD, num_removed
 from suite.worker.data import encoded

@@ -8,18 +8,18 @@ import pytest
 
 from suite.api import Form, Mode, Status
 from suite.matrix.freezing import freeze
-from suite.matrix.ranking_facts import ranking_facts
+from suite.matrix.planned_cells import ranking_facts
 from suite.matrix.registry import load_registry
 from suite.publish.frozen import benchmark_contradiction
 from suite.records.benchmarks import find_benchmark
 from suite.records.schema import TuningChoice
 from suite.records.store import Store
 from suite.records.tuned_rates import Tuned, tuning_setting
-from suite.search.learning_rate_search import Trial, choose, good_range_decades
+from suite.search.learning_rate_search import Trial
 from suite.search.tuning_evidence import file_problem, strategy_of
+from tests.builders.records import FINAL, FINGERPRINT, TASK, TRIAL, make_record
 from tests.conftest import FAKES
 from tests.suite.publish.test_publishing import REGISTRY
-from tests.suite.records.test_store import FINAL, FINGERPRINT, TASK, TRIAL, make_record
 from tests.suite.search.test_learning_rate_search import peak_at, search
 
 MINIATURE_DATA = {"ner": {128: FINGERPRINT, 256: FINGERPRINT}}
@@ -167,7 +167,7 @@ def tuned(tmp_path):
         for rate, score in ((3e-4, 0.5), (3e-3, 0.7), (3e-2, 0.6))
         for seed, long in ((0, False), (0, True), (1, True))
     }
-    assert choose(strategy, scores).learning_rate == 3e-3
+    assert strategy.choose(scores).learning_rate == 3e-3
     return registry, cell, evidence(cell, strategy, scores)
 
 
@@ -190,7 +190,7 @@ def evidence(cell, strategy, scores, **changes):
             **tuning_setting(dataclasses.replace(cell, options={}), DATA["digest"]),
             "strategy": strategy.setting,
         },
-        "good_range_decades": good_range_decades(strategy, scores),
+        "good_range_decades": strategy.good_range_decades(scores),
         "cost": 1.9,
         "trials": trials,
     }
@@ -211,7 +211,7 @@ def test_a_rate_of_a_search_that_was_let_cost_more_is_accepted(tuned):
     strategy = strategy_of(registry.benchmarks.get("miniature"), TASK, cell.steps)
     more = dataclasses.replace(strategy, max_cost=4.0)
     scores, _ = search(lambda trial: peak_at(1.0 if trial.long else 3e-3)(trial), more)
-    rate, cost = choose(more, scores).learning_rate, more.cost(scores)
+    rate, cost = more.choose(scores).learning_rate, more.cost(scores)
     assert rate == 1.0 and strategy.most_cost < cost <= more.most_cost
     cell = dataclasses.replace(cell, options={"learning_rate": rate})
     choice = evidence(cell, more, scores, learning_rate=rate, cost=cost)

@@ -10,9 +10,9 @@ import pytest
 
 from suite.records.published import StoredRecord
 from suite.records.schema import Invocation, Measurement
+from tests.builders.records import MOMENT, PROBE, make_record
 from tests.suite.analysis.diagnostic_records import decodings
 from tests.suite.analysis.final_runs import UNREAD, benchmark_folder
-from tests.suite.records.test_store import MOMENT, PROBE, make_record
 from tests.suite.report.pages import archive_of, files_of, page_of, rows_of, runs, section
 
 

@@ -17,7 +17,7 @@ from suite.worker.predicting import load
 from tasks.common.sources import hold_out
 from tasks.question_answering.scoring import compare_answers
 from tests.architectures import slow_unless
-from tests.conformance.test_tasks import LITTLE_DATA, read_digits
+from tests.builders.task_data import LITTLE_DATA, read_digits
 from tests.suite.methods.planned_runs import job_of, plan, run
 from tests.suite.worker.train.test_checkpoint import score_few
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.suite.execution.test_runner import outcome_of
+from tests.builders.cells import outcome_of
 from tests.suite.worker.train.test_checkpoint import make_job
 
 MEBIBYTE = 2**20
