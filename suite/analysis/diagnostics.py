@@ -52,8 +52,9 @@ class Solved(NamedTuple):
         if not n:
             return None
         share = self.num_solved / n
-        ends = wilson_interval(share, n) if n >= MIN_REPEATS else (None, None)
-        return Estimate(share, *ends, n)
+        if n < MIN_REPEATS:
+            return Estimate(share, n=n)
+        return Estimate(share, *wilson_interval(share, n), n)
 
 
 class EffectiveLength(NamedTuple):
@@ -173,8 +174,10 @@ class Diagnostic:
         if slope is None:
             return Estimate(1.0, n=estimate.n) if estimate.value == 1 else None
         value = 1 - slope * (1 - estimate.value)
-        ends = [1 - slope * (1 - end) for end in estimate.ends or ()]
-        return Estimate(value, *(ends or (None, None)), estimate.n)
+        if estimate.ends is None:
+            return Estimate(value, n=estimate.n)
+        low, high = (1 - slope * (1 - end) for end in estimate.ends)
+        return Estimate(value, low, high, estimate.n)
 
     @functools.cached_property
     def _slope(self) -> float | None:

@@ -42,17 +42,8 @@ if TYPE_CHECKING:
 
 PLACE = ["entry", "sequence_length", "batch_size"]
 """The columns that tell the entries at a length of a comparison apart."""
-COLUMNS = [
-    "group",
-    "run",
-    "stored",
-    *PLACE,
-    "repeat",
-    "superseded_by",
-    "session",
-    "in_session",
-    "is_like",
-]
+OF_RUN = ["repeat", "superseded_by", "session", "in_session", "is_like"]
+COLUMNS = ["group", "run", "stored", *PLACE, *OF_RUN]
 FLAGS = ["noisy", "usable", "counts", "is_primary"]
 
 
@@ -103,7 +94,8 @@ def make_frame(entries: Sequence[EntryAtLength]) -> pandas.DataFrame:
                 values.append((number, measure, value, *flags))
     table = pandas.DataFrame(values, columns=["run", "measure", "value", *FLAGS])
     frame = pandas.DataFrame(runs, columns=COLUMNS).merge(table, how="left", on="run")
-    frame[FLAGS] = frame[FLAGS].eq(True)  # a run without any measure has none of them
+    marks = ["in_session", "is_like", *FLAGS]
+    frame[marks] = frame[marks].eq(True)  # a run without any measure has none
     costs = frame[frame["usable"]]
     for (group, measure), figure in cost_figures(costs, ["group"]).items():
         entries[group].costs[measure] = figure
@@ -122,19 +114,18 @@ def cost_figures(costs: pandas.DataFrame, by: Sequence[str]) -> dict[tuple[Any, 
     left out; the figure of a counted size may be 0.
     """
     by = [*by, "measure"]
-    positive = costs[costs["value"] > 0]
-    sessions: Any = positive.groupby([*by, "session"], sort=False).agg(
-        values=("value", list), in_session=("in_session", "first"), is_like=("is_like", "first")
-    )
+    positive: Any = costs[costs["is_like"] & (costs["value"] > 0)]
+    sessions = positive.groupby([*by, "session"], sort=False)["value"].agg(list)
     means: dict[tuple[Any, ...], list[float]] = {}
-    for (*place, _), values in sessions.loc[sessions["is_like"], "values"].items():
+    for (*place, _), values in sessions.items():
         means.setdefault(tuple(place), []).append(math.log(statistics.geometric_mean(values)))
     figures = {}
-    for (*place, _), values in sessions.loc[sessions["in_session"], "values"].items():
-        logs = means[tuple(place)]
+    in_session = positive[positive["in_session"]].groupby(by, sort=False)["value"].agg(list)
+    for place, values in in_session.items():
+        logs = means[place]
         deviation = math.sqrt(variance(logs)) if len(logs) > 1 else None
         facts = {"sessions": len(logs), "between_sessions": deviation}
-        figures[tuple(place)] = Figure.of(ratio_interval(values), values, **facts)
+        figures[place] = Figure.of(ratio_interval(values), values, **facts)
     zeros: Any = costs[costs["in_session"] & costs["measure"].isin(COUNTED) & (costs["value"] == 0)]
     for place, rows in zeros.groupby(by):
         values = [0.0] * len(rows)

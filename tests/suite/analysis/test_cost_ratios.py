@@ -53,12 +53,6 @@ def test_ratios_are_paired_by_round_with_intervals_of_logarithms():
     assert {cost.value for cost in found["vanilla", 512].values()} == {1.0}
 
 
-def test_there_is_no_interval_with_two_rounds():
-    records = [*measured("vanilla", 100.0, 4e6)[:2], *measured("bert", 50.0, 8e6)[:2]]
-    ratio = relative(records)["bert", 512][SPEED]
-    assert (ratio.low, ratio.high, ratio.n) == (None, None, 2)
-
-
 @pytest.mark.parametrize("noisy_entry", ["vanilla", "bert"])
 def test_a_phase_without_a_quiet_measurement_has_no_ratio(noisy_entry):
     records = [
