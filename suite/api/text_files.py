@@ -16,6 +16,10 @@ from typing import Any, Literal
 from suite.api.errors import DataError
 
 TABLE_SUFFIXES = (".tsv", ".csv", ".jsonl")
+_QUOTED = re.compile(r'"(?:[^"]|"")*"')
+"""A value in quotes, as CSV writes it: a quote inside is doubled."""
+_SPACED_QUOTE = re.compile(r'(?:^|,) +"')
+"""The begin of such a value, after a space that makes the quote a character of the value."""
 SURROGATE = re.compile("[\ud800-\udfff]")
 """A lone surrogate: one half of a pair of UTF-16, which UTF-8 cannot hold."""
 
@@ -36,6 +40,12 @@ def read_text(path: Path, *, may_be_blank: bool = False) -> str:
         ) from None
     if not may_be_blank and not content.strip():
         raise DataError("A text file must not be empty", received=path)
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise DataError(
+            "A text file must be UTF-8",
+            received=f"{path} in UTF-16",
+            remedy="Convert the file, for example with iconv -f UTF-16 -t UTF-8",
+        )
     content = content.removeprefix(codecs.BOM_UTF8)
     try:
         return _unify_line_ends(content.decode())
@@ -56,7 +66,8 @@ def read_rows(path: Path) -> Iterator[tuple[Any, str]]:
     """Yield each row of a table, and its place: the file and the line where the row begins.
 
     A row is a dictionary of its values by column. TSV and CSV files have a header; blank lines
-    between rows are skipped. A line of a JSONL file is an object, or any other JSON value.
+    between rows are skipped. A quote in a TSV file is a character, unless all values that begin
+    with a quote are quoted as in CSV. A line of a JSONL file is an object, or any other JSON value.
 
     Raises:
         DataError: the file cannot be read (see `read_text`) or is malformed, or two columns have
@@ -91,7 +102,12 @@ class _Pairs(list[tuple[str, object]]):
 def _delimited_rows(text: str, path: Path) -> Iterator[tuple[int, dict[str, str]]]:
     csv.field_size_limit(sys.maxsize)  # the default limit is 128 KiB
     tabs = path.suffix.lower() == ".tsv"
-    quoting: Literal[0, 3] = csv.QUOTE_NONE if tabs else csv.QUOTE_MINIMAL
+    quoting: Literal[0, 3] = csv.QUOTE_MINIMAL
+    if tabs:
+        begun = [value for value in re.split(r"[\t\n]", text) if value.startswith('"')]
+        if not all(map(_QUOTED.fullmatch, begun)):
+            quoting = csv.QUOTE_NONE
+    lines = text.split("\n")
     reader = csv.reader(
         io.StringIO(text), delimiter="\t" if tabs else ",", quoting=quoting, strict=True
     )
@@ -109,6 +125,8 @@ def _delimited_rows(text: str, path: Path) -> Iterator[tuple[int, dict[str, str]
         if row is None:
             return
         line, begin = begin, reader.line_num + 1
+        if not tabs:
+            _check_quotes(row, "\n".join(lines[line - 1 : begin - 1]), f"{path}:{line}")
         # The row "" has an empty value if the table has one column.
         if not row or (len(row) == 1 != len(header) and not row[0].strip()):
             continue
@@ -126,6 +144,21 @@ def _delimited_rows(text: str, path: Path) -> Iterator[tuple[int, dict[str, str]
                 else "",
             )
         yield line, dict(zip(header, row, strict=True))
+
+
+def _check_quotes(row: Sequence[str], source: str, place: str) -> None:
+    """Check that no value of a row has quotes after a space; `source` is the text of the row.
+
+    Raises:
+        DataError: a value does.
+    """
+    spaced = [value for value in row if value[:1] == " " and _QUOTED.fullmatch(value.strip())]
+    if spaced and _SPACED_QUOTE.search(source):
+        raise DataError(
+            "A quoted value must begin with its quote, right after the comma",
+            received=f"{spaced[0]!r:.40} at {place}",
+            remedy="Remove the space between the comma and the quote",
+        )
 
 
 def _check_names(names: Sequence[str], place: str) -> None:

@@ -9,6 +9,8 @@ from suite.api import DataError, read_rows
 
 MISSING = frozenset({"", "nan", "null"})
 """The values, in lower case, that say that a value is missing."""
+LIKE_MISSING = frozenset({"na", "n/a", "none", "<na>", "#n/a", "-nan", "nat"})
+"""Further such values of pandas and of spreadsheets, which may be names of classes too."""
 
 
 def read_table(
@@ -23,7 +25,8 @@ def read_table(
     `label_columns`. The case of names does not matter. `label` is what errors and options call it.
 
     Raises:
-        DataError: the table is malformed, lacks one of the columns, or has a row without a value.
+        DataError: the table is malformed, lacks one of the columns, or has a row without a value or
+            with a label in quotes.
     """
     columns: tuple[str, str] | None = None
     for row, place in read_rows(path):
@@ -46,7 +49,14 @@ def read_table(
                 received=f"no {' and no '.join(missing)} at {place}",
                 remedy="Remove the row, or fill it in",
             )
-        yield text, answer.strip(), place
+        answer = answer.strip()
+        if label == "label" and len(answer) > 1 and answer[0] == answer[-1] == '"':
+            raise DataError(
+                "A label must not have quotes around it",
+                received=f"{answer} at {place}",
+                remedy="Remove the quotes, or quote the whole value as in CSV",
+            )
+        yield text, answer, place
 
 
 def _to_text(value: object, column: str, place: str) -> str:

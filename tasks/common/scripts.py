@@ -24,6 +24,11 @@ def split_words(text: str) -> list[str]:
     return _CHARACTER.sub(r" \1 ", text).split()
 
 
+def has_script_without_spaces(text: str) -> bool:
+    """Return whether a character of a text is of a script without spaces."""
+    return bool(_CHARACTER.search(text))
+
+
 def is_without_spaces(texts: Iterable[str]) -> bool:
     """Return whether most letters of texts are of scripts without spaces."""
     letters = [character for text in texts for character in text if character.isalpha()]

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from suite.api import DataError, Options, SourceRequest
+from tasks.common.labelled_tables import LIKE_MISSING
 
 SYSTEM_NAMES = frozenset(
     {
@@ -42,10 +43,15 @@ class FolderReader:
         """
         raise NotImplementedError
 
+    def list_classes(self, request: SourceRequest, options: Options) -> Sequence[str]:
+        """Return the classes whose names must not look like missing values."""
+        return ()
+
     def remarks(self, request: SourceRequest, options: Options) -> list[str]:
         """Return remarks on a user's folder; none for other sources.
 
-        They name the ignored entries, and the folders that are classes only in train.
+        They name the ignored entries, the folders that are classes only in train, and the classes
+        that look like missing values.
         """
         if not self._reads_folder(request):
             return []
@@ -58,6 +64,12 @@ class FolderReader:
             remarks.append(
                 f"{folder}: only train has the {'class' if len(alone) == 1 else 'classes'} "
                 f"{_shorten(alone)}; remove a folder that is no class"
+            )
+        classes = self.list_classes(request, options)
+        if suspects := [name for name in classes if name.lower() in LIKE_MISSING]:
+            noun = "the class" if len(suspects) == 1 else "the classes"
+            remarks.append(
+                f"{folder}: {noun} {_shorten(suspects)} may mean a missing label; remove such rows"
             )
         # A name may be no UTF-8.
         return [remark.encode("utf-8", "replace").decode() for remark in remarks]

@@ -276,11 +276,17 @@ class LanguageModeling(FolderReader, Task):
         nats = np.where(real, predictions, 0.0).astype(np.float64)
         per_token = nats.sum() / real.sum()
         characters = np.where(real, examples.targets["characters"], 0).sum(axis=0)
-        by_position = nats.sum(axis=0) / np.maximum(real.sum(axis=0), 1)
-        by_range = _average_ranges(by_position)
+        counts = real.sum(axis=0)
+        by_position = nats.sum(axis=0) / np.maximum(counts, 1)
+        # A split shorter than a window has no token at the last positions.
+        seen = counts > 0
+        ranges = [part for part in _ranges(len(seen)) if seen[part[1] : part[2]].any()]
+        by_range = {
+            name: float(by_position[low:high][seen[low:high]].mean()) for name, low, high in ranges
+        }
         bits = {
             name: float(nats[:, low:high].sum() / np.log(2) / max(1, characters[low:high].sum()))
-            for name, low, high in _ranges(len(by_position))
+            for name, low, high in ranges
         }
         return Score(
             {
@@ -343,12 +349,6 @@ def _ranges(length: int) -> Iterator[tuple[str, int, int]]:
         last = min(high, length) - 1
         yield f"{low}-{last}" if last > low else f"{low}", low, high
         low, high = high, 2 * high
-
-
-def _average_ranges(by_position: np.ndarray) -> dict[str, float]:
-    """Average the loss over each range of positions."""
-    ranges = _ranges(len(by_position))
-    return {name: float(by_position[low:high].mean()) for name, low, high in ranges}
 
 
 def _score_recurrences(targets: Mapping[str, Any], nats: np.ndarray) -> dict[str, Any]:

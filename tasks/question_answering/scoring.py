@@ -2,14 +2,16 @@
 
 Rajpurkar et al. 2016, "SQuAD: 100,000+ Questions for Machine Comprehension of Text", section 6.1,
 `evaluate-v1.1.py`; Rajpurkar et al. 2018, "Know What You Don't Know", `evaluate-v2.0.py`. In
-scripts without spaces, a word is a character, as MLQA's script has it for Chinese (Lewis et al.
-2020, "MLQA: Evaluating Cross-lingual Extractive Question Answering").
+scripts without spaces, a word is a character, and a text with such a script loses all punctuation
+of Unicode, as MLQA's script has both for Chinese (Lewis et al. 2020, "MLQA: Evaluating
+Cross-lingual Extractive Question Answering").
 """
 
 from __future__ import annotations
 
 import re
 import string
+import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
@@ -18,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from suite.api import ExamplePrediction, Examples, Score
-from tasks.common.scripts import split_words
+from tasks.common.scripts import has_script_without_spaces, split_words
 
 ARTICLES = re.compile(r"\b(a|an|the)\b")
 PUNCTUATION = str.maketrans("", "", string.punctuation)
@@ -26,7 +28,10 @@ PUNCTUATION = str.maketrans("", "", string.punctuation)
 
 def normalize_answer(text: str) -> str:
     """Return the text in lower case, without punctuation and articles, a space between words."""
-    return " ".join(split_words(ARTICLES.sub(" ", text.lower().translate(PUNCTUATION))))
+    text = text.lower().translate(PUNCTUATION)
+    if has_script_without_spaces(text):
+        text = "".join(part for part in text if not unicodedata.category(part).startswith("P"))
+    return " ".join(split_words(ARTICLES.sub(" ", text)))
 
 
 @lru_cache(maxsize=2**16)  # a split is scored once more without each of its parts

@@ -103,6 +103,15 @@ class RelationExtraction(FolderReader, Classification):
 
         return list(find_splits(folder).values())
 
+    def list_classes(self, request: SourceRequest, options: Options) -> Sequence[str]:
+        """Return the relations of train: NA is a usual name of none."""
+        from tasks.relation_extraction.labels import negative_labels
+
+        own = task_options(self, options)
+        _, classes, _ = _read_sentences(request, own)
+        none = negative_labels(classes, own["negative_label"])
+        return [label for label in classes if label not in none]
+
     def load(self, request: SourceRequest, sequence_length: int, options: Options) -> TaskData:
         """Read the sentences, learn the tokenizer from train, and encode."""
         from tasks.common.sources import collect_facts

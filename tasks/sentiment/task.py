@@ -174,6 +174,10 @@ class Sentiment(FolderReader, Classification):
 
         return list_files(folder)
 
+    def list_classes(self, request: SourceRequest, options: Options) -> Sequence[str]:
+        """Return the labels of train."""
+        return _read_texts(request, task_options(self, options))[1]
+
     def load(self, request: SourceRequest, sequence_length: int, options: Options) -> TaskData:
         """Read the texts, build the tokenizer from train, and encode."""
         from tasks.common.sources import collect_facts

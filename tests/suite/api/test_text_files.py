@@ -54,6 +54,32 @@ def test_rows_are_values_by_column_and_a_line_of_json_is_any_value(tmp_path):
         list(read_rows(lines))
 
 
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_a_file_in_utf_16_is_named_so(tmp_path, encoding):
+    path = tmp_path / "t.csv"
+    path.write_bytes("\ufefftext,label\na,b\n".encode(encoding))
+    with pytest.raises(DataError, match=r"t\.csv in UTF-16"):
+        read_text(path)
+
+
+def test_quotes_of_tsv_are_those_of_csv_if_all_are_well_formed(tmp_path):
+    path = tmp_path / "t.tsv"
+    path.write_text('text\tlabel\n"say ""no"""\tneg\n5" disk\tpos\n"x"\t"pos"\n')
+    rows = [tuple(row.values()) for row, _ in read_rows(path)]
+    assert rows == [('say "no"', "neg"), ('5" disk', "pos"), ("x", "pos")]
+    path.write_text('text\tlabel\n"Great," he said\tpos\n"Wow!"\tpos\n"\tneg\n')
+    assert [row["text"] for row, _ in read_rows(path)] == ['"Great," he said', '"Wow!"', '"']
+
+
+def test_a_quote_after_a_space_is_an_error_with_its_line(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text('text,label\na,b\ngood film, "pos"\n')
+    with pytest.raises(DataError, match=r"t\.csv:3"):
+        list(read_rows(path))
+    path.write_text('text,label\n" ""quoted""",pos\n"a, ""b"""," pos"\n')
+    assert [row["text"] for row, _ in read_rows(path)] == [' "quoted"', 'a, "b"']
+
+
 def test_an_empty_value_of_a_single_column_is_a_row(tmp_path):
     path = tmp_path / "t.csv"
     path.write_text('text\nfirst\n""\n\nlast\n')

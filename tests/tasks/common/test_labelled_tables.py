@@ -106,6 +106,12 @@ def test_labels_and_names_of_columns_are_stripped(tmp_path):
     assert read(tmp_path, "t.jsonl", content) == [("a", "pos"), ("3", "1")]
 
 
+def test_a_label_in_quotes_is_no_class_of_its_own(tmp_path):
+    content = 'text\tlabel\n"Great," he said\tpos\nfine\t"pos"\n'
+    message = message_for(tmp_path, "t.tsv", content)
+    assert "t.tsv:3" in message and "quotes" in message
+
+
 def test_an_unnamed_index_column_is_harmless_or_named(tmp_path):
     assert read(tmp_path, "t.csv", ",text,label\n0,a,pos\n1,b,neg\n") == [
         ("a", "pos"),

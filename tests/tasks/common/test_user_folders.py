@@ -16,6 +16,7 @@ from tasks.common.user_folders import find_left_out
 from tasks.image_classification.task import TASK as IMAGES
 from tasks.language_modeling.task import TASK as LANGUAGE
 from tasks.ner.task import TASK as NER
+from tasks.relation_extraction.task import TASK as RELATIONS
 from tasks.sentiment.task import TASK as SENTIMENT
 
 HIDDEN = (".ipynb_checkpoints", "__MACOSX", ".git")
@@ -118,6 +119,20 @@ def test_a_folder_that_is_a_class_of_train_alone_is_named(tmp_path, task):
     left_out, alone = task.remarks(request, task_options(task, {}))
     assert "left out 1 hidden (@eaDir)" in left_out
     assert "only train has the class unsup;" in alone
+
+
+@pytest.mark.parametrize(
+    ("task", "named"),
+    [(SENTIMENT, "the classes N/A, NA, None"), (RELATIONS, "the classes N/A, None")],
+)
+def test_classes_like_missing_values_are_named(tmp_path, task, named):
+    """NA is the label of no relation in NYT's data."""
+    labels = ["NA", "N/A", "None", "pos", "neg"] * 10
+    rows = [f"<e1>a</e1> b <e2>c</e2> {n}\t{label}" for n, label in enumerate(labels)]
+    for split in ("train", "test"):
+        (tmp_path / f"{split}.tsv").write_text("\n".join(["text\tlabel", *rows]))
+    (remark,) = task.remarks(SourceRequest("files", str(tmp_path)), task_options(task, {}))
+    assert f"{named} may mean a missing label" in remark
 
 
 def test_a_folder_of_documents_leaves_out_what_is_no_text(tmp_path):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from suite.api import DataError, RequestError, SourceRequest, Unsupported
+from suite.api import DataError, Examples, RequestError, SourceRequest, Unsupported
 from tasks.language_modeling.task import TASK
 
 TEXT = "Once upon a time, there was a test: émoji 🎉, עברית, NUL \0.\n" * 40
@@ -111,6 +111,21 @@ def test_evaluation_windows_have_the_vocabulary_of_the_training(tmp_path):
         assert (examples.targets["next_ids"][real] == expected).all()
     with pytest.raises(Unsupported, match="fewer than one window of 4,096"):
         TASK.load_evaluation(source, 4_096, TASK.options, data.spec)
+
+
+def test_positions_without_a_token_have_no_score(tmp_path):
+    """The only window of a short split has 11 tokens of 64."""
+    data = load(tmp_path, 64)
+    examples = Examples(
+        {name: values[:1].copy() for name, values in data.test.features.items()},
+        {name: values[:1] for name, values in data.test.targets.items()},
+    )
+    examples.features["padding_mask"][:, 11:] = False
+    score = TASK.score(examples, np.full((1, 64), 2.0), data.spec)
+    expected = dict.fromkeys(("0", "1", "2-3", "4-7", "8-15"), 2.0)
+    assert score.reports["nats_by_position"] == expected
+    assert list(score.reports["bits_per_character_by_position"]) == list(expected)
+    assert score.metrics["effective_context_length"] == 0
 
 
 def test_bits_per_character_are_reported_by_position(tmp_path):

@@ -22,11 +22,16 @@ from tasks.question_answering.scoring import compare_answers, normalize_answer
         ("北京大学", "北 京 大 学"),
         ("北京 大学", "北 京 大 学"),
         ("iPhone手机", "iphone 手 机"),
+        ("《北京》、“大学”。", "北 京 大 学"),
+        ("“iPhone” — 手机！", "iphone 手 机"),
         ("서울 대학교", "서울 대학교"),
     ],
 )
 def test_answers_lose_case_punctuation_articles_and_spaces(text, normal):
-    """Punctuation is ASCII's and is removed before articles are, so "the-end" keeps its article."""
+    """Punctuation is removed before articles are, so "the-end" keeps its article.
+
+    It is ASCII's, and Unicode's in texts with a script without spaces.
+    """
     assert normalize_answer(text) == normal
 
 
