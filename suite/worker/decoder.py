@@ -14,7 +14,8 @@ import numpy as np
 from keras import ops
 
 from suite.api import Form
-from suite.worker.steps import Model, compile_with_weights, held_state
+from suite.worker.backends import backend
+from suite.worker.model import Model
 
 START_ID = 0
 """The first token of a target; all token ids are random otherwise."""
@@ -38,8 +39,8 @@ class Decoder:
         self._model = model
         self._max_length = max_length
         self._first = 0 if model.form is Form.ENCODER_DECODER else context
-        self._read = compile_with_weights(model, self._start, xla)
-        self._held = held_state(model, loop_xla)
+        self._read = backend.compile_with_weights(model, self._start, xla)
+        self._held = backend.HeldState(model, loop_xla)
         self._steps: dict[int, Callable[..., Any]] = {}
         self._token: Any = None
 
@@ -65,8 +66,8 @@ class Decoder:
                 lambda state, token, position: self._loop(state, token, position, count)
             )
         position = ops.convert_to_tensor(np.int32(self._first))
-        found: np.ndarray = ops.convert_to_numpy(self._steps[count](self._token, position))
-        return found
+        tokens: np.ndarray = ops.convert_to_numpy(self._steps[count](self._token, position))
+        return tokens
 
     def _start(self, tokens: Any) -> tuple[Any, State]:
         """Read the context; return the first generated token and the state."""
@@ -75,9 +76,7 @@ class Decoder:
         if self._model.form is Form.DECODER:
             hidden_states, own = backbone.decode(tokens, state=own, position=0, training=False)
             return self._choose(hidden_states[:, -1:]), {"own": own, "source": ()}
-        source, _ = backbone.encode(tokens, padding_mask=None, training=False)
-        if hasattr(backbone, "project_encoder_output"):
-            source = backbone.project_encoder_output(source)
+        source = self._model.encode_source(tokens)
         return ops.full((batch,), START_ID, "int32"), {"own": own, "source": source}
 
     def _loop(self, state: State, token: Any, position: Any, count: int) -> tuple[Any, State]:

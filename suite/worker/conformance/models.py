@@ -9,20 +9,14 @@ from typing import Any
 
 import keras
 import numpy as np
-from keras import ops
 
 from suite.api import Architecture, Form, Inputs, supports
 from suite.worker.conformance.gradients import without_compiling
 from suite.worker.conformance.passes import Finding
 from suite.worker.conformance.subjects import find_request, main_inputs, random_inputs
 from suite.worker.data.batches import Batch
-from suite.worker.steps import (
-    Model,
-    PositionHead,
-    fix_randomness,
-    make_prediction_step,
-    make_training_step,
-)
+from suite.worker.model import Model, PositionHead, mean_cross_entropy
+from suite.worker.steps import fix_randomness, make_prediction_step, make_training_step
 
 NUM_STEPS = 2
 """The first loss depends on the forward pass alone, the second on the gradients too."""
@@ -65,13 +59,6 @@ def model_of(
     scored = 1 if getattr(model.backbone, "extra_positions", 0) else length
     labels = np.random.default_rng(1).integers(NUM_CLASSES, size=(2, scored)).astype("int32")
     return model, Batch(features, {"labels": labels}, 2 * length, 2)
-
-
-def mean_cross_entropy(outputs: Any, targets: Any, features: Any) -> Any:
-    """Return the mean cross-entropy of a batch."""
-    return ops.mean(
-        ops.sparse_categorical_crossentropy(targets["labels"], outputs, from_logits=True)
-    )
 
 
 def learning_curve(

@@ -9,10 +9,11 @@ from keras import ops
 
 from suite.api import PERTURBATION, Form
 from suite.methods.adversarial_training import METHOD
+from suite.worker.composition import Composition
 from suite.worker.data.batches import Batch
-from suite.worker.methods import Composition
+from suite.worker.model import Model
 from suite.worker.perturbation import perturbed
-from suite.worker.steps import Model, make_gradient_step, make_training_step
+from suite.worker.steps import make_gradient_step, make_training_step
 from tests.suite.methods.evaluated import train_with
 from tests.suite.worker.train.test_checkpoint import score_few
 

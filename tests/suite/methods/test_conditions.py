@@ -69,7 +69,7 @@ def test_a_generated_answer_has_no_adversarial_score():
     ("method", "said"),
     [
         ("typos:strengths=1.5", "numbers from 0 to 1"),
-        ("word_swap:strengths=0.1,0.1", "named once"),
+        ("word_swap:strengths=0.1,0.1", "names each number once"),
         ("adversarial:strengths=-0.1", "from 0 to 10"),
         ("adversarial_training:epsilon=-1.0", "at least 0"),
         ("adversarial_training:share=2.0", "from 0 to 1"),

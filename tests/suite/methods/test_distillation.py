@@ -14,7 +14,7 @@ from suite.matrix.methods import parse_methods
 from suite.matrix.registry import load_registry
 from suite.methods import distillation
 from suite.methods.distillation import METHOD, hidden_loss, soft_loss
-from suite.worker.methods import parents_of
+from suite.worker.kept_models import parents_of
 from tests.suite.methods.planned_runs import job_of, plan, run
 from tests.suite.methods.plans import context_of, planned
 

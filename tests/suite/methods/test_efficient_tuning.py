@@ -15,7 +15,7 @@ from suite.api.errors import RequestError, Unsupported
 from suite.api.plugins import METHODS, find_plugin
 from suite.matrix.methods import parse_methods
 from suite.matrix.registry import load_registry
-from suite.methods._efficient_tuning import NORM_WEIGHTS, layers_of, trained_facts
+from suite.methods._efficient_tuning import NORM_WEIGHTS, layers_of
 from suite.worker.conformance.gradients import without_compiling
 from suite.worker.conformance.kit import checks_of
 from suite.worker.conformance.passes import (
@@ -26,7 +26,7 @@ from suite.worker.conformance.passes import (
     longer_sequences_run,
 )
 from suite.worker.conformance.subjects import Subject, find_request, main_inputs
-from suite.worker.steps import Model, PositionHead
+from suite.worker.model import Model, PositionHead
 from tests.architectures import ARCHITECTURES, assert_passes
 from tests.suite.methods.planned_runs import plan
 
@@ -125,7 +125,7 @@ def test_gradients_reach_the_added_weights_and_the_rest_is_frozen(method, name, 
     shake(subject)
     assert difference(output(subject), before) > 1e-3
     assert_passes(gradients_reach_every_weight, subject)
-    counts, facts = model.parameter_counts(), trained_facts(model)
+    counts, facts = model.parameter_counts(), find_plugin(METHODS, method).facts(model, None)
     assert counts["total"] == sum(math.prod(weight.shape) for weight in model.weights)
     trained = sum(math.prod(weight.shape) for weight in subject.backbone.trainable_weights)
     assert facts["num_trained_weights"] == trained  # the head has no weights yet

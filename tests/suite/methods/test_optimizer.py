@@ -226,8 +226,8 @@ def test_the_defaults_keep_the_optimizer_itself():
     [
         ("name=sgdm", f"'name' of optimizer is one of {', '.join(PAPERS)}"),
         ("schedule=step", f"'schedule' of optimizer is one of {', '.join(SCHEDULES)}"),
-        ("name=schedule_free", "Write optimizer:name=schedule_free,schedule=constant"),
-        ("name=lion,momentum=0.5", "belongs to sgd"),
+        ("name=schedule_free", "constant with name=schedule_free"),
+        ("name=lion,momentum=0.5", "for name=sgd alone"),
         ("name=sgd,momentum=1.0", "from 0 to below 1"),
     ],
 )

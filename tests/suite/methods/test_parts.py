@@ -13,7 +13,7 @@ from suite.api.plugins import METHODS, find_plugin
 from suite.methods._efficient_tuning import layers_of
 from suite.worker.conformance.gradients import without_compiling
 from suite.worker.conformance.subjects import find_request, main_inputs, random_inputs
-from suite.worker.steps import Model, PositionHead
+from suite.worker.model import Model, PositionHead
 from tests.architectures import ARCHITECTURES
 from tests.suite.methods.planned_runs import plan
 

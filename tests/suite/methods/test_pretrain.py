@@ -14,11 +14,11 @@ from suite.api.errors import RequestError
 from suite.api.plugins import TASKS, find_plugin
 from suite.matrix.methods import parse_methods
 from suite.matrix.registry import load_registry
-from suite.methods._documents import read_documents
-from suite.methods._pretraining import PretrainingTask
+from suite.methods._pretraining import PretrainingTask, read_documents
 from suite.methods.pretrain import METHOD, Pretrain
+from suite.worker.composition import Composition
 from suite.worker.data import encoded
-from suite.worker.methods import Composition, load_model
+from suite.worker.kept_models import load_model
 from tests.suite.methods.planned_runs import Interrupted, job_of, plan, run
 
 pytestmark = pytest.mark.usefixtures("eager", "brief_measurements", "few_scored_examples")

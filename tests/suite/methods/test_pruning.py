@@ -54,7 +54,7 @@ def test_a_masked_weight_stays_masked():
         ("sparsity=1.0", "from 0 to below 1"),
         ("sparsity=-0.1", "from 0 to below 1"),
         ("scope=model", "layer or global"),
-        ("begin=0.8,end=0.2", "begin=0.8, end=0.2"),
+        ("begin=0.8,end=0.2", "which is 0.2. Received: 0.8"),
         ("every=0", "at least 1"),
     ],
 )

@@ -22,7 +22,8 @@ from suite.worker.conformance.subjects import (
     random_inputs,
 )
 from suite.worker.measure.memory import count_bytes
-from suite.worker.steps import Model, PositionHead, fix_randomness
+from suite.worker.model import Model, PositionHead
+from suite.worker.steps import fix_randomness
 from tests.architectures import MIXED_AS_ANOTHER, slow_unless
 from tests.suite.methods.planned_runs import plan, run_planned
 
@@ -124,7 +125,7 @@ def test_4_bits_store_two_weights_in_a_byte(block_size):
 
 
 def test_a_negative_block_size_is_refused():
-    with pytest.raises(RequestError, match="0 or more"):
+    with pytest.raises(RequestError, match="at least 0"):
         parse_methods(["int4:block_size=-1"], REGISTRY.methods)
 
 

@@ -16,7 +16,7 @@ from suite.matrix.methods import parse_methods
 from suite.matrix.registry import load_registry
 from suite.methods.structured_pruning import METHOD, num_removed
 from suite.worker.data import encoded
-from suite.worker.methods import first_batch, load_model
+from suite.worker.kept_models import first_batch, load_model
 from suite.worker.train import cell
 from tests.suite.methods.planned_runs import job_of, plan, run
 from tests.suite.methods.test_quantization import SIZE, hidden_states, model_and_features

@@ -9,8 +9,9 @@ import pytest
 from suite.api import BuildRequest, Form, Inputs, ModelSize, Recipe
 from suite.api.plugins import ARCHITECTURES, find_plugin
 from suite.worker.data.batches import Batch
+from suite.worker.model import Model, PositionHead
 from suite.worker.optimizers import make_optimizer
-from suite.worker.steps import Model, PositionHead, make_prediction_step, make_training_step
+from suite.worker.steps import make_prediction_step, make_training_step
 
 SIZE = ModelSize("test", num_layers=2, width=16, num_heads=2, feedforward_width=64)
 LENGTH, BATCH = 6, 3

@@ -19,7 +19,7 @@ from suite.records.measures import measures_of
 from suite.worker import decode
 from suite.worker.decoder import START_ID, Decoder
 from suite.worker.measure import timing, warmup
-from suite.worker.steps import Model, PositionHead
+from suite.worker.model import Model, PositionHead
 from tests.suite.worker.measure.machine import FakeMachine
 
 SIZE = ModelSize("test", num_layers=1, width=16, num_heads=2, feedforward_width=48)

@@ -16,7 +16,7 @@ from suite.api.plugins import ARCHITECTURES, find_plugin
 from suite.matrix.registry import load_registry
 from suite.worker.data.batches import Batch
 from suite.worker.generation import BeamSearch
-from suite.worker.steps import Model, PositionHead
+from suite.worker.model import Model, PositionHead
 
 SIZE = ModelSize("test", num_layers=2, width=16, num_heads=2, feedforward_width=64)
 VOCABULARY, LENGTH = 7, 4

@@ -10,8 +10,8 @@ from keras import ops
 from suite.api import Form, Inputs
 from suite.worker import decode
 from suite.worker.conformance.subjects import VOCABULARY, find_request
-from suite.worker.sampler import Sampler, Sampling, choose
-from suite.worker.steps import Model, PositionHead
+from suite.worker.model import Model, PositionHead
+from suite.worker.train.samples import Sampler, Sampling, choose
 from tests.architectures import ARCHITECTURES, slow_unless
 
 DECODERS = [name for name, part in ARCHITECTURES.items() if Form.DECODER in part.forms]

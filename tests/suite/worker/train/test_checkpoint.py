@@ -20,9 +20,8 @@ from suite.matrix.request import Request
 from suite.worker import main
 from suite.worker.data import encoded
 from suite.worker.measure import timing, warmup
-from suite.worker.train import cell, checkpoint
+from suite.worker.train import cell, checkpoint, evaluation_lengths
 from suite.worker.train.checkpoint import Checkpoint
-from suite.worker.train.evaluation_lengths import LengthEvaluator
 from tests.conftest import FAKES
 from tests.encoded_data import Cache
 
@@ -84,12 +83,12 @@ def few_scored_examples(monkeypatch):
 @pytest.fixture
 def few_examples_at_lengths(monkeypatch):
     """Score a few examples only at evaluation lengths."""
-    load = LengthEvaluator._load
+    load = evaluation_lengths.load_length
 
-    def load_few(evaluator, length):
-        return {split: cut(examples) for split, examples in load(evaluator, length).items()}
+    def load_few(setup, length):
+        return {split: cut(examples) for split, examples in load(setup, length).items()}
 
-    monkeypatch.setattr(LengthEvaluator, "_load", load_few)
+    monkeypatch.setattr(evaluation_lengths, "load_length", load_few)
 
 
 @pytest.fixture

@@ -39,13 +39,13 @@ def test_validation_is_scored_at_each_length_and_a_sealed_test_split_is_not_read
     tmp_path, monkeypatch
 ):
     task, sizes = find_plugin(TASKS, "duplication"), []
-    load, batches = task.load_evaluation, evaluation_lengths.evaluation_batches
+    load, predict_examples = task.load_evaluation, evaluation_lengths.predict_examples
 
-    def noted(examples, batch_size, **given):
+    def noted(predict, examples, batch_size, **given):
         sizes.append((examples.num_examples, batch_size))
-        return batches(examples, batch_size, **given)
+        return predict_examples(predict, examples, batch_size, **given)
 
-    monkeypatch.setattr(evaluation_lengths, "evaluation_batches", noted)
+    monkeypatch.setattr(evaluation_lengths, "predict_examples", noted)
     monkeypatch.setattr(
         type(task), "load_evaluation", lambda _, *given: OnlyValidation(load(*given))
     )
