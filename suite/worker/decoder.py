@@ -75,32 +75,30 @@ class Decoder:
         own = backbone.init_state(batch, self._max_length)
         if self._model.form is Form.DECODER:
             hidden_states, own = backbone.decode(tokens, state=own, position=0, training=False)
-            return self._choose(hidden_states[:, -1:]), {"own": own, "source": ()}
+            scores = self._model.head(hidden_states[:, -1:], {})[:, 0]
+            return most_likely(scores), {"own": own, "source": ()}
         source = self._model.encode_source(tokens)
         return ops.full((batch,), START_ID, "int32"), {"own": own, "source": source}
 
     def _loop(self, state: State, token: Any, position: Any, count: int) -> tuple[Any, State]:
         """Return `count` tokens and the state after them."""
-        source, dtypes = state["source"], keras.tree.map_structure(dtype_of, state["own"])
-        given = {} if self._model.form is Form.DECODER else {"encoder_output": source}
+        source = state["source"]
+        encoder = {} if self._model.form is Form.DECODER else {"encoder_output": source}
         done = ops.zeros((token.shape[0], count), "int32")
 
         def body(index: Any, carried: Any) -> Any:
             token, own, done = carried
-            hidden_states, own = self._model.backbone.decode(
-                token[:, None], state=own, position=position + index, training=False, **given
-            )
-            own = keras.tree.map_structure(ops.cast, own, dtypes)
-            token = self._choose(hidden_states)
+            scores, own = self._model.decode_step(token, own, position + index, **encoder)
+            token = most_likely(scores)
             return token, own, ops.slice_update(done, (0, index), token[:, None])
 
         _, own, done = repeat(count, body, (token, state["own"], done))
         return done, {"own": own, "source": source}
 
-    def _choose(self, hidden_states: Any) -> Any:
-        """Return the most likely token of one position: (batch,)."""
-        scores = self._model.head(hidden_states, {})[:, 0]
-        return ops.cast(ops.argmax(scores, axis=-1), "int32")
+
+def most_likely(scores: Any) -> Any:
+    """Return the token with the highest score: (batch,)."""
+    return ops.cast(ops.argmax(scores, axis=-1), "int32")
 
 
 def repeat(count: int, body: Callable[[Any, Any], Any], first: Any) -> Any:
@@ -112,8 +110,3 @@ def repeat(count: int, body: Callable[[Any, Any], Any], first: Any) -> Any:
 
     flat = ops.fori_loop(0, count, flat_body, tuple(keras.tree.flatten(first)))
     return keras.tree.pack_sequence_as(first, list(flat))
-
-
-def dtype_of(array: Any) -> str:
-    """Return the name of the type of an array of any backend."""
-    return str(keras.backend.standardize_dtype(array.dtype))

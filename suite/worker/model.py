@@ -156,6 +156,19 @@ class Model(keras.Model):
         project = getattr(self.backbone, "project_encoder_output", None)
         return project(output) if project else output
 
+    def decode_step(self, token: Any, state: Any, position: Any, **source: Any) -> tuple[Any, Any]:
+        """Return the scores of the token that follows, (batch, vocabulary), and the state.
+
+        `token` (batch,) stands at `position`. The state keeps its types. `source` holds the
+        encoder's output, in the encoder-decoder form.
+        """
+        dtypes = [keras.backend.standardize_dtype(part.dtype) for part in keras.tree.flatten(state)]
+        hidden_states, new = self.backbone.decode(
+            token[:, None], state=state, position=position, training=False, **source
+        )
+        parts = map(ops.cast, keras.tree.flatten(new), dtypes)
+        return self.head(hidden_states, {})[:, 0], keras.tree.pack_sequence_as(state, list(parts))
+
     def embed(self, features: Features, training: bool | None = None) -> Any:
         """Return the embedded inputs that a perturbation is added to: (batch, n, width).
 

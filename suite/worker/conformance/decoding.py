@@ -132,8 +132,8 @@ def order_matters(subject: Subject) -> Finding:
     target[:, -3:-1] = 1, 2
     exchanged = target.copy()
     exchanged[:, -3:-1] = 2, 1
-    found, expected = (subject.decode(tokens)[:, -1] for tokens in (exchanged, target))
-    return Finding(difference(found, expected), low=DIFFERENT, reason="the order is ignored")
+    states = [subject.decode(tokens)[:, -1] for tokens in (exchanged, target)]
+    return Finding(difference(*states), low=DIFFERENT, reason="the order is ignored")
 
 
 def padding_of_the_source_does_not_leak(subject: Subject) -> Finding:
@@ -141,8 +141,8 @@ def padding_of_the_source_does_not_leak(subject: Subject) -> Finding:
     target = subject.values()
     mask, output = subject.encoded["encoder_mask"], subject.encoded["encoder_output"]
     other = np.where(mask[:, :, None], output, 9.0).astype("float32")
-    found = subject.decode(target, encoder_output=other)
-    return Finding(difference(found, subject.decode(target)), high=EQUAL)
+    states = subject.decode(target, encoder_output=other)
+    return Finding(difference(states, subject.decode(target)), high=EQUAL)
 
 
 OF_DECODERS: Sequence[Check] = (

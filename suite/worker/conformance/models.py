@@ -99,8 +99,8 @@ def weights_are_saved_and_loaded(architecture: Architecture, form: Form) -> Find
         path = Path(folder, "model.weights.h5")
         model.save_weights(path)
         other.load_weights(path)
-        found = predict_other(batch)
-    return Finding(float(np.abs(found - expected).max()), high=LOADED)
+        loaded = predict_other(batch)
+    return Finding(float(np.abs(loaded - expected).max()), high=LOADED)
 
 
 OF_MODELS = (same_seed_same_losses, weights_are_saved_and_loaded)

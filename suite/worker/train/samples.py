@@ -6,13 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import keras
 import numpy as np
 from keras import ops
 
 from suite.api import Job, Task, TaskData
 from suite.worker.backends import backend
-from suite.worker.decoder import dtype_of, repeat
+from suite.worker.decoder import repeat
 from suite.worker.model import Model
 
 MAX_TOKENS = 100
@@ -94,19 +93,14 @@ class Sampler:
         given, uniform = ops.convert_to_tensor(given), ops.convert_to_tensor(uniform)
         backbone, (rows, length) = self._model.backbone, uniform.shape
         state = backbone.init_state(rows, length)
-        dtypes = keras.tree.map_structure(dtype_of, state)
 
         def body(position: Any, carried: Any) -> Any:
             token, state, done = carried
-            hidden_states, state = backbone.decode(
-                token[:, None], state=state, position=position, training=False
-            )
-            scores = self._model.head(hidden_states, {})[:, 0]
+            scores, state = self._model.decode_step(token, state, position)
             number = ops.take(uniform, position, axis=1)
             token = choose(scores, temperature, top_p, number)
             known = ops.take(given, position + 1, axis=1)
             token = ops.where(known < 0, token, known)
-            state = keras.tree.map_structure(ops.cast, state, dtypes)
             return token, state, ops.slice_update(done, (0, position), token[:, None])
 
         first = (given[:, 0], state, ops.zeros((rows, length), "int32"))

@@ -8,8 +8,8 @@ from suite.api.plugins import ARCHITECTURES, TASKS, find_plugin
 from suite.worker.measure.interference import INTERFERENCE_LIMIT
 from suite.worker.train import cell, phases
 from suite.worker.train.sealing import SealedSplitError
+from tests.builders.trainings import make_job
 from tests.suite.worker.measure.machine import FakeMachine
-from tests.suite.worker.train.test_checkpoint import few_scored_examples, make_job  # noqa: F401
 
 pytestmark = pytest.mark.usefixtures("few_scored_examples", "eager", "brief_measurements")
 

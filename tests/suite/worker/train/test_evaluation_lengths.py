@@ -7,24 +7,19 @@ import dataclasses
 import pytest
 
 from suite.api.evaluation_lengths import BY_EVALUATION_LENGTH
-from suite.api.plugins import ARCHITECTURES, TASKS, find_plugin
-from suite.worker.train import cell, evaluation_lengths
-from tests.suite.worker.train.test_checkpoint import (  # noqa: F401
-    few_examples_at_lengths,
-    few_scored_examples,
-    make_job,
-)
+from suite.api.plugins import TASKS, find_plugin
+from suite.worker.train import evaluation_lengths
+from tests.builders import trainings
+from tests.builders.trainings import make_job
 
 pytestmark = pytest.mark.usefixtures("few_scored_examples", "eager", "brief_measurements")
 REPORT = BY_EVALUATION_LENGTH
 
 
 def run(tmp_path, task, architecture, lengths, kept=None, **settings):
-    kept = [] if kept is None else kept
     job = make_job(tmp_path, task, architecture, 4, **settings)
     job = dataclasses.replace(job, cell=dataclasses.replace(job.cell, evaluation_lengths=lengths))
-    plugins = find_plugin(TASKS, task), find_plugin(ARCHITECTURES, architecture)
-    return cell.run(job, *plugins, (), lambda *progress: None, kept.append)
+    return trainings.run(job, kept=kept)
 
 
 class OnlyValidation(dict):
@@ -101,8 +96,9 @@ def test_a_length_for_which_an_allocation_fails_ends_the_scoring(tmp_path, monke
     failed = "out_of_memory: an allocation failed: Unable to allocate 9 GiB at length 256"
     assert found["256"] == found["512"] == failed
     assert "unfinished_after_training" not in outcome
-    assert [one["unfinished_after_training"] for one in kept] == [(64, 256, 512), (256, 512)]
-    assert all(one["metrics"] == outcome["metrics"] for one in kept)
+    left = [unfinished["unfinished_after_training"] for unfinished in kept]
+    assert left == [(64, 256, 512), (256, 512)]
+    assert all(unfinished["metrics"] == outcome["metrics"] for unfinished in kept)
 
 
 def test_words_of_an_evaluation_length_are_not_those_of_the_training():

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
+from tests.builders.trainings import make_job
 from tests.suite.execution.test_runner import outcome_of
-from tests.suite.worker.train.test_checkpoint import make_job
 
 MEBIBYTE = 2**20
 TOLD = """
