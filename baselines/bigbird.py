@@ -16,12 +16,12 @@ class BigBird(Architecture):
     """BERT's layers (learned positions, GELU, normalisation after) with block-sparse attention.
 
     `block_size` is the number of positions in a block, and `random_blocks` the number of random
-    blocks that a block sees beside itself, its neighbours, and the first and last block. Up to (5 +
-    2 · `random_blocks`) · `block_size` positions, attention is full, as in the published code.
-    Padding completes the last block, if the length is not a multiple of the block size. The random
-    blocks of a layer depend on its index and on the number of blocks. They do not depend on the
-    run's seed, and are the same in training and in evaluation. The encoder-decoder form is that of
-    appendix E: its decoder has full attention to itself and to the encoder's output.
+    blocks that a block sees in addition to itself, its neighbours, and the first and last block. Up
+    to (5 + 2 · `random_blocks`) · `block_size` positions, attention is full, as in the published
+    code. Padding completes the last block, if the length is not a multiple of the block size. The
+    random blocks of a layer depend on its index and on the number of blocks. They do not depend on
+    the run's seed, and are the same in training and in evaluation. The encoder-decoder form is that
+    of appendix E: its decoder has full attention to itself and to the encoder's output.
     """
 
     version = 1

@@ -22,9 +22,9 @@ class Convolution(Architecture):
     for 7 layers (section 4.1). They are spread evenly over another number of layers: 2 layers take
     the first and the last. Convolutions of the encoder see neighbours on both sides, those of the
     decoder only on the left. In the encoder-decoder form, the decoder keeps attention to the
-    encoder's output, as in the paper. A feed-forward network wider by width / 2 makes up for
-    projections with 3 · width² parameters, where attention has 4 · width². `positions` are those of
-    `vanilla` that are added to the embeddings, or "none".
+    encoder's output, as in the paper. Its projections have 3 · width² parameters, those of
+    attention 4 · width². The feed-forward network is therefore wider by width / 2. `positions` are
+    those of `vanilla` that are added to the embeddings, or "none".
     """
 
     version = 1

@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from baselines.layers.mixer import STACKS, Mixer, layer_request
-from baselines.layers.pattern import Part, Pattern, feedforward_width
+from baselines.layers.mixer import Mixer
+from baselines.layers.pattern import Part, Pattern, PatternArchitecture
 from baselines.layers.pattern_presets import PRESETS
-from suite.api import Architecture, BuildRequest, Form, Inputs
+from suite.api import BuildRequest
 from suite.api.options import Options
 
 
@@ -28,17 +28,17 @@ def _find_mixers() -> dict[str, Mixer]:
     }
 
 
-class Hybrid(Architecture):
+class Hybrid(PatternArchitecture):
     """Layers of x + Mixer(RMSNorm(x)) and x + SwiGLU(RMSNorm(x)) with a pattern of mixers.
 
     `pattern` names the mixers of consecutive layers, separated by commas: attention,
     window_attention, gated_deltanet, mamba, mamba2, linear_attention, convolution or lstm. The
     pattern is repeated over the layers. Other options are those of a mixer, whose name comes first:
-    `attention_window` is the `window` of attention. Only attention has positions, which are rotary
+    `attention_window` is the `window` of attention. Only attention has positions: rotary positions,
     or none. A pattern may also be the name of a published one: qwen3_next, olmo_hybrid, jamba,
     samba or gemma3. It sets those options of its mixers that are left at their defaults.
 
-    SwiGLU is as wide as gives each layer the parameters of a Transformer layer. The encoder's
+    The width of SwiGLU gives each layer as many parameters as a Transformer layer. The encoder's
     layers of Gated DeltaNet and Mamba-2 read the sequence from its start and from its end in turn,
     an LSTM from both. In the encoder-decoder form, attention to the encoder's output follows each
     mixer of the decoder.
@@ -49,10 +49,7 @@ class Hybrid(Architecture):
     version = 1
     title = "Hybrid"
     paper = "Qwen team 2025, Qwen3-Next; Lieber et al. 2024, Jamba"
-    forms = frozenset(Form)
-    inputs = frozenset(Inputs)
     claimed_time = "n^2"
-    claimed_memory = "n"
     mixers: ClassVar[Mapping[str, Mixer]] = _find_mixers()
     default_pattern: ClassVar[str] = "gated_deltanet,attention"
 
@@ -87,23 +84,7 @@ class Hybrid(Architecture):
                         f"takes options only of the mixers in its pattern; received: {text}, "
                         f"{key}_{name}={value}. Add {key} to the pattern or leave the option out"
                     )
-        return next(filter(None, (self._problem(request, name) for name in names)), None)
-
-    def missing_parts(self, request: BuildRequest) -> tuple[str, ...]:
-        """Return that no heads can be removed if no attention has any."""
-        return self._pattern(request).missing_parts(request)
-
-    def mixing_operations(self, request: BuildRequest) -> float:
-        """Return the sum of the operations of all layers."""
-        return self._pattern(request).mixing_operations(request)
-
-    def state_bytes(self, request: BuildRequest, max_length: int, value_bytes: int = 4) -> int:
-        """Return the sum of the bytes of all layers."""
-        return self._pattern(request).state_bytes(request, max_length, value_bytes)
-
-    def assemble(self, request: BuildRequest) -> Any:
-        """Build the requested form."""
-        return self._pattern(request).build(request)
+        return super().unsupported_reason(request)
 
     def _settings(self, request: BuildRequest) -> Options:
         """Return the options, with the pattern of a preset and the options that it sets."""
@@ -128,26 +109,13 @@ class Hybrid(Architecture):
         settings = self._settings(request)
         return {name: settings[f"{key}_{name}"] for name in self.mixers[key].options}
 
-    def _problem(self, request: BuildRequest, key: str) -> str | None:
-        """Return why a mixer cannot be built with its options, or None."""
-        mixer, options = self.mixers[key], self._options(request, key)
-        for causal in STACKS[request.form]:
-            own = layer_request(request, causal, options)
-            if problem := mixer.problem(own):
-                return f"has a mixer '{key}' that {problem}"
-            if feedforward_width(mixer, own) < 1:
-                size = request.model_size
-                return (
-                    f"needs a feed-forward network whose parameters make up for the mixer '{key}'; "
-                    f"received: width={size.width}, feedforward_width={size.feedforward_width}. "
-                    "Use a wider feed-forward network"
-                )
-        return None
-
-    def _pattern(self, request: BuildRequest) -> Pattern:
+    def pattern(self, request: BuildRequest) -> Pattern:
         """Return the mixers with their options."""
         return Pattern(
-            [Part(self.mixers[key], self._options(request, key)) for key in self._names(request)]
+            [
+                Part(self.mixers[key], self._options(request, key), key)
+                for key in self._names(request)
+            ]
         )
 
 

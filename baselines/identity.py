@@ -14,11 +14,11 @@ from suite.api import Architecture, BuildRequest, Form, Inputs
 class Identity(Architecture):
     """`vanilla` without the self-attention sub-layers: each position is processed alone.
 
-    A hidden state depends on its own token and position only, so padding changes nothing. The head
+    A hidden state depends only on its own token and position, so padding changes nothing. The head
     may still combine positions, as the mean of a document does. In the encoder-decoder form, the
-    decoder keeps attention to the encoder's output, without which it could not see the source. A
-    feed-forward network wider by 2 · width makes up for the parameters of attention (4 · width²).
-    `positions` are those of `vanilla` that are added to the embeddings, or "none".
+    decoder keeps attention to the encoder's output, without which it could not see the source. The
+    feed-forward network is wider by 2 · width, which replaces the parameters of attention (4 ·
+    width²). `positions` are those of `vanilla` that are added to the embeddings, or "none".
     """
 
     version = 1
@@ -44,7 +44,7 @@ class Identity(Architecture):
         return limited_positions_reason(request.options["positions"])
 
     def missing_parts(self, request: BuildRequest) -> tuple[str, ...]:
-        """Return that no heads can be removed but those of attention to an encoder's output."""
+        """Return that only heads of attention to an encoder's output can be removed."""
         return () if request.form is Form.ENCODER_DECODER else ("heads",)
 
     def mixing_operations(self, request: BuildRequest) -> float:

@@ -19,12 +19,12 @@ class Llama(Architecture):
     """Layers of x + Attention(RMSNorm(x)) and x + SwiGLU(RMSNorm(x)), without biases.
 
     Rotary positions have the base `rotary_base` (Su et al. 2021). `key_value_heads` is the number
-    of heads of keys and values, each shared by as many query heads; None gives each query head its
-    own. With a `window` w, a position sees itself and the w − 1 before it, and the first
-    `num_sinks` positions; None is no window. The encoder has the same layers without the causal
-    mask, and its window extends to both sides. In the encoder-decoder form, attention to the
-    encoder's output follows the decoder's own. SwiGLU is as wide as gives a layer the parameters of
-    a Transformer layer.
+    of heads of keys and values, each shared by as many query heads. With None, each query head has
+    its own. With a `window` w, a position sees itself and the w − 1 before it, and the first
+    `num_sinks` positions. With None there is no window. The encoder has the same layers without the
+    causal mask, and its window extends to both sides. In the encoder-decoder form, attention to the
+    encoder's output follows the decoder's own. The width of SwiGLU gives a layer as many parameters
+    as a Transformer layer.
     """
 
     version = 1

@@ -18,8 +18,8 @@ class Longformer(Architecture):
 
     The default window is an eighth of the longest default length, like the paper's 512 of 4,096.
     `window` and `dilation` take one number for all layers, or one number per layer, lowest layer
-    first. `dilated_heads` is the number of heads of a layer with this dilation; the others have
-    none (section 3.1), and None is all heads. `positions` are "learned", or "rotary" (Su et al.
+    first. `dilated_heads` is the number of heads of a layer with this dilation, by default all. The
+    other heads have no dilation (section 3.1). `positions` are "learned", or "rotary" (Su et al.
     2021), which do not end at the training length; the global projections then have no positions.
     The decoder form's window extends to the left only. The encoder-decoder form is LED (section 7):
     its decoder has full attention to itself and to the encoder's output. With

@@ -18,10 +18,10 @@ class Reformer(Architecture):
     so adding padding changes which positions attend to each other. The values at padded positions
     change nothing. A sequence no longer than a chunk has full attention, without hashing. The axial
     grid is the squarest that holds the sequence, unless `axial_grid` gives rows and columns. The
-    positions start with the standard deviation `axial_stddev`: 1 in the authors' code, and that of
-    the embeddings by default (None). In the encoder-decoder form, each decoder layer also has full
-    attention to the encoder's output. It comes between LSH attention and the feed-forward network,
-    and is reversible too.
+    positions start with the standard deviation `axial_stddev`. The default None takes that of the
+    embeddings; the authors' code has 1. In the encoder-decoder form, each decoder layer also has
+    full attention to the encoder's output. It comes between LSH attention and the feed-forward
+    network, and is reversible too.
     """
 
     version = 4

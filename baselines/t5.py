@@ -18,7 +18,7 @@ class T5(Architecture):
 
     Scores are not divided by √d. Distances fall into `num_buckets` buckets (section 2.1): short
     ones have a bucket each, and those from `max_distance` on share one. The layers of a stack share
-    the biases of the buckets, one for each head; attention to the encoder's output has none.
+    the biases of the buckets, one for each head; attention to the encoder's output has no biases.
     """
 
     version = 1

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 class Vanilla(Architecture):
     """The original Transformer; exact attention in blocks of queries at long lengths.
 
-    Each option changes one factor alone. `positions`: "none", "sinusoidal", "learned", "typed",
+    Each option changes only one factor. `positions`: "none", "sinusoidal", "learned", "typed",
     "axial", "rotary", "alibi", "relative" (a learned number for each distance) or "t5" (for each of
     its buckets). `norm`: "layer" or "rms", with the `norm_placement` "after" or "before" the
     sub-layers. `feedforward`: "plain", or "gated" with two thirds of the width. `key_value_heads`
@@ -24,10 +24,9 @@ class Vanilla(Architecture):
     itself and the w − 1 before it, and as many after it in an encoder; None means no window.
     `short_convolution` k: queries, keys and values pass a depthwise convolution before rotary
     positions (So et al. 2021, "Primer", section 4), over the last k positions in a decoder and the
-    k positions around each in an encoder; 1 means none. Cross-attention has none.
-    `activation`: "relu", "gelu" or "gelu_tanh", of a plain feed-forward network. With
-    `scaled_embeddings`, token embeddings are multiplied by √width. `embedding_norm` normalises the
-    embeddings.
+    k positions around each in an encoder; 1 means none. Cross-attention has none. `activation`:
+    "relu", "gelu" or "gelu_tanh", of a plain feed-forward network. With `scaled_embeddings`, token
+    embeddings are multiplied by √width. `embedding_norm` normalises the embeddings.
     """
 
     version = 2

@@ -59,6 +59,7 @@ CONTENTS = {
         "docs/add-a-benchmark",
         "docs/reproduce-a-paper",
         "docs/publish-a-result",
+        "docs/architecture",
         "CONTRIBUTING",
     ],
     "Understand": [

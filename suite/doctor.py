@@ -154,7 +154,7 @@ def _disk(store: Store) -> Check:
 
 
 def _plugins(registry: Registry) -> Iterator[Check]:
-    for collection in registry.collections:
+    for collection in registry.plugin_sets:
         for key, reason in collection.broken.items():
             yield Check(f"{collection.word} {key}", False, reason, "Correct the file")
 

@@ -17,7 +17,7 @@ from rich.live import Live
 from rich.text import Text
 
 from suite.api import Status
-from suite.execution.conformance import Checked, Checking
+from suite.execution.conformance_checks import Checked, Checking
 from suite.execution.runner import Event, Finished, Postponed, Progressed, Started, Waiting
 from suite.matrix.planned_cells import PlannedCell
 from suite.records.naming import cell_label

@@ -123,7 +123,7 @@ class Duplication(GeneratedSequences):
     def show(
         self, examples: Examples, predictions: Any, spec: Mapping[str, Any]
     ) -> list[ExamplePrediction]:
-        """Return none: an answer is as long as half a sequence."""
+        """Return no examples: an answer is half as long as the sequence."""
         return []
 
 

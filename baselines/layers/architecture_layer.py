@@ -117,7 +117,7 @@ class ArchitectureLayer(Layer):
                 raise TypeError(f"{type(self).__name__} has no argument '{name}'.{hint}")
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        """Create the backbone, for `max_length` positions or else for those of the inputs."""
+        """Create the backbone for `max_length` positions, by default those of the inputs."""
         self.backbone = self._assemble(input_shape)
         if self._builds_backbone():
             build_once(self.backbone, input_shape)
@@ -220,15 +220,15 @@ class ArchitectureLayer(Layer):
     def decode(self, target: Any, state: Any = None, position: Any = 0, **given: Any) -> Any:
         """Return the hidden states of the target, and the state after it.
 
-        With a state from `init_state`, or from the part before, the target is the positions from
-        `position` on; without, it is all of them. `given` are `encoder_output` and `encoder_mask`
-        in the encoder-decoder form, `padding_mask` and `training`.
+        With a state from `init_state`, or from the part before, the target has the positions from
+        `position` on; otherwise it has all positions. `given` are `encoder_output` and
+        `encoder_mask` in the encoder-decoder form, `padding_mask` and `training`.
         """
         self._build_for(target.shape, without=Form.ENCODER)
         return self.backbone.decode(target, state=state, position=position, **given)
 
     def _build_for(self, shape: Sequence[int | None], without: Form) -> None:
-        """Build the layer for inputs of a shape, unless its form is that without the method."""
+        """Build the layer for inputs of a shape; a ValueError if its form is `without`."""
         if self.form is without:
             part = "a decoder" if without is Form.ENCODER else "an encoder"
             raise ValueError(

@@ -47,11 +47,11 @@ def attention(
     """Return softmax(scale · Q Kᵀ + bias) V (Vaswani et al. 2017, section 3.2.1).
 
     Shapes: query (batch, heads, n, d), key and value (batch, key/value heads, m, d). Consecutive
-    query heads share a key/value head (Ainslie et al. 2023). Time O(n·m); with a window w, blocks
-    skip keys that none of their queries sees. Memory O(n + m): scores exist for one block of about
-    `block_bytes` at a time, and are recomputed for the gradient. PyTorch, and JAX on GPUs in 16
-    bits, use fused kernels where these support the case. With `block_bytes=None` all scores are
-    kept, in memory O(n·m).
+    query heads share a key/value head (Ainslie et al. 2023). Time O(n·m). With a window w, a block
+    skips keys that are outside the windows of all its queries. Memory O(n + m): scores exist for
+    one block of about `block_bytes` at a time, and are recomputed for the gradient. PyTorch, and
+    JAX on GPUs in 16 bits, use fused kernels where these support the case. With `block_bytes=None`
+    all scores are kept, in memory O(n·m).
 
     Args:
         query: The queries.
@@ -62,7 +62,7 @@ def attention(
         causal: Whether a query sees no later keys.
         window: The number w of keys that a causal query sees: positions i − w + 1 … i (Jiang et al.
             2023, section 2). Without `causal`, it sees the keys up to i + w − 1 too.
-        num_sinks: The number of first keys that stay visible beside the window (Xiao et al. 2023).
+        num_sinks: The number of first keys that stay visible outside the window (Xiao et al. 2023).
         bias: An array that broadcasts to (batch, heads, n, m).
         distance_bias: A bias for each distance from the last query and first key to the first query
             and last key, (heads, n + m − 1).

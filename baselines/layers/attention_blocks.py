@@ -75,7 +75,7 @@ class Pattern:
     """The rule by which queries see keys; the first query has the position `offset`.
 
     With a window w, a query at position i sees the keys i − w + 1 … i; without `causal`, those up
-    to i + w − 1 too. The first `num_sinks` keys stay visible beside the window.
+    to i + w − 1 too. The first `num_sinks` keys stay visible outside the window.
     """
 
     causal: bool = False
@@ -137,7 +137,7 @@ class Pattern:
 
 @dataclass(frozen=True)
 class Terms:
-    """The terms of the scores of n queries beside Q Kᵀ: masks, and biases of two kinds.
+    """The terms that are added to Q Kᵀ for n queries: masks, and biases of two kinds.
 
     `padding`, (batch, 1, 1, m) or None, is True at real keys. The caller passes the biases: one
     that broadcasts to (batch, heads, n, m), and one by distance, (heads, n + m − 1), whose first
@@ -149,7 +149,7 @@ class Terms:
     padding: Any = None
 
     def ends_causally(self, block: Block) -> bool:
-        """Whether each query of a block sees the keys up to one that is among the last ones.
+        """Whether each query of a block sees all keys up to a key among the last ones.
 
         The last keys are as many as the queries.
         """
@@ -227,7 +227,7 @@ def separate_heads(states: Any, shared: int) -> Any:
 
 
 def both_masks(first: Any, second: Any) -> Any:
-    """Return where both masks are True; a mask that is None is True everywhere."""
+    """Return where both masks are True; None counts as True everywhere."""
     if first is None or second is None:
         return second if first is None else first
     return first & second
@@ -260,7 +260,7 @@ def plan_blocks(
     A block holds whole examples if the scores of one fit. If the batch size is unknown, as in a
     graph of Keras's `fit`, a block holds all examples, and takes as much for each. A sequence has
     at most `MAX_BLOCKS` blocks, because a graph with more is slow to build. With a window, a block
-    has at most as many queries as the window, so that it sees few keys in vain.
+    has at most as many queries as the window, so that few of its scores are masked.
     """
     by_example = num_heads * length * num_keys * 4
     if batch is None and by_example <= block_bytes:
@@ -292,9 +292,10 @@ def plan_blocks_of_heads(
     """Return blocks as `plan_blocks` does, of few heads and many queries each, without a window.
 
     A block has whole examples, or some heads of one example. The slices of a single head are views
-    in memory, and long products are faster. A causal block of r queries sees up to r keys in vain,
-    so a causal sequence has at least `CAUSAL_PARTS` blocks if these have `MIN_CAUSAL_QUERIES` each.
-    The last queries come first. Up to rounding, there are at most `MAX_BLOCKS` blocks.
+    in memory, and long products are faster. A causal block of r queries computes masked scores for
+    up to r keys. A causal sequence therefore has at least `CAUSAL_PARTS` blocks, if these have
+    `MIN_CAUSAL_QUERIES` each. The last queries come first. Up to rounding, there are at most
+    `MAX_BLOCKS` blocks.
     """
     by_query = num_keys * 4
     block_bytes = max(block_bytes, -(-batch * num_heads * length * by_query // MAX_BLOCKS))

@@ -52,8 +52,8 @@ class RotaryPositions(AttentionPositions):
 
     Su et al. 2021, "RoFormer", section 3.2.2: at position p, pair i of a head of size d is rotated
     by p · `base`^(−2i/d). As in Llama, channel i is paired with channel i + d/2. Scores then depend
-    on the distance between query and key. With a `share` below 1, only this share of the channels,
-    the first ones, turns, and d is their number (GPT-NeoX; Qwen3-Next). Time and memory O(n).
+    on the distance between query and key. With a `share` below 1, only the first channels turn:
+    this share of them. Then d is their number (GPT-NeoX; Qwen3-Next). Time and memory O(n).
 
     Raises:
         ValueError: the number of channels that turn is odd.
@@ -120,8 +120,8 @@ class ALiBiPositions(AttentionPositions):
 
     Press, Smith, Lewis 2022, "Train Short, Test Long", section 3: with h heads, a power of two, the
     slopes are 2^(−8/h), 2^(−16/h), …; for other numbers they are interleaved as in the authors'
-    code. Without a causal mask, later keys are treated as earlier ones: the encoder cannot tell the
-    two directions apart.
+    code. Without a causal mask, later keys are treated as earlier ones: the encoder cannot
+    distinguish the two directions.
 
     Example:
         >>> layer = ALiBiPositions()
@@ -156,8 +156,8 @@ class LearnedBias(AttentionPositions):
     """Adds a learned number to each score, one for each head and bucket of distances.
 
     A subclass sets `num_buckets`, and `buckets` for the distances from −`max_distance` to
-    `max_distance`. Distances beyond share the buckets of the ends. The layers of a stack share the
-    numbers. They start with variance 1 / width, as in T5's code.
+    `max_distance`. Larger distances share the first or the last bucket. The layers of a stack share
+    the numbers. They start with variance 1 / width, as in T5's code.
     """
 
     by_head = True

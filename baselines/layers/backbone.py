@@ -128,7 +128,8 @@ class Backbone(Layer):
     ) -> tuple[Any, Any]:
         """Return the hidden states of the target, and the state with its keys and values.
 
-        With a state, the target is the positions from `position` on; without, all of them.
+        With a state, the target has the positions from `position` on; otherwise it has all
+        positions.
 
         Raises:
             ValueError: there are a state and a padding mask, which the state does not hold.
@@ -176,8 +177,8 @@ class Backbone(Layer):
     def summarize(self, hidden_states: Any, padding_mask: Any = None) -> Any:
         """Return one vector per input, (batch, width).
 
-        It is the hidden state of the class token, if any, or else the mean over real positions,
-        which is 0 for an input without any. The mean is computed in float32.
+        It is the hidden state of the class token, or without one the mean over real positions. The
+        mean of no positions is 0. The mean is computed in float32.
         """
         if self.extra_positions:
             return hidden_states[:, 0]
@@ -245,7 +246,7 @@ def run_form(
     """Return the hidden states of a backbone of any kind, without its state.
 
     Raises:
-        ValueError: a target is missing, or is given to a form that takes none.
+        ValueError: the target is missing, or the form takes no target.
     """
     check_target(form, target)
     if form is Form.DECODER:

@@ -15,7 +15,7 @@ ADDED_POSITIONS = ("none", "sinusoidal", "learned", "typed", "axial")
 ATTENTION_POSITIONS = ("rotary", "alibi", "relative", "t5")
 """Positions that change the scores of attention."""
 LIMITED_POSITIONS = ("learned", "typed", "axial")
-"""Positions with weights for the places of the training alone."""
+"""Positions with a weight for each position of the training length."""
 CHOICES = {
     "positions": ADDED_POSITIONS + ATTENTION_POSITIONS,
     "norm": ("layer", "rms"),
@@ -33,14 +33,15 @@ class Block:
     `LIMITED_POSITIONS` end at the training length. The others extrapolate: all distances beyond the
     largest of "relative" or "t5" positions share one number. "before" puts the norms before the
     sub-layers, and one after the last layer. A "gated" feed-forward network has three kernels and
-    two thirds of the width. `key_value_heads` of the heads have keys and values of their own, by
-    default all: a wider feed-forward network makes up for the parameters. A `window` w shows a
-    position itself and the w − 1 before it, and as many after it without a causal mask; by default
-    it shows all positions. `short_convolution` is the kernel size of the convolutions of queries,
-    keys and values (`ShortConvolution`); 1 means none.
+    two thirds of the width. `key_value_heads` is the number of heads with their own keys and
+    values, by default all. A wider feed-forward network replaces missing parameters. A `window` w
+    shows a position itself and the w − 1 before it, and as many after it without a causal mask; by
+    default it shows all positions. `short_convolution` is the kernel size of the convolutions of
+    queries, keys and values (`ShortConvolution`); 1 means none.
 
     `activation` is that of a plain network. With `scaled_embeddings`, token embeddings are
-    multiplied by √width. `embedding_norm` normalises the embeddings. With `scaled_residuals`,
+    multiplied by √width. `embedding_norm` normalises the embeddings by a layer norm. A gated
+    network has the `gate_activation`, and biases with `gate_bias`. With `scaled_residuals`,
     kernels at the end of residual branches start divided by √N for N branches, two a layer.
     `scaled_scores` divides the scores of attention by √d for heads of size d. `use_bias` is that of
     attention and of plain networks.
@@ -57,6 +58,8 @@ class Block:
     epsilon: float = 1e-5
     scaled_embeddings: bool = True
     embedding_norm: bool = False
+    gate_activation: str = "silu"
+    gate_bias: bool = False
     scaled_residuals: bool = False
     scaled_scores: bool = True
     use_bias: bool = True
@@ -167,6 +170,6 @@ def limited_positions_reason(positions: str) -> str | None:
 
 
 def turned_channels(head_size: int, share: float) -> int | None:
-    """Return how many channels of a head rotary positions turn, or None if these are no pairs."""
+    """Return the number of channels of a head that rotary positions turn, or None if it is odd."""
     turned = round(share * head_size)
     return turned if turned % 2 == 0 and 2 <= turned <= head_size else None

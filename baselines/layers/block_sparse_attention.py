@@ -19,7 +19,8 @@ from baselines.layers.lengths import cut_end, is_known, pad_end
 from baselines.layers.masked_scores import mask_scores, softmax
 
 FIXED_BLOCKS = 5
-"""The blocks that a block sees beside the random ones: two global, itself, and two neighbours."""
+"""The blocks that a block sees in addition to random ones: two global, itself, and two
+neighbours."""
 STEP_BYTES = 9 * 2**20
 """The size of the scores of one step, as measured, unless those of one head are larger."""
 

@@ -3,29 +3,31 @@
 A state of each head, S of shape (d, v), takes up one key and value per position:
 S_t = exp(g_t) S_{t-1} + k_t v_tᵀ, and a query reads it: o_t = q_tᵀ S_t. Linear attention has no
 decay, g = 0 (Katharopoulos et al. 2020, section 3.3). The states of Mamba-2 decay (Dao and Gu 2024,
-"Transformers are SSMs", section 6, whose algorithm this is).
+"Transformers are SSMs", section 6, whose algorithm this is). Those of gated linear attention have a
+decay for each channel of the keys (Yang et al. 2024, section 4).
 """
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from keras import ops
 
 from baselines.layers.backends import backend_functions
+from baselines.layers.decays import (
+    accumulate_decays,
+    chunk_size,
+    decayed_products,
+    decays_between,
+    decays_from_start,
+    decays_of_chunk,
+    decays_to_end,
+)
 from baselines.layers.flops import CHUNK_LENGTH
 from baselines.layers.fusing import fused
-from baselines.layers.lengths import cut_end, is_known, missing_to_multiple, pad_end, scan
-
-ZERO_WEIGHT = -1e30
-"""The logarithm of a weight that is 0 in float32."""
-STEPS_PER_UNIT = 64
-"""The resolution of the exact part of a sum of logarithms: exact up to 2^24 / 64 = 262,144."""
-STRONGEST_DECAY = -128.0
-"""The least logarithm of a decay that is summed. Below -104 a decay is 0 in float32 anyway."""
-LONGEST_CHUNK = 2048
-"""The most positions whose strongest decays still have an exact sum: 2,048 · 128 = 262,144."""
+from baselines.layers.lengths import cut_end, missing_to_multiple, pad_end, scan
 
 
 def scan_in_chunks(
@@ -39,17 +41,20 @@ def scan_in_chunks(
     """Return the outputs of all positions, and the state after the last one.
 
     Shapes: query and key (batch, groups, n, d), value (batch, heads, n, v), log_decay (batch,
-    heads, n) with values of at most 0, initial_state (batch, heads, d, v), zeros by default. The
-    outputs are (batch, heads, n, v). Consecutive heads share the query and key of a group. Time
-    O(n · (c · (d + v) + d · v)) for chunks of c positions, memory O(n · (c + d + v) + n · d · v /
-    c). The graph does not grow with n.
+    heads, n), or (batch, heads, n, d) with a decay for each channel, with values of at most 0,
+    initial_state (batch, heads, d, v), zeros by default. The outputs are (batch, heads, n, v).
+    Consecutive heads share the query and key of a group; with decays of channels, each head has
+    its own. Time O(n · (c · (d + v) + d · v)) for chunks of c positions, memory O(n · (c + d + v)
+    + n · d · v / c). The graph does not grow with n.
 
     Raises:
-        ValueError: there are decays, and the chunks are longer than `LONGEST_CHUNK`.
+        ValueError: there are decays, and the chunks are longer than `LONGEST_CHUNK`, or their
+            length is no power of two, where each channel has its own decay.
     """
     num_groups, num_heads = query.shape[1], value.shape[1]
+    by_channel = log_decay is not None and len(log_decay.shape) == 4
     length = ops.shape(query)[2]
-    size = min(chunk_length, length) if is_known(length) else chunk_length
+    size = chunk_size(length, chunk_length, by_channel)
 
     def split(part: Any, num_parts: int) -> Any:
         """Return (batch, groups, heads of a group, chunks, positions, …), filled with zeros."""
@@ -63,6 +68,17 @@ def scan_in_chunks(
     if initial_state is not None:
         state_shape = (-1, num_groups, num_heads // num_groups, *initial_state.shape[2:])
         initial_state = ops.reshape(initial_state, state_shape)
+    if by_channel:
+        reached = accumulate_decays(split(log_decay, num_heads))
+        query, key = query[:, :, None], key[:, :, None]
+        (weights,) = decayed_products([query], key, *reached)
+        query, key = fused(_decay_to_ends)(query, key, *reached)
+        updates = ops.einsum("bgrcjd,bgrcjv->bgrcdv", key, value)
+        if initial_state is None:
+            initial_state = ops.zeros_like(updates[:, :, :, 0])
+        before, last = _carry(updates, decays_of_chunk(*reached), initial_state)
+        carried = ops.matmul(query, before)
+        return _join(weights, value, carried, last, num_heads, length)
     scores = ops.einsum("bgcid,bgcjd->bgcij", query, key)[:, :, None]
     if log_decay is None:
         weights = ops.where(_order(size), scores, ops.zeros_like(scores))
@@ -77,62 +93,37 @@ def scan_in_chunks(
         last = after[:, :, :, -1]
         carried = ops.einsum("bgcid,bgrcdv->bgrciv", query, before)
     else:
-        reached = accumulate_decays(split(log_decay[..., None], num_heads)[..., 0])
+        reached = accumulate_decays(split(log_decay[..., None], num_heads))
         weights = fused(_decayed_scores)(scores, *reached)
         to_end = fused(_decayed_to_end)(value, *reached)
         updates = ops.einsum("bgcjd,bgrcjv->bgrcdv", key, to_end)
         if initial_state is None:
             initial_state = ops.zeros_like(updates[:, :, :, 0])
-        decays = ops.exp(reached[0][..., -1] + reached[1][..., -1])
-        before, last = _carry(updates, decays, initial_state)
+        before, last = _carry(updates, decays_of_chunk(*reached), initial_state)
         carried = ops.einsum("bgcid,bgrcdv->bgrciv", query, before)
         carried = fused(_decayed_from_start)(carried, *reached)
+    return _join(weights, value, carried, last, num_heads, length)
+
+
+def _join(
+    weights: Any, value: Any, carried: Any, last: Any, num_heads: int, length: Any
+) -> tuple[Any, Any]:
+    """Return the outputs of the positions of all chunks, and the last state, by head."""
     outputs = ops.matmul(weights, value) + carried
-    num_chunks = ops.shape(outputs)[3]
+    num_chunks, size = ops.shape(outputs)[3:5]
     outputs = ops.reshape(outputs, (-1, num_heads, num_chunks * size, value.shape[-1]))
     return cut_end(outputs, length, axis=2), ops.reshape(last, (-1, num_heads, *last.shape[3:]))
 
 
+@lru_cache
 def _order(size: int) -> np.ndarray:
     """Return which positions, by row, see which others: (size, size)."""
     return np.tril(np.ones((size, size), bool))
 
 
-def accumulate_decays(log_decay: Any) -> tuple[Any, Any]:
-    """Return the sums of logarithms up to each position, in two parts: coarse and fine.
-
-    A sum of strong decays in float32 rounds away a weak decay that follows. The sums of the coarse
-    parts, which are multiples of 1 / `STEPS_PER_UNIT`, are exact, and those of the fine ones small.
-    A decay whose logarithm is below `STRONGEST_DECAY`, even −∞, is 0 as it would be without sums.
-
-    Raises:
-        ValueError: the chunk is longer than `LONGEST_CHUNK`.
-    """
-    if log_decay.shape[-1] > LONGEST_CHUNK:
-        raise ValueError(
-            f"Sums of decays are exact in chunks of at most {LONGEST_CHUNK} positions. "
-            f"Received: chunk_length={log_decay.shape[-1]}. Use shorter chunks."
-        )
-    log_decay = ops.maximum(log_decay, STRONGEST_DECAY)
-    coarse = ops.stop_gradient(ops.round(log_decay * STEPS_PER_UNIT) / STEPS_PER_UNIT)
-    return ops.cumsum(coarse, axis=-1), ops.cumsum(log_decay - coarse, axis=-1)
-
-
-def decays_between(coarse: Any, fine: Any, seen: np.ndarray) -> Any:
-    """Return the decay from each position to each later one, 0 where not seen: (…, c, c)."""
-    between = coarse[..., :, None] - coarse[..., None, :]
-    between = between + (fine[..., :, None] - fine[..., None, :])
-    return ops.exp(ops.where(seen, between, ops.full_like(between, ZERO_WEIGHT)))
-
-
-def decays_to_end(coarse: Any, fine: Any) -> Any:
-    """Return the decay from each position to the end of the chunk: (…, c, 1)."""
-    return ops.exp((coarse[..., -1:] - coarse) + (fine[..., -1:] - fine))[..., None]
-
-
 def _decayed_scores(scores: Any, coarse: Any, fine: Any) -> Any:
     """Return the scores of earlier positions, decayed by what lies between: (…, c, c)."""
-    return scores * decays_between(coarse, fine, _order(fine.shape[-1]))
+    return scores * decays_between(coarse, fine, _order(fine.shape[-2]))
 
 
 def _decayed_to_end(value: Any, coarse: Any, fine: Any) -> Any:
@@ -142,15 +133,20 @@ def _decayed_to_end(value: Any, coarse: Any, fine: Any) -> Any:
 
 def _decayed_from_start(carried: Any, coarse: Any, fine: Any) -> Any:
     """Return what queries read of the state before the chunk, decayed to their positions."""
-    return carried * ops.exp(coarse + fine)[..., None]
+    return carried * decays_from_start(coarse, fine)
+
+
+def _decay_to_ends(query: Any, key: Any, coarse: Any, fine: Any) -> tuple[Any, Any]:
+    """Return queries decayed from the start of the chunk, and keys decayed to its end."""
+    return query * decays_from_start(coarse, fine), key * decays_to_end(coarse, fine)
 
 
 def _carry(updates: Any, decays: Any, initial_state: Any) -> tuple[Any, Any]:
     """Return the state before each chunk, and the state after the last one.
 
-    Shapes: updates (batch, groups, heads, chunks, d, v), decays (batch, groups, heads, chunks). The
-    gradient is the same recurrence from the last chunk to the first, so that it needs no other
-    storage than the states, and compiles on every backend.
+    Shapes: updates (batch, groups, heads, chunks, d, v), decays (batch, groups, heads, chunks, 1 or
+    d, 1). The gradient is the same recurrence from the last chunk to the first, so that it needs no
+    other storage than the states, and compiles on every backend.
     """
 
     @backend_functions().custom_gradient  # type: ignore[untyped-decorator]
@@ -159,7 +155,7 @@ def _carry(updates: Any, decays: Any, initial_state: Any) -> tuple[Any, Any]:
 
         def gradient(d_before: Any, d_last: Any) -> Any:
             d_updates, d_initial = _recur(d_before, decays, d_last, reverse=True)
-            return d_updates, ops.sum(d_updates * before, axis=(-2, -1)), d_initial
+            return d_updates, sum_like(d_updates * before, decays), d_initial
 
         return (before, last), gradient
 
@@ -172,7 +168,13 @@ def _recur(updates: Any, decays: Any, state: Any, reverse: bool = False) -> tupl
 
     def take(state: Any, chunk: Any) -> tuple[Any, Any]:
         update, decay = chunk
-        return state * decay[..., None, None] + update, state
+        return state * decay + update, state
 
     last, before = scan(take, state, (updates, decays), reverse=reverse)
     return before, last
+
+
+def sum_like(product: Any, decays: Any) -> Any:
+    """Return the gradient of decays (…, 1 or d, 1) from the products with states (…, d, v)."""
+    axes = (-2, -1) if decays.shape[-2] == 1 else (-1,)
+    return ops.sum(product, axis=axes, keepdims=True)

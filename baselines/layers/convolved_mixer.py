@@ -9,18 +9,17 @@ from typing import Any
 
 from keras import ops
 
-from baselines.layers.layer import Layer, zero_padding
+from baselines.layers.directed_mixer import DirectedMixer
 from baselines.layers.short_convolution import ShortConvolution
 
 
-class ConvolvedMixer(Layer):
+class ConvolvedMixer(DirectedMixer):
     """A projection, a short causal convolution with SiLU, and a recurrence of the subclass.
 
     `short_convolution` is the convolution's kernel size; 1 means no convolution, but SiLU. A
     subclass builds `convolution`, whose bias exists if `convolution_has_bias`. It defines
     `convolved_width` (the channels), `state_shape` (of one example's recurrent state), `_project`
-    and `_mix`. With `backward`, the mixer reads the sequence from its end. The convolution reads
-    zeros at padded positions.
+    and `_mix`. The convolution reads zeros at padded positions.
 
     In: hidden states (batch, n, d); the padding mask (batch, n), True where real. Out: (batch, n,
     d). The convolution takes O(n) time and memory. The decoding state has O(1) size: the last
@@ -30,9 +29,8 @@ class ConvolvedMixer(Layer):
     convolution_has_bias = False
 
     def __init__(self, short_convolution: int = 4, backward: bool = False, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+        super().__init__(backward, **kwargs)
         self.short_convolution = short_convolution
-        self.backward = backward
         self.convolution = ShortConvolution(
             short_convolution,
             silu=True,
@@ -51,16 +49,6 @@ class ConvolvedMixer(Layer):
         """The shape of the recurrent state of one example."""
         raise NotImplementedError
 
-    def call(self, hidden_states: Any, padding_mask: Any = None) -> Any:
-        """Return the mixed positions."""
-        hidden_states = zero_padding(hidden_states, padding_mask)
-        if self.backward:
-            hidden_states = ops.flip(hidden_states, axis=1)
-            padding_mask = None if padding_mask is None else ops.flip(padding_mask, axis=1)
-        gates, convolved, steps = self._project(hidden_states)
-        mixed, _ = self._mix(gates, self.convolution(convolved), steps, padding_mask, None)
-        return ops.flip(mixed, axis=1) if self.backward else mixed
-
     def init_state(self, batch_size: int, max_length: int) -> tuple[Any, Any]:
         """Return zeros for the inputs of the convolution and for the state of each head."""
         return (
@@ -68,17 +56,15 @@ class ConvolvedMixer(Layer):
             ops.zeros((batch_size, *self.state_shape), "float32"),
         )
 
-    def decode_step(
-        self, hidden_states: Any, state: tuple[Any, Any], position: Any
-    ) -> tuple[Any, Any]:
-        """Return the output for the newest positions, (batch, m, d), and the state after them.
-
-        It equals that of `call` on all positions so far. Time O(m).
-        """
+    def _run(self, hidden_states: Any, padding_mask: Any, state: Any) -> tuple[Any, Any]:
+        inputs, carried = (None, None) if state is None else state
         gates, convolved, steps = self._project(hidden_states)
-        convolved, kept = self.convolution.decode_step(convolved, state[0])
-        mixed, last = self._mix(gates, convolved, steps, None, state[1])
-        return mixed, (kept, last)
+        if inputs is None:
+            convolved = self.convolution(convolved)
+        else:
+            convolved, inputs = self.convolution.decode_step(convolved, inputs)
+        mixed, carried = self._mix(gates, convolved, steps, padding_mask, carried)
+        return mixed, (inputs, carried)
 
     def _project(self, hidden_states: Any) -> tuple[Any, Any, Any]:
         """Return the gates, the inputs of the convolution, and the inputs of the decays."""

@@ -9,6 +9,9 @@ Within a chunk of c positions, let γ_i be the product of the decays up to i, an
 positions add to the values of their keys. Then (I + A) U = diag(β) V − diag(βγ) K S for the state S
 before the chunk, with A_ij = β_i (γ_i / γ_j) k_iᵀ k_j for j < i. One triangular inverse (the UT
 transform, section 3.3) gives U for all positions of a chunk. Only S passes from chunk to chunk.
+
+In Kimi Delta Attention, each channel of the keys has its own decay (Kimi team 2025, "Kimi Linear",
+section 3): α_t is a diagonal matrix, and γ stands inside the products of keys.
 """
 
 from __future__ import annotations
@@ -19,10 +22,21 @@ import numpy as np
 from keras import ops
 
 from baselines.layers.backends import backend_functions
-from baselines.layers.chunked_scan import accumulate_decays, decays_between, decays_to_end
+from baselines.layers.chunked_scan import sum_like
+from baselines.layers.decays import (
+    accumulate_decays,
+    chunk_size,
+    decayed_products,
+    decays_between,
+    decays_from_start,
+    decays_of_chunk,
+    decays_to_end,
+)
 from baselines.layers.fusing import fused
-from baselines.layers.lengths import cut_end, is_known, missing_to_multiple, pad_end, scan
+from baselines.layers.lengths import cut_end, missing_to_multiple, pad_end, scan
 
+LENGTH_EPSILON = 1e-6
+"""Added to the squared length of queries and keys before they are divided by their length."""
 DELTA_CHUNK_LENGTH = 64
 """Positions in a chunk, as measured: the inverse costs more in longer ones, the loop in shorter."""
 
@@ -39,7 +53,8 @@ def scan_delta_rule(
     """Return the outputs of all positions, and the state after the last one.
 
     Shapes: query and key (batch, n, groups, d), value (batch, n, heads, v), log_decay (log α, at
-    most 0) and strength (β, from 0 to 2) (batch, n, heads), initial_state (batch, heads, d, v),
+    most 0) (batch, n, heads), or (batch, n, heads, d) with a decay for each channel, strength (β,
+    from 0 to 2) (batch, n, heads), initial_state (batch, heads, d, v),
     zeros by default. The outputs are (batch, n, heads, v). Keys should have a length of at most 1:
     with longer ones the state can grow without bound. Consecutive heads share the query and key of
     a group. A position with log α = 0 and β = 0 leaves the state unchanged. All is in float32.
@@ -49,7 +64,8 @@ def scan_delta_rule(
     """
     length, num_groups, key_size = ops.shape(key)[1:]
     num_heads, value_size = value.shape[2:]
-    size = min(chunk_length, length) if is_known(length) else chunk_length
+    by_channel = len(log_decay.shape) == 4
+    size = chunk_size(length, chunk_length, by_channel)
     missing = missing_to_multiple(length, size)
     num_chunks = (length + missing) // size
 
@@ -64,10 +80,17 @@ def scan_delta_rule(
     shared = num_heads // num_groups
     query, key = split(query, num_groups, 1), split(key, num_groups, 1)
     value = split(value, num_groups, shared)
-    reached = accumulate_decays(split(log_decay, num_groups, shared))
     strength = split(strength, num_groups, shared)
-    similarity, scores = _compare(key, key), _compare(query, key)
-    inside, weights = fused(_weigh)(similarity, scores, *reached, strength)
+    log_decay = split(log_decay, num_groups, shared)
+    reached = accumulate_decays(log_decay if by_channel else log_decay[..., None])
+    if by_channel:
+        if shared > 1:
+            query, key = (ops.repeat(part, shared, axis=3) for part in (query, key))
+        weights, similarity = decayed_products([query, key], key, *reached)
+        inside = fused(_strengthen)(similarity, strength)
+    else:
+        similarity, scores = _compare(key, key), _compare(query, key)
+        inside, weights = fused(_weigh)(similarity, scores, *reached, strength)
     right, to_end, query = fused(_scale)(query, key, value, *reached, strength)
     values, keys = ops.split(_solve(inside, right), [value_size], axis=-1)
     state_shape = (-1, num_groups, shared, key_size, value_size)
@@ -77,7 +100,7 @@ def scan_delta_rule(
         values,
         keys,
         to_end,
-        ops.exp(reached[0][..., -1] + reached[1][..., -1]),
+        decays_of_chunk(*reached),
         ops.reshape(initial_state, state_shape),
     )
     outputs = ops.matmul(weights, added) + ops.matmul(query, before)
@@ -96,13 +119,20 @@ def apply_delta_rule(
 
     Shapes: as in `scan_delta_rule`, without n. Time O(d · v) per head.
     """
+    axes = (None,) * (4 - len(log_decay.shape))
     shared = value.shape[1] // key.shape[1]
     query, key = (ops.repeat(part, shared, axis=1) for part in (query, key))
-    state = state * ops.exp(log_decay)[..., None, None]
+    state = state * ops.exp(log_decay)[(..., *axes)]
     known = ops.einsum("bhd,bhdv->bhv", key, state)
     added = (value - known) * strength[..., None]
     state = state + key[..., :, None] * added[..., None, :]
     return ops.einsum("bhd,bhdv->bhv", query, state), state
+
+
+def with_unit_length(vectors: Any) -> Any:
+    """Return vectors divided by their length."""
+    squared = ops.sum(vectors * vectors, axis=-1, keepdims=True)
+    return vectors * ops.rsqrt(squared + LENGTH_EPSILON)
 
 
 def _compare(left: Any, right: Any) -> Any:
@@ -112,18 +142,25 @@ def _compare(left: Any, right: Any) -> Any:
 
 def _weigh(similarity: Any, scores: Any, coarse: Any, fine: Any, strength: Any) -> tuple[Any, Any]:
     """Return A, and the weights of the added values in the outputs: (…, c, c) each."""
-    size = fine.shape[-1]
+    size = fine.shape[-2]
     earlier, present = (np.tril(np.ones((size, size), bool), shift) for shift in (-1, 0))
     decays = decays_between(coarse, fine, present)
     inside = similarity * ops.where(earlier, decays, 0.0) * strength[..., None]
     return inside, scores * decays
 
 
+def _strengthen(similarity: Any, strength: Any) -> Any:
+    """Return A from the decayed products of keys with keys up to their position."""
+    size = similarity.shape[-1]
+    earlier = np.tril(np.ones((size, size), bool), -1)
+    return ops.where(earlier, similarity, 0.0) * strength[..., None]
+
+
 def _scale(
     query: Any, key: Any, value: Any, coarse: Any, fine: Any, strength: Any
 ) -> tuple[Any, Any, Any]:
     """Return diag(β) V beside diag(βγ) K, the keys decayed to the chunk's end, and diag(γ) Q."""
-    decays = ops.exp(coarse + fine)[..., None]
+    decays = decays_from_start(coarse, fine)
     strength = strength[..., None]
     right = ops.concatenate([value * strength, key * (strength * decays)], axis=-1)
     return right, key * decays_to_end(coarse, fine), query * decays
@@ -154,9 +191,10 @@ def _solve(inside: Any, right: Any) -> Any:
 def _carry(values: Any, keys: Any, to_end: Any, decays: Any, state: Any) -> tuple[Any, Any, Any]:
     """Return the states before the chunks, the values U that they add, and the last state.
 
-    Shapes: values (chunks, …, c, v), keys and to_end (chunks, …, c, d), decays (chunks, …). U is
-    values − keys S, and the next state decays · S + to_endᵀ U. The gradient is a recurrence from
-    the last chunk to the first, which needs only the states before the chunks and U.
+    Shapes: values (chunks, …, c, v), keys and to_end (chunks, …, c, d), decays (chunks, …, 1 or d,
+    1). U is values − keys S, and the next state decays · S + to_endᵀ U. The gradient is a
+    recurrence from the last chunk to the first, which needs only the states before the chunks and
+    U.
     """
 
     @backend_functions().custom_gradient  # type: ignore[untyped-decorator]
@@ -171,7 +209,7 @@ def _carry(values: Any, keys: Any, to_end: Any, decays: Any, state: Any) -> tupl
                 d_values,
                 -_compare(d_values, before),
                 _compare(added, d_after),
-                ops.sum(d_after * before, axis=(-2, -1)),
+                sum_like(d_after * before, decays),
                 d_state,
             )
 
@@ -215,4 +253,4 @@ def _recur_back(
 
 def _next(state: Any, decay: Any, keys: Any, values: Any) -> Any:
     """Return the decayed state plus keysᵀ values."""
-    return state * decay[..., None, None] + ops.matmul(ops.swapaxes(keys, -1, -2), values)
+    return state * decay + ops.matmul(ops.swapaxes(keys, -1, -2), values)

@@ -21,7 +21,8 @@ from baselines.layers.layer import PACKAGE, Layer
 class LayerNorm(keras.layers.LayerNormalization):
     """Keras's layer normalisation over the last axis, as one kernel (Ba et al. 2016).
 
-    In and out: (…, width). Time and memory O(n); only the input is kept for the gradient.
+    With `center=False` it has no bias. In and out: (…, width). Time and memory O(n); only the input
+    is kept for the gradient.
 
     Example:
         >>> layer = LayerNorm()
@@ -33,7 +34,8 @@ class LayerNorm(keras.layers.LayerNormalization):
         """Return the normalised input."""
         native = partial(ops.layer_normalization, epsilon=self.epsilon)
         normalize = fused_or_native(_normalizer(self.epsilon), native)
-        return normalize(inputs, self.gamma, self.beta)
+        weights = [self.gamma] if self.beta is None else [self.gamma, self.beta]
+        return normalize(inputs, *weights)
 
 
 class RMSNorm(Layer):
@@ -75,13 +77,17 @@ def gelu_tanh(inputs: Any) -> Any:
     return fused_or_native(_approximate_gelu, ops.gelu)(inputs)
 
 
-NORMS = {"layer": LayerNorm, "rms": RMSNorm}
+NORMS = {
+    "layer": LayerNorm,
+    "layer_no_bias": partial(LayerNorm, center=False),
+    "rms": RMSNorm,
+}
 ACTIVATIONS = {"gelu": gelu, "gelu_tanh": gelu_tanh}
 """The activations that this module computes as one kernel; Keras has the others."""
 
 
 def make_norm(kind: str, epsilon: float, dtype: Any = None) -> Any:
-    """Return a norm of the kind "layer" or "rms".
+    """Return a norm of a kind of `NORMS`.
 
     Raises:
         ValueError: the kind is unknown.
@@ -104,10 +110,11 @@ def get_activation(name: str) -> Callable[[Any], Any]:
 @lru_cache
 def _normalizer(epsilon: float) -> Callable[..., Any]:
     @in_float32  # the mean of many numbers needs more precision than 16-bit floats have
-    def normalize(inputs: Any, gamma: Any, beta: Any) -> Any:
+    def normalize(inputs: Any, gamma: Any, *beta: Any) -> Any:
         centred = inputs - ops.mean(inputs, axis=-1, keepdims=True)
         variance = ops.mean(centred * centred, axis=-1, keepdims=True)
-        return centred * ops.rsqrt(variance + epsilon) * gamma + beta
+        normalized = centred * ops.rsqrt(variance + epsilon) * gamma
+        return normalized + beta[0] if beta else normalized
 
     return normalize
 

@@ -10,15 +10,18 @@ from typing import Any
 from keras import ops
 
 from baselines.layers.convolved_mixer import ConvolvedMixer
-from baselines.layers.delta_rule import DELTA_CHUNK_LENGTH, apply_delta_rule, scan_delta_rule
+from baselines.layers.delta_rule import (
+    DELTA_CHUNK_LENGTH,
+    apply_delta_rule,
+    scan_delta_rule,
+    with_unit_length,
+)
 from baselines.layers.elementwise import RMSNorm
 from baselines.layers.fusing import fused, in_float32_where_fused
 from baselines.layers.initialization import dense, log_uniform_rates, step_size_bias
 from baselines.layers.layer import build_once
 from baselines.layers.lengths import is_known
 
-LENGTH_EPSILON = 1e-6
-"""Added to the squared length of queries and keys before they are divided by their length."""
 SMALLEST_RATE = 1e-4
 """The least initial rate: the authors draw from 0 to 16, but 0 has no logarithm."""
 
@@ -140,8 +143,8 @@ class GatedDeltaMixer(ConvolvedMixer):
         query, key, value = ops.split(ops.cast(convolved, "float32"), ends, axis=-1)
         by_key = (-1, length, self.num_key_heads, self.key_head_size)
         by_value = (-1, length, self.num_value_heads, self.value_head_size)
-        query = fused(_with_unit_length)(ops.reshape(query, by_key)) * self.key_head_size**-0.5
-        key = fused(_with_unit_length)(ops.reshape(key, by_key))
+        query = fused(with_unit_length)(ops.reshape(query, by_key)) * self.key_head_size**-0.5
+        key = fused(with_unit_length)(ops.reshape(key, by_key))
         strength, sizes = ops.split(ops.cast(steps, "float32"), 2, axis=-1)
         strength = ops.sigmoid(strength) * (2.0 if self.negative_eigenvalues else 1.0)
         sizes = ops.softplus(sizes + self.step_bias)
@@ -164,9 +167,3 @@ class GatedDeltaMixer(ConvolvedMixer):
 def _gate(values: Any, gates: Any) -> Any:
     """Return values times SiLU of their gates."""
     return values * ops.silu(gates)
-
-
-def _with_unit_length(vectors: Any) -> Any:
-    """Return vectors divided by their length."""
-    squared = ops.sum(vectors * vectors, axis=-1, keepdims=True)
-    return vectors * ops.rsqrt(squared + LENGTH_EPSILON)

@@ -83,7 +83,8 @@ class _HubBackbone(Backbone):
     ) -> tuple[Any, Any]:
         """Return the hidden states of the target, and the state with its tokens.
 
-        With a state, the target is the positions from `position` on; without, all of them.
+        With a state, the target has the positions from `position` on; otherwise it has all
+        positions.
 
         Raises:
             ValueError: the state has no place for a position; see `require_places`.

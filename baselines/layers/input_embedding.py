@@ -6,7 +6,7 @@ from typing import Any
 
 import keras
 
-from baselines.layers.elementwise import LayerNorm
+from baselines.layers.elementwise import make_norm
 from baselines.layers.initialization import dense, token_table
 from baselines.layers.layer import Layer, build_once
 from suite.api import BuildRequest, Inputs
@@ -15,11 +15,13 @@ from suite.api import BuildRequest, Inputs
 class InputEmbedding(Layer):
     """Embeds the inputs, adds positions, optionally normalises, and applies dropout.
 
+    `norm_type` is one of `NORMS`; without `norm_epsilon` there is no norm.
+
     With a `vocabulary_size`, token ids (batch, n) are looked up, and the embeddings are multiplied
-    by `scale`; tokens that are looked up already, (batch, n, width), are multiplied alone. With
-    `projects`, patches (batch, n, patch size) are projected. Otherwise, embeddings (batch, n,
-    width) are used unchanged. `add_positions` is one of the layers in `positions`. Out: (batch, n,
-    width). Time and memory O(n).
+    by `scale`. Embeddings of tokens, (batch, n, width), are only multiplied. With `projects`,
+    patches (batch, n, patch size) are projected. Otherwise, embeddings (batch, n, width) are used
+    unchanged. `add_positions` is one of the layers in `positions`. Out: (batch, n, width). Time and
+    memory O(n).
 
     Example:
         >>> layer = InputEmbedding(32, SinusoidalPositions(19))
@@ -35,6 +37,7 @@ class InputEmbedding(Layer):
         vocabulary_size: int | None = None,
         projects: bool = False,
         scale: float = 1.0,
+        norm_type: str = "layer",
         norm_epsilon: float | None = None,
         dropout: float = 0.0,
         **kwargs: Any,
@@ -45,6 +48,7 @@ class InputEmbedding(Layer):
         self.vocabulary_size = vocabulary_size
         self.projects = projects
         self.scale = scale
+        self.norm_type = norm_type
         self.norm_epsilon = norm_epsilon
         self.dropout = dropout
         policy = self.dtype_policy
@@ -56,7 +60,7 @@ class InputEmbedding(Layer):
         elif projects:
             self.patches = dense(width, name="patches", dtype=policy)
         if norm_epsilon is not None:
-            self.norm = LayerNorm(epsilon=norm_epsilon, dtype=policy)
+            self.norm = make_norm(norm_type, norm_epsilon, policy)
 
     @classmethod
     def of_request(cls, request: BuildRequest, add_positions: Any, **kwargs: Any) -> InputEmbedding:

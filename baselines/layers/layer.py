@@ -141,7 +141,7 @@ def _arguments(layer_class: type) -> list[str]:
 
 
 def build_once(part: Any, input_shape: Any) -> None:
-    """Build a layer, unless it is None or built: loading a model builds its inner layers."""
+    """Build a layer that is neither None nor built: loading a model builds its inner layers."""
     if part is not None and not part.built:
         part.build(input_shape)
 

@@ -81,7 +81,7 @@ class LinearAttention(Layer):
         """Return features of keys for a scan, the log decays between them, and the new scale.
 
         Features that have a scale of their own at each position need decays, (…, n), and the scale
-        of the position before, (…). These features have none.
+        of the position before, (…). These features have no scale.
         """
         return self.key_features(key, real), None, None
 

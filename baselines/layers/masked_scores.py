@@ -1,4 +1,4 @@
-"""Scores of attention whose masked keys get no weight, whatever the other scores are."""
+"""Scores of attention in which masked keys get no weight, for any values of the other scores."""
 
 from __future__ import annotations
 
@@ -34,7 +34,8 @@ def mask_scores(scores: Any, visible: Any) -> Any:
 def softmax(scores: Any) -> Any:
     """Return the softmax over the last axis.
 
-    Float16 cannot hold the sum of more than 65,504 equal weights, so many scores are float32.
+    The sum of more than 65,504 equal weights exceeds float16, so larger numbers of scores use
+    float32.
     """
     count, dtype = scores.shape[-1], keras.backend.standardize_dtype(scores.dtype)
     if dtype != "float16" or (count is not None and count <= -LEAST[dtype]):

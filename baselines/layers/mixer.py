@@ -73,3 +73,10 @@ def layer_request(request: BuildRequest, causal: bool, options: Options) -> Buil
         model_size=replace(request.model_size, num_layers=1),
         options=options,
     )
+
+
+def largest_head_size(request: BuildRequest, width: int | None = None) -> int:
+    """Return the largest divisor of the width that is at most the option `head_size`."""
+    width = width or request.model_size.width
+    largest = min(int(request.options["head_size"]), width)
+    return next(size for size in range(largest, 0, -1) if width % size == 0)

@@ -1,4 +1,4 @@
-"""The end of what a decoding state, or a table of positions, can hold."""
+"""The last position that a decoding state, or a table of positions, can hold."""
 
 from __future__ import annotations
 

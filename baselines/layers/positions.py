@@ -83,9 +83,9 @@ def _add_rows(embeddings: Any, table: Any, start: Any) -> Any:
 class SinusoidalPositions(Layer):
     """Adds the sinusoids of Vaswani et al. 2017, section 3.5, to each position.
 
-    They extrapolate: a sequence may be longer than those of the training. In a compiled loop, which
-    does not know `start`, a position at or beyond `max_length` is NaN or an error: see
-    `require_places`. In and out: (batch, n, width). Time and memory O(n).
+    They extrapolate: a sequence may be longer than in training. A compiled loop does not know
+    `start`; there, a position from `max_length` on is NaN or an error (see `require_places`). In
+    and out: (batch, n, width). Time and memory O(n).
 
     Raises:
         ValueError: the width is odd.

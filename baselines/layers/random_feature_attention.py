@@ -82,7 +82,8 @@ class RandomFeatureAttention(LinearAttention):
         """Return features of keys, divided by the largest of all real keys so far.
 
         The sums of a scan have the scale of their last position, so they decay where it grows.
-        `scale` is the logarithm of the largest feature so far, and so is the last one returned.
+        `scale` is the logarithm of the largest feature so far. The last value returned is its new
+        value.
         """
         exponents, largest = self._key_exponents(key, real)
         if scale is None:

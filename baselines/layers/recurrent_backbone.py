@@ -77,7 +77,8 @@ class RecurrentBackbone(Backbone):
     def init_state(self, batch_size: int, max_length: int) -> Any:
         """Return an empty segment memory for each layer of the decoder.
 
-        It has the size and the type of a full one, all of it masked, so that neither ever changes.
+        It has the size and the type of a full one, and all of it is masked. Size and type therefore
+        never change.
         """
         assert self.decoder is not None
         dtype = self.decoder.compute_dtype

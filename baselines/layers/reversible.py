@@ -225,7 +225,7 @@ class ReversibleStack(Layer):
 
     @property
     def takes_longer_input(self) -> bool:
-        """Whether the layers run on a longer input than that of the training."""
+        """Whether the layers run on a longer input than in training."""
         return True
 
     def init_state(self, batch_size: int, max_length: int) -> list[Any]:

@@ -21,7 +21,7 @@ class ShortConvolution(Layer):
 
     k is `kernel_size`. With `causal`, a position sees itself and the k − 1 before it; otherwise it
     sees k // 2 before it and (k − 1) // 2 after it. With `silu`, SiLU follows. With a kernel size
-    of 1 there is no convolution: the layer has no weights, and SiLU alone remains. Padded positions
+    of 1 there is no convolution: the layer has no weights, and only SiLU remains. Padded positions
     count as zeros, like the positions beyond the ends.
 
     In: hidden states (batch, n, channels); the padding mask (batch, n), True where real. Out:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from suite.api import BuildRequest, Form
 
 FLOAT32_BYTES = 4
-"""The size of a number of a recurrent state, whatever the precision is."""
+"""The bytes of a number of a recurrent state, in every precision."""
 
 
 def key_value_bytes(

@@ -116,6 +116,8 @@ def make_layers(
             cross_attention=attention(causal=False) if crosses else None,
             num_residual_branches=branches,
             use_bias=block.use_bias,
+            gate_activation=block.gate_activation,
+            gate_bias=block.gate_bias,
         )
         for index in range(size.num_layers)
     ]
@@ -128,5 +130,10 @@ def make_embedding(request: BuildRequest, block: Block, class_token: bool = Fals
     positions = make_positions(block.positions, request.sequence_length + class_token, stddev)
     if class_token:
         positions = ClassToken(positions, stddev)
-    norm_epsilon = block.epsilon if block.embedding_norm else None
-    return InputEmbedding.of_request(request, positions, scale=scale, norm_epsilon=norm_epsilon)
+    return InputEmbedding.of_request(
+        request,
+        positions,
+        scale=scale,
+        norm_type="layer" if block.norm == "rms" else block.norm,
+        norm_epsilon=block.epsilon if block.embedding_norm else None,
+    )

@@ -30,12 +30,13 @@ class TransformerLayer(Layer, RemovableUnits):
 
     d_ff is `feedforward_width`; with None the layer has no feed-forward network. `feedforward_type`
     is "plain", with the `activation` of this name in `elementwise` or Keras, or "gated"
-    (`GatedFeedforward`). `norm` is "layer" or "rms", and its `norm_placement` "after" or "before"
-    each sub-layer, or that of its "result": x + Norm(Sublayer(x)) (OLMo 2). `attention` is any
-    layer that mixes positions; with None the layer has no such sub-layer. Initially, the last
-    kernel of the feed-forward network is divided by √`num_residual_branches`. `use_bias` is that of
-    a plain network. In and out: (batch, n, width); the context is (batch, m, width). Time and
-    memory O(n), plus the cost of attention.
+    (`GatedFeedforward`, with `gate_activation` and `gate_bias`). `norm` is one of `NORMS`, and its
+    `norm_placement` "after" or "before" each sub-layer, or that of its "result": x +
+    Norm(Sublayer(x)) (OLMo 2). `attention` is any layer that mixes positions; with None the layer
+    has no such sub-layer. Without `normalizes_attention` there is no norm of the attention.
+    Initially, the last kernel of the feed-forward network is divided by √`num_residual_branches`.
+    `use_bias` is that of a plain network. In and out: (batch, n, width); the context is (batch, m,
+    width). Time and memory O(n), plus the cost of attention.
 
     Raises:
         ValueError: the norm, its placement, the type of network or the activation is unknown.
@@ -60,6 +61,9 @@ class TransformerLayer(Layer, RemovableUnits):
         cross_attention: Any = None,
         num_residual_branches: int = 1,
         use_bias: bool = True,
+        gate_activation: str = "silu",
+        gate_bias: bool = False,
+        normalizes_attention: bool = True,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -74,6 +78,9 @@ class TransformerLayer(Layer, RemovableUnits):
         self.epsilon = epsilon
         self.num_residual_branches = num_residual_branches
         self.use_bias = use_bias
+        self.gate_activation = gate_activation
+        self.gate_bias = gate_bias
+        self.normalizes_attention = normalizes_attention
         self.adapters: dict[str, Any] = {}
         self._activate = get_activation(activation)
         self.gated: Any = None
@@ -84,12 +91,20 @@ class TransformerLayer(Layer, RemovableUnits):
             self.up_projection = dense(feedforward_width, use_bias=use_bias, dtype=policy)
         if attention is not None:
             self.attention_norm, self.attention_dropout = self._norm_and_dropout()
+            if not normalizes_attention:
+                self.attention_norm = None
         if is_plain:
             self.feedforward_norm, self.feedforward_dropout = self._norm_and_dropout()
         if cross_attention is not None:
             self.cross_norm, self.cross_dropout = self._norm_and_dropout()
         if feedforward_width is not None and feedforward_type == "gated":
-            self.gated = GatedFeedforward(feedforward_width, num_residual_branches, dtype=policy)
+            self.gated = GatedFeedforward(
+                feedforward_width,
+                num_residual_branches,
+                gate_activation,
+                gate_bias,
+                dtype=policy,
+            )
             self.feedforward_norm, self.feedforward_dropout = self._norm_and_dropout()
 
     def add_adapters(self, make_adapter: Callable[[], Any]) -> None:
@@ -247,13 +262,14 @@ class TransformerLayer(Layer, RemovableUnits):
         dropout: Any,
         training: bool | None,
     ) -> Any:
-        added = sublayer(norm(states) if self.norm_placement == "before" else states)
-        if self.norm_placement == "result":
+        placement = "none" if norm is None else self.norm_placement
+        added = sublayer(norm(states) if placement == "before" else states)
+        if placement == "result":
             added = norm(added)
         added = dropout(added, training=training)
         if name in self.adapters:
             added = self.adapters[name](added)
-        return norm(states + added) if self.norm_placement == "after" else states + added
+        return norm(states + added) if placement == "after" else states + added
 
 
 def _checked(name: str, value: str, *choices: str) -> str:
@@ -303,7 +319,7 @@ class TransformerStack(Layer):
 
     @property
     def takes_longer_input(self) -> bool:
-        """Whether the layers run on a longer input than that of the training."""
+        """Whether the layers run on a longer input than in training."""
         mixers = [layer.attention for layer in self.layers]
         return all(getattr(mixer, "takes_longer_input", True) for mixer in mixers)
 

@@ -15,6 +15,7 @@ from suite.analysis.final_boards import entries_of, final_boards
 from suite.api import LengthwiseError
 from suite.api.plugins import search_path_from_environment
 from suite.execution.benchmark_data import DataFacts, describe_data
+from suite.matrix.benchmark_writing import add_to_scale
 from suite.matrix.durations import Durations, ExpectedTime, durations_here
 from suite.matrix.freezing import (
     check_published,
@@ -24,7 +25,6 @@ from suite.matrix.freezing import (
 )
 from suite.matrix.planned_cells import PlannedCell
 from suite.matrix.registry import Registry, load_registry
-from suite.matrix.scales import add_to_scale
 from suite.records.benchmarks import Benchmark
 from suite.records.environment import num_cores
 from suite.records.published import read_published

@@ -12,11 +12,11 @@ from suite.actions.runs import open_tracked_session
 from suite.api import BACKENDS
 from suite.api.conformance import CheckResult, Verdict
 from suite.api.plugins import search_path_from_environment
-from suite.execution.conformance import Checked, code_of
-from suite.execution.conformance import check as run_kit
+from suite.execution.conformance_checks import Checked, code_of
+from suite.execution.conformance_checks import check as run_kit
 from suite.execution.preparation import check_backends
 from suite.progress import Display
-from suite.records.conformance import ConformanceReport
+from suite.records.conformance_reports import ConformanceReport
 from suite.records.environment import num_cores
 from suite.search.complexity_check import check_claims
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from suite.actions.caller import CALLER, report_unreadable
 from suite.actions.request import PathLike, RequestKeywords, make_store, read_request
-from suite.execution.conformance import check_ranked
+from suite.execution.conformance_checks import check_ranked
 from suite.execution.preparation import prepare
 from suite.progress import Display
 from suite.publish.bundle import PackSummary, pack, unpack

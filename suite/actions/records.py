@@ -19,7 +19,6 @@ from suite.analysis.tables import make_tables, record_filter, tables_of
 from suite.api.plugins import search_path_from_environment
 from suite.execution.prediction import predict_file
 from suite.matrix.registry import Registry, load_registry
-from suite.records.collector import collector_paused
 from suite.records.published import (
     local_record,
     local_records,
@@ -27,6 +26,7 @@ from suite.records.published import (
     without_trials,
 )
 from suite.records.schema import RecordSummary
+from suite.records.store import collector_paused
 from suite.records.weights import find_weights, weights_of
 
 if TYPE_CHECKING:

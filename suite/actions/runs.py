@@ -13,7 +13,7 @@ from suite.actions.request import RequestKeywords, RunKeywords, names_of, read_r
 from suite.actions.results import MatrixPlan, Records
 from suite.api import RequestError
 from suite.api.errors import unknown_name
-from suite.execution.parents import check_no_weights
+from suite.execution.jobs import check_no_weights
 from suite.execution.preparation import (
     Prepared,
     check_any_can_run,
@@ -89,8 +89,8 @@ def run_events(**request: Unpack[RunKeywords]) -> Iterator[Event]:
 
     The events are `Started`, `Progressed`, `Finished` and `Waiting`, and at the end `Postponed` if
     `stop_after` left cells for a later run. Before ranked runs come `Checking` and `Checked` of
-    `suite.execution.conformance`. Ending the loop early stops the running cells; their records have
-    the status "interrupted".
+    `suite.execution.conformance_checks`. Ending the loop early stops the running cells; their
+    records have the status "interrupted".
 
     ```python
     for event in suite.run_events(mode="probe", architectures="vanilla", benchmark="smoke"):

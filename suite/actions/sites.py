@@ -23,7 +23,6 @@ from suite.publish.inserted_figures import (
 )
 from suite.publish.leaderboard_files import FOLDER, leaderboard_files
 from suite.publish.public_folder import replaced_contents
-from suite.records.collector import collector_paused
 from suite.records.published import (
     PUBLISHED,
     StoredRecord,
@@ -31,7 +30,7 @@ from suite.records.published import (
     read_published,
     without_trials,
 )
-from suite.records.store import Store
+from suite.records.store import Store, collector_paused
 from suite.records.tuned_rates import Tuned, read_choices
 from suite.search.tuning_evidence import check_tuning_files
 from suite.tracking.pages import read_pages

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
-from suite.api import Stage
+from suite.api import Form, Stage
 from suite.publish.markdown import escape, table
 
 STAGES = [str(stage) for stage in Stage]
 HEAD = """# Catalogue
 
-All tasks, architectures, methods and benchmarks of the checkout, as `bench list --markdown` prints
-them. `bench list` also describes each option's default, and says which task supports which
-architecture.
+`bench list --markdown` prints this page. `bench list NAME` shows the options, lengths and papers of
+a task, an architecture or a method.
 """
 
 
@@ -32,47 +32,46 @@ def _tasks(tasks: Mapping[str, Any]) -> str:
     rows = [
         [
             f"`{key}`",
-            escape(task["title"]),
             escape(task["summary"]),
             _form(task["form"]),
-            ", ".join(f"{length:,}" for length in task["default_lengths"]),
             _sources(task),
             f"`{task['primary_metric']}`",
             _names(task["open_options"]),
         ]
         for key, task in tasks.items()
     ]
-    head = ["task", "title", "the model", "form", "lengths", "data", "metric", "open track"]
+    head = ["task", "the model", "form", "data", "metric", "open track"]
     return _table(head, rows) + (
-        "\n\nThe first source is the default. Options in the last column break a rule of the "
+        "\n\nThe first source is the default; [your own files](your-own-data.md) are `files`. "
+        "Options in the last column break a rule of the "
         "[standard track](how-we-compare.md#standard-and-open-track)."
     )
 
 
 def _sources(task: Mapping[str, Any]) -> str:
-    """Return the sources with the default first."""
+    """Return the sources with the default first; the formats of `files` have a page."""
     sources = task["sources"]
     names = sorted(sources, key=lambda name: name != task["default_source"])
-    return "<br>".join(f"`{name}`: {escape(sources[name]['summary'])}" for name in names)
+    return "<br>".join(
+        f"`{name}`" + (f": {escape(sources[name]['summary'])}" if name != "files" else "")
+        for name in names
+    )
 
 
 def _architectures(architectures: Mapping[str, Any]) -> str:
     rows = [
         [
             f"`{key}`" + (" (control)" if part["control"] else ""),
-            escape(part["paper"]),
-            ", ".join(map(_form, part["forms"])),
-            ", ".join(name.replace("_", " ") for name in part["inputs"]),
+            _authors(part["paper"]),
+            "all" if len(part["forms"]) == len(Form) else ", ".join(map(_form, part["forms"])),
             escape(part["claimed_time"]),
             escape(part["claimed_memory"]),
-            _names(part["options"]),
         ]
         for key, part in architectures.items()
     ]
-    head = ["architecture", "paper", "forms", "inputs", "time", "memory", "options"]
+    head = ["architecture", "paper", "forms", "time", "memory"]
     return _table(head, rows) + (
-        "\n\nTime and memory are the claims of the papers, in the sequence length n. Measured "
-        "exponents are compared with them."
+        "\n\nTime and memory are the claims of the papers, in the sequence length n."
     )
 
 
@@ -83,13 +82,12 @@ def _methods(methods: Mapping[str, Any]) -> str:
             method["stage"],
             f"`{key}`",
             escape(method["summary"]),
-            escape(method["paper"]),
+            _authors(method["paper"]),
             "yes" if method["in_probes"] else "",
-            _names(method["options"]),
         ]
         for key, method in ordered
     ]
-    return _table(["stage", "method", "what it does", "paper", "in probes", "options"], rows)
+    return _table(["stage", "method", "what it does", "paper", "in probes"], rows)
 
 
 def _benchmarks(benchmarks: Mapping[str, Any]) -> str:
@@ -97,13 +95,11 @@ def _benchmarks(benchmarks: Mapping[str, Any]) -> str:
         [
             f"`{key}`",
             escape(benchmark["summary"]),
-            benchmark["track"],
-            "ranked" if benchmark["ranked"] else "never ranked",
-            ", ".join(benchmark["model_size"]),
+            "yes" if benchmark["ranked"] else "no",
         ]
         for key, benchmark in benchmarks.items()
     ]
-    return _table(["benchmark", "summary", "track", "leaderboard", "model size"], rows)
+    return _table(["benchmark", "summary", "ranked"], rows)
 
 
 def _table(head: list[str], rows: list[list[str]]) -> str:
@@ -112,6 +108,11 @@ def _table(head: list[str], rows: list[list[str]]) -> str:
 
 def _names(names: Any) -> str:
     return ", ".join(f"`{name}`" for name in names) or "—"
+
+
+def _authors(paper: str) -> str:
+    """Return the authors and the year of a citation, as in "Vaswani et al. 2017, Title"."""
+    return escape(re.sub(r"( \d{4}), .*", r"\1", paper))
 
 
 def _form(name: str) -> str:

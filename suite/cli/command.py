@@ -57,7 +57,7 @@ def _report_unreadable(path: Path, reason: str) -> None:
 
 def _report_left_out(registry: Registry) -> None:
     """Print a warning about each plug-in that cannot be used."""
-    for collection in registry.collections:
+    for collection in registry.plugin_sets:
         for name, reason in collection.broken.items():
             _warn(f"the {collection.word} '{name}' is left out: {reason}")
 

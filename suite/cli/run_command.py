@@ -22,8 +22,7 @@ from suite.matrix.plan import CHANGED
 from suite.records.naming import cell_label
 from suite.records.store import Store
 from suite.records.weights import MOST_LISTED, has_weights
-from suite.tracking.connection import tracking_uri
-from suite.tracking.uri import without_password
+from suite.tracking.connection import tracking_uri, without_password
 
 BAD = frozenset(Status) - {Status.OK, Status.UNSUPPORTED, Status.SKIPPED}
 ALL = "all"
@@ -31,7 +30,8 @@ time_limit_option = click.option(
     "--time-limit",
     type=SECONDS,
     metavar="SECONDS",
-    help="Time limit of a cell. [default: the benchmark's]",
+    help="Time limit of a cell. Time during which the cell, this command or the machine is paused "
+    "does not count. [default: the benchmark's]",
 )
 parallel_option = click.option(
     "--parallel",

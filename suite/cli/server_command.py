@@ -8,8 +8,8 @@ import click
 
 from suite.actions.request import make_store
 from suite.cli.options import home_option
+from suite.tracking.connection import without_password
 from suite.tracking.server import database_uri, prepare_server
-from suite.tracking.uri import without_password
 
 
 @click.command("server")

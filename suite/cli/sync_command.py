@@ -11,9 +11,8 @@ from suite.actions.request import make_existing_store
 from suite.cli.command import Command
 from suite.cli.options import home_option
 from suite.records.store import Store
-from suite.tracking.connection import tracking_uri
+from suite.tracking.connection import tracking_uri, without_password
 from suite.tracking.sync import sync
-from suite.tracking.uri import without_password
 
 PROGRESS_INTERVAL = 25
 

@@ -66,17 +66,17 @@ def describe_data(
             for number, planned in enumerate(prepared.plan.cells)
         ]
         facts = _describe(jobs)
-    found: dict[str, dict[int, DataFacts]] = {}
-    for job, of_job in zip(jobs, facts, strict=True):
-        of_task = found.setdefault(str(job.cell.task), {})
-        if of_task.setdefault(length := job.cell.sequence_length, of_job) != of_job:
+    facts_by_task: dict[str, dict[int, DataFacts]] = {}
+    for job, job_facts in zip(jobs, facts, strict=True):
+        by_length = facts_by_task.setdefault(str(job.cell.task), {})
+        if by_length.setdefault(length := job.cell.sequence_length, job_facts) != job_facts:
             raise RequestError(
                 f"Several settings of the task '{job.cell.task}' have the length {length} and "
                 "other data, so that [data] and [scale] cannot state one value for the length",
                 received=benchmark.path.name,
                 remedy="Give the settings other lengths, or write ranked = false",
             )
-    return found
+    return facts_by_task
 
 
 def _describe(jobs: Sequence[Job]) -> list[DataFacts]:

@@ -10,8 +10,7 @@ from typing import Any
 from suite.api import Limits, Status
 from suite.api.evaluation_lengths import NO_SAMPLES, UNFINISHED, with_reason
 from suite.api.local_path import without_local_paths
-from suite.execution.endings import training_stands
-from suite.execution.executors.base import ProcessResult
+from suite.execution.executors.base import ProcessResult, training_stands
 from suite.matrix.planned_cells import PlannedCell
 from suite.records.schema import Conformance, Failure, Invocation, Record
 

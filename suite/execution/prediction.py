@@ -7,15 +7,22 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from suite.api import task_options
+from suite.api import (
+    TABLE_SUFFIXES,
+    DataError,
+    Options,
+    RawText,
+    read_rows,
+    read_text,
+    task_options,
+)
 from suite.api.errors import LengthwiseError, RequestError
 from suite.api.plugins import TASKS, find_plugin
 from suite.api.weights import KeptWeights
-from suite.execution.text_files import read_texts
 
 PROGRAM = "suite.worker.predicting"
 QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3"}
@@ -41,8 +48,8 @@ def predict_file(kept: KeptWeights, path: Path, search_path: Sequence[str]) -> l
     if not real:
         return [None] * len(texts)
     # Each text keeps its number, which an error may state.
-    found = predict(kept, [text if text.strip() else real[0] for text in texts], search_path)
-    return [value if text.strip() else None for text, value in zip(texts, found, strict=True)]
+    predictions = predict(kept, [text if text.strip() else real[0] for text in texts], search_path)
+    return [value if text.strip() else None for text, value in zip(texts, predictions, strict=True)]
 
 
 def predict(kept: KeptWeights, texts: Sequence[str], search_path: Sequence[str]) -> list[Any]:
@@ -76,3 +83,36 @@ def predict(kept: KeptWeights, texts: Sequence[str], search_path: Sequence[str])
         raise LengthwiseError(answer["error"])
     predictions: list[Any] = answer["predictions"]
     return predictions
+
+
+def read_texts(
+    path: Path, task: RawText | None = None, options: Options | None = None
+) -> list[str]:
+    """Return the texts of a file in UTF-8.
+
+    The rows of tables are read as for training; a line of a JSONL file may also be a text in
+    quotes. `RawText.raw_text` of the task with its options finds the text of a row. All other files
+    have a text on each line, of which some may be empty.
+
+    Raises:
+        DataError: the file cannot be read, or a row of it has no text.
+    """
+    task = task or RawText()
+    if path.suffix.lower() not in TABLE_SUFFIXES:
+        return read_text(path, may_be_blank=True).removesuffix("\n").split("\n")
+    return [_text_of(row, address, task, options or {}) for row, address in read_rows(path)]
+
+
+def _text_of(row: Any, address: str, task: RawText, options: Options) -> str:
+    if isinstance(row, str):
+        return row
+    is_row = isinstance(row, Mapping)
+    text = task.raw_text(row, options) if is_row else None
+    if text is None:
+        raise DataError(
+            "A row of a table must have a text in a column such as "
+            f"{task.text_columns()[0]!r}; other lines of a JSONL file are texts in quotes",
+            received=f"{', '.join(row)} at {address}" if is_row and row else address,
+            remedy="Rename the column, or give a text file with one text a line",
+        )
+    return text

@@ -22,7 +22,7 @@ from suite.api.code_digest import digest_code
 from suite.api.plugins import search_path_from_environment
 from suite.execution.quantities import parse_size
 from suite.matrix.expansion import expand
-from suite.matrix.plan import Plan, Rerun, check_rerun, check_retry, plan
+from suite.matrix.plan import NOISY, Plan, Rerun, check_rerun, check_statuses, plan
 from suite.matrix.planned_cells import PlannedCell
 from suite.matrix.registry import Registry, load_registry
 from suite.matrix.request import Request
@@ -172,7 +172,7 @@ def prepare(
         store,
         digests,
         code_of=digest_code(search_path),
-        retry=check_retry(retry),
+        retry=check_statuses(retry, NOISY),
         rerun=check_rerun(rerun),
         limits=limits,
         any_machine=any_machine,
@@ -305,7 +305,9 @@ def _inspect_sources(
         task = tasks[str(name)]
         try:
             digest = task.inspect(source, options)
-            remarks |= dict.fromkeys(f"{name}: {one}" for one in task.remarks(source, options))
+            remarks |= dict.fromkeys(
+                f"{name}: {remark}" for remark in task.remarks(source, options)
+            )
         except DataNotPrepared as error:
             if not accept_missing_data:
                 raise

@@ -12,13 +12,17 @@ from functools import partial
 from typing import Any
 
 from suite.api import HomeError, Job, Limits, Status
-from suite.execution.conformance import Checked, Checking, find_conformance
-from suite.execution.deadline import Deadline
-from suite.execution.endings import classify_exit
-from suite.execution.executors.base import Executor, ProcessResult, Update, read_provenance
-from suite.execution.jobs import make_job
+from suite.execution.conformance_checks import Checked, Checking, find_conformance
+from suite.execution.executors.base import (
+    Executor,
+    ProcessResult,
+    Update,
+    classify_exit,
+    read_provenance,
+)
+from suite.execution.jobs import make_job, parent_folders, parent_problem
 from suite.execution.outcome import count_runs, make_record
-from suite.execution.parents import parent_folders, parent_problem
+from suite.matrix.durations import Deadline
 from suite.matrix.plan import (
     RETRIED_ALWAYS,
     Plan,
@@ -205,7 +209,7 @@ class Runner:
             if record := self._written_since_plan(planned, existing):
                 lease.close()
                 self._report(Finished(planned, record, reused=True))
-            elif reason := self._why_skipped(planned):
+            elif reason := self._skip_reason(planned):
                 self._record_not_run(planned, Status.SKIPPED, reason)
                 lease.close()
             else:
@@ -215,7 +219,7 @@ class Runner:
             self._report(Waiting(held))
             time.sleep(LEASE_POLL_SECONDS)
 
-    def _why_skipped(self, planned: PlannedCell) -> str | None:
+    def _skip_reason(self, planned: PlannedCell) -> str | None:
         known = self._known()
         return shorter_length_ran_out_of_memory(planned, known) or parent_problem(
             planned, known, self.store

@@ -14,13 +14,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from suite.api import RequestError
-from suite.execution.conformance import check_ranked
-from suite.execution.deadline import Deadline
+from suite.execution.conformance_checks import check_ranked
 from suite.execution.executors.base import Executor
-from suite.execution.executors.local import LocalExecutor, accelerator_places
+from suite.execution.executors.local import LocalExecutor, accelerator_groups
 from suite.execution.preparation import Prepared, check_resources
 from suite.execution.runner import Event, Finished, OnEvent, Runner, ignore_event
-from suite.matrix.durations import durations_here
+from suite.matrix.durations import Deadline, durations_here
 from suite.records.environment import needs_spawn
 from suite.records.schema import Invocation, Record, utc_now
 from suite.records.store import Store
@@ -168,8 +167,8 @@ def local_executor(parallel: int | None = None, devices_per_cell: int = 1) -> Ma
     """
 
     def make() -> Executor:
-        places = accelerator_places(devices_per_cell)
-        return LocalExecutor(parallel or max(1, len(places)), needs_spawn(), places)
+        accelerators = accelerator_groups(devices_per_cell)
+        return LocalExecutor(parallel or max(1, len(accelerators)), needs_spawn(), accelerators)
 
     return make
 

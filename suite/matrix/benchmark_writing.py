@@ -9,6 +9,11 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from suite.api import Task
+from suite.api.errors import RequestError
+from suite.records.benchmark_sections import Scale
+from suite.records.benchmarks import SCALE, Benchmark, hash_scale
+
 FROZEN = re.compile(r"^[ \t]*\[[ \t]*frozen[ \t]*\][ \t]*(?:#[^\n]*)?$\n?", re.MULTILINE)
 """The head of the section of hashes; the text may occur elsewhere, as in a summary."""
 HEADS = re.compile(r"^(?=[ \t]*\[)", re.MULTILINE)
@@ -26,10 +31,10 @@ def with_tables(text: str, section: str, tables: Tables) -> str:
     left = dict(tables)
     blocks = []
     for block in HEADS.split(text):
-        if found := head.match(block):
-            values = left.pop(found[1], None)
-            first = f"{found[0].rstrip()}\n" if values is not None else _line(found[2].strip())
-            block = first + _with_pairs(block[found.end() :], values or {})
+        if match := head.match(block):
+            values = left.pop(match[1], None)
+            first = f"{match[0].rstrip()}\n" if values is not None else _line(match[2].strip())
+            block = first + _with_pairs(block[match.end() :], values or {})
         blocks.append(block)
     body, *rest = _split_at_frozen("".join(blocks))
     parts = [body.rstrip() + "\n"]
@@ -46,8 +51,8 @@ def _with_pairs(lines: str, values: Mapping[Any, str]) -> str:
     comments: dict[str, str] = {}
     others = []
     for line in lines.splitlines(keepends=True):
-        if found := PAIR.fullmatch(line):
-            comments[found["key"]] = found["comment"] or ""
+        if match := PAIR.fullmatch(line):
+            comments[match["key"]] = match["comment"] or ""
         else:
             others.append(line)
     pairs = [
@@ -63,8 +68,8 @@ def _line(comment: str) -> str:
 
 def _split_at_frozen(text: str) -> list[str]:
     """Return the text before [frozen], its head and the text after it; or the text alone."""
-    found = FROZEN.search(text)
-    return [text[: found.start()], found[0], text[found.end() :]] if found else [text]
+    match = FROZEN.search(text)
+    return [text[: match.start()], match[0], text[match.end() :]] if match else [text]
 
 
 def with_hash(text: str, name: str, digest: str) -> str:
@@ -74,8 +79,81 @@ def with_hash(text: str, name: str, digest: str) -> str:
     former = re.compile(
         rf'^[ \t]*"?{re.escape(name)}"?[ \t]*=[ \t]*"[0-9a-f]*"[ \t]*(#[^\n]*)?\n?', re.MULTILINE
     )
-    found = former.search(others)
-    comment = f"  {found[1]}" if found and found[1] else ""
+    match = former.search(others)
+    comment = f"  {match[1]}" if match and match[1] else ""
     others = former.sub("", others).strip()
     lines = "\n".join(filter(None, [f'"{name}" = "{digest}"{comment}', others]))
     return f"{body.rstrip()}\n\n{head.rstrip()}\n{lines}\n"
+
+
+ScoresByLength = Mapping[str, Mapping[int, float]]
+"""A score by task and length."""
+References = Mapping[str, Mapping[int, tuple[float, int]]]
+"""The score and the version of `vanilla`, by task and length."""
+DIGITS = 6
+"""The number of significant digits of a score in the file."""
+
+
+def add_to_scale(
+    benchmark: Benchmark, zeros: ScoresByLength, hundreds: References, tasks: Mapping[str, Task]
+) -> int:
+    """Write the scores that a benchmark's file lacks, and return their number.
+
+    A score of the present versions stays as it is. A place needs a trivial score before a
+    reference.
+
+    Raises:
+        RequestError: a reference is not better than the trivial score.
+    """
+    scale = {task: dict(scores) for task, scores in benchmark.scale.items()}
+    num_new = 0
+    for name, scores in zeros.items():
+        versions = {
+            "task_version": tasks[name].version,
+            "benchmark_version": benchmark.version_of(name),
+        }
+        for length, zero in scores.items():
+            known = scale.setdefault(name, {}).get(str(length))
+            if known is None or not known.holds_for(**versions):
+                scale[name][str(length)] = Scale(zero=_rounded(zero), **versions)
+                num_new += 1
+    for name, references in hundreds.items():
+        for length, (score, version) in references.items():
+            known = scale.get(name, {}).get(str(length))
+            if known and known.vanilla_version != version:
+                update = {"hundred": _rounded(score), "vanilla_version": version}
+                _check_better(name, length, known.zero, update["hundred"], tasks[name])
+                scale[name][str(length)] = known.model_copy(update=update)
+                num_new += 1
+    if num_new:
+        _write(benchmark, scale)
+    return num_new
+
+
+def _check_better(name: str, length: int, zero: float, hundred: float, task: Task) -> None:
+    if hundred > zero if task.primary_metric.higher_is_better else hundred < zero:
+        return
+    raise RequestError(
+        f"The reference of {name} at length {length} must be better than the trivial predictor",
+        received=f"{hundred:g} against {zero:g}",
+        remedy="Check the published final runs",
+    )
+
+
+def _rounded(score: float) -> float:
+    return float(f"{score:.{DIGITS}g}")
+
+
+def _write(benchmark: Benchmark, scale: Mapping[str, Mapping[str, Scale]]) -> None:
+    """Replace the sections of the scale and their hash in the file."""
+    tables = {
+        task: {length: _inline(values) for length, values in by_length.items()}
+        for task, by_length in scale.items()
+    }
+    text = with_tables(benchmark.path.read_text(), SCALE, tables)
+    benchmark.path.write_text(with_hash(text, SCALE, hash_scale(scale)))
+
+
+def _inline(scale: Scale) -> str:
+    stated = scale.model_dump(exclude_none=True).items()
+    return f"{{ {', '.join(f'{name} = {value!r}' for name, value in stated)} }}"

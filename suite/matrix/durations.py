@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import heapq
 import statistics
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from suite.api import Cell, Status
+from suite.api import Cell, Limits, Status
 from suite.records.environment import describe_machine, hardware
 from suite.records.schema import RecordSummary
 from suite.records.store import Store
 
-Kind = tuple[object, ...]
+CellKind = tuple[object, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,7 @@ class Durations:
     """
 
     def __init__(self, records: Iterable[RecordSummary] = ()) -> None:
-        self._times: dict[Kind, dict[str, list[tuple[float, float]]]] = {}
+        self._times: dict[CellKind, dict[str, list[tuple[float, float]]]] = {}
         self.thread_counts: set[int] = set()
         for record in records:
             self.add(record)
@@ -77,15 +78,15 @@ class Durations:
 
     def expected(self, cells: Sequence[Cell], parallel: int = 1) -> ExpectedTime:
         """Return how long cells take, `parallel` at a time."""
-        found = [self.expected_seconds(cell) for cell in cells]
-        known = [seconds for seconds in found if seconds is not None]
-        if found and not known:
-            return ExpectedTime(len(found), None, len(found), parallel)
+        seconds_each = [self.expected_seconds(cell) for cell in cells]
+        known = [seconds for seconds in seconds_each if seconds is not None]
+        if seconds_each and not known:
+            return ExpectedTime(len(seconds_each), None, len(seconds_each), parallel)
         mean = statistics.fmean(known) if known else 0.0
-        places = [0.0] * parallel
-        for seconds in found:
-            heapq.heapreplace(places, places[0] + (mean if seconds is None else seconds))
-        return ExpectedTime(len(found), max(places), len(found) - len(known), parallel)
+        ends = [0.0] * parallel
+        for seconds in seconds_each:
+            heapq.heapreplace(ends, ends[0] + (mean if seconds is None else seconds))
+        return ExpectedTime(len(seconds_each), max(ends), len(seconds_each) - len(known), parallel)
 
 
 def durations_here(store: Store) -> Durations:
@@ -94,7 +95,7 @@ def durations_here(store: Store) -> Durations:
     return Durations(record for record in store.summaries() if hardware(record.environment) == here)
 
 
-def _kind(cell: Cell) -> Kind:
+def _kind(cell: Cell) -> CellKind:
     """Return what similar cells share, besides the architecture."""
     return (
         *(cell.mode, cell.task, cell.source_kind, cell.form, cell.sequence_length),
@@ -105,3 +106,24 @@ def _kind(cell: Cell) -> Kind:
 
 def _seconds(times: Sequence[tuple[float, float]], cell: Cell) -> float:
     return statistics.median(fixed + per_step * cell.steps for fixed, per_step in times)
+
+
+MARGIN = 1.2
+"""A cell may take this many times its expected time before a deadline."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """The moment, on the monotonic clock, by which all cells of a run have to end."""
+
+    ends_at: float
+    durations: Durations
+
+    def allows(self, cell: Cell, limits: Limits) -> bool:
+        """Return whether a cell that starts now ends in time.
+
+        The expected time counts with a margin. The time limit bounds a cell of unknown duration.
+        """
+        expected = self.durations.expected_seconds(cell)
+        seconds = limits.seconds if expected is None else min(MARGIN * expected, limits.seconds)
+        return time.monotonic() + seconds <= self.ends_at

@@ -6,7 +6,8 @@ A pure function: nothing is read from disk or from records.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from itertools import product
 from typing import Any
 
 from suite.api import (
@@ -19,13 +20,7 @@ from suite.api import (
 )
 from suite.api.errors import RequestError, unknown_name
 from suite.matrix.model_sizes import find_model_size
-from suite.matrix.planned_cells import (
-    FindTunedRate,
-    PlannedCell,
-    no_tuned_rate,
-    plan_cell,
-    with_parents,
-)
+from suite.matrix.planned_cells import FindTunedRate, PlannedCell, Planner, no_tuned_rate
 from suite.matrix.registry import Registry
 from suite.matrix.request import Request, check_request
 from suite.matrix.workloads import Entry, Workload, find_entries, find_workloads
@@ -35,19 +30,6 @@ from suite.records.options import as_text, check_data_options, defaults_of, pars
 
 OF_NO_BENCHMARK = {"benchmark_hash": None, "ranked": False, "seeds": ()}
 """The ranking facts of a cell that is no final run."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Point:
-    """The coordinates of a cell, except workload and entry."""
-
-    length: int
-    steps: int
-    model_size: str
-    backend: str
-    precision: str
-    seed: int
-    round: int
 
 
 def expand(
@@ -71,38 +53,38 @@ def expand(
     """
     benchmark = registry.benchmarks.get(request.benchmark)
     check_request(request)
-    sizes = [request.model_size] if request.model_size else benchmark.model_size
     workloads = find_workloads(request, registry, benchmark)
     entries = {
         workload.mode: find_entries(request, registry, benchmark, workload.mode)
         for workload in workloads
     }
     _check_options(request, workloads, entries)
+    planner = Planner(registry, benchmark, find_tuned_rate)
     cells = [
-        _plan(request, benchmark, registry, workload, entry, point, find_tuned_rate)
+        _plan(request, planner, workload, entry, {**repetition, **coordinates})
         for mode in (Mode.PROBE, Mode.DECODE, Mode.TRAIN)
         if mode in entries
-        for seed, round_number in _repetitions(request, benchmark, workloads, mode)
+        for repetition in _repetitions(request, benchmark, workloads, mode)
         for workload in workloads
-        if workload.mode is mode and _is_repeated(request, workload, round_number)
-        for steps in workload.budgets
-        for size in sizes
-        for length in workload.lengths
-        for backend in request.backends or (benchmark.backend,)
-        for precision in request.precisions or (benchmark.precision,)
-        for point in [_Point(length, steps, size, backend, precision, seed, round_number)]
+        if workload.mode is mode and _is_repeated(request, workload, repetition["round"])
+        for coordinates in _coordinates(request, benchmark, workload)
         for entry in entries[mode]
-        if entry.runs(workload.name, length, None if request.steps else steps or None)
+        if entry.runs(
+            workload.name,
+            coordinates["sequence_length"],
+            None if request.steps else coordinates["steps"] or None,
+        )
     ]
     if not cells:
         raise RequestError(
             f"The benchmark '{benchmark.name}' limits the requested entries to other tasks or "
             "lengths, so that no entry has a cell",
-            received=", ".join(f"{one.name or one.mode} at {one.lengths}" for one in workloads),
+            received=", ".join(
+                f"{workload.name or workload.mode} at {workload.lengths}" for workload in workloads
+            ),
             remedy=f"`bench plan --benchmark {benchmark.name}` lists its cells",
         )
-    cells = _final_together(request, cells)
-    cells = with_parents(cells, benchmark, registry, find_tuned_rate)
+    cells = planner.with_parents(_final_together(request, cells))
     # Two probes of a benchmark may meet: a batch of one sequence, and one of as many positions.
     return list({planned.cell.id: planned for planned in cells}.values())
 
@@ -144,13 +126,16 @@ def _check_options(
     The options that a benchmark sets for a task must be options of this task.
     """
     for workload in workloads:
-        of_task = _defaults(workload, None)
+        task_options = _defaults(workload, None)
         for name in workload.options:
-            if name not in of_task:
-                raise unknown_name(f"option of the task '{workload.name}'", name, of_task)
+            if name not in task_options:
+                raise unknown_name(f"option of the task '{workload.name}'", name, task_options)
     known = {name for workload in workloads for name in _defaults(workload, None)}
     known |= {
-        name for of in entries.values() for entry in of for name in entry.architecture.options
+        name
+        for listed in entries.values()
+        for entry in listed
+        for name in entry.architecture.options
     }
     for name in request.options:
         if name not in known:
@@ -158,24 +143,46 @@ def _check_options(
 
 
 def _defaults(workload: Workload, architecture: Architecture | None) -> dict[str, Any]:
-    of_task = defaults_of(workload.task) if workload.task else {}
+    task_options = defaults_of(workload.task) if workload.task else {}
     own = architecture.options if architecture else {}
-    return {**RUN_OPTIONS, **of_task, **own}
+    return {**RUN_OPTIONS, **task_options, **own}
 
 
 def _repetitions(
     request: Request, benchmark: Benchmark, workloads: Sequence[Workload], mode: Mode
-) -> Iterator[tuple[int, int]]:
-    """Yield (seed, round): a training is repeated by seed, a probe by round."""
+) -> Iterator[dict[str, int]]:
+    """Yield seeds and rounds: a training is repeated by seed, a probe by round."""
     if mode is Mode.TRAIN:
-        yield from ((seed, 0) for seed in request.seeds or benchmark.seeds)
+        yield from ({"seed": seed, "round": 0} for seed in request.seeds or benchmark.seeds)
     else:
         rounds = [
             workload.settings.rounds
             for workload in workloads
             if isinstance(workload.settings, ProbeSettings) and workload.mode is mode
         ]
-        yield from ((0, number) for number in range(request.rounds or max(rounds)))
+        numbers = range(request.rounds or max(rounds))
+        yield from ({"seed": 0, "round": number} for number in numbers)
+
+
+def _coordinates(
+    request: Request, benchmark: Benchmark, workload: Workload
+) -> Iterator[dict[str, Any]]:
+    """Yield the fields in which the cells of an entry and a workload differ, seeds apart."""
+    sizes = (request.model_size,) if request.model_size else benchmark.model_size
+    for steps, size, length, backend, precision in product(
+        workload.budgets,
+        sizes,
+        workload.lengths,
+        request.backends or (benchmark.backend,),
+        request.precisions or (benchmark.precision,),
+    ):
+        yield {
+            "steps": steps,
+            "model_size": find_model_size(size).name,
+            "sequence_length": length,
+            "backend": backend,
+            "precision": precision,
+        }
 
 
 def _is_repeated(request: Request, workload: Workload, round_number: int) -> bool:
@@ -188,13 +195,12 @@ def _is_repeated(request: Request, workload: Workload, round_number: int) -> boo
 
 def _plan(
     request: Request,
-    benchmark: Benchmark,
-    registry: Registry,
+    planner: Planner,
     workload: Workload,
     entry: Entry,
-    point: _Point,
-    find_tuned_rate: FindTunedRate,
+    coordinates: Mapping[str, Any],
 ) -> PlannedCell:
+    benchmark, length = planner.benchmark, coordinates["sequence_length"]
     defaults = _defaults(workload, entry.architecture)
     listed = as_text({**workload.options, **entry.options})
     asked = {**listed, **request.options}
@@ -207,24 +213,14 @@ def _plan(
         architecture=entry.name,
         task_version=workload.task.version if workload.task else None,
         architecture_version=entry.architecture.version,
-        sequence_length=point.length,
-        batch_size=request.batch_size or workload.settings.batch_size(point.length),
-        model_size=find_model_size(point.model_size).name,
-        steps=point.steps,
-        precision=point.precision,
-        backend=point.backend,
+        batch_size=request.batch_size or workload.settings.batch_size(length),
         threads=request.threads,
-        seed=point.seed,
-        round=point.round,
         evaluation_lengths=workload.evaluation_lengths,
         methods=entry.methods,
+        **coordinates,
     )
-    tuning = (
-        None
-        if "learning_rate" in asked
-        else find_tuned_rate(benchmark.tuning_point(cell, workload.task))
-    )
-    own = entry.of_benchmark(workload.name, point.length, point.steps or None) and _has_settings_of(
+    tuning = None if "learning_rate" in asked else planner.tuned_rate(cell, workload.task)
+    own = entry.of_benchmark(workload.name, length, cell.steps or None) and _has_settings_of(
         benchmark, workload, cell, parse_options(listed, defaults)
     )
     final = own and benchmark.is_frozen
@@ -237,7 +233,7 @@ def _plan(
         scores_test=workload.task is not None and (final or request.score_test),
     )
     check_data_options(cell.options)
-    planned = plan_cell(cell, workload.task, workload.source, registry, benchmark, tuning)
+    planned = planner.plan(cell, workload.task, workload.source, tuning)
     return replace(planned, of_benchmark=own)
 
 

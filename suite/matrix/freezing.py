@@ -50,7 +50,9 @@ def checked_cells(benchmark: Benchmark, registry: Registry) -> list[PlannedCell]
     cells = expand(Request(mode=None, benchmark=benchmark.name), registry)
     _check_lengths(benchmark, cells)
     if benchmark.ranked:
-        _check_controls(benchmark, registry, {(one.cell.mode, one.cell.form) for one in cells})
+        _check_controls(
+            benchmark, registry, {(planned.cell.mode, planned.cell.form) for planned in cells}
+        )
     return cells
 
 
@@ -60,12 +62,12 @@ def published_hashes(results: Path = RESULTS) -> dict[str, set[str]]:
     Raises:
         RecordError: a file is not a record.
     """
-    found: dict[str, set[str]] = {}
+    hashes: dict[str, set[str]] = {}
     for stored in read_published(results):
         label, stated = stored.record.cell.benchmark, stored.record.ranking.benchmark_hash
         if label is not None and stated is not None:
-            found.setdefault(label, set()).add(stated)
-    return found
+            hashes.setdefault(label, set()).add(stated)
+    return hashes
 
 
 def check_published(benchmark: Benchmark, hashes: PublishedHashes) -> None:
@@ -104,8 +106,8 @@ def freeze(benchmark: Benchmark, data: Fingerprints | None = None) -> str:
         )
     text = benchmark.path.read_text()
     tables = {
-        task: {length: f'"{fingerprint}"' for length, fingerprint in of_task.items()}
-        for task, of_task in (data or {}).items()
+        task: {length: f'"{fingerprint}"' for length, fingerprint in by_length.items()}
+        for task, by_length in (data or {}).items()
     }
     changed = with_tables(text, "data", tables)
     content = tomllib.loads(changed)
@@ -154,11 +156,11 @@ def _check_lengths(benchmark: Benchmark, cells: Sequence[PlannedCell]) -> None:
     for planned in cells:
         what = planned.cell.task or f"{planned.cell.mode}, {planned.cell.form}"
         reasons.setdefault((what, planned.cell.sequence_length), []).append(planned.unsupported)
-    for (what, length), found in reasons.items():
-        if all(found):
+    for (what, length), texts in reasons.items():
+        if all(texts):
             raise RequestError(
                 f"No entry of the benchmark '{benchmark.name}' can run {what} at length {length:,}",
-                received=found[0],
+                received=texts[0],
                 remedy="Correct the lengths, options or architectures of the file",
             )
 

@@ -30,7 +30,7 @@ def describe_registry(registry: Registry) -> dict[str, Any]:
         "model_sizes": {size.name: asdict(size) for size in MODEL_SIZES.values()},
         "broken": {
             name: reason
-            for collection in registry.collections
+            for collection in registry.plugin_sets
             for name, reason in collection.broken.items()
         },
     }
@@ -44,43 +44,34 @@ def describe_benchmark(benchmark: Benchmark) -> dict[str, Any]:
     return {**content, "hash": benchmark.content_hash, "is_frozen": benchmark.is_frozen}
 
 
+TASK_FIELDS = ("title", "summary", "form", "position", "default_source", "scored_unit")
+ARCHITECTURE_FIELDS = ("title", "paper", "claimed_time", "claimed_memory", "control", "probe_only")
+
+
 def _describe_task(task: Task) -> dict[str, Any]:
     return {
-        "title": task.title,
-        "summary": task.summary,
-        "form": str(task.form),
-        "position": task.position,
+        **{name: getattr(task, name) for name in TASK_FIELDS},
         "default_lengths": list(task.default_lengths),
         "primary_metric": task.primary_metric.name,
-        "default_source": task.default_source,
         "sources": {key: asdict(source) for key, source in task.sources.items()},
         "options": {**task.options, **DATA_OPTIONS},
         "open_options": sorted(task.open_options),
         "recipe": asdict(task.recipe),
-        "scored_unit": task.scored_unit,
     }
 
 
-def _describe_architecture(part: Architecture) -> dict[str, Any]:
+def _describe_architecture(architecture: Architecture) -> dict[str, Any]:
     return {
-        "title": part.title,
-        "paper": part.paper,
-        "forms": sorted(part.forms),
-        "inputs": sorted(part.inputs),
-        "claimed_time": part.claimed_time,
-        "claimed_memory": part.claimed_memory,
-        "options": dict(part.options),
-        "control": part.control,
-        "probe_only": part.probe_only,
+        **{name: getattr(architecture, name) for name in ARCHITECTURE_FIELDS},
+        "forms": sorted(architecture.forms),
+        "inputs": sorted(architecture.inputs),
+        "options": dict(architecture.options),
     }
 
 
 def _describe_method(method: Method) -> dict[str, Any]:
     return {
-        "title": method.title,
-        "summary": method.summary,
-        "paper": method.paper,
-        "stage": str(method.stage),
+        **{name: getattr(method, name) for name in ("title", "summary", "paper", "stage")},
         "in_probes": changes_model_alone(method),
         "options": dict(method.options),
     }

@@ -53,33 +53,18 @@ Rerun = bool | Literal["changed"]
 """Whether all cells run again, or `CHANGED`."""
 
 
-def check_statuses(names: Iterable[str]) -> list[Status]:
-    """Return the statuses of these names.
+def check_statuses(names: Iterable[str], *others: str) -> list[str]:
+    """Return names, each of which is a status or one of `others`.
 
     Raises:
-        RequestError: a name is not a status.
+        RequestError: a name is none of them.
     """
-    statuses = []
-    for name in names:
-        if name not in list(Status):
-            raise unknown_name("status", name, list(Status))
-        statuses.append(Status(name))
-    return statuses
-
-
-def check_retry(names: Iterable[str]) -> list[str]:
-    """Return which cells are to run again: statuses, or "noisy".
-
-    Raises:
-        RequestError: a name is neither.
-    """
+    known = [*Status, *others]
     names = list(names)
-    known = [*Status, NOISY]
     for name in names:
         if name not in known:
             raise unknown_name("status", name, known)
-    statuses = check_statuses(name for name in names if name != NOISY)
-    return [*statuses, *([NOISY] if NOISY in names else [])]
+    return names
 
 
 def check_rerun(value: bool | str) -> Rerun:
@@ -133,19 +118,19 @@ def plan(
     again: Collection[str] = set(Status) if rerun is True else {*RETRIED_ALWAYS, *retry}
     known = frozenset(dict(store.files()))
     existing = store.all(report_unreadable, [planned.cell.id for planned in cells])
-    found = find_valid(existing, any_machine, digests)
+    valid = find_valid(existing, any_machine, digests)
     statuses = {
         planned.cell.id: {
             record.status,
             *exceeded_limits(record.reports, planned.cell.evaluation_lengths),
         }
         for planned in cells
-        if (record := found.get(planned.cell.id))
+        if (record := valid.get(planned.cell.id))
     }
     records = {
         planned.cell.id: record
         for planned in cells
-        if (record := found.get(planned.cell.id))
+        if (record := valid.get(planned.cell.id))
         and not _may_fit(record, statuses[record.cell_id], limits and planned.limits_from(limits))
     }
 

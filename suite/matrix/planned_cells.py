@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from typing import Any
 
 from suite.api import (
+    DATA_OPTIONS,
     RUN_OPTIONS,
     TRAINED,
     Cell,
@@ -14,18 +16,26 @@ from suite.api import (
     Recipe,
     SourceRequest,
     Task,
+    Track,
     build_request,
+    methods_text,
     supports,
     task_options,
+    track_of,
 )
 from suite.api.errors import RequestError
-from suite.matrix.methods import parents_of, task_of, unsupported_by_methods
+from suite.matrix.method_sets import parents_of, task_of, unsupported_by_methods
 from suite.matrix.model_sizes import find_model_size
-from suite.matrix.ranking_facts import ranking_facts
 from suite.matrix.registry import Registry
 from suite.records.benchmarks import Benchmark
-from suite.records.naming import cell_label
-from suite.records.options import as_text, defaults_of, parse_options, unsupported_run_options
+from suite.records.naming import OBJECTIVE, cell_label, entry_name
+from suite.records.options import (
+    as_text,
+    defaults_of,
+    listed_options,
+    parse_options,
+    unsupported_run_options,
+)
 from suite.records.schema import RankingFacts, TuningChoice
 
 
@@ -77,107 +87,100 @@ def recipe_for(task: Task | None, options: Options) -> Recipe:
     return replace(recipe, **{name: value for name, value in options.items() if name in known})
 
 
-def plan_cell(
-    cell: Cell,
-    task: Task | None,
-    source: SourceRequest | None,
-    registry: Registry,
-    benchmark: Benchmark,
-    tuning: TuningChoice | None,
-) -> PlannedCell:
-    """Return a cell with the reason why it cannot run, if any, and its ranking facts."""
-    architecture = registry.architectures.get(cell.architecture)
-    methods = registry.methods.plugins
-    trained = task and task_of(task, cell, methods)
-    objective = trained.primary_metric.name if trained and trained is not task else None
-    task = trained
-    recipe = recipe_for(task, cell.options)
-    build = build_request(cell, find_model_size(cell.model_size), recipe, task, architecture)
-    reason = (
-        unsupported_run_options(cell)
-        or _unsupported_by_task(task, cell)
-        or supports(architecture, build)
-        or unsupported_by_methods(cell, methods, task, build, architecture)
-    )
-    facts = ranking_facts(cell, task, tuning, benchmark, objective)
-    return PlannedCell(cell, source, reason, facts, task=task)
+@dataclass(frozen=True, slots=True)
+class Planner:
+    """Plans the cells of a benchmark with the plug-ins of a registry and the tuned rates."""
 
+    registry: Registry
+    benchmark: Benchmark
+    find_tuned_rate: FindTunedRate
 
-def with_parents(
-    cells: Sequence[PlannedCell],
-    benchmark: Benchmark,
-    registry: Registry,
-    find_tuned_rate: FindTunedRate,
-) -> list[PlannedCell]:
-    """Return the cells with the cells that they need before them, each once."""
-    found: dict[str, PlannedCell] = {}
+    def tuned_rate(self, cell: Cell, task: Task | None) -> TuningChoice | None:
+        """Return the learning rate that was tuned for a cell, or None."""
+        return self.find_tuned_rate(self.benchmark.tuning_point(cell, task))
 
-    def add(planned: PlannedCell) -> PlannedCell:
-        needed = {} if planned.unsupported else parents_of(planned.cell, registry.methods.plugins)
-        parents = {
-            role: add(_plan_parent(planned, role, cell, benchmark, registry, find_tuned_rate))
-            for role, cell in needed.items()
-        }
-        unusable = [one for one in parents.values() if one.unsupported]
-        for parent in parents.values():
-            found[parent.cell.id] = replace(parent, keeps_weights=True)
-        planned = replace(
-            planned,
-            parents={role: parent.cell.id for role, parent in parents.items()},
-            unsupported=planned.unsupported or next(map(_needs_unsupported, unusable), None),
+    def plan(
+        self,
+        cell: Cell,
+        task: Task | None,
+        source: SourceRequest | None,
+        tuning: TuningChoice | None,
+    ) -> PlannedCell:
+        """Return a cell with the reason why it cannot run, if any, and its ranking facts."""
+        architecture = self.registry.architectures.get(cell.architecture)
+        methods = self.registry.methods.plugins
+        trained = task and task_of(task, cell, methods)
+        objective = trained.primary_metric.name if trained and trained is not task else None
+        recipe = recipe_for(trained, cell.options)
+        build = build_request(cell, find_model_size(cell.model_size), recipe, trained, architecture)
+        reason = (
+            unsupported_run_options(cell)
+            or _unsupported_by_task(trained, cell)
+            or supports(architecture, build)
+            or unsupported_by_methods(cell, methods, trained, build, architecture)
         )
-        known = found.get(planned.cell.id)
-        found[planned.cell.id] = replace(
-            planned,
-            keeps_weights=known is not None and known.keeps_weights,
-            time_factor=max(planned.time_factor, known.time_factor if known else 1.0),
-            of_benchmark=planned.of_benchmark or (known is not None and known.of_benchmark),
-        )
-        return planned
+        facts = ranking_facts(cell, trained, tuning, self.benchmark, objective)
+        return PlannedCell(cell, source, reason, facts, task=trained)
 
-    for planned in cells:
-        add(planned)
-    return list(found.values())
+    def with_parents(self, cells: Sequence[PlannedCell]) -> list[PlannedCell]:
+        """Return the cells with the cells that they need before them, each once."""
+        with_needed: dict[str, PlannedCell] = {}
+
+        def add(planned: PlannedCell) -> PlannedCell:
+            methods = self.registry.methods.plugins
+            needed = {} if planned.unsupported else parents_of(planned.cell, methods)
+            parents = {
+                role: add(self._plan_parent(planned, role, cell)) for role, cell in needed.items()
+            }
+            for parent in parents.values():
+                with_needed[parent.cell.id] = replace(parent, keeps_weights=True)
+            reasons = [_needs_unsupported(each) for each in parents.values() if each.unsupported]
+            planned = replace(
+                planned,
+                parents={role: parent.cell.id for role, parent in parents.items()},
+                unsupported=planned.unsupported or next(iter(reasons), None),
+            )
+            known = with_needed.get(planned.cell.id)
+            with_needed[planned.cell.id] = replace(
+                planned,
+                keeps_weights=known is not None and known.keeps_weights,
+                time_factor=max(planned.time_factor, known.time_factor if known else 1.0),
+                of_benchmark=planned.of_benchmark or (known is not None and known.of_benchmark),
+            )
+            return planned
+
+        for planned in cells:
+            add(planned)
+        return list(with_needed.values())
+
+    def _plan_parent(self, child: PlannedCell, role: str, cell: Cell) -> PlannedCell:
+        """Return the cell that trains a parent. It has no test scores unless it is an entry too."""
+        assert cell.task is not None
+        task = self.registry.tasks.get(cell.task)
+        if role == TRAINED:
+            planned = self.plan(cell, task, child.source, child.ranking.tuning)
+            return replace(planned, of_benchmark=child.of_benchmark)
+        architecture = self.registry.architectures.get(cell.architecture)
+        defaults = {**RUN_OPTIONS, **defaults_of(task), **architecture.options}
+        cell = replace(
+            cell,
+            architecture_version=architecture.version,
+            options=parse_options(as_text(cell.options), defaults),
+            benchmark=None,
+            scores_test=False,
+            evaluation_lengths=(),
+        )
+        tuning = None if "learning_rate" in cell.options else self.tuned_rate(cell, task)
+        if tuning is not None:
+            cell = replace(cell, options={**cell.options, "learning_rate": tuning.learning_rate})
+        planned = self.plan(cell, task, child.source, tuning)
+        factor = max(1.0, cell.steps / child.cell.steps) * child.time_factor
+        return replace(planned, time_factor=factor)
 
 
 def _needs_unsupported(parent: PlannedCell) -> str:
     """Return why a cell cannot run whose parent is unsupported."""
     return f"it needs {cell_label(parent.cell, parent.ranking)}: {parent.unsupported}"
-
-
-def _plan_parent(
-    child: PlannedCell,
-    role: str,
-    cell: Cell,
-    benchmark: Benchmark,
-    registry: Registry,
-    find_tuned_rate: FindTunedRate,
-) -> PlannedCell:
-    """Return the cell that trains a parent. It has no test scores unless it is an entry too."""
-    assert cell.task is not None
-    task = registry.tasks.get(cell.task)
-    if role == TRAINED:
-        planned = plan_cell(cell, task, child.source, registry, benchmark, child.ranking.tuning)
-        return replace(planned, of_benchmark=child.of_benchmark)
-    architecture = registry.architectures.get(cell.architecture)
-    defaults = {**RUN_OPTIONS, **defaults_of(task), **architecture.options}
-    cell = replace(
-        cell,
-        architecture_version=architecture.version,
-        options=parse_options(as_text(cell.options), defaults),
-        benchmark=None,
-        scores_test=False,
-        evaluation_lengths=(),
-    )
-    tuning = (
-        None
-        if "learning_rate" in cell.options
-        else find_tuned_rate(benchmark.tuning_point(cell, task))
-    )
-    if tuning is not None:
-        cell = replace(cell, options={**cell.options, "learning_rate": tuning.learning_rate})
-    planned = plan_cell(cell, task, child.source, registry, benchmark, tuning)
-    return replace(planned, time_factor=max(1.0, cell.steps / child.cell.steps) * child.time_factor)
 
 
 def _unsupported_by_task(task: Task | None, cell: Cell) -> str | None:
@@ -206,3 +209,64 @@ def _unsupported_by_task(task: Task | None, cell: Cell) -> str | None:
                 remedy="Choose other evaluation lengths or options",
             )
     return None
+
+
+def ranking_facts(
+    cell: Cell,
+    task: Task | None,
+    tuning: TuningChoice | None,
+    benchmark: Benchmark | None = None,
+    objective: str | None = None,
+) -> RankingFacts:
+    """Return the ranking facts of a cell; `tuning` is the choice that was applied to it.
+
+    `benchmark` is the benchmark of the request. The options that it sets for the task belong to the
+    comparison, as those of the task itself and `DATA_OPTIONS` do. The others are part of the
+    entry's name. The learning rate is part of the name only if a user asked for it: a tuned rate
+    belongs to the architecture's best version. Methods belong to the entry, and to the open track.
+    `objective` names the metric of another objective that a method sets; it belongs to the
+    comparison.
+    """
+    settings = benchmark.nearest_settings(cell, task) if benchmark and task else None
+    shared = _shared_options(cell, task, settings.options if settings else {})
+    own = {name: value for name, value in cell.options.items() if name not in shared}
+    if objective is not None:
+        shared[OBJECTIVE] = objective
+    if tuning is not None:
+        own.pop("learning_rate", None)
+    final = benchmark is not None and cell.benchmark == benchmark.label_of(cell.task)
+    benchmark_hash = benchmark.hash_of(cell.task) if benchmark and final else None
+    entry = entry_name(cell.architecture, own, methods_text(cell.methods))
+    task_track = track_of(task, cell.options) if task else Track.STANDARD
+    track = str(Track.OPEN if cell.methods else task_track)
+    if task is None:
+        return RankingFacts(entry=entry, benchmark_hash=benchmark_hash, track=track)
+    source = task.sources.get(cell.source_kind)
+    ranked = final and benchmark is not None and benchmark.ranked
+    return RankingFacts(
+        entry=entry,
+        task_options=shared,
+        metric=task.primary_metric.name,
+        higher_is_better=task.primary_metric.higher_is_better,
+        share=task.primary_metric.share,
+        scored_unit=task.scored_unit,
+        track=track,
+        drawn_for_length=source is not None and source.drawn_for_length,
+        learning_rate=cell.options.get("learning_rate", task.recipe.learning_rate),
+        tuning=tuning,
+        benchmark_hash=benchmark_hash,
+        ranked=ranked,
+        seeds=benchmark.seeds if benchmark and ranked else (),
+    )
+
+
+def _shared_options(cell: Cell, task: Task | None, of_benchmark: Options) -> dict[str, Any]:
+    """Return the options of a cell that all entries of its comparison share."""
+    if task is None:
+        return {}
+    listed = listed_options(task, of_benchmark)
+    return {
+        name: value
+        for name, value in cell.options.items()
+        if name in {*task.options, *DATA_OPTIONS} or (name in listed and listed[name] == value)
+    }

@@ -24,7 +24,7 @@ Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
-class Collection(Generic[Item]):
+class PluginSet(Generic[Item]):
     """The plug-ins of one kind by key; `broken` maps a key to the reason for a failed import."""
 
     word: str
@@ -49,13 +49,13 @@ class Collection(Generic[Item]):
 class Registry:
     """All tasks, architectures, methods and benchmarks that were found."""
 
-    tasks: Collection[Task]
-    architectures: Collection[Architecture]
-    methods: Collection[Method]
-    benchmarks: Collection[Benchmark]
+    tasks: PluginSet[Task]
+    architectures: PluginSet[Architecture]
+    methods: PluginSet[Method]
+    benchmarks: PluginSet[Benchmark]
 
     @property
-    def collections(self) -> tuple[Collection[Any], ...]:
+    def plugin_sets(self) -> tuple[PluginSet[Any], ...]:
         """The tasks, architectures, methods and benchmarks."""
         return (self.tasks, self.architectures, self.methods, self.benchmarks)
 
@@ -89,7 +89,7 @@ def load_registry(search_path: Sequence[str] = ()) -> Registry:
     )
 
 
-def _collect(kind: Kind[Plugin], search_path: Sequence[str]) -> Collection[Plugin]:
+def _collect(kind: Kind[Plugin], search_path: Sequence[str]) -> PluginSet[Plugin]:
     plugins: dict[str, Plugin] = {}
     broken: dict[str, str] = {}
     for key, location in locate(kind, search_path):
@@ -97,15 +97,15 @@ def _collect(kind: Kind[Plugin], search_path: Sequence[str]) -> Collection[Plugi
             plugins[key] = load_plugin(kind, key, location)
         except PluginError as error:
             broken[key] = str(error)
-    return Collection(kind.word, plugins, broken)
+    return PluginSet(kind.word, plugins, broken)
 
 
-def _collect_benchmarks(search_path: Sequence[str]) -> Collection[Benchmark]:
-    found: dict[str, Benchmark] = {}
+def _collect_benchmarks(search_path: Sequence[str]) -> PluginSet[Benchmark]:
+    benchmarks: dict[str, Benchmark] = {}
     broken: dict[str, str] = {}
     for name in benchmark_names(search_path):
         try:
-            found[name] = find_benchmark(name, search_path)
+            benchmarks[name] = find_benchmark(name, search_path)
         except PluginError as error:
             broken[name] = str(error)
-    return Collection("benchmark", found, broken)
+    return PluginSet("benchmark", benchmarks, broken)

@@ -61,26 +61,18 @@ def check_request(request: Request) -> None:
     Raises:
         RequestError: a value is unknown, out of range, repeated or out of order.
     """
-    _check_names(request)
+    for axis, names, known in (
+        ("backend", request.backends, BACKENDS),
+        ("precision", request.precisions, PRECISIONS),
+    ):
+        check_unique(axis, names)
+        for name in names or ():
+            if name not in known:
+                raise unknown_name(axis, name, known)
     _check_numbers(request)
-    if request.mode is Mode.TRAIN and request.rounds is not None:
-        raise RequestError(
-            "Rounds repeat a probe or a decoding; seeds repeat a training",
-            received=f"rounds {request.rounds}",
-            remedy="Give --seeds, or use --mode probe or decode",
-        )
-    if request.mode in (Mode.PROBE, Mode.DECODE) and request.seeds is not None:
-        raise RequestError(
-            "Seeds repeat a training; rounds repeat a probe or a decoding",
-            received=f"seeds {', '.join(map(str, request.seeds))}",
-            remedy="Give --rounds, or a --task to train on",
-        )
-    if request.mode is Mode.DECODE and any(request.methods or ()):
-        raise RequestError(
-            "A decoding has no methods",
-            received="; ".join(" ".join(methods) or NO_METHOD for methods in request.methods or ()),
-            remedy="Give a --task to train on, use --mode probe, or omit the methods",
-        )
+    _check_mode(request)
+    if request.form is not None and request.form not in list(Form):
+        raise unknown_name("form", request.form, list(Form))
 
 
 def split_methods(text: str) -> tuple[str, ...]:
@@ -109,71 +101,77 @@ def check_unique(what: str, values: Sequence[Any] | None) -> None:
         raise RequestError(f"Each {what} may be named once", received=",".join(map(str, values)))
 
 
-def _check_names(request: Request) -> None:
-    for axis, names, known in (
-        ("backend", request.backends, BACKENDS),
-        ("precision", request.precisions, PRECISIONS),
-    ):
-        check_unique(axis, names)
-        for name in names or ():
-            if name not in known:
-                raise unknown_name(axis, name, known)
-    if request.form is None:
-        return
-    if request.mode is Mode.TRAIN:
-        raise RequestError(
+def _check_mode(request: Request) -> None:
+    """Refuse the fields that the mode of a request does not take."""
+    trains = request.mode is Mode.TRAIN
+    measures = request.mode in (Mode.PROBE, Mode.DECODE)
+    decodes = request.mode is Mode.DECODE
+    lengths = ",".join(map(str, request.evaluation_lengths or ()))
+    methods = request.methods or ()
+    for is_refused, problem, received, remedy in (
+        (
+            trains and request.form is not None,
             "Only a probe or a decoding takes a form; in mode train the task determines the form",
-            received=f"form {request.form}",
-            remedy="Omit --form, or use --mode probe",
-        )
-    if request.form not in list(Form):
-        raise unknown_name("form", request.form, list(Form))
-    if request.mode is Mode.DECODE and request.form == Form.ENCODER:
-        raise RequestError(
+            f"form {request.form}",
+            "Omit --form, or use --mode probe",
+        ),
+        (
+            decodes and request.form == Form.ENCODER,
             "Mode decode generates tokens, which an encoder does not",
-            received=f"form {request.form}",
-            remedy="Use --form decoder or --form encoder_decoder",
-        )
+            f"form {request.form}",
+            "Use --form decoder or --form encoder_decoder",
+        ),
+        (
+            measures and lengths,
+            "A probe or a decoding trains no model that could be scored at evaluation lengths",
+            f"evaluation lengths {lengths}",
+            "Give --lengths, or a --task to train on",
+        ),
+        (
+            trains and request.rounds is not None,
+            "Rounds repeat a probe or a decoding; seeds repeat a training",
+            f"rounds {request.rounds}",
+            "Give --seeds, or use --mode probe or decode",
+        ),
+        (
+            measures and request.seeds is not None,
+            "Seeds repeat a training; rounds repeat a probe or a decoding",
+            f"seeds {', '.join(map(str, request.seeds or ()))}",
+            "Give --rounds, or a --task to train on",
+        ),
+        (
+            decodes and any(methods),
+            "A decoding has no methods",
+            "; ".join(" ".join(texts) or NO_METHOD for texts in methods),
+            "Give a --task to train on, use --mode probe, or omit the methods",
+        ),
+    ):
+        if is_refused:
+            raise RequestError(problem, received=received, remedy=remedy)
 
 
 def _check_numbers(request: Request) -> None:
     check_unique("length", request.lengths)
     check_unique("seed", request.seeds)
-    if request.lengths and list(request.lengths) != sorted(request.lengths):
-        raise RequestError(
-            "Lengths must be in increasing order", received=",".join(map(str, request.lengths))
-        )
-    for length in request.lengths or ():
-        _check_at_least_one("A sequence length", length)
-    lengths = list(request.evaluation_lengths or ())
-    if lengths != sorted(set(lengths)):
-        raise RequestError(
-            "Evaluation lengths must be in increasing order, each once",
-            received=",".join(map(str, lengths)),
-        )
-    if lengths and request.mode in (Mode.PROBE, Mode.DECODE):
-        raise RequestError(
-            "A probe or a decoding trains no model that could be scored at evaluation lengths",
-            received=f"evaluation lengths {','.join(map(str, lengths))}",
-            remedy="Give --lengths, or a --task to train on",
-        )
+    for what, lengths in (
+        ("Lengths must be in increasing order", request.lengths),
+        ("Evaluation lengths must be in increasing order, each once", request.evaluation_lengths),
+    ):
+        if list(lengths or ()) != sorted(set(lengths or ())):
+            raise RequestError(what, received=",".join(map(str, lengths or ())))
     for seed in request.seeds or ():
         if not 0 <= seed <= MAX_SEED:
             raise RequestError(f"A seed is a whole number from 0 to {MAX_SEED}", received=seed)
     for what, number in (
+        *(("A sequence length", length) for length in request.lengths or ()),
         ("A batch size", request.batch_size),
         ("The number of steps", request.steps),
         ("The number of rounds", request.rounds),
         ("The number of threads", request.threads),
     ):
-        if number is not None:
-            _check_at_least_one(what, number)
+        if number is not None and number < 1:
+            raise RequestError(f"{what} is a whole number of at least 1", received=number)
     if request.threads > MAX_THREADS:
         raise RequestError(
             f"A cell has at most {MAX_THREADS:,} threads", received=f"{request.threads:,}"
         )
-
-
-def _check_at_least_one(what: str, number: int) -> None:
-    if number < 1:
-        raise RequestError(f"{what} is a whole number of at least 1", received=number)

@@ -16,7 +16,7 @@ from suite.api import (
     Task,
 )
 from suite.api.errors import RequestError, unknown_name
-from suite.matrix.methods import Methods, parse_methods
+from suite.matrix.method_sets import Methods, parse_methods
 from suite.matrix.registry import Registry
 from suite.matrix.request import Request, check_unique, parse_source
 from suite.records.benchmark_sections import (
@@ -176,17 +176,19 @@ def _with_requested_options(
     defaults = {**RUN_OPTIONS, **defaults_of(task)}
     for name, value in request.options.items():
         if name in defaults:
-            values = [{**defaults, **listed_options(task, one.options)}[name] for one in several]
+            values = [
+                {**defaults, **listed_options(task, settings.options)}[name] for settings in several
+            ]
             asked = parse_option(name, value, defaults[name])
             several = [
-                one for one, own in zip(several, values, strict=True) if own == asked
+                settings for settings, own in zip(several, values, strict=True) if own == asked
             ] or several
     return several
 
 
 def _reached(settings: TaskSettings, lengths: tuple[int, ...]) -> tuple[int, ...]:
     """Return the evaluation lengths of a benchmark that no requested training length exceeds."""
-    return tuple(at for at in settings.evaluation_lengths if at >= max(lengths))
+    return tuple(length for length in settings.evaluation_lengths if length >= max(lengths))
 
 
 def _checked_evaluation_lengths(
@@ -257,23 +259,23 @@ def find_entries(
     variants = {entry.architecture for entry in added if not benchmark.includes(entry.architecture)}
     listed = [
         Entry(
-            one.architecture,
-            known.get(one.architecture),
-            one.options,
-            parse_methods(one.methods, registry.methods),
-            (one,),
+            settings.architecture,
+            known.get(settings.architecture),
+            settings.options,
+            parse_methods(settings.methods, registry.methods),
+            (settings,),
             requested=False,
         )
-        for one in added
-        if one.architecture in names
+        for settings in added
+        if settings.architecture in names
     ]
-    limits = [one for one in benchmark.entries if one.is_plain]
+    limits = [settings for settings in benchmark.entries if settings.is_plain]
     plain = [
         Entry(
             name,
             known.get(name),
             {},
-            listed=tuple(one for one in limits if one.architecture == name) or None,
+            listed=tuple(limit for limit in limits if limit.architecture == name) or None,
             requested=False,
         )
         for name in names
@@ -285,7 +287,7 @@ def find_entries(
     check_unique("set of methods", [" ".join(texts) for texts in request.methods])
     sets = [parse_methods(texts, registry.methods) for texts in request.methods]
     without_methods = [entry for entry in entries if not entry.methods]
-    return [_with_methods(one, methods, listed) for one in without_methods for methods in sets]
+    return [_with_methods(entry, methods, listed) for entry in without_methods for methods in sets]
 
 
 def _with_methods(entry: Entry, methods: Methods, listed: Sequence[Entry]) -> Entry:
@@ -293,9 +295,9 @@ def _with_methods(entry: Entry, methods: Methods, listed: Sequence[Entry]) -> En
     if not methods:
         return replace(entry, requested=True)
     what = (entry.name, entry.options, methods)
-    same = [one for one in listed if (one.name, one.options, one.methods) == what]
-    places = tuple(place for one in same for place in one.listed or ())
-    return replace(entry, methods=methods, listed=places, requested=True)
+    same = [other for other in listed if (other.name, other.options, other.methods) == what]
+    settings = tuple(each for other in same for each in other.listed or ())
+    return replace(entry, methods=methods, listed=settings, requested=True)
 
 
 def _checked_source(

@@ -19,8 +19,8 @@ from typing import Any
 from suite.api import Job, Limits, Mode, SourceRequest
 from suite.api.errors import DataError, RequestError
 from suite.api.files import CHECKOUT
-from suite.execution.conformance import find_conformance
-from suite.execution.endings import classify_exit
+from suite.execution.conformance_checks import find_conformance
+from suite.execution.executors.base import classify_exit
 from suite.execution.executors.local import child_environment
 from suite.execution.executors.packed import (
     ABOUT,
@@ -31,9 +31,8 @@ from suite.execution.executors.packed import (
     WHEELS,
     read_result,
 )
-from suite.execution.jobs import make_job
+from suite.execution.jobs import check_no_weights, make_job
 from suite.execution.outcome import make_record
-from suite.execution.parents import check_no_weights
 from suite.execution.preparation import Prepared, check_any_can_run
 from suite.execution.session import make_invocation
 from suite.matrix.planned_cells import PlannedCell

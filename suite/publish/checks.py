@@ -16,20 +16,21 @@ from suite.analysis.entry_at_length import parts_of
 from suite.api import PROTOCOL, Mode, Status, Track
 from suite.api.errors import RequestError
 from suite.api.files import RESULTS
-from suite.matrix.registry import Collection, Registry
+from suite.matrix.registry import PluginSet, Registry
 from suite.publish.frozen import Expanded, benchmark_contradiction
-from suite.records.archives import SUFFIX, read_archive
 from suite.records.environment import commit_of
 from suite.records.naming import split_label
 from suite.records.published import (
     MAX_FINAL_BYTES,
     MAX_TREE_BYTES,
     PUBLISHED,
+    SUFFIX,
     StoredRecord,
     committed_path,
     is_final,
     max_archived_bytes,
     published_files,
+    read_archive,
     read_published,
 )
 from suite.records.schema import (
@@ -99,7 +100,7 @@ def _newer_version(record: Record, registry: Registry) -> str | None:
     A newer version would supersede all records of the present one.
     """
     cell = record.cell
-    stated: list[tuple[Collection[Any], str | None, int | None]] = [
+    stated: list[tuple[PluginSet[Any], str | None, int | None]] = [
         (registry.tasks, cell.task, cell.task_version),
         (registry.architectures, cell.architecture, cell.architecture_version),
         *((registry.methods, method.name, method.version) for method in cell.methods),

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from suite.api import Cell, LengthwiseError, Mode
 from suite.matrix.expansion import expand
-from suite.matrix.ranking_facts import ranking_facts
+from suite.matrix.planned_cells import ranking_facts
 from suite.matrix.registry import Registry
 from suite.matrix.request import Request
 from suite.records.benchmarks import Benchmark

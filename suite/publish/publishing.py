@@ -17,9 +17,15 @@ from suite.api.files import RESULTS, atomic_write_bytes
 from suite.matrix.registry import Registry
 from suite.publish.checks import PRIVATE, find_problem
 from suite.publish.reduction import TooLargeError, reduced
-from suite.records.archives import SUFFIX, read_by_run, write_archive
 from suite.records.environment import MAX_MACHINE_NAME, machine_name
-from suite.records.published import PUBLISHED, committed_path, read_published
+from suite.records.published import (
+    PUBLISHED,
+    SUFFIX,
+    committed_path,
+    read_by_run,
+    read_published,
+    write_archive,
+)
 from suite.records.schema import Record, RecordSummary
 from suite.records.store import ReportUnreadable, Store, ignore_unreadable
 from suite.search.tuning_evidence import unpublished_trial

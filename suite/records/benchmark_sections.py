@@ -46,13 +46,13 @@ ModelSizes = Annotated[tuple[str, ...], BeforeValidator(_as_several), AfterValid
 """Names of model sizes: each is a model and a comparison of its own."""
 
 
-class Section(BaseModel):
+class BenchmarkSection(BaseModel):
     """A part of a benchmark file; an unknown field is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
-class _Batch(Section):
+class _Batch(BenchmarkSection):
     """The size of a batch: `positions_per_step` fixes positions, `examples_per_step` examples."""
 
     positions_per_step: int | None = Field(None, ge=1)
@@ -123,7 +123,7 @@ class DecodingSettings(ProbeSettings):
     form: Form = Field(Form.DECODER, strict=False)
 
 
-class EntrySettings(Section):
+class EntrySettings(BenchmarkSection):
     """An entry beside the architectures with their default options.
 
     `methods` are written as on the command line: ["lora:rank=8", "int8"]. `tasks`, `lengths` and
@@ -155,7 +155,7 @@ class EntrySettings(Section):
         )
 
 
-class TuningPoint(Section):
+class TuningPoint(BenchmarkSection):
     """A length and a number of steps at which the learning rates of a task are chosen."""
 
     length: int = Field(ge=1)
@@ -172,7 +172,7 @@ PointsOfTask = Annotated[
 """The points of a task's searches: one table, or an array of tables for several settings."""
 
 
-class TuningSettings(Section):
+class TuningSettings(BenchmarkSection):
     """The search for the learning rate of each entry, task and length.
 
     A search starts with `learning_rates`, and goes beyond them if the best lies at an edge. The
@@ -197,7 +197,7 @@ class TuningSettings(Section):
         return self
 
 
-class ExpectedFigure(Section):
+class ExpectedFigure(BenchmarkSection):
     """A published figure that the benchmark's result is compared with."""
 
     task: str
@@ -209,7 +209,7 @@ class ExpectedFigure(Section):
     source: str
 
 
-class Scale(Section):
+class Scale(BenchmarkSection):
     """The values of a task's metric at a length that count as 0 (a trivial predictor) and as 100.
 
     For a loss, `hundred` is the smaller. The values hold for the version of the task, and of

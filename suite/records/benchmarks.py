@@ -22,6 +22,7 @@ from suite.api import BACKENDS, PRECISIONS, Cell, Form, PluginError, Task, Track
 from suite.api.errors import RequestError, unknown_name
 from suite.api.files import CHECKOUT
 from suite.records.benchmark_sections import (
+    BenchmarkSection,
     DecodingSettings,
     EntrySettings,
     ExpectedFigure,
@@ -29,7 +30,6 @@ from suite.records.benchmark_sections import (
     OtherTasks,
     ProbeSettings,
     Scale,
-    Section,
     Seeds,
     SettingsOfTask,
     TaskSettings,
@@ -53,7 +53,7 @@ SCALE = "scale"
 """The name under which `frozen` has the hash of the scale."""
 
 
-class Benchmark(Section):
+class Benchmark(BenchmarkSection):
     """A benchmark file.
 
     `tasks` maps a task to its settings. A task has several where they differ in options, or in
@@ -122,10 +122,11 @@ class Benchmark(Section):
                 )
         for name, costs in (("probes", self.probes), ("decodings", self.decodings)):
             if any(
-                (one.positions_per_step is None) == (one.examples_per_step is None) for one in costs
+                (settings.positions_per_step is None) == (settings.examples_per_step is None)
+                for settings in costs
             ):
                 raise ValueError(f"{name}: give positions_per_step or examples_per_step")
-        if any(one.form is Form.ENCODER for one in self.decodings):
+        if any(settings.form is Form.ENCODER for settings in self.decodings):
             raise ValueError("decodings: an encoder generates nothing: choose another form")
         for entry in self.entries:
             if entry.is_plain and not self.includes(entry.architecture):
@@ -262,9 +263,11 @@ class Benchmark(Section):
                     received=f"{fixed}_per_step in {self.path.name}",
                     remedy=f"Write {task.scored_unit}_per_step",
                 )
-        for one, other in combinations(several, 2):
-            common = set(one.lengths).intersection(other.lengths)
-            if common and listed_options(task, one.options) == listed_options(task, other.options):
+        for settings, other in combinations(several, 2):
+            common = set(settings.lengths).intersection(other.lengths)
+            if common and listed_options(task, settings.options) == listed_options(
+                task, other.options
+            ):
                 raise RequestError(
                     f"Two settings of the task '{key}' have the same options and a common length",
                     received=f"length {min(common)} twice in {self.path.name}",
@@ -359,9 +362,9 @@ def read_benchmark(path: Path) -> Benchmark:
     except ValidationError as error:
         errors = error.errors(include_url=False, include_input=False)
         # A misspelt field explains the missing one.
-        first = min(errors, key=lambda found: found["type"] != "extra_forbidden")
-        place = _place(content, first["loc"])
-        raise _malformed(path, f"{place}: {first['msg']}" if place else first["msg"]) from None
+        first = min(errors, key=lambda item: item["type"] != "extra_forbidden")
+        field = _field_path(content, first["loc"])
+        raise _malformed(path, f"{field}: {first['msg']}" if field else first["msg"]) from None
     except (OSError, ValueError, TypeError) as error:  # TOMLDecodeError is a ValueError
         raise _malformed(path, str(error)) from None
     return benchmark
@@ -375,13 +378,13 @@ def hash_content(content: Mapping[str, Any]) -> str:
 def hash_task(content: Mapping[str, Any], task: str) -> str:
     """Return the hash of all that concerns a task in a benchmark's content."""
     left_out = NOT_OF_A_TASK.union(UNHASHED)
-    entries = [_entry_of(one, task) for one in content.get("entries", ())]
+    entries = [_entry_of(entry, task) for entry in content.get("entries", ())]
     return _hash(
         {
             **{name: value for name, value in content.items() if name not in left_out},
             "task": content["tasks"][task],
             "data": content.get("data", {}).get(task),
-            "entries": [one for one in entries if one],
+            "entries": [entry for entry in entries if entry],
         }
     )
 
@@ -399,7 +402,9 @@ def _entry_of(entry: Mapping[str, Any], task: str) -> dict[str, Any]:
 
 def hash_scale(scale: Mapping[str, Mapping[str, Scale]]) -> str:
     """Return the hash of the scores that count as 0 and 100."""
-    return _hash({task: {n: of[n].model_dump() for n in of} for task, of in scale.items()})
+    return _hash(
+        {task: {n: values[n].model_dump() for n in values} for task, values in scale.items()}
+    )
 
 
 def _hash(content: Mapping[str, Any]) -> str:
@@ -409,21 +414,21 @@ def _hash(content: Mapping[str, Any]) -> str:
 
 def _files(search_path: Sequence[str]) -> dict[str, Path]:
     """Return the files of all benchmarks by name."""
-    found: dict[str, Path] = {}
+    paths: dict[str, Path] = {}
     for folder in (BUILT_IN, *(Path(root) / FOLDER for root in search_path)):
         for path in sorted(folder.glob("*.toml")):
-            if path.stem in found:
+            if path.stem in paths:
                 raise PluginError(
                     f"Two benchmarks have the name '{path.stem}'",
-                    received=f"{found[path.stem]} and {path}",
+                    received=f"{paths[path.stem]} and {path}",
                     remedy="Rename one of the two",
                 )
-            found[path.stem] = path
-    return found
+            paths[path.stem] = path
+    return paths
 
 
-def _place(content: Any, parts: Sequence[int | str]) -> str:
-    """Return the place of an error as the file has it: a table or a number alone has no index."""
+def _field_path(content: Any, parts: Sequence[int | str]) -> str:
+    """Return the path of a field as the file has it: a table or a number alone has no index."""
     names = []
     for part in parts:
         if isinstance(part, int) and not isinstance(content, list):

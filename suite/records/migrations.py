@@ -1,7 +1,8 @@
 """Migrations: the content of a record of an older schema → that of the current one.
 
-A migration is a pure function of the record. Each schema that was ever published from protocol 3 on
-has a fixture in `tests/suite/records/frozen`, and the tests load all of them.
+Standard library only: the dashboard runs this file in a bare interpreter. A migration is a pure
+function of the record. Each schema that was ever published from protocol 3 on has a fixture in
+`tests/suite/records/frozen`, and the tests load all of them.
 """
 
 from __future__ import annotations

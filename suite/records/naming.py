@@ -69,5 +69,5 @@ def new_run_id(now: datetime, earlier: Iterable[str] = ()) -> str:
 
 def split_label(label: str) -> tuple[str, str]:
     """Return the name and the version of a benchmark's label; a label of another form has none."""
-    found = LABEL.fullmatch(label)
-    return (found[1], found[2]) if found else (label, "")
+    match = LABEL.fullmatch(label)
+    return (match[1], match[2]) if match else (label, "")

@@ -15,7 +15,7 @@ def prunable(
     store: Store,
     *,
     before: datetime | None = None,
-    statuses: Collection[Status] = (),
+    statuses: Collection[str] = (),
     old_protocols: bool = False,
     superseded: bool = False,
     report_unreadable: ReportUnreadable = ignore_unreadable,

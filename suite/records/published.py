@@ -13,8 +13,11 @@ timing/<mode>-<form>-<size>-<precision>-<backend>.jsonl.gz             rounds of
 
 from __future__ import annotations
 
+import gzip
+import io
 import json
 import re
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -23,8 +26,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel
 
 from suite.api import Mode
-from suite.api.files import RESULTS
-from suite.records.archives import SUFFIX, read_archive, read_by_run
+from suite.api.files import RESULTS, atomic_write_bytes
 from suite.records.environment import machine_name
 from suite.records.migrations import SCHEMA_VERSION, migrate
 from suite.records.schema import (
@@ -36,6 +38,56 @@ from suite.records.schema import (
     stated_version,
 )
 from suite.records.store import ReportUnreadable, Store
+
+SUFFIX = ".jsonl.gz"
+MAX_ARCHIVE_BYTES = 64 * 2**20
+"""The limit of an archive's uncompressed size. A malicious archive could fill the memory."""
+
+
+def read_archive(path: Path) -> list[bytes]:
+    """Return the records of an archive as JSON, one per line.
+
+    Raises:
+        RecordError: the file is not a gzip file, or too large when it is uncompressed.
+    """
+    try:
+        with gzip.open(path) as file:
+            content = file.read(MAX_ARCHIVE_BYTES + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise RecordError("An archive is a gzip file", received=f"{path.name}: {error}") from None
+    if len(content) > MAX_ARCHIVE_BYTES:
+        raise RecordError(
+            f"An archive has at most {MAX_ARCHIVE_BYTES >> 20} MiB uncompressed", received=path.name
+        )
+    return content.splitlines()
+
+
+def read_by_run(path: Path) -> dict[str, bytes]:
+    """Return the records of an archive by run id; empty if the file does not exist.
+
+    Raises:
+        RecordError: the file is not an archive.
+    """
+    if not path.exists():
+        return {}
+    contents = {}
+    for line in read_archive(path):
+        try:
+            contents[str(json.loads(line)["run_id"])] = line
+        except (ValueError, KeyError, TypeError):
+            raise RecordError("Each line of an archive is a record", received=path.name) from None
+    return contents
+
+
+def write_archive(path: Path, records: Mapping[str, bytes]) -> None:
+    """Write an archive of records by run id. Equal records give equal bytes."""
+    content = io.BytesIO()
+    # The header gets neither the name of the file nor the time.
+    with gzip.GzipFile("", "wb", compresslevel=9, fileobj=content, mtime=0) as file:
+        file.writelines(records[run_id] + b"\n" for run_id in sorted(records))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    atomic_write_bytes(path, content.getvalue())
+
 
 PUBLISHED = "published"
 """The folder of `results/` with the published records."""
@@ -151,7 +203,7 @@ def read_published(results: Path = RESULTS) -> list[StoredRecord]:
     Raises:
         RecordError: a file is not a record or an archive; the message names the file.
     """
-    found = []
+    stored = []
     for machine, path in published_files(results):
         if not path.name.endswith((".json", SUFFIX)):
             continue
@@ -160,8 +212,8 @@ def read_published(results: Path = RESULTS) -> list[StoredRecord]:
             records = [parse_summary(content) for content in contents]
         except RecordError as error:
             raise RecordError(f"{path.relative_to(results)}: {error}") from None
-        found += [StoredRecord(record, machine, path) for record in records]
-    return found
+        stored += [StoredRecord(record, machine, path) for record in records]
+    return stored
 
 
 def read_record(address: str | Path) -> Record:

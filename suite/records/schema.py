@@ -310,8 +310,8 @@ def _parse(text: str | bytes, kind: type[Read]) -> Read:
             record = kind.model_validate(_migrated(text))
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        place = ".".join(map(str, first["loc"])) or "the file"
-        raise _malformed(f"{place}: {first['msg']}") from None
+        field = ".".join(map(str, first["loc"])) or "the file"
+        raise _malformed(f"{field}: {first['msg']}") from None
     if record.cell.id != record.cell_id and record.protocol == PROTOCOL:
         raise RecordError("A record's cell_id is the hash of its cell", received=record.cell_id)
     return record
@@ -319,8 +319,8 @@ def _parse(text: str | bytes, kind: type[Read]) -> Read:
 
 def stated_version(text: str | bytes) -> int | None:
     """Return the schema version where it is the first field, as `to_json` writes it."""
-    found = FIRST_FIELD.match(text if isinstance(text, bytes) else text[:200].encode())
-    return int(found[1]) if found else None
+    match = FIRST_FIELD.match(text if isinstance(text, bytes) else text[:200].encode())
+    return int(match[1]) if match else None
 
 
 def _migrated(text: str | bytes) -> dict[str, Any]:

@@ -19,12 +19,14 @@ site/index.html                   the dashboard
 from __future__ import annotations
 
 import fcntl
+import gc
 import os
 import secrets
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -32,8 +34,7 @@ from io import FileIO
 from pathlib import Path
 
 from suite.api.errors import HomeError
-from suite.api.files import RESULTS, atomic_write_bytes
-from suite.records.collector import collector_paused
+from suite.api.files import LOCK_FILE, RESULTS, atomic_write_bytes, is_held
 from suite.records.schema import (
     Read,
     Record,
@@ -43,9 +44,20 @@ from suite.records.schema import (
     parse_record,
     parse_summary,
 )
-from suite.records.sqlite_uri import sqlite_uri
-from suite.records.stale import remove_if_stale
 from suite.records.validity import latest_runs
+
+
+@contextmanager
+def collector_paused() -> Iterator[None]:
+    """Pause the garbage collector, which would scan up to 100,000 records again and again."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()
+
 
 HOME_VARIABLE = "BENCH_HOME"
 DEFAULT_HOME = RESULTS / "local"
@@ -194,11 +206,13 @@ class Store:
 
     def unreadable(self) -> list[tuple[Path, str]]:
         """Return the files among the records that are not readable records, with the reasons."""
-        found: list[tuple[Path, str]] = []
+        unreadable: list[tuple[Path, str]] = []
         with collector_paused():
-            for _ in self._read(self._paths(None), lambda *item: found.append(item), parse_record):
+            for _ in self._read(
+                self._paths(None), lambda *item: unreadable.append(item), parse_record
+            ):
                 pass
-        return found
+        return unreadable
 
     def is_malformed(self, path: Path) -> bool:
         """Return whether a file's content is no record of any version.
@@ -331,3 +345,33 @@ class Store:
             elif lease := self.acquire(cell_id):
                 self.drop_scratch(folder)
                 lease.close()
+
+
+STALE_SECONDS = 600.0
+"""The age from which a temporary file that no process holds counts as abandoned."""
+
+
+def remove_if_stale(path: Path) -> None:
+    """Remove a file or folder that no process holds and that is not from this moment.
+
+    The age alone does not tell: a clock may be set forward while a process writes. A date in the
+    future is that of a clock that was set back since.
+    """
+    with suppress(FileNotFoundError):
+        written = max(each.stat().st_mtime for each in (path, *path.rglob("*")))
+        is_new = abs(time.time() - written) <= STALE_SECONDS
+        if is_new or is_held(path / LOCK_FILE if path.is_dir() else path):
+            return
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink()
+
+
+def sqlite_uri(path: Path) -> str:
+    """Return the URI of an SQLite database for MLflow.
+
+    With the driver in the URI, MLflow does not take a quoted path for one to create.
+    """
+    quoted = str(path).replace("%", "%25").replace("?", "%3F")
+    return f"sqlite{'' if quoted == str(path) else '+pysqlite'}:///{quoted}"

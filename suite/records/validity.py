@@ -51,8 +51,8 @@ def latest_runs(records: Iterable[Read], *, of_each_session: bool = False) -> li
     for record in records:
         probe = record.cell.mode is not Mode.TRAIN
         session = record.invocation.id if of_each_session and probe else ""
-        place = (record.cell_id, session, own_files(record), *probed_machine(record))
-        runs.setdefault(place, []).append(record)
+        identity = (record.cell_id, session, own_files(record), *probed_machine(record))
+        runs.setdefault(identity, []).append(record)
     return [_valid_run(of_cell, lambda record: record) for of_cell in runs.values()]
 
 
@@ -89,7 +89,7 @@ def _is_same_experiment(record: RecordSummary, good: RecordSummary) -> bool:
 
     A run that failed early may not have stated its data or its code.
     """
-    code, good_code = (one.environment.get("cost_digest") for one in (record, good))
+    code, good_code = (run.environment.get("cost_digest") for run in (record, good))
     return (
         record.fingerprint in ("", good.fingerprint)
         and record.ranking.learning_rate == good.ranking.learning_rate
@@ -138,11 +138,11 @@ def newest_rules(records: Iterable[RecordSummary], task_versions: Mapping[str, i
 
 def newest_architectures(records: Iterable[RecordSummary], rules: Rules) -> dict[str, Versions]:
     """Return, by architecture, the newest versions among the records of one comparison."""
-    found: dict[str, Versions] = {}
+    newest: dict[str, Versions] = {}
     for record in records:
         name = record.cell.architecture
-        found[name] = max(found.get(name, (*rules, 0)), _versions(record))
-    return found
+        newest[name] = max(newest.get(name, (*rules, 0)), _versions(record))
+    return newest
 
 
 def select_valid(
@@ -160,16 +160,16 @@ def select_valid(
     superseded: list[tuple[Item, str]] = []
     ordered = sorted(items, key=lambda item: _precedence(record_of(item)))
     methods: dict[str, int] = {}
-    for method in (one for item in ordered for one in record_of(item).cell.methods):
+    for method in (each for item in ordered for each in record_of(item).cell.methods):
         methods[method.name] = max(method.version, methods.get(method.name, 0))
     for item in ordered:
         record = record_of(item)
         needed = newest[record.cell.architecture]
-        older = [one for one in record.cell.methods if one.version < methods[one.name]]
+        older = [method for method in record.cell.methods if method.version < methods[method.name]]
         if _versions(record) < needed:
             superseded.append((item, versions_text(needed)))
         elif older:
-            newer = [f"{one.name} version {methods[one.name]}" for one in older]
+            newer = [f"{method.name} version {methods[method.name]}" for method in older]
             superseded.append((item, ", ".join(newer)))
         else:
             of_repeats.setdefault(record.repeat, []).append(item)

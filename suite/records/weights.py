@@ -78,7 +78,7 @@ def _listed(kept: Sequence[tuple[Record, KeptWeights]]) -> str:
     """Return the runs of kept weights with their cells, the newest first."""
     shown = [
         f"{record.run_id} ({cell_label(record.cell, record.ranking)})"
-        for record, _ in sorted(kept, key=lambda one: one[0].run_id, reverse=True)
+        for record, _ in sorted(kept, key=lambda item: item[0].run_id, reverse=True)
     ]
     others = [f"{len(shown) - MOST_LISTED} others"] if len(shown) > MOST_LISTED else []
     return ", ".join([*shown[:MOST_LISTED], *others])
@@ -106,11 +106,11 @@ def kept_weights(
 ) -> list[tuple[Record, KeptWeights]]:
     """Return each run whose weights are kept, with its weights."""
     folders = {folder.name.removesuffix(".former") for folder in weights_folders(store)}
-    found = []
+    kept = []
     for record in store.all(report_unreadable, folders):
         with suppress(HomeError):
-            found.append((record, weights_of(store, record)))
-    return found
+            kept.append((record, weights_of(store, record)))
+    return kept
 
 
 def named_weights(record: RecordSummary) -> str | None:

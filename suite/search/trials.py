@@ -10,8 +10,7 @@ from typing import Any
 
 from suite.api import Cell, Status, Task
 from suite.api.options import size_label
-from suite.matrix.planned_cells import PlannedCell
-from suite.matrix.ranking_facts import ranking_facts
+from suite.matrix.planned_cells import PlannedCell, ranking_facts
 from suite.records.benchmarks import Benchmark
 from suite.records.naming import data_text
 from suite.records.schema import Record

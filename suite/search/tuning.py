@@ -16,8 +16,8 @@ from suite.api import Cell, Limits, Mode, RequestError, Task, training_methods
 from suite.api.code_digest import digest_code
 from suite.execution.preparation import Prepared, check_any_can_run, prepare
 from suite.matrix.durations import durations_here
-from suite.matrix.plan import Rerun, check_retry, plan
-from suite.matrix.planned_cells import PlannedCell, no_tuned_rate, with_parents
+from suite.matrix.plan import NOISY, Rerun, check_statuses, plan
+from suite.matrix.planned_cells import PlannedCell, Planner, no_tuned_rate
 from suite.matrix.request import Request
 from suite.records.benchmarks import Benchmark
 from suite.records.naming import OBJECTIVE
@@ -77,7 +77,7 @@ def tune(
             continue
         for statement in _statements(task, searches, store, parallel):
             report(statement)
-        _run_searches(searches, prepared, store, run, (check_retry(retry), rerun), report)
+        _run_searches(searches, prepared, store, run, (check_statuses(retry, NOISY), rerun), report)
         # A source that was downloaded by the first trial has a digest only now.
         digest = prepared.digests[task] or _digest(request, store, task)
         found += [search.result(folder, digest) for search in searches]
@@ -199,7 +199,7 @@ def _run_searches(
         report(_stages(wanted.values()))
         cells = [planned for _, _, planned in wanted.values()]
         trials = plan(
-            with_parents(cells, prepared.benchmark, prepared.registry, no_tuned_rate),
+            Planner(prepared.registry, prepared.benchmark, no_tuned_rate).with_parents(cells),
             store,
             prepared.digests,
             code_of=code_of,

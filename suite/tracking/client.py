@@ -19,7 +19,7 @@ same time. `drop_duplicates` keeps the run with the lower id, so every home keep
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
@@ -30,22 +30,21 @@ from mlflow.entities import Metric, Param
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
-from suite.analysis.comparisons import Comparison
 from suite.api.files import folder_name
 from suite.records.schema import Record, RecordSummary
+from suite.records.store import Store
 from suite.tracking.experiments import (
     PARENT,
     PROBE_EXPERIMENT,
     Experiment,
     StoredRun,
     milliseconds,
-    open_experiment,
     read_experiment_ids,
     read_runs,
 )
-from suite.tracking.failures import RejectedError, describe, is_of_store, tracking_errors
-from suite.tracking.length_runs import LengthRun, is_length_run, length_runs
-from suite.tracking.run_writer import RunWriter
+from suite.tracking.failures import describe, is_of_store, tracking_errors
+from suite.tracking.length_runs import LengthRun, is_length_run, length_runs, read_comparisons
+from suite.tracking.pages import save_pages
 from suite.tracking.runs import (
     SEVERITY,
     STATUSES,
@@ -84,7 +83,6 @@ class Tracker:
 
     def __post_init__(self) -> None:
         self._client = MlflowClient(tracking_uri=self.uri)
-        self._runs = RunWriter(self._client, self.writer)
         self._invocation_ends: dict[str, tuple[Experiment, str, datetime]] = {}
 
     def connect(self) -> None:
@@ -95,18 +93,6 @@ class Tracker:
         """
         with self._tracking_errors():
             self._client.search_experiments(max_results=1)
-
-    def log(self, record: Record) -> bool:
-        """Write the run of a record and of its invocation; return False if the run exists.
-
-        Raises:
-            TrackingError: the store cannot be reached.
-            RejectedError: the store rejects the record.
-        """
-        is_written = next(self.log_all([record]))
-        if reason := self.rejected.get(record.run_id):
-            raise RejectedError(reason)
-        return is_written
 
     def log_all(self, records: Sequence[Record]) -> Iterator[bool]:
         """Write the runs of many records; yield for each record whether its run was written.
@@ -136,14 +122,20 @@ class Tracker:
                 threads.shutdown(cancel_futures=True)
                 raise
 
-    def refresh_length_runs(self, comparisons: Iterable[Comparison]) -> int:
-        """Write the length runs whose content changed, and return their number.
+    def complete(self, store: Store) -> int:
+        """End the invocations, write the length runs whose content changed, and save the pages.
 
-        `comparisons` hold all records of the home. This home's length runs of other comparisons,
-        which no longer exist, are deleted.
+        `store` is the home with all records. Its length runs of comparisons that no longer exist
+        are deleted. Return the number of length runs that were written.
         """
+        self._close_invocations()
+        num_written = self._refresh_length_runs(store)
+        save_pages(store, *self.pages)
+        return num_written
+
+    def _refresh_length_runs(self, store: Store) -> int:
         with self._tracking_errors():
-            runs = length_runs(comparisons, self.writer)
+            runs = length_runs(read_comparisons(store), self.writer)
             num_written = 0
             for run in runs:
                 with self._skipping(run.title, run.key):
@@ -152,16 +144,16 @@ class Tracker:
             for experiment in self._experiments.values():
                 for key in experiment.runs.keys() - current:
                     if is_length_run(key, self.writer):
-                        self._client.delete_run(experiment.runs.pop(key).run_id)
+                        experiment.delete(key)
         return num_written
 
-    def close_invocations(self) -> None:
+    def _close_invocations(self) -> None:
         """Set the end times of the invocations whose cells were written since the last call."""
         with self._tracking_errors():
             while self._invocation_ends:
                 key, (experiment, status, end) = self._invocation_ends.popitem()
                 with self._skipping(key):
-                    self._runs.end(experiment, key, experiment.runs[key].run_id, status, end)
+                    experiment.end(key, experiment.runs[key].run_id, status, end)
 
     def drop_duplicates(self) -> int:
         """Delete runs that two homes wrote at the same time, and return the number deleted."""
@@ -185,12 +177,14 @@ class Tracker:
         These are the runs that this home wrote, except for parents of runs that others wrote. Runs
         without a writer belong to this home only in its own database.
         """
+        writers = {self.writer, None} if self.artifacts else {self.writer}
+        own: list[str] = []
         with self._tracking_errors():
-            return [
-                run_id
-                for experiment_id in read_experiment_ids(self._client)
-                for run_id in self._own_runs(experiment_id)
-            ]
+            for experiment_id in read_experiment_ids(self._client):
+                runs = list(read_runs(self._client, experiment_id))
+                ours = {run.run_id for run in runs if run.key and run.writer in writers}
+                own += ours - {run.parent for run in runs if run.run_id not in ours}
+        return own
 
     def clear(self) -> int:
         """Delete the runs that this home wrote (see `own_runs`), and return their number."""
@@ -201,28 +195,19 @@ class Tracker:
         self._experiments.clear()
         return len(run_ids)
 
-    def run_pages(self) -> dict[str, str]:
-        """Return the page of each known run in the MLflow UI, by the run's key."""
-        return {
-            key: f"#/experiments/{experiment.id}/runs/{run.run_id}"
-            for experiment in self._experiments.values()
-            for key, run in experiment.runs.items()
-        }
+    @property
+    def pages(self) -> tuple[dict[str, str], dict[str, str]]:
+        """The pages of the known runs in the MLflow UI, by key, and of experiments, by name."""
+        runs, experiments = {}, {}
+        for name, experiment in self._experiments.items():
+            experiments[name] = f"#/experiments/{experiment.id}/runs"
+            for key, run in experiment.runs.items():
+                runs[key] = f"{experiments[name]}/{run.run_id}"
+        return runs, experiments
 
-    def experiment_pages(self) -> dict[str, str]:
-        """Return the page of each experiment's runs in the MLflow UI, by name."""
-        return {
-            name: f"#/experiments/{experiment.id}/runs"
-            for name, experiment in self._experiments.items()
-        }
-
-    def _own_runs(self, experiment_id: str) -> list[str]:
-        runs = list(read_runs(self._client, experiment_id))
-        writers = {self.writer, None} if self.artifacts else {self.writer}
-        own = [run.run_id for run in runs if run.key and run.writer in writers]
-        others = {run.run_id for run in runs}.difference(own)
-        parents = {run.parent for run in runs if run.run_id in others}
-        return [run_id for run_id in own if run_id not in parents]
+    def holds(self, run_id: str) -> bool:
+        """Return whether the store has the run of a record, as far as it has been read."""
+        return any(run_id in experiment.runs for experiment in self._experiments.values())
 
     def _tracking_errors(self) -> AbstractContextManager[None]:
         return tracking_errors(self.uri, own=self.artifacts is not None)
@@ -237,8 +222,9 @@ class Tracker:
             if is_of_store(error, self._answers):
                 raise
             self.rejected[name] = describe(error)
-            for key in (name, *begun):
-                self._runs.discard(key)
+            for experiment in self._experiments.values():
+                for key in (name, *begun):
+                    experiment.discard(key)
 
     def _answers(self) -> bool:
         """Return whether the store answers a request."""
@@ -261,7 +247,7 @@ class Tracker:
         if record.status not in STATUSES:
             return None
         experiment = self._experiment(record)
-        if experiment.holds(record.run_id, self.writer):
+        if experiment.holds(record.run_id):
             return None
         parent = self._invocation_run(experiment, record)
         return threads.submit(self._write_cell, experiment, record, parent)
@@ -270,7 +256,7 @@ class Tracker:
         name = record.cell.task or PROBE_EXPERIMENT
         if name not in self._experiments:
             artifacts = (self.artifacts / folder_name(name)).as_uri() if self.artifacts else None
-            self._experiments[name] = open_experiment(self._client, name, artifacts)
+            self._experiments[name] = Experiment.open(self._client, name, self.writer, artifacts)
         return self._experiments[name]
 
     def _drop(self, experiment_id: str, run_id: str, in_favour_of: str) -> None:
@@ -287,35 +273,34 @@ class Tracker:
         run = experiment.runs.get(invocation.id)
         if run is None or run.status == "RUNNING":
             title, tags = invocation_title(record), invocation_tags(record)
-            run_id = self._runs.begin(
-                experiment, invocation.id, "invocation", title, invocation.started_at, tags
+            run_id = experiment.begin(
+                invocation.id, "invocation", title, invocation.started_at, tags
             )
-            self._runs.end(experiment, invocation.id, run_id, status, record.ended_at)
+            experiment.end(invocation.id, run_id, status, record.ended_at)
             return run_id
         worst = max(status, run.status, key=SEVERITY.index)
         if worst != run.status:
-            self._runs.end(experiment, invocation.id, run.run_id, worst, record.ended_at)
+            experiment.end(invocation.id, run.run_id, worst, record.ended_at)
         self._invocation_ends[invocation.id] = (experiment, worst, record.ended_at)
         return run.run_id
 
     def _write_cell(self, experiment: Experiment, record: Record, parent: str) -> None:
         tags = {PARENT: parent, **cell_tags(record)}
-        run_id = self._runs.begin(
-            experiment, record.run_id, "cell", cell_title(record), record.started_at, tags
-        )
+        title = cell_title(record)
+        run_id = experiment.begin(record.run_id, "cell", title, record.started_at, tags)
         timestamp = milliseconds(record.ended_at)
         metrics = [Metric(key, value, timestamp, 0) for key, value in metrics_of(record).items()]
         metrics += curve_metrics(record, timestamp)
         metrics += evaluation_length_metrics(record, timestamp)
         params = [Param(key, str(value)) for key, value in params_of(record).items()]
-        self._runs.log(run_id, metrics, params)
+        experiment.log(run_id, metrics, params)
         if dataset := dataset_of(record):
             try:
                 self._client.log_inputs(run_id, [dataset])
             except MlflowException:  # another writer has just created the same data set
                 self._client.log_inputs(run_id, [dataset])
         self._client.log_text(run_id, record.to_json(), "record.json")
-        self._runs.end(experiment, record.run_id, run_id, STATUSES[record.status], record.ended_at)
+        experiment.end(record.run_id, run_id, STATUSES[record.status], record.ended_at)
 
     def _write_length_run(self, run: LengthRun) -> bool:
         """Write a length run; return False if the store has a run with the same content."""
@@ -324,8 +309,8 @@ class Tracker:
         if stored and stored.status == "FINISHED" and stored.content == run.content:
             return False
         start, end = run.newest.started_at, run.newest.ended_at
-        run_id = self._runs.begin(experiment, run.key, "lengths", run.title, start, run.tags)
-        self._runs.log(run_id, run.metrics, run.params)
+        run_id = experiment.begin(run.key, "lengths", run.title, start, run.tags)
+        experiment.log(run_id, run.metrics, run.params)
         self._client.log_text(run_id, run.page(), "by_length.html")
-        self._runs.end(experiment, run.key, run_id, "FINISHED", end, run.content)
+        experiment.end(run.key, run_id, "FINISHED", end, run.content)
         return True

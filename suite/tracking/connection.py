@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
+import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from suite.api.errors import TrackingError
 from suite.records.store import TRACKING, Store
@@ -109,3 +112,26 @@ def lock_writing(
         yield
     finally:
         lease.close()
+
+
+def without_password(uri: str) -> str:
+    """Return the URI of a tracking store without its user name and password."""
+    return re.sub(r"(?<=://)[^/@]*@", "", uri)
+
+
+@dataclass(frozen=True, slots=True)
+class MlflowProcess:
+    """A server of MLflow that has not started yet.
+
+    Secrets belong in the environment: all users of a machine can read the arguments of a process.
+    """
+
+    address: str
+    arguments: Sequence[str]
+    environment: Mapping[str, str]
+
+    def replace_this_process(self) -> NoReturn:
+        """Become the server. Ctrl-C and the exit status are then the server's."""
+        command = [sys.executable, "-m", "mlflow", "server", *self.arguments]
+        sys.stdout.flush()
+        os.execve(sys.executable, command, {**os.environ, **QUIET, **self.environment})  # noqa: S606

@@ -31,8 +31,6 @@ from suite.api.errors import TrackingError
 from suite.records.schema import RecordError, parse_record, parse_summary
 from suite.records.store import Store
 from suite.tracking.connection import connect, lock_writing
-from suite.tracking.pages import save_pages
-from suite.tracking.points import read_comparisons
 
 if TYPE_CHECKING:
     from suite.tracking.client import Tracker
@@ -200,30 +198,29 @@ class DeliveryQueue:
     def _log(self, tracker: Tracker, path: Path) -> str | None:
         """Write a record to MLflow; return why a reachable store rejects it, or None."""
         try:
-            tracker.log(parse_record(path.read_bytes()))
-        except TrackingError:
-            raise
-        except Exception as error:
-            self.lost = f"the record {path.stem} was skipped: {type(error).__name__}: {error}"
-            return self.lost
-        return None
+            record = parse_record(path.read_bytes())
+        except (RecordError, FileNotFoundError) as error:
+            reason = f"{type(error).__name__}: {error}"
+        else:
+            list(tracker.log_all([record]))
+            if record.run_id not in tracker.rejected:
+                return None
+            reason = tracker.rejected[record.run_id]
+        self.lost = f"the record {path.stem} was skipped: {reason}"
+        return self.lost
 
     def _catch_up(self, tracker: Tracker) -> int:
         """Deliver the earlier records that MLflow lacks; return the number left when time is up."""
         deadline = time.monotonic() + CATCH_UP_SECONDS
-        known, tasks = tracker.run_pages(), set()
         earlier = {run_id: path for run_id, path in self.store.files() if path not in self._taken}
         for run_id, path in earlier.items():
-            if run_id in known:
+            if tracker.holds(run_id):
                 continue
             if time.monotonic() > deadline:
-                return len(earlier.keys() - known.keys())
+                return sum(not tracker.holds(each) for each in earlier)
             with suppress(RecordError, FileNotFoundError):  # other commands report such files
-                task = parse_summary(path.read_bytes()).cell.task
+                parse_summary(path.read_bytes())
                 self._log(tracker, path)
-                if task not in tasks:  # the tracker has now read the runs of this task
-                    tasks.add(task)
-                    known = tracker.run_pages()
         return 0
 
     def finish(self) -> str | None:
@@ -242,9 +239,7 @@ class DeliveryQueue:
         try:
             with lock_writing(self.store, timeout_seconds=FINISH_SECONDS):
                 num_left = self._catch_up(self._tracker)
-                self._tracker.close_invocations()
-                self._tracker.refresh_length_runs(read_comparisons(self.store))
-                save_pages(self.store, self._tracker)
+                self._tracker.complete(self.store)
         except TrackingError as error:
             return str(error)
         return f"{num_left} earlier records wait" if num_left else self.lost

@@ -1,13 +1,13 @@
-"""Experiments and runs as MLflow stores them: tags, and reading."""
+"""Experiments as MLflow stores them: reading their runs, and writing runs of one home."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 
-from mlflow.entities import Run
+from mlflow.entities import Metric, Param, Run
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
@@ -28,6 +28,9 @@ PROBE_EXPERIMENT = "probe"
 TRAINING_KIND = "custom_model_development"
 """The kind of experiment for which the MLflow UI shows training runs first."""
 PAGE_SIZE = 1_000
+MAX_METRICS_PER_CALL = 900
+MAX_PARAMS_PER_CALL = 100
+MAX_TITLE_CHARACTERS = 250
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,56 +62,99 @@ class StoredRun:
 
 @dataclass(frozen=True, slots=True)
 class Experiment:
-    """An experiment with the runs of Lengthwise in it, by key."""
+    """An experiment with the runs of Lengthwise in it, by key. The home `writer` adds runs."""
 
+    client: MlflowClient
     id: str
+    writer: str
     runs: dict[str, StoredRun]
+    _begun: dict[str, str] = field(default_factory=dict)
+    """The ids of the runs that have not ended, by key."""
 
-    def holds(self, key: str, writer: str) -> bool:
+    @classmethod
+    def open(
+        cls, client: MlflowClient, name: str, writer: str, artifacts: str | None
+    ) -> Experiment:
+        """Return the experiment of a name, and create it if it is missing.
+
+        Args:
+            client: a client of the MLflow store.
+            name: a task's name, or `PROBE_EXPERIMENT`.
+            writer: the identity of the home.
+            artifacts: where a new experiment keeps files; None for the default of the store.
+        """
+        known = client.get_experiment_by_name(name)
+        experiment_id = known.experiment_id if known else _create(client, name, artifacts)
+        runs = {run.key: run for run in read_runs(client, experiment_id) if run.key}
+        return cls(client, experiment_id, writer, runs)
+
+    def holds(self, key: str) -> bool:
         """Return whether a run is complete, or another home is writing the run now."""
         run = self.runs.get(key)
         if run is None or run.status != "RUNNING":
             return run is not None
-        return run.writer not in (None, writer) and time.time() - run.begun < LEASE_SECONDS
+        return run.writer not in (None, self.writer) and time.time() - run.begun < LEASE_SECONDS
+
+    def begin(
+        self, key: str, kind: str, title: str, start: datetime, tags: Mapping[str, str]
+    ) -> str:
+        """Create a run, and delete an incomplete or outdated run with the same key."""
+        self.delete(key)
+        run = self.client.create_run(
+            self.id,
+            start_time=milliseconds(start),
+            run_name=title[:MAX_TITLE_CHARACTERS],
+            tags={KEY: key, KIND: kind, WRITER: self.writer, BEGUN: f"{time.time():.3f}", **tags},
+        )
+        self._begun[key] = run.info.run_id
+        return self._begun[key]
+
+    def log(self, run_id: str, metrics: Sequence[Metric], params: Sequence[Param]) -> None:
+        """Add metrics and parameters to a run, in as many calls as MLflow needs."""
+        while metrics or params:
+            self.client.log_batch(
+                run_id, metrics[:MAX_METRICS_PER_CALL], params[:MAX_PARAMS_PER_CALL]
+            )
+            metrics, params = metrics[MAX_METRICS_PER_CALL:], params[MAX_PARAMS_PER_CALL:]
+
+    def end(
+        self, key: str, run_id: str, status: str, end: datetime, content: str | None = None
+    ) -> None:
+        """Give a run its final status."""
+        self.client.set_terminated(run_id, status=status, end_time=milliseconds(end))
+        self.runs[key] = StoredRun(run_id, status, key, content, self.writer)
+        self._begun.pop(key, None)
+
+    def delete(self, key: str) -> None:
+        """Delete the run of a key, if there is one."""
+        if run := self.runs.pop(key, None):
+            self.client.delete_run(run.run_id)
+
+    def discard(self, key: str) -> None:
+        """Delete the run of a key that was begun and has not ended."""
+        if run_id := self._begun.pop(key, None):
+            self.client.delete_run(run_id)
 
 
 def read_runs(client: MlflowClient, experiment_id: str) -> Iterator[StoredRun]:
     """Yield all active runs of an experiment."""
     token = None
-    while True:
+    while token != "":
         page = client.search_runs([experiment_id], max_results=PAGE_SIZE, page_token=token)
         yield from map(StoredRun.from_mlflow, page)
-        token = page.token
-        if not token:
-            return
+        token = page.token or ""
 
 
 def read_experiment_ids(client: MlflowClient) -> Iterator[str]:
     """Yield the ids of all active experiments."""
     token = None
-    while True:
+    while token != "":
         page = client.search_experiments(max_results=PAGE_SIZE, page_token=token)
         yield from (experiment.experiment_id for experiment in page)
-        token = page.token
-        if not token:
-            return
+        token = page.token or ""
 
 
-def open_experiment(client: MlflowClient, name: str, artifacts: str | None) -> Experiment:
-    """Return the experiment of a name with its runs, and create the experiment if it is missing.
-
-    Args:
-        client: a client of the MLflow store.
-        name: a task's name, or `PROBE_EXPERIMENT`.
-        artifacts: where a new experiment keeps files; None for the default of the store.
-    """
-    found = client.get_experiment_by_name(name)
-    experiment_id = found.experiment_id if found else _create_experiment(client, name, artifacts)
-    runs = {run.key: run for run in read_runs(client, experiment_id) if run.key}
-    return Experiment(experiment_id, runs)
-
-
-def _create_experiment(client: MlflowClient, name: str, artifacts: str | None) -> str:
+def _create(client: MlflowClient, name: str, artifacts: str | None) -> str:
     subject = (
         "Time and memory per architecture on random tokens, without training data."
         if name == PROBE_EXPERIMENT
@@ -131,10 +177,10 @@ def _create_experiment(client: MlflowClient, name: str, artifacts: str | None) -
             tags={"mlflow.note.content": note, "mlflow.experimentKind": TRAINING_KIND},
         )
     except MlflowException:  # another process has just created the experiment
-        found = client.get_experiment_by_name(name)
-        if found is None:
+        created = client.get_experiment_by_name(name)
+        if created is None:
             raise
-        created = found.experiment_id
+        created = created.experiment_id
     return str(created)
 
 

@@ -12,7 +12,7 @@ from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError
 
 from suite.api.errors import TrackingError
-from suite.tracking.uri import without_password
+from suite.tracking.connection import without_password
 
 OF_STORE = frozenset(
     {
@@ -25,10 +25,6 @@ DAMAGED = frozenset({sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT})
 OTHER_SCHEMA = "out-of-date database schema"
 """MLflow's words for a database of another version of MLflow, older or newer."""
 MAX_CHARACTERS = 200
-
-
-class RejectedError(Exception):
-    """A store that can be used rejects a record."""
 
 
 def is_of_store(error: Exception, store_answers: Callable[[], bool]) -> bool:
@@ -45,7 +41,7 @@ def is_of_store(error: Exception, store_answers: Callable[[], bool]) -> bool:
 def describe(error: Exception) -> str:
     """Return the first line of an error, without its name if the message says enough."""
     message = (str(error).strip().splitlines() or [""])[0][:MAX_CHARACTERS]
-    known = isinstance(error, MlflowException | OSError | SQLAlchemyError | RejectedError)
+    known = isinstance(error, MlflowException | OSError | SQLAlchemyError)
     return message if known and message else f"{type(error).__name__}: {message}"
 
 

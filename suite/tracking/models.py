@@ -53,11 +53,11 @@ def _log(client: MlflowClient, record: Record, kept: KeptWeights) -> bool:
     experiment = client.get_experiment_by_name(str(record.cell.task))
     if experiment is None:
         return False
-    found = [experiment.experiment_id]
-    runs = client.search_runs(found, f"tags.`{KEY}` = '{record.run_id}'", max_results=1)
+    experiments = [experiment.experiment_id]
+    runs = client.search_runs(experiments, f"tags.`{KEY}` = '{record.run_id}'", max_results=1)
     if not runs:
         return False
-    for model in client.search_logged_models(found, f"tags.`{WEIGHTS}` = '{kept.sha256}'"):
+    for model in client.search_logged_models(experiments, f"tags.`{WEIGHTS}` = '{kept.sha256}'"):
         if model.status is LoggedModelStatus.READY:
             return False
         client.delete_logged_model(model.model_id)  # a killed command left it incomplete

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from suite.api.files import atomic_write_bytes
 from suite.records.store import Store
-from suite.tracking.connection import tracking_uri
-from suite.tracking.uri import without_password
-
-if TYPE_CHECKING:
-    from suite.tracking.client import Tracker
+from suite.tracking.connection import tracking_uri, without_password
 
 UI_ADDRESS = "http://127.0.0.1:5000"
 """The default address of `bench ui`."""
@@ -47,12 +43,12 @@ def read_pages(store: Store) -> MlflowPages:
     return MlflowPages(at=at)
 
 
-def save_pages(store: Store, tracker: Tracker) -> None:
-    """Add the pages of all runs that the tracker has read or written to the home's file."""
+def save_pages(store: Store, runs: Mapping[str, str], experiments: Mapping[str, str]) -> None:
+    """Add pages of runs, by key, and of experiments, by name, to the home's file."""
     known = read_pages(store)
     pages = MlflowPages(
         at=known.at,
-        runs={**known.runs, **tracker.run_pages()},
-        experiments={**known.experiments, **tracker.experiment_pages()},
+        runs={**known.runs, **runs},
+        experiments={**known.experiments, **experiments},
     )
     atomic_write_bytes(store.mlflow_pages, pages.model_dump_json().encode())

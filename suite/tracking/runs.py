@@ -112,7 +112,9 @@ def metrics_of(record: RecordSummary) -> dict[str, float]:
         for split, values in figures.metrics.items():
             metrics |= {f"{variant}.{split}.{name}": value for name, value in values.items()}
         for phase, measures in figures.measurements.items():
-            metrics |= {f"{variant}.{phase}.{name}": one.value for name, one in measures.items()}
+            metrics |= {
+                f"{variant}.{phase}.{name}": measure.value for name, measure in measures.items()
+            }
     metrics["parameter_count"] = record.parameter_count
     return {name: float(value) for name, value in metrics.items() if value is not None}
 

@@ -11,9 +11,8 @@ from pathlib import Path
 
 from suite.api.errors import RequestError
 from suite.api.files import PRIVATE, atomic_write_bytes
-from suite.records.sqlite_uri import sqlite_uri
-from suite.records.store import Store
-from suite.tracking.mlflow_process import MlflowProcess
+from suite.records.store import Store, sqlite_uri
+from suite.tracking.connection import MlflowProcess
 
 DATABASE_VARIABLE = "LENGTHWISE_DATABASE_URI"
 PASSWORD_VARIABLE = "MLFLOW_AUTH_ADMIN_PASSWORD"

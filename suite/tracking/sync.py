@@ -18,10 +18,8 @@ from suite.tracking.connection import (
     lock_writing,
     own_database,
     tracking_uri,
+    without_password,
 )
-from suite.tracking.pages import save_pages
-from suite.tracking.points import read_comparisons
-from suite.tracking.uri import without_password
 
 COUNT_RUNS = """
 SELECT COUNT(*), COUNT(CASE WHEN COALESCE(writer.value, :identity) = :identity THEN tag.value END)
@@ -104,10 +102,8 @@ def sync(
         for done, was_written in enumerate(tracker.log_all(records), start=1):
             written += was_written
             on_progress(done, len(records))
-        tracker.close_invocations()
-        num_length_runs = tracker.refresh_length_runs(read_comparisons(store))
+        num_length_runs = tracker.complete(store)
         duplicates = tracker.drop_duplicates()
-        save_pages(store, tracker)
     unchanged = sum(record.run_id not in tracker.rejected for record in records) - written
     return SyncReport(written, unchanged, num_length_runs, duplicates, tracker.rejected)
 

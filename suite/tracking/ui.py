@@ -7,10 +7,14 @@ from urllib.parse import quote, urlencode
 
 from suite.api.errors import RequestError
 from suite.records.store import Store
-from suite.tracking.connection import is_own, own_database, tracking_uri
-from suite.tracking.mlflow_process import MlflowProcess
+from suite.tracking.connection import (
+    MlflowProcess,
+    is_own,
+    own_database,
+    tracking_uri,
+    without_password,
+)
 from suite.tracking.pages import read_pages
-from suite.tracking.uri import without_password
 
 HOST = "127.0.0.1"
 LISTS = {

@@ -17,10 +17,10 @@ def draw_distinct(
 ) -> np.ndarray:
     """Draw `size` different numbers below `num_choices` in each of `count` rows, in random order.
 
-    The numbers of a row are drawn one after another, each with a probability in proportion to its
-    weight among those that remain; without `weights` all are alike. Each number waits an
-    exponential time whose rate is its weight, and the first to arrive are drawn. Output:
-    (count, size). Time O(count · num_choices · log num_choices).
+    The numbers of a row are drawn one after another, without replacement and in proportion to their
+    weights. Without `weights`, all have the same probability. Each number waits an exponential time
+    whose rate is its weight, and the first to arrive are drawn. Output: (count, size). Time O(count
+    · num_choices · log num_choices).
     """
     rows = max(1, CHUNK_NUMBERS // num_choices)
     parts = []

@@ -19,8 +19,8 @@ def read_table(
 ) -> Iterator[tuple[str, str, str]]:
     """Yield text, label and location of each row; spaces around a label are removed.
 
-    The text is in the first of `text_columns` that the table has, whatever the case of its name,
-    and the label in the first of `label_columns`. `label` is what errors and options call it.
+    The text is in the first of `text_columns` that the table has, and the label in the first of
+    `label_columns`. The case of names does not matter. `label` is what errors and options call it.
 
     Raises:
         DataError: the table is malformed, lacks one of the columns, or has a row without a value.

@@ -20,7 +20,7 @@ def smoothed_cross_entropy(labels: Any, logits: Any, smoothing: float) -> Any:
 
 
 def mean_where(mask: Any, losses: Any) -> Any:
-    """Return the mean of losses where a mask of their shape is True, or 0 if it is so nowhere.
+    """Return the mean of losses where a mask of their shape is True, or 0 if it is True nowhere.
 
     Losses elsewhere change nothing, even if they are not finite.
     """

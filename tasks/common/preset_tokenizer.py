@@ -82,10 +82,10 @@ def digest_with_preset(source_digest: str | None, options: Mapping[str, Any]) ->
 
 
 class PresetTokenizer(Tokenizer):
-    """A token is one of a preset's tokenizer, with the id that the preset's backbone embeds.
+    """Tokens of a preset's tokenizer, with the ids that the preset's backbone embeds.
 
-    As with other units, no token marks the start or the end of a text. An id of 0 may be a real
-    token: the padding mask alone marks padding.
+    As with other units, no token marks the start or the end of a text. The id 0 may be a real
+    token: only the padding mask marks padding.
     """
 
     def __init__(self, preset: str) -> None:

@@ -57,5 +57,5 @@ def scatter_sentences(
 
 
 def join_words(words: Sequence[str]) -> str:
-    """Return the text of words: spaces between them, none before a full stop."""
+    """Return the text of words, with a space before each word except full stops."""
     return " ".join(words).replace(f" {FULL_STOP}", FULL_STOP)

@@ -27,7 +27,7 @@ TEXTS_AT_ONCE = 256
 MAX_READ_CHARACTERS = 1_000
 """The most single characters in a vocabulary of subwords that are not written."""
 WRITTEN_SPACE = "\ufdd0"
-"""The character, reserved by Unicode for such uses, that stands for `SPACE` in a written text."""
+"""The private character of Unicode that replaces `SPACE` in a written text."""
 WHITE_SPACE = "\t\n\v\f\r\x1c\x1d\x1e\x1f\x85\u1680\u2028\u2029"
 """The white space that is not a form of the space."""
 ANSWER_BOUNDARIES = rf"[\s\p{{Sc}}\p{{Sm}}{WITHOUT_SPACES}{HANGUL}]"
@@ -41,7 +41,8 @@ class SubwordTokenizer(Tokenizer):
     """A token is a subword: byte-pair encoding after splitting at spaces and punctuation.
 
     Sennrich et al. 2016, "Neural Machine Translation of Rare Words with Subword Units", implemented
-    by the `tokenizers` library. The name of a special token in a text is text.
+    by the `tokenizers` library. The name of a special token is ordinary text if it occurs in a
+    text.
     """
 
     def __init__(self, tokenizer: Any) -> None:

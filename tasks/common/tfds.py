@@ -29,7 +29,7 @@ def is_prepared(name: str, request: SourceRequest) -> bool:
 
 
 def digest_prepared(name: str, request: SourceRequest) -> str | None:
-    """Hash the files of a prepared data set; None if it is still to be downloaded or prepared.
+    """Hash the files of a prepared data set; return None if it is not downloaded and prepared yet.
 
     Raises:
         DataNotPrepared: the data set is not prepared and a download is not allowed.

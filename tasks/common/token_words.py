@@ -32,8 +32,8 @@ def disturb_rows(
 ) -> list[np.ndarray]:
     """Return rows of token ids whose words `change` replaced, dropped or moved.
 
-    A word ends before white space. A word whose text changes, or that comes to stand after another
-    without white space between them, is encoded again; all others keep their ids.
+    A word ends before white space. A word is encoded again if its text changes, or if it now
+    follows another word without white space between them. All other words keep their ids.
     """
     pieces = tokenizer.pieces()
     begins = np.array([piece[:1].isspace() for piece in pieces])

@@ -28,7 +28,7 @@ class Purpose(Enum):
     """The use of a text, which decides what its subwords keep of it."""
 
     READ = "read"
-    """The text is read alone: compatibility characters and capitals need not be told apart."""
+    """The text is only read: compatibility characters and capitals need not be distinguished."""
     MARK = "mark"
     """A span of the text is an answer, and the subwords end where answers may end."""
     WRITE = "write"
@@ -41,7 +41,8 @@ class Tokenizer(ABC):
     vocabulary_size: int
     fingerprint: str
     given: str = ""
-    """The fingerprint, if files of the user give the vocabulary; the data identifies others."""
+    """The fingerprint of a vocabulary from the user's files; the data identifies other
+    vocabularies."""
     unknown_id: int = UNKNOWN
 
     @abstractmethod

@@ -1,4 +1,6 @@
-"""A user's folder: its visible entries, the paths of its splits, and what a task leaves out."""
+"""A user's folder: its visible entries, the paths of its splits, and the entries that a task
+ignores.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +45,7 @@ class FolderReader:
     def remarks(self, request: SourceRequest, options: Options) -> list[str]:
         """Return remarks on a user's folder; none for other sources.
 
-        They name what is left out, and the folders that are classes of train alone.
+        They name the ignored entries, and the folders that are classes only in train.
         """
         if not self._reads_folder(request):
             return []
@@ -61,7 +63,7 @@ class FolderReader:
         return [remark.encode("utf-8", "replace").decode() for remark in remarks]
 
     def count_left_out(self, request: SourceRequest, options: Options) -> dict[str, dict[str, int]]:
-        """Return the fact `left_out`: the number of entries by kind; nothing if none is left out.
+        """Return the fact `left_out`, the number of ignored entries by kind, if there are any.
 
         Names stay on the user's machine.
         """
@@ -116,9 +118,9 @@ def find_split_paths(
 
 
 def find_left_out(folder: Path, read: Iterable[Path]) -> LeftOut:
-    """Return what is left out of a folder whose files `read` are read.
+    """Return the entries of a folder that a task ignores, if it reads the files `read`.
 
-    A folder without such a file counts once, whatever it holds.
+    A folder without such a file counts once, with any content.
     """
     files = set(read)
     entered = {parent for path in files for parent in path.parents}
@@ -151,7 +153,7 @@ def _shorten(names: Sequence[str]) -> str:
 
 
 def _find_classes_of_train(folder: Path, files: Iterable[Path]) -> list[str]:
-    """Return the classes that a folder of train is, and none of another split."""
+    """Return the classes that are folders of train but of no other split."""
     from tasks.common.sources import SPLIT_STEMS
 
     classes: dict[bool, set[str]] = {}

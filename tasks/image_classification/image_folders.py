@@ -84,8 +84,8 @@ def read_folders(
 def read_image(path: Path, size: int, mode: str) -> np.ndarray:
     """Read an image as bytes (size, size, channels); `mode` is "RGB", or "L" for grey.
 
-    It is turned as its EXIF data say. What is transparent becomes white. Of an animation, the first
-    picture counts.
+    It is turned as its EXIF data say. Transparent pixels become white. The first picture of an
+    animation counts.
 
     Raises:
         DataError: the file is not a valid image, or has too many pixels.

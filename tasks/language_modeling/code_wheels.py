@@ -1,6 +1,6 @@
 """The source `code`: the Python files of pinned wheels, each a document.
 
-pip fetches the wheels; nothing of them is installed or run.
+pip fetches the wheels; they are neither installed nor run.
 """
 
 from __future__ import annotations

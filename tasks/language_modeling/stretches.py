@@ -16,7 +16,7 @@ from tasks.common.tokenization import Tokenizer
 from tasks.language_modeling.documents import Documents, by_digest
 
 HELD_OUT_SHARE = 0.05
-"""The share of the stretches that becomes validation, and likewise test, up to the most."""
+"""The share of the stretches that becomes validation, and also test, up to a maximum."""
 MOST_HELD_OUT = 64
 """The most stretches that are held out: 262,144 tokens in stretches of 4,096."""
 DOCUMENTS_PER_STRETCH = 5 / 8
@@ -140,8 +140,8 @@ def cut_stretches(
 def follows_far_recurrence(token_ids: np.ndarray) -> np.ndarray:
     """Return after which tokens of each row the last ones recur from afar: (rows, n), booleans.
 
-    True where the last `RECURRING_TOKENS` tokens occurred before in the row, and last so more than
-    `FAR` positions ago. Only a model that sees farther can look up what followed them.
+    True where the last `RECURRING_TOKENS` tokens occurred before in the row, most recently more
+    than `FAR` positions ago. Only a model that sees farther can look up what followed them.
     """
     found = np.zeros(token_ids.shape, bool)
     for row, ids in enumerate(token_ids):
@@ -160,8 +160,8 @@ def draw_updates(
     """Yield the rows of each update, without end: whole stretches of different documents.
 
     The stretches of an epoch are drawn without replacement. Their order does not depend on the
-    sequence length. Where there are fewer documents than stretches in an update, each document has
-    equally many of them, or one more.
+    sequence length. If an update has more stretches than there are documents, the numbers of
+    stretches of two documents differ by at most one.
     """
     _, first_rows, windows = np.unique(
         np.asarray(targets["stretch"]), return_index=True, return_counts=True

@@ -152,7 +152,7 @@ class LanguageModeling(FolderReader, Task):
     def unsupported_batch_reason(
         self, batch_size: int, sequence_length: int, options: Options
     ) -> str | None:
-        """Return that a batch is no whole number of stretches, or None."""
+        """Return that a batch holds no whole number of stretches, or None."""
         stretch = options["stretch"]
         if stretch and batch_size * sequence_length % stretch:
             return f"draws whole stretches of {stretch:,} tokens, which must divide a batch"
@@ -303,7 +303,7 @@ class LanguageModeling(FolderReader, Task):
         """Cut each text into windows; `targets["text"]` is the index of a window's text.
 
         Raises:
-            DataError: a text has fewer than two tokens, so that none has another before it.
+            DataError: a text has fewer than two tokens, so there is no token to predict.
         """
         from tasks.common.tokenization import tokenizer_of
         from tasks.language_modeling.windows import cut_texts

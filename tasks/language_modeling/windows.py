@@ -71,7 +71,7 @@ def windows_of(examples: Examples, index: int) -> tuple[Examples, np.ndarray]:
 def choose_prompts(examples: Examples) -> list[Sequence[int]]:
     """Return half a window from the start of a stream, and a quarter from its middle.
 
-    Either has at most `MAX_PROMPT` tokens, so that the rest of the window holds a sample.
+    Each has at most `MAX_PROMPT` tokens, so that the rest of the window holds a sample.
     """
     real = np.asarray(examples.features["padding_mask"])
     stream = np.asarray(examples.features["token_ids"])[real]

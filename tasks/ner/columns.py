@@ -131,7 +131,8 @@ def _is_plain(row: Sequence[str]) -> bool:
 def _is_comment(row: Sequence[str], num_columns: int) -> bool:
     """Return whether a row is a comment, as `# sent_id = 1` or `#begin document (a); part 000`.
 
-    A word that begins with `#`, such as a hashtag, with too few or too many columns is none.
+    A word that begins with `#`, such as a hashtag, is no comment if it has too few or too many
+    columns.
     """
     if not row[0].startswith(COMMENT) or (len(row) == num_columns and TAG.fullmatch(row[-1])):
         return False

@@ -26,7 +26,7 @@ class WordEmbedding(keras.layers.Layer):
 
     The characters pass through a convolution of width 3 and a maximum over the word, as in Ma and
     Hovy 2016, "End-to-end Sequence Labeling via Bi-directional LSTM-CNNs-CRF", section 2.1. An
-    embedding depends on its own word alone. With `neighbours`, a convolution adds information from
+    embedding depends only on its own word. With `neighbours`, a convolution adds information from
     two words on either side.
 
     Input: `word_ids`, `shape_ids`, `padding_mask`, `sentence_starts` (batch, n), `affix_ids`

@@ -77,7 +77,7 @@ def encode_questions(
         spans = [_find_span(places, text, start) for text, start in question.answers]
         whole = [_is_whole(question, number, places, spans[number]) for number in range(len(spans))]
         fitting = [number for number, (_, last) in enumerate(spans) if last < room]
-        chosen = max(fitting, key=whole.__getitem__, default=None)  # the first of equals
+        chosen = max(fitting, key=whole.__getitem__, default=None)  # the first, if equal
         inside = None if chosen is None else spans[chosen]
         questions_cut += len(asked) > most
         contexts_cut += len(ids) > room

@@ -15,7 +15,7 @@ from tasks.common.user_folders import visible
 
 DEFAULT_NAME = "squad/v1.1"
 TRUTH = {"true": True, "1": True, "false": False, "0": False, "none": False, "": False}
-"""The truth of the texts that "is_impossible" may be; a missing field is None."""
+"""The accepted texts of "is_impossible" and their truth; None is a missing field."""
 NAMES = {str: "a text", int: "a number", list: "a list"}
 
 

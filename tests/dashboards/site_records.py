@@ -11,7 +11,7 @@ from suite.api import PROTOCOL, Mode, Status
 from suite.matrix.registry import load_registry
 from suite.records.published import StoredRecord
 from suite.records.schema import Curve, Measurement, parse_summary
-from tests.suite.records.test_store import CELL, make_record
+from tests.builders.records import CELL, make_record
 
 SCRIPT = "<script>alert(1)</script>"
 REGISTRY = load_registry(())

@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 
 import pytest
 
+from tests.builders.records import stored
 from tests.dashboards.site_records import SCRIPT, draw, read_script
 from tests.suite.analysis.diagnostic_records import (
     by_length,
@@ -18,7 +19,6 @@ from tests.suite.analysis.diagnostic_records import (
     states,
     trained,
 )
-from tests.suite.records.test_store import stored
 
 PAGE = "diagnostics.html"
 

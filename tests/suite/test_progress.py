@@ -12,7 +12,7 @@ from suite.matrix.expansion import expand
 from suite.matrix.registry import load_registry
 from suite.matrix.request import Request
 from suite.progress import Display
-from tests.suite.records.test_store import make_record
+from tests.builders.records import make_record
 
 
 @pytest.mark.parametrize(

@@ -131,8 +131,8 @@ def run_lstm(layer: Any, inputs: Any, state: Any) -> tuple[Any, Any]:
     """Return the outputs of a Keras LSTM, (batch, n, units), and its state after them.
 
     On a processor, one operation runs all positions: a loop of TensorFlow starts some operations
-    for each. It knows float32 alone, and XLA cannot compile it. Its registered gradient is that of
-    another order of the gates, so the right one is named here.
+    for each. It supports only float32, and XLA cannot compile it. Its registered gradient is that
+    of another order of the gates, so the right one is named here.
     """
     on_processor = all(part.device_type == "CPU" for part in tf.config.list_logical_devices())
     if not on_processor or GraphOrParentsInXlaContext(tf.compat.v1.get_default_graph()):

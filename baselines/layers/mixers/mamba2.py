@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from baselines.layers.flops import CHUNK_LENGTH, convolve_channels
-from baselines.layers.mixer import Mixer
+from baselines.layers.mixer import Mixer, largest_head_size
 from baselines.layers.state_sizes import FLOAT32_BYTES, convolution_bytes
 from suite.api import BuildRequest
 
@@ -78,8 +78,7 @@ def _inner_width(request: BuildRequest) -> int:
 
 
 def _head_size(request: BuildRequest) -> int:
-    inner, largest = _inner_width(request), int(request.options["head_size"])
-    return next(size for size in range(min(largest, inner), 0, -1) if inner % size == 0)
+    return largest_head_size(request, _inner_width(request))
 
 
 def _state_size(request: BuildRequest) -> int:

@@ -1,5 +1,10 @@
 """Run cells on this machine, each in a fresh process, within limits of time, memory and output.
 
+The time limit counts supervised seconds. They grow at each poll by the time since the poll before,
+by at most `MAX_POLL_SECONDS`, and not at all while the process is stopped. A pause of the process
+(SIGSTOP, a debugger), of this one (Ctrl-Z) or of the machine (sleep) therefore does not count.
+A process that hangs runs as far as the system is concerned, and its time counts.
+
 If fork is safe, the process is forked from a server that has imported the framework but run no
 operation. Backend, threads and compiler flags are fixed when a process imports Keras: there is one
 server for each combination. If fork is unsafe, the process is a new interpreter.
@@ -19,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from suite.api import Job, Limits
-from suite.execution.executors import entry, memory
+from suite.execution.executors import entry, process_facts
 from suite.execution.executors.base import (
     POLL_SECONDS,
     ProcessResult,
@@ -32,6 +37,8 @@ from suite.records.environment import accelerator_ids
 
 START_LIMIT_SECONDS = 300.0
 """The time limit until a process reports progress; its own time limit counts from there."""
+MAX_POLL_SECONDS = 5 * POLL_SECONDS
+"""The most supervised seconds between two polls; a longer time between them is a pause."""
 LOG_LIMIT_BYTES = 64 * 2**20
 LOG_TAIL_BYTES = 8_000
 
@@ -43,12 +50,14 @@ class _Running:
     child: Child
     folder: Path
     limits: Limits
-    began: float
-    """The time of the start; the time limit counts from `started`, the first report."""
-    started: float
-    kills_before: int | None = None
-    place: str | None = None
-    has_reported: bool = False
+    accelerators: str | None
+    kills_before: int | None
+    polled_at: float
+    """The time of the last poll, or of the start."""
+    seconds: float = 0.0
+    """The supervised seconds since the start."""
+    reported_at: float | None = None
+    """The supervised seconds of the first report, from which the time limit counts."""
     stopped: str | None = None
     progress_offset: int = 0
     partial_line: bytes = b""
@@ -58,19 +67,19 @@ class _Running:
 class LocalExecutor:
     """Runs up to `parallel` cells at once on this machine.
 
-    Each of `places` holds one cell at a time and names the only accelerators that the cell sees
-    ("0", or "2,3"). Without places, all cells share the machine.
+    Each of `accelerators` is a group, such as "0" or "2,3", that one cell at a time sees. Without
+    them, all cells share the machine.
     """
 
     parallel: int = 1
     spawn: bool = False
-    places: tuple[str, ...] = ()
+    accelerators: tuple[str, ...] = ()
     _running: dict[str, _Running] = field(default_factory=dict)
     _servers: dict[tuple[tuple[str, str], ...], ForkServer] = field(default_factory=dict)
 
     def has_room(self) -> bool:
         """Whether another cell may start now."""
-        free = not self.places or bool(self._free_places())
+        free = not self.accelerators or bool(self._free_accelerators())
         return free and len(self._running) < self.parallel
 
     def start(self, run_id: str, job: Job, limits: Limits) -> None:
@@ -81,17 +90,18 @@ class LocalExecutor:
         """
         (job.folder / "job.json").write_text(job.to_json())
         environment = child_environment(job.cell.backend, job.cell.threads)
-        place = next(iter(self._free_places()), None)
-        if place is not None:
-            environment["CUDA_VISIBLE_DEVICES"] = place
-        kills_before = memory.kills_for_memory()
+        accelerators = next(iter(self._free_accelerators()), None)
+        if accelerators is not None:
+            environment["CUDA_VISIBLE_DEVICES"] = accelerators
+        kills_before = process_facts.kills_for_memory()
         child: Child
         if self.spawn:
             child = SpawnedChild(job.folder, environment)
         else:
             child = self._server(environment).fork(job.folder)
-        now = time.monotonic()
-        self._running[run_id] = _Running(child, job.folder, limits, now, now, kills_before, place)
+        self._running[run_id] = _Running(
+            child, job.folder, limits, accelerators, kills_before, polled_at=time.monotonic()
+        )
 
     def wait(self) -> list[Update]:
         """Wait until a process ends, for at most `POLL_SECONDS`, and return the news."""
@@ -120,9 +130,9 @@ class LocalExecutor:
             server.close()
         self._servers.clear()
 
-    def _free_places(self) -> list[str]:
-        taken = {running.place for running in self._running.values()}
-        return [place for place in self.places if place not in taken]
+    def _free_accelerators(self) -> list[str]:
+        taken = {running.accelerators for running in self._running.values()}
+        return [group for group in self.accelerators if group not in taken]
 
     def _server(self, environment: Mapping[str, str]) -> ForkServer:
         key = tuple(sorted(environment.items()))
@@ -133,9 +143,10 @@ class LocalExecutor:
     def _check(self, run_id: str) -> Iterator[Update]:
         running = self._running[run_id]
         exit_code = running.child.exit_code()
+        _count_time(running)
         for line in _new_lines(running):
-            if not running.has_reported:
-                running.has_reported, running.started = True, time.monotonic()
+            if running.reported_at is None:
+                running.reported_at = running.seconds
             yield Update(run_id, progress=line)
         if exit_code is not None:
             del self._running[run_id]
@@ -145,8 +156,8 @@ class LocalExecutor:
             running.child.kill()
 
 
-def accelerator_places(devices_per_cell: int) -> tuple[str, ...]:
-    """Return this machine's accelerators in groups, for `places`; a remainder stays unused."""
+def accelerator_groups(devices_per_cell: int) -> tuple[str, ...]:
+    """Return this machine's accelerators in groups; a remainder stays unused."""
     ids = accelerator_ids()
     starts = range(0, len(ids) - devices_per_cell + 1, devices_per_cell)
     return tuple(",".join(ids[start : start + devices_per_cell]) for start in starts)
@@ -169,11 +180,19 @@ def child_environment(backend: str, threads: int) -> dict[str, str]:
     }
 
 
+def _count_time(running: _Running) -> None:
+    """Add the time since the last poll to the supervised seconds, unless it was a pause."""
+    now = time.monotonic()
+    if not process_facts.is_stopped(running.child.pid):
+        running.seconds += min(now - running.polled_at, MAX_POLL_SECONDS)
+    running.polled_at = now
+
+
 def _exceeded_limit(running: _Running) -> str | None:
-    elapsed = time.monotonic() - running.started
-    if elapsed > (running.limits.seconds if running.has_reported else START_LIMIT_SECONDS):
+    started, limit = running.reported_at, running.limits.seconds
+    if running.seconds > (START_LIMIT_SECONDS if started is None else started + limit):
         return "time"
-    if memory.held_bytes(running.child.pid) > running.limits.memory_bytes:
+    if process_facts.held_bytes(running.child.pid) > running.limits.memory_bytes:
         return "memory"
     with suppress(OSError):
         if (running.folder / "log.txt").stat().st_size > LOG_LIMIT_BYTES:
@@ -208,13 +227,13 @@ def _result(running: _Running, exit_code: int, alone: bool) -> ProcessResult:
         stopped,
         _tail(running.folder / "log.txt"),
         environment=read_provenance(running.folder),
-        seconds=time.monotonic() - running.began,
+        seconds=running.seconds,
     )
 
 
 def _kernel_killed_since(running: _Running) -> bool:
     """Whether the kernel has killed any process for lack of memory since the cell started."""
-    before, now = running.kills_before, memory.kills_for_memory()
+    before, now = running.kills_before, process_facts.kills_for_memory()
     return now is not None and before is not None and now > before
 
 

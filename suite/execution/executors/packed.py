@@ -23,9 +23,13 @@ from typing import Any
 
 from suite.api import Job, Limits, RequestError, Status
 from suite.api.files import atomic_write_bytes
-from suite.execution.endings import classify_exit, training_stands
-from suite.execution.executors.base import ProcessResult, read_provenance
-from suite.execution.executors.local import LocalExecutor, accelerator_places
+from suite.execution.executors.base import (
+    ProcessResult,
+    classify_exit,
+    read_provenance,
+    training_stands,
+)
+from suite.execution.executors.local import LocalExecutor, accelerator_groups
 from suite.execution.quantities import parse_duration
 from suite.records.environment import describe_environment
 from suite.records.naming import label_with
@@ -154,13 +158,13 @@ def run_pack(pack: Path, stop_after_seconds: float | None = None) -> PackRun:
         )
         for name in WRITTEN:
             (folder / name).unlink(missing_ok=True)
-        started = _now()
+        started = datetime.now(UTC)
         result = _run(job, limits, ends)
         if result is None:
             return PackRun(failed, len(waiting) - number + 1)
         content = {
-            "started_at": started,
-            "ended_at": _now(),
+            "started_at": started.isoformat(),
+            "ended_at": datetime.now(UTC).isoformat(),
             "seconds": result.seconds,
             "exit_code": result.exit_code,
             "stopped": result.stopped,
@@ -181,8 +185,8 @@ def _label(job: Job) -> str:
 
 def _num_failed(pack: Path, limits: Limits) -> int:
     """Return the number of cells that failed in earlier calls."""
-    found = (read_result(path.parent) for path in (pack / JOBS).glob(f"*/{RESULT}"))
-    return sum(_status(one[1], limits) is not Status.OK for one in found if one)
+    results = (read_result(path.parent) for path in (pack / JOBS).glob(f"*/{RESULT}"))
+    return sum(_status(result[1], limits) is not Status.OK for result in results if result)
 
 
 def _status(result: ProcessResult, limits: Limits) -> Status:
@@ -192,8 +196,8 @@ def _status(result: ProcessResult, limits: Limits) -> Status:
 
 def _run(job: Job, limits: Limits, ends: float | None) -> ProcessResult | None:
     """Run a cell; return None if `ends`, a monotonic time, came before its end."""
-    places = accelerator_places(job.cell.options.get("devices", 1))
-    executor = LocalExecutor(spawn=True, places=places)
+    accelerators = accelerator_groups(job.cell.options.get("devices", 1))
+    executor = LocalExecutor(spawn=True, accelerators=accelerators)
     try:
         if ends is not None and time.monotonic() >= ends:
             return None
@@ -213,11 +217,9 @@ def read_result(folder: Path) -> tuple[dict[str, Any], ProcessResult] | None:
         content = json.loads((folder / RESULT).read_text())
     except FileNotFoundError:
         return None
-    outcome = None
-    if (folder / "outcome.json").exists():
-        outcome = json.loads((folder / "outcome.json").read_text())
+    outcome = folder / "outcome.json"
     result = ProcessResult(
-        outcome,
+        json.loads(outcome.read_text()) if outcome.exists() else None,
         content["exit_code"],
         content["stopped"],
         content["log_tail"],
@@ -225,7 +227,3 @@ def read_result(folder: Path) -> tuple[dict[str, Any], ProcessResult] | None:
         seconds=content["seconds"],
     )
     return content, result
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat()

@@ -8,7 +8,7 @@ from pathlib import Path
 from suite.api import Form, Mode, Status
 from suite.records.published import StoredRecord
 from suite.records.schema import Curve, Measurement, parse_summary
-from tests.suite.records.test_store import CELL, REGISTRY, make_record, stored
+from tests.builders.records import CELL, REGISTRY, make_record, stored
 
 NOT_APPLICABLE = "not applicable: the Transformer has learned positions, which end at 256"
 

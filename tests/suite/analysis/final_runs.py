@@ -17,7 +17,7 @@ from suite.matrix.registry import Registry, load_registry
 from suite.matrix.request import Request
 from suite.records.benchmarks import read_benchmark
 from suite.records.published import StoredRecord
-from tests.suite.records.test_store import make_record
+from tests.builders.records import make_record
 
 SMALL = """
 name = "small"

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from suite.api import Mode, Status
-from suite.matrix.ranking_facts import ranking_facts
+from suite.matrix.planned_cells import ranking_facts
 from suite.matrix.registry import load_registry
 from suite.records.published import StoredRecord
 from suite.records.schema import Measurement, TuningChoice
+from tests.builders.records import FINAL, MINIATURE, make_record
 from tests.suite.analysis.final_runs import make_boards
-from tests.suite.records.test_store import FINAL, MINIATURE, make_record
 
 REGISTRY = load_registry(())
 TASKS, VERSIONS = REGISTRY.tasks.plugins, REGISTRY.task_versions

@@ -9,12 +9,12 @@ import pytest
 from suite.analysis.comparison_key import group, key_of
 from suite.analysis.tables import make_tables
 from suite.api import AppliedMethod, Mode, Stage, Track
-from suite.matrix.ranking_facts import ranking_facts
+from suite.matrix.planned_cells import ranking_facts
 from suite.publish.leaderboard_archive import to_csv
 from suite.records.published import StoredRecord
+from tests.builders.records import CELL, REGISTRY, make_record
 from tests.suite.analysis.final_runs import make_boards
 from tests.suite.analysis.test_boards import UNREAD, VERSIONS, entry
-from tests.suite.records.test_store import CELL, REGISTRY, make_record
 
 
 @pytest.mark.parametrize(

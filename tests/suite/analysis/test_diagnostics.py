@@ -12,6 +12,7 @@ from suite.analysis.diagnostic_charts import ChartSection, make_charts
 from suite.analysis.diagnostics import find_diagnostics
 from suite.analysis.estimates import Estimate, wilson_interval
 from suite.api import Metric, PluginError, Status, Task
+from tests.builders.records import REGISTRY
 from tests.suite.analysis.diagnostic_records import (
     NOT_APPLICABLE,
     by_length,
@@ -25,7 +26,6 @@ from tests.suite.analysis.diagnostic_records import (
     trained,
     write,
 )
-from tests.suite.records.test_store import REGISTRY
 
 TASKS = REGISTRY.tasks.plugins
 

@@ -19,8 +19,8 @@ from suite.analysis.tables import make_tables
 from suite.publish.leaderboard_archive import to_csv
 from suite.records.schema import parse_record, parse_summary
 from suite.report.tables import print_tables
+from tests.builders.records import FINAL, make_record, stored
 from tests.suite.analysis.diagnostic_records import trained, write
-from tests.suite.records.test_store import FINAL, make_record, stored
 
 REASON = "not applicable: GPT-2 has learned positions, which end at its training length"
 

@@ -11,6 +11,7 @@ from suite.analysis.leaderboard import Agreement
 from suite.api import Form
 from suite.matrix.registry import load_registry
 from suite.records.naming import new_run_id
+from tests.builders.records import MOMENT
 from tests.suite.analysis.final_runs import (
     SCALE,
     SMALL,
@@ -19,7 +20,6 @@ from tests.suite.analysis.final_runs import (
     by_architecture,
     final_runs,
 )
-from tests.suite.records.test_store import MOMENT
 
 SCORES = {"vanilla": 0.80, "bert": 0.70, "identity": 0.40}
 

@@ -21,9 +21,9 @@ from suite.analysis.method_effects import (
 )
 from suite.analysis.ranking import Scores
 from suite.api import AppliedMethod, Stage, Status
-from suite.matrix.ranking_facts import ranking_facts
+from suite.matrix.planned_cells import ranking_facts
 from suite.records.schema import Measurement, TuningChoice, Variant
-from tests.suite.records.test_store import CELL, REGISTRY, make_record, stored
+from tests.builders.records import CELL, REGISTRY, make_record, stored
 
 
 def run(seed, score, *methods, seconds=1.0, options=None, **fields):

@@ -25,9 +25,9 @@ from suite.records.schema import Measurement
 from suite.records.store import Store
 from suite.search.crossover import score_crossover
 from suite.tracking.sync import sync
+from tests.builders.records import make_record
 from tests.suite.analysis.final_runs import make_boards
 from tests.suite.analysis.test_boards import UNREAD
-from tests.suite.records.test_store import make_record
 
 REGISTRY = load_registry(())
 REQUEST = Request(

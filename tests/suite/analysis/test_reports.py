@@ -9,7 +9,7 @@ import pytest
 from suite.analysis.comparisons import compare
 from suite.analysis.estimates import Estimate
 from suite.analysis.reports import BY_PART, figures_by_group, grouped_reports, mean_figures
-from tests.suite.records.test_store import FINAL, make_record, stored
+from tests.builders.records import FINAL, make_record, stored
 
 
 def written(folder, seed, by_type, parts=(0.5, 0.7)):

@@ -18,8 +18,8 @@ from suite.records.environment import describe_machine
 from suite.records.published import StoredRecord, local_records
 from suite.records.schema import Invocation, Measurement
 from suite.records.store import ignore_unreadable
+from tests.builders.records import CELL, MOMENT, make_record
 from tests.suite.analysis.final_runs import make_boards
-from tests.suite.records.test_store import CELL, MOMENT, make_record, store  # noqa: F401
 
 SPEED, MEMORY = "training.tokens_per_second", "training.peak_memory_bytes"
 LATENCY = "inference.latency_p50_seconds"
@@ -279,7 +279,7 @@ def test_a_run_of_another_session_stands_where_the_session_has_none():
     assert points["longformer", 512].cost(SPEED) is None
 
 
-def test_a_home_keeps_the_sessions_of_a_probe(store):  # noqa: F811
+def test_a_home_keeps_the_sessions_of_a_probe(store):
     """A probe that ran again counts as another session; of a training the latest run stands."""
     for record in (*rounds("vanilla", 100.0), *rounds("vanilla", 110.0, session=2)):
         store.write(record.record)
@@ -293,7 +293,7 @@ def test_a_home_keeps_the_sessions_of_a_probe(store):  # noqa: F811
 
 
 @pytest.mark.parametrize(("keras", "done"), [("of today", 1), ("0.1", 0)])
-def test_a_probe_under_other_versions_of_the_framework_runs_again(store, keras, done):  # noqa: F811
+def test_a_probe_under_other_versions_of_the_framework_runs_again(store, keras, done):
     request = Request(mode=Mode.PROBE, architectures=("vanilla",), lengths=(128,), rounds=1)
     (planned,) = prepare(request, store).plan.cells
     environment = dict(describe_machine())

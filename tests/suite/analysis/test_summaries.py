@@ -21,7 +21,7 @@ from suite.api import Mode, Status
 from suite.records.measures import QUALITY
 from suite.records.schema import Measurement, TuningChoice
 from suite.records.tuned_rates import Tuned
-from tests.suite.records.test_store import FINAL, PROBE, REGISTRY, TRIAL, make_record, stored
+from tests.builders.records import FINAL, PROBE, REGISTRY, TRIAL, make_record, stored
 
 SPEED = "training.tokens_per_second"
 TASKS = REGISTRY.tasks.plugins

@@ -10,7 +10,7 @@ import pytest
 from suite.analysis.tables import make_tables
 from suite.api import Mode, Status
 from suite.records.schema import Measurement
-from tests.suite.records.test_store import CELL, make_record, stored
+from tests.builders.records import CELL, make_record, stored
 
 LENGTHS = (512, 1_024)
 

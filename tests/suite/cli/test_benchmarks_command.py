@@ -10,8 +10,8 @@ import pytest
 from suite.actions import benchmarks
 from suite.execution.benchmark_data import DataFacts
 from suite.records.benchmarks import read_benchmark
+from tests.builders.benchmarks import SMALL, UNRANKED
 from tests.conftest import FAKES
-from tests.suite.matrix.test_freezing import SMALL, UNRANKED
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ import pytest
 from suite.api import Form
 from suite.records.naming import split_label
 from suite.records.store import Store
+from tests.builders.records import CELL, REGISTRY, make_record
 from tests.suite.analysis.diagnostic_records import states
-from tests.suite.records.test_store import CELL, REGISTRY, make_record
 
 SAMPLES = [
     {"method": "greedy", "prompt": "to be,", "sample": " or [not]\nto be"},

@@ -16,7 +16,7 @@ from suite.matrix.request import Request
 from suite.records.environment import describe_machine, num_cores
 from suite.records.schema import Measurement
 from suite.records.store import Store
-from tests.suite.records.test_store import make_record
+from tests.builders.records import make_record
 
 DECODED = ("crossover", "--metric", "generation.step_seconds")
 FLAT_AND_LINEAR = ("--benchmark", "smoke", "--batch-size", "1")

@@ -8,76 +8,24 @@ import pytest
 
 from suite.api import Limits, Mode, Status
 from suite.api.code_digest import digest_costs
-from suite.execution.executors.base import ProcessResult, Update
-from suite.execution.executors.local import accelerator_places
+from suite.execution.executors.local import accelerator_groups
 from suite.execution.preparation import prepare
-from suite.execution.runner import Runner
 from suite.matrix.expansion import expand
-from suite.matrix.plan import plan
-from suite.matrix.ranking_facts import ranking_facts
 from suite.matrix.registry import load_registry
 from suite.matrix.request import Request
 from suite.records.environment import accelerator_ids, describe_machine
-from suite.records.schema import Invocation, TuningChoice, utc_now
-from suite.records.store import Store, ignore_unreadable
-from tests.suite.records.test_store import make_record
+from tests.builders.cells import make_plan, run_plan
+from tests.builders.records import make_record
+
+PROBE = Request(mode=Mode.PROBE, benchmark="smoke", architectures=("bert",), rounds=1)
 
 
-class EndsAtOnce:
-    """An executor whose cells end at once with a given outcome."""
-
-    def __init__(self, outcome):
-        self.result = ProcessResult(outcome, 0, None, "")
-        self.started = []
-
-    def has_room(self):
-        return not self.started
-
-    def start(self, run_id, job, limits):
-        self.started.append(run_id)
-
-    def wait(self):
-        updates = [Update(run_id, result=self.result) for run_id in self.started]
-        self.started = []
-        return updates
-
-    def close(self):
-        pass
-
-
-def run_with(tmp_path, outcome):
-    store = Store(tmp_path)
-    store.prepare()
-    request = Request(
-        mode=Mode.PROBE, benchmark="smoke", architectures=("bert", "vanilla"), rounds=1
-    )
-    cells = expand(request, load_registry(()))
-    finished = []
-    runner = Runner(
-        plan=plan(cells, store, {}, report_unreadable=ignore_unreadable),
-        store=store,
-        executor=EndsAtOnce(outcome),
-        invocation=Invocation(id="i", started_at=utc_now(), command="bench", planned_cells=2),
-        limits=Limits(1.0, 1),
-        digests={},
-        search_path=(),
-        on_event=finished.append,
-    )
-    runner.run()
-    return store.current()
-
-
-def test_what_another_machine_probed_is_measured_here(tmp_path):
-    store = Store(tmp_path)
-    store.prepare()
-    request = Request(mode=Mode.PROBE, benchmark="smoke", architectures=("bert",), rounds=1)
-    cells = expand(request, load_registry(()))
+def test_what_another_machine_probed_is_measured_here(store):
+    cells = expand(PROBE, load_registry(()))
     cell = cells[0].cell
 
     def to_run(**settings):
-        return len(
-            plan(cells[:1], store, {}, report_unreadable=ignore_unreadable, **settings).to_run
-        )
+        return len(make_plan(cells[:1], store, **settings).to_run)
 
     there = {**describe_machine(), "processor": "abacus"}
     store.write(make_record(cell=cell, minutes=1, environment=there))
@@ -87,12 +35,8 @@ def test_what_another_machine_probed_is_measured_here(tmp_path):
     assert to_run() == 0
 
 
-def test_a_probe_of_other_code_is_measured_again(tmp_path):
-    store = Store(tmp_path)
-    store.prepare()
-    request = Request(
-        mode=Mode.PROBE, benchmark="smoke", architectures=("bert",), lengths=(128,), rounds=1
-    )
+def test_a_probe_of_other_code_is_measured_again(store):
+    request = replace(PROBE, lengths=(128,))
 
     def to_run(minutes, **environment):
         (planned,) = prepare(request, store).plan.cells
@@ -118,8 +62,10 @@ def test_a_probe_of_other_code_is_measured_again(tmp_path):
     ],
     ids=lambda spoilt: next(iter(spoilt)),
 )
-def test_an_outcome_that_makes_no_record_fails_its_cell_and_not_the_matrix(tmp_path, spoilt):
-    records = run_with(tmp_path, {"status": "ok", **spoilt})
+def test_an_outcome_that_makes_no_record_fails_its_cell_and_not_the_matrix(store, spoilt):
+    cells = expand(replace(PROBE, architectures=("bert", "vanilla")), load_registry(()))
+    run_plan(make_plan(cells, store), store, {"status": "ok", **spoilt})
+    records = store.current()
     assert len(records) == 2
     for record in records:
         assert record.status is Status.FAILED
@@ -135,22 +81,13 @@ def test_the_devices_that_may_be_used(monkeypatch, named, ids):
 
 def test_accelerators_are_shared_out_in_groups(monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1,2,5,7")
-    assert accelerator_places(1) == ("0", "1", "2", "5", "7")
-    assert accelerator_places(2) == ("0,1", "2,5")
-    assert accelerator_places(8) == ()
+    assert accelerator_groups(1) == ("0", "1", "2", "5", "7")
+    assert accelerator_groups(2) == ("0,1", "2,5")
+    assert accelerator_groups(8) == ()
 
 
-def test_what_met_a_limit_runs_again_under_a_higher_one(tmp_path):
-    store = Store(tmp_path)
-    store.prepare()
-    request = Request(
-        mode=Mode.PROBE,
-        benchmark="smoke",
-        architectures=("bert",),
-        lengths=(128, 256, 512),
-        rounds=1,
-    )
-    cells = expand(request, load_registry(()))
+def test_what_met_a_limit_runs_again_under_a_higher_one(store):
+    cells = expand(replace(PROBE, lengths=(128, 256, 512)), load_registry(()))
     endings = (
         (Status.OUT_OF_MEMORY, "exceeded the memory limit of 4 bytes"),
         (Status.TIMED_OUT, "exceeded the time limit of 10 s"),
@@ -164,39 +101,9 @@ def test_what_met_a_limit_runs_again_under_a_higher_one(tmp_path):
         store.write(make_record(status, cell=planned.cell, reason=reason, **met))
 
     def lengths(limits):
-        made = plan(cells, store, {}, limits=limits, report_unreadable=ignore_unreadable)
+        made = make_plan(cells, store, limits=limits)
         return [planned.cell.sequence_length for planned in made.to_run]
 
     assert lengths(None) == lengths(Limits(10.0, 4)) == lengths(Limits(5.0, 2)) == []
     assert lengths(Limits(20.0, 4)) == [256]
     assert lengths(Limits(10.0, 8)) == [128, 512]
-
-
-def test_a_trial_of_tuning_is_reused_under_the_tuned_entry(tmp_path):
-    """The trial has the same cell as the tuned run; it must join the entry's other seeds."""
-    store = Store(tmp_path)
-    store.prepare()
-    request = Request(
-        tasks=("ner",), architectures=("vanilla",), lengths=(128,), seeds=(0,), benchmark="smoke",
-        options={"learning_rate": "0.003"},
-    )  # fmt: skip
-    (trial,) = expand(request, load_registry(()))
-    store.write(make_record(cell=trial.cell, ranking=trial.ranking))
-    choice = TuningChoice(learning_rate=3e-3, metric="validation entity_f1", setting={})
-    task = load_registry(()).tasks.get("ner")
-    tuned = replace(trial, ranking=ranking_facts(trial.cell, task, choice))
-    finished = []
-    Runner(
-        plan=plan([tuned], store, {}, report_unreadable=ignore_unreadable),
-        store=store,
-        executor=EndsAtOnce(None),
-        invocation=Invocation(id="i", started_at=utc_now(), command="bench", planned_cells=1),
-        limits=Limits(1.0, 1),
-        digests={},
-        search_path=(),
-        on_event=finished.append,
-    ).run()
-    (event,) = finished
-    assert event.reused and event.record.ranking.entry == "vanilla"
-    (standing,) = store.current()
-    assert standing.ranking.tuning == choice and trial.ranking.entry.endswith("0.003)")

@@ -8,23 +8,21 @@ import json
 import pytest
 
 from suite.api import Job, Limits, Recipe, Status
-from suite.execution.endings import classify_exit
 from suite.execution.executors import packed
-from suite.execution.executors.base import ProcessResult, Update
+from suite.execution.executors.base import ProcessResult, classify_exit
 from suite.execution.outcome import make_record
 from suite.execution.preparation import prepare
-from suite.execution.runner import Runner
 from suite.matrix.model_sizes import MODEL_SIZES
-from suite.matrix.plan import plan
 from suite.matrix.planned_cells import PlannedCell
 from suite.matrix.request import Request
 from suite.records.environment import num_cores
 from suite.records.naming import cell_label, new_run_id
 from suite.records.schema import utc_now
-from suite.records.store import Store, ignore_unreadable
+from suite.records.store import Store
+from tests.builders.cells import make_plan, run_plan
+from tests.builders.records import CELL
+from tests.builders.records import make_record as any_record
 from tests.conftest import read_records
-from tests.suite.records.test_store import CELL
-from tests.suite.records.test_store import make_record as any_record
 
 REPORT = "by_evaluation_length"
 GROWS = """
@@ -102,9 +100,7 @@ def test_a_length_beyond_memory_is_a_result_and_no_later_run_loses_a_length(
     assert num_to_run((128,), 2, retry=["out_of_memory"]) == 0
 
 
-def test_a_cell_that_runs_again_scores_the_lengths_of_all_good_records(tmp_path):
-    store = Store(tmp_path)
-    store.prepare()
+def test_a_cell_that_runs_again_scores_the_lengths_of_all_good_records(store):
     for minutes, status, lengths in (
         (0, Status.OK, (256, 512)),
         (1, Status.OK, (1_024,)),
@@ -113,7 +109,7 @@ def test_a_cell_that_runs_again_scores_the_lengths_of_all_good_records(tmp_path)
         cell = dataclasses.replace(CELL, evaluation_lengths=lengths)
         store.write(any_record(minutes=minutes, cell=cell, status=status))
     asked = PlannedCell(CELL, None, None, any_record().ranking)
-    (planned,) = plan([asked], store, {}, rerun=True, report_unreadable=ignore_unreadable).to_run
+    (planned,) = make_plan([asked], store, rerun=True).to_run
     assert planned.cell.evaluation_lengths == (256, 512, 1_024)
 
 
@@ -196,41 +192,12 @@ def test_an_unfinished_outcome_is_not_that_of_a_process_that_exits():
     assert verdict == (Status.FAILED, "ended with exit code 0 before its outcome was complete")
 
 
-class Ends:
-    """An executor whose only cell ends at once."""
-
-    def has_room(self):
-        return True
-
-    def start(self, run_id, job, limits):
-        self.run_id = run_id
-
-    def wait(self):
-        outcome = {"status": "ok", "metrics": {"validation": {"entity_f1": 0.5}}}
-        return [Update(self.run_id, result=ProcessResult(outcome, 0, None, ""))]
-
-    def close(self):
-        pass
-
-
-def test_of_two_runs_that_overlap_the_second_scores_the_lengths_of_both(tmp_path):
-    store = Store(tmp_path)
-    store.prepare()
-    other = any_record()
+def test_of_two_runs_that_overlap_the_second_scores_the_lengths_of_both(store):
     cell = dataclasses.replace(CELL, evaluation_lengths=(512,))
-    asked = [PlannedCell(cell, None, None, other.ranking)]
-    mine = plan(asked, store, {}, report_unreadable=ignore_unreadable)
+    mine = make_plan([PlannedCell(cell, None, None, any_record().ranking)], store)
     cell = dataclasses.replace(CELL, evaluation_lengths=(256,))
     now = utc_now()
     store.write(any_record(cell=cell, run_id=new_run_id(now), started_at=now, ended_at=now))
-    Runner(
-        plan=mine,
-        store=store,
-        executor=Ends(),
-        invocation=other.invocation,
-        limits=Limits(7.0, 2**30),
-        digests={},
-        search_path=(),
-    ).run()
-    (standing,) = store.current()
-    assert standing.cell.evaluation_lengths == (256, 512) and len(store.all()) == 2
+    run_plan(mine, store)
+    (valid,) = store.current()
+    assert valid.cell.evaluation_lengths == (256, 512) and len(store.all()) == 2

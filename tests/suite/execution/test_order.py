@@ -7,19 +7,17 @@ from datetime import UTC, datetime
 
 import pytest
 
-from suite.api import Limits, Status
+from suite.api import Status
 from suite.execution import runner as runners
-from suite.execution.executors.base import ProcessResult, Update
-from suite.execution.runner import Runner, Waiting
+from suite.execution.runner import Waiting
 from suite.matrix.expansion import expand
-from suite.matrix.plan import plan
-from suite.matrix.ranking_facts import ranking_facts
+from suite.matrix.planned_cells import ranking_facts
 from suite.matrix.registry import load_registry
 from suite.matrix.request import Request
 from suite.records.naming import new_run_id
-from suite.records.schema import Invocation, TuningChoice, utc_now
-from suite.records.store import Store, ignore_unreadable
-from tests.suite.records.test_store import make_record
+from suite.records.schema import TuningChoice
+from tests.builders.cells import make_plan, run_plan
+from tests.builders.records import make_record
 
 REGISTRY = load_registry(())
 TRAINING = Request(
@@ -27,54 +25,6 @@ TRAINING = Request(
     options={"learning_rate": "0.003"},
 )  # fmt: skip
 FUTURE = datetime(2099, 1, 2, 3, 4, 5, tzinfo=UTC)
-
-
-class EndsAtOnce:
-    """An executor whose cells end at once with a score."""
-
-    def __init__(self):
-        self.started = []
-
-    def has_room(self):
-        return not self.started
-
-    def start(self, run_id, job, limits):
-        self.started.append(run_id)
-
-    def wait(self):
-        outcome = {"status": "ok", "metrics": {"validation": {"entity_f1": 0.5}}}
-        started, self.started = self.started, []
-        return [Update(one, result=ProcessResult(outcome, 0, None, "")) for one in started]
-
-    def close(self):
-        pass
-
-
-@pytest.fixture
-def store(tmp_path):
-    store = Store(tmp_path / "home")
-    store.prepare()
-    return store
-
-
-def make_plan(cells, store, **arguments):
-    return plan(cells, store, {}, report_unreadable=ignore_unreadable, **arguments)
-
-
-def run(made, store):
-    """Run a plan, and return the events."""
-    events = []
-    Runner(
-        plan=made,
-        store=store,
-        executor=EndsAtOnce(),
-        invocation=Invocation(id="i", started_at=utc_now(), command="bench", planned_cells=1),
-        limits=Limits(1.0, 1),
-        digests={},
-        search_path=(),
-        on_event=events.append,
-    ).run()
-    return events
 
 
 def dated(moment, cell, **fields):
@@ -86,7 +36,7 @@ def test_a_run_after_one_dated_2099_stands(store):
     (planned,) = expand(TRAINING, REGISTRY)
     store.write(dated(FUTURE, planned.cell))
     for count in (2, 3):
-        (*_, finished) = run(make_plan([planned], store, rerun=True), store)
+        (*_, finished) = run_plan(make_plan([planned], store, rerun=True), store)
         assert not finished.reused and store.count() == count
         (standing,) = store.current()
         assert standing.run_id == finished.record.run_id == store.all()[-1].run_id
@@ -95,9 +45,9 @@ def test_a_run_after_one_dated_2099_stands(store):
 
 def test_a_run_after_the_clock_was_set_back_stands(store, monkeypatch):
     (planned,) = expand(TRAINING, REGISTRY)
-    run(make_plan([planned], store), store)
+    run_plan(make_plan([planned], store), store)
     monkeypatch.setattr(runners, "utc_now", lambda: datetime(2001, 1, 1, tzinfo=UTC))
-    (*_, finished) = run(make_plan([planned], store, rerun=True), store)
+    (*_, finished) = run_plan(make_plan([planned], store, rerun=True), store)
     (standing,) = store.current()
     assert standing.run_id == finished.record.run_id and standing.started_at.year == 2001
 
@@ -107,8 +57,8 @@ def test_a_run_of_another_cell_follows_one_dated_2099(store):
     (first,) = expand(TRAINING, REGISTRY)
     (second,) = expand(replace(TRAINING, options={"learning_rate": "0.001"}), REGISTRY)
     store.write(dated(FUTURE, first.cell))
-    run(make_plan([second], store), store)
-    assert [one.cell_id for one in store.all()] == [first.cell.id, second.cell.id]
+    run_plan(make_plan([second], store), store)
+    assert [record.cell_id for record in store.all()] == [first.cell.id, second.cell.id]
 
 
 @pytest.mark.parametrize("year", [2001, 2099])
@@ -117,7 +67,7 @@ def test_a_run_that_another_driver_finished_meanwhile_is_reused(store, year):
     (planned,) = expand(TRAINING, REGISTRY)
     mine = make_plan([planned], store, rerun=True)
     store.write(dated(FUTURE.replace(year=year), planned.cell))
-    (finished,) = run(mine, store)
+    (finished,) = run_plan(mine, store)
     assert finished.reused and store.count() == 1
 
 
@@ -157,9 +107,9 @@ def test_what_no_process_runs_is_written_under_the_lease_and_once(store, make_ce
 
     before = store.count()
     monkeypatch.setattr(runners.time, "sleep", release)
-    waiting, finished = run(first, store)
+    waiting, finished = run_plan(first, store)
     assert isinstance(waiting, Waiting) and counts == [before]
-    (again,) = run(second, store)
+    (again,) = run_plan(second, store)
     assert again.reused and again.record.run_id == finished.record.run_id
     assert store.count() == before + 1
 
@@ -168,5 +118,5 @@ def test_a_record_of_another_reason_does_not_count(store):
     planned = unsupported(store)
     made = make_plan([planned], store)
     store.write(make_record(Status.UNSUPPORTED, cell=planned.cell, reason="another"))
-    (finished,) = run(made, store)
+    (finished,) = run_plan(made, store)
     assert finished.record.reason == "it has no forms" and store.count() == 2

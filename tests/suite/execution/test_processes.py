@@ -19,12 +19,12 @@ import pytest
 
 from suite.api import Limits, Status
 from suite.api.errors import LengthwiseError
-from suite.execution.endings import classify_exit
-from suite.execution.executors import memory
+from suite.execution.executors import local, process_facts
+from suite.execution.executors.base import classify_exit
 from suite.execution.executors.forkserver import ForkServer
 from suite.execution.executors.local import LocalExecutor
+from tests.builders.cells import begin, outcome_from, probe_job
 from tests.conftest import ROOT
-from tests.suite.execution.test_runner import begin, outcome_from, probe_job
 
 SCRIPT = """
 import os, select, signal, sys
@@ -249,7 +249,7 @@ def test_a_server_that_cannot_start_is_one_clear_error(tmp_path):
 
 def test_killed_while_the_kernel_kills_for_memory_is_out_of_memory(tmp_path, monkeypatch):
     counts = iter([3, 4])
-    monkeypatch.setattr(memory, "kills_for_memory", lambda: next(counts))
+    monkeypatch.setattr(process_facts, "kills_for_memory", lambda: next(counts))
     executor = LocalExecutor(spawn=True)
     begin(executor, probe_job(tmp_path / "cell", "hangs"))
     (child,) = processes(str(tmp_path / "cell"))
@@ -262,7 +262,7 @@ def test_killed_while_the_kernel_kills_for_memory_is_out_of_memory(tmp_path, mon
 
 def test_a_cell_that_was_killed_for_memory_beside_another_one_runs_again(tmp_path, monkeypatch):
     kills = iter([3, 3, 4])
-    monkeypatch.setattr(memory, "kills_for_memory", lambda: next(kills))
+    monkeypatch.setattr(process_facts, "kills_for_memory", lambda: next(kills))
     executor = LocalExecutor(parallel=2, spawn=True)
     for name in ("cell", "other"):
         begin(executor, probe_job(tmp_path / name, "hangs"))
@@ -273,8 +273,47 @@ def test_a_cell_that_was_killed_for_memory_beside_another_one_runs_again(tmp_pat
     assert status is Status.INTERRUPTED and reason.endswith("use --parallel 1")
 
 
+class Clock:
+    """A monotonic clock that a test can set forward, as a machine that sleeps does."""
+
+    def __init__(self):
+        self.slept = 0.0
+
+    def monotonic(self):
+        return time.monotonic() + self.slept
+
+
+def test_a_pause_does_not_count_against_the_time_limit_and_a_hang_does(tmp_path, monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr(local, "time", clock)
+    executor, limit = LocalExecutor(spawn=True), 3.0
+    folder = tmp_path / "cell"
+    executor.start("run", probe_job(folder, "hangs"), Limits(limit, 2**34))
+    (child,) = processes(str(folder))
+    while not (folder / "progress.jsonl").exists():
+        assert not any(update.result for update in executor.wait())
+
+    def polls(seconds):
+        """Poll for some seconds, and return the results."""
+        ends = time.monotonic() + seconds
+        updates = []
+        while time.monotonic() < ends and not updates:
+            updates = [update.result for update in executor.wait() if update.result]
+        return updates
+
+    child.suspend()  # SIGSTOP
+    assert polls(limit + 1) == []
+    child.resume()
+    clock.slept = 100 * limit
+    assert polls(limit / 6) == []
+    (result,) = polls(60)
+    executor.close()
+    assert classify_exit(result, Limits(limit, 1))[0] is Status.TIMED_OUT
+    assert result.seconds < 60
+
+
 def test_each_accelerator_has_one_cell_at_a_time(tmp_path):
-    executor = LocalExecutor(parallel=2, spawn=True, places=("0", "1"))
+    executor = LocalExecutor(parallel=2, spawn=True, accelerators=("0", "1"))
     seen = {}
 
     def start(name):
@@ -318,8 +357,8 @@ def test_held_memory_is_what_a_process_has_written(tmp_path):
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
         with subprocess.Popen(command, **pipes) as process:
             process.stdout.readline()
-            held[kind] = memory.held_bytes(process.pid)
+            held[kind] = process_facts.held_bytes(process.pid)
             process.stdin.close()
     assert held["mapped"] - held["nothing"] < size / 8
     assert abs(held["written"] - held["nothing"] - size) < size / 8
-    assert memory.held_bytes(2**22 + 1) == 0  # no process has that number
+    assert process_facts.held_bytes(2**22 + 1) == 0  # no process has that number

@@ -14,16 +14,15 @@ from pathlib import Path
 
 import pytest
 
-from suite.api import Job, Limits, Mode, Recipe, Status
-from suite.execution.executors.local import LocalExecutor
+from suite.api import Mode, Status
 from suite.matrix.expansion import expand
-from suite.matrix.model_sizes import MODEL_SIZES
 from suite.matrix.registry import load_registry
 from suite.matrix.request import Request
 from suite.records.environment import describe_machine
 from suite.records.store import Store
+from tests.builders.cells import outcome_of, probe_job
+from tests.builders.records import make_record
 from tests.conftest import BENCH, FAKES, bench_environment, processes_of, read_records, run_bench
-from tests.suite.records.test_store import make_record
 
 PROBE = ("run", "--mode", "probe", "--benchmark", "smoke", "--no-dashboard", "--threads", "1")
 FAST = (*PROBE, "--no-tracking")
@@ -258,37 +257,6 @@ def test_a_spawned_child_does_the_same_work(tmp_path):
     outcome = outcome_of(probe_job(tmp_path / "one", "nothing"), spawn=True)
     assert outcome["status"] == "ok"
     assert outcome["measurements"]["training"]["peak_memory_bytes"]["value"] > 0
-
-
-def probe_job(folder: Path, architecture: str, **asked) -> Job:
-    """Return the job of a probe of `smoke`, to be done in a folder that is made."""
-    folder.mkdir()
-    request = Request(mode=Mode.PROBE, benchmark="smoke", architectures=(architecture,), **asked)
-    (planned,) = expand(request, load_registry((str(FAKES),)))
-    beside = folder.parent
-    paths = (folder, beside, beside / "checkpoint.npz")
-    return Job(planned.cell, MODEL_SIZES["tiny"], Recipe(), None, (str(FAKES),), *paths)
-
-
-def outcome_of(job: Job, *, spawn: bool) -> dict:
-    """Run one job in a spawned or a forked process."""
-    executor = LocalExecutor(spawn=spawn)
-    begin(executor, job)
-    outcome = outcome_from(executor)
-    executor.close()
-    return outcome
-
-
-def begin(executor: LocalExecutor, job: Job) -> None:
-    executor.start(job.folder.name, job, Limits(seconds=200, memory_bytes=2**34))
-
-
-def outcome_from(executor: LocalExecutor) -> dict:
-    """Wait for the one running job, and return its outcome."""
-    while True:
-        for update in executor.wait():
-            if update.result:
-                return update.result.outcome
 
 
 def _seconds_until_first_outcome(records: list[dict]) -> float:

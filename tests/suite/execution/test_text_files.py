@@ -9,7 +9,7 @@ import pytest
 from suite.api import DataError
 from suite.api.plugins import TASKS, find_plugin
 from suite.execution import prediction
-from suite.execution.text_files import read_texts
+from suite.execution.prediction import read_texts
 
 MARK = "\ufeff"
 

@@ -9,11 +9,11 @@ import pytest
 
 from suite.api import Mode
 from suite.api.errors import PluginError, RequestError
+from suite.matrix.benchmark_writing import add_to_scale
 from suite.matrix.expansion import expand
 from suite.matrix.freezing import freeze
 from suite.matrix.registry import load_registry
 from suite.matrix.request import Request
-from suite.matrix.scales import add_to_scale
 from suite.records.benchmarks import BUILT_IN, find_benchmark, read_benchmark
 
 SMALL = """
@@ -142,12 +142,6 @@ def test_the_hash_is_in_the_ranking_facts_of_final_runs_alone(folder):
     assert trial.benchmark_hash is None
 
 
-def test_a_draft_scores_validation_alone(folder):
-    edit(folder, "version = 1", "version = 2")
-    cells = cells_of(folder)
-    assert cells and not any(cell.benchmark or cell.scores_test for cell in cells)
-
-
 @pytest.mark.parametrize(
     ("old", "new"),
     [
@@ -168,6 +162,8 @@ def test_an_edited_frozen_benchmark_is_refused_until_its_version_is_raised(folde
         cells_of(folder)
     edit(folder, "version = 1", "version = 2")
     assert not read_benchmark(path).is_frozen
+    cells = cells_of(folder)
+    assert cells and not any(cell.benchmark or cell.scores_test for cell in cells)
 
 
 def test_a_frozen_benchmark_that_is_ranked_states_its_data(tmp_path):
@@ -196,14 +192,12 @@ def test_a_new_version_states_its_data_anew(folder):
 
 
 def test_the_summary_and_expected_figures_change_no_hash(folder):
-    before = find_benchmark("small", (str(folder),)).content_hash
+    benchmark = find_benchmark("small", (str(folder),))
+    before = benchmark.content_hash
+    with pytest.raises(RequestError, match="frozen already"):
+        freeze(benchmark)
     path = edit(folder, "a test's benchmark", "another summary")
     assert read_benchmark(path).content_hash == before
-
-
-def test_a_frozen_version_is_frozen_once(folder):
-    with pytest.raises(RequestError, match="frozen already"):
-        freeze(find_benchmark("small", (str(folder),)))
 
 
 @pytest.mark.parametrize(

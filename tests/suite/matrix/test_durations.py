@@ -9,7 +9,7 @@ import pytest
 from suite.api import Status
 from suite.matrix.durations import Durations, ExpectedTime
 from suite.records.schema import Measurement
-from tests.suite.records.test_store import CELL, make_record
+from tests.builders.records import CELL, make_record
 
 TRAINED = dataclasses.replace(CELL, steps=100)
 

@@ -7,8 +7,7 @@ import json
 
 import pytest
 
-from suite.actions import request as keywords
-from suite.api import Cell, Form, Metric, Mode, PluginError, SourceRequest, Task, Unsupported
+from suite.api import Cell, Form, Metric, Mode, PluginError, Task
 from suite.api.errors import RequestError
 from suite.api.task import Generation
 from suite.matrix.expansion import expand
@@ -16,7 +15,7 @@ from suite.matrix.registry import load_registry
 from suite.matrix.request import Request
 from suite.publish.verify import request_of
 from suite.records.benchmarks import read_benchmark
-from tests.suite.records.test_store import CELL
+from tests.builders.records import CELL
 
 REGISTRY = load_registry(())
 COPY = Request(
@@ -65,11 +64,6 @@ def test_bad_evaluation_lengths_are_refused_in_one_line(changes, message):
     with pytest.raises(RequestError) as caught:
         expand(dataclasses.replace(COPY, **changes), REGISTRY)
     assert message in str(caught.value) and "\n" not in str(caught.value)
-
-
-def test_the_python_api_takes_evaluation_lengths():
-    request = keywords.make_request({"task": "duplication", "evaluation_lengths": [64, 128]})
-    assert request.evaluation_lengths == (64, 128)
 
 
 BENCHMARK = """
@@ -126,12 +120,6 @@ def test_verification_repeats_the_evaluation_lengths():
         assert request_of(cell, REGISTRY).evaluation_lengths == lengths
 
 
-def test_a_task_without_evaluation_lengths_says_so():
-    task = REGISTRY.tasks.get("ner")
-    with pytest.raises(Unsupported, match="has no evaluation lengths"):
-        task.load_evaluation(SourceRequest("synthetic"), 512, {}, {})
-
-
 def test_a_task_that_generates_has_no_evaluation_lengths():
     with pytest.raises(PluginError, match="generates answers"):
 
@@ -140,21 +128,3 @@ def test_a_task_that_generates_has_no_evaluation_lengths():
             primary_metric = Metric("bleu")
             generation = Generation(1, 2)
             evaluation_lengths_supported = True
-
-
-def test_diagnostics_is_scored_at_lengths_that_fit_each_task():
-    registry = load_registry(())
-    cells = expand(Request(mode=None, benchmark="diagnostics", seeds=(0,)), registry)
-    assert not any(planned.unsupported for planned in cells)
-    lengths = {
-        (one.cell.task, one.cell.sequence_length): one.cell.evaluation_lengths for one in cells
-    }
-    assert all(asked[0] == trained for (_, trained), asked in lengths.items())
-    assert {place: asked[-1] for place, asked in lengths.items()} == {
-        ("associative_recall", 64): 1_024,
-        ("associative_recall", 128): 1_024,
-        ("associative_recall", 256): 1_024,
-        ("induction_heads", 256): 4_096,
-        ("key_value_retrieval", 512): 4_096,
-        ("state_tracking", 40): 256,
-    }

@@ -13,8 +13,8 @@ from suite.matrix.expansion import expand
 from suite.matrix.registry import load_registry
 from suite.matrix.request import Request
 from suite.records.options import as_text, parse_option
+from tests.builders.records import CELL, make_record, stored
 from tests.conftest import FAKES
-from tests.suite.records.test_store import CELL, make_record, stored
 
 REGISTRY = load_registry((str(FAKES),))
 NER = Request(tasks=("ner",), threads=2)
@@ -94,12 +94,6 @@ def test_options_reach_only_who_has_them_and_defaults_leave_no_trace():
     assert options["vanilla"] == {"dropout": 0.2, "window": 64}
     default = dataclasses.replace(NER, options={"dilation": "1"})
     assert [cell.id for cell in cells_of(default)] == [cell.id for cell in cells_of(NER)]
-
-
-@pytest.mark.parametrize("said", ["True", "true"])
-def test_what_is_true_or_false_is_said_as_python_or_as_json_does(said):
-    request = Request(tasks=("curve_tracing",), threads=2, options={"trace": said})
-    assert all(cell.options == {"trace": True} for cell in cells_of(request))
 
 
 def test_what_cannot_be_stays_with_its_reason():
@@ -270,13 +264,10 @@ def test_bad_requests_for_decodings_say_what_is_wrong(changes, message):
         ('["a", "b"]', ["x"], ["a", "b"]),
         ("a", [], ["a"]),
         ("1,2", [0.5], [1.0, 2.0]),
+        ("True", False, True),
+        ("true", False, True),
     ],
 )
-def test_a_list_is_written_with_commas_or_as_json(text, default, value):
+def test_an_option_is_written_as_on_the_command_line_or_as_json(text, default, value):
     assert parse_option("kinds", text, default) == value
     assert parse_option("kinds", as_text({"kinds": value})["kinds"], default) == value
-
-
-def test_an_empty_list_of_words_is_refused():
-    with pytest.raises(RequestError, match="Write it as kinds=a,b"):
-        parse_option("kinds", "", [])

@@ -8,11 +8,9 @@ from suite.actions.caller import describe_call
 from suite.api import Job, Recipe, method_options
 from suite.matrix.expansion import expand
 from suite.matrix.model_sizes import MODEL_SIZES
-from suite.matrix.plan import plan
 from suite.matrix.registry import load_registry
 from suite.matrix.request import Request
-from suite.records.store import Store, ignore_unreadable
-from tests.suite.execution.test_order import run
+from tests.builders.cells import make_plan, run_plan
 
 REGISTRY = load_registry(())
 
@@ -34,11 +32,9 @@ def cells_of(documents, task="sentiment", architecture="bert"):
     return expand(request, REGISTRY)
 
 
-def test_a_cell_and_its_record_hold_the_name_of_the_file_alone(documents, tmp_path):
-    store = Store(tmp_path / "home")
-    store.prepare()
+def test_a_cell_and_its_record_hold_the_name_of_the_file_alone(documents, store):
     cells = cells_of(documents)
-    run(plan(cells, store, {}, report_unreadable=ignore_unreadable), store)
+    run_plan(make_plan(cells, store), store)
     texts = [path.read_text() for path in store.records.iterdir()]
     assert len(texts) == 2 and "texts.txt" in texts[0]
     for text in (*texts, *(repr(planned.ranking) for planned in cells)):

@@ -13,8 +13,8 @@ from suite.api.code_digest import digest_code
 from suite.execution.preparation import prepare
 from suite.matrix.request import Request, split_methods
 from suite.records.store import Store
+from tests.builders.records import make_record
 from tests.conftest import FAKES, read_records
-from tests.suite.records.test_store import make_record
 from tests.test_newcomer import TASK
 
 NOTE = "code changed since; raise the version, or run again with --rerun changed"
@@ -66,9 +66,7 @@ def environment_of(planned, search_path):
 
 
 @pytest.mark.parametrize("edit", [*UNCHANGED, *CHANGED])
-def test_a_training_whose_code_changed_is_changed_in_the_plan(tmp_path, plugins, edit):
-    store = Store(tmp_path / "home")
-    store.prepare()
+def test_a_training_whose_code_changed_is_changed_in_the_plan(store, plugins, edit):
     (planned,) = prepare(request(), store).plan.cells
     environment = environment_of(planned, (str(plugins),))
     store.write(make_record(cell=planned.cell, environment=environment))
@@ -90,9 +88,7 @@ def test_a_training_whose_code_changed_is_changed_in_the_plan(tmp_path, plugins,
     assert not again["changed"].changed_note
 
 
-def test_a_record_that_states_no_digest_is_not_changed(tmp_path, plugins):
-    store = Store(tmp_path / "home")
-    store.prepare()
+def test_a_record_that_states_no_digest_is_not_changed(store, plugins):
     (planned,) = prepare(request(), store).plan.cells
     stated = environment_of(planned, (str(plugins),))
     for minutes, environment in enumerate(({}, {"code": None}, {"cost_digest": None}, stated)):
@@ -102,10 +98,8 @@ def test_a_record_that_states_no_digest_is_not_changed(tmp_path, plugins):
     assert prepare(request(), store).plan.changed == {planned.cell.id}
 
 
-def test_a_training_that_took_a_changed_model_is_changed_too(tmp_path, plugins):
+def test_a_training_that_took_a_changed_model_is_changed_too(store, plugins):
     """The model that is quantized has its own record; only that one states other code."""
-    store = Store(tmp_path / "home")
-    store.prepare()
     asked = request("int8")
     parent, child = prepare(asked, store).plan.cells
     assert child.parents == {"trained": parent.cell.id}

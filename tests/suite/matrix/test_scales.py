@@ -10,11 +10,11 @@ import pytest
 
 from suite.analysis.core_table import scale_of
 from suite.api.errors import PluginError, RequestError
+from suite.matrix.benchmark_writing import add_to_scale
 from suite.matrix.registry import load_registry
-from suite.matrix.scales import add_to_scale
 from suite.records.benchmarks import read_benchmark
+from tests.builders.records import CELL, make_record
 from tests.suite.analysis.final_runs import benchmark_folder
-from tests.suite.records.test_store import CELL, make_record
 
 ZEROS = {"ner": {128: 0.0, 512: 0.0}, "sentiment": {128: 0.5}}
 VANILLA = 7

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from suite.actions.benchmarks import _expected
 from suite.api import PluginError, RequestError
-from suite.cli.benchmarks_command import _print
 from suite.execution.benchmark_data import describe_data
 from suite.execution.preparation import prepare
-from suite.matrix.durations import Durations
 from suite.matrix.freezing import checked_cells, freeze
 from suite.matrix.registry import load_registry
 from suite.matrix.request import Request
@@ -19,8 +16,6 @@ from suite.records.store import Store
 from suite.search.tuning import tune
 from suite.search.tuning_evidence import choice_problem
 from tests.suite.analysis.final_runs import (
-    benchmark_folder,
-    board_of,
     by_architecture,
     final_runs,
     write_benchmark,
@@ -252,7 +247,7 @@ def test_equal_scores_of_full_trials_choose_the_rate_nearest_to_the_recipe_s(tmp
     assert [one.learning_rate for one in tuned] == [2e-3, 2e-3]
 
 
-def test_a_frozen_benchmark_has_final_runs_of_each_settings(path, store, capsys):
+def test_a_frozen_benchmark_has_final_runs_of_each_settings(path, store):
     freeze(read_benchmark(path))
     registry = load_registry((str(path.parent.parent),))
     benchmark = registry.benchmarks.get("several")
@@ -262,10 +257,6 @@ def test_a_frozen_benchmark_has_final_runs_of_each_settings(path, store, capsys)
     assert len(records) == 2 * 5
     for one in records:
         assert benchmark_contradiction(one.record, registry) is None
-    _print(benchmark, _expected(planned_cells(store), benchmark, registry, Durations()))
-    assert "state_tracking problem=s3: lengths 40; seeds 0, 1; 40 steps of 4 examples" in (
-        capsys.readouterr().out
-    )
 
 
 def test_the_hash_of_a_task_covers_all_of_its_settings():
@@ -278,13 +269,3 @@ def test_data_of_one_length_in_two_settings_cannot_be_stated(path, store):
     registry = load_registry((str(path.parent.parent),))
     with pytest.raises(RequestError, match="'state_tracking' have the length 40 and other data"):
         describe_data(registry.benchmarks.get("several"), store)
-
-
-def test_settings_of_other_lengths_are_ranked_by_length(tmp_path):
-    ranked = BENCHMARK.replace("ranked = false\n", "").split("[[tasks.state_tracking]]")[0]
-    folder = benchmark_folder(tmp_path, ranked, name="several")
-    registry = load_registry((str(folder),))
-    values = by_architecture({"lstm": 0.9, "identity": 0.5})
-    records = final_runs(registry, values, ["lstm", "identity"], name="several")
-    board = board_of(records, folder, name="several")
-    assert list(board.boards) == [("associative_recall", length) for length in (64, 128, 256)]

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from suite.matrix.methods import parse_methods
+from suite.matrix.method_sets import parse_methods
 from suite.records.tuned_rates import TUNING, find_tuned_rate, tuning_path, write_choice
-from tests.suite.records.test_store import REGISTRY, TRIAL
+from tests.builders.records import REGISTRY, TRIAL
 
 STRATEGY = {"learning_rates": [1e-3, 3e-3, 1e-2], "seeds": [0, 1]}
 EVIDENCE = {"learning_rate": 3e-3, "metric": "validation entity_f1", "good_range_decades": 0.5,

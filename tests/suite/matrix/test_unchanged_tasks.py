@@ -10,7 +10,7 @@ from suite.matrix.freezing import freeze
 from suite.matrix.registry import load_registry
 from suite.matrix.request import Request
 from suite.records.benchmarks import find_benchmark
-from tests.suite.matrix.test_freezing import SMALL, UNRANKED
+from tests.builders.benchmarks import SMALL, UNRANKED
 
 KEPT = "[unchanged_since]\nner = 1\n\n[frozen]"
 SECOND = (("version = 1", "version = 2"), ("[frozen]", KEPT))

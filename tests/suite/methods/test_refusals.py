@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from suite.api import RequestError, Track
-from suite.matrix.methods import parse_methods
+from suite.matrix.method_sets import parse_methods
 from suite.matrix.registry import load_registry
 from suite.methods.int8 import METHOD as INT8
 from suite.methods.optimizer import PAPERS, SCHEDULES
@@ -67,7 +67,7 @@ def test_an_invalid_option_is_refused_in_one_line(method, said):
 @pytest.mark.parametrize(
     ("task", "architecture", "methods", "settings", "reason"),
     [
-        ("curve_tracing", "vit", "augmentation", LONG, "the task has none"),
+        ("curve_tracing", "vanilla", "augmentation", LONG, "the task has none"),
         ("sentiment", "vanilla", "augmentation", {}, "the task has none"),
         ("language_modeling", "vanilla", "curriculum", {}, "the task reads one stream"),
         ("listops", "vanilla", "typos", LONG, "does not restore words from its encoded examples"),
@@ -110,7 +110,7 @@ def test_an_invalid_option_is_refused_in_one_line(method, said):
         ),
         ("sentiment", "bert", "pretrain:only=true", {"score_test": True}, "Leave out --test"),
         (
-            *("image_classification", "vit", "word_dropout", {"lengths": (16,)}),
+            *("image_classification", "vit", "word_dropout", LONG),
             "hides the identity of tokens",
         ),
         (
@@ -140,7 +140,7 @@ def test_a_cell_that_cannot_use_a_method_has_a_reason(
 @pytest.mark.parametrize(
     ("task", "architecture", "methods", "settings"),
     [
-        ("image_classification", "vit", "augmentation:mirror=true", {"lengths": (16,)}),
+        ("image_classification", "vit", "augmentation:mirror=true", LONG),
         ("language_modeling", "vanilla", "curriculum:share=0", {}),
         ("sentiment", "vanilla", "curriculum", {}),
         (
@@ -154,7 +154,7 @@ def test_a_cell_that_cannot_use_a_method_has_a_reason(
         ("language_modeling", "vanilla", "pruning", {}),
         ("sentiment", "vanilla", "structured_pruning int8", {}),
         ("ner", "vanilla", "weight_averaging", {}),
-        ("image_classification", "vit", "word_dropout:share=0", {"lengths": (16,)}),
+        ("image_classification", "vit", "word_dropout:share=0", LONG),
         ("ner", "vanilla", "word_dropout:spelling_share=0.1", {}),
         ("language_modeling", "vanilla", "word_dropout:span=8", {}),
     ],

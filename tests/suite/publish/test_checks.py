@@ -13,11 +13,10 @@ from suite.api.errors import RequestError
 from suite.matrix.registry import load_registry
 from suite.publish.checks import check_files, find_problem
 from suite.publish.reduction import reduced
-from suite.records.archives import write_archive
-from suite.records.published import committed_path
+from suite.records.published import committed_path, write_archive
 from suite.records.schema import Measurement, RecordError
+from tests.builders.records import FINAL, FINGERPRINT, PROBE, TRIAL, make_record
 from tests.conftest import FAKES
-from tests.suite.records.test_store import FINAL, FINGERPRINT, PROBE, TRIAL, make_record
 
 REGISTRY = load_registry((str(FAKES),))
 CLEAN = {"processor": "abacus", "num_cores": 2, "commit": "c" * 40, "dirty": False}

@@ -9,19 +9,18 @@ from pathlib import Path
 import pytest
 
 from suite.api import Mode
-from suite.execution.conformance import code_of
+from suite.execution.conformance_checks import code_of
 from suite.matrix.expansion import expand
 from suite.matrix.registry import load_registry
 from suite.matrix.request import Request
-from suite.records.archives import read_archive
-from suite.records.conformance import ConformanceReport, write_report
-from suite.records.published import MAX_ARCHIVED_BYTES, MAX_FINAL_BYTES
+from suite.records.conformance_reports import ConformanceReport, write_report
+from suite.records.published import MAX_ARCHIVED_BYTES, MAX_FINAL_BYTES, read_archive
 from suite.records.schema import Measurement, Record, parse_record
 from suite.records.store import Store
+from tests.builders.records import FINGERPRINT, MOMENT, TRIAL, make_record
 from tests.conftest import FAKES
 from tests.suite.analysis.final_runs import VANILLA
 from tests.suite.publish.test_publishing import CLEAN
-from tests.suite.records.test_store import FINGERPRINT, MOMENT, TRIAL, make_record
 
 SCORES = {"vanilla": 0.8, "bert": 0.7, "hasty": 0.6}
 SPEEDS = {"vanilla": 100.0, "bert": 200.0}

@@ -8,15 +8,14 @@ import shutil
 import pytest
 
 from suite.api import RequestError, Status
-from suite.matrix.ranking_facts import ranking_facts
+from suite.matrix.planned_cells import ranking_facts
 from suite.publish.checks import check_files, check_finals, check_tree
 from suite.publish.publishing import publish
-from suite.records.archives import read_by_run, write_archive
-from suite.records.published import read_published
+from suite.records.published import read_by_run, read_published, write_archive
 from suite.search.tuning_evidence import unpublished_trial
+from tests.builders.records import FINGERPRINT, TASK, make_record
 from tests.suite.publish.test_frozen import store, tuned
 from tests.suite.publish.test_publishing import CLEAN
-from tests.suite.records.test_store import FINGERPRINT, TASK, make_record
 
 __all__ = ["store", "tuned"]  # fixtures
 DATA = {"fingerprint": FINGERPRINT, "digest": "d"}

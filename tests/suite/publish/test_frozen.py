@@ -8,7 +8,7 @@ import pytest
 
 from suite.api import Form, Mode, Status
 from suite.matrix.freezing import freeze
-from suite.matrix.ranking_facts import ranking_facts
+from suite.matrix.planned_cells import ranking_facts
 from suite.matrix.registry import load_registry
 from suite.publish.frozen import benchmark_contradiction
 from suite.records.benchmarks import find_benchmark
@@ -17,9 +17,9 @@ from suite.records.store import Store
 from suite.records.tuned_rates import Tuned, tuning_setting
 from suite.search.learning_rate_search import Trial, choose, good_range_decades
 from suite.search.tuning_evidence import file_problem, strategy_of
+from tests.builders.records import FINAL, FINGERPRINT, TASK, TRIAL, make_record
 from tests.conftest import FAKES
 from tests.suite.publish.test_publishing import GOOD, REGISTRY, publish_here
-from tests.suite.records.test_store import FINAL, FINGERPRINT, TASK, TRIAL, make_record
 from tests.suite.search.test_learning_rate_search import peak_at, search
 
 MINIATURE_DATA = {"ner": {128: FINGERPRINT, 256: FINGERPRINT}}

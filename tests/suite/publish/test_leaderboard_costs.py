@@ -12,10 +12,10 @@ import pytest
 
 from suite.records.published import StoredRecord
 from suite.records.schema import Invocation, Measurement
+from tests.builders.records import MOMENT, PROBE, make_record
 from tests.suite.analysis.diagnostic_records import decodings
 from tests.suite.analysis.final_runs import UNREAD, benchmark_folder
 from tests.suite.publish.pages import files_of, rows_of, runs, section
-from tests.suite.records.test_store import MOMENT, PROBE, make_record
 
 
 def probe(entry, seconds, number, *, length=512, noisy=(), session=1, machine="abacus"):

@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 
 from suite.api import AppliedMethod, RequestError
-from suite.execution.parents import check_no_weights
+from suite.execution.jobs import check_no_weights
 from suite.matrix.expansion import expand
 from suite.matrix.registry import load_registry
 from suite.matrix.request import Request
@@ -18,10 +18,10 @@ from suite.publish.verify import verify
 from suite.records.published import max_archived_bytes
 from suite.records.schema import Measurement, parse_record, parse_summary
 from suite.records.store import Store
+from tests.builders.records import FINGERPRINT, make_record
 from tests.conftest import FAKES
 from tests.suite.publish.test_frozen import frozen_registry
 from tests.suite.publish.test_publishing import CLEAN
-from tests.suite.records.test_store import FINGERPRINT, make_record
 
 METHODS = ("label_smoothing", "int8 typos:strengths=0.0,0.2")
 ENTRIES = """

@@ -22,14 +22,13 @@ from suite.matrix.registry import load_registry
 from suite.publish.checks import check_tree
 from suite.publish.publishing import publish
 from suite.publish.reduction import reduced
-from suite.records.archives import write_archive
-from suite.records.published import local_records, read_published, without_trials
+from suite.records.published import local_records, read_published, without_trials, write_archive
 from suite.records.schema import Failure, parse_record
 from suite.records.store import Store, ignore_unreadable
+from tests.builders.records import FINAL, FINGERPRINT, PROBE, TRIAL, make_record
 from tests.conftest import FAKES
 from tests.suite.analysis.diagnostic_records import recall
 from tests.suite.records.test_migrations import FROZEN
-from tests.suite.records.test_store import FINAL, FINGERPRINT, PROBE, TRIAL, make_record
 
 CLEAN = {"commit": "abc", "dirty": False, "processor": "Abacus (R) 9", "num_cores": 2}
 REGISTRY = load_registry((str(FAKES),))

@@ -13,21 +13,22 @@ from suite.publish import checks
 from suite.publish.checks import check_tree
 from suite.publish.publishing import strip
 from suite.publish.reduction import CODE_DIGITS, RANKED, TooLargeError, reduced
-from suite.records.archives import read_archive, write_archive
 from suite.records.environment import machine_name
 from suite.records.measures import MEASURES as MEASURES_OF_PROBES
 from suite.records.measures import phases_of
 from suite.records.published import (
     MAX_ARCHIVED_BYTES,
     MAX_FINAL_BYTES,
+    read_archive,
     read_published,
+    write_archive,
 )
 from suite.records.schema import Curve, Measurement, RecordError, TuningChoice, parse_record
 from suite.records.store import Store
 from suite.records.tuned_rates import KEPT
+from tests.builders.records import FINAL, PROBE, TRIAL, make_record
 from tests.conftest import ROOT
 from tests.suite.publish.test_publishing import GOOD, publish_here
-from tests.suite.records.test_store import FINAL, PROBE, TRIAL, make_record
 
 TIMES = tuple(1 + (index * 37 % 101) / 303 for index in range(100))
 PACKAGES = [f"package_{index}" for index in range(9)]

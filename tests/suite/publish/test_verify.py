@@ -10,7 +10,7 @@ from suite.actions.request import make_request
 from suite.api import Mode, Status
 from suite.api.errors import RequestError
 from suite.matrix.expansion import expand
-from suite.matrix.ranking_facts import ranking_facts
+from suite.matrix.planned_cells import ranking_facts
 from suite.matrix.registry import load_registry
 from suite.publish.publishing import add_records
 from suite.publish.reduction import reduced
@@ -18,9 +18,9 @@ from suite.publish.verify import Verification, read_original, request_of, verify
 from suite.records.published import committed_path
 from suite.records.schema import Measurement, TuningChoice
 from suite.records.store import Store
+from tests.builders.records import CELL, FINAL, TRIAL, make_record
 from tests.conftest import FAKES
 from tests.suite.publish.test_publishing import GOOD, REGISTRY
-from tests.suite.records.test_store import CELL, FINAL, TRIAL, make_record
 
 SECOND = dataclasses.replace(TRIAL, seed=1)
 

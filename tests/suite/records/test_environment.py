@@ -19,7 +19,7 @@ from suite.records.environment import (
     name_processor,
 )
 from suite.records.schema import Measurement
-from tests.suite.records.test_store import CELL, make_record, stored
+from tests.builders.records import CELL, make_record, stored
 
 VERSIONS = load_registry(()).task_versions
 GENERIC = (
@@ -50,19 +50,6 @@ def test_the_name_of_a_machine_has_accelerators_processor_and_cores():
     assert machine_name(there) == with_device
     assert machine_name({**there, "devices": ["cpu"]}) == machine_name(host)
     assert machine_name({"processor": 7, "devices": 3}) == "7-none-cores"  # a hostile record
-
-
-def test_long_names_of_different_machines_differ():
-    shared = "NVIDIA RTX PRO 6000 Blackwell Max-Q Workstation Edition"
-    processor = "AMD Ryzen Threadripper PRO 7995WX 96-Cores (family 25, model 24)"
-    names = [
-        machine_name({"processor": processor, "num_cores": cores, "devices": [shared]})
-        for cores in (16, 96)
-    ]
-    assert len(set(names)) == 2 and all(len(name) > 64 for name in names)
-    assert all(
-        name.endswith(f"-{cores}-cores") for name, cores in zip(names, (16, 96), strict=True)
-    )
 
 
 def test_a_name_too_long_for_a_folder_ends_in_a_digest(tmp_path):

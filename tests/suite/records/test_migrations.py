@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from suite.records.migrations import SCHEMA_VERSION
+from suite.records.migrations import MIGRATIONS, SCHEMA_VERSION
 from suite.records.schema import Conformance, RecordError, parse_record, parse_summary
 
 FROZEN = Path(__file__).parent / "frozen"
@@ -23,6 +23,11 @@ def test_every_published_schema_is_read_whole_and_in_summary(path):
     assert record.schema_version == summary.schema_version == SCHEMA_VERSION
     assert summary.ranking == record.ranking and summary.cell == record.cell
     assert parse_record(record.to_json()) == record
+
+
+def test_each_schema_that_is_read_has_a_published_record():
+    schemas = {path.stem.split("-")[1] for path in FROZEN.glob("schema-*.json")}
+    assert schemas == {str(version) for version in range(min(MIGRATIONS), SCHEMA_VERSION + 1)}
 
 
 @pytest.mark.parametrize("version", [0, 2, 99, -1, "1", 1.5, None, [1], True])

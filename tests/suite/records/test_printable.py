@@ -10,8 +10,7 @@ from rich.console import Console
 from suite.actions.results import Records
 from suite.api import Status
 from suite.records.printable import PrintableStream, printable
-from suite.records.store import Store
-from tests.suite.records.test_store import CELL, make_record
+from tests.builders.records import CELL, make_record
 
 ESCAPE = "\x1b]0;title\x07\x1b[2J\x9b31m"
 
@@ -28,9 +27,7 @@ def test_a_stream_keeps_the_sequences_of_rich_alone():
     assert "\x1b[1m" in file.getvalue()
 
 
-def test_no_command_prints_the_escape_sequences_of_a_record(bench, tmp_path):
-    store = Store(tmp_path / "home")
-    store.prepare()
+def test_no_command_prints_the_escape_sequences_of_a_record(bench, store):
     cell = replace(CELL, source=f"files{ESCAPE}")
     record = make_record(Status.FAILED, cell=cell, reason=f"no {ESCAPE}")
     store.write(record.model_copy(update={

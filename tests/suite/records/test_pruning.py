@@ -6,10 +6,7 @@ import dataclasses
 
 from suite.api import PROTOCOL, Status
 from suite.records.pruning import prunable
-from suite.records.store import Store
-from tests.suite.records.test_store import CELL, make_record, store
-
-__all__ = ["store"]  # a fixture
+from tests.builders.records import CELL, make_record
 
 
 def test_prunable_records_meet_every_condition(store):
@@ -33,9 +30,7 @@ def test_prunable_records_meet_every_condition(store):
     assert pruned(before=old.ended_at) == []
 
 
-def test_prune_keeps_a_good_record_before_one_that_is_not(bench, tmp_path):
-    store = Store(tmp_path / "home")
-    store.prepare()
+def test_prune_keeps_a_good_record_before_one_that_is_not(bench, store):
     unsupported = dataclasses.replace(CELL, seed=1)
     good = [make_record(), make_record(cell=unsupported)]
     later = [make_record(Status.FAILED, 1), make_record(Status.UNSUPPORTED, 1, unsupported)]
@@ -49,9 +44,7 @@ def test_prune_keeps_a_good_record_before_one_that_is_not(bench, tmp_path):
     assert [path.exists() for path in paths] == [False, False, False, False, True, True]
 
 
-def test_prune_lists_records_with_dry_run_and_deletes_them_without(bench, tmp_path):
-    store = Store(tmp_path / "home")
-    store.prepare()
+def test_prune_lists_records_with_dry_run_and_deletes_them_without(bench, store):
     gone, kept = make_record(Status.FAILED, 0), make_record(Status.OK, 1)
     paths = [store.write(record) for record in (gone, kept)]
     checkpoint = store.checkpoint(CELL.id)

@@ -6,100 +6,23 @@ import dataclasses
 import json
 import resource
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
 from functools import partial
-from pathlib import Path
 
 import pytest
 
 from suite import doctor
-from suite.api import Cell, Form, Mode, Status
-from suite.api.conformance import KIT_VERSION
+from suite.api import Mode, Status
 from suite.api.errors import HomeError
-from suite.api.plugins import ARCHITECTURES, find_plugin
 from suite.doctor import Check
-from suite.matrix.ranking_facts import ranking_facts
 from suite.matrix.registry import load_registry
-from suite.records.benchmarks import find_benchmark
-from suite.records.naming import new_run_id
 from suite.records.pruning import prunable
-from suite.records.published import StoredRecord, local_record
 from suite.records.schema import (
-    Conformance,
-    Invocation,
-    Record,
     RecordError,
     parse_record,
     parse_summary,
 )
 from suite.records.store import Store
-from tests.conftest import FAKES
-
-REGISTRY = load_registry(())
-TASK = REGISTRY.tasks.get("ner")
-MINIATURE = find_benchmark("miniature", (str(FAKES),))
-FINGERPRINT = MINIATURE.data["ner"]["128"]
-"""The data of the benchmark of `FINAL`."""
-CELL = Cell(
-    mode=Mode.TRAIN,
-    task="ner",
-    form=Form.ENCODER,
-    source="synthetic",
-    options={"window": [64]},
-    architecture="longformer",
-    task_version=TASK.version,
-    architecture_version=find_plugin(ARCHITECTURES, "longformer").version,
-    sequence_length=128,
-    batch_size=16,
-    model_size="tiny",
-    steps=1,
-    precision="float32",
-    backend="tensorflow",
-    threads=2,
-    seed=0,
-    scores_test=True,
-)
-FINAL = dataclasses.replace(CELL, benchmark=MINIATURE.label, scores_test=True)
-"""The same cell as a final run of a frozen benchmark."""
-TRIAL = dataclasses.replace(CELL, scores_test=False)
-"""The same cell as a run that scores validation alone."""
-PROBE = dataclasses.replace(
-    CELL, mode=Mode.PROBE, task=None, task_version=None, source=None, options={}, steps=0
-)
-MOMENT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
-
-
-def make_record(
-    status: Status = Status.OK, minutes: int = 0, cell: Cell = CELL, **fields
-) -> Record:
-    moment = MOMENT + timedelta(minutes=minutes)
-    task = REGISTRY.tasks.plugins.get(cell.task or "")
-    benchmark = MINIATURE if cell.benchmark == MINIATURE.label else None
-    given = {
-        "run_id": new_run_id(moment),
-        "cell_id": cell.id,
-        "cell": cell,
-        "status": status,
-        "started_at": moment,
-        "ended_at": moment + timedelta(seconds=9),
-        "ranking": ranking_facts(cell, task, None, benchmark),
-        "environment": {"processor": "abacus"},
-        "conformance": Conformance(kit=KIT_VERSION),
-        "invocation": Invocation(id="i1", started_at=MOMENT, command="bench run", planned_cells=1),
-    }
-    return Record(**{**given, **fields})
-
-
-def stored(record: Record) -> StoredRecord:
-    """Return a record of a home; its file is never read."""
-    return local_record(record, Path("unread"))
-
-
-@pytest.fixture
-def store(tmp_path) -> Store:
-    store = Store(tmp_path / "home")
-    store.prepare()
-    return store
+from tests.builders.records import CELL, make_record
 
 
 def test_a_record_is_read_as_it_was_written(store):
@@ -193,9 +116,7 @@ def test_a_file_that_is_set_aside_does_not_replace_an_earlier_one(store):
     assert not path.exists()
 
 
-def test_commands_warn_once_about_an_unreadable_file(bench, tmp_path):
-    store = Store(tmp_path / "home")
-    store.prepare()
+def test_commands_warn_once_about_an_unreadable_file(bench, store):
     store.write(make_record())
     path = store.records / "0123456789abcdef.x.json"
     path.write_text("{}")
@@ -212,11 +133,9 @@ def test_commands_warn_once_about_an_unreadable_file(bench, tmp_path):
     assert path.read_text() == "{}"
 
 
-def test_doctor_lists_unreadable_files_and_sets_them_aside_on_request(bench, tmp_path, monkeypatch):
+def test_doctor_lists_unreadable_files_and_sets_them_aside_on_request(bench, store, monkeypatch):
     """The checks that import a framework run in `tests/suite/cli/test_cli.py`."""
     monkeypatch.setattr(doctor, "_in_process", lambda name, *given: Check(name, True, ""))
-    store = Store(tmp_path / "home")
-    store.prepare()
     record = store.write(make_record())
     path = store.records / "0123456789abcdef.x.json"
     path.write_text("{}")

@@ -10,8 +10,7 @@ import time
 import pytest
 
 from suite.api.files import LOCK_FILE, atomic_write, held
-from suite.records.stale import STALE_SECONDS
-from suite.records.store import Store
+from suite.records.store import STALE_SECONDS
 from tests.conftest import ROOT
 
 NEIGHBOUR = """
@@ -31,13 +30,6 @@ while time.monotonic() < end:
     lease.close()
 print(number)
 """
-
-
-@pytest.fixture
-def store(tmp_path):
-    store = Store(tmp_path / "home")
-    store.prepare()
-    return store
 
 
 def age(path, seconds):

@@ -10,7 +10,7 @@ from suite.api import AppliedMethod, Stage, Status
 from suite.matrix.plan import find_valid
 from suite.records.published import without_trials
 from suite.records.validity import latest_runs, newest_architectures, newest_rules, select_valid
-from tests.suite.records.test_store import CELL, FINAL, PROBE, TRIAL, make_record, stored
+from tests.builders.records import CELL, FINAL, PROBE, TRIAL, make_record, stored
 
 
 def run(minutes, seed, rate):

@@ -9,14 +9,12 @@ from pathlib import Path
 import pytest
 
 from suite import doctor
-from suite.api import HomeError, Job, Recipe, RequestError
-from suite.api.weights import MAX_WEIGHTS_BYTES, WEIGHTS_FILE, write_about
+from suite.api import HomeError, RequestError
+from suite.api.weights import MAX_WEIGHTS_BYTES
 from suite.matrix.expansion import expand
-from suite.matrix.model_sizes import MODEL_SIZES
-from suite.matrix.plan import plan
 from suite.matrix.registry import load_registry
 from suite.matrix.request import Request
-from suite.records.store import Store, ignore_unreadable
+from suite.records.store import ignore_unreadable
 from suite.records.weights import (
     find_weights,
     has_weights,
@@ -27,16 +25,10 @@ from suite.records.weights import (
     weights_folders,
     weights_of,
 )
-from tests.suite.records.test_store import make_record
+from tests.builders.cells import make_plan
+from tests.builders.records import keep, make_record
 
 REQUEST = Request(tasks=("ner",), architectures=("vanilla",), lengths=(128,), seeds=(0,))
-
-
-@pytest.fixture
-def store(tmp_path):
-    store = Store(tmp_path / "home")
-    store.prepare()
-    return store
 
 
 @pytest.fixture
@@ -45,28 +37,8 @@ def planned():
     return found
 
 
-def keep(store, cell, folder):
-    """Keep weights of a cell, and return their description in a record."""
-    job = Job(
-        cell=cell,
-        model_size=MODEL_SIZES["tiny"],
-        recipe=Recipe(),
-        source=None,
-        search_path=(),
-        folder=folder,
-        cache=folder,
-        checkpoint=folder / "cell.npz",
-        source_digest=None,
-    )
-    job.weights.mkdir()
-    (job.weights / WEIGHTS_FILE).write_bytes(b"weights")
-    kept = write_about(job.weights, job, {})
-    keep_weights(store, cell.id, job.weights)
-    return {"weights": {"sha256": kept.sha256, "bytes": kept.num_bytes}}
-
-
 def to_run(planned, store, **arguments):
-    made = plan([planned], store, {}, report_unreadable=ignore_unreadable, **arguments)
+    made = make_plan([planned], store, **arguments)
     return [(one.cell.id, one.keeps_weights) for one in made.to_run]
 
 
@@ -91,7 +63,7 @@ def test_a_cell_that_only_evaluates_has_the_weights_of_its_parent(store, tmp_pat
     request = replace(REQUEST, methods=(("typos",), ("int8",), ("int8", "typos")))
     trained, typos, *compressed = expand(request, load_registry(()))
     cells = [trained, typos, *compressed]
-    made = plan(cells, store, {}, keep_weights=True, report_unreadable=ignore_unreadable)
+    made = make_plan(cells, store, keep_weights=True)
     assert [one.keeps_weights for one in made.to_run] == [True, False, True, True]
     sha256 = keep(store, trained.cell, tmp_path)["weights"]["sha256"]
     parent = {"parent": {"cell_id": trained.cell.id, "weights_sha256": sha256}}

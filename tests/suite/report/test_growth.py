@@ -20,7 +20,7 @@ from suite.records.published import local_records
 from suite.records.schema import Measurement
 from suite.records.store import Store, ignore_unreadable
 from suite.report.tables import print_tables
-from tests.suite.records.test_store import PROBE, REGISTRY, TRIAL, make_record
+from tests.builders.records import PROBE, REGISTRY, TRIAL, make_record
 
 NUM_COMPARISONS = 3
 FACTOR, MOST = 4, 6

@@ -9,7 +9,7 @@ import pytest
 from suite.analysis.tables import make_tables
 from suite.records.schema import Measurement
 from suite.report.tables import NO_GROWTH_NOTE, print_tables
-from tests.suite.records.test_store import PROBE, make_record, stored
+from tests.builders.records import PROBE, make_record, stored
 
 LENGTHS = (128, 256, 512, 1_024)
 

@@ -15,7 +15,7 @@ from suite.records.measures import DECODING_PHASES, MEASURES, PHASES
 from suite.records.schema import Invocation, Measurement, TuningChoice
 from suite.records.store import Store
 from suite.search.crossover import cost_crossover, score_crossover
-from tests.suite.records.test_store import MOMENT, make_record, stored
+from tests.builders.records import MOMENT, make_record, stored
 
 PAIR = Request(mode=Mode.PROBE, architectures=("vanilla", "bert"), lengths=(128, 512, 2_048))
 GENERATORS = replace(PAIR, architectures=("vanilla", "mamba2"))

@@ -9,7 +9,7 @@ import pytest
 from suite.api import RequestError
 from suite.execution.preparation import prepare
 from suite.search.crossover import cost_crossover, score_crossover
-from tests.suite.records.test_store import make_record, stored
+from tests.builders.records import make_record, stored
 from tests.suite.search.test_crossover import LEARNED, PAIR, learned, measured, store
 
 __all__ = ["store"]  # a fixture

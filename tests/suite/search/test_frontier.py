@@ -12,7 +12,7 @@ from suite.matrix.request import Request
 from suite.records.store import Store
 from suite.search import frontier
 from suite.search.frontier import FRAMEWORK_BYTES, Budget, find_length_limits
-from tests.suite.records.test_store import PROBE, make_record
+from tests.builders.records import PROBE, make_record
 from tests.suite.search.test_crossover import measured
 
 

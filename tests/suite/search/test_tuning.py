@@ -15,7 +15,7 @@ from suite.matrix.request import Request
 from suite.records.benchmarks import read_benchmark
 from suite.records.store import Store
 from suite.search.tuning import tune
-from tests.suite.records.test_store import make_record
+from tests.builders.records import make_record
 
 BENCHMARK = """
 name = "tuned"

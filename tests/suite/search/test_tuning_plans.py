@@ -9,17 +9,17 @@ import re
 import pytest
 
 from suite.api.plugins import search_path_from_environment
+from suite.matrix.benchmark_writing import add_to_scale
 from suite.matrix.expansion import expand
 from suite.matrix.freezing import checked_cells
 from suite.matrix.registry import load_registry
 from suite.matrix.request import Request
-from suite.matrix.scales import add_to_scale
 from suite.records.benchmarks import read_benchmark
 from suite.records.environment import describe_machine, num_cores
 from suite.records.schema import Measurement
 from suite.records.store import Store
 from suite.search.tuning import tune, tuning_cells
-from tests.suite.records.test_store import make_record
+from tests.builders.records import make_record
 from tests.suite.search.test_tuning import benchmark, corpus, learner, peak_at
 
 __all__ = ["benchmark"]  # a fixture

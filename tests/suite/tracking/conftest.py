@@ -12,7 +12,7 @@ from mlflow.store.db import utils
 from sqlalchemy import Engine
 
 from suite.records.store import Store
-from tests.suite.tracking.helpers import new_store
+from tests.builders.records import new_store
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -11,8 +11,7 @@ from mlflow.tracking import MlflowClient
 
 from suite.api import Status
 from suite.records.schema import Curve, Measurement, Record
-from suite.records.store import Store
-from tests.suite.records.test_store import CELL, make_record
+from tests.builders.records import CELL, make_record
 
 
 def measured(value: float) -> Measurement:
@@ -30,12 +29,6 @@ def good_record(length: int, seed: int = 0, f1: float = 0.5, minutes: int = 0, *
         "parameter_count": 9,
     }
     return make_record(Status.OK, minutes, cell, **{**defaults, **fields})
-
-
-def new_store(home: Path) -> Store:
-    store = Store(home)
-    store.prepare()
-    return store
 
 
 def runs_at(uri: str, name: str = "ner") -> list[Run]:

@@ -11,13 +11,11 @@ from mlflow.tracking import MlflowClient
 from suite.api import Status
 from suite.records.store import Store
 from suite.tracking.connection import connect
-from suite.tracking.points import read_comparisons
 from suite.tracking.sync import sync
-from tests.suite.records.test_store import CELL, make_record
+from tests.builders.records import CELL, make_record, new_store
 from tests.suite.tracking.helpers import (
     count_kinds,
     good_record,
-    new_store,
     runs_at,
     runs_of_kind,
 )
@@ -91,8 +89,8 @@ def test_two_homes_with_the_same_records_leave_no_duplicates(store, tmp_path, sh
         trackers.append(connect(home))
         trackers[-1]._experiment(record)  # reads the runs in the store
     for tracker in trackers:
-        assert tracker.log(record)
-        tracker.refresh_length_runs(read_comparisons(store))
+        assert list(tracker.log_all([record])) == [True]
+        tracker.complete(store)
     assert [tracker.drop_duplicates() for tracker in trackers] == [2, 0]
     left = runs_at(shared_uri)
     kinds = Counter(run.data.tags["lengthwise.kind"] for run in left)

@@ -6,8 +6,7 @@ import pytest
 
 from suite.api.errors import TrackingError
 from suite.records.store import TRACKING
-from suite.tracking.connection import lock_writing
-from suite.tracking.uri import without_password
+from suite.tracking.connection import lock_writing, without_password
 from tests.conftest import read_records
 
 

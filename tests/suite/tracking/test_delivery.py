@@ -13,10 +13,10 @@ from suite.api.errors import TrackingError
 from suite.records.store import TRACKING
 from suite.tracking import delivery
 from suite.tracking.delivery import DeliveryQueue, SyncProcess
-from suite.tracking.missing import WITHOUT_RUN, may_lack_records
+from suite.tracking.listener import WITHOUT_RUN, may_lack_records
 from suite.tracking.runs import STATUSES
 from suite.tracking.sync import sync
-from tests.suite.records.test_store import CELL, make_record
+from tests.builders.records import CELL, make_record
 from tests.suite.tracking.helpers import good_record, runs_of_kind
 
 
@@ -38,7 +38,8 @@ class FakeTracker:
 
     def __init__(self):
         self.reachable = True
-        self.rejected = set()
+        self.refused = set()
+        self.rejected = {}
         self.connections = 0
         self.logged = []
         self.refreshed = 0
@@ -48,24 +49,21 @@ class FakeTracker:
         self._answer()
         return self
 
-    def log(self, record):
+    def log_all(self, records):
         self._answer()
-        if record.run_id in self.rejected:
-            raise ValueError("invalid record")
-        self.logged.append(record.run_id)
+        for record in records:
+            if record.run_id in self.refused:
+                self.rejected[record.run_id] = "invalid record"
+            else:
+                self.logged.append(record.run_id)
+            yield True
 
-    def close_invocations(self):
-        self._answer()
-
-    def refresh_length_runs(self, records):
+    def complete(self, store):
         self._answer()
         self.refreshed += 1
 
-    def run_pages(self):
-        return {}
-
-    def experiment_pages(self):
-        return {}
+    def holds(self, run_id):
+        return False
 
     def _answer(self):
         if not self.reachable:
@@ -133,7 +131,7 @@ def test_finish_retries_for_a_limited_time(store, tracker, clock):
 def test_rejected_record_does_not_block_the_others(store, tracker):
     first, first_path = written(store, 0)
     second, second_path = written(store, 1)
-    tracker.rejected = {first.run_id}
+    tracker.refused = {first.run_id}
     records = DeliveryQueue(store)
     assert "invalid record" in records.take(first_path)
     assert records.take(second_path) is None
@@ -158,11 +156,6 @@ def test_delivery_waits_for_another_writer_of_the_same_home(store, tracker, cloc
     clock.now += 1.0
     assert records.deliver() is None
     assert len(tracker.logged) == 1
-
-
-def test_finish_reports_an_unreachable_store_without_records(store, tracker, clock):
-    tracker.reachable = False
-    assert "unreachable" in DeliveryQueue(store).finish()
 
 
 def fake_helper(program: str) -> tuple[str, ...]:
@@ -222,10 +215,6 @@ def test_helper_that_does_not_answer_is_ended(store, monkeypatch):
     process.record_written(store.home / "a.json")
     assert process.finish() == "the MLflow store is too slow"
     assert process._process.returncode == -9
-
-
-def test_finish_without_a_start_reports_nothing(store):
-    assert SyncProcess(store, pytest.fail).finish() is None
 
 
 def test_the_end_of_a_run_delivers_what_mlflow_lacks_of_earlier_ones(store, monkeypatch):

@@ -105,13 +105,6 @@ def test_page_escapes_names():
     assert "test.&lt;b&gt;" in run.page()
 
 
-def test_page_is_empty_where_a_metric_has_no_value():
-    with_memory = {"training": {"peak_memory_bytes": measured(2e9)}}
-    (run,) = runs_of_records(good_record(128), good_record(256, measurements=with_memory))
-    row = run.page().partition('<th scope="row">training.peak_memory_bytes</th>')[2]
-    assert row.partition("</tr>")[0].split() == ["<td></td><td>2,000,000,000</td>"]
-
-
 def test_content_depends_on_values_only():
     one, two = (runs_of_records(good_record(128, minutes=minutes))[0] for minutes in (0, 1))
     (other,) = runs_of_records(good_record(128, f1=0.6))

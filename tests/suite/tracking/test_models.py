@@ -14,7 +14,7 @@ from suite.api.weights import WEIGHTS_FILE
 from suite.records.weights import weights_folder
 from suite.tracking.models import log_models
 from suite.tracking.sync import sync
-from tests.suite.records.test_weights import keep
+from tests.builders.records import keep
 from tests.suite.tracking.helpers import good_record, runs_of_kind
 
 CONDITIONS = {"typos=0.1": {"test": {"entity_f1": 0.25}}}

@@ -26,14 +26,6 @@ def test_pages_lead_to_the_runs_of_all_syncs(store):
         assert address == f"#/experiments/{run.info.experiment_id}"
 
 
-def test_page_of_an_experiment_lists_its_runs(store):
-    store.write(good_record(128))
-    sync(store)
-    experiment = MlflowClient(store.tracking_uri).get_experiment_by_name("ner")
-    page = read_pages(store).experiments["ner"]
-    assert page == f"#/experiments/{experiment.experiment_id}/runs"
-
-
 @pytest.mark.parametrize(
     "content",
     [

@@ -14,8 +14,8 @@ from suite.api.errors import TrackingError
 from suite.records.schema import Curve, Record
 from suite.tracking.delivery import DeliveryQueue
 from suite.tracking.sync import sync
+from tests.builders.records import CELL
 from tests.conftest import BENCH, bench_environment
-from tests.suite.records.test_store import CELL
 from tests.suite.tracking.helpers import good_record, runs_at
 
 

@@ -21,9 +21,10 @@ import requests
 
 from suite.api.errors import RequestError
 from suite.tracking.server import prepare_server
+from tests.builders.records import new_store
 from tests.conftest import BENCH, bench_environment
 from tests.mlflow_server import free_port
-from tests.suite.tracking.helpers import good_record, new_store, runs_at
+from tests.suite.tracking.helpers import good_record, runs_at
 
 slow = pytest.mark.slow
 BINARIES = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
@@ -187,17 +188,6 @@ def test_two_users_sync_at_once_and_one_is_killed(server, tmp_path, monkeypatch)
     assert keys == sorted([*expected, shared.run_id])
     again = sync(environment_of("ann", homes["ann"]))
     assert "0 runs written" in again.stdout
-
-
-@slow
-def test_200_records_are_written(server, tmp_path):
-    """Print the throughput, which is no assertion because other processes use the machine."""
-    fill(tmp_path, 200, 1_000)
-    began = time.monotonic()
-    ended = sync(environment_of("ann", tmp_path))
-    seconds = time.monotonic() - began
-    assert "200 runs written" in ended.stdout, ended.stderr
-    print(f"{200 / seconds:.1f} runs per second, including the start")
 
 
 @slow

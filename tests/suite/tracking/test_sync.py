@@ -9,14 +9,14 @@ import sys
 from contextlib import closing
 
 import pytest
-from click.testing import CliRunner
 from mlflow.tracking import MlflowClient
 
-from suite.api.errors import RequestError, TrackingError
+from suite.api.errors import TrackingError
 from suite.cli import rebuild_command
 from suite.tracking.sync import planned_deletion, sync
+from tests.builders.records import new_store
 from tests.conftest import BENCH, bench_environment
-from tests.suite.tracking.helpers import count_kinds, good_record, new_store, runs_at
+from tests.suite.tracking.helpers import count_kinds, good_record, runs_at
 
 
 def run_ids(uri: str) -> set[str]:
@@ -46,19 +46,6 @@ def test_rebuild_writes_own_runs_again_and_keeps_others(filled, shared_uri):
     assert before - own <= after
     assert not own & after
     assert count_kinds(shared_uri) == kinds
-
-
-def test_rebuild_refuses_without_a_terminal_or_yes(filled, shared_uri):
-    before = run_ids(shared_uri)
-    arguments = ["--tracking", "--home", str(filled.home)]
-    refused = CliRunner().invoke(rebuild_command.command, arguments)
-    assert isinstance(refused.exception, RequestError)
-    assert "--yes" in str(refused.exception)
-    assert f"2 runs that this home wrote will be deleted at {shared_uri}" in str(refused.exception)
-    assert run_ids(shared_uri) == before
-    done = CliRunner().invoke(rebuild_command.command, [*arguments, "--yes"])
-    assert done.exit_code == 0 and "1 runs written" in done.output
-    assert len(run_ids(shared_uri) & before) == len(before) - 2
 
 
 @pytest.fixture

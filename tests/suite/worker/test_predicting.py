@@ -16,9 +16,9 @@ from suite.records.weights import keep_weights, superseded_weights, weights_fold
 from suite.worker.conformance.gradients import without_compiling
 from suite.worker.data import encoded
 from suite.worker.predicting import TrainedModel, answer, load
+from tests.builders.records import make_record
 from tests.builders.trainings import job_of, plan, run, score_few
 from tests.conformance.test_tasks import LITTLE_DATA
-from tests.suite.records.test_store import make_record
 
 TASK = find_plugin(TASKS, "sentiment")
 NUM_SCORED = 48

@@ -10,7 +10,7 @@ from suite.records.measures import measures_of
 from suite.worker import probe
 from suite.worker.measure import matrix_rate, timing
 from suite.worker.measure.interference import INTERFERENCE_LIMIT
-from tests.suite.execution.test_runner import FAKES, probe_job
+from tests.builders.cells import FAKES, probe_job
 from tests.suite.worker.measure.machine import FakeMachine
 
 UTILIZATION = "model_flops_utilization"

@@ -34,7 +34,7 @@ class CountingTask(Duplication):
 
 @pytest.fixture
 def job(tmp_path):
-    (planned,) = plan("duplication", "vanilla", lengths=(64,))
+    (planned,) = plan("duplication", "vanilla", lengths=(64,), score_test=True)
     return dataclasses.replace(job_of(planned, tmp_path), cache=tmp_path / "cache")
 
 

@@ -8,8 +8,8 @@ import pytest
 
 from suite.analysis.estimates import ratio_interval
 from suite.execution.executors.local import LocalExecutor
+from tests.builders.cells import begin, outcome_from, outcome_of, probe_job
 from tests.conftest import read_records
-from tests.suite.execution.test_runner import begin, outcome_from, outcome_of, probe_job
 
 pytestmark = pytest.mark.usefixtures("measured_in_full")
 PROBE = ("run", "--mode", "probe", "--benchmark", "smoke", "--architectures", "calibrated")

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
+from tests.builders.cells import outcome_of
 from tests.builders.trainings import make_job
-from tests.suite.execution.test_runner import outcome_of
 
 MEBIBYTE = 2**20
 TOLD = """

@@ -1,4 +1,4 @@
-"""The memory of a cell's process, and the kernel's kills for lack of memory."""
+"""What the system knows of a cell's process: its memory and state, and kills for lack of memory."""
 
 from __future__ import annotations
 
@@ -33,6 +33,21 @@ def _held_bytes_from_proc(pid: int) -> int:
     except (OSError, IndexError):
         return 0
     return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def is_stopped(pid: int) -> bool:
+    """Return whether a process is stopped, as by SIGSTOP or by a debugger; False if unknown."""
+    if psutil is not None:
+        try:
+            stopped = (psutil.STATUS_STOPPED, psutil.STATUS_TRACING_STOP)
+            return psutil.Process(pid).status() in stopped
+        except psutil.Error:
+            return False
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (OSError, IndexError):
+        return False
+    return state in ("T", "t")
 
 
 def kills_for_memory() -> int | None:

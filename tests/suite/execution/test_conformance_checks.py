@@ -10,8 +10,8 @@ import pytest
 from suite.actions import checks
 from suite.api.code_digest import digest_costs
 from suite.api.conformance import KIT_VERSION, CheckResult, Verdict, worst_of_each_check
-from suite.execution import conformance
-from suite.execution.conformance import (
+from suite.execution import conformance_checks as conformance
+from suite.execution.conformance_checks import (
     Checked,
     check_ranked,
     find_conformance,
@@ -23,10 +23,15 @@ from suite.matrix.expansion import expand
 from suite.matrix.model_sizes import MODEL_SIZES
 from suite.matrix.registry import load_registry
 from suite.matrix.request import Request
-from suite.records.conformance import CheckedCode, ConformanceReport, read_report, write_report
+from suite.records.conformance_reports import (
+    CheckedCode,
+    ConformanceReport,
+    read_report,
+    write_report,
+)
 from suite.records.schema import Conformance, utc_now
+from tests.builders.records import FINAL
 from tests.conftest import FAKES
-from tests.suite.records.test_store import FINAL, store  # noqa: F401
 
 CODE = CheckedCode(architecture="longformer", version=1, backend="tensorflow", digest="d" * 64)
 LEAK = CheckResult.of_figure("no look ahead", "decoder", 0.5, high=1e-5)
@@ -37,7 +42,7 @@ def report_of(code=CODE, *results):
     return ConformanceReport(code=code, checked_at=utc_now(), results=results)
 
 
-def test_a_report_is_found_by_its_code_alone(store):  # noqa: F811
+def test_a_report_is_found_by_its_code_alone(store):
     report = report_of(CODE, LEAK, SAME)
     write_report(store, report)
     assert read_report(store, CODE) == report
@@ -49,7 +54,7 @@ def test_a_report_is_found_by_its_code_alone(store):  # noqa: F811
     assert read_report(store, CODE) is None
 
 
-def test_a_record_states_the_kit_and_the_failed_checks(store):  # noqa: F811
+def test_a_record_states_the_kit_and_the_failed_checks(store):
     cell = dataclasses.replace(FINAL, architecture_version=1)
     write_report(store, report_of(CODE, LEAK, SAME))
     expected = Conformance(kit=KIT_VERSION, failed=("no look ahead",))
@@ -98,7 +103,7 @@ def test_only_ranked_runs_of_the_standard_track_need_a_report():
         assert not any(map(needs_report, planned(architectures=("vanilla",), **fields))), fields
 
 
-def test_each_architecture_is_checked_once_for_its_code(store, monkeypatch):  # noqa: F811
+def test_each_architecture_is_checked_once_for_its_code(store, monkeypatch):
     checked = []
 
     def check(codes, home, search_path):

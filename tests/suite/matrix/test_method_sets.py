@@ -11,11 +11,10 @@ from suite.actions.request import make_request
 from suite.api import TRAINED, AppliedMethod, Cell, Job, Method, Stage, Track, methods_text
 from suite.api.errors import PluginError, RequestError
 from suite.matrix.expansion import expand
-from suite.matrix.methods import parents_of, parse_methods
-from suite.matrix.registry import Collection, load_registry
-from suite.records.naming import entry_name
+from suite.matrix.method_sets import parents_of, parse_methods
+from suite.matrix.registry import PluginSet, load_registry
 from suite.records.tuned_rates import tuning_setting
-from tests.suite.records.test_store import CELL
+from tests.builders.records import CELL
 
 
 class Teaching(Method):
@@ -56,7 +55,7 @@ class Squeezing(Method):
 
 
 METHODS = {"teaching": Teaching(), "squeezing": Squeezing()}
-KNOWN = Collection("method", METHODS, {"torn": "it raised"})
+KNOWN = PluginSet("method", METHODS, {"torn": "it raised"})
 
 
 @pytest.fixture(scope="module")
@@ -209,13 +208,6 @@ def test_a_rate_is_tuned_for_the_methods_of_a_cell():
     changed = replace(CELL, methods=(AppliedMethod("squeezing", 1),))
     assert "methods" not in tuning_setting(CELL, "d")
     assert tuning_setting(changed, "d")["methods"] == "squeezing"
-
-
-def test_names_of_entries():
-    assert entry_name("gpt", {}, "") == "gpt"
-    assert entry_name("gpt", {"positions": "rotary"}, "a b:c=1") == (
-        "gpt (positions=rotary) + a + b:c=1"
-    )
 
 
 def test_an_option_must_have_a_value_that_a_record_can_hold():

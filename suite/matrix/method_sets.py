@@ -23,7 +23,7 @@ from suite.api import (
 from suite.api.architecture import BuildRequest
 from suite.api.errors import PluginError, RequestError, unknown_name
 from suite.api.local_path import LocalPath, without_local_paths
-from suite.matrix.registry import Collection
+from suite.matrix.registry import PluginSet
 from suite.records.options import parse_options
 
 Methods = tuple[AppliedMethod, ...]
@@ -32,7 +32,7 @@ BETWEEN_OPTIONS = re.compile(r",(?=\w+=)")
 STAGES = tuple(Stage)
 
 
-def parse_methods(texts: Sequence[str], known: Collection[Method]) -> Methods:
+def parse_methods(texts: Sequence[str], known: PluginSet[Method]) -> Methods:
     """Return the methods of texts such as "lora:rank=8,alpha=16".
 
     Raises:
@@ -40,11 +40,11 @@ def parse_methods(texts: Sequence[str], known: Collection[Method]) -> Methods:
             or the methods are not in the order of their stages.
         PluginError: the file of a method cannot be used.
     """
-    found = tuple(_parse(text, known) for text in texts)
-    names = [method.name for method in found]
+    methods = tuple(_parse(text, known) for text in texts)
+    names = [method.name for method in methods]
     if len(set(names)) < len(names):
         raise RequestError("A cell applies each method once", received=" ".join(texts))
-    stages = [method.stage for method in found]
+    stages = [method.stage for method in methods]
     if stages != sorted(stages, key=STAGES.index):
         ordered = sorted(texts, key=lambda text: STAGES.index(stages[texts.index(text)]))
         raise RequestError(
@@ -54,10 +54,10 @@ def parse_methods(texts: Sequence[str], known: Collection[Method]) -> Methods:
             ),
             remedy=f'Write "{" ".join(ordered)}"',
         )
-    return found
+    return methods
 
 
-def _parse(text: str, known: Collection[Method]) -> AppliedMethod:
+def _parse(text: str, known: PluginSet[Method]) -> AppliedMethod:
     name, _, listed = text.partition(":")
     method = known.get(name)
     asked = {}
@@ -143,16 +143,16 @@ def parents_of(cell: Cell, methods: Mapping[str, Method]) -> dict[str, Cell]:
     training = training_methods(cell.methods)
     if len(training) < len(cell.methods):
         return {TRAINED: replace(cell, methods=training)}
-    found: dict[str, Cell] = {}
+    parents: dict[str, Cell] = {}
     for applied in training:
         method = methods[applied.name]
         needed = method.needs(cell, method_options(method, applied))
-        if again := found.keys() & needed.keys():
+        if again := parents.keys() & needed.keys():
             raise PluginError(
                 "Each parent of a cell has its own role", received=", ".join(sorted(again))
             )
-        found |= needed
-    return found
+        parents |= needed
+    return parents
 
 
 def task_of(task: Task, cell: Cell, methods: Mapping[str, Method]) -> Task:

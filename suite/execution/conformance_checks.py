@@ -11,12 +11,16 @@ from suite.api import PRECISIONS, Cell, Form, Job, Limits, Mode, Recipe, Status,
 from suite.api.code_digest import digest_costs
 from suite.api.conformance import CheckResult, Verdict
 from suite.api.files import LOCK_FILE, held
-from suite.execution.endings import classify_exit
-from suite.execution.executors.base import ProcessResult
+from suite.execution.executors.base import ProcessResult, classify_exit
 from suite.execution.executors.local import LocalExecutor
 from suite.matrix.model_sizes import MODEL_SIZES
 from suite.matrix.planned_cells import PlannedCell
-from suite.records.conformance import CheckedCode, ConformanceReport, read_report, write_report
+from suite.records.conformance_reports import (
+    CheckedCode,
+    ConformanceReport,
+    read_report,
+    write_report,
+)
 from suite.records.environment import (
     has_accelerator,
     needs_spawn,
@@ -29,7 +33,7 @@ from suite.records.store import Store
 
 LIMITS = Limits(seconds=1_800, memory_bytes=total_memory_bytes() // 2)
 WITHOUT_ACCELERATORS = ("",)
-"""The place of a process that sees no accelerator: the bounds are those of a processor."""
+"""The accelerators of a process that sees none: the bounds are those of a processor."""
 SIZE = MODEL_SIZES["tiny"]
 RUNS_TO_THE_END = "the kit runs to its end"
 
@@ -60,7 +64,7 @@ def check(
         HomeError: a report cannot be written.
     """
     executor = LocalExecutor(
-        spawn=needs_spawn(), places=WITHOUT_ACCELERATORS if has_accelerator() else ()
+        spawn=needs_spawn(), accelerators=WITHOUT_ACCELERATORS if has_accelerator() else ()
     )
     try:
         for code in codes:

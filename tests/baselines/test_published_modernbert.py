@@ -1,0 +1,70 @@
+"""ModernBERT against the outputs of its published implementation."""
+
+from __future__ import annotations
+
+import numpy as np
+from keras import ops
+
+from suite.api import BuildRequest, Form, Inputs, ModelSize
+from suite.worker.conformance.gradients import tensors
+from tests.architectures import ARCHITECTURES
+from tests.baselines.test_published import TOLERANCE, Weights, cases, count_layers
+from tests.baselines.test_published_llama import assign
+
+
+def modernbert(case: Weights):
+    """Return a model with the weights of a case."""
+    words = case["weights/model/embeddings/tok_embeddings/weight"]
+    num_layers = count_layers(case, "weights/model/layers/{}/mlp_norm/weight")
+    options = {
+        "window": int(case["window"]),
+        "global_every": int(case["global_every"]),
+        "global_rotary_base": float(case["global_rope_theta"]),
+        "local_rotary_base": float(case["local_rope_theta"]),
+    }
+    request = BuildRequest(
+        Form.ENCODER,
+        Inputs.TOKEN_IDS,
+        ModelSize("case", num_layers, words.shape[1], int(case["num_heads"]), 4 * words.shape[1]),
+        case["token_ids"].shape[1],
+        options,
+        vocabulary_size=len(words),
+    )
+    model = ARCHITECTURES["modernbert"].build(request)
+    stack, embedding = model.encoder, model.encoder_embedding
+    for index, layer in enumerate(stack.layers):
+        layer.gated.width = case[f"weights/model/layers/{index}/mlp/Wo/weight"].shape[1]
+        for norm in (layer.attention_norm, layer.feedforward_norm, stack.final_norm):
+            if norm is not None:
+                norm.epsilon = float(case["norm_epsilon"])
+    embedding.norm.epsilon = float(case["norm_epsilon"])
+    model.build(case["token_ids"].shape)
+    embedding.tokens.embeddings.assign(words)
+    embedding.norm.gamma.assign(case["weights/model/embeddings/norm/weight"])
+    stack.final_norm.gamma.assign(case["weights/model/final_norm/weight"])
+    for index, layer in enumerate(stack.layers):
+        at, attention = f"weights/model/layers/{index}", layer.attention
+        if index:
+            layer.attention_norm.gamma.assign(case[f"{at}/attn_norm/weight"])
+        layer.feedforward_norm.gamma.assign(case[f"{at}/mlp_norm/weight"])
+        rows = np.split(case[f"{at}/attn/Wqkv/weight"], 3)
+        for name, kernel in zip(("query", "key", "value"), rows, strict=True):
+            getattr(attention, name).kernel.assign(kernel.T)
+        assign(attention.output_projection, case, f"{at}/attn/Wo")
+        assign(layer.gated.up_projection, case, f"{at}/mlp/Wi")
+        assign(layer.gated.down_projection, case, f"{at}/mlp/Wo")
+    return model
+
+
+def test_modernbert(reference_outputs):
+    for path, case in cases(reference_outputs, "modernbert_encoder_"):
+        model, mask = modernbert(case), case["padding_mask"].astype(bool)
+        token_ids, mask_tensor = tensors(case["token_ids"].astype("int32"), mask)
+        first = model.encoder.layers[0](
+            model.encoder_embedding(token_ids), padding_mask=mask_tensor
+        )
+        outputs, _ = model.encode(token_ids, padding_mask=mask_tensor)
+        for found, name in ((first, "first_layer_outputs"), (outputs, "outputs")):
+            np.testing.assert_allclose(
+                ops.convert_to_numpy(found)[mask], case[name][mask], atol=TOLERANCE, err_msg=path
+            )
