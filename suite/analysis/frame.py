@@ -99,8 +99,8 @@ def make_frame(entries: Sequence[EntryAtLength]) -> pandas.DataFrame:
     costs = frame[frame["usable"]]
     for (group, measure), figure in cost_figures(costs, ["group"]).items():
         entries[group].costs[measure] = figure
-    compared = costs[costs["counts"] & (costs["value"] > 0)]
-    columns = (compared[name].tolist() for name in ("group", "measure", "repeat", "value"))
+    positive = costs[costs["counts"] & (costs["value"] > 0)]
+    columns = (positive[name].tolist() for name in ("group", "measure", "repeat", "value"))
     for group, measure, repeat, value in zip(*columns, strict=True):
         entries[group].cost_values.setdefault(measure, {})[repeat] = value
     superseded = [group for group, entry in enumerate(entries) if entry.superseded_by]

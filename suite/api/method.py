@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -287,6 +287,6 @@ def has_own_weights(methods: tuple[AppliedMethod, ...]) -> bool:
     return Stage.COMPRESS in stages or Stage.EVALUATE not in stages
 
 
-def methods_text(methods: tuple[AppliedMethod, ...]) -> str:
+def methods_text(methods: Sequence[AppliedMethod]) -> str:
     """Return methods as the command line takes them, separated by spaces."""
     return " ".join(method.text for method in methods)

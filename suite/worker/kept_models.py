@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from suite.api import Job, RequestError, Task, TaskData, build_request
-from suite.api.plugins import ARCHITECTURES, METHODS, TASKS, Kind, find_plugin
+from suite.api.plugins import ARCHITECTURES, METHODS, TASKS, PluginKind, find_plugin
 from suite.api.weights import (
     MAX_WEIGHTS_BYTES,
     WEIGHTS_FILE,
@@ -61,7 +61,7 @@ def check_kept(kept: KeptWeights, search_path: Sequence[str]) -> None:
     kept.check()
     cell = kept.cell
     assert cell.task is not None
-    versions: list[tuple[Kind[Any], str, int | None]] = [
+    versions: list[tuple[PluginKind[Any], str, int | None]] = [
         (TASKS, cell.task, cell.task_version),
         (ARCHITECTURES, cell.architecture, cell.architecture_version),
         *((METHODS, applied.name, applied.version) for applied in cell.methods),
