@@ -34,8 +34,7 @@ from suite.records.published import StoredRecord
 from suite.records.schema import RecordSummary
 from suite.records.validity import (
     ValidRuns,
-    newest_architectures,
-    newest_rules,
+    newest_versions,
     select_valid,
     versions_of,
 )
@@ -116,7 +115,7 @@ def _comparison(
     key: ComparisonKey, records: Sequence[StoredRecord], task_versions: Mapping[str, int]
 ) -> Comparison:
     summaries = [stored.record for stored in records]
-    newest = newest_architectures(summaries, newest_rules(summaries, task_versions))
+    newest = newest_versions(summaries, task_versions)
     names = _entry_names(records)
 
     def group_of(stored: StoredRecord) -> Group:
