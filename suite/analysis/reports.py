@@ -140,10 +140,10 @@ def _of_entry(entry: EntryAtLength) -> Iterator[GroupedReport]:
         of_length = means.get(BY_EVALUATION_LENGTH, {}).get(str(length))
         if of_length and not isinstance(score, str):
             of_length[metric] = score
-    for name, figures in means.items():
+    for name, of_report in means.items():
         reasons = entry.reasons_by_evaluation_length if name == BY_EVALUATION_LENGTH else {}
-        if figures or reasons:
-            yield GroupedReport(name, entry.name, entry.sequence_length, figures, reasons)
+        if of_report or reasons:
+            yield GroupedReport(name, entry.name, entry.sequence_length, of_report, reasons)
 
 
 def _read(run: StoredRecord) -> Mapping[str, Mapping[str, Any]]:
