@@ -95,7 +95,8 @@ def make_frame(entries: Sequence[EntryAtLength]) -> pandas.DataFrame:
     table = pandas.DataFrame(values, columns=["run", "measure", "value", *FLAGS])
     frame = pandas.DataFrame(runs, columns=COLUMNS).merge(table, how="left", on="run")
     marks = ["in_session", "is_like", *FLAGS]
-    frame[marks] = frame[marks].eq(True)  # a run without any measure has none
+    # A run without any measure has no mark.
+    frame = frame.assign(**{mark: frame[mark].eq(True) for mark in marks})
     costs = frame[frame["usable"]]
     for (group, measure), figure in cost_figures(costs, ["group"]).items():
         entries[group].costs[measure] = figure

@@ -105,7 +105,7 @@ def _reference(entry: EntryAtLength, by_name: Mapping[str, EntryAtLength]) -> En
     return next((by_name[name] for name in names if name in by_name), None)
 
 
-def _added(methods: Sequence[AppliedMethod]) -> str:
+def _added(methods: tuple[AppliedMethod, ...]) -> str:
     """Return the end of an entry's name that states methods."""
     return "".join(f" + {method}" for method in methods_text(methods).split())
 
