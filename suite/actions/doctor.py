@@ -73,8 +73,8 @@ def examine(
     yield from _data(registry, data_dir)
     yield _in_process(
         "devices",
-        "import os; os.environ['TF_CPP_MIN_LOG_LEVEL'] = '3'; from suite.worker import steps; "
-        "print(', '.join(steps.devices()))",
+        "import os; os.environ['TF_CPP_MIN_LOG_LEVEL'] = '3'; "
+        "from suite.worker.backends import backend; print(', '.join(backend.devices()))",
         "TensorFlow cannot be imported. Install the project again with `make setup`",
     )
     yield _in_process(

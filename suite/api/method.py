@@ -60,8 +60,9 @@ class Method:
 
     A method is one file of `suite/methods`, or of the folder `methods` of a folder of BENCH_PATH.
     The name of the file is its key, and the module binds an instance to `METHOD`. Top-level imports
-    are limited to the standard library and `suite.api`; the hooks import frameworks where they use
-    them. Each hook changes nothing by default. With neutral options, a method changes nothing.
+    are limited to the standard library, `suite.api` and helpers that import no more; the hooks
+    import frameworks where they use them. Each hook changes nothing by default. With neutral
+    options, a method changes nothing.
     """
 
     version: int

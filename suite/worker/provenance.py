@@ -42,8 +42,8 @@ class CodeProvenance:
 
     def __post_init__(self) -> None:
         if _has_repository():
-            found = describe_commit()
-            self.commit, self.dirty = found["commit"], found["dirty"]
+            state = describe_commit()
+            self.commit, self.dirty = state["commit"], state["dirty"]
 
     @property
     def digests(self) -> tuple[str | None, ...]:

@@ -30,8 +30,8 @@ from suite.worker.conformance.gradients import BACKEND, run, tensors
 from suite.worker.train import cell
 from tests.architectures import slow_unless
 from tests.builders.presets import LONGEST, WORDS, save_preset
+from tests.builders.trainings import make_job
 from tests.suite.worker.conftest import brief_measurements, eager  # noqa: F401
-from tests.suite.worker.train.test_checkpoint import make_job
 
 HUB = find_plugin(ARCHITECTURES, "hub")
 SIZE = ModelSize("case", 1, 48, 3, 96)

@@ -15,7 +15,6 @@ from suite.worker.conformance.models import (
     OF_MODELS,
     Projected,
     learning_curve,
-    mean_cross_entropy,
     model_of,
 )
 from suite.worker.conformance.passes import near_float32
@@ -29,8 +28,9 @@ from suite.worker.conformance.subjects import (
     request_for,
 )
 from suite.worker.data.batches import Batch
+from suite.worker.model import Model, PositionHead, mean_cross_entropy
 from suite.worker.optimizers import make_optimizer
-from suite.worker.steps import Model, PositionHead, make_training_step
+from suite.worker.steps import make_training_step
 from tests.architectures import (
     ARCHITECTURES,
     ENCODERS,

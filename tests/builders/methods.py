@@ -1,4 +1,4 @@
-"""Contexts and plans of methods, for their tests."""
+"""Contexts of methods, for their tests."""
 
 from __future__ import annotations
 
@@ -6,9 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from suite.api import MethodContext, Recipe
-from suite.matrix.expansion import expand
 from suite.matrix.registry import load_registry
-from suite.matrix.request import Request
 
 REGISTRY = load_registry(())
 
@@ -27,18 +25,3 @@ def context_of(
         spec=dict(spec),
         parents={},
     )
-
-
-def planned(task: str, *methods: str, **options: str) -> Any:
-    """Return the planned cell of `vanilla` (or `vit`) on a task with some methods."""
-    request = Request(
-        tasks=(task,),
-        architectures=("vit" if task == "image_classification" else "vanilla",),
-        lengths=(64,),
-        seeds=(0,),
-        threads=2,
-        methods=(methods,),
-        options=options,
-    )
-    (one,) = expand(request, REGISTRY)
-    return one

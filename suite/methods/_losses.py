@@ -1,9 +1,19 @@
-"""The mean of losses over the positions that a task scores, for methods that add a loss."""
+"""Helpers of the methods that add a loss over classes."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+
+from suite.api import MethodRequest, task_options
+
+
+def unclassed_reason(request: MethodRequest) -> str | None:
+    """Return why a task scores no classes, or None."""
+    reason: str | None = request.task.unclassed_reason(
+        task_options(request.task, request.cell.options)
+    )
+    return reason
 
 
 def mean_over_positions(losses: Any, features: Mapping[str, Any], scored: Any = None) -> Any:
