@@ -213,7 +213,12 @@ class ArchitectureLayer(Layer):
         return self.backbone.encode(inputs, training=training, **masks)[0]
 
     def init_state(self, batch_size: int, max_length: int) -> Any:
-        """Return the state of a decoding before its first position, for up to `max_length`."""
+        """Return the state of a decoding before its first position.
+
+        A state that holds keys and values has places for `max_length` positions; decoding past them
+        is an error. A state of fixed size, such as that of a recurrent layer, a convolution, linear
+        attention or a segment memory, has no limit: decoding past `max_length` is exact.
+        """
         self._build_for((batch_size, max_length, self.width), without=Form.ENCODER)
         return self.backbone.init_state(batch_size, max_length)
 
@@ -260,7 +265,7 @@ class ArchitectureLayer(Layer):
         return batch, length, self.width
 
     def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
-        """Return the mask of the hidden states of the inputs; a target has its own."""
+        """Return the mask of the inputs' hidden states; `call` attaches that of a target."""
         if self.form is Form.ENCODER_DECODER:
             return None
         return extend_mask(previous_mask, getattr(self.backbone, "extra_positions", 0))

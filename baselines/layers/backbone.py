@@ -94,7 +94,7 @@ class Backbone(Layer):
         return batch, None if length is None else length + extra, self.embedding_layers[0].width
 
     def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
-        """Return the mask of the hidden states; those of a target have the target's."""
+        """Return the mask of the inputs' hidden states; `call` attaches that of a target."""
         if self.form is Form.ENCODER_DECODER:
             return None
         return extend_mask(previous_mask, self.extra_positions)

@@ -26,7 +26,8 @@ class Layer(keras.layers.Layer):
     in Keras's layers. If `call` takes a `context` without a mask of its own, the padding mask is
     that of the context, where there is one. A padding mask that the caller gives comes first.
 
-    The output has the shape of the first argument, unless a subclass says otherwise.
+    The output has the shape and the mask of the first argument, unless a subclass says otherwise.
+    If `call` takes a `target_mask`, the output has the mask of the target where there is a target.
     """
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -81,6 +82,7 @@ def _with_keras_masks(call: Callable[..., Any]) -> Callable[..., Any]:
     if "padding_mask" not in known:
         return call
     attends = "context" in known and "context_mask" not in known
+    has_target = "target_mask" in known
     of_first = "mask", f"{known[1]}_mask"
     added = [*of_first, *(["context_mask"] if attends else [])]
 
@@ -94,7 +96,15 @@ def _with_keras_masks(call: Callable[..., Any]) -> Callable[..., Any]:
         # For a tuple of tensors, such as projected keys and values, Keras passes a tuple of None.
         found = (mask for mask in masks if mask is not None and not isinstance(mask, tuple))
         given.arguments["padding_mask"] = next(found, None)
-        return call(*given.args, **given.kwargs)
+        outputs = call(*given.args, **given.kwargs)
+        if not has_target:
+            return outputs
+        mask = given.arguments.get("target_mask")
+        if given.arguments.get("target") is None:
+            mask = self.compute_mask(given.arguments[known[1]], given.arguments["padding_mask"])
+        if mask is not None:
+            outputs = _Masked(name="mask", autocast=False)(ops.copy(outputs), mask=mask)
+        return outputs
 
     extra = [
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None) for name in added
@@ -103,6 +113,17 @@ def _with_keras_masks(call: Callable[..., Any]) -> Callable[..., Any]:
     taken = [*parameters[:end], *extra, *parameters[end:]]
     masked.__signature__ = signature.replace(parameters=taken)  # type: ignore[attr-defined]
     return masked
+
+
+class _Masked(keras.layers.Layer):
+    """Returns its input with a mask: Keras attaches the argument `mask` to a layer's output."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.supports_masking = True
+
+    def call(self, states: Any, mask: Any = None) -> Any:
+        return states
 
 
 def zero_padding(states: Any, padding_mask: Any) -> Any:

@@ -139,6 +139,91 @@ def test_a_layer_with_a_target_has_the_masks_of_both(name):
         assert moved[TOKENS > 0].max() < 1e-5
 
 
+def pooled_by(call):
+    """Return the mean over the real positions of a layer, and of its padding's embedding NaN."""
+    inputs = keras.Input((7,), dtype="int32")
+    embedding = embedding_with_mask()
+    model = keras.Model(inputs, keras.layers.GlobalAveragePooling1D()(call(embedding, inputs)))
+    before = ops.convert_to_numpy(model(TOKENS))
+    values = np.array(embedding.get_weights()[0])
+    values[0] = np.nan
+    embedding.set_weights([values])
+    return before, ops.convert_to_numpy(model(TOKENS)), ops.convert_to_numpy(model.predict(TOKENS))
+
+
+@pytest.mark.parametrize("name", ["vanilla", "transformer_xl"])
+@pytest.mark.parametrize("given", [False, True])
+def test_the_output_carries_the_mask_of_the_target(name, given):
+    layer = layer_of(name, form="encoder_decoder", max_length=7)
+
+    def call(embedding, inputs):
+        states = embedding(inputs)
+        if not given:
+            return layer(states, target=states)
+        plain = keras.layers.Lambda(lambda x: x + 0.0, output_shape=lambda shape: shape)(states)
+        real = inputs > 0
+        return layer(plain, target=plain, padding_mask=real, target_mask=real)
+
+    before, *others = pooled_by(call)
+    for after in others:
+        np.testing.assert_allclose(after, before, atol=1e-5)
+
+
+def test_the_loss_of_keras_ignores_padded_targets_and_a_mask_given_comes_first():
+    layer = layer_of("vanilla", form="encoder_decoder")
+    inputs = keras.Input((7,), dtype="int32")
+    states = embedding_with_mask()(inputs)
+    model = keras.Model(inputs, layer(states, target=states))
+    model.compile(loss="mse")
+    wanted = np.zeros((2, 7, WIDTH), "float32")
+    real = TOKENS > 0
+    loss = model.evaluate(TOKENS, wanted, verbose=0)
+    hidden = ops.convert_to_numpy(model(TOKENS))
+    assert loss == pytest.approx(float((hidden[real] ** 2).mean()), rel=1e-4)
+    first = ops.convert_to_tensor(PLACES[:, :7].repeat(2, axis=0) < 1)
+    embedded = embedding_with_mask()(TOKENS)
+    pool = keras.layers.GlobalAveragePooling1D()
+    for form, masks in (
+        ("encoder_decoder", {"target": embedded, "target_mask": first}),
+        ("encoder", {"padding_mask": first}),
+    ):
+        hidden = layer_of("vanilla", form=form)(embedded, **masks)
+        pooled, hidden = map(ops.convert_to_numpy, (pool(hidden), hidden))
+        np.testing.assert_allclose(pooled, hidden[:, 0], atol=1e-6)
+
+
+class Subclassed(keras.Model):
+    """Embeds tokens, translates them to themselves, and pools."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embedding = embedding_with_mask()
+        self.translator = layer_of("vanilla", form="encoder_decoder")
+        self.pool = keras.layers.GlobalAveragePooling1D()
+
+    def call(self, tokens):
+        states = self.embedding(tokens)
+        return self.pool(self.translator(states, target=states))
+
+
+@pytest.mark.parametrize("kind", ["subclassed", "time distributed"])
+def test_masks_pass_subclassed_models_and_time_distributed(kind):
+    if kind == "subclassed":
+        model = Subclassed()
+        embedding, tokens = model.embedding, TOKENS
+    else:
+        embedding, tokens = embedding_with_mask(), np.stack([TOKENS, TOKENS[::-1]], axis=1)
+        inputs = keras.Input((2, 7), dtype="int32")
+        encoder = keras.layers.TimeDistributed(layer_of("vanilla"))
+        model = keras.Model(inputs, encoder(embedding(inputs)))
+    before = model.predict(tokens, verbose=0)
+    values = np.array(embedding.get_weights()[0])
+    values[0] = np.nan
+    embedding.set_weights([values])
+    real = np.ones(2, bool) if kind == "subclassed" else tokens > 0
+    np.testing.assert_allclose(model.predict(tokens, verbose=0)[real], before[real], atol=1e-5)
+
+
 def test_projected_keys_and_values_have_no_mask():
     keras.utils.set_random_seed(0)
     layer = MIXERS["TransformerLayer"](cross_attention=MIXERS["FullAttention"]())
