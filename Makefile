@@ -15,7 +15,7 @@ RUN_OPTIONS = $(if $(TASK),--task "$(TASK)") $(if $(DATA),--data "$(DATA)") \
 
 .PHONY: help setup bench probe decode tune peers ui server dashboard leaderboard docs reference test-quick test test-jax test-torch test-slow check check-javascript format system-packages clean
 .DEFAULT_GOAL := help
-# What needs neither the framework nor cells of its own, in at most 90 s.
+# What needs neither the framework nor cells of its own.
 QUICK_TESTS := $(addprefix tests/suite/,api records matrix analysis report) tests/tasks \
   tests/test_docs.py tests/test_dependencies.py tests/test_community.py
 # The longest first, so that both workers end together.
@@ -72,7 +72,7 @@ docs: $(VENV)/.docs ## build the documentation site, with search and the API ref
 reference: docs ## build the API reference, a part of the documentation site
 	@echo $(DOCS)/reference/index.html
 
-test-quick: $(VENV)/.dev ## test planning, records, analysis, reports, tasks and documents in 90 s
+test-quick: $(VENV)/.dev ## test planning, records, analysis, reports, tasks and documents: the loop of a developer
 	@$(BIN)/python -m pytest -n 2 --dist worksteal -m "not (slow or alone or real_data)" $(QUICK_TESTS)
 
 test: $(VENV)/.dev ## run all but the slow tests
