@@ -51,7 +51,7 @@ TRIALS = "trials"
 TIMING = "timing"
 MAX_FINAL_BYTES = 12 * 2**10
 """The limit of the file of a final run, or of another record with a file of its own."""
-MAX_ARCHIVED_BYTES = 2 * 2**10
+MAX_ARCHIVED_BYTES = 3 * 2**10
 """The limit of a record in an archive, uncompressed, without scores under conditions."""
 CONDITION_BYTES = 96
 """The bytes by which each split that is scored under a condition raises that limit."""

@@ -204,7 +204,7 @@ def test_a_trial_that_is_too_large_keeps_its_primary_metric():
     content = reduced(record)
     assert len(content) <= MAX_ARCHIVED_BYTES
     assert parse_record(content).metrics == {"validation": {"entity_f1": 0.5}}
-    with pytest.raises(TooLargeError, match=r"at most 2,048 bytes.*cell\.options"):
+    with pytest.raises(TooLargeError, match=r"at most 3,072 bytes.*cell\.options"):
         reduced(full_record(dataclasses.replace(TRIAL, options={"a": "x" * 2_000})))
 
 
@@ -285,7 +285,7 @@ def test_a_record_of_an_archive_above_the_limit_is_named_with_its_size(store, tm
     large = record.model_copy(update={"reason": "x" * MAX_ARCHIVED_BYTES}).model_dump_json()
     write_archive(path, {record.run_id: large.encode()})
     said = bench("leaderboard", "--results", str(results), "--check")
-    assert said.returncode == 2 and "at most 2,048 bytes" in said.stderr
+    assert said.returncode == 2 and "at most 3,072 bytes" in said.stderr
     assert f"{path.name}, run {record.run_id}: it has {len(large):,} bytes" in said.stderr
 
 
