@@ -142,6 +142,26 @@ def test_two_updates_equal_the_rule_in_numpy(rule):
         np.testing.assert_allclose(found, expected, rtol=2e-4, atol=2e-6)
 
 
+@pytest.mark.parametrize("name", ["adafactor", "muon"])
+def test_two_updates_equal_those_of_keras(name):
+    model, plain = tiny_model(), tiny_model()
+    found = two_updates(make_optimizer(options_of(name), RECIPE, model, TOTAL), model)
+    settings = {
+        "learning_rate": Schedule("constant", RECIPE.learning_rate, 2, TOTAL),
+        "weight_decay": RECIPE.weight_decay,
+        "global_clipnorm": RECIPE.clip_norm,
+    }
+    if name == "muon":
+        settings |= {"adam_weight_decay": RECIPE.weight_decay, "exclude_layers": ["classes"]}
+    else:
+        settings |= {"relative_step": False}
+    optimizer = {"muon": keras.optimizers.Muon, "adafactor": keras.optimizers.Adafactor}[name]
+    optimizer = optimizer(**settings)
+    optimizer.exclude_from_weight_decay(var_names=WITHOUT_DECAY)
+    for one, expected in zip(found, two_updates(optimizer, plain), strict=True):
+        np.testing.assert_array_equal(one, expected)
+
+
 def test_muon_updates_kernels_of_hidden_layers_alone():
     model = tiny_model()
     (kernel,) = {one.path for one in model.weights} - set(paths_without_muon(model))

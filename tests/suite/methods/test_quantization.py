@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keras
 import numpy as np
 import pytest
 from keras import ops
@@ -83,6 +84,63 @@ def test_4_bits_store_two_weights_in_a_byte(block_size):
     assert 0.01 < _mean_difference(after, before) < 0.3
     assert compressed[0] == counts[0]
     assert compressed[1] <= (0.2 if block_size == 0 else 0.3) * counts[1]
+
+
+def plain_keras_model(model, length):
+    """Return the one layer of the control without mixing, in Keras alone, with its weights.
+
+    The pairs of our layers and Keras's come with it.
+    """
+    stack, embedding = model.backbone.encoder, model.backbone.encoder_embedding
+    layer, tokens = stack.layers[0], embedding.tokens
+    ids = keras.Input((length,), dtype="int32")
+    table = keras.layers.Embedding(tokens.input_dim, tokens.output_dim)
+    states = table(ids) * embedding.scale
+    added = embedding(ops.zeros((1, length), "int32")) - table_row(tokens) * embedding.scale
+    states = states + ops.convert_to_numpy(added)
+    up = keras.layers.Dense(layer.up_projection.units, "relu")
+    down = keras.layers.Dense(layer.down_projection.units)
+    norm = keras.layers.LayerNormalization(epsilon=layer.epsilon)
+    head = keras.layers.Dense(3)
+    plain = keras.Model(ids, head(norm(states + down(up(states)))))
+    pairs = {
+        table: tokens,
+        up: layer.up_projection,
+        down: layer.down_projection,
+        norm: layer.feedforward_norm,
+        head: model.head.scores,
+    }
+    for theirs, ours in pairs.items():
+        theirs.set_weights(ours.get_weights())
+    return plain, pairs
+
+
+def table_row(tokens):
+    return ops.convert_to_tensor(tokens.embeddings)[0]
+
+
+@pytest.mark.filterwarnings("ignore:Layer .* does not have a `quantize` method")
+@pytest.mark.parametrize("method", [INT8, INT4])
+def test_the_result_is_that_of_keras_on_a_plain_model_with_the_same_weights(method):
+    model, features = model_and_features("identity", Form.ENCODER)
+    model(features, training=False)
+    plain, pairs = plain_keras_model(model, features["token_ids"].shape[1])
+    expected = plain(features["token_ids"], training=False)
+    found = model(features, training=False)
+    np.testing.assert_allclose(*map(ops.convert_to_numpy, (found, expected)), atol=1e-5)
+    method.compress(model, Context())
+    plain.quantize("int8" if method is INT8 else "int4")
+    found, quantized = (
+        ops.convert_to_numpy(outputs)
+        for outputs in (model(features, training=False), plain(features["token_ids"]))
+    )
+    for theirs, ours in pairs.items():
+        for one, other in zip(theirs.get_weights(), ours.get_weights(), strict=True):
+            np.testing.assert_array_equal(one, other)
+    # The norms differ by rounding, so that a few inputs of the head may be rounded to another of
+    # the 255 values.
+    assert np.median(np.abs(found - quantized)) < 1e-5
+    assert np.median(np.abs(quantized - ops.convert_to_numpy(expected))) > 1e-4
 
 
 @pytest.mark.parametrize("name", ["vanilla", "transformer_xl", "mamba2"])
