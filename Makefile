@@ -13,8 +13,11 @@ RUN_OPTIONS = $(if $(TASK),--task "$(TASK)") $(if $(DATA),--data "$(DATA)") \
   $(if $(STEPS),--steps "$(STEPS)") $(if $(MODEL_SIZE),--model-size "$(MODEL_SIZE)") $(if $(MODE),--mode "$(MODE)") \
   $(if $(filter 1,$(DOWNLOAD)),--download) $(OPTIONS)
 
-.PHONY: help setup bench probe decode tune peers ui server dashboard leaderboard docs reference test test-jax test-torch test-slow check check-javascript format system-packages clean
+.PHONY: help setup bench probe decode tune peers ui server dashboard leaderboard docs reference test-quick test test-jax test-torch test-slow check check-javascript format system-packages clean
 .DEFAULT_GOAL := help
+# What needs neither the framework nor cells of its own.
+QUICK_TESTS := $(addprefix tests/suite/,api records matrix analysis report) tests/tasks \
+  tests/test_docs.py tests/test_dependencies.py tests/test_community.py
 # The longest first, so that both workers end together.
 BACKEND_TESTS := tests/conformance/test_architectures.py tests/conformance/test_decoders.py \
   tests/baselines tests/test_guides.py tests/suite/worker/test_carried_state.py \
@@ -69,7 +72,10 @@ docs: $(VENV)/.docs ## build the documentation site, with search and the API ref
 reference: docs ## build the API reference, a part of the documentation site
 	@echo $(DOCS)/reference/index.html
 
-test: $(VENV)/.dev ## run the quick tests
+test-quick: $(VENV)/.dev ## test planning, records, analysis, reports, tasks and documents: the loop of a developer
+	@$(BIN)/python -m pytest -n 2 --dist worksteal -m "not (slow or alone or real_data)" $(QUICK_TESTS)
+
+test: $(VENV)/.dev ## run all but the slow tests
 	@$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder -m "not slow and not alone"
 	@$(BIN)/python -m pytest -m "alone and not slow"
 

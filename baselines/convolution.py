@@ -49,7 +49,7 @@ class Convolution(Architecture):
         return limited_positions_reason(request.options["positions"])
 
     def missing_parts(self, request: BuildRequest) -> tuple[str, ...]:
-        """Return that no heads can be removed."""
+        """Return the missing parts: removable heads."""
         return ("heads",)
 
     def mixing_operations(self, request: BuildRequest) -> float:

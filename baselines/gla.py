@@ -14,9 +14,9 @@ class GLA(PatternArchitecture):
     """Blocks of x + Mixer(RMSNorm(x)) and x + SwiGLU(RMSNorm(x)), without positions.
 
     The mixer is gated linear attention with the model's heads. Keys have `key_share` of the width,
-    and `decay_rank` numbers make the decays of a position. SwiGLU is as wide as gives a layer the
-    parameters of a Transformer layer. The encoder's layers read the sequence from its start and
-    from its end in turn. In the encoder-decoder form, attention to the encoder's output follows
+    and `decay_rank` numbers make the decays of a position. The width of SwiGLU gives a layer as
+    many parameters as a Transformer layer. The encoder's layers read the sequence from its start
+    and from its end in turn. In the encoder-decoder form, attention to the encoder's output follows
     each mixer.
     """
 

@@ -44,7 +44,7 @@ class Identity(Architecture):
         return limited_positions_reason(request.options["positions"])
 
     def missing_parts(self, request: BuildRequest) -> tuple[str, ...]:
-        """Return that only heads of attention to an encoder's output can be removed."""
+        """Return the missing parts: only attention to an encoder's output has removable heads."""
         return () if request.form is Form.ENCODER_DECODER else ("heads",)
 
     def mixing_operations(self, request: BuildRequest) -> float:

@@ -28,7 +28,7 @@ class LinearTransformer(Architecture):
     claimed_memory = "n"
 
     def missing_parts(self, request: BuildRequest) -> tuple[str, ...]:
-        """Return that no heads can be removed."""
+        """Return the missing parts: removable heads."""
         return ("heads",)
 
     def mixing_operations(self, request: BuildRequest) -> float:

@@ -40,7 +40,7 @@ class Linformer(Architecture):
         return None
 
     def missing_parts(self, request: BuildRequest) -> tuple[str, ...]:
-        """Return that no heads can be removed, and that the input cannot be longer."""
+        """Return the missing parts: removable heads, and a longer input."""
         return ("heads", "prefix")
 
     def fixed_length_reason(self, request: BuildRequest) -> str | None:

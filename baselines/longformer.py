@@ -73,7 +73,7 @@ class Longformer(Architecture):
         return None
 
     def missing_parts(self, request: BuildRequest) -> tuple[str, ...]:
-        """Return that no heads can be removed."""
+        """Return the missing parts: removable heads."""
         return ("heads",)
 
     def fixed_length_reason(self, request: BuildRequest) -> str | None:

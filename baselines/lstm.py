@@ -44,7 +44,7 @@ class LSTM(Architecture):
         return None
 
     def missing_parts(self, request: BuildRequest) -> tuple[str, ...]:
-        """Return that no heads can be removed but those of attention to an encoder's output."""
+        """Return the missing parts: only attention to an encoder's output has removable heads."""
         return () if request.form is Form.ENCODER_DECODER else ("heads",)
 
     def mixing_operations(self, request: BuildRequest) -> float:

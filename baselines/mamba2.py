@@ -44,7 +44,7 @@ class Mamba2(Architecture):
         return MIXER.problem(request)
 
     def missing_parts(self, request: BuildRequest) -> tuple[str, ...]:
-        """Return that neither heads nor feed-forward units can be removed."""
+        """Return the missing parts: removable heads and feed-forward units."""
         return ("heads", "units")
 
     def mixing_operations(self, request: BuildRequest) -> float:

@@ -27,7 +27,7 @@ class ModernBERT(PatternArchitecture):
     The first of every `global_every` layers attends to all positions, with rotary positions of the
     base `global_rotary_base`. The others see `window` positions, half of them on each side of their
     own, with the base `local_rotary_base`. The embeddings pass a norm, which also is that of the
-    first attention. GEGLU is as wide as gives a layer the parameters of a Transformer layer.
+    first attention. The width of GEGLU gives a layer as many parameters as a Transformer layer.
     """
 
     version = 1

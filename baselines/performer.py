@@ -33,7 +33,7 @@ class Performer(Architecture):
         return None if features >= 1 else f"needs at least 1 feature; received: {features}"
 
     def missing_parts(self, request: BuildRequest) -> tuple[str, ...]:
-        """Return that no heads can be removed."""
+        """Return the missing parts: removable heads."""
         return ("heads",)
 
     def mixing_operations(self, request: BuildRequest) -> float:

@@ -54,7 +54,7 @@ class Reformer(Architecture):
         return None
 
     def missing_parts(self, request: BuildRequest) -> tuple[str, ...]:
-        """Return that no heads can be removed."""
+        """Return the missing parts: removable heads."""
         return ("heads",)
 
     def fixed_length_reason(self, request: BuildRequest) -> str | None:

@@ -41,7 +41,7 @@ class T5(Architecture):
         return None
 
     def missing_parts(self, request: BuildRequest) -> tuple[str, ...]:
-        """Return that no heads can be removed."""
+        """Return the missing parts: removable heads."""
         return ("heads",)
 
     def mixing_operations(self, request: BuildRequest) -> float:

@@ -41,7 +41,7 @@ class TransformerXL(Architecture):
         return None
 
     def missing_parts(self, request: BuildRequest) -> tuple[str, ...]:
-        """Return that no heads can be removed, and that the input cannot be longer."""
+        """Return the missing parts: removable heads, and a longer input."""
         return ("heads", "prefix")
 
     def mixing_operations(self, request: BuildRequest) -> float:

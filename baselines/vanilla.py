@@ -54,7 +54,7 @@ class Vanilla(Architecture):
         return _block(request).problem(request)
 
     def missing_parts(self, request: BuildRequest) -> tuple[str, ...]:
-        """Return that no heads can be removed if each head has numbers for the distances."""
+        """Return the missing parts: removable heads, if each head has numbers for distances."""
         return _block(request).missing_parts()
 
     def fixed_length_reason(self, request: BuildRequest) -> str | None:

@@ -1,31 +1,26 @@
-"""Figures of the analysis → the rows and columns that the pages read.
+"""What the analysis gives → the rows and columns that the pages read. No figure is computed here.
 
-The pages know an entry by its place in the list of `lines`, a comparison by its place, and a
-measure by its number (`dashboards.scripts.measure_number`). A row of an estimate has the value, the
-ends of its interval, and the number of repeats.
+The pages know an entry and a comparison by its place in the list of `data/index.js`, and a measure
+by its number (`dashboards.scripts.MEASURE_NUMBERS`). Tables of many rows are written in columns. An
+estimate of a chart is a list: the value, the ends of its interval, and the number of repeats.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from dashboards.scripts import estimate_row, measure_number, shorten
-from suite.analysis.boards import Board, Row
+from dashboards.scripts import MEASURE_NUMBERS, estimate_row, shorten
+from suite.analysis.boards import Board
 from suite.analysis.comparison_key import ComparisonKey, baseline_keys
 from suite.analysis.comparisons import Comparison
 from suite.analysis.cost_ratios import backend_ratios
-from suite.analysis.diagnostic_charts import Chart, ChartSection, make_charts
-from suite.analysis.diagnostics import DiagnosticRow, find_diagnostics
+from suite.analysis.diagnostic_charts import ChartSection, make_charts
+from suite.analysis.diagnostics import find_diagnostics
 from suite.analysis.estimates import Estimate
 from suite.analysis.growth import growths
-from suite.analysis.method_effects import (
-    condition_scores,
-    data_size_scores,
-    method_effects,
-    read_effects,
-)
+from suite.analysis.method_effects import condition_scores, data_size_scores, method_effects
 from suite.analysis.pairwise import pair_crossings, pair_differences
 from suite.analysis.reports import grouped_reports
 from suite.analysis.tradeoffs import (
@@ -41,7 +36,10 @@ if TYPE_CHECKING:
     import pandas
 
 Numbers = Mapping[str, int]
-"""The place of each entry in the list of lines."""
+"""The place of each entry in the list of entries."""
+Columns = dict[str, list[Any]]
+PLACE = {"sequence_length": "length", "batch_size": "batch"}
+"""The short names of columns in the data of the pages."""
 AGAINST_QUALITY = list(CHARTED)[:2]
 """The costs that are drawn against quality."""
 PROFILE_SHARES = [round(0.5 + 0.01 * step, 2) for step in range(51)]
@@ -62,37 +60,30 @@ SECTIONS: Mapping[ChartSection, tuple[str, str]] = {
 """The title of each section of diagnostics, and a command whose records it draws."""
 
 
-def describe(
-    comparison: Comparison,
-    title_of: Mapping[ComparisonKey, str],
-    name_of: Mapping[ComparisonKey, str],
-    subject: str,
-) -> dict[str, Any]:
+def columns(rows: Iterable[Mapping[str, Any]]) -> Columns:
+    """Return rows as columns, with shortened numbers."""
+    rows = list(rows)
+    return {name: [shorten(row[name]) for row in rows] for name in rows[0]} if rows else {}
+
+
+def describe(comparison: Comparison, title: str, name: str, subject: str) -> dict[str, Any]:
     """Return the properties of a comparison that the pages show and filter by.
 
     The title is unique; the name is short and unique among the comparisons of the subject.
     """
-    setting, metric = comparison.key, comparison.metric
+    key, metric = comparison.key, comparison.metric
     machine, threads = comparison.measured_on
+    same = ("kind", "form", "mode", "model_size", "steps", "benchmark", "track", "split",
+            "precision", "backend", "batch")  # fmt: skip
     return {
-        "kind": setting.kind,
-        "title": title_of[setting],
-        "name": name_of[setting],
+        **{name: getattr(key, name) for name in same},
+        "title": title,
+        "name": name,
         "subject": subject,
-        "form": setting.form,
-        "mode": setting.mode,
-        "task": setting.task or f"{setting.mode}, {setting.form.replace('_', '-')}",
-        "source": setting.source or "random tokens",
-        "options": setting.task_options,
-        "model_size": setting.model_size,
-        "steps": setting.steps,
-        "benchmark": setting.benchmark,
-        "track": setting.track,
-        "split": setting.split,
-        "why_unranked": setting.unranked_reason or "",
-        "precision": setting.precision,
-        "backend": setting.backend,
-        "batch": setting.batch,
+        "task": key.task or f"{key.mode}, {key.form.replace('_', '-')}",
+        "source": key.source or "random tokens",
+        "options": key.task_options,
+        "why_unranked": key.unranked_reason or "",
         "machine": machine,
         "threads": threads,
         "session": comparison.sessions_text,
@@ -100,13 +91,13 @@ def describe(
         "metric": metric.name if metric else "",
         "higher_is_better": metric.higher_is_better if metric else True,
         "share": metric.share if metric else False,
-    }  # fmt: skip
+    }
 
 
-def run_columns(frame: pandas.DataFrame, numbers: Numbers) -> dict[str, Any]:
-    """Return the columns of the valid runs of a frame (`suite.analysis.frame.to_frame`).
+def run_columns(frame: pandas.DataFrame, numbers: Numbers) -> Columns:
+    """Return the valid runs of a frame (`suite.analysis.frame.to_frame`).
 
-    Each run has its place, its status, and the figures that count.
+    Each run has its place, its status, and the figures that count: each measure, and then quality.
     """
     valid = frame[frame["superseded_by"] == ""]
     place = ["comparison", "run_id"]
@@ -116,87 +107,83 @@ def run_columns(frame: pandas.DataFrame, numbers: Numbers) -> dict[str, Any]:
     wide = values[values["measure"].isin([QUALITY, *CHARTED])].pivot(
         index=place, columns="measure", values="value"
     )
-    wide = wide.reindex(index=runs.index, columns=[QUALITY, *CHARTED])
-    texts = {name: _texts(runs[name].fillna("").tolist()) for name in ("status", "reason")}
-    plain = ("comparison", "sequence_length", "batch_size", "repeat", "run_id")
-    return {
-        **{name: runs[name].tolist() for name in plain},
-        "line": runs["entry"].map(numbers).tolist(),
-        **texts,
-        **_shortened(wide),
+    wide = wide.reindex(index=runs.index, columns=[*CHARTED, QUALITY])
+    shown = ["comparison", *PLACE, "repeat", "status", "reason", "run_id"]
+    named = runs[shown].rename(columns={**PLACE, "run_id": "run"}).fillna({"reason": ""})
+    figures = [[shorten(value) for value in row] for row in wide.to_numpy().tolist()]
+    return _shortened(named.assign(entry=runs["entry"].map(numbers))) | {"values": figures}
+
+
+def figure_columns(figures: pandas.DataFrame, numbers: Numbers) -> Columns:
+    """Return figures (`suite.analysis.frame.to_figures`)."""
+    numbered = {
+        "entry": figures["entry"].map(numbers),
+        "measure": figures["measure"].map(MEASURE_NUMBERS),
     }
+    return _shortened(figures.assign(**numbered).rename(columns=PLACE))
 
 
-def figure_columns(figures: pandas.DataFrame, numbers: Numbers) -> dict[str, Any]:
-    """Return the columns of figures (`suite.analysis.frame.to_figures`)."""
-    shown = figures.assign(
-        line=figures["entry"].map(numbers), measure=figures["measure"].map(measure_number)
-    ).drop(columns="entry")
-    return _shortened(shown)
-
-
-def _shortened(frame: pandas.DataFrame) -> dict[str, list[Any]]:
-    """Return the columns of a frame with shortened numbers."""
+def _shortened(frame: pandas.DataFrame) -> Columns:
     return {str(name): [*map(shorten, frame[name].tolist())] for name in frame}
-
-
-def _texts(values: Sequence[str]) -> dict[str, Any]:
-    """Return a column of texts as places in a list of the texts."""
-    texts = sorted(set(values))
-    places = {text: place for place, text in enumerate(texts)}
-    return {"texts": texts, "at": [places[value] for value in values]}
 
 
 def board_rows(
     boards: Sequence[Board], comparisons: Sequence[Comparison], numbers: Numbers
 ) -> list[Any]:
-    """Return the comparison, length, batch, metric, rows and detectable difference of each board.
+    """Return the boards with their rows. Differences of costs are ratios.
 
-    Differences of costs are ratios. Entries without a valid run are left out. The files of the
-    leaderboard list them.
+    Entries without a valid run are left out. The files of the leaderboard list them.
     """
     number_of = {comparison.key: number for number, comparison in enumerate(comparisons)}
     return [
-        [
-            number_of[board.key],
-            board.sequence_length,
-            board.batch_size,
-            board.metric.name,
-            [[numbers[row.entry], *_row(row, board)] for row in board.rows if row.entry in numbers],
-            shorten(board.detectable),
-        ]
+        {
+            "comparison": number_of[board.key],
+            "length": board.sequence_length,
+            "batch": board.batch_size,
+            "metric": board.metric.name,
+            "detectable": shorten(board.detectable),
+            "rows": columns(
+                {
+                    "entry": numbers[row.entry],
+                    "rank": row.rank,
+                    **_ends(row.estimate or Estimate(math.nan)),
+                    "detectable": board.in_unit(row.detectable_difference),
+                    "note": row.note,
+                    "superseded": row.superseded_by,
+                    "parameters": row.parameter_count,
+                    "seconds": row.worker_seconds,
+                    "date": str(row.measured_on),
+                    "run": row.run_ids[0],
+                    "digest": row.cost_digest or "",
+                    "sessions": row.sessions,
+                    "between": row.between_sessions,
+                    "tested": {
+                        str(length): score if isinstance(score, str) else _tested(score)
+                        for length, score in row.by_evaluation_length.items()
+                    },
+                }
+                for row in board.rows
+                if row.entry in numbers
+            ),
+        }
         for board in boards
         if board.key in number_of
     ]
 
 
-def _row(row: Row, board: Board) -> list[Any]:
-    """Return a row of a board without its entry."""
-    return [
-        row.rank,
-        *estimate_row(row.estimate or Estimate(math.nan)),
-        shorten(board.in_unit(row.detectable_difference)),
-        row.note,
-        row.superseded_by,
-        row.parameter_count,
-        shorten(row.worker_seconds),
-        str(row.measured_on),
-        row.run_ids[0],
-        row.cost_digest or "",
-        row.sessions,
-        shorten(row.between_sessions),
-        {
-            str(length): score if isinstance(score, str) else [*estimate_row(score), score.missing]
-            for length, score in row.by_evaluation_length.items()
-        },
-    ]
+def _ends(estimate: Estimate) -> dict[str, Any]:
+    return dict(zip(("value", "low", "high", "n"), estimate_row(estimate), strict=True))
+
+
+def _tested(score: Any) -> dict[str, Any]:
+    return {**_ends(score), "missing": score.missing}
 
 
 def report_rows(comparisons: Sequence[Comparison], numbers: Numbers) -> list[dict[str, Any]]:
     """Return the reports by group of each comparison, length and entry.
 
-    A report has its name, for each figure the list of [group, mean, low, high, n], and the reasons
-    why the model has no figures at some evaluation lengths.
+    A report has its name, for each figure the points by group, and the reasons why the model has no
+    figures at some evaluation lengths.
     """
     found = []
     for number, comparison in enumerate(comparisons):
@@ -209,7 +196,7 @@ def report_rows(comparisons: Sequence[Comparison], numbers: Numbers) -> list[dic
                 {
                     "comparison": number,
                     "length": report.sequence_length,
-                    "line": numbers[report.entry],
+                    "entry": numbers[report.entry],
                     "name": report.name,
                     "figures": figures,
                     "reasons": dict(report.reasons),
@@ -224,19 +211,60 @@ def make_findings(
     boards: Sequence[Board],
     architectures: Mapping[str, Architecture],
 ) -> dict[str, Any]:
-    """Return growth with length, crossings, pairs, engines, fronts and shares of the best score."""
+    """Return growth with length, crossings, pairs, ratios of backends, fronts and the profile."""
     shares = comparable_shares(boards)
     numbered = list(enumerate(comparisons))
     probes = [item for item in numbered if item[1].key.mode is not Mode.TRAIN]
     return {
-        "growth": [row for probe in probes for row in _growth(*probe, architectures)],
-        "crossings": [row for probe in probes for row in _crossings(*probe)],
-        "pairs": [row for item in numbered for row in _pairs(*item)],
-        "engines": _backends(probes),
-        "fronts": [row for item in numbered for row in _fronts(*item, figures)],
+        "growth": columns(
+            {
+                "comparison": number,
+                "entry": item.entry,
+                "measure": item.measure,
+                **_ends(item.exponent or Estimate(math.nan)),
+                "rounds": item.rounds,
+                "first": item.shortest,
+                "last": item.longest,
+                "claim": item.claim,
+                "contradicted": item.contradicted,
+            }
+            for number, comparison in probes
+            for item in growths(comparison, architectures)
+            if item.slope is None
+        ),
+        "crossings": columns(
+            {
+                "comparison": number,
+                "measure": item.measure,
+                "behind": item.behind,
+                "ahead": item.ahead,
+                "changes": [_ends(change) for change in item.changes],
+                "first": item.shortest,
+                "last": item.longest,
+            }
+            for number, comparison in probes
+            for measure in AGAINST_QUALITY
+            for item in pair_crossings(comparison, measure)
+        ),
+        "pairs": columns(
+            {
+                "comparison": number,
+                "measure": MEASURE_NUMBERS[item.measure],
+                "length": item.sequence_length,
+                "batch": item.batch_size,
+                "first": item.first,
+                "second": item.second,
+                **_ends(item.estimate),
+                "better": item.better,
+            }
+            for number, comparison in numbered
+            for item in pair_differences(comparison, list(CHARTED))
+        ),
+        "backends": columns(_backends(probes)),
+        "fronts": [front for item in numbered for front in _fronts(*item, figures)],
         "profile": {
             "shares": PROFILE_SHARES,
-            "lines": performance_profile(shares, PROFILE_SHARES),
+            "entries": performance_profile(shares, PROFILE_SHARES),
             "means": {
                 entry: [interquartile_mean(values), len(values)] for entry, values in shares.items()
             },
@@ -244,59 +272,7 @@ def make_findings(
     }
 
 
-def _growth(
-    number: int, comparison: Comparison, architectures: Mapping[str, Architecture]
-) -> list[Any]:
-    return [
-        [
-            number,
-            item.entry,
-            item.measure,
-            *(estimate_row(item.exponent)[:3] if item.exponent else [None] * 3),
-            item.rounds,
-            item.shortest,
-            item.longest,
-            item.claim,
-            item.contradicted,
-        ]
-        for item in growths(comparison, architectures)
-        if item.slope is None
-    ]
-
-
-def _crossings(number: int, comparison: Comparison) -> list[Any]:
-    return [
-        [
-            number,
-            item.measure,
-            item.behind,
-            item.ahead,
-            [estimate_row(change)[:3] for change in item.changes],
-            item.shortest,
-            item.longest,
-        ]
-        for measure in AGAINST_QUALITY
-        for item in pair_crossings(comparison, measure)
-    ]
-
-
-def _pairs(number: int, comparison: Comparison) -> list[Any]:
-    return [
-        [
-            number,
-            measure_number(item.measure),
-            item.sequence_length,
-            item.batch_size,
-            item.first,
-            item.second,
-            *estimate_row(item.estimate),
-            item.better,
-        ]
-        for item in pair_differences(comparison, list(CHARTED))
-    ]
-
-
-def _backends(probes: Sequence[tuple[int, Comparison]]) -> list[Any]:
+def _backends(probes: Sequence[tuple[int, Comparison]]) -> list[dict[str, Any]]:
     """Compare probes of several backends or precisions with the baseline on the same machine."""
     by_key = {comparison.key: (number, comparison) for number, comparison in probes}
     baselines = baseline_keys(by_key)
@@ -305,34 +281,25 @@ def _backends(probes: Sequence[tuple[int, Comparison]]) -> list[Any]:
         base, baseline = by_key[baselines[key]]
         if base != number and comparison.measured_on == baseline.measured_on:
             found += [
-                [
-                    number,
-                    base,
-                    item.entry,
-                    item.sequence_length,
-                    item.measure,
-                    *estimate_row(item.ratio),
-                    shorten(item.hours_apart),
-                ]
+                {"comparison": number, "baseline": base, **item.to_dict()}
                 for item in backend_ratios(comparison, baseline)
             ]
     return found
 
 
-def _fronts(number: int, comparison: Comparison, figures: pandas.DataFrame) -> list[Any]:
+def _fronts(number: int, comparison: Comparison, figures: pandas.DataFrame) -> list[dict[str, Any]]:
     """Return the Pareto front of quality and each cost that is drawn against quality."""
     if comparison.metric is None:
         return []
     own, higher = figures[figures["comparison"] == number], comparison.metric.higher_is_better
-    fronts = [
-        (place, pareto_front(own, measure, higher_is_better=higher), measure)
-        for place, measure in enumerate(AGAINST_QUALITY)
-    ]
-    return [
-        [number, place, *([*map(shorten, front[name].tolist())] for name in (measure, QUALITY))]
-        for place, front, measure in fronts
-        if len(front)
-    ]
+    found = []
+    for measure in AGAINST_QUALITY:
+        front = pareto_front(own, measure, higher_is_better=higher)
+        costs, qualities = ([*map(shorten, front[name].tolist())] for name in (measure, QUALITY))
+        if costs:
+            place = {"comparison": number, "measure": MEASURE_NUMBERS[measure]}
+            found.append({**place, "costs": costs, "qualities": qualities})
+    return found
 
 
 def make_diagnostics(
@@ -344,18 +311,33 @@ def make_diagnostics(
     """
     number_of = {comparison.key: number for number, comparison in enumerate(comparisons)}
     diagnostics = find_diagnostics(comparisons, tasks)
-    charts = make_charts(diagnostics, comparisons)
+    charts: dict[ChartSection, list[Any]] = {section: [] for section in SECTIONS}
+    for chart in make_charts(diagnostics, comparisons):
+        charts[chart.section].append(
+            {
+                "title": chart.title,
+                "measure": chart.measure,
+                "against": chart.against,
+                "comparison": number_of[chart.key],
+                "length": chart.sequence_length,
+                "entry": numbers.get(chart.entry),
+                "entries": [
+                    {
+                        "name": line.name,
+                        "entry": numbers.get(line.name),
+                        "points": _points(line.figures),
+                        "reasons": dict(line.reasons),
+                    }
+                    for line in chart.lines
+                ],
+                "share": chart.is_share,
+                "note": chart.note,
+                "guesses": list(chart.guesses.items()),
+            }
+        )
     return {
         "sections": [
-            {
-                "title": title,
-                "command": command,
-                "charts": [
-                    {**_chart(chart, numbers), "comparison": number_of[chart.key]}
-                    for chart in charts
-                    if chart.section is section
-                ],
-            }
+            {"title": title, "command": command, "charts": charts[section]}
             for section, (title, command) in SECTIONS.items()
         ],
         "tasks": [
@@ -363,48 +345,24 @@ def make_diagnostics(
                 "title": diagnostic.title,
                 "comparison": number_of[diagnostic.comparison.key],
                 "solved_at": diagnostic.solved_at,
-                "rows": [_diagnostic_row(row, numbers) for row in diagnostic.rows()],
+                "rows": [
+                    {
+                        "entry": numbers[row.entry],
+                        "length": row.sequence_length,
+                        "score": _optional(row.score),
+                        "solved": _optional(row.solved),
+                        "steps": shorten(row.median_steps),
+                        "never": row.median_steps is not None and math.isinf(row.median_steps),
+                        "effective": str(row.effective_length or ""),
+                        "state": row.state_bytes,
+                        "note": row.note,
+                    }
+                    for row in diagnostic.rows()
+                ],
             }
             for diagnostic in diagnostics
             if diagnostic.solved_at is not None
         ],
-    }
-
-
-def _chart(chart: Chart, numbers: Numbers) -> dict[str, Any]:
-    return {
-        "title": chart.title,
-        "measure": chart.measure,
-        "against": chart.against,
-        "length": chart.sequence_length,
-        "line": numbers.get(chart.entry),
-        "lines": [
-            {
-                "name": line.name,
-                "line": numbers.get(line.name),
-                "points": _points(line.figures),
-                "reasons": dict(line.reasons),
-            }
-            for line in chart.lines
-        ],
-        "reading": chart.reading,
-        "share": chart.is_share,
-        "note": chart.note,
-        "guesses": list(chart.guesses.items()),
-    }
-
-
-def _diagnostic_row(row: DiagnosticRow, numbers: Numbers) -> dict[str, Any]:
-    return {
-        "line": numbers[row.entry],
-        "length": row.sequence_length,
-        "score": row.score and estimate_row(row.score),
-        "solved": row.solved and estimate_row(row.solved),
-        "steps": shorten(row.median_steps),
-        "never": row.median_steps is not None and math.isinf(row.median_steps),
-        "effective": "" if row.effective_length is None else str(row.effective_length),
-        "state": row.state_bytes,
-        "note": row.note,
     }
 
 
@@ -414,26 +372,21 @@ def make_methods(comparisons: Sequence[Comparison], numbers: Numbers) -> dict[st
     found = []
     # Probes come last: what a method gains is read before what it costs.
     for number, comparison in sorted(enumerate(comparisons), key=lambda item: not item[1].metric):
-        metric, effects = comparison.metric, method_effects(comparison)
         parts = {
             "effects": [
                 {
-                    "line": numbers[one.entry],
+                    "entry": numbers[one.entry],
                     "reference": numbers[one.reference] if one.reference else None,
                     "length": one.sequence_length,
-                    "score": one.score and estimate_row(one.score),
-                    "reference_score": one.reference_score and estimate_row(one.reference_score),
-                    "gain": one.gain and estimate_row(one.gain),
-                    "prices": [
-                        estimate_row(price) if (price := one.prices.get(measure)) else None
-                        for measure in PRICES
-                    ],
+                    "score": _optional(one.score),
+                    "gain": _optional(one.gain),
+                    "prices": [_optional(one.prices.get(measure)) for measure in PRICES],
                 }
-                for one in effects
+                for one in method_effects(comparison)
             ],
             "conditions": [
                 {
-                    "line": numbers[one.entry],
+                    "entry": numbers[one.entry],
                     "disturbance": one.disturbance,
                     "length": one.sequence_length,
                     "points": _points(one.by_strength),
@@ -442,7 +395,7 @@ def make_methods(comparisons: Sequence[Comparison], numbers: Numbers) -> dict[st
             ],
             "sizes": [
                 {
-                    "line": numbers[one.entry],
+                    "entry": numbers[one.entry],
                     "length": one.sequence_length,
                     "points": _points(one.by_share),
                 }
@@ -451,16 +404,21 @@ def make_methods(comparisons: Sequence[Comparison], numbers: Numbers) -> dict[st
             ],
         }
         if any(parts.values()):
-            found.append(
-                {
-                    "comparison": number,
-                    "reading": read_effects(effects, metric.name) if metric else "",
-                    **parts,
-                    "share": metric is not None and metric.share,
-                }
-            )
+            found.append({"comparison": number, **parts})
     return {"prices": list(PRICES.values()), "comparisons": found}
 
 
 def _points(by_place: Mapping[Any, Estimate]) -> list[list[Any]]:
     return [[str(place), *estimate_row(score)] for place, score in by_place.items()]
+
+
+def _optional(estimate: Estimate | None) -> list[Any] | None:
+    return estimate_row(estimate) if estimate else None
+
+
+def subject_of(key: ComparisonKey, tasks: Mapping[str, Task]) -> str:
+    """Return the title of the task of a comparison, or of the probe."""
+    if key.mode is not Mode.TRAIN:
+        what = "Decoding" if key.mode is Mode.DECODE else "Speed and memory"
+        return f"{what}, {key.form.replace('_', '-')}"
+    return tasks[key.task].title if key.task in tasks else key.task

@@ -104,7 +104,7 @@ PAGES = (
     Page(
         "compare",
         "Compare",
-        "Two lines or two runs side by side",
+        "Two entries or two runs side by side",
         own_scripts=("compare",),
         data_scripts=("findings",),
     ),
@@ -125,7 +125,7 @@ PAGES = (
 )
 
 TERMS = {
-    "Entry, line": "An architecture with its options and methods.",
+    "Entry": "An architecture with its options and methods.",
     "Control": "An entry that sets the scale and is no model to choose, such as identity.",
     "Board": "The entries of one task, or of one cost, at one length.",
     "Rank": "The best entry and all that are not separated from it share rank 1.",

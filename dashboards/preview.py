@@ -24,21 +24,21 @@ QUESTION = "Which sequence model should I use at my sequence length?"
 WIDTH, HEIGHT, DOTS_PER_INCH = 1200, 630, 100
 """The size in pixels that the large cards of social media have."""
 GREY = "#555555"
-MAX_LINES = 20
-"""The number of lines that the legend has room for. The chart draws no others."""
-MIN_LINES = 2
-"""A chart needs that many lines, each with that many lengths."""
+MAX_ENTRIES = 20
+"""The number of entries that the legend has room for. The chart draws no others."""
+MIN_ENTRIES = 2
+"""A chart needs that many entries, each with that many lengths."""
 
 
 def write_preview(
-    path: Path, figures: pd.DataFrame, lines: Sequence[Mapping[str, Any]], titles: Sequence[str]
+    path: Path, figures: pd.DataFrame, entries: Sequence[Mapping[str, Any]], titles: Sequence[str]
 ) -> None:
     """Write the preview as a PNG file of `WIDTH` by `HEIGHT` pixels.
 
     Args:
         path: the file.
         figures: the figures of all comparisons (`suite.analysis.frame.to_figures`).
-        lines: the name and the style of each line (`dashboards.lines.draw_lines`).
+        entries: the name and the style of each entry (`dashboards.styles`).
         titles: the title of each comparison.
     """
     size = WIDTH / DOTS_PER_INCH, HEIGHT / DOTS_PER_INCH
@@ -50,7 +50,7 @@ def write_preview(
         figure.text(0.04, 0.83, QUESTION, fontsize=23, fontweight="bold")
         if chart := choose_chart(figures):
             comparison, measure, drawn = chart
-            draw_chart(figure, measure, drawn, {line["name"]: line for line in lines})
+            draw_chart(figure, measure, drawn, {entry["name"]: entry for entry in entries})
             title = textwrap.shorten(titles[comparison], 140, placeholder=" …")
             figure.text(0.04, 0.02, title, fontsize=10, color=GREY)
         with atomic_write(path) as file:
@@ -62,10 +62,10 @@ def draw_chart(
 ) -> None:
     """Draw the lines of a measure against length, with a legend."""
     axes = figure.add_axes((0.09, 0.13, 0.62, 0.62))
-    for name, of_line in list(drawn.groupby("entry", sort=True))[:MAX_LINES]:
+    for name, of_entry in list(drawn.groupby("entry", sort=True))[:MAX_ENTRIES]:
         axes.plot(
-            of_line["sequence_length"],
-            of_line["value"] / measure.scale,
+            of_entry["sequence_length"],
+            of_entry["value"] / measure.scale,
             color=styles[str(name)]["color"],
             linestyle=_dash(styles[str(name)]["dash"]),
             linewidth=2.5,
@@ -92,12 +92,12 @@ def choose_chart(figures: pd.DataFrame) -> tuple[int, Shown, pd.DataFrame] | Non
     `CHARTED`, and the first comparison.
     """
     found = None
-    most = MIN_LINES - 1
+    most = MIN_ENTRIES - 1
     for key, measure in CHARTED.items():
         of_measure = figures[figures["measure"] == key]
         for _, drawn in of_measure.groupby("comparison", sort=True):
             lengths = drawn.groupby("entry")["sequence_length"].nunique()
-            long = lengths.index[lengths >= MIN_LINES]
+            long = lengths.index[lengths >= MIN_ENTRIES]
             if len(long) > most:
                 most = len(long)
                 found = int(drawn["comparison"].iloc[0]), measure, drawn[drawn["entry"].isin(long)]

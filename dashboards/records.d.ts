@@ -12,58 +12,16 @@ interface Measurement {
   method: string;
 }
 
-interface Example {
-  input: string;
-  expected: string;
-  answer: string;
-  right: boolean | number;
-}
-
-/** A continuation of a prompt; the method is the rule that chose its tokens. */
-interface Sample {
-  method: string;
-  prompt: string;
-  sample: string;
-}
-
-/** How far exchanging each input moves each output, as bytes in base64, inputs by outputs. */
-interface Occlusion {
-  inputs: number[];
-  outputs: number[];
-  map: string;
-}
-
 /** The reports of a split. A record of another version may hold another form under a name. */
 interface Reports {
-  by_type?: Record<string, Record<string, number>>;
-  without_part?: Record<string, (number | null)[]>;
   confusion?: number[][];
   classes?: string[];
-  occlusion?: Occlusion;
-  examples?: Example[];
-  samples?: Sample[];
+  /** How far exchanging each input moves each output, as bytes in base64, inputs by outputs. */
+  occlusion?: { inputs: number[]; outputs: number[]; map: string };
+  examples?: { input: string; expected: string; answer: string; right: boolean | number }[];
+  /** Continuations of prompts; the method is the rule that chose the tokens. */
+  samples?: { method: string; prompt: string; sample: string }[];
   [report: string]: unknown;
-}
-
-interface RunCell {
-  mode: string;
-  form: string;
-  task: string | null;
-  source: string | null;
-  seed: number;
-  round: number;
-  steps: number;
-  benchmark: string | null;
-  scores_test: boolean;
-  architecture: string;
-  sequence_length: number;
-  evaluation_lengths?: number[];
-  batch_size: number;
-  model_size: string;
-  precision: string;
-  backend: string;
-  threads: number;
-  options: Record<string, unknown>;
 }
 
 interface RunRecord {
@@ -73,13 +31,22 @@ interface RunRecord {
   started_at: string;
   worker_seconds: number | null;
   protocol: number;
-  cell: RunCell;
+  cell: {
+    mode: string;
+    form: string;
+    task: string | null;
+    seed: number;
+    round: number;
+    scores_test: boolean;
+    architecture: string;
+    sequence_length: number;
+  };
   parameter_count: number | null;
   metrics: Record<string, Record<string, number>> | null;
   measurements: Record<string, Record<string, Measurement>> | null;
   curves: Record<string, Curve> | null;
   reports: Record<string, Reports>;
-  details: { recipe?: { learning_rate?: number }; noisy?: string[]; [detail: string]: unknown };
+  details: { noisy?: string[]; [detail: string]: unknown };
   data: object | null;
   ranking: object | null;
   environment: { commit?: string | null; dirty?: boolean; [fact: string]: unknown };

@@ -12,6 +12,7 @@ from suite.api.files import atomic_write_bytes
 from suite.records.measures import CHARTED, QUALITY
 
 MEASURE_NUMBERS = {QUALITY: -1, **{name: number for number, name in enumerate(CHARTED)}}
+"""The number by which the pages know a measure: its place among the charted ones."""
 
 DIGITS = 7
 """The digits of a figure. With few digits, what a page prints would be rounded twice, and its last
@@ -21,12 +22,7 @@ digit could differ from that on the leaderboard."""
 def write_script(path: Path, name: str, content: Any) -> None:
     """Write a script that assigns the content to `window.NAME`."""
     text = json.dumps(content, separators=(",", ":"), allow_nan=False)
-    write_text(path, f"window.{name}={text};\n")
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file that a web server may serve."""
-    atomic_write_bytes(path, text.encode())
+    atomic_write_bytes(path, f"window.{name}={text};\n".encode())
 
 
 def shorten(value: Any) -> Any:
@@ -41,11 +37,6 @@ def shorten(value: Any) -> Any:
         return None
     rounded = float(f"{value:.{DIGITS}g}")
     return int(rounded) if rounded.is_integer() else rounded
-
-
-def measure_number(measure: str) -> int:
-    """Return the number by which the pages know a measure: its place among the charted ones."""
-    return MEASURE_NUMBERS[measure]
 
 
 def estimate_row(one: Estimate) -> list[Any]:

@@ -3,8 +3,8 @@
 The site opens from disk, needs no network, and keeps the state of a page in its address. A page
 opened from disk cannot fetch data, so the data are scripts beside the pages:
 
-- `data/index.js` has the comparisons, lines, points, boards, leaderboards and learning rates.
-- `data/findings.js` has growth with length, crossover points, differences between lines, Pareto
+- `data/index.js` has the comparisons, entries, runs, points, boards and leaderboards.
+- `data/findings.js` has growth with length, crossover points, differences between entries, Pareto
   fronts, and the performance profile.
 - `data/reports.js` has the reports by group of examples, as means over seeds.
 - `data/methods.js` has the gain and the price of methods, and scores of disturbed examples.
@@ -32,19 +32,21 @@ from dashboards.data import (
     make_methods,
     report_rows,
     run_columns,
+    subject_of,
 )
-from dashboards.lines import draw_lines
 from dashboards.pages import PAGES, PREVIEW, Host, render_page
 from dashboards.runs import bundle_runs, runs_written
-from dashboards.scripts import shorten_all, write_script, write_text
+from dashboards.scripts import shorten_all, write_script
+from dashboards.styles import style_entries
 from suite.analysis.boards import rank_comparisons
-from suite.analysis.comparison_key import ComparisonKey, short_titles, titles
+from suite.analysis.comparison_key import short_titles, titles
 from suite.analysis.comparisons import compare, in_precedence
 from suite.analysis.frame import to_figures, to_frame
 from suite.analysis.leaderboard import summarize_leaderboards
 from suite.analysis.learning_rates import summarize_searches
 from suite.analysis.training_counts import count_archived_trials
-from suite.api import PROTOCOL, Architecture, Mode, Task
+from suite.api import PROTOCOL, Architecture, Task
+from suite.api.files import atomic_write_bytes
 from suite.records.benchmarks import Benchmark
 from suite.records.measures import CHARTED, metric_of
 from suite.records.published import StoredRecord
@@ -68,7 +70,7 @@ class Known:
 
 
 def write_site(
-    entries: Sequence[StoredRecord],
+    records: Sequence[StoredRecord],
     known: Known,
     folder: Path,
     mlflow_pages: Mapping[str, str] | None = None,
@@ -80,7 +82,7 @@ def write_site(
     bundles that are no longer needed are removed.
 
     Args:
-        entries: the records.
+        records: the records.
         known: the tasks, the architectures, the benchmarks and the tuned learning rates.
         folder: the folder of the site.
         mlflow_pages: the address in MLflow's UI of each run id, for links on the run pages.
@@ -90,14 +92,14 @@ def write_site(
         OSError: the site could not be written.
     """
     (folder / "data").mkdir(parents=True, exist_ok=True)
-    bundles = bundle_runs(entries)
+    bundles = bundle_runs(records)
     with runs_written(bundles, folder / "data" / "runs"):
-        _write_rest(entries, bundles, known, folder, mlflow_pages or {}, host or Host())
+        _write_rest(records, bundles, known, folder, mlflow_pages or {}, host or Host())
     return folder / "index.html"
 
 
 def _write_rest(
-    entries: Sequence[StoredRecord],
+    records: Sequence[StoredRecord],
     bundles: Mapping[str, Sequence[StoredRecord]],
     known: Known,
     folder: Path,
@@ -106,37 +108,36 @@ def _write_rest(
 ) -> None:
     """Write all files except the complete records."""
     tasks, architectures = known.tasks, known.architectures
-    all_comparisons = compare(entries, {name: task.version for name, task in tasks.items()})
+    all_comparisons = compare(records, {name: task.version for name, task in tasks.items()})
     comparisons = in_precedence(one for one in all_comparisons if one.records)
     frame, figures = to_frame(comparisons), to_figures(comparisons)
     boards = rank_comparisons(all_comparisons)
     shown = frame.loc[frame["superseded_by"] == "", ["architecture", "entry"]].drop_duplicates()
     learning_rates = summarize_searches(known.choices, tasks)
     tuned = [(search["architecture"], search["entry"]) for search in learning_rates]
-    lines = draw_lines([*shown.itertuples(index=False, name=None), *tuned], architectures)
-    numbers = {line["name"]: number for number, line in enumerate(lines)}
-    for line in lines:
-        part = architectures.get(line["architecture"])
-        line["control"] = bool(part and part.control)
-        line["about"] = ". ".join(filter(None, (part.title, part.paper))) if part else ""
-    shutil.copytree(ASSETS, folder / "assets", dirs_exist_ok=True)
-    _write_plotly(folder / "assets" / "plotly.min.js")
+    entries = style_entries([*shown.itertuples(index=False, name=None), *tuned], architectures)
+    numbers = {entry["name"]: number for number, entry in enumerate(entries)}
+    for entry in entries:
+        part = architectures.get(entry["architecture"])
+        entry["control"] = bool(part and part.control)
+        entry["about"] = ". ".join(filter(None, (part.title, part.paper))) if part else ""
     diagnostics = make_diagnostics(comparisons, numbers, tasks)
     diagnosed = {comparisons[task["comparison"]].key.task for task in diagnostics["tasks"]}
-    title_of = titles(comparison.key for comparison in comparisons)
-    name_of = short_titles(comparison.key for comparison in comparisons)
-    index = {
+    keys = [comparison.key for comparison in comparisons]
+    title_of, name_of = titles(keys), short_titles(keys)
+    run_ids = {stored.record.run_id for stored in records}
+    content = {
         "protocol": PROTOCOL,
         "measures": [
             {"key": key, **asdict(shown), "higher_is_better": metric_of(key).higher_is_better}
             for key, shown in CHARTED.items()
         ],
         "comparisons": [
-            describe(comparison, title_of, name_of, _subject(comparison.key, tasks))
-            for comparison in comparisons
+            describe(one, title_of[one.key], name_of[one.key], subject_of(one.key, tasks))
+            for one in comparisons
         ],
-        "lines": lines,
-        "records": run_columns(frame, numbers),
+        "entries": entries,
+        "runs": run_columns(frame, numbers),
         "points": figure_columns(figures, numbers),
         "boards": board_rows(boards, comparisons, numbers),
         "leaderboards": shorten_all(
@@ -149,37 +150,31 @@ def _write_rest(
                 "subject": tasks[count.task].title if count.task in tasks else count.task,
                 "text": str(count),
             }
-            for count in count_archived_trials(entries)
+            for count in count_archived_trials(records)
         ],
         "diagnosed": sorted(diagnosed),
         "bundles": [[bundle[0].record.run_id, name] for name, bundle in bundles.items()],
     }
-    write_script(folder / "data" / "index.js", "LENGTHWISE", index)
-    run_ids = {entry.record.run_id for entry in entries}
-    further = {
+    scripts = {
+        "": content,
         "diagnostics": diagnostics,
         "findings": make_findings(comparisons, figures, boards, architectures),
         "reports": report_rows(comparisons, numbers),
         "methods": make_methods(comparisons, numbers),
         "mlflow": {run_id: page for run_id, page in mlflow_pages.items() if run_id in run_ids},
     }
-    for name, content in further.items():
-        write_script(folder / "data" / f"{name}.js", f"LENGTHWISE_{name.upper()}", content)
+    for name, data in scripts.items():
+        variable = f"LENGTHWISE_{name.upper()}".rstrip("_")
+        write_script(folder / "data" / f"{name or 'index'}.js", variable, data)
+    shutil.copytree(ASSETS, folder / "assets", dirs_exist_ok=True)
+    _write_plotly(folder / "assets" / "plotly.min.js")
     if host.address:
         from dashboards.preview import write_preview  # matplotlib takes a second to import
 
-        names = [title_of[comparison.key] for comparison in comparisons]
-        write_preview(folder / PREVIEW, figures, lines, names)
+        names = [title_of[key] for key in keys]
+        write_preview(folder / PREVIEW, figures, entries, names)
     for page in PAGES:
-        write_text(folder / f"{page.name}.html", render_page(page, host))
-
-
-def _subject(key: ComparisonKey, tasks: Mapping[str, Task]) -> str:
-    """Return the title of the task, or of the probe."""
-    if key.mode is not Mode.TRAIN:
-        what = "Decoding" if key.mode is Mode.DECODE else "Speed and memory"
-        return f"{what}, {key.form.replace('_', '-')}"
-    return tasks[key.task].title if key.task in tasks else key.task
+        atomic_write_bytes(folder / f"{page.name}.html", render_page(page, host).encode())
 
 
 def _write_plotly(path: Path) -> None:

@@ -2,18 +2,21 @@
 
 The Python API. The command line `bench` has a command for each function here:
 
-| function        | command           | result                                              |
-|-----------------|-------------------|-----------------------------------------------------|
-| `plan`          | `bench plan`      | the cells of a matrix and their state               |
-| `run`           | `bench run`       | the records of a matrix; runs the missing cells     |
-| `run_events`    |                   | the same, as an iterator of events                  |
-| `read_records`  |                   | the records of a home, or the published ones        |
-| `compare`       | `bench report`    | tables of scores and costs                          |
-| `crossover`     | `bench crossover` | each length where one entry overtakes another       |
-| `frontier`      | `bench frontier`  | the longest sequence within a budget                |
-| `tune`          | `bench tune`      | learning rates chosen on validation                 |
-| `load_model`    | `bench predict`   | a trained model that takes raw texts                |
-| `verify`        | `bench verify`    | both runs of a record's cell, which is run again    |
+| function          | command           | result                                           |
+|-------------------|-------------------|--------------------------------------------------|
+| `plan`            | `bench plan`      | the cells of a matrix and their state            |
+| `run`             | `bench run`       | the records of a matrix; runs the missing cells  |
+| `run_events`      |                   | the same, as an iterator of events               |
+| `read_records`    |                   | the records of a home, or the published ones     |
+| `compare`         | `bench report`    | tables of scores and costs                       |
+| `crossover`       | `bench crossover` | each length where one entry overtakes another    |
+| `frontier`        | `bench frontier`  | the longest sequence within a budget             |
+| `tune`            | `bench tune`      | learning rates chosen on validation              |
+| `load_model`      | `bench predict`   | a trained model that takes raw texts             |
+| `verify`          | `bench verify`    | both runs of a record's cell, which is run again |
+| `list_plugins`    | `bench list`      | tasks, architectures, methods, and which fit     |
+| `publish_records` | `bench publish`   | copies of records that pass the checks           |
+| `sync`            | `bench sync`      | the records that MLflow lacked, written          |
 
 Keyword arguments have the names of the command's options; see `RequestKeywords`. Mistakes raise a
 `suite.api.LengthwiseError`. Importing this package imports neither a framework nor pandas.
@@ -33,41 +36,29 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from suite.actions.listing import list_plugins
+    from suite.actions.publishing import publish_records
     from suite.actions.records import compare, load_model, read_records
     from suite.actions.request import RequestKeywords, RunKeywords
     from suite.actions.runs import plan, run, run_events
     from suite.actions.searches import crossover, frontier, tune
+    from suite.actions.tracking import sync
     from suite.actions.verification import verify
     from suite.execution.runner import Finished, Postponed, Progressed, Started, Waiting
 
-__all__ = [
-    "Finished",
-    "Postponed",
-    "Progressed",
-    "RequestKeywords",
-    "RunKeywords",
-    "Started",
-    "Waiting",
-    "compare",
-    "crossover",
-    "frontier",
-    "load_model",
-    "plan",
-    "read_records",
-    "run",
-    "run_events",
-    "tune",
-    "verify",
-]
 _MODULES = {
+    "actions.listing": ("list_plugins",),
+    "actions.publishing": ("publish_records",),
     "actions.records": ("compare", "load_model", "read_records"),
     "actions.request": ("RequestKeywords", "RunKeywords"),
     "actions.runs": ("plan", "run", "run_events"),
     "actions.searches": ("crossover", "frontier", "tune"),
+    "actions.tracking": ("sync",),
     "actions.verification": ("verify",),
     "execution.runner": ("Finished", "Postponed", "Progressed", "Started", "Waiting"),
 }
 """The names of each module, which is imported when one of them is used."""
+__all__ = sorted(name for names in _MODULES.values() for name in names)
 
 if not TYPE_CHECKING:  # a type checker reads the imports above
 

@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TextIO
+from typing import Any, TextIO
 
 from rich.console import Console
 from rich.live import Live
@@ -28,78 +28,49 @@ PLAIN_LINE_SECONDS = 5.0
 BAR_WIDTH = 20
 
 
-class _Surface(Protocol):
-    """An output with lines that stay, and live lines below them that are redrawn."""
-
-    live: bool
-    """Whether live lines are shown."""
-
-    def start(self) -> None:
-        """Prepare the live lines."""
-
-    def write(self, text: str) -> None:
-        """Write a line that stays."""
-
-    def redraw(self, text: str) -> None:
-        """Replace the live lines."""
-
-    def stop(self) -> None:
-        """Remove the live lines."""
-
-
-class _Plain:
-    """A file that cannot be redrawn."""
-
-    live = False
+class _Output:
+    """An output with lines that stay and, in a terminal, live lines below them."""
 
     def __init__(self, file: TextIO) -> None:
-        self.file = file
-
-    def start(self) -> None:
-        pass
-
-    def write(self, text: str) -> None:
-        print(printable(text), file=self.file, flush=True)
-
-    def redraw(self, text: str) -> None:
-        pass
-
-    def stop(self) -> None:
-        pass
-
-
-class _Terminal:
-    """A terminal."""
-
-    live = True
-
-    def __init__(self, file: TextIO) -> None:
-        console = Console(file=file, highlight=False)
-        self._live = Live(console=console, auto_refresh=False, transient=True)
+        self.live = file.isatty()
+        """Whether live lines are shown."""
+        self._console = Console(
+            file=file,
+            force_terminal=self.live,
+            force_jupyter=False,
+            highlight=False,
+            soft_wrap=not self.live,
+        )
+        self._live = Live(console=self._console, auto_refresh=False, transient=True)
 
     def start(self) -> None:
         self._live.start()
 
     def write(self, text: str) -> None:
-        self._live.console.print(Text(printable(text)))
+        """Write a line that stays."""
+        self._console.print(Text(printable(text)))
 
     def redraw(self, text: str) -> None:
+        """Replace the live lines."""
         self._live.update(Text(printable(text)), refresh=True)
 
     def stop(self) -> None:
+        """Remove the live lines."""
         self._live.stop()
 
 
-class _Notebook(_Plain):
+class _Notebook:
     """A notebook's output: the live lines are one output that is replaced."""
 
     live = True
-    _output: Any = None
 
     def start(self) -> None:
         from IPython.display import display
 
-        self._output = display({"text/plain": ""}, raw=True, display_id=True)  # type: ignore[no-untyped-call]
+        self._output: Any = display({"text/plain": ""}, raw=True, display_id=True)  # type: ignore[no-untyped-call]
+
+    def write(self, text: str) -> None:
+        print(printable(text), flush=True)
 
     def redraw(self, text: str) -> None:
         self._output.update({"text/plain": text}, raw=True)
@@ -136,7 +107,8 @@ class Display:
         self.active: dict[str, _Active] = {}
         self.most_active = 1
         self.waiting = False
-        self.surface = _surface(file or sys.stdout)
+        in_notebook = file in (None, sys.stdout) and Console().is_jupyter
+        self.surface = _Notebook() if in_notebook else _Output(file or sys.stdout)
 
     def __enter__(self) -> Display:
         self.surface.start()
@@ -269,12 +241,6 @@ class Display:
         """Write a line that live lines would show."""
         if not self.surface.live:
             self.surface.write(text)
-
-
-def _surface(file: TextIO) -> _Surface:
-    if file is sys.stdout and Console().is_jupyter:
-        return _Notebook(file)
-    return _Terminal(file) if file.isatty() else _Plain(file)
 
 
 def _speed(record: Record) -> str:

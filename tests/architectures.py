@@ -54,8 +54,14 @@ CASES = [
 ]
 ENCODERS = sorted({name for name, case in CASES if case.form is Form.ENCODER})
 
-MIXED_AS_ANOTHER = ("bert", "full_attention", "hub", "identity", "linformer", "llama", "t5", "vit")
-"""Their layers mix as those of another architecture do: by one or two matrix products."""
+MIXED_AS_ANOTHER = (
+    *("bert", "full_attention", "hub", "identity", "linformer", "llama", "modernbert", "t5", "vit"),
+    "hybrid",
+)
+"""Their layers mix as those of another architecture do, or by one or two matrix products.
+
+tests/baselines/test_hybrid.py checks patterns of mixers.
+"""
 FEW = ("gpt", "llama", "mamba2", "vanilla")
 """Those that stand for all on JAX, where the mechanisms of the others have tests of their own."""
 IMPLIED = (decoding.no_look_ahead, decoding.generated_tokens_equal_a_full_recomputation)

@@ -66,7 +66,6 @@ Bench = Callable[..., subprocess.CompletedProcess[str]]
 
 
 LONG = (
-    "test_readme",
     "test_every_task",
     "test_soak",
     "test_end_to_end",
@@ -74,11 +73,16 @@ LONG = (
     "test_checkpoint",
 )
 """Modules with few but long tests. They start first, so that both workers end together."""
+REAL_DATA = {"tfds_data_dir", "conll_columns", "semeval_2010_task_8"}
+"""Fixtures whose tests read a whole data set, which takes seconds."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the long modules first; the others keep their order."""
+    """Put the long modules first, and mark the tests of real data; the others keep their order."""
     items.sort(key=lambda item: item.path.stem not in LONG)
+    for item in items:
+        if not REAL_DATA.isdisjoint(getattr(item, "fixturenames", ())):
+            item.add_marker("real_data")
 
 
 def pytest_collection_finish() -> None:

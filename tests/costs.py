@@ -42,10 +42,10 @@ def main(
     from suite.matrix.model_sizes import MODEL_SIZES
     from suite.worker.measure import warmup
     from suite.worker.measure.memory import PeakMemory
+    from suite.worker.model import Model, PositionHead, mean_cross_entropy
     from suite.worker.optimizers import make_optimizer
-    from suite.worker.probe import _loss
     from suite.worker.random_tokens import random_batch
-    from suite.worker.steps import Model, PositionHead, make_prediction_step, make_training_step
+    from suite.worker.steps import make_prediction_step, make_training_step
 
     architecture = find_plugin(ARCHITECTURES, name)
     form = Form(form_name)
@@ -63,7 +63,9 @@ def main(
     memory.start()
     model = Model(None, architecture.build(request), PositionHead(2), form)
     if mode == "training":
-        train = make_training_step(model, _loss, make_optimizer(Recipe(), 10**9), False)
+        train = make_training_step(
+            model, mean_cross_entropy, make_optimizer(Recipe(), 10**9), False
+        )
 
         def step() -> Any:
             return float(train(batch))

@@ -87,7 +87,7 @@ def test_memory_grows_as_claimed_and_the_control_as_n_squared(bench):
     assert result.returncode == 0, result.stderr
     (table,) = json.loads(bench("report", "--json").stdout)
     exponents = {
-        item["line"]: item["exponent"]
+        item["entry"]: item["exponent"]
         for item in table["exponents"]
         if item["measure"] == "training.peak_memory_bytes"
     }

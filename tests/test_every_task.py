@@ -6,8 +6,8 @@ import json
 
 import pytest
 
+from tests.builders.squad import write_squad
 from tests.conftest import read_records
-from tests.tasks.question_answering.test_squad import write_squad
 
 QUIET = ("--no-tracking", "--no-dashboard")
 LANGUAGES = ("--option", "source_language=en", "--option", "target_language=de")

@@ -12,10 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.baselines.test_hub import save_preset
+from tests.builders.guides import CORPUS, MATRIX_GUIDE, needs_make, needs_venv, write_plug_ins
+from tests.builders.presets import save_preset
 from tests.conftest import ROOT, bench_environment, read_records
-from tests.test_newcomer import write_plug_ins
-from tests.test_readme import CORPUS, MATRIX_GUIDE, needs_make, needs_venv
 
 PYTHON_GUIDE = ROOT / "docs" / "use-from-python.md"
 TOUR = ROOT / "docs" / "quick-tour.md"

@@ -1,26 +1,21 @@
-"""The commands of `make`, in the README and the guide on matrices: with `BENCHMARK=smoke` here.
+"""The commands of `make` in the README and the guide on matrices.
 
-The first one and the tasks run unchanged in `make test-slow`.
-
-The first trains one layer of `vanilla` with instant measurements. The others run an architecture
-that only embeds, except language modelling and pretraining, which has few steps. They validate once
-and leave drawing to `make dashboard`. Their `make` calls a stand-in for `bench`, and `bench` runs
-in this process: another import of the framework would take longer.
+By default, each is planned: `make --dry-run` shows what it calls `bench` with. The slow tests run
+the commands with `BENCHMARK=smoke`, and the first one and the tasks unchanged.
 """
 
 from __future__ import annotations
 
 import re
 import shlex
-import shutil
 import subprocess
 import time
 
 import pytest
 
+from tests.builders.guides import CORPUS, MATRIX_GUIDE, needs_make, needs_venv
 from tests.conftest import FAKES, ROOT, bench_environment, read_records
 
-MATRIX_GUIDE = ROOT / "docs" / "run-a-matrix.md"
 COMMANDS = [
     line
     for page in (ROOT / "README.md", MATRIX_GUIDE)
@@ -28,12 +23,6 @@ COMMANDS = [
     for line in block.splitlines()
 ]
 NOT_HERE = ("make test", "make ui")  # this test itself, and a server
-CORPUS = "EU B-ORG\nrejects O\nGerman B-MISC\ncall O\n. O\n\nPeter B-PER\nBlackburn I-PER\n\n"
-
-needs_make = pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
-needs_venv = pytest.mark.skipif(
-    not (ROOT / ".venv" / ".dev").exists(), reason="not run by make: there is no .venv"
-)
 
 
 @pytest.mark.slow
@@ -56,62 +45,68 @@ BRIEFLY = {
     "bench": "OPTIONS=--no-dashboard --option validations=1",
     "probe": "OPTIONS=--no-dashboard",
 }
-STAND_IN = """#!/bin/sh
-printf '%s\\n' "$TFDS_DATA_DIR" "$@" > "$BENCH_HOME/called"
-"""
 
 
-def run(command: str, tmp_path, tfds_data_dir, extra: tuple[str, ...]) -> str:
-    """Run a command with its placeholders replaced, and return what it prints."""
+def fill(command: str, tmp_path, tfds_data_dir) -> list[str]:
+    """Return the words of a command with its placeholders replaced by little data."""
     corpus = tmp_path / "my_corpus"
     corpus.mkdir(exist_ok=True)
     for split in ("train", "valid", "test"):
         (corpus / f"{split}.txt").write_text(CORPUS * 40)
     (tmp_path / "my_text.txt").write_text("Once upon a time there was a text. " * 500)
-    places = {"my_corpus": corpus, "my_text.txt": tmp_path / "my_text.txt"}
-    filled = re.sub(r"steps=\d+", "steps=20", command.replace("prepared", str(tfds_data_dir)))
-    for name, path in places.items():
-        filled = filled.replace(name, str(path))
+    for name, path in {
+        "prepared": tfds_data_dir,
+        "my_corpus": corpus,
+        "my_text.txt": tmp_path / "my_text.txt",
+    }.items():
+        command = command.replace(name, str(path))
+    return shlex.split(command)
+
+
+@needs_make
+@pytest.mark.parametrize("command", [given for given in COMMANDS if given not in NOT_HERE])
+def test_a_command_calls_bench_with_what_it_can_plan(command, bench, tmp_path, tfds_data_dir):
+    words = fill(command, tmp_path, tfds_data_dir)
+    shown = subprocess.run(
+        [*words, "--dry-run", "BIN=bin"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    calls = [line for line in shown.stdout.splitlines() if line.startswith("bin/bench ")]
+    assert len(calls) == (command != "make help")
+    for _, name, *options in map(shlex.split, calls):
+        data_dir = {"TFDS_DATA_DIR": str(tfds_data_dir)} if "tfds" in options else {}
+        asked = ("plan", *options) if name == "run" else (name, "--help")
+        planned = bench(*asked, **data_dir)
+        assert planned.returncode == 0, f"{command}\n{planned.stdout[-2000:]}{planned.stderr}"
+        assert name != "run" or " to run" in planned.stdout
+
+
+def run(command: str, tmp_path, tfds_data_dir, extra: tuple[str, ...]) -> str:
+    """Run a command with its placeholders replaced, and return what it prints."""
+    words = fill(re.sub(r"steps=\d+", "steps=20", command), tmp_path, tfds_data_dir)
     result = subprocess.run(
-        [*shlex.split(filled), *extra],
+        [*words, *extra],
         cwd=ROOT,
         env=bench_environment({"BENCH_HOME": str(tmp_path / "home"), "BENCH_PATH": str(FAKES)}),
         capture_output=True,
         text=True,
         timeout=1_500,
     )
-    assert result.returncode == 0, f"{filled}\n{result.stdout[-2000:]}\n{result.stderr[-2000:]}"
+    assert result.returncode == 0, f"{words}\n{result.stdout[-2000:]}\n{result.stderr[-2000:]}"
     return result.stdout
 
 
-def run_here(command: str, bench, tmp_path, tfds_data_dir, extra: tuple[str, ...]) -> None:
-    """Run a command; what `make` calls `bench` with runs in this process."""
-    folder, called = tmp_path / "bin", tmp_path / "home" / "called"
-    folder.mkdir(exist_ok=True)
-    (folder / "bench").write_text(STAND_IN)
-    (folder / "bench").chmod(0o755)
-    run(command, tmp_path, tfds_data_dir, (*extra, f"BIN={folder}"))
-    data_dir, *words = called.read_text().splitlines()
-    called.unlink()
-    result = bench(*words, **({"TFDS_DATA_DIR": data_dir} if data_dir else {}))
-    assert result.returncode == 0, f"{words}\n{result.stdout[-2000:]}\n{result.stderr[-2000:]}"
-
-
+@pytest.mark.slow  # minutes: test_end_to_end.py runs such a matrix
 @needs_make
 @needs_venv
-def test_the_commands_work_with_the_benchmark_smoke(bench, tmp_path, tfds_data_dir):
-    first, *others = (command for command in COMMANDS if command not in NOT_HERE)
-    run(first, tmp_path, tfds_data_dir, SMOKE)
-    for command in others:
-        target = command.split()[1]
-        if target == "help":
-            run(command, tmp_path, tfds_data_dir, ())
-        elif target in BRIEFLY:
+def test_the_commands_work_with_the_benchmark_smoke(tmp_path, tfds_data_dir):
+    for command in COMMANDS:
+        target, extra = command.split()[1], ()
+        if command in NOT_HERE:
+            continue
+        if target in BRIEFLY:
             learns = "language_modeling" in command or "pretrain" in command
-            settings = SMOKE if learns else EMBEDDED
-            run_here(command, bench, tmp_path, tfds_data_dir, (*settings, BRIEFLY[target]))
-        else:
-            run_here(command, bench, tmp_path, tfds_data_dir, ())
+            extra = (*(SMOKE if learns else EMBEDDED), BRIEFLY[target])
+        run(command, tmp_path, tfds_data_dir, extra)
     records = read_records(tmp_path / "home")
     assert {record["status"] for record in records} == {"ok"}
     assert {record["cell"]["source"] for record in records} == {None, "synthetic", "tfds", "files"}

@@ -97,7 +97,7 @@ class Block:
         return None
 
     def missing_parts(self) -> tuple[str, ...]:
-        """Return that no heads can be removed if each head has numbers for the distances."""
+        """Return the missing parts: removable heads, if each head has numbers for distances."""
         return ("heads",) if self.positions in ("alibi", "relative", "t5") else ()
 
     def fixed_length_reason(self) -> str | None:

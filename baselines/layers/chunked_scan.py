@@ -9,6 +9,7 @@ decay for each channel of the keys (Yang et al. 2024, section 4).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
@@ -37,6 +38,8 @@ def scan_in_chunks(
     log_decay: Any = None,
     initial_state: Any = None,
     chunk_length: int = CHUNK_LENGTH,
+    rank: int = 1,
+    sees_itself: bool = True,
 ) -> tuple[Any, Any]:
     """Return the outputs of all positions, and the state after the last one.
 
@@ -44,8 +47,11 @@ def scan_in_chunks(
     heads, n), or (batch, heads, n, d) with a decay for each channel, with values of at most 0,
     initial_state (batch, heads, d, v), zeros by default. The outputs are (batch, heads, n, v).
     Consecutive heads share the query and key of a group; with decays of channels, each head has
-    its own. Time O(n · (c · (d + v) + d · v)) for chunks of c positions, memory O(n · (c + d + v)
-    + n · d · v / c). The graph does not grow with n.
+    its own. With a shared decay, each position may have `rank` rows of queries, keys and values in
+    place of one: n counts rows, and only the first row of a position has a decay. Without
+    `sees_itself`, a query does not read the rows of its own position. Time O(n · (c · (d + v) + d ·
+    v)) for chunks of c rows, memory O(n · (c + d + v) + n · d · v / c). The graph does not grow
+    with n.
 
     Raises:
         ValueError: there are decays, and the chunks are longer than `LONGEST_CHUNK`, or their
@@ -54,7 +60,7 @@ def scan_in_chunks(
     num_groups, num_heads = query.shape[1], value.shape[1]
     by_channel = log_decay is not None and len(log_decay.shape) == 4
     length = ops.shape(query)[2]
-    size = chunk_size(length, chunk_length, by_channel)
+    size = chunk_size(length, rank * chunk_length, by_channel)
 
     def split(part: Any, num_parts: int) -> Any:
         """Return (batch, groups, heads of a group, chunks, positions, …), filled with zeros."""
@@ -94,7 +100,7 @@ def scan_in_chunks(
         carried = ops.einsum("bgcid,bgrcdv->bgrciv", query, before)
     else:
         reached = accumulate_decays(split(log_decay[..., None], num_heads))
-        weights = fused(_decayed_scores)(scores, *reached)
+        weights = fused(_decayed_scores(rank, sees_itself))(scores, *reached)
         to_end = fused(_decayed_to_end)(value, *reached)
         updates = ops.einsum("bgcjd,bgrcjv->bgrcdv", key, to_end)
         if initial_state is None:
@@ -121,9 +127,15 @@ def _order(size: int) -> np.ndarray:
     return np.tril(np.ones((size, size), bool))
 
 
-def _decayed_scores(scores: Any, coarse: Any, fine: Any) -> Any:
-    """Return the scores of earlier positions, decayed by what lies between: (…, c, c)."""
-    return scores * decays_between(coarse, fine, _order(fine.shape[-2]))
+@lru_cache
+def _decayed_scores(rank: int, sees_itself: bool) -> Callable[[Any, Any, Any], Any]:
+    def decay(scores: Any, coarse: Any, fine: Any) -> Any:
+        """Return the scores of earlier positions, decayed by what lies between: (…, c, c)."""
+        places = np.arange(fine.shape[-2]) // rank
+        seen = places[None, :] < places[:, None] + sees_itself
+        return scores * decays_between(coarse, fine, seen)
+
+    return decay
 
 
 def _decayed_to_end(value: Any, coarse: Any, fine: Any) -> Any:

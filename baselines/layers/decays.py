@@ -48,7 +48,8 @@ def chunk_size(length: Any, chunk_length: int, by_channel: bool) -> int:
         )
     if not is_known(length):
         return chunk_length
-    return min(chunk_length, 1 << (length - 1).bit_length() if by_channel else length)
+    positions: int = 1 << (length - 1).bit_length() if by_channel else length
+    return min(chunk_length, positions)
 
 
 def accumulate_decays(log_decay: Any) -> tuple[Any, Any]:

@@ -77,7 +77,7 @@ def gelu_tanh(inputs: Any) -> Any:
     return fused_or_native(_approximate_gelu, ops.gelu)(inputs)
 
 
-NORMS = {
+NORMS: dict[str, Callable[..., Any]] = {
     "layer": LayerNorm,
     "layer_no_bias": partial(LayerNorm, center=False),
     "rms": RMSNorm,

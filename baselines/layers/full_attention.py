@@ -77,6 +77,7 @@ class FullAttention(Layer):
             2023, "Efficient Streaming Language Models with Attention Sinks").
         positions: A scheme of `attention_positions`. Layers may share one that has weights.
         use_bias: Whether the projections have biases.
+        output_bias: Whether the output projection has one; by default as the others.
         scaled: Whether scores are divided by √d_k. If not, the kernel of W^Q initially is.
         dropout: The share of attention weights that are set to 0 in training.
         seed: The seed of the dropout.
@@ -106,6 +107,7 @@ class FullAttention(Layer):
         num_sinks: int = 0,
         positions: AttentionPositions | None = None,
         use_bias: bool = True,
+        output_bias: bool | None = None,
         scaled: bool = True,
         dropout: float = 0.0,
         seed: int | None = None,
@@ -123,6 +125,7 @@ class FullAttention(Layer):
         self.num_sinks = num_sinks
         self.positions = AttentionPositions() if positions is None else positions
         self.use_bias = use_bias
+        self.output_bias = output_bias
         self.scaled = scaled
         self.dropout = dropout
         self.seed = seed
@@ -155,7 +158,8 @@ class FullAttention(Layer):
         ):
             self._add_projection(name, units, input_shape, fan)
         by_head = (*input_shape[:-1], inner)
-        self._add_projection("output_projection", width, by_head, self.num_residual_branches)
+        bias = self.use_bias if self.output_bias is None else self.output_bias
+        self._add_projection("output_projection", width, by_head, self.num_residual_branches, bias)
         if not self.positions.built:
             self.positions.build((None, self.num_heads, None, size))
         for convolution, units in zip(self.convolutions, (inner, shared, shared), strict=False):
@@ -323,12 +327,17 @@ class FullAttention(Layer):
         return self.output_projection(merged)
 
     def _add_projection(
-        self, name: str, units: int, input_shape: tuple[int | None, ...], fan: int
+        self,
+        name: str,
+        units: int,
+        input_shape: tuple[int | None, ...],
+        fan: int,
+        use_bias: bool | None = None,
     ) -> None:
         projection = dense(
             units,
             kernel_initializer=kernel(fan),
-            use_bias=self.use_bias,
+            use_bias=self.use_bias if use_bias is None else use_bias,
             name=name,
             dtype=self.dtype_policy,
         )

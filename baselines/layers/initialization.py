@@ -22,6 +22,7 @@ Papers and published code demand these deviations:
 - Mamba-2: decay rates and step sizes start in the ranges of the authors' code, and depthwise
   kernels within ±1/√k (Dao and Gu 2024). Gated DeltaNet: the same, with decay rates from 0 to 16
   (Yang et al. 2025).
+- Griffin: decays of channels start in the ring of De et al. 2024, section 2.4.
 - T5: scores are not divided by the root of the head size, so the kernels of queries are. The biases
   of distances have variance 1 / width (the authors' code; Raffel et al. 2020, section 2.1).
 - Hub: the initial values of keras-hub's own backbones.
@@ -118,6 +119,23 @@ def log_uniform_rates(lowest: float = 1.0, highest: float = 16.0) -> Any:
 def counted_rates(shape: tuple[int, ...], dtype: Any = None) -> Any:
     """Return log(-A) for the rates −1, −2, −3, … along the last axis (Mamba's code)."""
     return ops.log(ops.broadcast_to(ops.arange(1, shape[-1] + 1, dtype=dtype), shape))
+
+
+def block_kernel(size: int) -> Any:
+    """Return `kernel()` for matrices that map parts of `size` channels to as many."""
+    limit = math.sqrt(3.0 / size)
+    return keras.initializers.RandomUniform(-limit, limit)
+
+
+def ring_rates(lowest: float = 0.9, highest: float = 0.999) -> Any:
+    """Return the initializer of Λ for decays exp(−softplus(Λ)) in a ring (Griffin's code)."""
+    squares = keras.initializers.RandomUniform(lowest**2, highest**2)
+
+    def initialize(shape: tuple[int, ...], dtype: Any = None) -> Any:
+        rates = -0.5 * ops.log(squares(shape, dtype))
+        return rates + ops.log(-ops.expm1(-rates))  # the inverse of the softplus
+
+    return initialize
 
 
 def step_size_bias(smallest: float = 1e-3, largest: float = 0.1) -> Any:

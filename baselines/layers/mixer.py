@@ -75,6 +75,24 @@ def layer_request(request: BuildRequest, causal: bool, options: Options) -> Buil
     )
 
 
+def value_and_key_widths(request: BuildRequest) -> tuple[int, int]:
+    """Return the channels of values, all of the width, and those of keys, the `key_share` of it."""
+    width = request.model_size.width
+    return width, int(request.options["key_share"] * width)
+
+
+def key_share_problem(request: BuildRequest) -> str | None:
+    """Return why the heads do not divide the `key_share` of the width, or None."""
+    share, size = request.options["key_share"], request.model_size
+    keys = share * size.width / size.num_heads
+    if keys >= 1 and keys == int(keys):
+        return None
+    return (
+        "needs a key_share of the width that its heads divide; received: "
+        f"key_share={share}, width={size.width}, num_heads={size.num_heads}. Use another share"
+    )
+
+
 def largest_head_size(request: BuildRequest, width: int | None = None) -> int:
     """Return the largest divisor of the width that is at most the option `head_size`."""
     width = width or request.model_size.width

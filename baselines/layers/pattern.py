@@ -77,7 +77,7 @@ class Pattern:
         return sum(states) + source_bytes(request, value_bytes)
 
     def missing_parts(self, request: BuildRequest) -> tuple[str, ...]:
-        """Return that no heads can be removed if no attention has any."""
+        """Return the missing parts: removable heads, if the pattern has no attention."""
         crosses = request.form is Form.ENCODER_DECODER
         has_heads = crosses or any(part.mixer.has_heads for part in self.parts)
         return () if has_heads else ("heads",)
@@ -165,7 +165,7 @@ class PatternArchitecture(Architecture):
         return self.pattern(request).problem(request)
 
     def missing_parts(self, request: BuildRequest) -> tuple[str, ...]:
-        """Return that no heads can be removed if no attention has any."""
+        """Return the missing parts: removable heads, if the pattern has no attention."""
         return self.pattern(request).missing_parts(request)
 
     def mixing_operations(self, request: BuildRequest) -> float:

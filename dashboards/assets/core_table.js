@@ -4,21 +4,16 @@
 const NO_LEADERBOARD =
   "There is no core table yet: it needs final runs of a ranked benchmark, such as `core`, with " +
   "three seeds. See `bench benchmarks`.";
+const WINNERS_NOTE =
+  "The tied entries are not separated from the leader; each has the difference that would have " +
+  "separated it. Detectable difference: the smallest gap that the board could have found for the " +
+  "median entry.";
 
-/**
- * Returns the name of a line; a control is in italics.
- * @param {string} name
- */
+/** @param {string} name */
 function entryName(name) {
-  const line = data.lines[lineNumber.get(name) ?? -1];
-  return line ? entryLabel(line) : name;
+  const entry = data.entries[entryNumber.get(name) ?? -1];
+  return entry ? entryLabel(entry) : name;
 }
-
-/**
- * Returns a number to a number of decimal places.
- * @param {number | null} value
- */
-const decimal = (value, places = 1) => (value === null ? "—" : value.toFixed(places));
 
 /**
  * Returns all leaderboards, or a note that there is none.
@@ -27,26 +22,23 @@ const decimal = (value, places = 1) => (value === null ? "—" : value.toFixed(p
  * @param {number | undefined} length that is shown
  */
 function leaderboardSections(values, about, length) {
-  if (!data.leaderboards.length) {
-    return [
-      el("h2", {}, "Core table"),
-      el("p", { className: "note" }, ...withCode(NO_LEADERBOARD)),
-    ];
-  }
+  if (!data.leaderboards.length) return [el("h2", {}, "Core table"), note(NO_LEADERBOARD)];
   return data.leaderboards.flatMap((board) => {
     const { label, summary, about_runs: runs, latest, machines } = board;
-    const note = `${capitalized(summary)}. Latest record of ${latest}, from ${machines.join(", ")}.`;
-    const [shown, ...rest] = [...board.blocks].sort(
+    const [shown, ...rest] = board.blocks.toSorted(
       (one, other) =>
         Number(other.tasks.includes(about.task)) - Number(one.tasks.includes(about.task)),
     );
+    const facts = [
+      capitalized(summary),
+      `Latest record of ${latest}, from ${machines.join(", ")}`,
+      "Entries in italics are controls",
+    ];
     return [
       el("h2", {}, `Core table of ${label}`),
-      el("p", { className: "note" }, `${note} Entries in italics are controls. ${runs}`),
+      note(`${joined(facts)} ${runs}`),
       ...(shown ? [el("h3", {}, blockTitle(shown)), ...coreTable(board, shown)] : []),
-      ...rest.map((block) =>
-        el("details", {}, el("summary", {}, blockTitle(block)), ...coreTable(board, block)),
-      ),
+      ...rest.map((block) => folded(blockTitle(block), ...coreTable(board, block))),
       el("h2", {}, `Winner by length of ${label}`),
       ...winnersTable(board, values, about, length),
     ];
@@ -71,12 +63,11 @@ function winnersTable(board, values, about, length) {
       about.benchmark === winner.benchmark &&
       about.task === winner.task &&
       length === winner.length;
-    const tied = winner.tied.map(([line, least]) => `${line} (${formatNumber(least, 2)})`);
-    const link = el("a", { href: address("index", target) }, String(winner.length));
+    const tied = winner.tied.map(([entry, least]) => `${entry} (${formatNumber(least, 2)})`);
     const task = `${board.titles[winner.task] ?? winner.task}, ${metricText(winner.metric)}`;
     return [
       { text: task, className: isShown ? "current" : "" },
-      link,
+      el("a", { href: address("index", target) }, String(winner.length)),
       notes.after(winnerCell(winner), winner.marks),
       formatInterval(winner),
       winner.next ? `${formatNumber(winner.gap, 2)} to ${winner.next}` : "—",
@@ -85,25 +76,18 @@ function winnersTable(board, values, about, length) {
     ];
   });
   const head = ["task", "length", "winner", "value [95%]", "gap to the next", "detectable", "tied"];
-  const note =
-    "“Detectable” is the difference to the leader that would have been separated for the median " +
-    "entry. The tied entries are not separated from the leader; each has the difference that would " +
-    "have separated it.";
   return [
-    el("p", { className: "note" }, note),
+    note(WINNERS_NOTE),
     table(head, rows, { caption: "Winner by length", texts: [0], long: [2, 6] }),
     ...notes.list(),
   ];
 }
 
-/**
- * Returns the winner, or that there is no significant one.
- * @param {WinnerData} winner
- */
-function winnerCell({ line, tied, next }) {
-  if (!next) return el("span", {}, "only ", entryName(line), " is ranked");
-  if (!tied.length) return el("strong", {}, entryName(line));
-  return el("span", {}, "no significant winner; best mean: ", entryName(line));
+/** @param {WinnerData} winner */
+function winnerCell({ entry, tied, next }) {
+  if (!next) return el("span", {}, "only ", entryName(entry), " is ranked");
+  if (!tied.length) return el("strong", {}, entryName(entry));
+  return el("span", {}, "no significant winner; best mean: ", entryName(entry));
 }
 
 /**
@@ -111,20 +95,18 @@ function winnerCell({ line, tied, next }) {
  * @param {Interval | null} score
  */
 function scoreText(score) {
-  if (!score || score.value === null) return "—";
-  const value = score.value.toFixed(1);
-  if (score.low === null || score.high === null) return value;
-  return `${value} [${score.low.toFixed(1)}, ${score.high.toFixed(1)}]`;
+  if (!score || score.low === null) return decimal(score?.value ?? null);
+  return `${decimal(score.value)} [${decimal(score.low)}, ${decimal(score.high)}]`;
 }
 
 /**
  * Returns a relative cost at each length, such as "2.00 / 4.12".
  * @param {(number | null)[]} ratios
  */
-function ratiosText(ratios) {
-  if (ratios.every((ratio) => ratio === null)) return "—";
-  return ratios.map((ratio) => (ratio === null ? "—" : ratio.toFixed(2))).join(" / ");
-}
+const ratiosText = (ratios) =>
+  ratios.every((ratio) => ratio === null)
+    ? "—"
+    : ratios.map((ratio) => decimal(ratio, 2)).join(" / ");
 
 /** @param {number} count */
 const millions = (count) => (count / 1e6).toFixed(2);
@@ -133,31 +115,30 @@ const millions = (count) => (count / 1e6).toFixed(2);
 const blockTitle = (block) => `${capitalized(block.form)} tasks`;
 
 /**
- * Returns the core table of one form of model.
  * @param {LeaderboardData} board
  * @param {BlockData} block
  */
 function coreTable(board, block) {
-  /** @type {(places: [task: string, length: number][]) => string} */
+  /** @type {(places: TaskLength[]) => string} */
   const placesText = (places) =>
     places.map(([task, length]) => `${board.titles[task] ?? task} ${length}`).join(", ");
-  const score = block.unscaled.length
-    ? `No score yet: the benchmark states no reference score for ${placesText(block.unscaled)}.`
-    : "Score: 0 is a trivial predictor, 100 is `vanilla`.";
   const lengths = block.cost_lengths.map((length) => formatNumber(length)).join(" / ");
-  const costs = block.costs.length
-    ? ` Costs are multiples of those of \`vanilla\` on random tokens, at lengths ${lengths}. ` +
-      `${block.cost_sessions} (${block.cost_spread}).`
-    : "";
-  const window =
-    " The learning-rate window is the width of the range of rates within one standard error of " +
-    "the best.";
-  const note = `${score} Columns of tasks: the mean over lengths.${costs}${window}`;
+  const facts = [
+    block.unscaled.length
+      ? `No score yet: the benchmark states no reference score for ${placesText(block.unscaled)}`
+      : "Score: 0 is a trivial predictor, 100 is `vanilla`",
+    "Columns of tasks: the mean over lengths",
+    block.costs.length
+      ? `Costs are multiples of those of \`vanilla\` on random tokens, at lengths ${lengths}`
+      : "",
+    block.costs.length ? `${block.cost_sessions} (${block.cost_spread})` : "",
+    "The learning-rate window is the width of the range of rates within one standard error of the best",
+  ];
   const tasks = block.tasks.map((task) => board.titles[task] ?? task);
   const head = ["entry", "score [95%]", "mean rank", ...tasks, "mixing parameters", ...block.costs];
   const notes = new Footnotes();
   const rows = block.rows.map((row) => [
-    notes.after(entryName(row.line), row.marks),
+    notes.after(entryName(row.entry), row.marks),
     scoreText(row.score),
     decimal(row.rank),
     ...row.tasks.map((value) => formatFigure(value)),
@@ -165,25 +146,16 @@ function coreTable(board, block) {
     ...row.costs.map(ratiosText),
     decimal(row.rates, 2),
   ]);
-  const nodes = [el("p", { className: "note" }, ...withCode(note))];
+  const caption = `Entries with every cell, best first, ${block.form} tasks`;
   const columns = [...head, "learning-rate window, decades"];
-  if (rows.length) {
-    const caption = `Entries with every cell, best first, ${block.form} tasks`;
-    nodes.push(table(columns, rows, { caption, texts: [0] }), ...notes.list());
-  } else {
-    nodes.push(el("p", {}, "No entry has every cell of this table yet."));
-  }
-  if (block.incomplete.length) {
-    const items = block.incomplete.map(([line, places]) => `${line} (${placesText(places)})`);
-    const lack = items.length > 1 ? "entries lack" : "entry lacks";
-    nodes.push(
-      el(
-        "details",
-        {},
-        el("summary", {}, `${items.length} ${lack} cells of this table`),
-        el("ul", {}, ...items.map((item) => el("li", {}, item))),
-      ),
-    );
-  }
-  return nodes;
+  const items = block.incomplete.map(([entry, places]) => `${entry} (${placesText(places)})`);
+  const list = el("ul", {}, ...items.map((item) => el("li", {}, item)));
+  return [
+    note(joined(facts)),
+    rows.length
+      ? table(columns, rows, { caption, texts: [0] })
+      : el("p", {}, "No entry has every cell of this table yet."),
+    ...notes.list(),
+    ...(items.length ? [folded(`Entries without every cell: ${items.length}`, list)] : []),
+  ];
 }

@@ -15,33 +15,29 @@ const AGAINST = {
 };
 /** The ends of the axis of an accuracy, which leave room for the marks at 0 and 1. */
 const SHARE_RANGE = [-0.05, 1.05];
-/** The line of a guess. */
+/** The colour of a guess. */
 const GUESS_COLOR = "#8a8a8a";
 
 /**
- * Returns an estimate as an interval.
- * @param {DiagnosticEstimate} estimate
+ * Returns the measure that a chart draws.
+ * @param {Chart} chart
+ * @returns {Measure}
  */
-const intervalOf = ([value, low, high]) => ({ value, low, high });
-
-/**
- * Returns the name of what a chart draws, its unit, and the scale of its figures.
- * @param {DiagnosticChart} chart
- */
-function chartMeasure({ measure }) {
+function chartMeasure({ measure, length, comparison, higher_is_better: higher }) {
   const cost = data.measures.find(({ key }) => key === measure);
-  return cost ?? { title: capitalized(metricText(measure)), unit: "", scale: 1 };
+  const key = length ? "quality" : measure;
+  const title = capitalized(metricText(measure));
+  const better = higher ?? data.comparisons[comparison].higher_is_better;
+  return cost ?? { key, title, unit: "", scale: 1, higher_is_better: better };
 }
 
 /**
- * Returns the places of the lines on the axis, each once. Numbers come in their order.
- * @param {ChartLine[]} lines
+ * Returns the places of the entries on the axis, each once. Numbers come in their order.
+ * @param {ChartEntry[]} entries
  */
-function placesOf(lines) {
-  const places = lines.flatMap(({ points }) => points.map(([place]) => place));
-  const isNumber = places.every((place) => Number.isFinite(Number(place)));
-  const unique = [...new Set(places)];
-  return isNumber ? unique.sort((a, b) => Number(a) - Number(b)) : unique;
+function placesOf(entries) {
+  const places = new Set(entries.flatMap(({ points }) => points.map(([place]) => place)));
+  return [...places].sort((a, b) => Number(a) - Number(b) || 0);
 }
 
 /**
@@ -52,49 +48,20 @@ const shortLength = (length) =>
   length >= 1024 && length % 1024 === 0 ? `${length / 1024}k` : formatNumber(length);
 
 /**
- * Returns a logarithmic axis of numbers, and the place of each number on it. A logarithmic axis
- * has no 0: it is drawn left of the other numbers.
- * @param {string[]} places ascending
- * @param {(value: number) => string} text the label of a number
- */
-function numberAxis(places, text) {
-  const numbers = places.map(Number);
-  const least = numbers.find((value) => value > 0) ?? 1;
-  /** @type {(value: number) => number} */
-  const at = (value) => (value > 0 ? value : least / 4);
-  let last = 0;
-  const labels = numbers.map((value) => {
-    if (at(value) < last * 1.3) return "";
-    last = at(value);
-    return text(value);
-  });
-  const ends = [numbers[0], numbers[numbers.length - 1]].map((value) => Math.log10(at(value)));
-  const axis = {
-    type: "log",
-    tickvals: numbers.map(at),
-    ticktext: labels,
-    tickangle: 0,
-    range: [ends[0] - 0.15, ends[1] + 0.15],
-  };
-  return { axis, at };
-}
-
-/**
  * Returns the horizontal axis of a chart, and the place on it of a point.
- * @param {DiagnosticChart} chart
- * @param {ChartLine[]} lines
+ * @param {Chart} chart
+ * @param {ChartEntry[]} entries
+ * @returns {{ axis: object, at: (place: string) => number | string }}
  */
-function chartAxis({ against, length }, lines) {
-  const title = { text: AGAINST[against][1] };
-  const places = placesOf(lines);
-  if (against === "strength") {
-    return { axis: { title }, at: (/** @type {string} */ place) => Number(place) };
-  }
+function chartAxis({ against, length }, entries) {
+  const title = AGAINST[against][1];
+  const places = placesOf(entries);
+  if (against === "strength") return { axis: { title: { text: title } }, at: Number };
   if (against === "pairs" || against === "problem") {
-    /** @type {(place: string) => string} */
+    /** @param {string} place */
     const at = (place) => plain(place).replace(" in ", "<br>in ").replaceAll("_", "<br>");
     const axis = { type: "category", categoryorder: "array", categoryarray: places.map(at) };
-    return { axis: { ...axis, title }, at };
+    return { axis: { ...axis, title: { text: title } }, at };
   }
   /** @param {number} value */
   const text = (value) => {
@@ -103,159 +70,126 @@ function chartAxis({ against, length }, lines) {
     if (against === "evaluation_length") return `${short}<br>${formatNumber(value / length, 3)}×`;
     return against === "state_bytes" ? formatNumber(value / 1024, 3) : short;
   };
-  const { axis, at } = numberAxis(places, text);
-  return { axis: { ...axis, title }, at: (/** @type {string} */ place) => at(Number(place)) };
+  const { axis, at } = numberAxis(places.map(Number), title, text, 1.3);
+  return { axis, at: (place) => at(Number(place)) };
 }
 
 /**
- * Returns the trace of one entry, with the interval of each point.
- * @param {DiagnosticChart} chart
- * @param {ChartLine} own
+ * @param {Chart} chart
+ * @param {ChartEntry} own
  * @param {(place: string) => number | string} at
- * @param {number} shift a factor that keeps the intervals of several lines apart
+ * @param {number} shift a factor that keeps the intervals of several entries apart
  * @param {number} zero where 0 is drawn
  */
 function chartTrace(chart, own, at, shift, zero) {
-  const { name, color, dash, symbol } = data.lines[own.line ?? 0];
+  const entry = data.entries[own.entry ?? 0];
   const { unit, scale } = chartMeasure(chart);
-  const isBar = chart.against === "problem";
-  const shape = isBar
-    ? { type: "bar", marker: { color } }
-    : {
-        type: "scatter",
-        mode: chart.against === "state_bytes" ? "markers" : "lines+markers",
-        line: { color, dash, width: 2 },
-        marker: {
-          color,
-          size: chart.against === "state_bytes" ? 11 : 8,
-          symbol: own.points.map(([, , , , n]) => symbol + (n === 1 ? "-open" : "")),
-        },
-      };
+  const isState = chart.against === "state_bytes";
+  const points = own.points.map(([, ...estimate]) => intervalOf(estimate));
+  const texts = own.points.map(([place, ...estimate]) => {
+    const value = `${estimateText(estimate, scale)} ${unit}`.trim();
+    return `${entry.name}, ${place}: ${value} (n=${estimate[3]})`;
+  });
+  const shape =
+    chart.against === "problem"
+      ? { type: "bar", marker: { color: entry.color } }
+      : {
+          type: "scatter",
+          mode: isState ? "markers" : "lines+markers",
+          line: { color: entry.color, dash: entry.dash, width: 2 },
+          marker: entryMarker(entry, points, isState ? 11 : 8),
+        };
   return {
+    ...labelled(entry.name, texts),
     ...shape,
     x: own.points.map(([place]) => {
       const there = at(place);
       return typeof there === "number" ? there * shift : there;
     }),
-    y: own.points.map(([, value]) => value / scale || zero),
-    name: plain(name),
-    text: own.points.map(([place, ...one]) => {
-      const value = `${formatInterval(intervalOf(one), scale)} ${unit}`.trim();
-      return plain(`${name}, ${place}: ${value} (n=${one[3]})`);
-    }),
-    textposition: "none",
-    hovertemplate: "%{text}<extra></extra>",
-    error_y: {
-      type: "data",
-      symmetric: false,
-      color,
-      thickness: 1,
-      width: 3,
-      array: own.points.map(([, value, , high]) => ((high ?? value) - value) / scale),
-      arrayminus: own.points.map(([, value, low]) => (value - (low ?? value)) / scale),
-    },
+    y: points.map(({ value }) => value / scale || zero),
+    error_y: errorBars(entry, points, scale),
   };
 }
 
 /**
- * Returns the trace of a guess among the answers that an example offers.
- * @param {DiagnosticChart} chart
+ * @param {[string, number][]} guesses
  * @param {(place: string) => number | string} at
  */
-function guessTrace({ guesses }, at) {
-  const ascending = [...guesses].sort(([a], [b]) => Number(a) - Number(b));
+function guessTrace(guesses, at) {
+  const ascending = guesses.toSorted(([a], [b]) => Number(a) - Number(b));
+  const texts = ascending.map(([place, guess]) => `guess, ${place}: ${formatNumber(guess, 3)}`);
   return {
+    ...labelled("guess", texts),
     type: "scatter",
     mode: "lines",
     line: { color: GUESS_COLOR, dash: "dot", width: 1.5 },
     x: ascending.map(([place]) => at(place)),
     y: ascending.map(([, guess]) => guess),
-    name: "guess",
-    text: ascending.map(([place, guess]) => `guess, ${place}: ${formatNumber(guess, 3)}`),
-    hovertemplate: "%{text}<extra></extra>",
   };
 }
 
 /**
  * Returns the range of the axis of a share; a scaled accuracy, or the end of its interval, may be
  * below 0.
- * @param {ChartLine[]} lines
+ * @param {ChartEntry[]} entries
  */
-function shareRange(lines) {
-  const least = lines.flatMap(({ points }) => points.map(([, value, low]) => low ?? value));
+function shareRange(entries) {
+  const least = entries.flatMap(({ points }) => points.map(([, value, low]) => low ?? value));
   return [Math.min(SHARE_RANGE[0], ...least.map((value) => value - 0.02)), SHARE_RANGE[1]];
 }
 
 /**
- * Returns the sentences of a caption on what is averaged, and on the lines without figures.
- * @param {DiagnosticChart} chart
- * @param {ChartLine[]} lines
+ * Returns the caption of a chart: what is averaged, and which entries have no figures, and why.
+ * @param {Chart} chart
+ * @param {ChartEntry[]} entries
  */
-function chartCaption(chart, lines) {
-  const about = data.comparisons[chart.comparison];
-  const trains = chart.length && about.metric;
+function chartCaption({ against, comparison, length, note: told = "", guesses = [] }, entries) {
+  const about = data.comparisons[comparison];
+  const trains = length && about.metric;
   const repeat = trains ? "seed" : "round";
-  const most = Math.max(
-    0,
-    ...lines.flatMap(({ points }) => points.map(([, , , , repeats]) => repeats)),
-  );
+  const points = entries.flatMap((entry) => entry.points);
+  const most = Math.max(0, ...points.map(([, , , , n]) => n));
   const mean = trains ? "Mean" : "Geometric mean";
   const where = trains ? `on the ${about.split} split` : `on ${about.machine}`;
-  const hasIntervals = lines.some(({ points }) => points.some(([, , low]) => low !== null));
-  const intervals = hasIntervals ? ", with 95% intervals" : "";
-  const what =
-    most > 1
-      ? `${mean} of up to ${most} ${repeat}s${intervals}, ${where}`
-      : `1 ${repeat}, ${where}`;
-  /** @type {Map<string, string[]>} */
+  const intervals = points.some(([, , low]) => low !== null) ? ", with 95% intervals" : "";
+  const what = most > 1 ? `${mean} of up to ${most} ${repeat}s${intervals}` : `1 ${repeat}`;
+  /** @type {Map<string, Set<string>>} */
   const named = new Map();
-  for (const { name, reasons } of lines) {
+  for (const { name, reasons } of entries) {
     for (const [place, reason] of Object.entries(reasons)) {
-      const text = chart.against === "context" ? `${reason} at ${formatNumber(+place)}` : reason;
-      const names = named.get(text) ?? [];
-      if (!names.includes(name)) names.push(name);
-      named.set(text, names);
+      const text = against === "context" ? `${reason} at ${formatNumber(+place)}` : reason;
+      named.set(text, (named.get(text) ?? new Set()).add(name));
     }
   }
-  const reasons = [...named].map(([reason, names]) => `${names.join(", ")}: ${reason}`);
-  const state =
-    chart.against === "state_bytes"
-      ? [
-          "The state is that of one sequence of the training length, as the architecture declares it",
-        ]
-      : [];
-  const note = chart.note ? [chart.note] : [];
-  if (chart.guesses.length) {
-    note.push("The dotted line is a guess among the answers that an example offers");
-  }
-  return [`${what} (${about.name})`, ...note, ...state, ...reasons]
-    .map((text) => `${text}.`)
-    .join(" ");
+  return joined([
+    `${what}, ${where} (${about.name})`,
+    told,
+    guesses.length ? "The dotted line is a guess among the answers that an example offers" : "",
+    against === "state_bytes"
+      ? "State: bytes kept per sequence of the training length while generating (declared by the architecture)"
+      : "",
+    ...[...named].map(([reason, names]) => `${[...names].join(", ")}: ${reason}`),
+  ]);
 }
 
-/**
- * Returns the rows of a chart's CSV file.
- * @param {DiagnosticChart} chart
- */
-function chartRows({ against, measure, lines }) {
-  return [
-    ["line", against, measure, "low", "high", "n"],
-    ...lines.flatMap(({ name, points }) => points.map((point) => [name, ...point])),
-    ...lines.flatMap(({ name, reasons }) =>
-      Object.entries(reasons).map(([place, reason]) => [name, place, reason]),
-    ),
-  ];
-}
+/** @param {Chart} chart */
+const chartRows = ({ against, measure, entries }) => [
+  ["entry", against, measure, "low", "high", "n"],
+  ...entries.flatMap(({ name, points }) => points.map((point) => [name, ...point])),
+  ...entries.flatMap(({ name, reasons }) =>
+    Object.entries(reasons).map(([place, reason]) => [name, place, reason]),
+  ),
+];
 
 /**
- * Returns the title of a figure.
- * @param {DiagnosticChart} chart
+ * @param {Chart} chart
  * @param {string} what
  */
 function chartTitle({ title, length, against }, what) {
-  const trained =
-    length && against !== "sequence_length" ? [`trained at length ${formatNumber(length)}`] : [];
-  return [what, title, ...trained].join(" · ");
+  const trained = length && against !== "sequence_length";
+  return [what, title, ...(trained ? [`trained at length ${formatNumber(length)}`] : [])].join(
+    " · ",
+  );
 }
 
 /**
@@ -271,25 +205,18 @@ function withZero(axis, values) {
 }
 
 /**
- * Returns the figure of the lines of a chart.
- * @param {DiagnosticChart} chart
+ * Returns the figure of the entries of a chart.
+ * @param {Chart} chart
  * @param {Set<number>} hidden
  */
-function lineChart(chart, hidden) {
-  const { title: what, unit, scale } = chartMeasure(chart);
-  const lines = chart.lines.filter(({ line }) => line !== null && !hidden.has(line));
-  const shown = lines.filter(({ points }) => points.length);
-  const { axis, at } = chartAxis(chart, lines);
+function chartFigure(chart, hidden) {
+  const measure = chartMeasure(chart);
+  const entries = chart.entries.filter(({ entry }) => entry !== null && !hidden.has(entry ?? -1));
+  const shown = entries.filter(({ points }) => points.length);
+  const { axis, at } = chartAxis(chart, entries);
   const distance = chart.against === "evaluation_length" ? Math.min(0.05, 0.2 / shown.length) : 0;
-  const values = shown.flatMap(({ points }) => points.map(([, value]) => value / scale));
-  const measure = {
-    key: chart.length ? "quality" : chart.measure,
-    title: what,
-    unit,
-    scale,
-    higher_is_better: false,
-  };
-  const title = chartTitle(chart, `${what} by ${AGAINST[chart.against][0]}`);
+  const values = shown.flatMap(({ points }) => points.map(([, value]) => value / measure.scale));
+  const title = chartTitle(chart, `${measure.title} by ${AGAINST[chart.against][0]}`);
   const { yaxis, zero } = chart.share
     ? { yaxis: { title: { text: metricText(chart.measure) }, range: shareRange(shown) }, zero: 0 }
     : withZero(valueAxis(values, measure, !chart.length), values);
@@ -297,14 +224,13 @@ function lineChart(chart, hidden) {
     const shift = 2 ** (distance * (place - (shown.length - 1) / 2));
     return chartTrace(chart, own, at, shift, zero);
   });
-  const guess = chart.guesses.length ? [guessTrace(chart, at)] : [];
   return figure({
     title,
-    reading: chart.reading,
-    caption: lines.length ? chartCaption(chart, lines) : `${NO_LINE}.`,
+    higherIsBetter: measure.higher_is_better,
+    caption: entries.length ? chartCaption(chart, entries) : `${NO_ENTRY}.`,
     name: fileName(title),
-    traces: [...guess, ...traces],
-    layout: { xaxis: axis, yaxis, annotations: lines.length ? [] : [emptyMark([], false)] },
+    traces: [...(chart.guesses?.length ? [guessTrace(chart.guesses, at)] : []), ...traces],
+    layout: { xaxis: axis, yaxis, annotations: entries.length ? [] : [emptyMark([], false)] },
     rows: chartRows(chart),
   });
 }

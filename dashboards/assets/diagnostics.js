@@ -11,57 +11,42 @@ const SOLVED_NOTE =
   "if the score is not above it at the training length; ≥ marks the longest length that was tested. " +
   "The state is that of decoding a sequence of the training length.";
 
-/**
- * Returns the heat map of an entry: depth by evaluation length.
- * @param {DiagnosticChart} chart
- */
+/** @param {Chart} chart */
 function depthMap(chart) {
-  const { name } = data.lines[chart.line ?? 0];
-  const depths = placesOf(chart.lines);
-  const estimates = depths.map((depth) =>
-    chart.lines.map(({ points }) => points.find(([place]) => place === depth)),
+  const depths = placesOf(chart.entries);
+  const cells = depths.map((depth) =>
+    chart.entries.map(({ points }) => {
+      const [, ...estimate] = points.find(([place]) => place === depth) ?? [depth];
+      return estimate.length ? /** @type {Estimate} */ (estimate) : null;
+    }),
   );
-  const title = chartTitle(chart, name);
+  const title = chartTitle(chart, data.entries[chart.entry ?? 0].name);
   return figure({
     title,
-    reading: chart.reading,
-    caption: chartCaption(chart, chart.lines),
+    higherIsBetter: chartMeasure(chart).higher_is_better,
+    caption: chartCaption(chart, chart.entries),
     name: fileName(title),
     traces: [
-      {
-        type: "heatmap",
-        x: chart.lines.map((line) => shortLength(Number(line.name))),
+      heatTrace(PALE, {
+        x: chart.entries.map(({ name }) => shortLength(Number(name))),
         y: depths.map(plain),
-        z: estimates.map((row) => row.map((point) => point?.[1] ?? null)),
+        z: cells.map((row) => row.map((cell) => cell?.[0] ?? null)),
         zmin: 0,
         zmax: 1,
-        text: estimates.map((row) => row.map((point) => (point ? point[1].toFixed(2) : ""))),
+        text: cells.map((row) => row.map((cell) => cell?.[0].toFixed(2) ?? "")),
         texttemplate: "%{text}",
-        customdata: estimates.map((row) =>
-          row.map((point) => {
-            if (!point) return "no figure";
-            const [, ...one] = point;
-            return `${formatInterval(intervalOf(one))} (n=${one[3]})`;
-          }),
+        customdata: cells.map((row) =>
+          row.map((cell) => (cell ? `${estimateText(cell)} (n=${cell[3]})` : "no figure")),
         ),
         hovertemplate: "depth %{y} of %{x}: %{customdata}<extra></extra>",
-        colorscale: [
-          [0, "#f4f8fd"],
-          [1, "#74a9dc"],
-        ],
         textfont: { color: "#111" },
-        showscale: false,
         xgap: 1,
         ygap: 1,
-      },
+      }),
     ],
     layout: {
       xaxis: { type: "category", tickangle: 0, title: { text: "evaluation length" } },
-      yaxis: {
-        type: "category",
-        autorange: "reversed",
-        title: { text: "depth", standoff: 10 },
-      },
+      yaxis: { type: "category", autorange: "reversed", title: { text: "depth", standoff: 10 } },
     },
     rows: chartRows(chart),
   });
@@ -73,77 +58,62 @@ function depthMap(chart) {
  * @param {Set<number>} hidden
  */
 function sectionContent({ title, command, charts }, hidden) {
-  const shown = charts.filter(({ line }) => line === null || !hidden.has(line));
-  const figures = shown.map((chart) =>
-    chart.against === "depth" ? depthMap(chart) : lineChart(chart, hidden),
-  );
-  const none = charts.length ? "All lines of this section are hidden." : "";
+  const figures = charts
+    .filter(({ entry }) => !hidden.has(entry ?? -1))
+    .map((chart) => (chart.against === "depth" ? depthMap(chart) : chartFigure(chart, hidden)));
+  const none = charts.length
+    ? "All entries of this section are hidden."
+    : `There are no figures yet. Run \`${command}\`.`;
   return [
     el("h2", {}, title),
     figures.length
       ? el("div", { className: "figures" }, ...figures)
-      : el("p", {}, ...withCode(none || `There are no figures yet. Run \`${command}\`.`)),
+      : el("p", {}, ...withCode(none)),
   ];
 }
 
 /**
- * Returns the table of the seeds that solve a task.
  * @param {Diagnostics["tasks"][number]} task
  * @param {Set<number>} hidden
  */
 function solvedTable({ title, comparison, solved_at: solvedAt, rows }, hidden) {
   const about = data.comparisons[comparison];
-  const shown = rows.filter(({ line }) => !hidden.has(line));
-  const body = shown.map((row) => [
-    entryLabel(data.lines[row.line]),
-    formatNumber(row.length),
-    row.score?.[3] ?? 0,
-    row.score ? formatInterval(intervalOf(row.score)) : "—",
-    row.solved ? formatInterval(intervalOf(row.solved)) : "—",
-    row.never ? "not by half of the seeds" : formatNumber(row.steps),
-    row.effective || "—",
-    row.state === null ? "—" : formatNumber(row.state / 1024, 3),
-    { text: row.note, className: "soft" },
-  ]);
   const metric = metricText(about.metric);
-  const head = [
-    "entry",
-    "length",
-    "seeds",
-    metric,
-    "share of seeds that solve it",
-    "median steps until solved",
-    "effective length",
-    "state, KiB",
-    "not completed",
+  const shown = rows.filter(({ entry }) => !hidden.has(entry));
+  /** @type {[head: string, cell: (row: SolvedRow) => TableCell][]} */
+  const columns = [
+    ["entry", ({ entry }) => entryLabel(data.entries[entry])],
+    ["length", ({ length }) => formatNumber(length)],
+    ["seeds", ({ score }) => score?.[3] ?? 0],
+    [metric, ({ score }) => estimateText(score)],
+    ["share of seeds that solve it", ({ solved }) => estimateText(solved)],
+    [
+      "median steps until solved",
+      ({ never, steps }) => (never ? "not by half of the seeds" : formatNumber(steps)),
+    ],
+    ["effective length", ({ effective }) => effective || "—"],
+    ["state, KiB", ({ state }) => formatNumber(state === null ? null : state / 1024, 3)],
   ];
-  const columns = shown.some(({ note }) => note) ? head.length : head.length - 1;
+  if (shown.some(({ note: told }) => told)) {
+    columns.push(["not completed", ({ note: told }) => ({ text: told, className: "soft" })]);
+  }
   const caption = `Solved at ${metric} ${solvedAt}, ${about.split} split`;
-  const cut = body.map((row) => row.slice(0, columns));
-  return [
-    el("h3", {}, title),
-    table(head.slice(0, columns), cut, { caption, texts: [0], long: [8] }),
-  ];
+  return [el("h3", {}, title), itemsTable(shown, columns, { caption, texts: [0], long: [8] })];
 }
 
 start((values) => {
   const { sections, tasks } = window.LENGTHWISE_DIAGNOSTICS;
-  const hidden = hiddenLines(values);
+  const hidden = hiddenEntries(values);
   const charts = sections.flatMap((section) => section.charts);
-  const numbers = charts.flatMap(({ line, lines }) => [line, ...lines.map((one) => one.line)]);
-  const lines = [...new Set(numbers)].filter((line) => line !== null).sort(ascending);
+  const numbers = charts.flatMap(({ entry, entries }) => [entry, ...entries.map((e) => e.entry)]);
+  const entries = sorted(numbers.flatMap((number) => number ?? []));
   const shown = [...charts, ...tasks].map(({ comparison }) => data.comparisons[comparison]);
   const firstTrial = shown.find(({ kind }) => kind === "trial");
   return [
     ...(firstTrial ? trialsWarning(firstTrial) : []),
-    ...(lines.length ? [legend(values, lines)] : []),
+    ...(entries.length ? [legend(values, entries)] : []),
     ...sections.flatMap((section) => sectionContent(section, hidden)),
-    ...(tasks.length
-      ? [
-          el("h2", {}, "Seeds that solve a task"),
-          el("p", { className: "note" }, SOLVED_NOTE),
-          ...tasks.flatMap((task) => solvedTable(task, hidden)),
-        ]
-      : []),
+    ...(tasks.length ? [el("h2", {}, "Seeds that solve a task"), note(SOLVED_NOTE)] : []),
+    ...tasks.flatMap((task) => solvedTable(task, hidden)),
   ];
 });

@@ -40,7 +40,7 @@ function withCode(text) {
 /**
  * Returns a labelled selection list. Options of one group stand together under its name.
  * @param {string} label
- * @param {[text: string, value: string, group?: string][]} options
+ * @param {string[][]} options the text, the value and the group of each
  * @param {string} value the selected value
  * @param {(value: string) => void} onChange
  */
@@ -64,13 +64,14 @@ function select(label, options, value, onChange, wide = false) {
 }
 
 /**
- * Returns the text of a table cell, its class and its content.
  * @param {TableCell} cell
+ * @param {string} alignment
  */
-function cellContent(cell) {
+function tableCell(cell, alignment) {
   const isObject = cell !== null && typeof cell === "object" && !(cell instanceof Node);
-  const { text, className = "" } = isObject ? cell : { text: cell, className: "" };
-  return { content: text instanceof Node ? text : String(text ?? "—"), className };
+  const { text, className = "" } = isObject ? cell : { text: cell };
+  const content = text instanceof Node ? text : String(text ?? "—");
+  return el("td", { className: `${alignment} ${className}` }, content);
 }
 
 /**
@@ -90,10 +91,7 @@ function table(head, rows, { caption = "", texts = [], long = [], classes = [] }
     el(
       "tr",
       { className: classes[index] || "" },
-      ...row.map((cell, column) => {
-        const { content, className } = cellContent(cell);
-        return el("td", { className: `${alignment(column)} ${className}` }, content);
-      }),
+      ...row.map((cell, column) => tableCell(cell, alignment(column))),
     ),
   );
   const header = head.map((text, column) =>
@@ -111,6 +109,20 @@ function table(head, rows, { caption = "", texts = [], long = [], classes = [] }
     ),
   );
 }
+
+/**
+ * Returns a table with a row for each item. A column has a head, and a cell of an item.
+ * @template Item
+ * @param {Item[]} items
+ * @param {[head: string, cell: (item: Item) => TableCell][]} columns
+ * @param {Parameters<typeof table>[2]} [options]
+ */
+const itemsTable = (items, columns, options) =>
+  table(
+    columns.map(([head]) => head),
+    items.map((item) => columns.map(([, cell]) => cell(item))),
+    options,
+  );
 
 /** Footnotes of a table: each text once, numbered in the order of its first use. */
 class Footnotes {
@@ -138,6 +150,16 @@ class Footnotes {
     return [el("ol", { className: "footnotes" }, ...items)];
   }
 }
+
+/** @param {string} text */
+const note = (text) => el("p", { className: "note" }, ...withCode(text));
+
+/**
+ * Returns a folded part of the page.
+ * @param {string} summary
+ * @param {...Node} children
+ */
+const folded = (summary, ...children) => el("details", {}, el("summary", {}, summary), ...children);
 
 /**
  * Returns a link to the page of a run.

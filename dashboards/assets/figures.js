@@ -7,13 +7,12 @@ const IMAGE_COLORS = { ink: "#1a1a1a", rule: "#d4d7dd", paper: "#ffffff" };
 const IMAGE_SIZE = { width: 960, height: 540, tallHeight: 680 };
 /** The height of an entry in the legend of an image. */
 const ENTRY_HEIGHT = 20;
-/** The characters of a line of an image that says where its figures come from. */
-const SOURCE_WIDTH = 140;
 /** A line of a title that has more than the 100 characters that fit in the width of an image. */
 const TITLE_LINE = /(?=.{101})(.{1,100}) /g;
+/** The same for the smaller lines below, which say where the figures come from. */
+const SOURCE_LINE = /(?=.{141})(.{1,140}) /g;
 
 /**
- * Downloads rows as a CSV file.
  * @param {string} name
  * @param {Value[][]} rows
  */
@@ -31,16 +30,12 @@ function downloadCsv(name, rows) {
   setTimeout(() => URL.revokeObjectURL(url), 1000);
 }
 
-/**
- * Returns a colour of the theme that is shown.
- * @param {string} name
- */
+/** @param {string} name */
 function themeColor(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 }
 
 /**
- * Returns the layout of a plot in some colours.
  * @param {Record<string, unknown>} layout
  * @param {{ ink: string, rule: string, paper: string }} colors
  */
@@ -61,36 +56,14 @@ function coloredLayout(layout, { ink, rule, paper }) {
   };
 }
 
-/**
- * Returns where the figures of a plot come from, for its downloads.
- * @param {Comparison} about
- */
+/** @param {Comparison} about */
 function sourceText({ subject, name, kind, split, batch, machine, protocol }) {
   const measured = kind === "costs" ? [batch, machine] : [`${split} split`];
   const further = measured.filter((part) => !name.includes(part));
   return ["Lengthwise", subject, name, ...further, `protocol ${protocol}`].join(" · ");
 }
 
-/**
- * Returns the lines below the title of an image: where its figures come from.
- * @param {Comparison | undefined} about
- */
-function sourceLines(about) {
-  if (!about) return [];
-  /** @type {string[]} */
-  const lines = [];
-  for (const part of sourceText(about).split(/(?<=[·,]) /)) {
-    const longer = `${lines.at(-1)} ${part}`;
-    if (lines.length && longer.length <= SOURCE_WIDTH) lines[lines.length - 1] = longer;
-    else lines.push(part);
-  }
-  return lines;
-}
-
-/**
- * Returns the name of a file.
- * @param {string} title
- */
+/** @param {string} title */
 const fileName = (title) => title.toLowerCase().replace(/\W+/g, "-");
 
 /**
@@ -99,15 +72,17 @@ const fileName = (title) => title.toLowerCase().replace(/\W+/g, "-");
  * @param {FigureOptions} options
  * @param {"png" | "svg"} format
  */
-function downloadImage({ title, traces, layout = {}, name, about, tall = false }, format) {
-  const labelled = traces.map((trace, place) => {
+function downloadImage(options, format) {
+  const { traces, layout = {}, name, about, tall = false } = options;
+  const title = fullTitle(options);
+  const named = traces.map((trace, place) => {
     const last = traces.findLastIndex((other) => other.name === trace.name);
     return { ...trace, showlegend: Boolean(trace.name) && last === place };
   });
-  const entries = labelled.filter(({ showlegend }) => showlegend).length;
+  const entries = named.filter(({ showlegend }) => showlegend).length;
   const { width, height, tallHeight } = IMAGE_SIZE;
-  const source = sourceLines(about);
-  const below = source.map((line) => `<br><sub>${plain(line)}</sub>`).join("");
+  const source = about ? sourceText(about).replace(SOURCE_LINE, "$1\n").split("\n") : [];
+  const below = source.map((part) => `<br><sub>${plain(part)}</sub>`).join("");
   const text = plain(title).replace(TITLE_LINE, "$1<br>") + below;
   const image = {
     ...coloredLayout(layout, IMAGE_COLORS),
@@ -117,7 +92,7 @@ function downloadImage({ title, traces, layout = {}, name, about, tall = false }
     legend: {},
   };
   return Plotly.downloadImage(
-    { data: labelled, layout: image },
+    { data: named, layout: image },
     {
       format,
       filename: fileName(name),
@@ -128,30 +103,31 @@ function downloadImage({ title, traces, layout = {}, name, about, tall = false }
   );
 }
 
-/**
- * Returns the rows of a figure's CSV file, with a column of their source.
- * @param {FigureOptions} options
- */
-function rowsOf({ rows, about }) {
+/** @param {FigureOptions} options */
+function csvRows({ rows, about }) {
   if (!about) return rows;
   const source = sourceText(about);
   return rows.map((row, place) => [...row, place ? source : "source"]);
 }
 
-/**
- * Returns a figure.
- * @param {FigureOptions} options
- */
+/** @param {FigureOptions} options */
+function fullTitle({ title, higherIsBetter }) {
+  if (higherIsBetter === undefined) return title;
+  return `${title} · ${higherIsBetter ? "higher" : "lower"} is better`;
+}
+
+/** @param {FigureOptions} options */
 function figure(options) {
-  const { title, reading = "", caption, traces, layout = {}, name, tall = false } = options;
+  const { caption, traces, layout = {}, name, tall = false } = options;
+  const title = fullTitle(options);
   const plot = el("div", {
     className: tall ? "plot tall" : "plot",
     role: "img",
-    "aria-label": [`${title}.`, reading, caption].filter(Boolean).join(" "),
+    "aria-label": `${title}. ${caption}`,
   });
   /** @type {[format: string, download: () => unknown][]} */
   const downloads = [
-    ["CSV", () => downloadCsv(fileName(name), rowsOf(options))],
+    ["CSV", () => downloadCsv(fileName(name), csvRows(options))],
     ["PNG", () => downloadImage(options, "png")],
     ["SVG", () => downloadImage(options, "svg")],
   ];
@@ -175,42 +151,39 @@ function figure(options) {
     {},
     el("h3", {}, title),
     plot,
-    reading ? el("p", { className: "reading" }, reading) : null,
     el("figcaption", {}, ...withCode(caption)),
     el("div", { className: "tools" }, ...buttons),
   );
 }
 
 /**
- * Returns a colour "#RRGGBB" with an opacity.
- * @param {string} color
- * @param {number} alpha
+ * Returns a logarithmic axis of numbers, and the place of each number on it. A logarithmic axis has
+ * no 0: it is drawn left of the other numbers. Labels that would overlap are left out.
+ * @param {number[]} numbers ascending
+ * @param {string} title
+ * @param {(value: number) => string} text the label of a number
+ * @param {number} distance the least ratio of two numbers with labels
  */
-function translucent(color, alpha) {
-  const [r, g, b] = [1, 3, 5].map((at) => Number.parseInt(color.slice(at, at + 2), 16));
-  return `rgba(${r},${g},${b},${alpha})`;
-}
-
-/**
- * Returns a logarithmic axis of sequence lengths. Labels that would overlap are left out.
- * @param {number[]} lengths ascending
- */
-function lengthAxis(lengths) {
+function numberAxis(numbers, title, text, distance = 1.6) {
+  const least = numbers.find((value) => value > 0) ?? 1;
+  /** @param {number} value */
+  const at = (value) => (value > 0 ? value : least / 4);
   let last = 0;
-  const text = lengths.map((length) => {
-    if (length < last * 1.6) return "";
-    last = length;
-    return String(length);
+  const labels = numbers.map((value) => {
+    if (at(value) < last * distance) return "";
+    last = at(value);
+    return text(value);
   });
-  const pad = 0.08;
-  const ends = [Math.log10(lengths[0]) - pad, Math.log10(lengths[lengths.length - 1]) + pad];
-  return {
+  const [from, to] = [numbers[0], numbers.at(-1) ?? 1].map((value) => Math.log10(at(value)));
+  const axis = {
     type: "log",
-    tickvals: lengths,
-    ticktext: text,
-    title: { text: "sequence length, positions" },
-    range: lengths.length ? ends : undefined,
+    tickvals: numbers.map(at),
+    ticktext: labels,
+    tickangle: 0,
+    title: { text: title },
+    range: numbers.length ? [from - 0.1, to + 0.1] : undefined,
   };
+  return { axis, at };
 }
 
 /**
@@ -224,7 +197,7 @@ function valueAxis(values, measure, mayBeLogarithmic) {
   const most = Math.max(...positive);
   const least = Math.min(...positive);
   const name = measure.title.replace(/^(Test|Validation) | \(.*\)$/g, "");
-  const title = { text: measure.unit ? `${name}, ${measure.unit}` : name };
+  const title = { text: titleWithUnit({ ...measure, title: name }) };
   if (!values.length) return { title, showticklabels: false }; // Plotly would invent a range
   if (!(mayBeLogarithmic && positive.length && most / least > 5)) {
     // Quality is drawn over its own range: on an axis from zero, all lines would coincide.
@@ -237,3 +210,64 @@ function valueAxis(values, measure, mayBeLogarithmic) {
   }
   return { title, type: "log", tickvals: ticks, ticktext: ticks.map((tick) => formatNumber(tick)) };
 }
+
+/**
+ * Returns the name of a trace, and the text of each of its points on hovering.
+ * @param {string} name
+ * @param {string[]} texts
+ */
+const labelled = (name, texts) => ({
+  name: plain(name),
+  text: texts.map(plain),
+  textposition: "none",
+  hovertemplate: "%{text}<extra></extra>",
+});
+
+/**
+ * Returns the marker of the points of an entry: hollow where there is one repeat.
+ * @param {Entry} entry
+ * @param {{ n: number }[]} points
+ * @param {number} size
+ */
+const entryMarker = ({ color, symbol }, points, size) => ({
+  color,
+  size,
+  symbol: points.map(({ n }) => symbol + (n === 1 ? "-open" : "")),
+});
+
+/**
+ * Returns the error bars of points in a direction.
+ * @param {Entry} entry
+ * @param {Interval[]} points
+ */
+function errorBars({ color }, points, scale = 1) {
+  /** @type {(end: number | null, value: number | null) => number} */
+  const distance = (end, value) => Math.abs((end ?? value ?? 0) - (value ?? 0)) / scale;
+  return {
+    type: "data",
+    symmetric: false,
+    color,
+    thickness: 1,
+    width: 3,
+    array: points.map(({ high, value }) => distance(high, value)),
+    arrayminus: points.map(({ low, value }) => distance(low, value)),
+  };
+}
+
+/**
+ * Returns the trace of a heat map.
+ * @param {[light: string, dark: string]} colors
+ * @param {Record<string, unknown>} trace
+ */
+const heatTrace = ([light, dark], trace) => ({
+  type: "heatmap",
+  colorscale: [
+    [0, light],
+    [1, dark],
+  ],
+  showscale: false,
+  ...trace,
+});
+
+/** The colours of a heat map whose cells have texts. */
+const PALE = /** @type {[string, string]} */ (["#f4f8fd", "#74a9dc"]);

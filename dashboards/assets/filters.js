@@ -30,12 +30,34 @@ const TRIALS_SHOWN =
   "rates, try other settings or belong to a draft of a benchmark. Nothing here is ranked.";
 
 /**
+ * Returns the texts and the values that a field has in some items, each once.
+ * @template Item
+ * @param {Item[]} items
+ * @param {Field<Item>} field
+ */
+function optionsOf(items, [, , keyOf, textOf = keyOf]) {
+  const texts = new Map(items.map((item) => [keyOf(item), textOf(item)]));
+  return [...texts]
+    .map(([value, text]) => [text, value])
+    .sort(([a, one], [b, other]) => Number(one) - Number(other) || a.localeCompare(b));
+}
+
+/**
+ * Returns the list of the options of a field, which changes the state.
+ * @template Item
+ * @param {Field<Item>} field
+ * @param {string[][]} options
+ * @param {string} value
+ */
+const choiceList = ([name, label], options, value) =>
+  select(label, options, value, (chosen) => change({ [name]: chosen }));
+
+/**
  * Returns all comparisons with their numbers.
  * @returns {NumberedComparison[]}
  */
-function numberedComparisons() {
-  return data.comparisons.map((comparison, number) => ({ comparison, number }));
-}
+const numberedComparisons = () =>
+  data.comparisons.map((comparison, number) => ({ comparison, number }));
 
 /**
  * Returns a comparison's value of a filter; an empty one is "none", since "" sets no filter.
@@ -62,7 +84,7 @@ function chooseComparison(values, isAllowed = () => true) {
   );
   const named = matching.find(({ comparison }) => comparison.title === values.comparison);
   const results = matching.filter(({ comparison }) => comparison.kind !== "trial");
-  const first = results.find(({ number }) => linesOf(number).length > 0) ?? results[0];
+  const first = results.find(({ number }) => entriesOf(number).length > 0) ?? results[0];
   return { allowed, matching, shown: named ?? first };
 }
 
@@ -109,23 +131,19 @@ function filterBar(values, choice, extras = [], advancedExtras = []) {
 function taskPicker(values, { allowed, shown }) {
   const task = shown?.comparison.task ?? values.task ?? "";
   // The preferred results of a task come first, and final runs before costs and trials.
-  const firsts = allowed.filter(
-    ({ comparison: { task: name } }, place) =>
-      allowed.findIndex(({ comparison }) => comparison.task === name) === place,
-  );
+  const firsts = firstOfEach(allowed, ({ comparison }) => comparison.task);
   if (firsts.length < 2 && shown) return [];
-  /** @type {[string, string, string][]} */
-  const options = firsts.map(({ comparison: { subject, task: name, kind } }) => [
-    subject,
-    name,
-    TASK_GROUPS[kind],
+  const options = firsts.map(({ comparison: one }) => [
+    one.subject,
+    one.task,
+    TASK_GROUPS[one.kind],
   ]);
-  if (!options.some(([, name]) => name === task)) options.unshift(["choose a task", task, ""]);
+  const none = options.some(([, name]) => name === task) ? [] : [["choose a task", task, ""]];
   const chosen = (/** @type {string} */ value) => {
     const { length = "", metric = "" } = state();
     change({ ...clearedFilters(), task: value, length, metric });
   };
-  return [select("Task", options, task, chosen)];
+  return [select("Task", [...none, ...options], task, chosen)];
 }
 
 /**
@@ -137,7 +155,6 @@ function resultsPicker(values, { matching, shown }) {
   const task = shown?.comparison.task ?? values.task;
   const found = matching.filter(({ comparison }) => comparison.task === task);
   if (!found.length || (shown && found.length < 2)) return [];
-  /** @type {[string, string][]} */
   const options = found.map(({ comparison: { name, title } }) => [name, title]);
   if (!shown) options.unshift(["choose", ""]);
   const chosen = (/** @type {string} */ value) =>
@@ -157,16 +174,11 @@ function advancedFilters(values, choice, extras) {
       ...new Set(choice.allowed.map(({ comparison }) => filterValue(comparison, name))),
     ];
     if (found.length < 2 && !(name in values)) return [];
-    /** @type {[string, string][]} */
-    const options = [["all", ""], ...found.map((o) => /** @type {[string, string]} */ ([o, o]))];
-    return [
-      select(label, options, values[name] ?? "", (value) =>
-        change({ [name]: value, comparison: "" }),
-      ),
-    ];
+    const options = [["all", ""], ...found.map((value) => [value, value])];
+    const chosen = (/** @type {string} */ value) => change({ [name]: value, comparison: "" });
+    return [select(label, options, values[name] ?? "", chosen)];
   });
   if (choice.allowed.length > 1) {
-    /** @type {[string, string][]} */
     const options = choice.allowed.map(({ comparison: { title } }) => [title, title]);
     const title = choice.shown?.comparison.title ?? "";
     if (!choice.shown) options.unshift(["none matches", ""]);
@@ -178,46 +190,34 @@ function advancedFilters(values, choice, extras) {
     "details",
     // What the reader has opened stays open when the page is drawn again.
     { className: "advanced", open: document.querySelector(".advanced[open]") !== null },
-    el("summary", {}, set ? `Advanced (${set} filter${set > 1 ? "s" : ""} set)` : "Advanced"),
+    el("summary", {}, set ? `Advanced (${counted(set, "filter")} set)` : "Advanced"),
     el("div", { className: "controls" }, ...extras, ...lists),
-    el("p", { className: "note" }, `Shown: ${choice.shown?.comparison.title ?? "nothing"}.`),
+    note(`Shown: ${choice.shown?.comparison.title ?? "nothing"}.`),
   );
 }
 
-/**
- * Shows a comparison, whatever the filters are.
- * @param {string} title
- */
+/** @param {string} title */
 function showComparison(title) {
   const found = data.comparisons.find((comparison) => comparison.title === title);
   if (found) change({ ...clearedFilters(), task: found.task, comparison: title });
 }
 
-/**
- * Returns a warning if trials are shown.
- * @param {Comparison} about
- */
-function trialsWarning(about) {
-  return about.kind === "trial" ? [el("p", { className: "warning" }, TRIALS_SHOWN)] : [];
-}
+/** @param {Comparison} about */
+const trialsWarning = (about) =>
+  about.kind === "trial" ? [el("p", { className: "warning" }, TRIALS_SHOWN)] : [];
 
-/**
- * Returns a note if no record of a comparison has quiet costs; the data leaves noisy costs out.
- * @param {number} comparison
- */
-function noisyCostsNote(comparison) {
-  const measured = recordsOf(comparison).filter(({ status }) => status === "ok");
-  const isDecoding = data.comparisons[comparison].mode === "decode";
-  const speed = isDecoding ? PREFILL_TOKENS_PER_SECOND : TOKENS_PER_SECOND;
-  const isShown = pointsOf(comparison).some(({ measure }) => measure === speed);
+/** @param {number} number */
+function noisyCostsNote(number) {
+  const comparison = data.comparisons[number];
+  const measured = runsOf(number).filter(({ status }) => status === "ok");
+  const speed = comparison.mode === "decode" ? PREFILL_TOKENS_PER_SECOND : TOKENS_PER_SECOND;
+  const isShown = pointsOf(number).some(({ measure }) => measure === speed);
   if (!measured.length || isShown) return [];
-  const instead = costsFor({ comparison: data.comparisons[comparison], number: comparison }).length
-    ? "Figures of speed and memory are those of probes."
-    : "Run the cells again on a quiet machine, or run probes, to measure costs.";
-  const note =
-    `Speeds of these ${measured.length} runs are not shown: other processes used the ` +
-    `machine. ${instead}`;
-  return [el("p", { className: "note" }, note)];
+  const instead = costsFor({ comparison, number }).length
+    ? "Figures of speed and memory are those of probes"
+    : "Run the cells again on a quiet machine, or run probes, to measure costs";
+  const why = "other processes used the machine";
+  return [note(joined([`Speeds of these ${measured.length} runs are not shown: ${why}`, instead]))];
 }
 
 /**
@@ -225,64 +225,46 @@ function noisyCostsNote(comparison) {
  * @param {Comparison} one
  * @param {Comparison} other
  */
-function isComparable(one, other) {
-  return (
-    one.form === other.form && one.backend === other.backend && one.precision === other.precision
-  );
-}
-
-/**
- * Returns the number of ranked rows on the board of a comparison that has the most.
- * @param {number} comparison
- */
-function mostRanks(comparison) {
-  const boards = data.boards.filter(([number]) => number === comparison);
-  const ranked = boards.map(([, , , , rows]) => rows.filter(([, rank]) => rank !== null).length);
-  return Math.max(0, ...ranked);
-}
+const isComparable = (one, other) =>
+  one.form === other.form && one.backend === other.backend && one.precision === other.precision;
 
 /**
  * Returns the comparisons of costs of the standard track for a training's form, backend and
- * precision: first those of its model size, then those with the most of its lines, then those with
- * the most ranks on a board, then those of its machine. Costs of one of its lines answer only if no others have several: they do not tell
- * which is best.
+ * precision: first those of its model size, then those with the most of its entries, then those with
+ * the most ranks on a board, then those of its machine. Costs of one of its entries answer only if
+ * no others have several: they do not tell which is best.
  * @param {NumberedComparison} training
  */
 function costsFor({ comparison: about, number }) {
-  const asked = new Set(linesOf(number));
+  const asked = new Set(entriesOf(number));
   const found = numberedComparisons()
-    .filter(
-      ({ comparison: one }) =>
-        one.kind === "costs" && one.track === "standard" && isComparable(one, about),
-    )
-    .map((one) => ({
-      one,
-      isOtherSize: Number(one.comparison.model_size !== about.model_size),
-      lines: linesOf(one.number).filter((line) => asked.has(line)).length,
-      ranks: mostRanks(one.number),
-      isOtherMachine: Number(one.comparison.machine !== about.machine),
-    }))
-    .sort(
-      (a, b) =>
-        a.isOtherSize - b.isOtherSize ||
-        b.lines - a.lines ||
-        b.ranks - a.ranks ||
-        a.isOtherMachine - b.isOtherMachine,
-    );
-  const several = found.filter(({ lines }) => lines > 1);
+    .filter(({ comparison: one }) => one.kind === "costs" && one.track === "standard")
+    .filter(({ comparison: one }) => isComparable(one, about))
+    .map((one) => {
+      const boards = data.boards.filter(({ comparison }) => comparison === one.number);
+      const ranks = boards.map(
+        ({ rows }) => (rows.rank ?? []).filter((rank) => rank !== null).length,
+      );
+      const entries = entriesOf(one.number).filter((entry) => asked.has(entry)).length;
+      const isSame = Number(one.comparison.model_size === about.model_size);
+      const isHere = Number(one.comparison.machine === about.machine);
+      return { one, entries, precedence: [isSame, entries, Math.max(0, ...ranks), isHere] };
+    })
+    .sort((a, b) => {
+      const place = a.precedence.findIndex((value, i) => value !== b.precedence[i]);
+      return place < 0 ? 0 : b.precedence[place] - a.precedence[place];
+    });
+  const several = found.filter(({ entries }) => entries > 1);
   return (several.length ? several : found).map(({ one }) => one);
 }
 
 /**
- * Returns a list of the seeds or rounds of a comparison.
  * @param {State} values
  * @param {number} comparison
  */
 function repeatPicker(values, comparison) {
-  const repeats = [...new Set(recordsOf(comparison).map(({ repeat }) => repeat))].sort(ascending);
-  const label = data.comparisons[comparison].mode === "train" ? "Seed" : "Round";
-  /** @type {[string, string][]} */
-  const options = [["all, with intervals", ""]];
-  for (const repeat of repeats) options.push([String(repeat), String(repeat)]);
+  const repeats = sorted(runsOf(comparison).map(({ repeat }) => repeat)).map(String);
+  const options = [["all, with intervals", ""], ...repeats.map((repeat) => [repeat, repeat])];
+  const label = capitalized(repeatName(data.comparisons[comparison]));
   return select(label, options, values.repeat ?? "", (value) => change({ repeat: value }));
 }

@@ -1,4 +1,4 @@
-// Access to the data of the site: comparisons, lines, records, points; and how numbers are written.
+// Access to the data of the site: comparisons, entries, runs, points; and how numbers are written.
 "use strict";
 
 const data = window.LENGTHWISE;
@@ -15,8 +15,7 @@ const MIB = 2 ** 20;
 const GIB = 2 ** 30;
 /** Statuses of cells that could not run at all. */
 const NOT_RUN = new Set(["unsupported", "skipped"]);
-/** @type {Map<string, number>} */
-const lineNumber = new Map(data.lines.map((line, number) => [line.name, number]));
+const entryNumber = new Map(data.entries.map((entry, number) => [entry.name, number]));
 
 /** @type {(a: number, b: number) => number} */
 const ascending = (a, b) => a - b;
@@ -32,6 +31,12 @@ function formatNumber(value, digits = 4) {
   if (Math.abs(value) >= 1000) return Math.round(value).toLocaleString("en-US");
   return String(Number(value.toPrecision(digits)));
 }
+
+/**
+ * Returns a number to some decimal places.
+ * @param {number | null} value
+ */
+const decimal = (value, places = 1) => (value === null ? "—" : value.toFixed(places));
 
 /**
  * Returns a score or cost as text, with three decimals if the figure that it belongs to is below
@@ -60,15 +65,36 @@ function formatInterval(point, scale = 1) {
   return `${text(point.value)} [${text(point.low)}, ${text(point.high)}]`;
 }
 
+/** @param {Estimate | null | undefined} estimate */
+const estimateText = (estimate, scale = 1) =>
+  formatInterval(estimate && intervalOf(estimate), scale);
+
+/** @param {Estimate} estimate */
+const intervalOf = ([value, low, high, n]) => ({ value, low, high, n });
+
 /** @param {string} text */
 const capitalized = (text) => text[0].toUpperCase() + text.slice(1);
 
-// ---- measures ----
+/**
+ * Returns a number and a noun.
+ * @param {number} count
+ * @param {string} noun
+ */
+const counted = (count, noun) => `${formatNumber(count)} ${noun}${count === 1 ? "" : "s"}`;
 
 /**
- * Returns the name of a metric as text.
- * @param {string} metric
+ * Returns sentences as one text; empty ones are left out.
+ * @param {string[]} sentences
  */
+const joined = (sentences) =>
+  sentences
+    .filter(Boolean)
+    .map((sentence) => `${sentence}.`)
+    .join(" ");
+
+// ---- measures ----
+
+/** @param {string} metric */
 function metricText(metric) {
   return metric
     .replaceAll("_", " ")
@@ -99,6 +125,9 @@ function measureNamed(name, comparison) {
   return measureOf(number, comparison); // findIndex returns -1, the number of quality
 }
 
+/** @param {Measure} measure */
+const titleWithUnit = ({ title, unit }) => (unit ? `${title}, ${unit}` : title);
+
 /**
  * Returns the title of a cost, or the name of a metric of the task.
  * @param {string} name
@@ -110,122 +139,89 @@ function titleOf(name) {
   return capitalized(`${phase}: ${metricText(measure.replace(/_(bytes|seconds)$/, ""))}`);
 }
 
-/**
- * Returns the form of the models of a comparison as text.
- * @param {Comparison} about
- */
+/** @param {Comparison} about */
 const formText = ({ form }) => form.replace("_", "-");
 
-// ---- records and points ----
+/** @param {Comparison} about */
+const repeatName = ({ mode }) => (mode === "train" ? "seed" : "round");
 
-/** @type {Map<number, RecordRow[]>} */
-const recordsByComparison = new Map();
+// ---- runs, points and entries ----
 
 /**
- * Returns the records of a comparison.
- * @param {number} comparison
+ * Returns the rows of a table in columns; those of one comparison, if it is given.
+ * @template Row
+ * @param {Columns<Row>} columns
+ * @param {number} [comparison]
  */
-function recordsOf(comparison) {
-  const known = recordsByComparison.get(comparison);
-  if (known) return known;
-  const columns = data.records;
-  const figures = /** @type {Record<string, Figures>} */ (/** @type {unknown} */ (columns));
-  /** @type {RecordRow[]} */
-  const records = [];
-  for (let i = 0; i < columns.comparison.length; i += 1) {
-    if (columns.comparison[i] !== comparison) continue;
-    records.push({
-      line: columns.line[i],
-      length: columns.sequence_length[i],
-      batch: columns.batch_size[i],
-      repeat: columns.repeat[i],
-      status: columns.status.texts[columns.status.at[i]],
-      reason: columns.reason.texts[columns.reason.at[i]],
-      run: columns.run_id[i],
-      values: [...data.measures.map(({ key }) => figures[key][i]), columns.quality[i]],
-    });
+function rowsOf(columns, comparison) {
+  const named = /** @type {[string, unknown[]][]} */ (Object.entries(columns));
+  const own = named.find(([name]) => name === "comparison")?.[1];
+  const rows = [];
+  for (let i = 0; i < (named[0]?.[1].length ?? 0); i += 1) {
+    if (comparison !== undefined && own?.[i] !== comparison) continue;
+    rows.push(Object.fromEntries(named.map(([name, column]) => [name, column[i]])));
   }
-  recordsByComparison.set(comparison, records);
-  return records;
+  return /** @type {Row[]} */ (rows);
+}
+
+/** @type {Map<number, RunRow[]>} */
+const runsByComparison = new Map();
+
+/** @param {number} comparison */
+function runsOf(comparison) {
+  const runs = runsByComparison.get(comparison) ?? rowsOf(data.runs, comparison);
+  runsByComparison.set(comparison, runs);
+  return runs;
 }
 
 /**
  * Returns the points of a comparison: over all repeats, or of one repeat, without intervals.
  * @param {number} comparison
  * @param {string} [repeat]
+ * @returns {Point[]}
  */
 function pointsOf(comparison, repeat) {
-  if (repeat) return pointsOfRepeat(comparison, repeat);
-  const columns = data.points;
-  /** @type {Point[]} */
-  const points = [];
-  for (let i = 0; i < columns.comparison.length; i += 1) {
-    if (columns.comparison[i] !== comparison) continue;
-    points.push({
-      line: columns.line[i],
-      length: columns.sequence_length[i],
-      batch: columns.batch_size[i],
-      measure: columns.measure[i],
-      value: columns.value[i],
-      low: columns.low[i],
-      high: columns.high[i],
-      n: columns.n[i],
-      noisy: columns.noisy[i],
-    });
-  }
-  return points;
+  if (!repeat) return rowsOf(data.points, comparison);
+  const ended = runsOf(comparison).filter(({ status }) => status === "ok");
+  return ended
+    .filter((run) => String(run.repeat) === repeat)
+    .flatMap((run) =>
+      [QUALITY, ...data.measures.keys()].flatMap((measure) => {
+        const value = run.values.at(measure) ?? null;
+        return value === null
+          ? []
+          : [{ ...run, measure, value, low: null, high: null, n: 1, noisy: 0 }];
+      }),
+    );
 }
 
 /**
- * @param {number} comparison
- * @param {string} repeat
+ * Returns the first item of each key.
+ * @template Item
+ * @param {Item[]} items
+ * @param {(item: Item) => unknown} keyOf
  */
-function pointsOfRepeat(comparison, repeat) {
-  /** @type {Point[]} */
-  const points = [];
-  for (const { line, length, batch, values, ...record } of recordsOf(comparison)) {
-    if (String(record.repeat) !== repeat || record.status !== "ok") continue;
-    values.forEach((value, place) => {
-      if (value === null) return;
-      const measure = place === data.measures.length ? QUALITY : place;
-      points.push({ line, length, batch, measure, value, low: null, high: null, n: 1, noisy: 0 });
-    });
-  }
-  return points;
-}
+const firstOfEach = (items, keyOf) =>
+  [...Map.groupBy(items, keyOf).values()].map(([first]) => first);
 
 /**
- * Returns the lengths of some points or records, each once, ascending.
- * @param {{ length: number }[]} items
+ * Returns some items, each once, ascending.
+ * @param {number[]} numbers
  */
-function lengthsOf(items) {
-  return [...new Set(items.map(({ length }) => length))].sort(ascending);
-}
+const sorted = (numbers) => [...new Set(numbers)].sort(ascending);
 
-// ---- lines ----
+/** @param {{ length: number }[]} items */
+const lengthsOf = (items) => sorted(items.map(({ length }) => length));
 
-/**
- * Returns the lines of a comparison of which at least one cell could run.
- * @param {number} comparison
- */
-function linesOf(comparison) {
-  const able = recordsOf(comparison).filter(({ status }) => !NOT_RUN.has(status));
-  return [...new Set(able.map(({ line }) => line))].sort(ascending);
-}
+/** @param {number} comparison */
+const entriesOf = (comparison) =>
+  sorted(runsOf(comparison).flatMap((run) => (NOT_RUN.has(run.status) ? [] : run.entry)));
 
-/**
- * Returns the names of the lines that the state hides.
- * @param {State} values
- */
-function hiddenNames(values) {
-  return new Set((values.without || "").split("|").filter(Boolean));
-}
+/** @param {State} values */
+const hiddenNames = (values) => new Set((values.without || "").split("|").filter(Boolean));
 
-/**
- * Returns the numbers of the lines that the state hides.
- * @param {State} values
- */
-function hiddenLines(values) {
+/** @param {State} values */
+function hiddenEntries(values) {
   const names = hiddenNames(values);
-  return new Set(data.lines.flatMap(({ name }, number) => (names.has(name) ? [number] : [])));
+  return new Set(data.entries.flatMap(({ name }, number) => (names.has(name) ? [number] : [])));
 }

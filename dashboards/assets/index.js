@@ -3,70 +3,48 @@
 
 /** The number of runs in the list: the browser takes long to lay out a larger table. */
 const RUNS_LISTED = 500;
+const RANKS_NOTE =
+  "The leader and all entries that do not differ significantly from it share rank 1. Each entry is " +
+  "compared with the leader on the same seeds and test examples. Ranks use all seeds and all " +
+  "entries, whatever the filters show. The name of an entry is a link to its first run.";
 
-/**
- * Returns a table of the cells without a result, one row for each reason.
- * @param {RecordRow[]} records
- */
-function failuresTable(records) {
-  /** @type {Map<string, RecordRow[]>} */
-  const groups = new Map();
-  for (const record of records.filter(({ status }) => status !== "ok")) {
-    const key = JSON.stringify([record.line, record.status, record.reason]);
-    groups.set(key, [...(groups.get(key) ?? []), record]);
-  }
+/** @param {RunRow[]} runs */
+function failuresTable(runs) {
+  const failed = runs.filter(({ status }) => status !== "ok");
+  const groups = Map.groupBy(failed, (run) => JSON.stringify([run.entry, run.status, run.reason]));
   if (!groups.size) return [];
   const rows = [...groups.values()].map((group) => {
-    const { line, status, reason, run } = group[0];
+    const { entry, status, reason, run } = group[0];
     const className = NOT_RUN.has(status) ? "soft" : "bad";
     const lengths = lengthsOf(group).join(", ");
-    return [
-      data.lines[line].name,
-      lengths,
-      { text: status, className },
-      reason,
-      runLink(run, "record"),
-    ];
+    const text = { text: status, className };
+    return [data.entries[entry].name, lengths, text, reason, runLink(run, "record")];
   });
+  const head = ["entry", "lengths", "status", "reason", "run"];
   return [
     el("h2", {}, "Cells without a result"),
-    table(["entry", "lengths", "status", "reason", "run"], rows, {
-      texts: [0, 2, 4],
-      long: [1, 3],
-    }),
+    table(head, rows, { texts: [0, 2, 4], long: [1, 3] }),
   ];
 }
 
 /**
- * Returns a folded table of runs.
- * @param {RecordRow[]} records
+ * @param {RunRow[]} runs
  * @param {Comparison} about
  */
-function runsTable(records, about) {
-  const rows = records
-    .slice(0, RUNS_LISTED)
-    .map(({ length, line, repeat, status, values, run }) => {
-      const memory = values[PEAK_MEMORY];
-      return [
-        length,
-        data.lines[line].name,
-        repeat,
-        status,
-        formatNumber(values[data.measures.length]),
-        formatNumber(values[TOKENS_PER_SECOND]),
-        formatNumber(memory === null ? null : memory / MIB),
-        runLink(run),
-      ];
-    });
-  const rest = records.length > RUNS_LISTED ? `, the first ${RUNS_LISTED} of them listed` : "";
-  const repeat = about.mode === "train" ? "seed" : "round";
-  const head = ["length", "line", repeat, "status", "quality", "tokens/s", "MiB", "run"];
-  return el(
-    "details",
-    {},
-    el("summary", {}, `${records.length} runs${rest}`),
-    table(head, rows, { texts: [1, 3, 7] }),
-  );
+function runsTable(runs, about) {
+  const rows = runs.slice(0, RUNS_LISTED).map((row) => {
+    const { length, entry, repeat, status, run, values } = row;
+    const memory = values[PEAK_MEMORY];
+    const size = memory === null ? null : memory / MIB;
+    const figures = [values.at(QUALITY), values[TOKENS_PER_SECOND], size].map((value) =>
+      formatNumber(value),
+    );
+    return [length, data.entries[entry].name, repeat, status, ...figures, runLink(run)];
+  });
+  const rest = runs.length > RUNS_LISTED ? `, the first ${RUNS_LISTED} of them listed` : "";
+  const repeat = repeatName(about);
+  const head = ["length", "entry", repeat, "status", "quality", "tokens/s", "MiB", "run"];
+  return folded(`${runs.length} runs${rest}`, table(head, rows, { texts: [1, 3, 7] }));
 }
 
 /** What is drawn against length: of trainings quality and costs, of decodings the steps and state. */
@@ -76,10 +54,7 @@ const FIGURES = {
   decode: [PREFILL_TOKENS_PER_SECOND, TOKEN_LATENCY, STATE_BYTES],
 };
 
-/**
- * Returns the number of the comparison whose costs stand beside the scores; -1 without any.
- * @param {Question} question
- */
+/** @param {Question} question */
 function costsBeside({ shown, source }) {
   if (shown !== source) return source.number;
   return shown.comparison.mode === "train" ? probesFor(shown) : -1;
@@ -108,11 +83,9 @@ function overviewFigures({ shown, source, matter }, costs, values, emphasis) {
     const { mode, model_size } = data.comparisons[costs];
     const size = model_size === about.model_size ? "" : `, model size ${model_size}`;
     const what = mode === "decode" ? "decodings" : "probes";
-    const note = `From the ${formText(data.comparisons[costs])} ${what} on random tokens${size}. `;
-    const { without } = values;
-    /** @type {State} */
-    const kept = without ? { without } : {};
-    return [lengthFigure(costs, measure, kept, { ...emphasis, note })];
+    const from = `From the ${formText(data.comparisons[costs])} ${what} on random tokens${size}`;
+    const { without = "" } = values;
+    return [lengthFigure(costs, measure, { without }, { ...emphasis, note: from })];
   });
 }
 
@@ -149,24 +122,20 @@ function probesFor(shown) {
  */
 function details({ comparison: about, number }, values, chosen, length) {
   const points = pointsOf(number, values.repeat);
-  const hidden = hiddenLines(values);
-  const able = new Set(linesOf(number));
+  const hidden = hiddenEntries(values);
+  const able = new Set(entriesOf(number));
   const tables = chosen.flatMap((board) => {
-    const rows = board.rows.filter(({ line }) => !hidden.has(line) && able.has(line));
+    const rows = board.rows.filter(({ entry }) => !hidden.has(entry) && able.has(entry));
     return leaderboard({ ...board, rows }, about, points);
   });
-  const note =
-    "The leader and all lines that do not differ significantly from it share rank 1. Each line is " +
-    "compared with the leader on the same seeds and test examples. Ranks use all seeds and all " +
-    "lines, whatever the filters show. The name of an entry is a link to its first run.";
   return [
     el("h2", {}, length ? `${about.subject} at length ${formatNumber(length)}` : about.subject),
-    ...(chosen.flatMap(leadersOf).length ? [el("p", { className: "note" }, note)] : []),
+    ...(chosen.some((board) => rankedOf(board).length) ? [note(RANKS_NOTE)] : []),
     ...tables,
-    ...failuresTable(recordsOf(number)),
+    ...failuresTable(runsOf(number)),
     el("h2", {}, "All results"),
     runsTable(
-      recordsOf(number).filter(({ line }) => !hidden.has(line)),
+      runsOf(number).filter(({ entry }) => !hidden.has(entry)),
       about,
     ),
   ];
@@ -184,18 +153,18 @@ start((values) => {
   const { question, controls } = readQuestion(values, choice, choice.shown);
   const { shown, source, boards, length } = question;
   const { comparison: about, number } = shown;
-  const leaders = boards.flatMap((board) => bestOf(board).best).map(({ line }) => line);
+  const leaders = boards.flatMap((board) => bestOf(board).best).map(({ entry }) => entry);
   const rank = `rank 1 in ${question.label.toLowerCase()} at length ${formatNumber(length)}`;
   const emphasis = { marked: length, strong: new Set(leaders), rank };
   const costs = costsBeside(question);
   const drawn = [number, source.number, costs].filter((one) => one >= 0);
-  const lines = [...new Set(drawn.flatMap(linesOf))].sort(ascending);
+  const entries = sorted(drawn.flatMap(entriesOf));
   return [
     filterBar(values, { ...choice, shown }, controls, [repeatPicker(values, number)]),
     ...trialsWarning(about),
     ...answers(question),
     ...(about.kind === "costs" ? noFinalRuns() : []),
-    legend(values, lines, leaders),
+    legend(values, entries, leaders),
     el("div", { className: "figures" }, ...overviewFigures(question, costs, values, emphasis)),
     ...noisyCostsNote(number),
     ...leaderboardSections(values, about, length),

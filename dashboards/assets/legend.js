@@ -4,7 +4,6 @@
 const SVG = "http://www.w3.org/2000/svg";
 
 /**
- * Returns an element of a drawing.
  * @param {string} tag
  * @param {Record<string, string | number>} attributes
  * @param {...Element} children
@@ -16,11 +15,8 @@ function svg(tag, attributes, ...children) {
   return node;
 }
 
-/**
- * Returns a short line as the figures draw it.
- * @param {Line} line
- */
-function lineSample({ color, outline, dash }) {
+/** @param {Entry} entry */
+function entrySample({ color, outline, dash }) {
   const dashes = dash === "solid" ? "none" : dash.replace(/px/g, "");
   const stroke = { stroke: color, "stroke-width": 2, "stroke-dasharray": dashes };
   return svg(
@@ -32,8 +28,8 @@ function lineSample({ color, outline, dash }) {
 }
 
 /**
- * Returns the name of a line, which says on hovering what it is; a control is in italics.
- * @param {Line} line
+ * Returns the name of an entry, which says on hovering what it is; a control is in italics.
+ * @param {Entry} entry
  */
 const entryLabel = ({ name, control, about }) =>
   el(
@@ -42,66 +38,50 @@ const entryLabel = ({ name, control, about }) =>
     ...name.split(/(?<=_)/).flatMap((part) => [part, el("wbr", {})]), // long names break there
   );
 
-/**
- * Returns a legend without boxes, for a figure that always draws these lines.
- * @param {Line[]} lines
- */
-function plainLegend(lines) {
-  const items = lines.map((line) => el("li", {}, lineSample(line), entryLabel(line)));
-  return el("ul", { className: "legend", "aria-label": "Lines" }, ...items);
+/** @param {Entry[]} entries */
+function plainLegend(entries) {
+  const items = entries.map((entry) => el("li", {}, entrySample(entry), entryLabel(entry)));
+  return el("ul", { className: "legend", "aria-label": "Entries" }, ...items);
 }
 
 /**
- * Returns a button that shows or hides all lines of a legend.
- * @param {number[]} lines
- * @param {boolean} shown whether the lines are shown afterwards
+ * @param {number[]} entries
+ * @param {boolean} shown whether the entries are shown afterwards
  */
-function buttonForAll(lines, shown) {
-  const text = shown ? "all" : "none";
-  const onclick = () => {
-    const names = hiddenNames(state());
-    for (const line of lines) {
-      if (shown) names.delete(data.lines[line].name);
-      else names.add(data.lines[line].name);
-    }
-    change({ without: [...names].join("|") });
-  };
-  const label = shown ? "Show all lines" : "Hide all lines";
-  const about = { type: "button", name: `${text} lines`, "aria-label": label, onclick };
-  return el("button", about, text);
+function showEntries(entries, shown) {
+  const names = hiddenNames(state());
+  for (const entry of entries) names[shown ? "delete" : "add"](data.entries[entry].name);
+  change({ without: [...names].join("|") });
 }
 
 /**
- * Returns a legend with a box for each line.
+ * Returns a legend with a box for each entry, and buttons for all.
  * @param {State} values
- * @param {number[]} lines
- * @param {number[]} [first] the lines that come first, in bold
+ * @param {number[]} entries
+ * @param {number[]} [first] the entries that come first, in bold
  */
-function legend(values, lines, first = []) {
-  const hidden = hiddenLines(values);
-  const rest = lines.filter((line) => !first.includes(line));
+function legend(values, entries, first = []) {
+  const hidden = hiddenEntries(values);
+  const rest = entries.filter((entry) => !first.includes(entry));
   const boxes = [...first, ...rest].map((number) => {
-    const line = data.lines[number];
+    const entry = data.entries[number];
     const box = el("input", {
       type: "checkbox",
-      name: `line ${line.name}`,
+      name: `entry ${entry.name}`,
       checked: !hidden.has(number),
-      onchange: (/** @type {Event} */ event) => {
-        const names = hiddenNames(state());
-        if (/** @type {HTMLInputElement} */ (event.target).checked) names.delete(line.name);
-        else names.add(line.name);
-        change({ without: [...names].join("|") });
-      },
+      onchange: (/** @type {Event} */ event) =>
+        showEntries([number], /** @type {HTMLInputElement} */ (event.target).checked),
     });
     const className = first.includes(number) ? "first" : "";
-    return el("label", { className }, box, lineSample(line), entryLabel(line));
+    return el("label", { className }, box, entrySample(entry), entryLabel(entry));
   });
-  return el(
-    "fieldset",
-    { className: "legend" },
-    el("legend", {}, "Lines; controls are in italics"),
-    ...boxes,
-    buttonForAll(lines, true),
-    buttonForAll(lines, false),
-  );
+  const buttons = ["all", "none"].map((name) => {
+    const isShown = name === "all";
+    const label = `${isShown ? "Show" : "Hide"} all entries`;
+    const onclick = () => showEntries(entries, isShown);
+    const about = { type: "button", name: `${name} entries`, "aria-label": label, onclick };
+    return el("button", about, name);
+  });
+  const title = el("legend", {}, "Entries; controls are in italics");
+  return el("fieldset", { className: "legend" }, title, ...boxes, ...buttons);
 }

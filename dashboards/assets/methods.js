@@ -18,176 +18,145 @@ const NONE =
   '`bench run --task sentiment --methods "none;label_smoothing"`.';
 
 /**
- * Returns the table of the effects of a comparison.
- * @param {MethodComparison} found
+ * @param {Comparison} about
+ * @param {MethodEffect[]} effects
  * @param {string[]} prices
- * @param {Set<number>} hidden
  */
-function effectsTable({ comparison, effects }, prices, hidden) {
-  const about = data.comparisons[comparison];
-  const shown = effects.filter(({ line }) => !hidden.has(line));
-  const used = prices.map((_, place) => shown.some((row) => row.prices[place]));
-  /** @param {DiagnosticEstimate | null} one */
-  const text = (one) => (one ? formatInterval(intervalOf(one)) : "—");
-  /** @param {DiagnosticEstimate | null} one */
+function effectsTable(about, effects, prices) {
+  /** @param {Estimate | null} one */
   const isEqual = (one) => one?.slice(0, 3).every((end) => end === 0);
-  const head = ["entry", "against", "length"];
-  const ofScores = about.metric ? ["seeds", metricText(about.metric), "gain"] : ["rounds"];
-  const body = shown.map((row) => [
-    entryLabel(data.lines[row.line]),
-    row.reference === null ? "—" : entryLabel(data.lines[row.reference]),
-    formatNumber(row.length),
-    ...(about.metric
-      ? [row.score?.[3] ?? 0, text(row.score), isEqual(row.gain) ? "equal scores" : text(row.gain)]
-      : [row.reference === null ? "—" : Math.max(0, ...row.prices.map((one) => one?.[3] ?? 0))]),
-    ...row.prices.filter((_, place) => used[place]).map((one) => (one ? `${text(one)} ×` : "—")),
-  ]);
+  /** @type {[head: string, cell: (row: MethodEffect) => TableCell][]} */
+  const columns = [
+    ["entry", ({ entry }) => entryLabel(data.entries[entry])],
+    ["against", ({ reference: r }) => (r === null ? "—" : entryLabel(data.entries[r]))],
+    ["length", ({ length }) => formatNumber(length)],
+  ];
+  if (about.metric) {
+    columns.push(
+      ["seeds", ({ score }) => score?.[3] ?? 0],
+      [metricText(about.metric), ({ score }) => estimateText(score)],
+      ["gain", ({ gain }) => (isEqual(gain) ? "equal scores" : estimateText(gain))],
+    );
+  } else {
+    /** @param {MethodEffect} row */
+    const rounds = (row) => Math.max(0, ...row.prices.map((one) => one?.[3] ?? 0));
+    columns.push(["rounds", (row) => (row.reference === null ? "—" : rounds(row))]);
+  }
+  for (const [place, name] of prices.entries()) {
+    if (!effects.some((row) => row.prices[place])) continue;
+    columns.push([name, ({ prices: of }) => (of[place] ? `${estimateText(of[place])} ×` : "—")]);
+  }
   const caption = about.metric ? `Scores on the ${about.split} split` : "Prices of methods";
-  const columns = [...head, ...ofScores, ...prices.filter((_, place) => used[place])];
-  return table(columns, body, { caption, texts: [0, 1], long: [] });
+  return itemsTable(effects, columns, { caption, texts: [0, 1] });
 }
 
 /**
- * Returns the lines of a figure against the length, one for each entry with methods.
- * @param {MethodEffect[]} effects
- * @param {(effect: MethodEffect) => DiagnosticEstimate | null} figureOf
- * @returns {ChartLine[]}
+ * @param {number} entry
+ * @param {PlacedEstimate[]} points
+ * @returns {ChartEntry}
  */
-function alongLength(effects, figureOf) {
-  return [...new Set(effects.map(({ line }) => line))].map((line) => ({
-    name: data.lines[line].name,
-    line,
-    reasons: {},
-    points: effects.flatMap((effect) => {
-      const one = effect.line === line ? figureOf(effect) : null;
-      return one ? [/** @type {ChartPoint} */ ([String(effect.length), ...one])] : [];
-    }),
-  }));
-}
+const chartEntry = (entry, points) => ({
+  name: data.entries[entry].name,
+  entry,
+  points,
+  reasons: {},
+});
 
 /**
  * Returns the charts of a comparison: gains and prices along the length, scores by strength and by
  * the size of the training data.
  * @param {MethodComparison} found
  * @param {string[]} prices
- * @returns {DiagnosticChart[]}
  */
-function methodCharts({ comparison, effects, conditions, sizes, share }, prices) {
+function methodCharts({ comparison, effects, conditions, sizes }, prices) {
   const about = data.comparisons[comparison];
-  const lengths = [...new Set(effects.map(({ length }) => length))];
-  const common = { title: about.name, comparison, line: null, share: false, note: "", guesses: [] };
+  const lengths = sorted(effects.map(({ length }) => length));
   /**
+   * Returns the chart of a figure against the length, with an entry for each entry with methods.
    * @param {string} measure
-   * @param {ChartLine[]} lines
-   * @returns {DiagnosticChart[]}
+   * @param {boolean} higher
+   * @param {(effect: MethodEffect) => Estimate | null} figureOf
+   * @returns {Chart[]}
    */
-  const against = (measure, lines) =>
-    lengths.length > 1 && lines.some(({ points }) => points.length > 1)
-      ? [
-          {
-            ...common,
-            measure,
-            against: "sequence_length",
-            length: Math.max(...lengths),
-            lines,
-            reading: "",
-          },
-        ]
-      : [];
+  const alongLength = (measure, higher, figureOf) => {
+    const entries = sorted(effects.map(({ entry }) => entry)).map((entry) => {
+      const points = effects.flatMap((effect) => {
+        const one = effect.entry === entry ? figureOf(effect) : null;
+        return one ? [/** @type {PlacedEstimate} */ ([String(effect.length), ...one])] : [];
+      });
+      return chartEntry(entry, points);
+    });
+    if (lengths.length < 2 || entries.every(({ points }) => points.length < 2)) return [];
+    const length = lengths[lengths.length - 1];
+    const what = { title: about.name, measure, higher_is_better: higher };
+    return [{ ...what, comparison, against: "sequence_length", length, entries }];
+  };
   /**
-   * @param {"strength" | "train_share"} axis
-   * @param {(ConditionScores | DataSizeScores)[]} shown
-   * @param {string} title
-   * @returns {DiagnosticChart}
+   * Returns a chart of each disturbance and length, or of each length.
+   * @param {"strength" | "train_share"} against
+   * @param {ScoresBy[]} scores
+   * @returns {Chart[]}
    */
-  const scoresBy = (axis, shown, title) => ({
-    ...common,
-    title,
-    measure: about.metric,
-    against: axis,
-    length: shown[0].length,
-    share,
-    lines: shown.map(({ line, points }) => ({
-      name: data.lines[line].name,
-      line,
-      points,
-      reasons: {},
-    })),
-    reading: "",
-  });
-  const gains = alongLength(effects, ({ gain }) => gain);
-  const places = new Map(
-    conditions.map(({ disturbance, length }) => [`${disturbance} ${length}`, disturbance]),
-  );
+  const scoresBy = (against, scores) =>
+    [...Map.groupBy(scores, ({ disturbance, length }) => `${disturbance} ${length}`).values()].map(
+      (shown) => {
+        const [{ disturbance, length }] = shown;
+        const what = disturbance ? [disturbance.replaceAll("_", " ")] : [];
+        const title = [...what, about.name].join(" · ");
+        const entries = shown.map(({ entry, points }) => chartEntry(entry, points));
+        const { metric: measure, share } = about;
+        return { title, measure, comparison, against, length, share, entries };
+      },
+    );
   return [
-    ...against(`gain in ${about.metric}`, gains),
-    ...prices.flatMap((name, place) => {
-      const lines = alongLength(effects, (effect) => effect.prices[place]);
-      return against(`multiple of the ${name}`, lines);
-    }),
-    ...[...places].map(([key, disturbance]) => {
-      const here = conditions.filter((one) => `${one.disturbance} ${one.length}` === key);
-      return scoresBy("strength", here, `${disturbance.replaceAll("_", " ")} · ${about.name}`);
-    }),
-    ...[...new Set(sizes.map(({ length }) => length))].map((length) => {
-      const here = sizes.filter((one) => one.length === length);
-      return scoresBy("train_share", here, common.title);
-    }),
+    ...alongLength(`gain in ${about.metric}`, true, ({ gain }) => gain),
+    ...prices.flatMap((name, place) =>
+      alongLength(`multiple of the ${name}`, false, (effect) => effect.prices[place]),
+    ),
+    ...scoresBy("strength", conditions),
+    ...scoresBy("train_share", sizes),
   ];
 }
 
 /**
- * Returns the choice of a task or of probes, and the comparisons that it leaves.
- * @param {MethodComparison[]} comparisons
- * @param {State} values
- * @returns {[Element, MethodComparison[]]}
+ * @param {MethodComparison} found
+ * @param {string[]} prices
+ * @param {Set<number>} hidden
  */
-function chosenSubject(comparisons, values) {
-  const about = (/** @type {MethodComparison} */ { comparison }) => data.comparisons[comparison];
-  const subjects = new Map(comparisons.map((one) => [about(one).task, about(one).subject]));
-  const [first] = subjects.keys();
-  const chosen = values.tasks === ALL ? ALL : subjects.has(values.task) ? values.task : first;
-  /** @type {[string, string][]} */
-  const options = [...subjects].map(([task, subject]) => [subject, task]);
-  const picker = select("Task", [...options, [ALL, ALL]], chosen, (task) =>
-    change(task === ALL ? { tasks: ALL } : { task, tasks: "" }),
-  );
-  const left = comparisons.filter((one) => chosen === ALL || about(one).task === chosen);
-  return [filterForm("Choice of results", picker), left];
+function methodContent(found, prices, hidden) {
+  const about = data.comparisons[found.comparison];
+  const charts = methodCharts(found, prices).map((chart) => chartFigure(chart, hidden));
+  const shown = found.effects.filter(({ entry }) => !hidden.has(entry));
+  return [
+    el("h2", {}, `${about.subject} · ${about.name}`),
+    ...trialsWarning(about),
+    ...(found.effects.length ? [effectsTable(about, shown, prices)] : []),
+    ...(shown.some(({ reference }) => reference === null) ? [note(NO_REFERENCE)] : []),
+    ...(charts.length ? [el("div", { className: "figures" }, ...charts)] : []),
+  ];
 }
 
 start((values) => {
-  const { prices, comparisons: all } = window.LENGTHWISE_METHODS;
-  if (!all.length) return [el("p", {}, ...withCode(NONE))];
-  const [choice, comparisons] = chosenSubject(all, values);
-  const hidden = hiddenLines(values);
-  const numbers = comparisons.flatMap(({ effects, conditions, sizes }) =>
-    [...effects, ...conditions, ...sizes].map(({ line }) => line),
+  const { prices, comparisons } = window.LENGTHWISE_METHODS;
+  if (!comparisons.length) return [el("p", {}, ...withCode(NONE))];
+  /** @param {MethodComparison} found */
+  const about = ({ comparison }) => data.comparisons[comparison];
+  const subjects = new Map(comparisons.map((one) => [about(one).task, about(one).subject]));
+  const [first] = subjects.keys();
+  const task = values.tasks === ALL ? ALL : subjects.has(values.task) ? values.task : first;
+  const options = [...[...subjects].map(([name, subject]) => [subject, name]), [ALL, ALL]];
+  const picker = select("Task", options, task, (name) =>
+    change(name === ALL ? { tasks: ALL } : { task: name, tasks: "" }),
   );
-  const lines = [...new Set(numbers)].sort(ascending);
+  const shown = comparisons.filter((one) => task === ALL || about(one).task === task);
+  const numbers = shown.flatMap(({ effects, conditions, sizes }) =>
+    [...effects, ...conditions, ...sizes].map(({ entry }) => entry),
+  );
+  const hidden = hiddenEntries(values);
   return [
-    choice,
-    legend(values, lines),
-    el("p", { className: "note" }, EFFECTS_NOTE),
-    ...comparisons.flatMap((found) => {
-      const charts = methodCharts(found, prices).map((chart) => lineChart(chart, hidden));
-      const about = data.comparisons[found.comparison];
-      return [
-        el("h2", {}, `${about.subject} · ${about.name}`),
-        ...trialsWarning(about),
-        ...(found.effects.length
-          ? [
-              ...(found.reading ? [el("p", {}, found.reading)] : []),
-              effectsTable(found, prices, hidden),
-              ...(found.effects.some(
-                ({ line, reference }) => reference === null && !hidden.has(line),
-              )
-                ? [el("p", { className: "note" }, ...withCode(NO_REFERENCE))]
-                : []),
-            ]
-          : []),
-        ...(charts.length ? [el("div", { className: "figures" }, ...charts)] : []),
-      ];
-    }),
+    filterForm("Choice of results", picker),
+    legend(values, sorted(numbers)),
+    note(EFFECTS_NOTE),
+    ...shown.flatMap((found) => methodContent(found, prices, hidden)),
   ];
 });

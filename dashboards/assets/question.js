@@ -20,7 +20,6 @@ const MATTERS = /** @type {const} */ ([
 const isDone = ({ form }, matter) => form !== "encoder" || !/^(prefill|generation)\./.test(matter);
 
 /**
- * Returns the boards of a comparison by what matters.
  * @param {NumberedComparison} one
  * @param {string} matter
  */
@@ -110,7 +109,7 @@ function readQuestion(values, choice, first) {
   const isTask = about.mode === "train";
   /** @param {string} matter */
   const sourcesFor = (matter) => sourcesOf(values, choice, first, isTask && matter !== "");
-  const names = new Set(data.boards.map((board) => board[3]));
+  const names = new Set(data.boards.map(({ metric }) => metric));
   const offered = MATTERS.filter(([matter]) =>
     isTask
       ? !matter || matter === values.metric || (names.has(matter) && isDone(about, matter))
@@ -119,14 +118,10 @@ function readQuestion(values, choice, first) {
   const [matter, label] = offered.find(([name]) => name === (values.metric ?? "")) ??
     offered[0] ?? ["", "Quality"];
   const sources = sourcesFor(matter);
-  const longest = sources
-    .flatMap((one) => lengthsBy(one, matter))
-    .sort(ascending)
-    .at(-1);
-  const isChosen = isLength(values.length ?? "");
-  const wanted = isChosen
-    ? Number(values.length)
-    : (longestOf(sourcesFor(isTask ? "" : matter), isTask ? "" : matter) ?? longest);
+  const longest = sorted(sources.flatMap((one) => lengthsBy(one, matter))).at(-1);
+  const wanted =
+    Math.max(0, Math.trunc(Number(values.length ?? 0))) ||
+    (longestOf(sourcesFor(isTask ? "" : matter), isTask ? "" : matter) ?? longest);
   const best = wanted ? closest(sources, matter, wanted) : undefined;
   const source = best?.source ?? first;
   const boards = boardsBy(source, matter).filter(({ length }) => length === best?.length);
@@ -141,11 +136,7 @@ function readQuestion(values, choice, first) {
     boards,
     isElsewhere: isMeasuredElsewhere(first, sources, matter, wanted),
   };
-  const controls = questionControls(question, offered, first);
-  if (values.length && !isChosen) {
-    controls.push(el("p", { className: "note" }, `${LENGTH_RULE} Received: ${values.length}`));
-  }
-  return { question, controls };
+  return { question, controls: questionControls(question, offered, first) };
 }
 
 /**
@@ -165,11 +156,6 @@ function isMeasuredElsewhere({ comparison: about }, sources, matter, wanted) {
     .some((one) => lengthsBy(one, matter).some((length) => length === wanted));
 }
 
-const LENGTH_RULE = "A length is a whole number of at least 1.";
-
-/** @param {string} text */
-const isLength = (text) => /^[1-9]\d*$/.test(text);
-
 /**
  * Returns a field for a length that is not in the list.
  * @param {number} wanted
@@ -177,16 +163,9 @@ const isLength = (text) => /^[1-9]\d*$/.test(text);
 function otherLength(wanted) {
   const onchange = (/** @type {Event} */ event) => {
     const input = /** @type {HTMLInputElement} */ (event.target);
-    input.setCustomValidity(!input.value || isLength(input.value) ? "" : LENGTH_RULE);
     if (input.reportValidity() && input.value) change({ length: input.value });
   };
-  const onkeydown = (/** @type {KeyboardEvent} */ event) => {
-    if (event.key !== "Enter") return;
-    event.preventDefault(); // the new length draws the page again, without this form
-    /** @type {HTMLInputElement} */ (event.target).blur();
-  };
-  const events = { onchange, onkeydown };
-  const field = { type: "text", inputMode: "numeric", name: "Other length", value: "", ...events };
+  const field = { type: "number", min: 1, step: 1, name: "Other length", onchange };
   return el("label", {}, "Other length", el("input", { ...field, placeholder: String(wanted) }));
 }
 
@@ -198,27 +177,18 @@ function otherLength(wanted) {
  */
 function questionControls({ wanted, matter }, offered, first) {
   const measured = data.boards.filter(
-    ([number]) => data.comparisons[number].kind !== "trial" || number === first.number,
+    ({ comparison }) =>
+      data.comparisons[comparison].kind !== "trial" || comparison === first.number,
   );
-  const lengths = new Set(measured.map(([, length]) => length));
-  if (wanted) lengths.add(wanted);
-  /** @type {[text: string, value: string][]} */
-  const lengthOptions = [...lengths]
-    .sort(ascending)
-    .map((length) => [formatNumber(length), String(length)]);
-  /** @type {[text: string, value: string][]} */
+  const lengths = sorted([...measured.map(({ length }) => length), ...(wanted ? [wanted] : [])]);
+  const lengthOptions = lengths.map((length) => [formatNumber(length), String(length)]);
   const matterOptions = offered.map(([name, label]) => [label, name]);
-  const controls = [];
-  if (wanted) {
-    controls.push(
-      select("Length", lengthOptions, String(wanted), (value) => change({ length: value })),
-      otherLength(wanted),
-    );
-  }
-  if (offered.length > 1) {
-    controls.push(
-      select("What matters", matterOptions, matter, (value) => change({ metric: value })),
-    );
-  }
-  return controls;
+  const chosen = (/** @type {string} */ value) => change({ length: value });
+  const matters = (/** @type {string} */ value) => change({ metric: value });
+  return [
+    ...(wanted
+      ? [select("Length", lengthOptions, String(wanted), chosen), otherLength(wanted)]
+      : []),
+    ...(offered.length > 1 ? [select("What matters", matterOptions, matter, matters)] : []),
+  ];
 }

@@ -62,12 +62,12 @@ function measurementsTable({ measurements, details }) {
   if (!rows.length) return [];
   const head = ["phase", "name", "value", "quartiles", "n", "method"];
   const noisy = details.noisy ?? [];
-  const note =
-    `Other processes used the machine during ${noisy.join(", ")}. The costs of ` +
-    `${noisy.length > 1 ? "these phases" : "this phase"} do not count.`;
+  const told =
+    `Other processes used the machine during ${noisy.join(", ")}. The costs of such a phase do ` +
+    "not count.";
   return [
     el("h3", {}, "Measurements"),
-    noisy.length ? el("p", { className: "warning" }, note) : "",
+    noisy.length ? el("p", { className: "warning" }, told) : "",
     table(head, rows, { texts: [0, 1], long: [5] }),
   ];
 }
@@ -80,10 +80,7 @@ function learningCurves({ curves }) {
   return [el("h3", {}, "Learning curves"), el("div", { className: "figures" }, ...figures)];
 }
 
-/**
- * Returns the samples of a language model: each prompt, with its continuation in bold.
- * @param {RunRecord} record
- */
+/** @param {RunRecord} record */
 function samplesOf({ reports }) {
   const { samples = [] } = reports?.validation ?? {};
   if (!samples.length) return [];
@@ -91,8 +88,8 @@ function samplesOf({ reports }) {
     el("p", {}, capitalized(method)),
     el("pre", {}, prompt, el("strong", {}, sample)),
   ]);
-  const note = "The trained model continues prompts of the validation split.";
-  return [el("h3", {}, "Samples"), el("p", { className: "note" }, note), ...texts];
+  const told = "The trained model continues prompts of the validation split.";
+  return [el("h3", {}, "Samples"), note(told), ...texts];
 }
 
 /** @param {string} run */
@@ -133,29 +130,17 @@ function headline(record) {
     ),
     el("h3", {}, "Run this cell again"),
     el("pre", {}, `bench verify ${record.run_id}`),
-    el(
-      "p",
-      { className: "note" },
-      `${origin} Command of the session: ${record.invocation.command}`,
-    ),
+    note(`${origin} Command of the session: ${record.invocation.command}`),
   ];
 }
 
 /** The parts of a record that are not folded. */
-const OPEN_PARTS = new Set(["Cell", "Error"]);
+const OPEN_PARTS = new Set(["cell", "error"]);
 
 /** @param {RunRecord} record */
 function runContent(record) {
-  /** @type {[string, object | null | undefined][]} */
-  const parts = [
-    ["Cell", record.cell],
-    ["Details", record.details],
-    ["Data", record.data],
-    ["Ranking", record.ranking],
-    ["Environment", record.environment],
-    ["Reports", record.reports],
-    ["Error", record.error],
-  ];
+  const { cell, details, data, ranking, environment, reports, error } = record;
+  const parts = Object.entries({ cell, details, data, ranking, environment, reports, error });
   return [
     ...headline(record),
     ...mlflowLink(record.run_id),
@@ -163,23 +148,21 @@ function runContent(record) {
     ...measurementsTable(record),
     ...learningCurves(record),
     ...samplesOf(record),
-    ...parts.flatMap(([title, part]) => {
+    ...parts.flatMap(([name, part]) => {
       if (!part || !Object.keys(part).length) return [];
-      const open = OPEN_PARTS.has(title);
-      return [el("details", { open }, el("summary", {}, title), el("pre", {}, pretty(part)))];
+      const summary = el("summary", {}, capitalized(name));
+      return [el("details", { open: OPEN_PARTS.has(name) }, summary, el("pre", {}, pretty(part)))];
     }),
     ...(record.log_tail ? [el("h3", {}, "End of the log"), el("pre", {}, record.log_tail)] : []),
-    el("details", {}, el("summary", {}, "The record as JSON"), el("pre", {}, pretty(record))),
+    folded("The record as JSON", el("pre", {}, pretty(record))),
   ];
 }
 
 start(({ run }) => {
   if (!run) return [el("p", {}, "No run is named in the address. Choose a run on the overview.")];
   const place = el("div", {}, el("p", {}, "Loading the record…"));
-  const missing = `The record ${run} is not part of this site.`;
   loadRun(run).then((record) => {
-    const nodes = record ? runContent(record) : [el("p", { className: "status-bad" }, missing)];
-    place.replaceChildren(...nodes);
+    place.replaceChildren(...(record ? runContent(record) : [missingRun(run)]));
   });
   return [place];
 });

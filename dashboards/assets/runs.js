@@ -43,3 +43,7 @@ const splitOf = ({ cell }) => (cell.scores_test ? "test" : "validation");
  * @returns {Reports}
  */
 const reportsOf = (record) => record.reports?.[splitOf(record)] ?? {};
+
+/** @param {string} run */
+const missingRun = (run) =>
+  el("p", { className: "status-bad" }, `The record ${run} is not part of this site.`);

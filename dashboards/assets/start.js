@@ -34,42 +34,37 @@ function redraw() {
   document.body.dataset.drawn = String(Number(document.body.dataset.drawn || 0) + 1);
 }
 
-/** Switches between the dark and the light theme, and remembers the choice. */
-function connectThemeButton() {
-  const button = /** @type {HTMLElement} */ (document.getElementById("theme"));
+/**
+ * Shows the page in a theme.
+ * @param {string} [theme]
+ */
+function setTheme(theme = "light") {
   const root = document.documentElement;
-  const label = () => {
-    button.textContent = root.dataset.theme === "dark" ? "Light" : "Dark";
-  };
-  button.addEventListener("click", () => {
-    root.dataset.theme = root.dataset.theme === "dark" ? "light" : "dark";
+  const isNew = root.dataset.theme !== theme;
+  root.dataset.theme = theme;
+  const button = /** @type {HTMLElement} */ (document.getElementById("theme"));
+  button.textContent = theme === "dark" ? "Light" : "Dark";
+  if (isNew) redraw();
+}
+
+/** Connects the button of the theme. The page is printed in the light theme, for white paper. */
+function connectThemes() {
+  const { dataset } = document.documentElement;
+  let before = dataset.theme;
+  setTheme(before);
+  document.getElementById("theme")?.addEventListener("click", () => {
+    setTheme(dataset.theme === "dark" ? "light" : "dark");
     try {
-      localStorage.setItem("lengthwise-theme", root.dataset.theme);
+      localStorage.setItem("lengthwise-theme", dataset.theme ?? "");
     } catch {
       // The browser forbids storage: the choice holds for this page only.
     }
-    label();
-    redraw();
   });
-  label();
-}
-
-/** Prints the page in the light theme, with figures that are drawn for white paper. */
-function connectPrinting() {
-  const root = document.documentElement;
-  /** @type {string | undefined} */
-  let before;
   window.addEventListener("beforeprint", () => {
-    before = root.dataset.theme;
-    if (before !== "dark") return;
-    root.dataset.theme = "light";
-    redraw();
+    before = dataset.theme;
+    setTheme("light");
   });
-  window.addEventListener("afterprint", () => {
-    if (before !== "dark") return;
-    root.dataset.theme = before;
-    redraw();
-  });
+  window.addEventListener("afterprint", () => setTheme(before));
 }
 
 /** Makes the links between pages keep the comparison that is shown. */
@@ -89,8 +84,7 @@ function connectNavigation() {
  */
 function start(render) {
   renderPage = render;
-  connectThemeButton();
-  connectPrinting();
+  connectThemes();
   connectNavigation();
   window.addEventListener("hashchange", redraw);
   redraw();

@@ -5,7 +5,6 @@
 const DRAWN_COSTS = [PEAK_MEMORY, TOKENS_PER_SECOND];
 
 /**
- * Returns the controls of the page: measure of the heat map, seed, memory budget.
  * @param {State} values
  * @param {number} number of the comparison
  * @param {number[]} offered the numbers of the measures with points
@@ -13,7 +12,6 @@ const DRAWN_COSTS = [PEAK_MEMORY, TOKENS_PER_SECOND];
  */
 function tradeOffControls(values, number, offered, mapped) {
   const about = data.comparisons[number];
-  /** @type {[string, string][]} */
   const options = offered.map((n) => [measureOf(n, about).title, String(n)]);
   const budget = el("input", {
     type: "number",
@@ -37,7 +35,7 @@ start((values) => {
     return [filterBar(values, choice), el("p", {}, NOTHING_MATCHES), ...performanceProfile()];
   }
   const { comparison: about, number } = choice.shown;
-  const hidden = hiddenLines(values);
+  const hidden = hiddenEntries(values);
   const known = new Set(pointsOf(number).map(({ measure }) => measure));
   const offered = [QUALITY, ...data.measures.keys()].filter((n) => known.has(n));
   const mapped = offered.includes(Number(values.map)) ? Number(values.map) : offered[0];
@@ -55,11 +53,11 @@ start((values) => {
     ...trialsWarning(about),
     el("h2", {}, `${about.subject} · ${about.name}`),
     ...noisyCostsNote(number),
-    legend(values, linesOf(number)),
+    legend(values, entriesOf(number)),
     el("div", { className: "figures" }, ...figures),
     ...crossoverTable(number, hidden),
     ...growthTable(number),
-    ...engineTable(number, hidden),
+    ...backendTable(number, hidden),
     ...performanceProfile(),
   ];
 });

@@ -25,25 +25,23 @@ function noFinalRuns(task) {
     ...(isDiagnosed
       ? [el("p", {}, "The ", diagnostics, " say which entries solve the task.")]
       : []),
-    el("p", { className: "note" }, ...withCode(HOW_TO)),
-    ...(items.length ? [el("p", {}, "What exists are trials, which are no results:")] : []),
-    ...(items.length ? [el("ul", {}, ...items)] : []),
+    note(HOW_TO),
+    ...(items.length
+      ? [el("p", {}, "What exists are trials, which are no results:"), el("ul", {}, ...items)]
+      : []),
   ];
 }
 
-/**
- * Returns links to the learning rates that trials of a task chose, and to the trials.
- * @param {string} task
- */
+/** @param {string} task */
 function trialLinks(task) {
+  const trial = data.comparisons.find((one) => one.task === task && one.kind === "trial");
   const links = [];
   if (data.learning_rates.some((search) => search.task === task)) {
-    links.push(" · ", el("a", { href: address("rates", { task }) }, "learning rates"));
+    links.push(el("a", { href: address("rates", { task }) }, "learning rates"));
   }
-  const trial = data.comparisons.find((one) => one.task === task && one.kind === "trial");
   if (trial) {
     const target = address("index", { task, comparison: trial.title });
-    links.push(" · ", el("a", { href: target }, "scores of the trials"));
+    links.push(el("a", { href: target }, "scores of the trials"));
   }
-  return links;
+  return links.flatMap((link) => [" · ", link]);
 }

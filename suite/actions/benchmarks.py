@@ -11,7 +11,7 @@ from suite.actions.request import DATA_DIR_VARIABLE, PathLike, make_store
 from suite.analysis.boards import rank_comparisons
 from suite.analysis.comparisons import compare
 from suite.analysis.core_table import reference_scores
-from suite.analysis.final_boards import entries_of, final_boards
+from suite.analysis.final_boards import final_boards
 from suite.api import LengthwiseError
 from suite.api.plugins import search_path_from_environment
 from suite.execution.benchmark_data import DataFacts, describe_data
@@ -120,7 +120,7 @@ def add_reference(name: str, *, home: PathLike | None = None) -> int:
     }
     comparisons = compare(read_published(), registry.task_versions)
     boards = final_boards(benchmark, rank_comparisons(comparisons), registry.tasks.plugins)
-    hundreds = reference_scores(boards, entries_of(boards, comparisons))
+    hundreds = reference_scores(boards)
     return add_to_scale(benchmark, zeros, hundreds, registry.tasks.plugins)
 
 
@@ -141,11 +141,11 @@ def _expected(
 
     def expect(threads: int) -> Hours:
         parallel = 1 if benchmark.probes or benchmark.decodings else max(1, cores // threads)
-        cells, of_tuning = (
-            durations.expected([replace(cell, threads=threads) for cell in found], parallel)
-            for found in ([one.cell for one in planned], trials)
+        final, tuning = (
+            durations.expected([replace(cell, threads=threads) for cell in cells], parallel)
+            for cells in ([item.cell for item in planned], trials)
         )
-        return Hours(threads, cells, of_tuning)
+        return Hours(threads, final, tuning)
 
     others = sorted(durations.thread_counts - {cores}, reverse=True)
     return min(map(expect, [cores, *others]), key=lambda hours: hours.cells.num_unknown)

@@ -1,35 +1,29 @@
-"""The caller of an action: Python code, or the command line, which names and warns its own way."""
+"""The caller of an action: a Python program, or the command line, which names its own call."""
 
 from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextvars import ContextVar
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
 from suite.api.plugins import search_path_from_environment
 from suite.matrix.registry import Registry, load_registry
 from suite.records.command_line import HIDDEN, without_path
-from suite.records.store import ReportUnreadable
+
+COMMAND: ContextVar[str | None] = ContextVar("command", default=None)
+"""The running command without paths; None in a Python program."""
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """How an action names its call in the records, and shows what is not its result.
+class LengthwiseWarning(RuntimeWarning):
+    """A warning of an action; the command line prints its message to standard error."""
 
-    `describe` returns the call of a function with keyword arguments, without paths. `warn` shows a
-    warning, `report_unreadable` a file that is not a readable record, and `report_left_out` the
-    plug-ins that cannot be used. `search_progress` is the stream of the progress of searches.
-    """
 
-    describe: Callable[[str, Mapping[str, Any]], str]
-    warn: Callable[[str], None]
-    report_unreadable: ReportUnreadable
-    report_left_out: Callable[[Registry], None]
-    search_progress: Callable[[], TextIO]
+def name_call(function: str, keywords: Mapping[str, Any]) -> str:
+    """Return the running command, or the call of a function, as the records name it."""
+    return COMMAND.get() or describe_call(function, keywords)
 
 
 def describe_call(function: str, keywords: Mapping[str, Any]) -> str:
@@ -58,34 +52,31 @@ def _shown(value: Any) -> str:
     return repr(value)
 
 
-def _warn(message: str) -> None:
-    warnings.warn(message, RuntimeWarning, stacklevel=2)
-
-
-PYTHON = Caller(
-    describe=describe_call,
-    warn=_warn,
-    report_unreadable=lambda path, reason: _warn(
-        f"{path} is not a readable record and was left alone: {reason}"
-    ),
-    report_left_out=lambda registry: None,
-    search_progress=lambda: sys.stdout,
-)
-CALLER: ContextVar[Caller] = ContextVar("caller", default=PYTHON)
+def search_stream() -> TextIO:
+    """Return the stream of the progress of a search; the answer of a command has the other."""
+    return sys.stderr if COMMAND.get() else sys.stdout
 
 
 def warn(message: str) -> None:
-    """Show a warning to the caller."""
-    CALLER.get().warn(message)
+    """Warn the caller, once for each message and command."""
+    warnings.warn(message, LengthwiseWarning, stacklevel=1)
 
 
 def report_unreadable(path: Path, reason: str) -> None:
-    """Tell the caller of a file that is not a readable record."""
-    CALLER.get().report_unreadable(path, reason)
+    """Warn of a file that is not a readable record."""
+    left_alone = f"{path} is not a readable record and was left alone"
+    warn(f"{left_alone}: {reason} `bench doctor` lists such files.")
+
+
+def report_broken(registry: Registry) -> None:
+    """Warn of each plug-in that cannot be used."""
+    for plugins in registry.plugin_sets:
+        for name, reason in plugins.broken.items():
+            warn(f"the {plugins.word} '{name}' is left out: {reason}")
 
 
 def read_registry() -> Registry:
-    """Return the registry, and tell the caller of the plug-ins that cannot be used."""
+    """Return the registry, and warn of the plug-ins that cannot be used."""
     registry = load_registry(search_path_from_environment())
-    CALLER.get().report_left_out(registry)
+    report_broken(registry)
     return registry

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from suite.actions.caller import read_registry
-from suite.actions.request import PathLike, make_store
+from suite.actions.request import Names, PathLike, make_store, names_of
 from suite.actions.runs import open_tracked_session
 from suite.api import BACKENDS
 from suite.api.conformance import CheckResult, Verdict
@@ -35,7 +35,7 @@ class Checks:
 
 
 def check(
-    architectures: Sequence[str] | None = None,
+    architectures: Names | None = None,
     *,
     costs: bool = False,
     backend: str = BACKENDS[0],
@@ -53,7 +53,8 @@ def check(
     search_path = search_path_from_environment()
     registry = read_registry()
     known = registry.architectures
-    plugins = {name: known.get(name) for name in architectures or known.plugins}
+    names = known.plugins if architectures is None else names_of("architectures", architectures)
+    plugins = {name: known.get(name) for name in names}
     codes = [code_of(name, part.version, backend, search_path) for name, part in plugins.items()]
     store = make_store(home)
     store.prepare()

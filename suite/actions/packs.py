@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from suite.actions.caller import CALLER, report_unreadable
-from suite.actions.request import PathLike, RequestKeywords, make_store, read_request
+from suite.actions.caller import name_call, report_unreadable
+from suite.actions.request import PathLike, RequestKeywords, make_store, not_empty, read_request
 from suite.execution.conformance_checks import check_ranked
 from suite.execution.preparation import prepare
 from suite.progress import Display
@@ -35,7 +35,7 @@ def export(
     with Display(0, sys.stderr) as display:
         for event in check_ranked(prepared.plan.to_run, store, prepared.search_path):
             display(event)
-    return pack(prepared, folder, CALLER.get().describe("export", request), python_version)
+    return pack(prepared, folder, name_call("export", request), python_version)
 
 
 def import_records(
@@ -47,11 +47,11 @@ def import_records(
     holds the finished cells alone: the number of the others is unknown, None.
 
     Raises:
-        DataError: a folder or an archive is not a pack.
+        LengthwiseError: no pack is given, or a folder or an archive is not a pack.
     """
     store = make_store(home)
     store.prepare()
-    for path in packs:
+    for path in not_empty("packs", tuple(packs)):
         for part in sorted(path.glob("results-*.tar.gz")) or [path]:
             records, missing = unpack(part, store)
             yield records, missing if part.is_dir() else None

@@ -177,5 +177,5 @@ def _diagnostics(comparisons: Sequence[Comparison], registry: Registry) -> list[
     """Return the diagnostics among comparisons: those of tasks with exact answers."""
     tasks = registry.tasks.plugins
     exact = {name for name, task in tasks.items() if task.solved_at is not None}
-    of_exact = [comparison for comparison in comparisons if comparison.key.task in exact]
-    return find_diagnostics(of_exact, tasks)
+    exact_comparisons = [comparison for comparison in comparisons if comparison.key.task in exact]
+    return find_diagnostics(exact_comparisons, tasks)

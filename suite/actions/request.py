@@ -111,13 +111,13 @@ def read_request(
     Raises:
         RequestError: the keywords are no request, or a search names several backends or precisions.
     """
-    of_request = {name: value for name, value in keywords.items() if name != "home"}
+    of_matrix = {name: value for name, value in keywords.items() if name != "home"}
     store = make_store(keywords.get("home"))
     if search_mode is None:
-        return make_request(of_request), store
-    if not any(of_request.get(name) for name in ("mode", "tasks", "task")):
-        of_request["mode"] = str(search_mode)
-    request = make_request(of_request)
+        return make_request(of_matrix), store
+    if not any(of_matrix.get(name) for name in ("mode", "tasks", "task")):
+        of_matrix["mode"] = str(search_mode)
+    request = make_request(of_matrix)
     for option, names in (("--backend", request.backends), ("--precision", request.precisions)):
         if names and len(names) > 1:
             raise RequestError(
@@ -228,7 +228,7 @@ def names_of(axis: str, value: Any) -> tuple[str, ...]:
     if isinstance(value, str):
         return split_list(value)
     if isinstance(value, Sequence) and all(isinstance(name, str) for name in value):
-        return _not_empty(axis, tuple(value))
+        return not_empty(axis, tuple(value))
     raise RequestError(f"`{axis}` takes a name or a list of names", received=repr(value))
 
 
@@ -237,7 +237,7 @@ def _numbers(axis: str, value: Any) -> tuple[int, ...]:
     if isinstance(values, Sequence | range) and not isinstance(values, str):
         numbers = tuple(values)
         if all(isinstance(number, int) and not isinstance(number, bool) for number in numbers):
-            return _not_empty(axis, numbers)
+            return not_empty(axis, numbers)
     raise RequestError(f"`{axis}` takes a whole number or a list of them", received=repr(value))
 
 
@@ -245,11 +245,11 @@ def _methods(axis: str, sets: Any) -> tuple[tuple[str, ...], ...]:
     """Return sets of methods: of "none;lora:rank=8 int8", or of a list of such sets."""
     texts = sets.split(";") if isinstance(sets, str) else sets
     if isinstance(texts, Sequence) and all(isinstance(text, str) for text in texts):
-        return _not_empty(axis, tuple(split_methods(text) for text in texts))
+        return not_empty(axis, tuple(split_methods(text) for text in texts))
     raise RequestError(f'`{axis}` takes "none;lora:rank=8 int8", or a list', received=repr(sets))
 
 
-def _not_empty(axis: str, values: Values) -> Values:
+def not_empty(axis: str, values: Values) -> Values:
     """Return the values of an axis: no value means none of them, not all."""
     if not values:
         raise RequestError(

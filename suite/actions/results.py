@@ -9,8 +9,9 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
+from suite.analysis.boards import Row
 from suite.analysis.frame import measured_values, run_columns
-from suite.analysis.tables import REPEATED, Table, TableRow
+from suite.analysis.tables import REPEATED, Table
 from suite.api import Cell
 from suite.execution.preparation import Prepared
 from suite.matrix.durations import Durations, ExpectedTime
@@ -30,7 +31,7 @@ Item = TypeVar("Item")
 
 
 @dataclass(frozen=True, repr=False)
-class Collection(Generic[Item]):
+class Results(Generic[Item]):
     """Items in order, which a notebook or `print` shows one per line."""
 
     items: Sequence[Item]
@@ -42,11 +43,11 @@ class Collection(Generic[Item]):
         return len(self.items)
 
     @overload
-    def __getitem__(self, at: int) -> Item: ...
+    def __getitem__(self, index: int) -> Item: ...
     @overload
-    def __getitem__(self, at: slice) -> Sequence[Item]: ...
-    def __getitem__(self, at: int | slice) -> Item | Sequence[Item]:
-        return self.items[at]
+    def __getitem__(self, index: slice) -> Sequence[Item]: ...
+    def __getitem__(self, index: int | slice) -> Item | Sequence[Item]:
+        return self.items[index]
 
     def to_frame(self) -> pandas.DataFrame:
         """Return a pandas DataFrame with a row for each item."""
@@ -68,7 +69,7 @@ class Collection(Generic[Item]):
 
 
 @dataclass(frozen=True, repr=False)
-class MatrixPlan(Collection[PlannedCell]):
+class MatrixPlan(Results[PlannedCell]):
     """The cells of a matrix, compared with the records of a home; from `suite.plan`.
 
     `durations` are the times of cells on this machine; `parallel` cells run at a time.
@@ -87,8 +88,8 @@ class MatrixPlan(Collection[PlannedCell]):
             if planned.cell.id not in self._waiting_ids and not self._lacks_data(planned)
         ]
 
-    def _lacks_data(self, one: PlannedCell) -> bool:
-        return one.cell.task in self.prepared.missing_data
+    def _lacks_data(self, planned: PlannedCell) -> bool:
+        return planned.cell.task in self.prepared.missing_data
 
     def state(self, planned: PlannedCell) -> str:
         """Return what a cell waits for, "changed", or "done" or "unsupported" with the reason."""
@@ -127,34 +128,34 @@ class MatrixPlan(Collection[PlannedCell]):
         return f"{item.cell.id}  {cell_label(item.cell, item.ranking):48}  {self.state(item)}"
 
     def _summary(self) -> str:
-        notes = [self.summary, self.time_note, self.tuning_note, self.sealed_note]
-        others = [self.prepared.changed_note, *self.prepared.data_notes]
-        return "\n".join(filter(None, notes + others))
+        own_notes = (self.summary, self.time_note, self.tuning_note, self.sealed_note)
+        notes = (*own_notes, self.prepared.changed_note, *self.prepared.data_notes)
+        return "\n".join(filter(None, notes))
 
     @cached_property
     def _waiting_ids(self) -> frozenset[str]:
         return frozenset(planned.cell.id for planned in self.prepared.waiting)
 
     @property
-    def time_note(self) -> str:
-        """How long the cells take that a run would start now; empty if there are none."""
+    def time_note(self) -> str | None:
+        """How long the cells take that a run would start now; None if there are none."""
         if self.durations is None or not self.to_run:
-            return ""
+            return None
         cells = [planned.cell for planned in self.to_run]
         at_once = "one cell" if self.parallel == 1 else f"{self.parallel} cells"
         return f"To run now: {self._time(cells)}, {at_once} at a time"
 
     @property
-    def tuning_note(self) -> str:
+    def tuning_note(self) -> str | None:
         """The command that tunes the learning rates that cells lack, and its expected time.
 
-        Final runs wait for the tuning. The cells of a draft can run before, as trials. The note is
-        empty if no cell lacks a rate.
+        Final runs wait for the tuning. The cells of a draft can run before, as trials. None if no
+        cell lacks a rate.
         """
         prepared = self.prepared
         cells = [planned.cell for planned in prepared.untuned]
         if not cells:
-            return ""
+            return None
         count = "1 cell" if len(cells) == 1 else f"{len(cells)} cells"
         if prepared.waiting:
             verb = "needs a tuned learning rate" if len(cells) == 1 else "need tuned learning rates"
@@ -173,15 +174,15 @@ class MatrixPlan(Collection[PlannedCell]):
         return self.durations.expected(cells, self.parallel)
 
     @property
-    def sealed_note(self) -> str:
-        """Why trainings score validation alone; empty if all of them score the test split.
+    def sealed_note(self) -> str | None:
+        """Why trainings score validation alone; None if all of them score the test split.
 
         A cell that another one needs scores no test split and needs no reason.
         """
         needed = {parent for item in self.items for parent in item.parents.values()}
         scored = (item.cell for item in self.items if item.cell.id not in needed)
         if all(cell.scores_test or cell.task is None for cell in scored):
-            return ""
+            return None
         return (
             "These settings are not those of a frozen benchmark: training runs score validation "
             "alone (--test scores the test split)"
@@ -199,7 +200,7 @@ class MatrixPlan(Collection[PlannedCell]):
 
 
 @dataclass(frozen=True, repr=False)
-class Records(Collection[RecordSummary]):
+class Records(Results[RecordSummary]):
     """Records; from `suite.run` and `suite.read_records`."""
 
     def _rows(self, item: RecordSummary) -> list[dict[str, Any]]:
@@ -218,7 +219,7 @@ class Records(Collection[RecordSummary]):
 
 
 @dataclass(frozen=True, repr=False)
-class Tables(Collection[Table]):
+class Tables(Results[Table]):
     """Tables of comparisons; from `suite.compare`."""
 
     def _rows(self, item: Table) -> list[dict[str, Any]]:
@@ -235,7 +236,7 @@ class Tables(Collection[Table]):
 
 
 @dataclass(frozen=True, repr=False)
-class LengthLimits(Collection[LengthLimit]):
+class LengthLimits(Results[LengthLimit]):
     """The length limits of entries; from `suite.frontier`."""
 
     def _rows(self, item: LengthLimit) -> list[dict[str, Any]]:
@@ -249,7 +250,7 @@ class LengthLimits(Collection[LengthLimit]):
 
 
 @dataclass(frozen=True, repr=False)
-class TunedRates(Collection[TunedRate]):
+class TunedRates(Results[TunedRate]):
     """Tuned learning rates; from `suite.tune`."""
 
     def _rows(self, item: TunedRate) -> list[dict[str, Any]]:
@@ -272,7 +273,7 @@ class TunedRates(Collection[TunedRate]):
         return f"{len(self.items)} learning rates"
 
 
-def _table_row(table: Table, row: TableRow) -> dict[str, Any]:
+def _table_row(table: Table, row: Row) -> dict[str, Any]:
     cell: Mapping[str, Any] = row.cell.to_dict()
     figures = {name: figure.value if figure else None for name, figure in row.figures.items()}
     ends: dict[str, Any] = {}
@@ -290,19 +291,19 @@ def _table_row(table: Table, row: TableRow) -> dict[str, Any]:
     }
 
 
-def _at_lengths(table: Table, row: TableRow) -> dict[str, Any]:
+def _at_lengths(table: Table, row: Row) -> dict[str, Any]:
     """Return the score at each evaluation length, or NaN and the reason in another column."""
-    found: dict[str, Any] = {}
+    scores: dict[str, Any] = {}
     for length, score in row.by_evaluation_length.items():
         name = f"{table.split}.{table.metric}_at_{length}"
         if isinstance(score, str):
-            found |= {name: math.nan, f"{name}_reason": score}
+            scores |= {name: math.nan, f"{name}_reason": score}
         else:
-            found[name] = score.value
-    return found
+            scores[name] = score.value
+    return scores
 
 
-def _figures(row: TableRow) -> str:
+def _figures(row: Row) -> str:
     known = {name: figure for name, figure in row.figures.items() if figure}
     shown = [f"{name.removeprefix('test.')} {figure.value:,.4g}" for name, figure in known.items()]
     return ", ".join(shown) or ", ".join(row.statuses)

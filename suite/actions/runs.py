@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TextIO
 
-from suite.actions.caller import CALLER, report_unreadable, warn
+from suite.actions.caller import name_call, report_broken, report_unreadable, warn
 from suite.actions.request import RequestKeywords, RunKeywords, names_of, read_request
 from suite.actions.results import MatrixPlan, Records
 from suite.api import RequestError
@@ -61,7 +61,7 @@ def plan(*, parallel: int | None = None, **request: Unpack[RequestKeywords]) -> 
     """
     matrix, store = read_request(request)
     prepared = prepare(matrix, store, accept_missing_data=True, report_unreadable=report_unreadable)
-    CALLER.get().report_left_out(prepared.registry)
+    report_broken(prepared.registry)
     return MatrixPlan(prepared.plan.cells, prepared, durations_here(store), parallel or 1)
 
 
@@ -178,7 +178,7 @@ def open_run(
     check_choices(prepared)
     for note in filter(None, (prepared.changed_note, _unpublishable_note(prepared))):
         warn(note)
-    CALLER.get().report_left_out(prepared.registry)
+    report_broken(prepared.registry)
     executor = _choose_executor(prepared, given)
     store.prepare()
     with open_tracked_session(
@@ -208,12 +208,11 @@ def open_tracked_session(
     tracking: bool = True,
 ) -> Iterator[TrackedSession]:
     """Yield a session that is named after a call of a function."""
-    caller = CALLER.get()
     with ExitStack() as stack:
-        listeners = [stack.enter_context(deliver_records(store, caller.warn))] if tracking else []
+        listeners = [stack.enter_context(deliver_records(store, warn))] if tracking else []
         session = open_session(
             store,
-            caller.describe(function, keywords),
+            name_call(function, keywords),
             planned_cells=planned_cells,
             executor=executor,
             listeners=listeners,

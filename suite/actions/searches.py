@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from suite.actions.caller import CALLER, report_unreadable
+from suite.actions.caller import report_unreadable, search_stream
 from suite.actions.request import Names, PathLike, RequestKeywords, names_of, read_request
 from suite.actions.results import LengthLimits, TunedRates
 from suite.actions.runs import open_tracked_session, seconds_of
@@ -23,7 +23,7 @@ from suite.records.tuned_rates import TUNING
 from suite.search import tuning
 from suite.search.crossover import Crossover, check_pair, cost_crossover
 from suite.search.frontier import LONGEST, Budget, LengthLimit, find_length_limits
-from suite.search.published_crossover import recorded_crossover
+from suite.search.recorded_crossover import recorded_crossover
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -66,7 +66,7 @@ def crossover(
         else:
             records = local_records(store, report_unreadable)
         return recorded_crossover(matrix, records, metric)
-    file = CALLER.get().search_progress() if progress else None
+    file = search_stream() if progress else None
     with open_tracked_session(
         store, "crossover", keywords, file=file, tracking=tracking
     ) as tracked:
@@ -99,7 +99,7 @@ def frontier(
     budget = Budget(parse_size(memory) if memory else None, step_seconds, phase)
     budget.check()
     matrix, store = read_request(request, search_mode=Mode.PROBE)
-    file = CALLER.get().search_progress() if progress else None
+    file = search_stream() if progress else None
     with open_tracked_session(store, "frontier", request, file=file, tracking=tracking) as tracked:
         limits = []
         for limit in find_length_limits(matrix, store, tracked.run, budget, up_to):

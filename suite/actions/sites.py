@@ -21,7 +21,6 @@ from suite.publish.inserted_figures import (
     has_figures,
     selectable,
 )
-from suite.publish.leaderboard_files import FOLDER, leaderboard_files
 from suite.publish.public_folder import replaced_contents
 from suite.records.published import (
     PUBLISHED,
@@ -32,6 +31,7 @@ from suite.records.published import (
 )
 from suite.records.store import Store, collector_paused
 from suite.records.tuned_rates import Tuned, read_choices
+from suite.report.leaderboard import FOLDER, leaderboard_files
 from suite.search.tuning_evidence import check_tuning_files
 from suite.tracking.pages import read_pages
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from suite.analysis.estimates import MAX_EXPONENT, Estimate, exponential, mean_interval
+from suite.analysis.estimates import Estimate, exponential, mean_interval
 
 TOLERANCE = 1.05
 """A search ends when the ratio of its two ends is at most this."""
@@ -103,8 +103,8 @@ def find_crossing(
         known[length] = advantage(length)
         return center(known[length].values())
 
-    found = {length: lead(length) for length in lengths}
-    leads = [(length, value > 0) for length, value in found.items() if value]
+    centers = {length: lead(length) for length in lengths}
+    leads = [(length, value > 0) for length, value in centers.items() if value]
     changes = []
     for (low, before), (high, after) in pairwise(leads):
         if before == after:
@@ -118,7 +118,7 @@ def find_crossing(
         estimate = locate(known, low, high, rising=after)
         changes.append(Change(estimate, names[after]))
     always = names[leads[0][1]] if leads and not changes else None
-    equal_at = [length for length, value in found.items() if not value]
+    equal_at = [length for length, value in centers.items() if not value]
     return Crossing(changes, lengths[-1], always, equal_at)
 
 
@@ -131,12 +131,15 @@ def pair_up(
     Both mappings hold figures, of which more is better, by length and repeat. A length without a
     common repeat is left out.
     """
-    found = {}
-    for length in sorted(set(first) & set(second)):
-        repeats = sorted(set(first[length]) & set(second[length]))
-        if repeats:
-            found[length] = {r: second[length][r] - first[length][r] for r in repeats}
-    return found
+    leads = {
+        length: {
+            repeat: second[length][repeat] - value
+            for repeat, value in sorted(first[length].items())
+            if repeat in second[length]
+        }
+        for length in sorted(set(first) & set(second))
+    }
+    return {length: by_repeat for length, by_repeat in leads.items() if by_repeat}
 
 
 def locate_crossing(
@@ -153,21 +156,20 @@ def locate_crossing(
         for length, values in known.items()
         if low / NEARBY <= length <= high * NEARBY
     }
-    lines = [entries for entries in _by_repeat(near) if len(entries) > 1]
+    curves = [curve for curve in _by_repeat(near) if len(curve) > 1]
     roots = []
-    for entries in lines:
-        line = statistics.linear_regression(*zip(*entries, strict=True))
+    for curve in curves:
+        line = statistics.linear_regression(*zip(*curve, strict=True))
         if line.slope > 0 if rising else line.slope < 0:
             roots.append(-line.intercept / line.slope)
-    if len(roots) < len(lines) or not roots:
-        return Estimate(math.sqrt(low * high), None, None, len(lines))
-    found = mean_interval(roots)
-    value = math.exp(min(max(found.value, math.log(low)), math.log(high)))
-    if found.low is None or found.high is None:
-        return Estimate(value, None, None, len(lines))
+    if len(roots) < len(curves) or not roots:
+        return Estimate(math.sqrt(low * high), n=len(curves))
+    estimate = exponential(mean_interval(roots))
+    value = min(max(estimate.value, float(low)), float(high))
+    if estimate.ends is None:
+        return Estimate(value, n=len(curves))
     # The interval contains the clipped estimate.
-    low_end, high_end = (math.exp(min(end, MAX_EXPONENT)) for end in (found.low, found.high))
-    return Estimate(value, min(low_end, value), max(high_end, value), len(lines))
+    return Estimate(value, min(estimate.ends[0], value), max(estimate.ends[1], value), len(curves))
 
 
 def interpolate_crossing(
@@ -180,17 +182,17 @@ def interpolate_crossing(
     nearest to `low` and `high` counts. There is no interval if a repeat does not cross.
     """
     middle = math.log(low * high) / 2
-    curves = [entries for entries in _by_repeat(known) if len(entries) > 1]
+    curves = [curve for curve in _by_repeat(known) if len(curve) > 1]
     roots = []
-    for entries in curves:
+    for curve in curves:
         crossed = [
             (x * after - beyond * value) / (after - value)
-            for (x, value), (beyond, after) in pairwise(entries)
+            for (x, value), (beyond, after) in pairwise(curve)
             if (value <= 0 < after if rising else value >= 0 > after)
         ]
         roots += sorted(crossed, key=lambda root: abs(root - middle))[:1]
     if len(roots) < len(curves) or not roots:
-        return Estimate(math.exp(middle), None, None, len(curves))
+        return Estimate(math.exp(middle), n=len(curves))
     return exponential(mean_interval(roots))
 
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import date
+from dataclasses import dataclass, fields, replace
 
 from suite.analysis.comparison_key import ComparisonKey, grouped
 from suite.analysis.comparisons import Comparison
@@ -14,11 +12,7 @@ from suite.analysis.estimates import MIN_REPEATS, Estimate, Figure, exponential
 from suite.analysis.ranking import Ranked, Ranking, Scores, only_certain, rank
 from suite.analysis.sessions import CostSession
 from suite.api import Metric, Mode, Stage, Status, Track
-from suite.records.environment import commit_of
 from suite.records.measures import RANKED, is_cost, metric_of
-from suite.records.published import StoredRecord
-from suite.records.schema import RecordSummary
-from suite.records.validity import versions_of
 
 RANKED_FROM = MIN_REPEATS
 """The number of seeds, or rounds of a probe, that an entry needs for a rank."""
@@ -39,47 +33,49 @@ UNDISTURBED = "scored without disturbance"
 """The note of an entry whose methods disturb test examples: its own score is that of the model."""
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One entry of a board, its repeats pooled.
+@dataclass(frozen=True)
+class Row(EntryAtLength):
+    """An entry at a length as a row of a board or of a table.
 
-    Without a rank, `rank` holds None and `note` gives the reason. `behind` is the difference to the
-    leader of the rank; for costs it is the logarithm of the ratio. `detectable_difference` is the
-    smallest difference to that leader, in the same unit, that the board would have separated. The
-    leader has neither. Costs are geometric means over the quiet runs of one session; `sessions` is
-    the number of sessions that measured the cost, and `between_sessions` the standard deviation of
-    the logarithms of their means. `cost_digest` is the digest of the code that was measured.
-    `by_evaluation_length` has the score of a training at each evaluation length, or why there is
-    none.
+    Without a rank, `rank` holds None and `note` gives the reason. `estimate` is the score, or the
+    figure of the cost that the board ranks by. `behind` is the difference to the leader of the
+    rank; for costs it is the logarithm of the ratio. `detectable_difference` is the smallest
+    difference to that leader, in the same unit, that the board would have separated. The leader has
+    neither. `samples` are those of the first seed of a language model, if they were asked for.
     """
 
-    entry: str
-    architecture: str
-    rank: int | None
-    estimate: Estimate | None
-    behind: Estimate | None
-    seeds: Sequence[int]
-    note: str
-    parameter_count: int | None
-    training_tokens_per_second: float | None
-    training_peak_memory_bytes: float | None
-    worker_seconds: float | None
-    measured_on: date
-    versions: str
-    commits: Sequence[str]
-    machines: Sequence[str]
-    run_ids: Sequence[str]
-    superseded_by: str = ""
+    rank: int | None = None
+    estimate: Estimate | None = None
+    behind: Estimate | None = None
     detectable_difference: float | None = None
-    sessions: int = 1
-    between_sessions: float | None = None
-    cost_digest: str | None = None
-    by_evaluation_length: Mapping[int, Figure | str] = field(default_factory=dict)
+    note: str = ""
+    samples: Sequence[Mapping[str, str]] = ()
+
+    @classmethod
+    def of(cls, entry: EntryAtLength, **facts: object) -> Row:
+        """Return the row of an entry."""
+        own = {field.name: getattr(entry, field.name) for field in fields(EntryAtLength)}
+        return cls(**{**own, **facts})
+
+    @property
+    def entry(self) -> str:
+        """The name of the entry."""
+        return self.name
 
     @property
     def footnotes(self) -> list[str]:
         """The notes of the row, one by one."""
         return list(filter(None, self.note.split("; ")))
+
+    @property
+    def sessions(self) -> int:
+        """The number of sessions that measured the cost."""
+        return self.estimate.sessions if isinstance(self.estimate, Figure) else 1
+
+    @property
+    def between_sessions(self) -> float | None:
+        """The standard deviation of the logarithms of the means of the sessions."""
+        return self.estimate.between_sessions if isinstance(self.estimate, Figure) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +102,11 @@ class Board:
         return [row for row in self.rows if not row.superseded_by]
 
     @property
+    def ranked(self) -> dict[str, Row]:
+        """The rows with a rank by entry, the best first."""
+        return {row.entry: row for row in self.valid if row.rank is not None}
+
+    @property
     def detectable(self) -> float | None:
         """`detectable_difference` in the metric's unit, or as a ratio for costs."""
         return self.in_unit(self.detectable_difference)
@@ -127,23 +128,47 @@ def rank_comparisons(comparisons: Iterable[Comparison]) -> list[Board]:
     """
     boards = []
     for comparison in comparisons:
-        for (length, batch_size), of_place in comparison.by_place().items():
-            supported = map(_supported, of_place)
-            entries = [entry for entry in supported if entry.runs or entry.superseded]
+        key = comparison.key
+        all_entries = [*comparison.entries, *comparison.former]
+        entries = [part for entry in all_entries if (part := _supported(entry)).runs]
+        by_place = grouped(entries, lambda entry: entry.place)
+        for (length, batch_size), of_place in sorted(by_place.items()):
+            current = [entry for entry in of_place if not entry.superseded_by]
+            session = current[0].session if current else comparison.session
+            records = (record for entry in current for record in entry.records)
+            data = next((record.fingerprint for record in records if record.fingerprint), "")
             for metric in _metrics(comparison):
-                key = comparison.key
-                rows, detectable = _rows(entries, metric, key)
+                rows, detectable = _rows(current, metric, key)
+                rows += [
+                    Row.of(entry, estimate=_estimate(entry, metric))
+                    for entry in of_place
+                    if entry.superseded_by
+                ]
                 if any(row.estimate for row in rows):
                     place = key, length, batch_size, metric
-                    data = _fingerprint(entries)
-                    boards.append(Board(*place, rows, detectable, entries[0].session, data))
+                    boards.append(Board(*place, rows, detectable, session, data))
     return boards
 
 
-def _fingerprint(entries: Iterable[EntryAtLength]) -> str:
-    """Return the fingerprint of the data of a board, which all records that read it share."""
-    records = (record for entry in entries for record in entry.records)
-    return next((record.fingerprint for record in records if record.fingerprint), "")
+def _metrics(comparison: Comparison) -> list[Metric]:
+    if costs := RANKED[comparison.key.mode]:
+        return [metric_of(cost) for cost in costs]
+    return [comparison.metric] if comparison.metric else []
+
+
+def _supported(entry: EntryAtLength) -> EntryAtLength:
+    """Return an entry without its unsupported records."""
+    runs = [run for run in entry.runs if run.record.status is not Status.UNSUPPORTED]
+    return entry if len(runs) == len(entry.runs) else replace(entry, runs=runs)
+
+
+def _estimate(entry: EntryAtLength, metric: Metric) -> Figure | None:
+    return entry.cost(metric.name) if is_cost(metric.name) else entry.score
+
+
+def _scores(entry: EntryAtLength, metric: Metric) -> Scores:
+    """Return the values that rank an entry: scores, or logarithms of costs."""
+    return entry.log_scores(metric.name) if is_cost(metric.name) else entry.scores()
 
 
 def ineligible_reason(entry: EntryAtLength, metric: Metric, key: ComparisonKey) -> str | None:
@@ -170,6 +195,43 @@ def _needs_conformance(key: ComparisonKey) -> bool:
     return key.mode is Mode.TRAIN and key.track == Track.STANDARD and key.ranked
 
 
+def _rows(
+    entries: Sequence[EntryAtLength], metric: Metric, key: ComparisonKey
+) -> tuple[list[Row], float | None]:
+    """Return the rows of a board, and the difference that it can detect."""
+    by_name = {entry.name: entry for entry in entries}
+    scores = {entry.name: _scores(entry, metric) for entry in entries}
+    scores = {name: of_entry for name, of_entry in scores.items() if of_entry.by_seed}
+    reasons = {name: ineligible_reason(by_name[name], metric, key) for name in scores}
+    ranking = _rank(scores, metric, reasons)
+    base = by_name[BASELINE].mixing_parameters if BASELINE in by_name else 0
+    rows = []
+    for ranked in ranking.entries:
+        entry = by_name[ranked.name]
+        notes = _notes(entry, ranked, metric, reasons[ranked.name])
+        if _is_overtaken(ranked, ranking.entries, metric):
+            notes = [TOO_NOISY, *notes]
+        stated = (record.conformance for record in entry.good)
+        if _needs_conformance(key) and any(result and not result.kit for result in stated):
+            notes.append(UNKNOWN)
+        count = entry.mixing_parameters
+        if base and count and abs(count / base - 1) > PARITY:
+            notes.append(f"{count / base:.2f} times the mixing parameters of {BASELINE}")
+        rows.append(
+            Row.of(
+                entry,
+                rank=ranked.rank,
+                estimate=_estimate(entry, metric),
+                behind=ranked.behind,
+                detectable_difference=ranked.detectable_difference,
+                note="; ".join(notes),
+            )
+        )
+    unknown = [entry for entry in entries if entry.name not in scores]
+    rows += [Row.of(entry, note="; ".join(_notes(entry, None, metric))) for entry in unknown]
+    return rows, ranking.detectable_difference
+
+
 def _rank(
     scores: Mapping[str, Scores], metric: Metric, reasons: Mapping[str, str | None]
 ) -> Ranking:
@@ -183,69 +245,11 @@ def _rank(
         at_least=RANKED_FROM,
     )
     if is_cost(metric.name):  # of scores, an entry with few seeds could take all ranks away
-        ranking = only_certain(ranking, higher_is_better=metric.higher_is_better)
-        ranked = [replace(item, estimate=exponential(item.estimate)) for item in ranking.entries]
-        return replace(ranking, entries=ranked)
+        return only_certain(ranking, higher_is_better=metric.higher_is_better)
     sign = -1 if metric.higher_is_better else 1
     others = [Ranked(name, None, scores[name].estimate()) for name in scores if reasons[name]]
     others.sort(key=lambda item: (sign * item.estimate.value, item.name))
     return replace(ranking, entries=[*ranking.entries, *others])
-
-
-def _supported(entry: EntryAtLength) -> EntryAtLength:
-    """Return an entry without its unsupported records."""
-
-    def ran(stored: StoredRecord) -> bool:
-        return stored.record.status is not Status.UNSUPPORTED
-
-    if all(map(ran, [*entry.runs, *(run for run, _ in entry.superseded)])):
-        return entry  # with the figures that it has computed
-    return replace(
-        entry,
-        runs=[run for run in entry.runs if ran(run)],
-        superseded=[(run, reason) for run, reason in entry.superseded if ran(run)],
-    )
-
-
-def _metrics(comparison: Comparison) -> list[Metric]:
-    if costs := RANKED[comparison.key.mode]:
-        return [metric_of(cost) for cost in costs]
-    return [comparison.metric] if comparison.metric else []
-
-
-def _scores(entry: EntryAtLength, metric: Metric) -> Scores:
-    """Return the values that rank an entry: scores, or logarithms of costs."""
-    return entry.log_scores(metric.name) if is_cost(metric.name) else entry.scores(metric)
-
-
-def _rows(
-    entries: Sequence[EntryAtLength], metric: Metric, key: ComparisonKey
-) -> tuple[list[Row], float | None]:
-    """Return the rows of a board, and the difference that it can detect."""
-    current = {entry.name: entry for entry in entries if entry.runs}
-    scores = {
-        name: found for name, entry in current.items() if (found := _scores(entry, metric)).by_seed
-    }
-    reasons = {name: ineligible_reason(current[name], metric, key) for name in scores}
-    ranking = _rank(scores, metric, reasons)
-    base = _mixing_parameters(current[BASELINE]) if BASELINE in current else 0
-    rows = []
-    for item in ranking.entries:
-        entry = current[item.name]
-        notes = _notes(entry, item, metric, reasons[item.name])
-        if _is_overtaken(item, ranking.entries, metric):
-            notes = [TOO_NOISY, *notes]
-        stated = (record.conformance for record in entry.good)
-        if _needs_conformance(key) and any(result and not result.kit for result in stated):
-            notes.append(UNKNOWN)
-        count = _mixing_parameters(entry)
-        if base and count and abs(count / base - 1) > PARITY:
-            notes.append(f"{count / base:.2f} times the mixing parameters of {BASELINE}")
-        rows.append(_row(entry, item, metric, notes))
-    unknown = [entry for name, entry in current.items() if name not in scores]
-    rows += [_row(entry, None, metric, _notes(entry, None, metric)) for entry in unknown]
-    rows += [row for entry in entries for row in _superseded_rows(entry, metric)]
-    return rows, ranking.detectable_difference
 
 
 def _is_overtaken(item: Ranked, ranked: Iterable[Ranked], metric: Metric) -> bool:
@@ -262,84 +266,23 @@ def _is_overtaken(item: Ranked, ranked: Iterable[Ranked], metric: Metric) -> boo
     )
 
 
-def _mixing_parameters(entry: EntryAtLength) -> int:
-    """Return the number of weights without embedding and head; 0 if no record states it."""
-    return next((record.parameter_counts.get("mixing", 0) for record in entry.good), 0)
-
-
-def _superseded_rows(entry: EntryAtLength, metric: Metric) -> list[Row]:
-    """Return a row for each reason and version of superseded runs; none has a rank.
-
-    Two runs of one repeat under the same version and reason make two rows: nothing is lost.
-    """
-    seen: Counter[tuple[str, str, int]] = Counter()
-
-    def part(item: tuple[StoredRecord, str]) -> tuple[str, str, int]:
-        run, reason = item
-        repeated = reason, versions_of(run.record), run.record.repeat
-        seen[repeated] += 1
-        return reason, versions_of(run.record), seen[repeated]
-
-    rows = []
-    for (reason, *_), items in grouped(entry.superseded, part).items():
-        former = entry.of_runs([run for run, _ in items])
-        found = _scores(former, metric)
-        estimate = found.estimate() if found.by_seed else None
-        if estimate and is_cost(metric.name):
-            estimate = exponential(estimate)
-        ranked = Ranked(entry.name, None, estimate) if estimate else None
-        rows.append(replace(_row(former, ranked, metric), superseded_by=reason))
-    return rows
-
-
-def _row(
-    entry: EntryAtLength, ranked: Ranked | None, metric: Metric, notes: Sequence[str] = ()
-) -> Row:
-    records = entry.records
-    cost = entry.cost(metric.name) if is_cost(metric.name) else None
-    return Row(
-        entry=entry.name,
-        architecture=entry.architecture,
-        rank=ranked.rank if ranked else None,
-        estimate=ranked.estimate if ranked else None,
-        behind=ranked.behind if ranked else None,
-        seeds=sorted(record.repeat for record in records),
-        note="; ".join(notes),
-        parameter_count=next((record.parameter_count for record in entry.good), None),
-        training_tokens_per_second=entry.cost_value("training.tokens_per_second"),
-        training_peak_memory_bytes=entry.cost_value("training.peak_memory_bytes"),
-        worker_seconds=entry.worker_seconds,
-        measured_on=max(record.ended_at for record in records).date(),
-        versions=versions_of(records[0]),
-        commits=sorted({str(commit_of(record.environment))[:10] for record in records}),
-        machines=sorted({run.machine for run in entry.runs}),
-        run_ids=[record.run_id for record in records],
-        detectable_difference=ranked.detectable_difference if ranked else None,
-        sessions=cost.sessions if cost else 1,
-        between_sessions=cost.between_sessions if cost else None,
-        cost_digest=entry.cost_digest,
-        by_evaluation_length=entry.scores_by_evaluation_length(),
-    )
-
-
 def _notes(
     entry: EntryAtLength, ranked: Ranked | None, metric: Metric, unranked_reason: str | None = None
 ) -> list[str]:
     """Return notes on an entry; `unranked_reason` is one that its seeds do not tell."""
-    records = entry.records
-    notes = sorted({f"{r.status}: {r.reason}" for r in records if r.status is not Status.OK})
+    notes = list(entry.failures)
     if unranked_reason:
         notes = [unranked_reason, *notes]
     elif ranked and ranked.ahead:
         notes = [f"no rank: {ranked.ahead}, which has none, is ahead", *notes]
     elif ranked and ranked.rank is None:
         n = ranked.estimate.n
-        repeats = "seed" if records[0].cell.mode is Mode.TRAIN else "round"
+        repeats = "seed" if entry.cell.mode is Mode.TRAIN else "round"
         few = f"{n} {repeats}{'s' if n > 1 else ''}: needs at least {RANKED_FROM}"
         notes = [few if n < RANKED_FROM else f"no {repeats} in common with the best", *notes]
-    if ranked and ranked.estimate.low is not None and not _has_parts(entry.good, metric):
+    if ranked and ranked.estimate.low is not None and not _has_parts(entry, metric):
         notes.append("interval over seeds alone")
-    if ranked and any(method.stage is Stage.EVALUATE for method in records[0].cell.methods):
+    if ranked and any(method.stage is Stage.EVALUATE for method in entry.cell.methods):
         notes.append(UNDISTURBED)
     if is_cost(metric.name) and ranked is None and entry.good:
         notes.append(NO_COST.get(entry.missing_cost_reason(metric.name) or "", "no quiet run"))
@@ -348,6 +291,8 @@ def _notes(
     return notes
 
 
-def _has_parts(records: Iterable[RecordSummary], metric: Metric) -> bool:
+def _has_parts(entry: EntryAtLength, metric: Metric) -> bool:
     """Return whether an interval covers the choice of test examples."""
-    return is_cost(metric.name) or all(parts_of(record, metric.name) for record in records)
+    if is_cost(metric.name):
+        return True
+    return all(parts_of(record, metric.name) for record in entry.good)

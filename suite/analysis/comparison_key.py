@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TypeVar
@@ -99,27 +99,36 @@ class ComparisonKey:
         return f"{self.backend}, {self.precision}"
 
     @property
+    def thread_text(self) -> str:
+        """The number of threads; empty for trainings."""
+        return f"{self.threads} thread{'s' if self.threads > 1 else ''}" if self.threads else ""
+
+    @property
+    def track_text(self) -> str:
+        """The track, if it is the open one."""
+        return "open track" if self.track == Track.OPEN else ""
+
+    @property
     def title(self) -> str:
         """A title for people, without the fingerprint of the data."""
-        threads = f"{self.threads} thread{'s' if self.threads > 1 else ''}" if self.threads else ""
         if self.mode is not Mode.TRAIN:
-            what = [str(self.mode), self.form.replace("_", "-"), self.benchmark]
+            what = [str(self.mode), self.form.replace("_", "-"), self.benchmark, self.track_text]
             last = [self.batch]
         else:
-            what = [self.task, self.source, self.task_options, self.benchmark]
-            what += ["validation"] if self.split == "validation" else []
+            validation = "validation" if self.split == "validation" else ""
+            what = [self.task, self.source, self.task_options, self.benchmark, validation]
             last = [f"{self.steps:,} steps", self.batch]
-        what += ["open track"] if self.track == "open" else []
-        how = [f"model size {self.model_size}", self.backend, self.precision, threads]
-        return " · ".join(part for part in [*what, *how, *last, self.machine] if part)
+            what.append(self.track_text)
+        how = [f"model size {self.model_size}", self.backend, self.precision, self.thread_text]
+        return " · ".join(filter(None, [*what, *how, *last, self.machine]))
 
 
 def grouped(items: Iterable[Item], key: Callable[[Item], Key]) -> dict[Key, list[Item]]:
     """Return items by a key, in the order of the first item of each key."""
-    found: dict[Key, list[Item]] = {}
+    groups: dict[Key, list[Item]] = {}
     for item in items:
-        found.setdefault(key(item), []).append(item)
-    return found
+        groups.setdefault(key(item), []).append(item)
+    return groups
 
 
 def key_of(stored: StoredRecord) -> ComparisonKey:
@@ -161,15 +170,15 @@ def group(records: Iterable[StoredRecord]) -> Groups:
     """
     groups = _with_lengths_joined(grouped(records, key_of))
     known = {replace(key, fingerprint=""): key for key in groups if key.fingerprint}
-    for key in [key for key in groups if key in known and _is_unread(groups[key])]:
-        groups[known[key]] += groups.pop(key)
-    found = _with_fixed_batches(groups)
-    for key in [key for key in found if key.track == Track.OPEN]:
-        plain = _of_same_data(found, replace(key, track=str(Track.STANDARD)))
-        if any(stored.record.cell.methods for stored in found[key]):
-            found[key] = [*found[key], *plain]
-    ordered = sorted(found, key=lambda one: (one.mode is not Mode.TRAIN, one))
-    return {key: found[key] for key in ordered}
+    for key in [key for key in groups if key in known]:
+        if not any(stored.record.fingerprint for stored in groups[key]):
+            groups[known[key]] += groups.pop(key)
+    groups = _with_fixed_batches(groups)
+    for key in [key for key in groups if key.track == Track.OPEN]:
+        if any(stored.record.cell.methods for stored in groups[key]):
+            plain = _of_same_data(groups, replace(key, track=str(Track.STANDARD)))
+            groups[key] = [*groups[key], *plain]
+    return dict(sorted(groups.items(), key=lambda item: (item[0].mode is not Mode.TRAIN, item[0])))
 
 
 def baseline_keys(keys: Collection[ComparisonKey]) -> dict[ComparisonKey, ComparisonKey]:
@@ -200,33 +209,26 @@ def titles(keys: Iterable[ComparisonKey]) -> dict[ComparisonKey, str]:
     }
 
 
-def _with_lengths_joined(groups: Mapping[ComparisonKey, list[StoredRecord]]) -> Groups:
+def _with_lengths_joined(groups: Groups) -> Groups:
     """Join groups that differ in the fingerprint alone, where data is drawn for a length.
 
     Two fingerprints of one length are different data, and their groups stay apart. So do groups of
     an older version of the task, whose data is another.
     """
-    drawn = grouped(
-        (key for key in groups if key.drawn_for_length), lambda key: replace(key, fingerprint="")
-    )
-    found = dict(groups)
-    for joined, every in drawn.items():
-        versions = {part: _task_version(groups[part]) for part in every}
+    drawn = [key for key in groups if key.drawn_for_length]
+    joined = dict(groups)
+    for key, every in grouped(drawn, lambda key: replace(key, fingerprint="")).items():
+        versions = {
+            part: max(stored.record.cell.task_version or 0 for stored in groups[part])
+            for part in every
+        }
         parts = [part for part in every if versions[part] == max(versions.values())]
         lengths = Counter(
             length for part in parts if part.fingerprint for length in _lengths(groups[part])
         )
         if len(lengths) > 1 and set(lengths.values()) == {1}:
-            found[joined] = [stored for part in parts for stored in found.pop(part)]
-    return found
-
-
-def _is_unread(records: Iterable[StoredRecord]) -> bool:
-    return not any(stored.record.fingerprint for stored in records)
-
-
-def _task_version(records: Iterable[StoredRecord]) -> int:
-    return max(stored.record.cell.task_version or 0 for stored in records)
+            joined[key] = [stored for part in parts for stored in joined.pop(part)]
+    return joined
 
 
 def _of_same_data(groups: Groups, key: ComparisonKey) -> list[StoredRecord]:
@@ -238,30 +240,29 @@ def _of_same_data(groups: Groups, key: ComparisonKey) -> list[StoredRecord]:
     return [stored for stored in records if stored.record.fingerprint == key.fingerprint]
 
 
-def _with_fixed_batches(groups: Mapping[ComparisonKey, list[StoredRecord]]) -> Groups:
+def _with_fixed_batches(groups: Groups) -> Groups:
     """Add groups of equal batch size that say more than those of equal positions, and drop those.
 
     A group says more where it has more lengths. So a sweep over the lengths is found whether
     positions or sequences were held constant, and no record is lost.
     """
     fixed: Groups = {}
-    others: dict[ComparisonKey, set[ComparisonKey]] = {}
+    alternatives: dict[ComparisonKey, set[ComparisonKey]] = {}
     for key, records in groups.items():
         if key.mode is not Mode.TRAIN:
             by_size = grouped(records, lambda stored: stored.record.cell.batch_size)
             for size, of_size in by_size.items():
                 other = replace(key, positions_per_batch=0, sequences_per_batch=size)
                 fixed.setdefault(other, []).extend(of_size)
-                others.setdefault(key, set()).add(other)
-    found = dict(groups)
-    for key, series in others.items():
-        longer = {
-            other for other in series if len(_lengths(fixed[other])) > len(_lengths(groups[key]))
-        }
-        found |= {other: fixed[other] for other in longer}
-        if longer == series:
-            del found[key]
-    return found
+                alternatives.setdefault(key, set()).add(other)
+    chosen = dict(groups)
+    for key, others in alternatives.items():
+        num_lengths = len(_lengths(groups[key]))
+        longer = {other for other in others if len(_lengths(fixed[other])) > num_lengths}
+        chosen |= {other: fixed[other] for other in longer}
+        if longer == others:
+            del chosen[key]
+    return chosen
 
 
 def _lengths(records: Iterable[StoredRecord]) -> set[int]:
@@ -277,7 +278,7 @@ def _positions_per_batch(cell: Cell) -> int:
 
 
 DISTINGUISHING: tuple[Callable[[ComparisonKey], str], ...] = (
-    lambda key: "open track" if key.track == "open" else "",
+    lambda key: key.track_text,
     lambda key: key.task_options,
     lambda key: key.source,
     lambda key: f"size {key.model_size}",
@@ -285,7 +286,7 @@ DISTINGUISHING: tuple[Callable[[ComparisonKey], str], ...] = (
     lambda key: key.batch,
     lambda key: key.backend,
     lambda key: key.precision,
-    lambda key: f"{key.threads} thread{'s' if key.threads > 1 else ''}" if key.threads else "",
+    lambda key: key.thread_text,
     lambda key: key.machine,
     lambda key: f"data {key.fingerprint[:8]}" if key.fingerprint else "joined data",
 )

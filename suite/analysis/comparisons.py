@@ -1,7 +1,7 @@
 """Records → comparisons: what is compared, and the entries at each length.
 
-The only module that selects valid records. Tables, MLflow, boards, the site, the frame and every
-search take their records from here, so that one set of records shows one number everywhere:
+The only module that selects valid records. Tables, MLflow, boards, the site and every search take
+their figures from here, so that one set of records shows one number everywhere:
 
 - a score is the mean over the seeds that ended well, with an interval over seeds and test examples;
 - a cost is the geometric mean over the quiet runs of one session (`suite.analysis.sessions`); an
@@ -11,18 +11,22 @@ search take their records from here, so that one set of records shows one number
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from suite.analysis.comparison_key import ComparisonKey, ComparisonKind, group, grouped
-from suite.analysis.entry_at_length import EntryAtLength, UsedMachine, used_machine
+from suite.analysis.entry_at_length import EntryAtLength
+from suite.analysis.frame import make_frame
 from suite.analysis.sessions import (
     CostSession,
     Sessions,
+    UsedMachine,
     by_session,
     choose_session,
     newest_digests,
     sessions_text,
+    used_machine,
 )
 from suite.api import Metric, Mode, Status
 from suite.records.naming import split_label
@@ -30,16 +34,16 @@ from suite.records.published import StoredRecord
 from suite.records.schema import RecordSummary
 from suite.records.validity import (
     ValidRuns,
-    newest_architectures,
-    newest_rules,
+    newest_versions,
     select_valid,
     versions_of,
 )
 
-At = tuple[int, str, int]
-"""The length, the entry and the batch size of an entry at a length."""
-Place = tuple[int, int]
-"""A length and a batch size."""
+if TYPE_CHECKING:
+    import pandas
+
+Group = tuple[int, str, int]
+"""The length, the name and the batch size of an entry at a length."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,8 @@ class Comparison:
 
     Scores may come from several machines. `session` is the one that covers the costs best; those at
     a length come from the session of its entries. `measured_on` is the machine of all and their
-    number of threads, or those of the most records if no run ended well.
+    number of threads, or those of the most records if no run ended well. `former` are the entries
+    of superseded records. `frame` has the values of all (`suite.analysis.frame`).
     """
 
     key: ComparisonKey
@@ -56,6 +61,8 @@ class Comparison:
     measured_on: UsedMachine
     entries: Sequence[EntryAtLength]
     session: CostSession | None = None
+    former: Sequence[EntryAtLength] = ()
+    frame: pandas.DataFrame = field(default=None, compare=False, repr=False)  # type: ignore[assignment]
 
     @property
     def records(self) -> list[RecordSummary]:
@@ -65,15 +72,19 @@ class Comparison:
     @property
     def sessions_text(self) -> str:
         """The sessions that the costs come from."""
-        return sessions_text(
-            {one.sequence_length: one.session for one in self.entries if one.session}
-        )
+        sessions = {entry.sequence_length: entry.session for entry in self.entries if entry.session}
+        return sessions_text(sessions)
+
+    def costs(self, measures: Collection[str]) -> pandas.DataFrame:
+        """Return the rows of the positive costs that may count in their session."""
+        rows = self.frame[self.frame["usable"] & (self.frame["value"] > 0)]
+        return rows[rows["measure"].isin(measures)]
 
     def by_entry(self) -> dict[str, list[EntryAtLength]]:
         """Return each entry at its lengths, by name."""
         return grouped(self.entries, lambda entry: entry.name)
 
-    def by_place(self) -> dict[Place, list[EntryAtLength]]:
+    def by_place(self) -> dict[tuple[int, int], list[EntryAtLength]]:
         """Return the entries at each length and batch size, the shortest length first."""
         return dict(sorted(grouped(self.entries, lambda entry: entry.place).items()))
 
@@ -86,88 +97,134 @@ def compare(
     `task_versions` are the versions of the tasks in force: what ran under an older one is
     superseded.
     """
-    return [_comparison(key, of_key, task_versions or {}) for key, of_key in group(records).items()]
+    groups = group(records).items()
+    comparisons = [_comparison(key, of_key, task_versions or {}) for key, of_key in groups]
+    entries = [[*comparison.entries, *comparison.former] for comparison in comparisons]
+    frame = make_frame([entry for of_comparison in entries for entry in of_comparison])
+    starts, rows = 0, frame["group"].to_numpy()
+    framed = []
+    for comparison, of_comparison in zip(comparisons, entries, strict=True):
+        ends = starts + len(of_comparison)
+        first, last = rows.searchsorted([starts, ends])
+        framed.append(replace(comparison, frame=frame.iloc[first:last]))
+        starts = ends
+    return framed
 
 
 def _comparison(
     key: ComparisonKey, records: Sequence[StoredRecord], task_versions: Mapping[str, int]
 ) -> Comparison:
     summaries = [stored.record for stored in records]
-    newest = newest_architectures(summaries, newest_rules(summaries, task_versions))
-    named = _entry_names(records)
+    newest = newest_versions(summaries, task_versions)
+    names = _entry_names(records)
 
-    def at(stored: StoredRecord) -> At:
+    def group_of(stored: StoredRecord) -> Group:
         cell = stored.record.cell
-        return cell.sequence_length, named[id(stored)], cell.batch_size
+        return cell.sequence_length, names[id(stored)], cell.batch_size
 
-    entries = grouped(records, at)
     judged = {
-        at: select_valid(of_entry, lambda stored: stored.record, newest)
-        for at, of_entry in sorted(entries.items(), key=lambda item: item[0])
+        group: select_valid(of_group, lambda stored: stored.record, newest)
+        for group, of_group in sorted(grouped(records, group_of).items(), key=lambda item: item[0])
     }
-    current = {at: _current_runs(found) for at, found in judged.items()}
+    current = {group: _current_runs(runs) for group, runs in judged.items()}
     digests = newest_digests(run.record for runs in current.values() for run in runs)
-    sessions = {at: by_session(runs, digests) for at, runs in current.items()}
+    sessions = {group: by_session(runs, digests) for group, runs in current.items()}
     session = choose_session(sessions.values())
     # All trainings have one session, because their costs are shown with their scores.
-    chosen: Mapping[At, CostSession | None] = dict.fromkeys(sessions, session)
+    chosen: Mapping[Group, CostSession | None] = dict.fromkeys(sessions, session)
     if session and key.mode is not Mode.TRAIN:
         chosen = preferred = _sessions_by_place(sessions, session)
-        judged = {at: _prefer(preferred[at], found, current[at]) for at, found in judged.items()}
-    valid = [run for found in judged.values() for run in found.by_repeat.values()]
-    metric = max(records, key=lambda stored: stored.record.run_id).record.ranking.primary_metric
+        judged = {
+            group: _prefer(preferred[group], runs, current[group]) for group, runs in judged.items()
+        }
+    valid = [run for runs in judged.values() for run in runs.by_repeat.values()]
+    newest_run = max(summaries, key=lambda record: record.run_id)
+    metric = newest_run.ranking.primary_metric
+
+    def entry(group: Group, runs: Sequence[StoredRecord]) -> EntryAtLength:
+        length, name, batch_size = group
+        architecture = runs[0].record.cell.architecture
+        return EntryAtLength(name, architecture, length, batch_size, metric, key.split, runs)
+
     return Comparison(
         key,
         metric,
         session.used_machine if session else _machine_of_most(valid),
         [
-            EntryAtLength(
-                name=name,
-                architecture=entries[length, name, batch_size][0].record.cell.architecture,
-                sequence_length=length,
-                batch_size=batch_size,
-                metric=metric,
-                split=key.split,
-                runs=list(found.by_repeat.values()),
-                superseded=found.superseded,
-                session=chosen[length, name, batch_size],
-                sessions=sessions[length, name, batch_size],
+            replace(
+                entry(group, list(runs.by_repeat.values())),
+                session=chosen[group],
+                runs_by_session=sessions[group],
             )
-            for (length, name, batch_size), found in judged.items()
+            for group, runs in judged.items()
+            if runs.by_repeat
         ],
         session,
+        [
+            _with_own_session(entry(group, part), reason)
+            for group, runs in judged.items()
+            for reason, part in _superseded(runs.superseded)
+        ],
     )
 
 
+def _superseded(
+    runs: Iterable[tuple[StoredRecord, str]],
+) -> list[tuple[str, list[StoredRecord]]]:
+    """Return superseded runs by reason and version.
+
+    Two runs of one repeat under the same version and reason are apart: nothing is lost. Unsupported
+    cells are apart too.
+    """
+    seen: Counter[tuple[object, ...]] = Counter()
+
+    def part(item: tuple[StoredRecord, str]) -> tuple[object, ...]:
+        record, reason = item[0].record, item[1]
+        kind = reason, versions_of(record), record.status is Status.UNSUPPORTED
+        seen[*kind, record.repeat] += 1
+        return *kind, seen[*kind, record.repeat]
+
+    parts = grouped(runs, part).items()
+    return [(str(reason), [run for run, _ in items]) for (reason, *_), items in parts]
+
+
+def _with_own_session(entry: EntryAtLength, reason: str) -> EntryAtLength:
+    """Return an entry of superseded runs, whose costs are those of their own best session."""
+    sessions = by_session(entry.runs, newest_digests(run.record for run in entry.runs))
+    session = choose_session([sessions])
+    return replace(entry, session=session, runs_by_session=sessions, superseded_by=reason)
+
+
 def _sessions_by_place(
-    sessions: Mapping[At, Sessions], session: CostSession
-) -> dict[At, CostSession]:
+    sessions: Mapping[Group, Sessions], session: CostSession
+) -> dict[Group, CostSession]:
     """Return the session of each entry: one for all entries at a length and batch size.
 
     A place that nothing ran well at has `session`, that of the comparison.
     """
-    places = grouped(sessions, lambda at: (at[0], at[2]))
-    chosen = {
-        place: choose_session((sessions[at] for at in of_place), session) or session
-        for place, of_place in places.items()
+    by_place = grouped(sessions, lambda group: (group[0], group[2]))
+    return {
+        group: choice
+        for groups in by_place.values()
+        for choice in [choose_session((sessions[group] for group in groups), session) or session]
+        for group in groups
     }
-    return {at: chosen[at[0], at[2]] for at in sessions}
 
 
-def _current_runs(found: ValidRuns[StoredRecord]) -> list[StoredRecord]:
+def _current_runs(judged: ValidRuns[StoredRecord]) -> list[StoredRecord]:
     """Return the runs of an entry under the newest versions, repeated ones included."""
 
     def versions(run: StoredRecord) -> tuple[str, ...]:
-        methods = (f"{one.name} {one.version}" for one in run.record.cell.methods)
+        methods = (f"{method.name} {method.version}" for method in run.record.cell.methods)
         return versions_of(run.record), *methods
 
-    newest = {versions(run) for run in found.by_repeat.values()}
-    again = [run for run, _ in found.superseded if versions(run) in newest]
-    return [*again, *found.by_repeat.values()]
+    newest = {versions(run) for run in judged.by_repeat.values()}
+    again = [run for run, _ in judged.superseded if versions(run) in newest]
+    return [*again, *judged.by_repeat.values()]
 
 
 def _prefer(
-    session: CostSession, found: ValidRuns[StoredRecord], current: Sequence[StoredRecord]
+    session: CostSession, judged: ValidRuns[StoredRecord], current: Sequence[StoredRecord]
 ) -> ValidRuns[StoredRecord]:
     """Keep the runs of a probe in the session, or the other runs if the session has none."""
     chosen = {
@@ -177,12 +234,12 @@ def _prefer(
         and used_machine(run) == session.used_machine
     }
     if not chosen:
-        return found
-    reasons = {id(run): reason for run, reason in found.superseded}
+        return judged
+    reasons = {id(run): reason for run, reason in judged.superseded}
     valid = {id(run) for run in chosen.values()}
     others = [
         (run, reasons.get(id(run), f"session {session.invocation}"))
-        for run in [*found.by_repeat.values(), *(run for run, _ in found.superseded)]
+        for run in [*judged.by_repeat.values(), *(run for run, _ in judged.superseded)]
         if id(run) not in valid
     ]
     return ValidRuns(chosen, others)
@@ -218,27 +275,28 @@ def in_precedence(comparisons: Iterable[Comparison]) -> list[Comparison]:
     benchmark's newest version comes before its others. Among equals, the standard track comes
     before the open one, and then the comparison with the most entries and lengths that ended well.
     """
-    kinds, found = list(ComparisonKind), list(comparisons)
+    kinds, comparisons = list(ComparisonKind), list(comparisons)
     newest: dict[tuple[str, str], int] = {}  # a task may keep the runs of an earlier version
-    for one in found:
-        name, version = _benchmark(one)
-        newest[name, one.key.task] = max(version, newest.get((name, one.key.task), 0))
+    for comparison in comparisons:
+        name, version = _benchmark(comparison)
+        task = name, comparison.key.task
+        newest[task] = max(version, newest.get(task, 0))
 
-    def order(one: Comparison) -> tuple[int, bool, bool, bool, int, int]:
-        name, version = _benchmark(one)
-        unranked, is_former = bool(one.key.unranked_reason), version < newest[name, one.key.task]
-        good = [record for record in one.records if record.status is Status.OK]
+    def order(comparison: Comparison) -> tuple[int, bool, bool, bool, int, int]:
+        key = comparison.key
+        name, version = _benchmark(comparison)
+        good = [record for record in comparison.records if record.status is Status.OK]
         places = {(record.ranking.entry, record.cell.sequence_length) for record in good}
         return (
-            kinds.index(one.key.kind),
-            unranked,
-            is_former,
-            one.key.track == "open",
+            kinds.index(key.kind),
+            bool(key.unranked_reason),
+            version < newest[name, key.task],
+            key.track == "open",
             -len(places),
-            -len(one.records),
+            -len(comparison.records),
         )
 
-    return sorted(found, key=order)
+    return sorted(comparisons, key=order)
 
 
 def _benchmark(comparison: Comparison) -> tuple[str, int]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 import statistics
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 from suite.analysis.boards import BASELINE, Board, Row
 from suite.analysis.comparison_key import grouped
@@ -21,8 +21,11 @@ from suite.api import Form, Task
 from suite.records.benchmark_sections import Scale
 from suite.records.benchmarks import Benchmark
 
+Scored = Mapping[TaskLength, tuple[Scores, Scale]]
+"""The scores of an entry at each task and length, and what counts there as 0 and 100."""
 
-def normalized(scored: Mapping[TaskLength, tuple[Scores, Scale]]) -> Estimate:
+
+def normalized(scored: Scored) -> Estimate:
     """Return the mean score over lengths, then over tasks, with its interval.
 
     The interval adds two errors in quadrature. That of the seeds is the spread of each seed's mean
@@ -34,26 +37,29 @@ def normalized(scored: Mapping[TaskLength, tuple[Scores, Scale]]) -> Estimate:
     """
     lengths = Counter(task for task, _ in scored)
     weights = {place: 1 / (len(lengths) * lengths[place[0]]) for place in scored}
-    seeds = set.intersection(*(set(found.by_seed) for found, _ in scored.values()))
+    seeds = sorted(set.intersection(*(set(scores.by_seed) for scores, _ in scored.values())))
+
+    def mean(values: Mapping[TaskLength, float]) -> float:
+        return sum(
+            weights[place] * scale.score(values[place]) for place, (_, scale) in scored.items()
+        )
+
     if not seeds:
         means = {
-            place: scale.score(statistics.fmean(found.by_seed.values()))
-            for place, (found, scale) in scored.items()
+            place: statistics.fmean(scores.by_seed.values())
+            for place, (scores, _) in scored.items()
         }
-        return Estimate(sum(weights[place] * mean for place, mean in means.items()), None, None, 0)
+        return Estimate(mean(means))
     by_seed = {
-        seed: sum(
-            weights[place] * scale.score(found.by_seed[seed])
-            for place, (found, scale) in scored.items()
-        )
-        for seed in sorted(seeds)
+        seed: mean({place: scores.by_seed[seed] for place, (scores, _) in scored.items()})
+        for seed in seeds
     }
     estimate = Scores(by_seed).estimate()
     if estimate.high is None:
         return estimate
     of_examples = [
         _example_margin(
-            {place: pair for place, pair in scored.items() if place[0] == task}, weights, by_seed
+            {place: pair for place, pair in scored.items() if place[0] == task}, weights, seeds
         )
         for task in lengths
     ]
@@ -61,53 +67,48 @@ def normalized(scored: Mapping[TaskLength, tuple[Scores, Scale]]) -> Estimate:
     example, wilson = _sampling_errors(scored, weights)
     if margin < example:
         margin = wilson
-    return replace(estimate, low=estimate.value - margin, high=estimate.value + margin)
+    return Estimate.around(estimate.value, margin, estimate.n)
 
 
 def _example_margin(
-    scored: Mapping[TaskLength, tuple[Scores, Scale]],
-    weights: Mapping[TaskLength, float],
-    seeds: Collection[int],
+    scored: Scored, weights: Mapping[TaskLength, float], seeds: Sequence[int]
 ) -> float:
     """Return the margin of a mean score that the test examples of one task cause."""
-    by_place = {
-        place: {
+    by_place = [
+        {
             seed: [
                 None if part is None else weights[place] * scale.score(part)
-                for part in found.parts.get(seed, ())
+                for part in scores.parts.get(seed, ())
             ]
             for seed in seeds
         }
-        for place, (found, scale) in scored.items()
-    }
-    counts = {len(parts) for of_seeds in by_place.values() for parts in of_seeds.values()}
-    if len(counts) > 1:
-        return sum(map(example_margin, by_place.values()))
+        for place, (scores, scale) in scored.items()
+    ]
+    if len({len(parts) for of_seeds in by_place for parts in of_seeds.values()}) > 1:
+        return sum(map(example_margin, by_place))
     return example_margin(
         {
             seed: [
                 None if None in part else math.fsum(part)
-                for part in zip(*(of_seeds[seed] for of_seeds in by_place.values()), strict=True)
+                for part in zip(*(of_seeds[seed] for of_seeds in by_place), strict=True)
             ]
             for seed in seeds
         }
     )
 
 
-def _sampling_errors(
-    scored: Mapping[TaskLength, tuple[Scores, Scale]], weights: Mapping[TaskLength, float]
-) -> tuple[float, float]:
+def _sampling_errors(scored: Scored, weights: Mapping[TaskLength, float]) -> tuple[float, float]:
     """Return how far one example of each share moves a mean score, and the margin by Wilson.
 
     The lengths of a task share their test examples, so that their margins add up.
     """
     example, margins = 0.0, dict.fromkeys((task for task, _ in scored), 0.0)
-    for place, (found, scale) in scored.items():
-        if found.share and found.num_examples:
+    for place, (scores, scale) in scored.items():
+        if scores.share and scores.num_examples:
             unit = weights[place] * abs(scale.score(1.0) - scale.score(0.0))
-            mean = statistics.fmean(found.by_seed.values())
-            low, high = wilson_interval(mean, found.num_examples)
-            example += unit / found.num_examples
+            mean = statistics.fmean(scores.by_seed.values())
+            low, high = wilson_interval(mean, scores.num_examples)
+            example += unit / scores.num_examples
             margins[place[0]] += unit * (high - low) / 2
     return example, math.hypot(*margins.values())
 
@@ -166,15 +167,17 @@ class Block:
 def make_blocks(
     benchmark: Benchmark,
     boards: Mapping[TaskLength, Board],
-    entries: Mapping[TaskLength, Mapping[str, EntryAtLength]],
     tasks: Mapping[str, Task],
     comparisons: Sequence[Comparison],
 ) -> list[Block]:
     """Return a block for each form that has results."""
-    known = [place for place in places_of(benchmark) if place[0] in tasks]
     blocks = []
     for form in FORMS:
-        places = [place for place in known if tasks[place[0]].form is form]
+        places = [
+            (name, length)
+            for name, length in places_of(benchmark)
+            if name in tasks and tasks[name].form is form
+        ]
         if any(place in boards for place in places):
             probes = choose_probes(
                 comparisons,
@@ -183,13 +186,18 @@ def make_blocks(
                 precision=benchmark.precision,
                 backend=benchmark.backend,
             )
-            references = {place: entries.get(place, {}).get(BASELINE) for place in places}
+            references = {
+                place: row
+                for place in places
+                for row in (boards[place].valid if place in boards else ())
+                if row.entry == BASELINE
+            }
             scales = {
                 place: scale
                 for place in places
-                if (scale := scale_of(benchmark, place, tasks[place[0]], references[place]))
+                if (scale := scale_of(benchmark, place, tasks[place[0]], references.get(place)))
             }
-            blocks.append(_block(form, places, scales, boards, entries, probes))
+            blocks.append(_block(form, places, scales, boards, probes))
     return blocks
 
 
@@ -198,33 +206,39 @@ def _block(
     places: Sequence[TaskLength],
     scales: Mapping[TaskLength, Scale],
     boards: Mapping[TaskLength, Board],
-    entries: Mapping[TaskLength, Mapping[str, EntryAtLength]],
     probes: Comparison | None,
 ) -> Block:
-    ranked: dict[str, dict[TaskLength, Row]] = {}
-    for place in places:
-        for row in boards[place].valid if place in boards else ():
-            at = ranked.setdefault(row.entry, {})
-            if row.rank is not None:
-                at[place] = row
-    relative = relative_costs(probes) if probes else {}
-    costs = {place: figures for place, figures in relative.items() if figures}
-    unscaled = [place for place in places if place not in scales]
+    known = [boards[place] for place in places if place in boards]
+    names = dict.fromkeys(row.entry for board in known for row in board.valid)
+    ranked = {
+        name: {
+            place: boards[place].ranked[name]
+            for place in places
+            if place in boards and name in boards[place].ranked
+        }
+        for name in names
+    }
     rows = [
-        _core_row(name, at, {place: entries[place][name] for place in places}, boards, scales)
-        for name, at in ranked.items()
-        if len(at) == len(places)
+        _core_row(name, of_entry, scales)
+        for name, of_entry in ranked.items()
+        if len(of_entry) == len(places)
     ]
+
+    def best_first(row: CoreRow) -> tuple[float, float, float]:
+        score = -row.score.value if row.score else 0.0
+        return score, row.mean_rank, mean_position(row.entry, known)
+
+    costs = relative_costs(probes) if probes else {}
     return Block(
         form=form,
         tasks=list(dict.fromkeys(task for task, _ in places)),
-        rows=sorted(rows, key=lambda row: _best_first(row, [boards[place] for place in places])),
+        rows=sorted(rows, key=best_first),
         incomplete={
-            name: [place for place in places if place not in at]
-            for name, at in sorted(ranked.items())
-            if len(at) < len(places)
+            name: [place for place in places if place not in of_entry]
+            for name, of_entry in sorted(ranked.items())
+            if len(of_entry) < len(places)
         },
-        unscaled=unscaled,
+        unscaled=[place for place in places if place not in scales],
         costs=costs,
         sessions=_sessions_text(probes) if probes and costs else "",
         spread=_spread_text(costs),
@@ -234,7 +248,9 @@ def _block(
 def _sessions_text(probes: Comparison) -> str:
     """Return the sessions that the relative costs come from."""
     entries = [entry for entry in probes.entries if entry.sequence_length in LENGTHS]
-    return sessions_text({one.sequence_length: one.session for one in entries if one.session})
+    return sessions_text(
+        {entry.sequence_length: entry.session for entry in entries if entry.session}
+    )
 
 
 def _spread_text(costs: Mapping[tuple[str, int], Mapping[str, Figure]]) -> str:
@@ -245,11 +261,6 @@ def _spread_text(costs: Mapping[tuple[str, int], Mapping[str, Figure]]) -> str:
     if deviations:
         return f"±{100 * max(deviations):.1f}% between {count} sessions"
     return f"{count} session{'s' if count > 1 else ''}" if count else ""
-
-
-def _best_first(row: CoreRow, boards: Sequence[Board]) -> tuple[float, float, float]:
-    score = -row.score.value if row.score else 0.0
-    return score, row.mean_rank, mean_position(row.entry, boards)
 
 
 def scale_of(
@@ -271,35 +282,25 @@ def scale_of(
 
 
 def _core_row(
-    name: str,
-    ranked: Mapping[TaskLength, Row],
-    entries: Mapping[TaskLength, EntryAtLength],
-    boards: Mapping[TaskLength, Board],
-    scales: Mapping[TaskLength, Scale],
+    name: str, rows: Mapping[TaskLength, Row], scales: Mapping[TaskLength, Scale]
 ) -> CoreRow:
-    by_task = _by_task({place: _value(ranked[place]) for place in entries})
-    records = [record for entry in entries.values() for record in entry.good]
+    records = [record for row in rows.values() for record in row.good]
     counts = [count for record in records if (count := record.parameter_counts.get("mixing"))]
     ranges = [
         width for record in records if (width := record.ranking.good_range_decades) is not None
     ]
-    ranks = {place: row.rank for place, row in ranked.items() if row.rank is not None}
     score = None
-    if len(scales) == len(entries):
-        scored = {
-            place: (entry.scores(boards[place].metric), scales[place])
-            for place, entry in entries.items()
-        }
-        score = normalized(scored)
+    if len(scales) == len(rows):
+        score = normalized({place: (row.scores(), scales[place]) for place, row in rows.items()})
     return CoreRow(
         entry=name,
-        architecture=next(iter(entries.values())).architecture,
+        architecture=next(iter(rows.values())).architecture,
         score=score,
-        mean_rank=statistics.fmean(_by_task(ranks).values()),
-        by_task=by_task,
+        mean_rank=statistics.fmean(_by_task(rows, lambda row: row.rank).values()),
+        by_task=_by_task(rows, _value),
         mixing_parameters=(min(counts), max(counts)) if counts else None,
         good_range_decades=statistics.fmean(ranges) if ranges else None,
-        footnotes=list(dict.fromkeys(mark for row in ranked.values() for mark in row.footnotes)),
+        footnotes=list(dict.fromkeys(note for row in rows.values() for note in row.footnotes)),
     )
 
 
@@ -308,24 +309,22 @@ def _value(row: Row) -> float:
     return row.estimate.value
 
 
-def _by_task(values: Mapping[TaskLength, float]) -> dict[str, float]:
+def _by_task(
+    rows: Mapping[TaskLength, Row], value_of: Callable[[Row], float | None]
+) -> dict[str, float]:
     """Return the mean over lengths of each task."""
-    by_task = grouped(values, lambda place: place[0])
     return {
-        task: statistics.fmean(values[place] for place in places)
-        for task, places in by_task.items()
+        task: statistics.fmean(value_of(rows[place]) or 0.0 for place in places)
+        for task, places in grouped(rows, lambda place: place[0]).items()
     }
 
 
 def reference_scores(
-    boards: Mapping[TaskLength, Board], entries: Mapping[TaskLength, Mapping[str, EntryAtLength]]
+    boards: Mapping[TaskLength, Board],
 ) -> dict[str, dict[int, tuple[float, int]]]:
     """Return the score and the version of `vanilla` by task and length, where it is ranked."""
-    found: dict[str, dict[int, tuple[float, int]]] = {}
+    scores: dict[str, dict[int, tuple[float, int]]] = {}
     for (task, length), board in boards.items():
-        for row in board.valid:
-            if row.entry == BASELINE and row.rank is not None:
-                records = entries[task, length][BASELINE].records
-                version = records[0].cell.architecture_version
-                found.setdefault(task, {})[length] = _value(row), version
-    return found
+        if row := board.ranked.get(BASELINE):
+            scores.setdefault(task, {})[length] = _value(row), row.cell.architecture_version
+    return scores

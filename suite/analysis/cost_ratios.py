@@ -6,7 +6,6 @@ that ran side by side.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -14,9 +13,8 @@ from typing import Any
 
 from suite.analysis.boards import BASELINE
 from suite.analysis.comparisons import Comparison
-from suite.analysis.entry_at_length import EntryAtLength
 from suite.analysis.estimates import Estimate, Figure, ratio_interval
-from suite.analysis.sessions import CostSession, with_spread
+from suite.analysis.frame import PLACE, cost_figures
 from suite.api import Mode, Track
 from suite.records.measures import COSTS
 
@@ -40,7 +38,7 @@ class Ratio:
     def to_dict(self) -> dict[str, Any]:
         """Return the ratio as JSON shows it."""
         return {
-            "line": self.entry,
+            "entry": self.entry,
             "sequence_length": self.sequence_length,
             "measure": self.measure,
             "value": self.ratio.value,
@@ -57,41 +55,41 @@ def paired_ratios(ours: Mapping[int, float], theirs: Mapping[int, float]) -> lis
 
 
 def backend_ratios(comparison: Comparison, baseline: Comparison) -> list[Ratio]:
-    """Return the ratio of each entry, length and measure to the baseline's, paired by round."""
-    theirs = {(entry.name, *entry.place): entry for entry in baseline.entries}
-    found = []
-    for ours in sorted(comparison.entries, key=lambda entry: (entry.name, *entry.place)):
-        other = theirs.get((ours.name, *ours.place))
-        sessions = _common_sessions(ours, other) if other else None
-        if other is None or sessions is None:
-            continue
-        for measure in sorted(COSTS):
-            costs, other_costs = ours.costs(measure, sessions[0]), other.costs(measure, sessions[1])
-            if ratios := paired_ratios(costs, other_costs):
-                runs, other_runs = ours.sessions[sessions[0]], other.sessions[sessions[1]]
-                apart = max(
-                    abs(runs[number].record.started_at - other_runs[number].record.started_at)
-                    for number in costs.keys() & other_costs.keys()
-                )
-                ratio, hours = ratio_interval(ratios), apart / timedelta(hours=1)
-                found.append(Ratio(ours.name, ours.sequence_length, measure, ratio, hours))
-    return found
+    """Return the ratio of each entry, length and measure to the baseline's, paired by round.
 
-
-def _common_sessions(
-    ours: EntryAtLength, theirs: EntryAtLength
-) -> tuple[CostSession, CostSession] | None:
-    """Return the sessions of two entries that are one invocation on one machine.
-
-    The chosen sessions come first, then the newest. The two may differ in the backend's version.
+    Both are of one invocation on one machine: the one whose costs are compared, or else the newest.
+    The two may differ in the backend's version.
     """
-    pairs = [
-        (one, other)
-        for one in ours.sessions
-        for other in theirs.sessions
-        if one.invocation == other.invocation and one.used_machine == other.used_machine
+    ours, theirs = (_costs_of_invocations(each) for each in (comparison, baseline))
+    if ours.empty or theirs.empty:
+        return []
+    pairs = ours.merge(theirs, on=[*PLACE, "measure", "repeat", "invocation"])
+    if pairs.empty:
+        return []
+    pairs = pairs.sort_values(["in_session_x", "session_started_x", "repeat"])
+    pairs = pairs[pairs["invocation"] == pairs.groupby(PLACE)["invocation"].transform("last")]
+    apart = (pairs["started_at_x"] - pairs["started_at_y"]).abs() / timedelta(hours=1)
+    pairs = pairs.assign(ratio=pairs["value_x"] / pairs["value_y"], apart=apart)
+    return [
+        Ratio(
+            name,
+            length,
+            measure,
+            ratio_interval(rows["ratio"].tolist()),
+            float(rows["apart"].max()),
+        )
+        for (name, length, _, measure), rows in pairs.groupby([*PLACE, "measure"])
     ]
-    return max(pairs, key=lambda pair: (pair[0] == ours.session, pair[0].started_at), default=None)
+
+
+def _costs_of_invocations(comparison: Comparison) -> Any:
+    """Return the costs with the invocation on a machine and the start of each run."""
+    costs: Any = comparison.costs(COSTS)
+    return costs.assign(
+        invocation=[(session.invocation, *session.used_machine) for session in costs["session"]],
+        session_started=[session.started_at for session in costs["session"]],
+        started_at=[stored.record.started_at for stored in costs["stored"]],
+    )
 
 
 def relative_costs(
@@ -104,28 +102,18 @@ def relative_costs(
     measurement in the session. `sessions` is the number of sessions on equal machines that measured
     both, and `between_sessions` the standard deviation of the logarithms of their ratios.
     """
-    bases = {entry.place: entry for entry in comparison.entries if entry.name == baseline}
-    found: dict[tuple[str, int], dict[str, Figure]] = {}
-    for entry in comparison.entries:
-        if entry.sequence_length in lengths:
-            base = bases.get(entry.place)
-            costs = {name: _relative(entry, base, name) for name in COSTS if base}
-            found[entry.name, entry.sequence_length] = {
-                name: cost for name, cost in costs.items() if cost
-            }
-    return found
-
-
-def _relative(entry: EntryAtLength, base: EntryAtLength, measure: str) -> Figure | None:
-    def ratios(session: CostSession) -> list[float]:
-        return paired_ratios(entry.costs(measure, session), base.costs(measure, session))
-
-    own = ratios(entry.session) if entry.session else []
-    if not own:
-        return None
-    by_session = [of for session in entry.like_sessions() if (of := ratios(session))]
-    means = [math.exp(math.fsum(map(math.log, of)) / len(of)) for of in by_session]
-    return with_spread(Figure.of(ratio_interval(own), own), means)
+    costs = comparison.costs(COSTS)
+    costs = costs[costs["sequence_length"].isin(lengths)]
+    pair = ["sequence_length", "batch_size", "measure", "session", "repeat"]
+    base = costs.loc[costs["entry"] == baseline, [*pair, "value"]]
+    if base.empty:
+        return {}
+    pairs = costs.merge(base, on=pair, suffixes=("", "_base"))
+    pairs = pairs.assign(value=pairs["value"] / pairs["value_base"])
+    ratios: dict[tuple[str, int], dict[str, Figure]] = {}
+    for (name, length, _, measure), figure in cost_figures(pairs, PLACE).items():
+        ratios.setdefault((name, length), {})[measure] = figure
+    return ratios
 
 
 def choose_probes(
@@ -143,17 +131,23 @@ def choose_probes(
     """
     wanted = form, model_size, precision, backend
 
-    def precedence(one: Comparison) -> tuple[int, bool, str]:
-        count = sum(map(len, relative_costs(one).values()))
-        started = one.session.started_at.isoformat() if one.session else ""
-        return count, not one.key.sequences_per_batch, started
+    def precedence(probes: Comparison) -> tuple[int, bool, str]:
+        count = sum(map(len, relative_costs(probes).values()))
+        started = probes.session.started_at.isoformat() if probes.session else ""
+        return count, not probes.key.sequences_per_batch, started
 
-    probes = [
-        one
-        for one in comparisons
-        if one.key.mode is Mode.PROBE
-        and one.key.track != Track.OPEN
-        and (one.key.form, one.key.model_size, one.key.precision, one.key.backend) == wanted
-        and one.session is not None
+    candidates = [
+        comparison
+        for comparison in comparisons
+        if comparison.key.mode is Mode.PROBE
+        and comparison.key.track != Track.OPEN
+        and comparison.session is not None
+        and wanted
+        == (
+            comparison.key.form,
+            comparison.key.model_size,
+            comparison.key.precision,
+            comparison.key.backend,
+        )
     ]
-    return max(probes, key=precedence, default=None)
+    return max(candidates, key=precedence, default=None)

@@ -1,4 +1,4 @@
-"""The charts of diagnostics and of decoding: their lines, and a sentence that each shows."""
+"""The charts of diagnostics and of decoding, and their lines."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from suite.analysis import diagnostic_readings as readings
 from suite.analysis.comparison_key import ComparisonKey, grouped
 from suite.analysis.comparisons import Comparison
-from suite.analysis.diagnostics import Diagnostic, Solved, state_bytes
+from suite.analysis.diagnostics import Diagnostic, state_bytes
 from suite.analysis.entry_at_length import EntryAtLength
 from suite.analysis.estimates import Estimate
 from suite.analysis.reports import GroupedReport, grouped_reports
@@ -21,6 +20,10 @@ TOKEN_SECONDS, STATE_BYTES = "generation.step_seconds", "generation.state_bytes"
 
 SCALED = "A scaled accuracy of 0 is that of a guess, and 1 is perfect"
 SEEDS_ALONE = "Beyond the training length, intervals cover the seeds alone"
+NO_INTERVALS = (
+    "There are no intervals: seeds alone are averaged, and records do not count the answers of a "
+    "group"
+)
 
 
 class ChartSection(StrEnum):
@@ -47,7 +50,7 @@ class ChartLine:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """A chart: what it draws against what, at a training length (0: decoding), and its reading.
+    """A chart: what it draws against what, at a training length (0: decoding).
 
     `against` is "state_bytes", "pairs", "problem", "evaluation_length", "depth" or "context".
     `measure` is a cost if the chart is against the context, and a metric otherwise. `is_share` says
@@ -63,7 +66,6 @@ class Chart:
     key: ComparisonKey
     sequence_length: int
     lines: Sequence[ChartLine]
-    reading: str
     entry: str = ""
     is_share: bool = False
     note: str = ""
@@ -79,20 +81,20 @@ def make_charts(
     `comparisons` are in the order of preference: the first decoding of each form and batch size is
     drawn. The complete records of diagnostics are read.
     """
-    found: list[Chart] = [*_problem_charts(diagnostics)]
+    charts = [*_problem_charts(diagnostics)]
     for diagnostic in diagnostics:
         reports = grouped_reports(diagnostic.comparison)
         by_length = grouped(reports, lambda report: report.sequence_length)
         for length, entries in diagnostic.by_length().items():
-            found += _AtLength(diagnostic, length, entries).charts(by_length.get(length, []))
+            charts += _AtLength(diagnostic, length, entries).charts(by_length.get(length, []))
     seen = set()
     for comparison in comparisons:
         place = comparison.key.form, comparison.key.batch
         if comparison.key.mode is Mode.DECODE and place not in seen:
             seen.add(place)
-            found += _decoding_charts(comparison)
+            charts += _decoding_charts(comparison)
     order = list(ChartSection)
-    return sorted(found, key=lambda chart: order.index(chart.section))
+    return sorted(charts, key=lambda chart: order.index(chart.section))
 
 
 def _by_group(
@@ -102,34 +104,14 @@ def _by_group(
 
     The report is that of the training length, and those at evaluation lengths.
     """
-    found: dict[str, dict[int, dict[str, Estimate]]] = {}
+    by_entry: dict[str, dict[int, dict[str, Estimate]]] = {}
     for report in reports:
         start, _, length = report.name.partition("_at_")
         if start == name:
-            groups = {group: of[""] for group, of in report.figures.items() if "" in of}
-            at = int(length or report.sequence_length)
-            found.setdefault(report.entry, {})[at] = groups
-    return {entry: dict(sorted(of.items())) for entry, of in found.items()}
-
-
-def _num_examples(entries: Sequence[EntryAtLength], lengths: Iterable[int]) -> dict[int, int]:
-    """Return the number of test examples, which all entries share, at each length."""
-    found = {}
-    for length in sorted(set(lengths)):
-        numbers = (entry.num_examples_at(length) for entry in entries)
-        if number := next((number for number in numbers if number), None):
-            found[length] = number
-    return found
-
-
-def _groups_note(num_examples: Mapping[int, int]) -> str:
-    """Return why the figures of groups have no intervals, and the number of test sequences."""
-    why = (
-        "There are no intervals: seeds alone are averaged, and records do not count the answers of "
-        "a group"
-    )
-    listed = [f"{number:,} at length {length:,}" for length, number in num_examples.items()]
-    return f"{why}. Test sequences: {', '.join(listed)}" if listed else why
+            groups = {group: named[""] for group, named in report.figures.items() if "" in named}
+            evaluated = int(length or report.sequence_length)
+            by_entry.setdefault(report.entry, {})[evaluated] = groups
+    return {entry: dict(sorted(lengths.items())) for entry, lengths in by_entry.items()}
 
 
 @dataclass(frozen=True)
@@ -150,32 +132,16 @@ class _AtLength:
             yield self._depths(name, at_lengths)
 
     def chart(
-        self,
-        section: ChartSection,
-        against: str,
-        lines: Sequence[ChartLine],
-        reading: str,
-        **facts: Any,
+        self, section: ChartSection, against: str, lines: Sequence[ChartLine], **facts: Any
     ) -> Chart:
         """Return a chart of the metric of the diagnostic, with further facts."""
-        diagnostic = self.diagnostic
-        share = diagnostic.task.primary_metric.share
-        facts = {"title": diagnostic.title, "is_share": share, **facts}
+        share = self.diagnostic.task.primary_metric.share
+        facts = {"title": self.diagnostic.title, "is_share": share, **facts}
+        metric, key = self.diagnostic.metric.name, self.diagnostic.comparison.key
         return Chart(
-            section=section, measure=diagnostic.metric.name, against=against, key=self.key,
-            sequence_length=self.length, lines=lines, reading=reading, **facts,
+            section=section, measure=metric, against=against, key=key,
+            sequence_length=self.length, lines=lines, **facts,
         )  # fmt: skip
-
-    @property
-    def key(self) -> ComparisonKey:
-        """The comparison of the diagnostic."""
-        return self.diagnostic.comparison.key
-
-    @property
-    def solved(self) -> dict[str, Solved]:
-        """How many seeds of each entry solve the task; empty for a task that none solves."""
-        found = {entry.name: self.diagnostic.solved(entry) for entry in self.entries}
-        return {name: solved for name, solved in found.items() if solved}
 
     @property
     def divided_note(self) -> str:
@@ -183,7 +149,7 @@ class _AtLength:
         parts = [
             f"{entry.name} {solved.num_solved} of {solved.num_seeds}"
             for entry in self.entries
-            if self.diagnostic.is_divided(entry) and (solved := self.diagnostic.solved(entry))
+            if (solved := self.diagnostic.solved(entry)) and solved.is_divided
         ]
         return f"Seeds that solve it, in place of an interval: {', '.join(parts)}" if parts else ""
 
@@ -195,18 +161,12 @@ class _AtLength:
                 lines.append(ChartLine(entry.name, {}, {"": "the bytes of its state are unknown"}))
             elif score := self.diagnostic.score(entry):
                 lines.append(ChartLine(entry.name, {str(size): score}))
-        placed = [
-            (line.name, int(size), one, self.solved[line.name])
-            for line in lines
-            for size, one in line.figures.items()
-            if line.name in self.solved
-        ]
-        if placed:
-            reading = readings.read_states(placed, self.diagnostic.metric.name)
+        if self.diagnostic.solved_at is not None and any(line.figures for line in lines):
             guess = self.diagnostic.guesses(self.entries, [self.length]).get(self.length)
-            drawn = {} if guess is None else {at: guess for line in lines for at in line.figures}
-            facts = {"note": self.divided_note, "guesses": drawn}
-            yield self.chart(ChartSection.RECALL, "state_bytes", lines, reading, **facts)
+            sizes = [size for line in lines for size in line.figures]
+            guesses = {} if guess is None else dict.fromkeys(sizes, guess)
+            facts = {"note": self.divided_note, "guesses": guesses}
+            yield self.chart(ChartSection.RECALL, "state_bytes", lines, **facts)
 
     def _pairs(
         self, by_pairs: Mapping[str, Mapping[int, Mapping[str, Estimate]]]
@@ -215,64 +175,59 @@ class _AtLength:
 
         Otherwise the chart against the length has the same figures.
         """
-        lines = [
-            ChartLine(
-                name,
-                {
-                    f"{pairs} in {at:,}": one
-                    for at, groups in of_entry.items()
-                    for pairs, one in groups.items()
-                },
-            )
-            for name, of_entry in by_pairs.items()
-        ]
-        if any(len(groups) > 1 for of_entry in by_pairs.values() for groups in of_entry.values()):
-            reading = readings.read_changes(
-                [(line.name, line.figures) for line in lines],
-                self.solved,
-                lambda place: f"{place.replace(' in ', ' pairs in ')} positions",
-            )
-            lengths = [at for of_entry in by_pairs.values() for at in of_entry]
-            note = _groups_note(_num_examples(self.entries, lengths))
-            yield self.chart(ChartSection.RECALL, "pairs", lines, reading, note=note)
+        lines = []
+        for name, lengths in by_pairs.items():
+            figures = {
+                f"{pairs} in {length:,}": figure
+                for length, groups in lengths.items()
+                for pairs, figure in groups.items()
+            }
+            lines.append(ChartLine(name, figures))
+        if any(len(groups) > 1 for lengths in by_pairs.values() for groups in lengths.values()):
+            note = self._groups_note(length for lengths in by_pairs.values() for length in lengths)
+            yield self.chart(ChartSection.RECALL, "pairs", lines, note=note)
 
     def _lengths(self) -> Iterator[Chart]:
         """Yield the chart along the evaluation length, which begins with the training length."""
-        diagnostic, metric, task = self.diagnostic, self.diagnostic.metric, self.diagnostic.task
+        diagnostic, task = self.diagnostic, self.diagnostic.task
         lines = []
         for entry in self.entries:
-            score = diagnostic.score(entry)
-            figures = {str(self.length): score} if score else {}
-            for at, one in diagnostic.scores_by_evaluation_length(entry).items():
-                figures.setdefault(str(at), one)
-            lines.append(ChartLine(entry.name, figures, entry.reasons_by_evaluation_length()))
-        is_scaled = metric != task.primary_metric
+            scores = diagnostic.scores_by_evaluation_length(entry)
+            start = diagnostic.score(entry)
+            scores = ({self.length: start} if start else {}) | {
+                length: score for length, score in scores.items() if length != self.length
+            }
+            figures = {str(length): score for length, score in scores.items()}
+            lines.append(ChartLine(entry.name, figures, entry.reasons_by_evaluation_length))
+        is_scaled = diagnostic.metric != task.primary_metric
         if is_scaled or any(len(line.figures) > 1 or line.reasons for line in lines):
-            reading = readings.read_changes(
-                [(line.name, line.figures) for line in lines],
-                self.solved,
-                lambda at: f"length {int(at):,}",
-                higher_is_better=metric.higher_is_better,
-            )
             section = ChartSection.STATES if is_scaled else ChartSection.LENGTHS
             notes = [SCALED] if is_scaled else []
             notes += [] if task.primary_metric.share else [SEEDS_ALONE]
-            note = ". ".join(filter(None, [*notes, self.divided_note]))
-            lengths = (int(at) for line in lines for at in line.figures)
+            lengths = (int(length) for line in lines for length in line.figures)
             guesses = diagnostic.guesses(self.entries, lengths)
-            drawn = {str(at): guess for at, guess in guesses.items()}
-            facts = {"note": note, "guesses": drawn}
-            yield self.chart(section, "evaluation_length", lines, reading, **facts)
+            facts = {
+                "note": ". ".join(filter(None, [*notes, self.divided_note])),
+                "guesses": {str(length): guess for length, guess in guesses.items()},
+            }
+            yield self.chart(section, "evaluation_length", lines, **facts)
 
     def _depths(self, name: str, at_lengths: Mapping[int, Mapping[str, Estimate]]) -> Chart:
-        lines = [ChartLine(str(at), groups) for at, groups in at_lengths.items()]
-        num_examples = _num_examples(self.entries, at_lengths)
-        reading = readings.read_depths(name, at_lengths, num_examples)
-        note = _groups_note(num_examples)
+        lines = [ChartLine(str(length), groups) for length, groups in at_lengths.items()]
+        note = self._groups_note(at_lengths)
         if guesses := self.diagnostic.guesses(self.entries, at_lengths):
-            span = readings.span_text(guesses.values())
-            note = f"{note}. A guess among the answers of an example scores {span}"
-        return self.chart(ChartSection.DEPTHS, "depth", lines, reading, entry=name, note=note)
+            ends = dict.fromkeys(f"{end(guesses.values()):.3f}" for end in (min, max))
+            note = f"{note}. A guess among the answers of an example scores {' to '.join(ends)}"
+        return self.chart(ChartSection.DEPTHS, "depth", lines, entry=name, note=note)
+
+    def _groups_note(self, lengths: Iterable[int]) -> str:
+        """Return why groups have no intervals, and the number of test sequences of all entries."""
+        counts = []
+        for length in sorted(set(lengths)):
+            numbers = (entry.num_examples_at(length) for entry in self.entries)
+            if number := next(filter(None, numbers), None):
+                counts.append(f"{number:,} at length {length:,}")
+        return f"{NO_INTERVALS}. Test sequences: {', '.join(counts)}" if counts else NO_INTERVALS
 
 
 def _problem_charts(diagnostics: Sequence[Diagnostic]) -> Iterator[Chart]:
@@ -283,50 +238,41 @@ def _problem_charts(diagnostics: Sequence[Diagnostic]) -> Iterator[Chart]:
         if diagnostic.metric != diagnostic.task.primary_metric
         for length, entries in diagnostic.by_length().items()
     ]
-    by_place = grouped(scaled, lambda one: (one.key.task, one.key.split, one.length))
-    for found in by_place.values():
-        if len(found) < 2:
+
+    def place(part: _AtLength) -> tuple[str, str, int]:
+        key = part.diagnostic.comparison.key
+        return key.task, key.split, part.length
+
+    for parts in grouped(scaled, place).values():
+        if len(parts) < 2:
             continue
         figures: dict[str, dict[str, Estimate]] = {}
-        solved: dict[str, dict[str, Solved]] = {}
-        for one in found:
-            setting = one.diagnostic.setting
-            for entry in one.entries:
-                if score := one.diagnostic.score(entry):
-                    figures.setdefault(entry.name, {})[setting] = score
-                    of_entry = solved.setdefault(entry.name, {})
-                    of_entry[setting] = one.diagnostic.solved(entry) or Solved(0, 0)
-        divided = [(one.diagnostic.setting, one.divided_note) for one in found]
+        for part in parts:
+            for entry in part.entries:
+                if score := part.diagnostic.score(entry):
+                    figures.setdefault(entry.name, {})[part.diagnostic.setting] = score
+        divided = [(part.diagnostic.setting, part.divided_note) for part in parts]
         facts = {
-            "title": found[0].diagnostic.task.title,
+            "title": parts[0].diagnostic.task.title,
             "note": ". ".join(f"{setting}: {note}" for setting, note in divided if note),
         }
         lines = [ChartLine(name, of_entry) for name, of_entry in sorted(figures.items())]
-        reading = readings.read_problems(figures, solved)
-        yield found[0].chart(ChartSection.STATES, "problem", lines, reading, **facts)
+        yield parts[0].chart(ChartSection.STATES, "problem", lines, **facts)
 
 
 def _decoding_charts(comparison: Comparison) -> Iterator[Chart]:
     """Yield the time of a token and the bytes of the state against the context."""
     title = f"{str(comparison.key.form).replace('_', '-')}, {comparison.key.batch}"
-    for measure, what in (
-        (TOKEN_SECONDS, "the time per generated token"),
-        (STATE_BYTES, "the state"),
-    ):
+    for measure in (TOKEN_SECONDS, STATE_BYTES):
         lines = []
-        for name, of_entry in sorted(comparison.by_entry().items()):
+        for name, entries in sorted(comparison.by_entry().items()):
             figures, reasons = {}, {}
-            for entry in sorted(of_entry, key=lambda one: one.sequence_length):
-                at = str(entry.sequence_length)
+            for entry in sorted(entries, key=lambda entry: entry.sequence_length):
+                context, failures = str(entry.sequence_length), set(entry.statuses) - {"ok"}
                 if cost := entry.cost(measure):
-                    figures[at] = cost
-                    continue
-                statuses = sorted(set(entry.statuses) - {"ok"})
-                if reason := ", ".join(statuses) or entry.missing_cost_reason(measure):
-                    reasons[at] = reason
+                    figures[context] = cost
+                elif reason := ", ".join(sorted(failures)) or entry.missing_cost_reason(measure):
+                    reasons[context] = reason
             lines.append(ChartLine(name, figures, reasons))
         if any(line.figures for line in lines):
-            reading = readings.read_costs([(line.name, line.figures) for line in lines], what)
-            yield Chart(
-                ChartSection.DECODING, title, measure, "context", comparison.key, 0, lines, reading
-            )
+            yield Chart(ChartSection.DECODING, title, measure, "context", comparison.key, 0, lines)

@@ -40,6 +40,22 @@ class Solved(NamedTuple):
     num_solved: int
     num_seeds: int
 
+    @property
+    def is_divided(self) -> bool:
+        """Whether some seeds solve the task and others do not."""
+        return 0 < self.num_solved < self.num_seeds
+
+    @property
+    def share(self) -> Estimate | None:
+        """The share of seeds that solve the task; None without a seed."""
+        n = self.num_seeds
+        if not n:
+            return None
+        share = self.num_solved / n
+        if n < MIN_REPEATS:
+            return Estimate(share, n=n)
+        return Estimate(share, *wilson_interval(share, n), n)
+
 
 class EffectiveLength(NamedTuple):
     """The longest evaluation length up to which the score stays above `EFFECTIVE`.
@@ -107,18 +123,16 @@ class Diagnostic:
 
     def score(self, entry: EntryAtLength) -> Estimate | None:
         """Return the mean of `metric` over the seeds of an entry."""
-        score = entry.score()
-        return self._in_metric(self._shown(entry, score)) if score else None
+        return self._in_metric(self._shown(entry, entry.score)) if entry.score else None
 
     def scores_by_evaluation_length(self, entry: EntryAtLength) -> dict[int, Estimate]:
         """Return the mean of `metric` over the seeds of an entry at each evaluation length."""
-        scores = entry.scores_by_evaluation_length()
-        found = {
+        scores = {
             length: self._in_metric(self._shown(entry, score))
-            for length, score in scores.items()
+            for length, score in entry.by_evaluation_length.items()
             if not isinstance(score, str)
         }
-        return {length: one for length, one in found.items() if one}
+        return {length: score for length, score in scores.items() if score}
 
     def guesses(self, entries: Sequence[EntryAtLength], lengths: Iterable[int]) -> dict[int, float]:
         """Return the score of a guess among the answers of an example, by length.
@@ -129,8 +143,8 @@ class Diagnostic:
         if record is None or self.metric != self.task.primary_metric:
             return {}
         options = task_options(self.task, record.cell.options)
-        found = {length: self.task.guess(length, options) for length in sorted(set(lengths))}
-        return {length: guess for length, guess in found.items() if guess is not None}
+        guesses = {length: self.task.guess(length, options) for length in sorted(set(lengths))}
+        return {length: guess for length, guess in guesses.items() if guess is not None}
 
     def solved(self, entry: EntryAtLength) -> Solved | None:
         """Return how many seeds of an entry solve the task; None without `solved_at`.
@@ -142,16 +156,11 @@ class Diagnostic:
         values = entry.scores().by_seed.values()
         return Solved(sum(self.reaches(value) for value in values), len(values))
 
-    def is_divided(self, entry: EntryAtLength) -> bool:
-        """Return whether some seeds of an entry solve the task and others do not."""
-        solved = self.solved(entry)
-        return solved is not None and 0 < solved.num_solved < solved.num_seeds
-
     def _shown(self, entry: EntryAtLength, estimate: Estimate) -> Estimate:
         """Return an estimate over the seeds; without an interval if they are divided."""
-        if not self.is_divided(entry):
-            return estimate
-        return Estimate(estimate.value, None, None, estimate.n)
+        solved = self.solved(entry)
+        divided = solved is not None and solved.is_divided
+        return Estimate(estimate.value, n=estimate.n) if divided else estimate
 
     def _in_metric(self, estimate: Estimate) -> Estimate | None:
         """Return an estimate of the primary metric in `metric`.
@@ -163,10 +172,11 @@ class Diagnostic:
             return estimate
         slope = self._slope
         if slope is None:
-            return Estimate(1.0, None, None, estimate.n) if estimate.value == 1 else None
-        ends = (estimate.value, estimate.low, estimate.high)
-        value, low, high = (None if end is None else 1 - slope * (1 - end) for end in ends)
-        assert value is not None
+            return Estimate(1.0, n=estimate.n) if estimate.value == 1 else None
+        value = 1 - slope * (1 - estimate.value)
+        if estimate.ends is None:
+            return Estimate(value, n=estimate.n)
+        low, high = (1 - slope * (1 - end) for end in estimate.ends)
         return Estimate(value, low, high, estimate.n)
 
     @functools.cached_property
@@ -189,7 +199,7 @@ class Diagnostic:
         """Return a row for each entry and training length, the best score first."""
         if self.solved_at is None:
             return []
-        rows = [self._row(entry) for entry in self.comparison.entries if entry.runs]
+        rows = map(self._row, self.comparison.entries)
 
         def order(row: DiagnosticRow) -> tuple[int, float, str]:
             score = row.score.value if row.score else -math.inf
@@ -207,28 +217,19 @@ class Diagnostic:
         return self.solved_at is not None and value >= self.solved_at
 
     def _row(self, entry: EntryAtLength) -> DiagnosticRow:
-        score = entry.score()
         solved = self.solved(entry)
-        others = {
-            f"{record.status}: {record.reason}" if record.reason else str(record.status)
-            for record in entry.records
-            if record.status is not Status.OK
-        }
+        steps = [self._steps(run) for run in entry.runs if run.record.status is Status.OK]
+        known = [number for number in steps if number is not None]
         return DiagnosticRow(
             entry=entry.name,
             sequence_length=entry.sequence_length,
-            score=self._shown(entry, score) if score else None,
-            solved=_share(solved) if solved and solved.num_seeds else None,
-            median_steps=self._median_steps(entry),
+            score=self._shown(entry, entry.score) if entry.score else None,
+            solved=solved.share if solved else None,
+            median_steps=statistics.median_low(known) if known else None,
             effective_length=effective_length(entry),
             state_bytes=state_bytes(entry),
-            note="; ".join(sorted(others)),
+            note="; ".join(entry.failures),
         )
-
-    def _median_steps(self, entry: EntryAtLength) -> float | None:
-        runs = [run for run in entry.runs if run.record.status is Status.OK]
-        found = [steps for run in runs if (steps := self._steps(run)) is not None]
-        return statistics.median_low(found) if found else None
 
     def _steps(self, run: StoredRecord) -> float | None:
         """Return the steps until a run reaches the threshold on validation; infinite if never.
@@ -283,28 +284,23 @@ def find_diagnostics(
     trials of a task with final runs. A comparison of another task is here if it has scores at
     evaluation lengths.
     """
-    found: dict[str, list[Comparison]] = {}
-    for comparison in comparisons:
-        task = tasks.get(comparison.key.task)
-        if task and any(
-            entry.score() if task.solved_at is not None else entry.scores_by_evaluation_length()
-            for entry in comparison.entries
-        ):
-            found.setdefault(comparison.key.task, []).append(comparison)
-    return [
-        Diagnostic(comparison, task, task.solved_at, setting)
-        for name, task in sorted(tasks.items())
-        for setting, comparison in _by_setting(_preferred(found.get(name, [])), task).items()
-    ]
-
-
-def _preferred(comparisons: Sequence[Comparison]) -> list[Comparison]:
-    """Return the first comparison of each setting of a task; trials only without final runs."""
-    finals = [one for one in comparisons if one.key.kind is ComparisonKind.FINAL]
-    first: dict[str, Comparison] = {}
-    for comparison in finals or comparisons:
-        first.setdefault(comparison.key.task_options, comparison)
-    return list(first.values())
+    by_task = grouped(comparisons, lambda comparison: comparison.key.task)
+    diagnostics = []
+    for name, task in sorted(tasks.items()):
+        scored = [
+            comparison
+            for comparison in by_task.get(name, ())
+            if any(
+                entry.score if task.solved_at is not None else entry.by_evaluation_length
+                for entry in comparison.entries
+            )
+        ]
+        finals = [each for each in scored if each.key.kind is ComparisonKind.FINAL]
+        by_options = grouped(finals or scored, lambda comparison: comparison.key.task_options)
+        first = [same[0] for same in by_options.values()]
+        for setting, comparison in _by_setting(first, task).items():
+            diagnostics.append(Diagnostic(comparison, task, task.solved_at, setting))
+    return diagnostics
 
 
 def _by_setting(comparisons: Sequence[Comparison], task: Task) -> dict[str, Comparison]:
@@ -312,20 +308,17 @@ def _by_setting(comparisons: Sequence[Comparison], task: Task) -> dict[str, Comp
 
     Text values stand alone. Other values follow the name of their option.
     """
-    options = [comparison.records[0].ranking.task_options for comparison in comparisons]
-    all_values = [{**task.options, **DATA_OPTIONS, **one} for one in options]
+    stated = [comparison.records[0].ranking.task_options for comparison in comparisons]
+    options = [{**task.options, **DATA_OPTIONS, **own} for own in stated]
     differing = [
         name
-        for name in sorted({name for one in options for name in one})
-        if any(values.get(name) != all_values[0].get(name) for values in all_values)
+        for name in sorted({name for own in stated for name in own})
+        if any(values.get(name) != options[0].get(name) for values in options)
     ]
-    found = [
-        ([values.get(name) for name in differing], comparison)
-        for values, comparison in zip(all_values, comparisons, strict=True)
-    ]
+    settings = [[values.get(name) for name in differing] for values in options]
 
-    def order(values: list[Any]) -> list[tuple[bool, bool, Any]]:
-        return [(value is None, isinstance(value, str), value) for value in values]
+    def order(item: tuple[list[Any], Comparison]) -> list[tuple[bool, bool, Any]]:
+        return [(value is None, isinstance(value, str), value) for value in item[0]]
 
     def text(values: list[Any]) -> str:
         return ", ".join(
@@ -333,12 +326,5 @@ def _by_setting(comparisons: Sequence[Comparison], task: Task) -> dict[str, Comp
             for name, value in zip(differing, values, strict=True)
         )
 
-    return {text(values): one for values, one in sorted(found, key=lambda each: order(each[0]))}
-
-
-def _share(solved: Solved) -> Estimate:
-    """Return the share of seeds that solve a task."""
-    share, n = solved.num_solved / solved.num_seeds, solved.num_seeds
-    if n < MIN_REPEATS:
-        return Estimate(share, None, None, n)
-    return Estimate(share, *wilson_interval(share, n), n)
+    ordered = sorted(zip(settings, comparisons, strict=True), key=order)
+    return {text(values): comparison for values, comparison in ordered}

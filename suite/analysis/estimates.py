@@ -39,6 +39,11 @@ class Estimate:
         """The ends of the interval; None without one."""
         return None if self.low is None or self.high is None else (self.low, self.high)
 
+    @property
+    def is_beyond_noise(self) -> bool:
+        """Whether the interval excludes 0."""
+        return self.ends is not None and not self.ends[0] <= 0 <= self.ends[1]
+
 
 @dataclass(frozen=True, slots=True)
 class Figure(Estimate):

@@ -6,8 +6,6 @@ import statistics
 from collections.abc import Iterable, Mapping
 
 from suite.analysis.boards import Board
-from suite.analysis.comparisons import Comparison
-from suite.analysis.entry_at_length import EntryAtLength
 from suite.api import Task
 from suite.records.benchmark_sections import TaskSettings
 from suite.records.benchmarks import Benchmark
@@ -33,7 +31,7 @@ def final_boards(
     """
     own: dict[TaskLength, Board] = {}
     size = benchmark.model_size[-1]
-    for board in sorted(boards, key=lambda one: (one.key.model_size == size, one.key.steps)):
+    for board in sorted(boards, key=lambda board: (board.key.model_size == size, board.key.steps)):
         name = board.key.task
         several, task = benchmark.tasks.get(name, ()), tasks.get(name)
         label = benchmark.label_of(name, version)
@@ -48,17 +46,14 @@ def final_boards(
 
 def places_of(benchmark: Benchmark) -> list[TaskLength]:
     """Return each task and length of a benchmark, in the order of its file."""
-    return [(name, length) for name, of in benchmark.each_settings for length in of.lengths]
+    return [
+        (name, length) for name, settings in benchmark.each_settings for length in settings.lengths
+    ]
 
 
 def mean_position(name: str, boards: Iterable[Board]) -> float:
     """Return the mean position of an entry by value on the boards that rank it; 0 without any."""
-    positions = [
-        number
-        for board in boards
-        for number, row in enumerate(row for row in board.valid if row.rank is not None)
-        if row.entry == name
-    ]
+    positions = [list(board.ranked).index(name) for board in boards if name in board.ranked]
     return statistics.fmean(positions) if positions else 0.0
 
 
@@ -72,18 +67,3 @@ def _is_own(board: Board, label: str, task: Task, settings: TaskSettings) -> boo
         and key.task_options == options_text(listed_options(task, settings.options))
         and board.sequence_length in settings.lengths
     )
-
-
-def entries_of(
-    boards: Mapping[TaskLength, Board], comparisons: Iterable[Comparison]
-) -> dict[TaskLength, dict[str, EntryAtLength]]:
-    """Return the entries behind the valid rows of each board, by entry."""
-    by_key = {comparison.key: comparison.by_place() for comparison in comparisons}
-    return {
-        place: {
-            entry.name: entry
-            for entry in by_key[board.key][board.sequence_length, board.batch_size]
-            if entry.runs
-        }
-        for place, board in boards.items()
-    }

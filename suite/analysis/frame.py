@@ -1,73 +1,153 @@
-"""Records → one tidy DataFrame: a row for each run and measure of each comparison.
+"""Records → one tidy DataFrame: a row for each run and measure of each entry at a length.
 
-Beside the columns of `run_columns`, which state the run and its cell, the frame has
+`compare` makes the frame. Every figure of several runs is a group of its rows; `cost_figures`
+aggregates costs. The columns of `Comparison.frame` are
 
-- `comparison`, the number of the comparison, and `entry`, the name of the entry in it;
-- `repeat`, the seed of a training or the round of a probe;
-- `superseded_by`: the reason why another run counts instead; "" for a valid run;
+- `group`, `run` and `stored`: the numbers of the entry at a length and of the run, and its record;
+- `entry`, `sequence_length`, `batch_size`, and `repeat`: the seed of a training or the round of a
+  probe;
+- `superseded_by`: the reason why another run counts instead; "" for a valid run. A run that is
+  there for its session alone has the reason "another session";
+- `session`: the session; `in_session` marks the session that the entry's costs come
+  from, and `is_like` the sessions on machines equal to that one's;
 - `measure` and `value`: a score as "test.accuracy", a cost as "training.step_seconds", or the
   number of parameters. `is_primary` marks the score that the comparison ranks by.
   Scores at an evaluation length or of disturbed examples have measures of
   their own. A run without any measure has one row, without a value;
 - `noisy`: whether other processes disturbed the measurement;
-- `counts`: whether the value is compared: scores of runs that ended well, and quiet costs of the
+- `usable`: whether a cost may count in its session, because it is quiet and of the newest code;
+- `counts`: whether the value is compared: scores of runs that ended well, and usable costs of the
   session that the entry's costs come from.
-
-Everything that a page, a chart or a document shows of several runs is a group of these rows, and
-`estimate_of` aggregates a group.
 """
 
 from __future__ import annotations
 
+import math
+import statistics
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from suite.analysis.comparisons import Comparison
-from suite.analysis.estimates import Estimate, mean_interval, ratio_interval
+from suite.analysis.estimates import Estimate, Figure, mean_interval, ratio_interval, variance
 from suite.analysis.sessions import counts
 from suite.api import Status
 from suite.records.environment import machine_name
-from suite.records.measures import CHARTED, QUALITY, is_cost, phase_of
+from suite.records.measures import CHARTED, COUNTED, QUALITY, is_cost, phase_of
 from suite.records.schema import RecordSummary
 
 if TYPE_CHECKING:
     import pandas
 
+    from suite.analysis.comparisons import Comparison
+    from suite.analysis.entry_at_length import EntryAtLength
 
-def to_frame(comparisons: Iterable[Comparison]) -> pandas.DataFrame:
-    """Return a row for each run and measure of some comparisons."""
+PLACE = ["entry", "sequence_length", "batch_size"]
+"""The columns that tell the entries at a length of a comparison apart."""
+OF_RUN = ["repeat", "superseded_by", "session", "in_session", "is_like"]
+COLUMNS = ["group", "run", "stored", *PLACE, *OF_RUN]
+FLAGS = ["noisy", "usable", "counts", "is_primary"]
+
+
+def make_frame(entries: Sequence[EntryAtLength]) -> pandas.DataFrame:
+    """Return the frame of entries, whose numbers are their groups, and fill in their costs."""
     import pandas  # not at the top: commands that only list or plan do not need pandas
 
     runs: list[dict[str, Any]] = []
-    values: list[tuple[int, str, float, bool, bool, bool]] = []
-    for number, comparison in enumerate(comparisons):
-        for entry in comparison.entries:
-            primary = f"{entry.split}.{entry.metric.name}" if entry.metric else ""
-            session_runs = {id(run.record) for run in entry.session_runs.values()}
-            for run, superseded_by in [*((run, "") for run in entry.runs), *entry.superseded]:
-                record, row = run.record, len(runs)
-                runs.append(
-                    {
-                        "comparison": number,
-                        **run_columns(record),
-                        "entry": entry.name,
-                        "repeat": record.repeat,
-                        "superseded_by": superseded_by,
-                    }
-                )
-                is_good = record.status is Status.OK and not superseded_by
-                in_session = id(record) in session_runs
-                for measure, value in measured_values(record):
-                    noisy, compared = False, is_good
-                    if is_cost(measure):
-                        noisy = not record.is_quiet(phase_of(measure))
-                        compared = in_session and counts(record, phase_of(measure))
-                    values.append((row, measure, value, noisy, compared, measure == primary))
-    flags = ["noisy", "counts", "is_primary"]
-    table = pandas.DataFrame(values, columns=["row", "measure", "value", *flags])
-    frame = pandas.DataFrame(runs).join(table.set_index("row"))
-    frame[flags] = frame[flags].eq(True)  # a run without any measure has none of them
-    return frame
+    values: list[tuple[int, str, float, bool, bool, bool, bool]] = []
+    for group, entry in enumerate(entries):
+        primary = f"{entry.split}.{entry.metric.name}" if entry.metric else ""
+        valid = {id(run): run for run in entry.runs}
+        in_sessions = {
+            id(run): (run, session)
+            for session, by_repeat in entry.runs_by_session.items()
+            for run in by_repeat.values()
+        }
+        for key in valid | in_sessions:
+            run, session = in_sessions.get(key) or (valid[key], None)
+            record, number = run.record, len(runs)
+            in_session = session is not None and session == entry.session
+            runs.append(
+                {
+                    "group": group,
+                    "run": number,
+                    "stored": run,
+                    "entry": entry.name,
+                    "sequence_length": entry.sequence_length,
+                    "batch_size": entry.batch_size,
+                    "repeat": record.repeat,
+                    "superseded_by": entry.superseded_by if key in valid else "another session",
+                    "session": session,
+                    "in_session": in_session,
+                    "is_like": bool(
+                        session and entry.session and session.is_on_machine_of(entry.session)
+                    ),
+                }
+            )
+            is_good = key in valid and record.status is Status.OK and not entry.superseded_by
+            for measure, value in measured_values(record):
+                noisy, usable, compared = False, False, is_good
+                if is_cost(measure):
+                    phase = phase_of(measure)
+                    noisy = not record.is_quiet(phase)
+                    usable = session is not None and counts(record, phase)
+                    compared = usable and in_session
+                flags = noisy, usable, compared, measure == primary
+                values.append((number, measure, value, *flags))
+    table = pandas.DataFrame(values, columns=["run", "measure", "value", *FLAGS])
+    frame = pandas.DataFrame(runs, columns=COLUMNS).merge(table, how="left", on="run")
+    marks = ["in_session", "is_like", *FLAGS]
+    # A run without any measure has no mark.
+    frame = frame.assign(**{mark: frame[mark].eq(True) for mark in marks})
+    costs = frame[frame["usable"]]
+    for (group, measure), figure in cost_figures(costs, ["group"]).items():
+        entries[group].costs[measure] = figure
+    positive = costs[costs["counts"] & (costs["value"] > 0)]
+    columns = (positive[name].tolist() for name in ("group", "measure", "repeat", "value"))
+    for group, measure, repeat, value in zip(*columns, strict=True):
+        entries[group].cost_values.setdefault(measure, {})[repeat] = value
+    superseded = [group for group, entry in enumerate(entries) if entry.superseded_by]
+    return frame.assign(usable=frame["usable"] & ~frame["group"].isin(superseded))
+
+
+def cost_figures(costs: pandas.DataFrame, by: Sequence[str]) -> dict[tuple[Any, ...], Figure]:
+    """Return the geometric means of the costs of the entries' sessions, by columns and measure.
+
+    `sessions` and `between_sessions` are those of the sessions on equal machines. A cost of 0 is
+    left out; the figure of a counted size may be 0.
+    """
+    by = [*by, "measure"]
+    positive: Any = costs[costs["is_like"] & (costs["value"] > 0)]
+    sessions = positive.groupby([*by, "session"], sort=False)["value"].agg(list)
+    means: dict[tuple[Any, ...], list[float]] = {}
+    for (*place, _), values in sessions.items():
+        means.setdefault(tuple(place), []).append(math.log(statistics.geometric_mean(values)))
+    figures = {}
+    in_session = positive[positive["in_session"]].groupby(by, sort=False)["value"].agg(list)
+    for place, values in in_session.items():
+        logs = means[place]
+        deviation = math.sqrt(variance(logs)) if len(logs) > 1 else None
+        facts = {"sessions": len(logs), "between_sessions": deviation}
+        figures[place] = Figure.of(ratio_interval(values), values, **facts)
+    zeros: Any = costs[costs["in_session"] & costs["measure"].isin(COUNTED) & (costs["value"] == 0)]
+    for place, rows in zeros.groupby(by):
+        values = [0.0] * len(rows)
+        figures.setdefault(place, Figure.of(mean_interval(values), values))
+    return figures
+
+
+def to_frame(comparisons: Iterable[Comparison]) -> pandas.DataFrame:
+    """Return the frames of comparisons as one, with the columns of `run_columns`."""
+    import pandas
+
+    frames = [
+        comparison.frame.assign(comparison=number) for number, comparison in enumerate(comparisons)
+    ]
+    if not frames:
+        return pandas.DataFrame(columns=["comparison", *COLUMNS, "measure", "value", *FLAGS])
+    frame = pandas.concat(frames)
+    runs = frame.drop_duplicates("run").set_index("run")["stored"]
+    facts = pandas.DataFrame([run_columns(run.record) for run in runs], index=runs.index)
+    others = facts.drop(columns=facts.columns.intersection(frame.columns))
+    return frame.drop(columns="stored").join(others, on="run").reset_index(drop=True)
 
 
 def run_columns(record: RecordSummary) -> dict[str, Any]:
@@ -126,12 +206,12 @@ def to_figures(comparisons: Iterable[Comparison]) -> pandas.DataFrame:
 
     rows = []
     for number, comparison in enumerate(comparisons):
-        for entry in sorted(comparison.entries, key=lambda one: (one.name, one.sequence_length)):
+        for entry in sorted(comparison.entries, key=lambda item: (item.name, item.sequence_length)):
             figures = {measure: entry.cost(measure) for measure in CHARTED}
-            for measure, figure in [*figures.items(), (QUALITY, entry.score())]:
+            for measure, figure in [*figures.items(), (QUALITY, entry.score)]:
                 if figure:
-                    noisy = 0 if measure == QUALITY else entry.num_noisy
+                    noisy = 0 if measure == QUALITY else entry.noisy
                     ends = figure.value, figure.low, figure.high, figure.n
                     rows.append((number, entry.name, *entry.place, measure, *ends, noisy))
-    columns = ["comparison", "entry", "sequence_length", "batch_size", "measure"]
-    return pandas.DataFrame(rows, columns=[*columns, "value", "low", "high", "n", "noisy"])
+    columns = ["comparison", *PLACE, "measure", "value", "low", "high", "n", "noisy"]
+    return pandas.DataFrame(rows, columns=columns)

@@ -18,13 +18,12 @@ from typing import Any
 
 from suite.analysis.boards import Board, Row
 from suite.analysis.comparisons import Comparison
-from suite.analysis.core_table import Block, CoreRow, make_blocks
+from suite.analysis.core_table import Block, make_blocks
 from suite.analysis.cost_ratios import LENGTHS
 from suite.analysis.entry_at_length import EntryAtLength
 from suite.analysis.estimates import Estimate
 from suite.analysis.final_boards import (
     TaskLength,
-    entries_of,
     final_boards,
     mean_position,
     places_of,
@@ -55,16 +54,18 @@ class FigureVerdict:
 
 def verdicts(
     expected: Sequence[ExpectedFigure],
-    entries: Mapping[tuple[str, int], Mapping[str, EntryAtLength]],
+    boards: Mapping[TaskLength, Board],
 ) -> list[FigureVerdict]:
     """Return the verdict on each published figure."""
-    found = []
+    judged = []
     for figure in expected:
-        entry = entries.get((figure.task, figure.length), {}).get(figure.architecture)
-        scores = entry.scores(_metric(entry, figure.metric)) if entry else None
+        board = boards.get((figure.task, figure.length))
+        rows = board.valid if board else ()
+        row = next((row for row in rows if row.entry == figure.architecture), None)
+        scores = row.scores(_metric(row, figure.metric)) if row else None
         measured = scores.estimate() if scores and scores.by_seed else None
-        found.append(FigureVerdict(figure, measured, agreement(figure, measured)))
-    return found
+        judged.append(FigureVerdict(figure, measured, agreement(figure, measured)))
+    return judged
 
 
 def agreement(expected: ExpectedFigure, measured: Estimate | None) -> Agreement:
@@ -173,17 +174,16 @@ def make_leaderboard(
 ) -> Leaderboard:
     """Return the leaderboard of a benchmark; it has no winners if no final run is published."""
     comparisons, boards = list(comparisons), list(boards)
-    found = final_boards(benchmark, boards, tasks)
-    entries = entries_of(found, comparisons)
-    rows = [row for board in found.values() for row in board.valid]
+    own = final_boards(benchmark, boards, tasks)
+    rows = [row for board in own.values() for row in board.valid]
     return Leaderboard(
         benchmark=benchmark,
-        boards=found,
-        winners=[won for place in found if (won := _winner(place, found[place]))],
-        blocks=make_blocks(benchmark, found, entries, tasks, comparisons),
-        tasks=_task_tables(benchmark, found, tasks),
-        verdicts=verdicts(benchmark.expected, entries),
-        changes=_changes(benchmark, boards, found, tasks),
+        boards=own,
+        winners=[winner for place in own if (winner := _winner(place, own[place]))],
+        blocks=make_blocks(benchmark, own, tasks, comparisons),
+        tasks=_task_tables(benchmark, own, tasks),
+        verdicts=verdicts(benchmark.expected, own),
+        changes=_changes(benchmark, boards, own, tasks),
         machines=sorted({machine for row in rows for machine in row.machines}),
         latest=max((row.measured_on for row in rows), default=None),
         titles={name: tasks[name].title for name in benchmark.tasks if name in tasks},
@@ -191,7 +191,7 @@ def make_leaderboard(
 
 
 def _winner(place: TaskLength, board: Board) -> Winner | None:
-    ranked = {row.entry: row for row in board.valid if row.rank is not None}
+    ranked = board.ranked
     estimates = {name: row.estimate for name, row in ranked.items() if row.estimate}
     if not estimates:
         return None
@@ -222,18 +222,22 @@ def _task_tables(
             for row in board.valid:
                 by_entry.setdefault(row.entry, {})[length] = row
         rows = [
-            TaskRow(name, next(iter(at.values())).architecture, at) for name, at in by_entry.items()
+            TaskRow(entry, next(iter(by_length.values())).architecture, by_length)
+            for entry, by_length in by_entry.items()
         ]
-        stated = benchmark.scale.get(name, {})
-        trivial = {int(n): at for n, at in stated.items() if at.task_version == tasks[name].version}
         rows.sort(key=functools.partial(_most_ranks_first, of_task.values()))
-        zeros = {n: trivial[n].zero for n in of_task if n in trivial}
+        stated = benchmark.scale.get(name, {})
+        zeros = {
+            length: scale.zero
+            for length in of_task
+            if (scale := stated.get(str(length))) and scale.task_version == tasks[name].version
+        }
         tables.append(TaskTable(name, tasks[name].primary_metric, of_task, zeros, rows))
     return tables
 
 
 def _most_ranks_first(boards: Iterable[Board], row: TaskRow) -> tuple[int, float, float]:
-    ranks = [at.rank for at in row.by_length.values() if at.rank is not None]
+    ranks = [row.rank for row in row.by_length.values() if row.rank is not None]
     mean_rank = statistics.fmean(ranks) if ranks else 0.0
     return -len(ranks), mean_rank, mean_position(row.entry, boards)
 
@@ -241,23 +245,27 @@ def _most_ranks_first(boards: Iterable[Board], row: TaskRow) -> tuple[int, float
 def _changes(
     benchmark: Benchmark,
     boards: Sequence[Board],
-    found: Mapping[TaskLength, Board],
+    current: Mapping[TaskLength, Board],
     tasks: Mapping[str, Task],
 ) -> Changes:
     superseded = Counter(
-        row.entry for board in found.values() for row in board.rows if row.superseded_by
+        row.entry for board in current.values() for row in board.rows if row.superseded_by
     )
     for version in range(benchmark.version - 1, 0, -1):
-        label = f"{benchmark.name}-{version}"
-        former = final_boards(benchmark, boards, tasks, version)
-        if former:
-            before, now = _entries(former), _entries(found)
+        if former := final_boards(benchmark, boards, tasks, version):
+            before, now = (
+                {row.entry for board in of_version.values() for row in board.valid}
+                for of_version in (former, current)
+            )
+            both = {
+                place: (leaders(former[place]), leaders(board))
+                for place, board in current.items()
+                if place in former
+            }
             return Changes(
-                before=label,
+                before=f"{benchmark.name}-{version}",
                 winners={
-                    place: (leaders(former[place]), leaders(found[place]))
-                    for place in found
-                    if place in former and set(leaders(former[place])) != set(leaders(found[place]))
+                    place: pair for place, pair in both.items() if set(pair[0]) != set(pair[1])
                 },
                 joined=sorted(now - before),
                 left=sorted(before - now),
@@ -269,10 +277,6 @@ def _changes(
 def leaders(board: Board) -> list[str]:
     """Return the entries of rank 1, best first."""
     return [row.entry for row in board.valid if row.rank == 1]
-
-
-def _entries(boards: Mapping[TaskLength, Board]) -> set[str]:
-    return {row.entry for board in boards.values() for row in board.valid}
 
 
 def summarize_leaderboards(
@@ -321,25 +325,23 @@ def summarize(board: Leaderboard) -> dict[str, Any]:
         "machines": list(board.machines),
         "latest": str(board.latest or ""),
         "titles": dict(board.titles),
-        "winners": [_won(winner, board.benchmark) for winner in board.winners],
+        "winners": [
+            {
+                "task": winner.place[0],
+                "length": winner.place[1],
+                "benchmark": board.benchmark.label_of(winner.place[0]),
+                "metric": winner.metric.name,
+                "entry": winner.leader,
+                **_interval(winner.estimate),
+                "tied": [list(item) for item in winner.tied.items()],
+                "next": winner.next,
+                "gap": winner.gap,
+                "detectable": winner.detectable_difference,
+                "marks": list(winner.footnotes),
+            }
+            for winner in board.winners
+        ],
         "blocks": [_block(block) for block in board.blocks],
-    }
-
-
-def _won(winner: Winner, benchmark: Benchmark) -> dict[str, Any]:
-    task, length = winner.place
-    return {
-        "task": task,
-        "length": length,
-        "benchmark": benchmark.label_of(task),
-        "metric": winner.metric.name,
-        "line": winner.leader,
-        **_interval(winner.estimate),
-        "tied": [[name, detectable] for name, detectable in winner.tied.items()],
-        "next": winner.next,
-        "gap": winner.gap,
-        "detectable": winner.detectable_difference,
-        "marks": list(winner.footnotes),
     }
 
 
@@ -347,7 +349,19 @@ def _block(block: Block) -> dict[str, Any]:
     return {
         "form": str(block.form).replace("_", "-"),
         "tasks": list(block.tasks),
-        "rows": [_core_row(row, block) for row in block.rows],
+        "rows": [
+            {
+                "entry": row.entry,
+                "score": row.score and _interval(row.score, 1),
+                "rank": round(row.mean_rank, 1),
+                "tasks": [row.by_task[task] for task in block.tasks],
+                "parameters": row.mixing_parameters and list(row.mixing_parameters),
+                "costs": [block.ratios(row.entry, name) for name in COSTS] if block.costs else [],
+                "rates": row.good_range_decades and round(row.good_range_decades, 2),
+                "marks": list(row.footnotes),
+            }
+            for row in block.rows
+        ],
         "incomplete": [
             [name, [list(place) for place in places]] for name, places in block.incomplete.items()
         ],
@@ -359,23 +373,9 @@ def _block(block: Block) -> dict[str, Any]:
     }
 
 
-def _core_row(row: CoreRow, block: Block) -> dict[str, Any]:
-    return {
-        "line": row.entry,
-        "score": row.score and {name: _decimal(end) for name, end in _interval(row.score).items()},
-        "rank": _decimal(row.mean_rank),
-        "tasks": [row.by_task[task] for task in block.tasks],
-        "parameters": None if row.mixing_parameters is None else list(row.mixing_parameters),
-        "costs": [block.ratios(row.entry, name) for name in COSTS] if block.costs else [],
-        "rates": _decimal(row.good_range_decades, 2),
-        "marks": list(row.footnotes),
-    }
-
-
-def _decimal(value: float | None, places: int = 1) -> float | None:
-    """Return a value to some decimal places; JavaScript would round 1.25 to another than Python."""
-    return None if value is None else round(value, places)
-
-
-def _interval(estimate: Estimate) -> dict[str, float | None]:
-    return {"value": estimate.value, "low": estimate.low, "high": estimate.high}
+def _interval(estimate: Estimate, places: int | None = None) -> dict[str, float | None]:
+    """Return an estimate; JavaScript would round 1.25 to another decimal than Python."""
+    ends = {"value": estimate.value, "low": estimate.low, "high": estimate.high}
+    if places is None:
+        return ends
+    return {name: None if end is None else round(end, places) for name, end in ends.items()}

@@ -8,25 +8,24 @@ model: it has scores by strength, and neither gain nor price.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from suite.analysis.comparison_key import ComparisonKey
 from suite.analysis.comparisons import Comparison
 from suite.analysis.cost_ratios import paired_ratios
 from suite.analysis.entry_at_length import EntryAtLength
 from suite.analysis.estimates import Estimate, mean_interval, ratio_interval
+from suite.analysis.frame import PLACE
 from suite.analysis.ranking import difference
 from suite.analysis.sessions import counts
 from suite.api import DATA_OPTIONS, AppliedMethod, Stage, methods_text
 from suite.records.measures import PRICES, phase_of
 from suite.records.naming import OBJECTIVE
 
-NUMBER = re.compile(r"\d+(\.\d+)?(e-?\d+)?")
-"""The strength of a disturbance."""
-NAMED = 3
-"""The number of changes that a sentence names; it counts further ones."""
+CONDITION = r" \((?P<disturbance>.*)=(?P<strength>\d+(?:\.\d+)?(?:e-?\d+)?)\)$"
+"""The end of the name of a measure under a disturbance, as " (typos=0.05)"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,103 +68,46 @@ def method_effects(comparison: Comparison) -> list[MethodEffect]:
     An entry without a reference is left out if it never ran, or if it has another objective than
     its task: it is a pretraining, the parent of other entries.
     """
-    found = []
-    pretrains = any(OBJECTIVE in one.ranking.task_options for one in comparison.records)
+    effects = []
+    pretrains = any(OBJECTIVE in record.ranking.task_options for record in comparison.records)
     for entries in comparison.by_place().values():
-        by_entry = {entry.name: entry for entry in entries if entry.runs}
-        changed = [entry for entry in by_entry.values() if _changes_model(entry)]
-        pairs = [(entry, _reference(entry, by_entry)) for entry in changed]
-        found += [
-            _effect(entry, reference)
-            for entry, reference in pairs
-            if reference or (entry.good and not pretrains)
-        ]
-    return sorted(found, key=lambda one: (one.sequence_length, one.entry))
+        by_name = {entry.name: entry for entry in entries}
+        for entry in entries:
+            methods = entry.cell.methods
+            if not methods or methods[-1].stage is Stage.EVALUATE:
+                continue
+            reference = _reference(entry, by_name)
+            if reference or (entry.good and not pretrains):
+                effects.append(
+                    MethodEffect(
+                        entry=entry.name,
+                        reference=reference.name if reference else None,
+                        sequence_length=entry.sequence_length,
+                        score=entry.score,
+                        reference_score=reference.score if reference else None,
+                        gain=_gain(entry, reference) if reference else None,
+                        prices=dict(_prices(entry, reference)),
+                    )
+                )
+    return sorted(effects, key=lambda effect: (effect.sequence_length, effect.entry))
 
 
-def condition_scores(comparison: Comparison) -> list[ConditionScores]:
-    """Return the scores under each disturbance, by entry and length."""
-    return [
-        ConditionScores(entry.name, name, entry.sequence_length, by_strength)
-        for entry in comparison.entries
-        for name, by_strength in _by_disturbance(entry).items()
-    ]
-
-
-def read_effects(effects: Sequence[MethodEffect], metric: str) -> str:
-    """Return sentences on the gains beyond noise, the largest first; empty without any gain."""
-    known = sorted(
-        ((one, one.gain) for one in effects if one.gain), key=lambda pair: -abs(pair[1].value)
-    )
-    if not known:
-        return ""
-    certain = [(one, gain) for one, gain in known if gain.low is not None and gain.high is not None]
-    better = [_gain_text(one, gain) for one, gain in certain if (gain.low or 0.0) > 0]
-    worse = [_gain_text(one, gain) for one, gain in certain if (gain.high or 0.0) < 0]
-    name = re.sub(r"\bf1\b", "F1", metric.replace("_", " "))
-    found = [
-        f"{side} with {', '.join(texts[:NAMED])}"
-        + (f" and {len(texts) - NAMED} more" if len(texts) > NAMED else "")
-        for side, texts in (("better", better), ("worse", worse))
-        if texts
-    ]
-    said = [
-        f"Beyond noise, the {name} is {', and '.join(found)}"
-        if found
-        else f"No change of the {name} is beyond noise"
-    ]
-    if within := len(certain) - len(better) - len(worse):
-        said.append(f"{within} change{'s lie' if within > 1 else ' lies'} within noise")
-    if unknown := len(known) - len(certain):
-        said.append(f"{unknown} change{'s have' if unknown > 1 else ' has'} too few seeds")
-    return ". ".join(said) + "."
-
-
-def _gain_text(one: MethodEffect, gain: Estimate) -> str:
-    interval = f"{gain.value:+.3f} [{gain.low:.3f}, {gain.high:.3f}]"
-    return f"{one.entry} at length {one.sequence_length:,} ({interval})"
-
-
-def _methods_of(entry: EntryAtLength) -> tuple[AppliedMethod, ...]:
-    return next((record.cell.methods for record in entry.records), ())
-
-
-def _changes_model(entry: EntryAtLength) -> bool:
-    """Return whether an entry has methods, the last of which does more than disturb examples."""
-    methods = _methods_of(entry)
-    return bool(methods) and methods[-1].stage is not Stage.EVALUATE
-
-
-def _reference(entry: EntryAtLength, by_entry: Mapping[str, EntryAtLength]) -> EntryAtLength | None:
+def _reference(entry: EntryAtLength, by_name: Mapping[str, EntryAtLength]) -> EntryAtLength | None:
     """Return the entry that an entry with methods is measured against; None if it is missing.
 
     An untuned entry is measured against an untuned one: what follows the methods in its name is
     equal.
     """
-    methods = _methods_of(entry)
+    methods = entry.cell.methods
     named = entry.records[0].ranking.entry
-    plain, end = named.removesuffix(_added(methods_text(methods))), entry.name.removeprefix(named)
-    for kept in (methods[:-1], ()):
-        if reference := by_entry.get(plain + _added(methods_text(kept)) + end):
-            return reference
-    return None
+    plain, end = named.removesuffix(_added(methods)), entry.name.removeprefix(named)
+    names = (plain + _added(kept) + end for kept in (methods[:-1], ()))
+    return next((by_name[name] for name in names if name in by_name), None)
 
 
-def _added(text: str) -> str:
+def _added(methods: tuple[AppliedMethod, ...]) -> str:
     """Return the end of an entry's name that states methods."""
-    return "".join(f" + {method}" for method in text.split())
-
-
-def _effect(entry: EntryAtLength, reference: EntryAtLength | None) -> MethodEffect:
-    return MethodEffect(
-        entry=entry.name,
-        reference=reference.name if reference else None,
-        sequence_length=entry.sequence_length,
-        score=entry.score(),
-        reference_score=reference.score() if reference else None,
-        gain=_gain(entry, reference) if reference else None,
-        prices=dict(_prices(entry, reference)),
-    )
+    return "".join(f" + {method}" for method in methods_text(methods).split())
 
 
 def _gain(entry: EntryAtLength, reference: EntryAtLength) -> Estimate | None:
@@ -194,35 +136,28 @@ def _prices(
             for variant in run.record.variants.values()
             if (figure := variant.measurements.get(phase, {}).get(name)) and figure.value
         }
-        others = before or (reference.costs(measure) if reference else {})
-        if ratios := paired_ratios(entry.costs(measure), others):
+        others = before or (reference.cost_values.get(measure, {}) if reference else {})
+        if ratios := paired_ratios(entry.cost_values.get(measure, {}), others):
             yield measure, ratio_interval(ratios)
 
 
-def _by_disturbance(entry: EntryAtLength) -> dict[str, dict[str, Estimate]]:
-    """Return the mean score by disturbance and strength; conditions are named "typos=0.05"."""
-    if entry.metric is None:
-        return {}
-    values: dict[str, dict[str, list[float]]] = {}
-    for record in entry.good:
-        for condition, by_split in record.conditions.items():
-            name, _, strength = condition.rpartition("=")
-            value = by_split.get(entry.split, {}).get(entry.metric.name)
-            if value is not None and NUMBER.fullmatch(strength):
-                values.setdefault(name, {}).setdefault(strength, []).append(value)
-    clean = list(entry.scores().by_seed.values())
-    return {
-        name: {
-            strength: mean_interval(scores)
-            for strength, scores in [("0", clean), *sorted(found.items(), key=_strength)]
-            if scores
-        }
-        for name, found in values.items()
-    }
-
-
-def _strength(item: tuple[str, object]) -> float:
-    return float(item[0])
+def condition_scores(comparison: Comparison) -> list[ConditionScores]:
+    """Return the scores under each disturbance, by entry and length."""
+    if comparison.metric is None:
+        return []
+    name = f"{comparison.key.split}.{comparison.metric.name}"
+    entries = {(entry.name, *entry.place): entry for entry in comparison.entries}
+    frame: Any = comparison.frame
+    frame = frame[frame["counts"] & frame["measure"].str.startswith(f"{name} (", na=False)]
+    frame = frame.join(frame["measure"].str.removeprefix(name).str.extract(CONDITION))
+    scores = []
+    for (*place, disturbance), rows in frame.groupby([*PLACE, "disturbance"], sort=False):
+        clean = list(entries[tuple(place)].scores().by_seed.values())
+        by_strength = {strength: of.tolist() for strength, of in rows.groupby("strength")["value"]}
+        strengths = [("0", clean), *sorted(by_strength.items(), key=lambda item: float(item[0]))]
+        means = {strength: mean_interval(values) for strength, values in strengths if values}
+        scores.append(ConditionScores(place[0], disturbance, place[1], means))
+    return scores
 
 
 OPTION = "train_share"
@@ -245,16 +180,18 @@ class DataSizeScores:
 
 def data_size_scores(comparisons: Sequence[Comparison]) -> list[DataSizeScores]:
     """Return the scores of each entry at each length for which enough shares are known."""
-    found: dict[tuple[ComparisonKey, str, int], DataSizeScores] = {}
-    scored = [(*_split(one.key), one) for one in comparisons if one.metric]
+    known: dict[tuple[ComparisonKey, str, int], DataSizeScores] = {}
+    scored = [
+        (*_split(comparison.key), comparison) for comparison in comparisons if comparison.metric
+    ]
     for share, key, comparison in sorted(scored, key=lambda item: item[0]):
         for entry in comparison.entries:
-            if score := entry.score():
+            if score := entry.score:
                 place = entry.name, entry.sequence_length
-                former = found.get((key, *place))
+                former = known.get((key, *place))
                 by_share = {**former.by_share, share: score} if former else {share: score}
-                found[key, *place] = DataSizeScores(comparison, *place, by_share)
-    return [scores for scores in found.values() if len(scores.by_share) >= MIN_SHARES]
+                known[key, *place] = DataSizeScores(comparison, *place, by_share)
+    return [scores for scores in known.values() if len(scores.by_share) >= MIN_SHARES]
 
 
 def _split(key: ComparisonKey) -> tuple[float, ComparisonKey]:

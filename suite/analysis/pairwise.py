@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -10,9 +9,8 @@ from statistics import median
 
 from suite.analysis.bisection import find_crossing, pair_up
 from suite.analysis.comparisons import Comparison
-from suite.analysis.entry_at_length import EntryAtLength
 from suite.analysis.estimates import MIN_REPEATS, Estimate, exponential
-from suite.analysis.ranking import Scores, difference
+from suite.analysis.ranking import difference
 from suite.records.measures import QUALITY, metric_of
 
 
@@ -58,22 +56,25 @@ def pair_differences(comparison: Comparison, costs: Iterable[str]) -> list[PairD
     better_if_higher = {cost: metric_of(cost).higher_is_better for cost in costs}
     if comparison.metric:
         better_if_higher = {QUALITY: comparison.metric.higher_is_better, **better_if_higher}
-    found = []
-    for (length, batch_size), of_place in comparison.by_place().items():
+    differences = []
+    for place, of_place in comparison.by_place().items():
         entries = [entry for entry in of_place if len(entry.runs) >= MIN_REPEATS]
         for measure, higher_is_better in better_if_higher.items():
-            known = {entry.name: scores for entry in entries if (scores := _scores(entry, measure))}
+            known = {
+                entry.name: entry.scores() if measure == QUALITY else entry.log_scores(measure)
+                for entry in entries
+            }
             for first, second in combinations(sorted(known), 2):
-                common = known[first].by_seed.keys() & known[second].by_seed.keys()
-                if len(common) < MIN_REPEATS:
-                    continue
-                gap = difference(known[first], known[second])
-                estimate = gap if measure == QUALITY else exponential(gap)
-                better = _better(gap, first, second, higher_is_better)
-                found.append(
-                    PairDifference(measure, length, batch_size, first, second, estimate, better)
-                )
-    return found
+                if len(known[first].by_seed.keys() & known[second].by_seed.keys()) >= MIN_REPEATS:
+                    gap = difference(known[first], known[second])
+                    estimate = gap if measure == QUALITY else exponential(gap)
+                    better = None
+                    if gap.is_beyond_noise:
+                        better = first if (gap.value > 0) is higher_is_better else second
+                    differences.append(
+                        PairDifference(measure, *place, first, second, estimate, better)
+                    )
+    return differences
 
 
 def pair_crossings(comparison: Comparison, measure: str) -> Iterator[PairCrossing]:
@@ -81,32 +82,17 @@ def pair_crossings(comparison: Comparison, measure: str) -> Iterator[PairCrossin
     sign = 1 if metric_of(measure).higher_is_better else -1
     values: dict[str, dict[int, dict[int, float]]] = {}
     for entry in comparison.entries:
-        if costs := entry.costs(measure):
-            logs = {repeat: sign * math.log(value) for repeat, value in costs.items()}
-            values.setdefault(entry.name, {}).setdefault(entry.sequence_length, {}).update(logs)
-    for first, second in combinations(sorted(values), 2):
-        known = pair_up(values[first], values[second])
+        if logs := entry.log_scores(measure).by_seed:
+            of_length = values.setdefault(entry.name, {}).setdefault(entry.sequence_length, {})
+            of_length |= {repeat: sign * value for repeat, value in logs.items()}
+    for pair in combinations(sorted(values), 2):
+        behind, ahead = pair
+        known = pair_up(values[behind], values[ahead])
         if len(known) < 2:
             continue
-        behind, ahead = first, second
         if median(known[min(known)].values()) > 0:  # the second is ahead from the start
-            behind, ahead = second, first
-            known = {
-                length: {repeat: -lead for repeat, lead in leads.items()}
-                for length, leads in known.items()
-            }
+            ahead, behind = pair
+            known = pair_up(values[behind], values[ahead])
         crossing = find_crossing(known.__getitem__, list(known), (behind, ahead), halves=False)
         changes = [change.length for change in crossing.changes]
         yield PairCrossing(measure, behind, ahead, changes, min(known), max(known))
-
-
-def _better(gap: Estimate, first: str, second: str, higher_is_better: bool) -> str | None:
-    """Return the entry that is significantly better; `gap` is of scores or logarithms of costs."""
-    if gap.low is None or gap.high is None or gap.low <= 0 <= gap.high:
-        return None
-    return first if (gap.value > 0) is higher_is_better else second
-
-
-def _scores(entry: EntryAtLength, measure: str) -> Scores | None:
-    scores = entry.scores() if measure == QUALITY else entry.log_scores(measure)
-    return scores if scores.by_seed else None

@@ -100,24 +100,24 @@ def example_margin(parts: Mapping[int, Parts]) -> float:
     return layout.margin() or 0.0  # the scores of the seeds, all 0, add nothing
 
 
-def difference(one: Scores, other: Scores) -> Estimate:
-    """Return `one` minus `other`, paired by seed and by part of the test split.
+def difference(first: Scores, second: Scores) -> Estimate:
+    """Return `first` minus `second`, paired by seed and by part of the test split.
 
     `n` is the number of seeds that both have. With fewer than three there is no interval.
     """
-    seeds = sorted(set(one.by_seed) & set(other.by_seed))
+    seeds = sorted(set(first.by_seed) & set(second.by_seed))
     if not seeds:
-        gap = statistics.fmean(one.by_seed.values()) - statistics.fmean(other.by_seed.values())
+        gap = statistics.fmean(first.by_seed.values()) - statistics.fmean(second.by_seed.values())
         return Estimate(gap)
     layout = _Layout(
-        [one.by_seed[seed] - other.by_seed[seed] for seed in seeds],
-        [_minus(one.parts.get(seed, ()), other.parts.get(seed, ())) for seed in seeds],
+        [first.by_seed[seed] - second.by_seed[seed] for seed in seeds],
+        [_minus(first.parts.get(seed, ()), second.parts.get(seed, ())) for seed in seeds],
     )
     return Estimate.around(layout.mean, layout.margin(), len(seeds))
 
 
 def rank(
-    lines: Mapping[str, Scores], *, higher_is_better: bool = True, at_least: int = MIN_REPEATS
+    entries: Mapping[str, Scores], *, higher_is_better: bool = True, at_least: int = MIN_REPEATS
 ) -> Ranking:
     """Rank entries: those that are not separated from the best share its rank; then the next best.
 
@@ -125,11 +125,13 @@ def rank(
     without a rank.
     """
     sign = 1 if higher_is_better else -1
-    estimates = {name: scores.estimate() for name, scores in lines.items()}
-    best_first = sorted(lines, key=lambda name: (-sign * estimates[name].value, name))
+    estimates = {name: scores.estimate() for name, scores in entries.items()}
+    best_first = sorted(entries, key=lambda name: (-sign * estimates[name].value, name))
     names = [name for name in best_first if estimates[name].n >= max(at_least, MIN_REPEATS)]
-    names = [name for name in names if lines[name].by_seed.keys() & lines[names[0]].by_seed.keys()]
-    ranked, detectable = _separated({name: lines[name] for name in names}, estimates, sign)
+    names = [
+        name for name in names if entries[name].by_seed.keys() & entries[names[0]].by_seed.keys()
+    ]
+    ranked, detectable = _separated({name: entries[name] for name in names}, estimates, sign)
     unranked = [Ranked(name, None, estimates[name]) for name in best_first if name not in names]
     return Ranking([*ranked, *unranked], detectable)
 
@@ -142,73 +144,73 @@ def only_certain(ranking: Ranking, *, higher_is_better: bool) -> Ranking:
     follow, best first. A ranking that keeps no rank has no detectable difference.
     """
     sign = 1 if higher_is_better else -1
-    unranked = [one for one in ranking.entries if one.rank is None]
+    unranked = [item for item in ranking.entries if item.rank is None]
     if not unranked:
         return ranking
-    first = max(unranked, key=lambda one: sign * one.estimate.value)
+    first = max(unranked, key=lambda item: sign * item.estimate.value)
     leaders: dict[int | None, float] = {}
-    for one in ranking.entries:
-        value = sign * one.estimate.value
-        leaders[one.rank] = max(value, leaders.get(one.rank, value))
+    for item in ranking.entries:
+        value = sign * item.estimate.value
+        leaders[item.rank] = max(value, leaders.get(item.rank, value))
     certain = [
-        one
-        for one in ranking.entries
-        if one.rank is not None and leaders[one.rank] >= sign * first.estimate.value
+        item
+        for item in ranking.entries
+        if item.rank is not None and leaders[item.rank] >= sign * first.estimate.value
     ]
-    names = {one.name for one in certain}
+    names = {item.name for item in certain}
     others = [
-        one if one.rank is None else Ranked(one.name, None, one.estimate, ahead=first.name)
-        for one in ranking.entries
-        if one.name not in names
+        item if item.rank is None else Ranked(item.name, None, item.estimate, ahead=first.name)
+        for item in ranking.entries
+        if item.name not in names
     ]
-    others.sort(key=lambda one: (-sign * one.estimate.value, one.name))
+    others.sort(key=lambda item: (-sign * item.estimate.value, item.name))
     return Ranking([*certain, *others], ranking.detectable_difference if certain else None)
 
 
 def _separated(
-    lines: Mapping[str, Scores], estimates: Mapping[str, Estimate], sign: int
+    entries: Mapping[str, Scores], estimates: Mapping[str, Estimate], sign: int
 ) -> tuple[list[Ranked], float | None]:
     """Return the ranks of entries that can be ranked, given best first."""
-    if len(lines) < 2:
-        return [Ranked(name, 1, estimates[name]) for name in lines], None
+    if len(entries) < 2:
+        return [Ranked(name, 1, estimates[name]) for name in entries], None
     # Not at the top: listings need neither numpy nor scipy.
     import numpy as np
 
     from suite.analysis.separation import separate
 
-    names = list(lines)
-    seeds = sorted({seed for scores in lines.values() for seed in scores.by_seed})
-    table = [[scores.by_seed.get(seed, math.nan) for seed in seeds] for scores in lines.values()]
-    parts = _table_of_parts(list(lines.values()), seeds)
-    found = separate(sign * np.array(table), None if parts is None else sign * np.array(parts))
+    names = list(entries)
+    seeds = sorted({seed for scores in entries.values() for seed in scores.by_seed})
+    table = [[scores.by_seed.get(seed, math.nan) for seed in seeds] for scores in entries.values()]
+    parts = _table_of_parts(list(entries.values()), seeds)
+    separation = separate(sign * np.array(table), None if parts is None else sign * np.array(parts))
     ranked = []
-    for i in sorted(range(len(names)), key=lambda i: int(found.rank[i])):
-        name, leader, margin = names[i], names[found.leader[i]], float(found.margin[i])
+    for i in sorted(range(len(names)), key=lambda i: int(separation.rank[i])):
+        name, leader, margin = names[i], names[separation.leader[i]], float(separation.margin[i])
         if name == leader:
-            ranked.append(Ranked(name, int(found.rank[i]), estimates[name]))
+            ranked.append(Ranked(name, int(separation.rank[i]), estimates[name]))
             continue
         gap = estimates[name].value - estimates[leader].value
-        common = len(lines[name].by_seed.keys() & lines[leader].by_seed.keys())
+        common = len(entries[name].by_seed.keys() & entries[leader].by_seed.keys())
         behind = Estimate.around(gap, margin, common)
-        ranked.append(Ranked(name, int(found.rank[i]), estimates[name], behind, margin))
-    return ranked, float(found.detectable)
+        ranked.append(Ranked(name, int(separation.rank[i]), estimates[name], behind, margin))
+    return ranked, float(separation.detectable)
 
 
 def _table_of_parts(
-    lines: Sequence[Scores], seeds: Sequence[int]
+    entries: Sequence[Scores], seeds: Sequence[int]
 ) -> list[list[list[float]]] | None:
     """Return the parts' scores of all entries and seeds; NaN where an entry has none.
 
     An entry with another number of parts than most has none of them. Parts that any entry or seed
     lacks are left out. None means that no entry has parts.
     """
-    counts = [len(parts) for scores in lines for parts in scores.parts.values() if parts]
+    counts = [len(parts) for scores in entries for parts in scores.parts.values() if parts]
     if not counts:
         return None
     num_parts = statistics.mode(counts)
     complete = [
         all(len(scores.parts.get(seed, ())) == num_parts for seed in scores.by_seed)
-        for scores in lines
+        for scores in entries
     ]
     if not any(complete):
         return None
@@ -217,7 +219,7 @@ def _table_of_parts(
         for part in range(num_parts)
         if not any(
             scores.parts[seed][part] is None
-            for scores, known in zip(lines, complete, strict=True)
+            for scores, known in zip(entries, complete, strict=True)
             for seed in scores.by_seed
             if known
         )
@@ -230,16 +232,16 @@ def _table_of_parts(
             else missing
             for seed in seeds
         ]
-        for scores, known in zip(lines, complete, strict=True)
+        for scores, known in zip(entries, complete, strict=True)
     ]
 
 
-def _minus(one: Parts, other: Parts) -> Parts:
-    if len(one) != len(other):
+def _minus(first: Parts, second: Parts) -> Parts:
+    if len(first) != len(second):
         return ()
     return [
         None if ours is None or theirs is None else ours - theirs
-        for ours, theirs in zip(one, other, strict=True)
+        for ours, theirs in zip(first, second, strict=True)
     ]
 
 

@@ -55,11 +55,7 @@ def grouped_reports(comparison: Comparison) -> list[GroupedReport]:
     """
     if comparison.key.mode is not Mode.TRAIN:
         return []
-    return [
-        GroupedReport(name, entry.name, entry.sequence_length, figures, _reasons(entry, name))
-        for entry in comparison.entries
-        for name, figures in _of_entry(entry).items()
-    ]
+    return [report for entry in comparison.entries for report in _of_entry(entry)]
 
 
 def samples_of(entry: EntryAtLength) -> list[Mapping[str, str]]:
@@ -68,10 +64,9 @@ def samples_of(entry: EntryAtLength) -> list[Mapping[str, str]]:
     A sample has its method, its prompt and its text. They are on validation, whatever the scored
     split is. The complete records are read.
     """
-    for run in sorted(entry.runs, key=lambda run: run.record.repeat):
-        if found := _read(run).get("validation", {}).get("samples"):
-            return list(found)
-    return []
+    runs = sorted(entry.runs, key=lambda run: run.record.repeat)
+    samples = (_read(run).get("validation", {}).get("samples") for run in runs)
+    return list(next(filter(None, samples), ()))
 
 
 def mean_figures(
@@ -89,7 +84,7 @@ def mean_figures(
                 values.setdefault(group, {}).setdefault(name, []).append(value)
     return {
         group: {
-            name: Estimate(statistics.fmean(of_name), None, None, len(of_name))
+            name: Estimate(statistics.fmean(of_name), n=len(of_name))
             if name in shares
             else mean_interval(of_name)
             for name, of_name in values[group].items()
@@ -105,7 +100,7 @@ def figures_by_group(report: object) -> Grouped:
     """
     if not isinstance(report, Mapping):
         return {}
-    found: dict[str, dict[str, float]] = {}
+    groups: dict[str, dict[str, float]] = {}
     for group, figures in report.items():
         if is_reason(figures):
             continue
@@ -114,31 +109,41 @@ def figures_by_group(report: object) -> Grouped:
             return {}
         known = {str(name): value for name, value in named.items() if value is not None}
         if known:
-            found[str(group)] = known
-    return found
+            groups[str(group)] = known
+    return groups
 
 
-def _of_entry(entry: EntryAtLength) -> dict[str, dict[str, dict[str, Estimate]]]:
+def _of_entry(entry: EntryAtLength) -> Iterator[GroupedReport]:
+    """Yield the reports of an entry with figures, or with reasons why there are none."""
+    metric = entry.metric.name if entry.metric else ""
     by_name: dict[str, list[Grouped]] = {}
     for run in entry.runs:
-        if run.record.status is Status.OK:
-            for name, report in _reports_of(run, entry.split):
-                by_name.setdefault(name, []).append(report)
-    shares = ("", entry.metric.name) if entry.metric and entry.metric.share else ()
-    found = {name: mean_figures(reports, shares) for name, reports in by_name.items()}
-    found[BY_PART] = mean_figures(list(_by_part(entry)))  # pseudo-values may leave 0 to 1
-    if entry.metric and (by_length := found.get(BY_EVALUATION_LENGTH)):
-        for length, score in entry.scores_by_evaluation_length().items():
-            if not isinstance(score, str) and str(length) in by_length:
-                by_length[str(length)][entry.metric.name] = score
-    return {name: found[name] for name in found if found[name] or _reasons(entry, name)}
-
-
-def _reasons(entry: EntryAtLength, name: str) -> dict[str, str]:
-    """Return why the models of an entry, or those of some seeds, have no scores at some lengths."""
-    if name != BY_EVALUATION_LENGTH:
-        return {}
-    return entry.reasons_by_evaluation_length()
+        reports = _read(run) if run.record.status is Status.OK else {}
+        for name, report in dict(reports.get(entry.split, {})).items():
+            figures = figures_by_group(report)
+            if BY in name and (figures or name == BY_EVALUATION_LENGTH):
+                by_name.setdefault(name, []).append(figures)
+    shares = ("", metric) if entry.metric and entry.metric.share else ()
+    means = {name: mean_figures(reports, shares) for name, reports in by_name.items()}
+    # What each part of the split adds to the metric; pseudo-values may leave 0 to 1.
+    means[BY_PART] = mean_figures(
+        [
+            {
+                str(number): {metric: value}
+                for number, value in enumerate(parts_of(record, metric, entry.split), start=1)
+                if value is not None
+            }
+            for record in entry.good
+        ]
+    )
+    for length, score in entry.by_evaluation_length.items():
+        of_length = means.get(BY_EVALUATION_LENGTH, {}).get(str(length))
+        if of_length and not isinstance(score, str):
+            of_length[metric] = score
+    for name, groups in means.items():
+        reasons = entry.reasons_by_evaluation_length if name == BY_EVALUATION_LENGTH else {}
+        if groups or reasons:
+            yield GroupedReport(name, entry.name, entry.sequence_length, groups, reasons)
 
 
 def _read(run: StoredRecord) -> Mapping[str, Mapping[str, Any]]:
@@ -149,25 +154,10 @@ def _read(run: StoredRecord) -> Mapping[str, Mapping[str, Any]]:
         return {}
 
 
-def _reports_of(run: StoredRecord, split: str) -> Iterator[tuple[str, Grouped]]:
-    for name, report in dict(_read(run).get(split, {})).items():
-        if BY in name and ((figures := figures_by_group(report)) or name == BY_EVALUATION_LENGTH):
-            yield name, figures
-
-
-def _by_part(entry: EntryAtLength) -> Iterator[Grouped]:
-    """Yield what each part of the split adds to the primary metric, for each seed."""
-    name = entry.metric.name if entry.metric else ""
-    for record in entry.good:
-        parts = enumerate(parts_of(record, name, entry.split), start=1)
-        if known := {str(number): {name: value} for number, value in parts if value is not None}:
-            yield known
-
-
 def _is_figure(value: object) -> bool:
     return value is None or (isinstance(value, int | float) and not isinstance(value, bool))
 
 
 def _number_of(group: str) -> tuple[bool, int, str]:
-    found = re.match(r"\d+", group)
-    return found is None, int(found[0]) if found else 0, group
+    number = re.match(r"\d+", group)
+    return number is None, int(number[0]) if number else 0, group

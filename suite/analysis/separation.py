@@ -69,8 +69,8 @@ def critical_values(num_best: int, num_entries: int, chance: float, freedom: Arr
         freedom: degrees of freedom of the standard error, of any shape.
     """
     table = _table(num_best, num_entries, chance)
-    found: Array = np.interp(1 / freedom, 1 / FREEDOMS[::-1], table[::-1])
-    return found
+    values: Array = np.interp(1 / freedom, 1 / FREEDOMS[::-1], table[::-1])
+    return values
 
 
 @functools.lru_cache(maxsize=1_000)
@@ -234,8 +234,8 @@ def _example_errors(parts: Array) -> Array:
     products = np.einsum("...ip,...jp->...ij", centred, centred) / (num_parts - 1)
     own = np.einsum("...ii->...i", products)
     between = own[..., :, None] + own[..., None, :] - 2 * products
-    found = (between - residual[..., :, None] - residual[..., None, :]) / num_parts
-    errors: Array = np.maximum(np.nan_to_num(found), 0.0)  # NaN: an entry without parts
+    variances = (between - residual[..., :, None] - residual[..., None, :]) / num_parts
+    errors: Array = np.maximum(np.nan_to_num(variances), 0.0)  # NaN: an entry without parts
     return errors
 
 
@@ -313,28 +313,30 @@ class _ClosedTest:
         for tied, left in sorted(set(zip(num_tied.tolist(), num_left.tolist(), strict=True))):
             if tied < 2:
                 continue
-            at = (num_tied == tied) & (num_left == left)
+            places = (num_tied == tied) & (num_left == left)
             chance = FALSE_SEPARATIONS * min(1.0, left / (self.num_entries - 1))
-            of_seeds[at] = critical_values(tied, left, chance, freedom[at])
-            of_examples[at] = critical_values(tied, left, chance, self.part_freedom)
+            of_seeds[places] = critical_values(tied, left, chance, freedom[places])
+            of_examples[places] = critical_values(tied, left, chance, self.part_freedom)
         return of_seeds, of_examples
 
 
-def _welch(one: Array, one_freedom: Array, other: Array, other_freedom: Array) -> Array:
+def _welch(first: Array, first_freedom: Array, second: Array, second_freedom: Array) -> Array:
     """Return the degrees of freedom of the sum of two variances (Welch and Satterthwaite).
 
     Two variances from the same pool have the freedom of the pool.
     """
-    squares = one**2 / one_freedom + other**2 / other_freedom
-    both = np.divide((one + other) ** 2, squares, out=np.ones_like(squares), where=squares > 0)
-    found: Array = np.where(one_freedom == other_freedom, one_freedom, np.maximum(both, 1.0))
-    return found
+    squares = first**2 / first_freedom + second**2 / second_freedom
+    both = np.divide((first + second) ** 2, squares, out=np.ones_like(squares), where=squares > 0)
+    freedom: Array = np.where(first_freedom == second_freedom, first_freedom, np.maximum(both, 1.0))
+    return freedom
 
 
 def _median(values: Array) -> Array:
     """Return the medians over the last axis without NaN; `np.nanmedian` takes ten times as long."""
     counts = np.sum(~np.isnan(values), axis=-1, keepdims=True)
     ordered = np.sort(values, axis=-1)  # NaN comes last
-    middle = [np.take_along_axis(ordered, at, axis=-1) for at in ((counts - 1) // 2, counts // 2)]
-    found: Array = (middle[0] + middle[1])[..., 0] / 2
-    return found
+    middle = [
+        np.take_along_axis(ordered, index, axis=-1) for index in ((counts - 1) // 2, counts // 2)
+    ]
+    medians: Array = (middle[0] + middle[1])[..., 0] / 2
+    return medians

@@ -12,18 +12,19 @@ digest of its architecture among the records of the comparison.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 
 from suite.analysis.comparison_key import grouped
-from suite.analysis.estimates import Figure, variance
 from suite.api import Status
 from suite.records.environment import speed_facts
 from suite.records.measures import phases_of
 from suite.records.published import StoredRecord
 from suite.records.schema import RecordSummary
+
+UsedMachine = tuple[str, int]
+"""A machine, by name, and the number of threads used on it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ class CostSession:
     speed_facts: tuple[object, ...]
 
     @property
-    def used_machine(self) -> tuple[str, int]:
+    def used_machine(self) -> UsedMachine:
         """The machine, by name, and the number of threads used on it."""
         return self.machine, self.threads
 
@@ -50,36 +51,32 @@ class CostSession:
 
     def is_on_machine_of(self, other: CostSession) -> bool:
         """Return whether two sessions used equal machines and equally many threads."""
-        ours, theirs = (
-            (session.machine, session.threads, session.speed_facts) for session in (self, other)
-        )
-        return ours == theirs
+        machines = [(*each.used_machine, each.speed_facts) for each in (self, other)]
+        return machines[0] == machines[1]
 
 
 Sessions = Mapping[CostSession, Mapping[int, StoredRecord]]
 """The runs of one entry at a length that may count as costs: by session, then by repeat."""
 
 
+def used_machine(stored: StoredRecord) -> UsedMachine:
+    """Return the machine and the number of threads of a record."""
+    return stored.machine, stored.record.cell.threads
+
+
 def session_of(stored: StoredRecord) -> CostSession:
     """Return the session of a record."""
     record = stored.record
-    return CostSession(
-        record.invocation.id,
-        record.invocation.started_at,
-        stored.machine,
-        record.cell.threads,
-        speed_facts(record.environment, record.cell.backend),
-    )
+    facts = speed_facts(record.environment, record.cell.backend)
+    invocation = record.invocation
+    return CostSession(invocation.id, invocation.started_at, *used_machine(stored), facts)
 
 
 def newest_digests(records: Iterable[RecordSummary]) -> dict[str, str | None]:
     """Return the newest cost digest of each architecture among the runs that ended well."""
-    newest: dict[str, RecordSummary] = {}
-    for record in records:
-        former = newest.get(record.cell.architecture)
-        if record.status is Status.OK and (former is None or record.run_id > former.run_id):
-            newest[record.cell.architecture] = record
-    return {name: cost_digest(record) for name, record in newest.items()}
+    good = [record for record in records if record.status is Status.OK]
+    ordered = sorted(good, key=lambda record: record.run_id)
+    return {record.cell.architecture: cost_digest(record) for record in ordered}
 
 
 def cost_digest(record: RecordSummary) -> str | None:
@@ -92,12 +89,12 @@ def by_session(runs: Iterable[StoredRecord], digests: Mapping[str, str | None]) 
 
     If a session has two runs of one repeat, the later one counts.
     """
-    found: dict[CostSession, dict[int, StoredRecord]] = {}
+    sessions: dict[CostSession, dict[int, StoredRecord]] = {}
     for stored in sorted(runs, key=lambda stored: stored.record.run_id):
         record = stored.record
         if record.status is Status.OK and cost_digest(record) == digests[record.cell.architecture]:
-            found.setdefault(session_of(stored), {})[record.repeat] = stored
-    return found
+            sessions.setdefault(session_of(stored), {})[record.repeat] = stored
+    return sessions
 
 
 def counts(record: RecordSummary, phase: str) -> bool:
@@ -124,18 +121,17 @@ def choose_session(
         for session, by_repeat in sessions.items():
             tally = covered.setdefault(session, [0, 0])
             modes = {stored.record.cell.mode for stored in by_repeat.values()}
-            for phase in dict.fromkeys(phase for mode in modes for phase in phases_of(mode)):
+            for phase in {phase for mode in modes for phase in phases_of(mode)}:
                 quiet = sum(counts(stored.record, phase) for stored in by_repeat.values())
                 tally[0] += quiet > 0
                 tally[1] += quiet
 
     def precedence(session: CostSession) -> tuple[list[int], bool, datetime, str, str]:
-        is_preferred = session == preferred
         newest = session.started_at, session.invocation, repr(session)
-        return covered[session], is_preferred, *newest
+        return covered[session], session == preferred, *newest
 
-    able = [one for one in covered if preferred is None or one.is_on_machine_of(preferred)]
-    return max(able, key=precedence, default=None)
+    usable = [each for each in covered if preferred is None or each.is_on_machine_of(preferred)]
+    return max(usable, key=precedence, default=None)
 
 
 def sessions_text(by_length: Mapping[int, CostSession]) -> str:
@@ -147,14 +143,7 @@ def sessions_text(by_length: Mapping[int, CostSession]) -> str:
     if len(lengths) < 2:
         return "".join(f"Session of {session}" for session in lengths)
     parts = [
-        f"at length {' and '.join(f'{one:,}' for one in of)}, {session}"
-        for session, of in lengths.items()
+        f"at length {' and '.join(f'{length:,}' for length in of_session)}, {session}"
+        for session, of_session in lengths.items()
     ]
     return f"Sessions: {'; '.join(parts)}"
-
-
-def with_spread(figure: Figure, means: Sequence[float]) -> Figure:
-    """Return a figure that states how the positive means of sessions vary."""
-    logs = [math.log(mean) for mean in means]
-    deviation = math.sqrt(variance(logs)) if len(logs) > 1 else None
-    return replace(figure, sessions=len(logs), between_sessions=deviation)

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from suite.analysis.boards import Row, rank_comparisons
 from suite.analysis.comparison_key import ComparisonKey, baseline_keys, titles
 from suite.analysis.comparisons import Comparison, compare, in_precedence
 from suite.analysis.cost_ratios import Ratio, backend_ratios
-from suite.analysis.entry_at_length import EntryAtLength
-from suite.analysis.estimates import Figure
 from suite.analysis.growth import Growth, growths
 from suite.analysis.reports import samples_of
-from suite.api import Architecture, Cell, Mode
+from suite.api import Architecture, Mode
 from suite.api.errors import unknown_name
-from suite.records.measures import tabled_costs
 from suite.records.published import StoredRecord
 from suite.records.schema import RecordSummary
 
@@ -46,66 +43,17 @@ REPEATED = ("seed", "round")
 
 
 @dataclass(frozen=True, slots=True)
-class TableRow:
-    """One entry at one length and batch size.
-
-    `figures` holds the score and the costs of the good records, `statuses` counts all records,
-    `reasons` says once each why the others are not good. `noisy` counts the good records with a
-    noisy phase: no cost is read from such a phase. `missing` says by cost why it has no figure.
-
-    `rank` is the rank by score on the board; None without one, and for probes. An entry that shares
-    a rank with a better one has a `detectable_difference`: the smallest difference to the leader of
-    the rank that would have been separated. `by_evaluation_length` has the score at each evaluation
-    length, or the reason why there is none. `samples` are those of the first seed of a language
-    model, if they were asked for.
-    """
-
-    entry: str
-    cell: Cell
-    figures: Mapping[str, Figure | None]
-    statuses: Mapping[str, int]
-    reasons: Sequence[str]
-    noisy: int = 0
-    missing: Mapping[str, str] = field(default_factory=dict)
-    rank: int | None = None
-    detectable_difference: float | None = None
-    by_evaluation_length: Mapping[int, Figure | str] = field(default_factory=dict)
-    samples: Sequence[Mapping[str, str]] = ()
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the row as JSON shows it."""
-        cell = self.cell.to_dict()
-        figures = {name: value and asdict(value) for name, value in self.figures.items()}
-        return {
-            "line": self.entry,
-            "cell": {name: value for name, value in cell.items() if name not in REPEATED},
-            "figures": figures,
-            "statuses": dict(self.statuses),
-            "reasons": list(self.reasons),
-            "noisy": self.noisy,
-            "missing": dict(self.missing),
-            "rank": self.rank,
-            "detectable_difference": self.detectable_difference,
-            "by_evaluation_length": {
-                str(length): score if isinstance(score, str) else asdict(score)
-                for length, score in self.by_evaluation_length.items()
-            },
-            "samples": list(self.samples),
-        }
-
-
-@dataclass(frozen=True, slots=True)
 class Table:
     """The rows of one comparison. `metric` is the name of the score; None for probes.
 
-    `split` is the split that was scored, "test" or "validation".
-
-    `ratios` compare with the same cells on the backend and in the precision that `baseline` names.
+    Rows have ranks by score, as on a board. `split` is the split that was scored, "test" or
+    "validation". `ratios` compare with the same cells on the backend and in the precision that
+    `baseline` names.
     """
 
     title: str
     metric: str | None
-    rows: Sequence[TableRow]
+    rows: Sequence[Row]
     split: str = "test"
     exponents: Sequence[Growth] = ()
     baseline: str = ""
@@ -122,11 +70,31 @@ class Table:
             "title": self.title,
             "metric": self.metric,
             "split": self.split,
-            "rows": [row.to_dict() for row in self.rows],
+            "rows": [_row_to_dict(row) for row in self.rows],
             "exponents": [item.to_dict() for item in self.exponents],
             "baseline": self.baseline,
             "ratios": [item.to_dict() for item in self.ratios],
         }
+
+
+def _row_to_dict(row: Row) -> dict[str, Any]:
+    cell = row.cell.to_dict()
+    return {
+        "entry": row.entry,
+        "cell": {name: value for name, value in cell.items() if name not in REPEATED},
+        "figures": {name: figure and asdict(figure) for name, figure in row.figures.items()},
+        "statuses": dict(row.statuses),
+        "reasons": row.reasons,
+        "noisy": row.noisy,
+        "missing": row.missing,
+        "rank": row.rank,
+        "detectable_difference": row.detectable_difference,
+        "by_evaluation_length": {
+            str(length): score if isinstance(score, str) else asdict(score)
+            for length, score in row.by_evaluation_length.items()
+        },
+        "samples": list(row.samples),
+    }
 
 
 def make_tables(
@@ -150,34 +118,34 @@ def tables_of(
     out. Final runs come first, trials last. A title names the machine of probes only where several
     machines were probed. With `samples`, the rows of language models have their samples.
     """
-    ranked = _board_rows(comparisons)
-    by_key = {comparison.key: comparison for comparison in comparisons}
-    baselines = baseline_keys(by_key)
-    machines = {comparison.measured_on[0] for comparison in comparisons}
-    named_by = {
-        comparison.key: _named_by(comparison, len(machines) > 1)
+    boards = rank_comparisons(
+        comparison
         for comparison in comparisons
-        if comparison.records
+        if comparison.key.mode is Mode.TRAIN and not comparison.key.unranked_reason
+    )
+    ranked = {(board.key, *row.place, row.name): row for board in boards for row in board.valid}
+    by_key = {comparison.key: comparison for comparison in comparisons if comparison.entries}
+    baselines = baseline_keys(by_key)
+    has_several_machines = len({comparison.measured_on[0] for comparison in comparisons}) > 1
+    named_by = {
+        key: _named_by(comparison, has_several_machines) for key, comparison in by_key.items()
     }
     title_of, tables = titles(named_by.values()), []
-    for comparison in comparisons:
+    for key, comparison in by_key.items():
         rows = [
-            _row(entry, ranked.get((comparison.key, *entry.place, entry.name)), samples)
+            ranked.get((key, *entry.place, entry.name)) or Row.of(entry)
             for entry in comparison.entries
-            if entry.runs
         ]
-        if not rows:
-            continue
-        baseline = by_key[baselines[comparison.key]]
-        probe = comparison.key.mode is not Mode.TRAIN
-        has_baseline = probe and baseline is not comparison
+        baseline = by_key[baselines[key]]
+        is_probe = key.mode is not Mode.TRAIN
+        has_baseline = is_probe and baseline is not comparison
         tables.append(
             Table(
-                title=title_of[named_by[comparison.key]],
+                title=title_of[named_by[key]],
                 metric=comparison.metric.name if comparison.metric else None,
-                rows=rows,
-                split=comparison.key.split,
-                exponents=growths(comparison, architectures) if probe else (),
+                rows=[replace(row, samples=samples_of(row)) for row in rows] if samples else rows,
+                split=key.split,
+                exponents=growths(comparison, architectures) if is_probe else (),
                 baseline=baseline.key.engine,
                 ratios=backend_ratios(comparison, baseline) if has_baseline else (),
             )
@@ -191,43 +159,3 @@ def _named_by(comparison: Comparison, has_several_machines: bool) -> ComparisonK
     if key.mode is Mode.TRAIN:
         return replace(key, threads=comparison.measured_on[1])
     return key if has_several_machines else replace(key, machine="")
-
-
-def _board_rows(
-    comparisons: Iterable[Comparison],
-) -> dict[tuple[ComparisonKey, int, int, str], Row]:
-    """Return the valid rows of boards with ranks, by comparison, length, batch and entry."""
-    ranked = [
-        found
-        for found in comparisons
-        if found.key.mode is Mode.TRAIN and not found.key.unranked_reason
-    ]
-    return {
-        (board.key, board.sequence_length, board.batch_size, row.entry): row
-        for board in rank_comparisons(ranked)
-        for row in board.valid
-    }
-
-
-def _row(entry: EntryAtLength, ranked: Row | None, samples: bool) -> TableRow:
-    figures: dict[str, Figure | None] = {}
-    if entry.metric:
-        figures[f"{entry.split}.{entry.metric.name}"] = entry.score()
-    shown = tabled_costs(entry.records[0].cell.mode)
-    figures |= {measure: entry.cost(measure) for measure in shown}
-    reasons = sorted({record.reason for record in entry.records if record.reason})
-    cell = entry.records[0].cell
-    missing = {measure: why for measure in shown if (why := entry.missing_cost_reason(measure))}
-    return TableRow(
-        entry.name,
-        cell,
-        figures,
-        entry.statuses,
-        reasons,
-        entry.num_noisy,
-        missing,
-        ranked.rank if ranked else None,
-        ranked.detectable_difference if ranked else None,
-        entry.scores_by_evaluation_length(),
-        samples_of(entry) if samples else (),
-    )

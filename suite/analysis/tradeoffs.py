@@ -58,7 +58,7 @@ def comparable_shares(boards: Iterable[Board]) -> dict[str, list[float]]:
                 share = value / best if higher else best / value
                 shares.setdefault(entry, {})[number] = share
     sets = Counter(map(tuple, shares.values()))
-    common = max(sets, key=lambda one: (len(one), sets[one]), default=())
+    common = max(sets, key=lambda numbers: (len(numbers), sets[numbers]), default=())
     return {entry: [*own.values()] for entry, own in shares.items() if tuple(own) == common}
 
 

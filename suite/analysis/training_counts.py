@@ -34,7 +34,7 @@ class TrainingCount:
 
 def count_trials(records: Iterable[StoredRecord]) -> list[TrainingCount]:
     """Return the number of trainings of each task that are no final runs, sorted by task."""
-    return _count(stored for stored in records if not is_final(stored.record))
+    return _counts(stored for stored in records if not is_final(stored.record))
 
 
 def count_archived_trials(records: Iterable[StoredRecord]) -> list[TrainingCount]:
@@ -42,17 +42,17 @@ def count_archived_trials(records: Iterable[StoredRecord]) -> list[TrainingCount
 
     The pages show these others, which have files of their own.
     """
-    return _count(stored for stored in records if not has_own_file(stored.record))
+    return _counts(stored for stored in records if not has_own_file(stored.record))
 
 
 def count_unranked_runs(records: Iterable[StoredRecord]) -> list[TrainingCount]:
     """Return the number of final runs of each unranked benchmark and task, sorted by both."""
-    return _count(
+    return _counts(
         stored for stored in records if is_final(stored.record) and not stored.record.ranking.ranked
     )
 
 
-def _count(records: Iterable[StoredRecord]) -> list[TrainingCount]:
+def _counts(records: Iterable[StoredRecord]) -> list[TrainingCount]:
     """Count trainings by benchmark and task; cells that never started do not count."""
     cells = [
         stored.record.cell

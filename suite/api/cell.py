@@ -1,15 +1,15 @@
-"""A cell: one point of a matrix, and its identity."""
+"""A cell: one point of a matrix with the methods that it applies, and its identity."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
+from enum import StrEnum
 from typing import Any
 
 from suite.api.enums import Form, Mode
-from suite.api.method import AppliedMethod, Stage
 from suite.api.options import BACKENDS, PRECISIONS, Options, size_label
 
 CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True)
@@ -18,6 +18,47 @@ UNHASHED = ("evaluation_lengths", "methods")
 """The fields that are no part of the id, or only where they are not empty."""
 PROTOCOL = 3
 """The version of the rules for training and measuring. A change of results raises it."""
+
+
+class Stage(StrEnum):
+    """The stage of a cell in which a method acts; methods are applied in the order of stages.
+
+    `prepare` sets initial weights, `train` changes training, `compress` changes the trained model,
+    `evaluate` scores disturbed examples.
+    """
+
+    PREPARE = "prepare"
+    TRAIN = "train"
+    COMPRESS = "compress"
+    EVALUATE = "evaluate"
+
+    @property
+    def trains(self) -> bool:
+        """Whether methods of this stage need a training of their own."""
+        return self in (Stage.PREPARE, Stage.TRAIN)
+
+
+@dataclass(frozen=True, slots=True)
+class AppliedMethod:
+    """A method of a cell, with the options that differ from the method's defaults.
+
+    The stage is that of the method, so that records tell what was trained and what came after.
+    """
+
+    name: str
+    version: int
+    options: Options = field(default_factory=dict)
+    stage: Stage = Stage.TRAIN
+
+    @property
+    def text(self) -> str:
+        """The method as the command line takes it, such as "lora:rank=8"."""
+        options = ",".join(f"{name}={_text(value)}" for name, value in sorted(self.options.items()))
+        return f"{self.name}:{options}" if options else self.name
+
+
+def _text(value: Any) -> str:
+    return ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,9 +64,9 @@ def digest_training(
     parsed: Parsed | None = None,
 ) -> str:
     """Digest the code of a task and of methods, as `digest_costs` does that of an architecture."""
-    of_methods = dict(locate(METHODS, search_path))
+    method_locations = dict(locate(METHODS, search_path))
     starts = [dict(locate(TASKS, search_path))[task].module]
-    starts += [of_methods[name].module for name in methods]
+    starts += [method_locations[name].module for name in methods]
     packages = {TASKS.folder, ARCHITECTURES.folder, BUILT_IN_METHODS}
     return _digest(starts, packages, backend, parsed)
 
@@ -185,10 +185,10 @@ def _completed_names(call: ast.Call, backend: str) -> Iterator[str]:
 def _source_of(name: str) -> Path | None:
     """Return the file of a module, without importing any module."""
     root, _, rest = name.partition(".")
-    found = importlib.util.find_spec(root) if root else None
-    if found is None or not rest:
-        return Path(found.origin) if found and found.has_location and found.origin else None
-    for folder in found.submodule_search_locations or ():
+    spec = importlib.util.find_spec(root) if root else None
+    if spec is None or not rest:
+        return Path(spec.origin) if spec and spec.has_location and spec.origin else None
+    for folder in spec.submodule_search_locations or ():
         path = Path(folder, *rest.split("."))
         for source in (path.with_suffix(".py"), path / "__init__.py"):
             if source.is_file():

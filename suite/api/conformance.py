@@ -72,7 +72,7 @@ def worst_of_each_check(results: Iterable[CheckResult]) -> list[CheckResult]:
     by_check: dict[str, list[CheckResult]] = {}
     for result in results:
         by_check.setdefault(result.check, []).append(result)
-    return [max(found, key=_severity) for found in by_check.values()]
+    return [max(cases, key=_severity) for cases in by_check.values()]
 
 
 def _severity(result: CheckResult) -> tuple[int, float]:

@@ -40,15 +40,15 @@ def with_reason(
     text = f"{status}: {reason} at length {lengths[0]:,}"
     return {
         split: {
-            **of_split,
+            **split_reports,
             BY_EVALUATION_LENGTH: {
-                **of_split[BY_EVALUATION_LENGTH],
+                **split_reports[BY_EVALUATION_LENGTH],
                 **{str(length): text for length in lengths},
             },
         }
-        if BY_EVALUATION_LENGTH in of_split
-        else dict(of_split)
-        for split, of_split in reports.items()
+        if BY_EVALUATION_LENGTH in split_reports
+        else dict(split_reports)
+        for split, split_reports in reports.items()
     }
 
 
@@ -56,10 +56,12 @@ def exceeded_limits(
     reports: Mapping[str, Mapping[str, Any]], lengths: Iterable[int]
 ) -> frozenset[Status]:
     """Return the statuses of the limits that some of `lengths` exceeded."""
-    found = [
-        of_split.get(BY_EVALUATION_LENGTH, {}).get(str(length))
-        for of_split in reports.values()
+    figures_or_reasons = [
+        split_reports.get(BY_EVALUATION_LENGTH, {}).get(str(length))
+        for split_reports in reports.values()
         for length in lengths
     ]
-    starts = {figures.partition(": ")[0] for figures in found if isinstance(figures, str)}
+    starts = {
+        figures.partition(": ")[0] for figures in figures_or_reasons if isinstance(figures, str)
+    }
     return frozenset(status for status in LIMITS if status in starts)

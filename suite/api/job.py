@@ -68,8 +68,10 @@ class Job:
         source = fields["source"]
         cell = Cell.from_dict(fields["cell"])
         methods = tuple(
-            replace(one, options={**one.options, **{n: LocalPath.of(p) for n, p in local.items()}})
-            for one, local in zip(cell.methods, fields["local_paths"], strict=True)
+            replace(
+                method, options={**method.options, **{n: LocalPath.of(p) for n, p in local.items()}}
+            )
+            for method, local in zip(cell.methods, fields["local_paths"], strict=True)
         )
         return cls(
             cell=replace(cell, methods=methods),

@@ -6,12 +6,9 @@ import json
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from suite.api.cell import AppliedMethod
 from suite.api.options import Options
-
-if TYPE_CHECKING:
-    from suite.api.method import AppliedMethod
 
 PREFIXES = ("/", "./", "../", "~")
 

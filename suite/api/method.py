@@ -2,82 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from suite.api.architecture import BuildRequest
+from suite.api.cell import AppliedMethod, Cell, Stage
 from suite.api.data import Examples, TaskData
 from suite.api.enums import Part
 from suite.api.errors import PluginError
 from suite.api.local_path import local_paths
 from suite.api.options import Options
-
-if TYPE_CHECKING:
-    from suite.api.architecture import BuildRequest
-    from suite.api.cell import Cell
-    from suite.api.recipe import Recipe
-    from suite.api.task import Task
+from suite.api.recipe import Recipe
+from suite.api.task import Task
 
 TRAINED = "trained"
 """The role of the parent of a cell that compresses or disturbs: the same cell without doing so."""
-
-
 PERTURBATION = "perturbation"
 """The name of a feature that is added to the embedded inputs: (batch, n, width).
 
 Its unit is the standard deviation of the embedded inputs of each example."""
 
 
-class Stage(StrEnum):
-    """The stage of a cell in which a method acts; methods are applied in the order of stages.
-
-    `prepare` sets initial weights, `train` changes training, `compress` changes the trained model,
-    `evaluate` scores disturbed examples.
-    """
-
-    PREPARE = "prepare"
-    TRAIN = "train"
-    COMPRESS = "compress"
-    EVALUATE = "evaluate"
-
-    @property
-    def trains(self) -> bool:
-        """Whether methods of this stage need a training of their own."""
-        return self in (Stage.PREPARE, Stage.TRAIN)
-
-
-@dataclass(frozen=True, slots=True)
-class AppliedMethod:
-    """A method of a cell, with the options that differ from the method's defaults.
-
-    The stage is that of the method, so that records tell what was trained and what came after.
-    """
-
-    name: str
-    version: int
-    options: Options = field(default_factory=dict)
-    stage: Stage = Stage.TRAIN
-
-    @property
-    def text(self) -> str:
-        """The method as the command line takes it, such as "lora:rank=8"."""
-        options = ",".join(f"{name}={_text(value)}" for name, value in sorted(self.options.items()))
-        return f"{self.name}:{options}" if options else self.name
-
-
 @dataclass(frozen=True, slots=True)
 class MethodRequest:
     """The facts that a method gets at plan time: cell, own options, task and backbone.
 
-    `task` is the `Task`, or None in a probe, which has only methods that change the model alone.
-    `options` holds the method's defaults with the cell's overrides. `build` is the request that the
-    architecture gets. No framework is loaded.
+    `task` is None in a probe, which has only methods that change the model alone; these do not
+    read it. `options` holds the method's defaults with the cell's overrides. `build` is the request
+    that the architecture gets. No framework is loaded.
     """
 
     cell: Cell
     options: Options
-    task: Any
+    task: Task
     build: BuildRequest
 
 
@@ -102,8 +60,9 @@ class Method:
 
     A method is one file of `suite/methods`, or of the folder `methods` of a folder of BENCH_PATH.
     The name of the file is its key, and the module binds an instance to `METHOD`. Top-level imports
-    are limited to the standard library and `suite.api`; the hooks import frameworks where they use
-    them. Each hook changes nothing by default. With neutral options, a method changes nothing.
+    are limited to the standard library, `suite.api` and helpers that import no more; the hooks
+    import frameworks where they use them. Each hook changes nothing by default. With neutral
+    options, a method changes nothing.
     """
 
     version: int
@@ -286,10 +245,6 @@ class Method:
                 )
 
 
-def _text(value: Any) -> str:
-    return ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
-
-
 def method_options(method: Method, applied: AppliedMethod) -> dict[str, Any]:
     """Return a method's options: its defaults, overridden by those of a cell."""
     return {**method.options, **applied.options, **local_paths(applied.options)}
@@ -332,6 +287,6 @@ def has_own_weights(methods: tuple[AppliedMethod, ...]) -> bool:
     return Stage.COMPRESS in stages or Stage.EVALUATE not in stages
 
 
-def methods_text(methods: tuple[AppliedMethod, ...]) -> str:
+def methods_text(methods: Sequence[AppliedMethod]) -> str:
     """Return methods as the command line takes them, separated by spaces."""
     return " ".join(method.text for method in methods)

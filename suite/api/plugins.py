@@ -11,6 +11,8 @@ import importlib
 import importlib.util
 import inspect
 import os
+import posixpath
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, redirect_stdout, suppress
@@ -21,18 +23,20 @@ from pathlib import Path
 from types import ModuleType
 from typing import Generic, TypeVar
 
-from suite.api import Architecture, Method, Task
+from suite.api import Architecture, Method, Metric, Task
 from suite.api.errors import PluginError, unknown_name
 from suite.api.files import CHECKOUT
-from suite.api.tracked_names import check_tracked_names
 
 SEARCH_PATH_VARIABLE = "BENCH_PATH"
+MAX_CHARACTERS = 100
+"""The longest name of a metric or option. MLflow takes 250 characters, with split and condition."""
+CHARACTERS = re.compile(r"[/\w.\- :]+")
 
 Plugin = TypeVar("Plugin", Task, Architecture, Method)
 
 
 @dataclass(frozen=True)
-class Kind(Generic[Plugin]):
+class PluginKind(Generic[Plugin]):
     """The location of the plug-ins of one kind, and the attribute that their modules bind.
 
     `folder` is that of a folder of BENCH_PATH, `in_checkout` that of the checkout.
@@ -51,15 +55,15 @@ class Kind(Generic[Plugin]):
         return self.word
 
 
-TASKS: Kind[Task] = Kind("task", "tasks", "TASK", "lengthwise.tasks", Task)  # type: ignore[type-abstract]
-ARCHITECTURES: Kind[Architecture] = Kind(
+TASKS: PluginKind[Task] = PluginKind("task", "tasks", "TASK", "lengthwise.tasks", Task)  # type: ignore[type-abstract]
+ARCHITECTURES: PluginKind[Architecture] = PluginKind(
     "architecture",
     "baselines",
     "ARCHITECTURE",
     "lengthwise.architectures",
     Architecture,  # type: ignore[type-abstract]
 )
-METHODS: Kind[Method] = Kind(
+METHODS: PluginKind[Method] = PluginKind(
     "method", "methods", "METHOD", "lengthwise.methods", Method, "suite/methods"
 )
 
@@ -70,17 +74,17 @@ def search_path_from_environment() -> tuple[str, ...]:
     return tuple(str(Path(folder).resolve()) for folder in folders if folder)
 
 
-def find_plugin(kind: Kind[Plugin], key: str, search_path: Sequence[str] = ()) -> Plugin:
+def find_plugin(kind: PluginKind[Plugin], key: str, search_path: Sequence[str] = ()) -> Plugin:
     """Return one plug-in, without importing the files of the others.
 
     Raises:
         RequestError: the key is unknown.
         PluginError: the file of the plug-in cannot be used.
     """
-    found = dict(locate(kind, search_path))
-    if key not in found:
-        raise unknown_name(kind.word, key, found)
-    return load_plugin(kind, key, found[key])
+    locations = dict(locate(kind, search_path))
+    if key not in locations:
+        raise unknown_name(kind.word, key, locations)
+    return load_plugin(kind, key, locations[key])
 
 
 def plugin_files(plugin: Task | Architecture | Method) -> list[Path]:
@@ -90,7 +94,9 @@ def plugin_files(plugin: Task | Architecture | Method) -> list[Path]:
     outside any package (an entry point may name one) has no helpers: packages of other projects
     lie beside it.
     """
-    kind = next(one for one in (TASKS, ARCHITECTURES, METHODS) if isinstance(plugin, one.contract))
+    kind = next(
+        kind for kind in (TASKS, ARCHITECTURES, METHODS) if isinstance(plugin, kind.contract)
+    )
     file = Path(inspect.getfile(type(plugin)))
     in_folder = file.stem == kind.module
     own = list(file.parent.rglob("*.py")) if in_folder else [file]
@@ -104,7 +110,7 @@ def plugin_files(plugin: Task | Architecture | Method) -> list[Path]:
     return sorted({*own, *helpers})
 
 
-def plugin_names(kind: Kind[Plugin], search_path: Sequence[str] = ()) -> list[str]:
+def plugin_names(kind: PluginKind[Plugin], search_path: Sequence[str] = ()) -> list[str]:
     """Return the keys of all plug-ins of a kind, without importing any."""
     return sorted(key for key, _ in locate(kind, search_path))
 
@@ -118,7 +124,7 @@ class Location:
     described: str
 
 
-def locate(kind: Kind[Plugin], search_path: Sequence[str]) -> Iterator[tuple[str, Location]]:
+def locate(kind: PluginKind[Plugin], search_path: Sequence[str]) -> Iterator[tuple[str, Location]]:
     """Yield the key and the location of each plug-in.
 
     Raises:
@@ -136,7 +142,9 @@ def locate(kind: Kind[Plugin], search_path: Sequence[str]) -> Iterator[tuple[str
         yield key, location
 
 
-def _candidates(kind: Kind[Plugin], search_path: Sequence[str]) -> Iterator[tuple[str, Location]]:
+def _candidates(
+    kind: PluginKind[Plugin], search_path: Sequence[str]
+) -> Iterator[tuple[str, Location]]:
     for root in (CHECKOUT, *map(Path, search_path)):
         package = _package_of(root)
         folder = kind.in_checkout if root == CHECKOUT and kind.in_checkout else kind.folder
@@ -153,9 +161,9 @@ def _candidates(kind: Kind[Plugin], search_path: Sequence[str]) -> Iterator[tupl
 
 def _modules_of(folder: Path, module: str) -> Iterator[tuple[str, Path]]:
     """Yield the key and the module file of each plug-in in a folder."""
-    found = {path.stem: path for path in folder.glob("*.py")}
-    found |= {path.parent.name: path for path in folder.glob(f"*/{module}.py")}
-    for key, path in sorted(found.items()):
+    paths = {path.stem: path for path in folder.glob("*.py")}
+    paths |= {path.parent.name: path for path in folder.glob(f"*/{module}.py")}
+    for key, path in sorted(paths.items()):
         if not key.startswith("_"):
             yield key, path
 
@@ -176,7 +184,7 @@ def _package_of(root: Path) -> str:
     return name
 
 
-def load_plugin(kind: Kind[Plugin], key: str, location: Location) -> Plugin:
+def load_plugin(kind: PluginKind[Plugin], key: str, location: Location) -> Plugin:
     """Import a module and return the plug-in that it binds.
 
     Raises:
@@ -198,7 +206,7 @@ def load_plugin(kind: Kind[Plugin], key: str, location: Location) -> Plugin:
                     f"The {kind.word} '{key}' must state {', '.join(missing)}",
                     received=location.described,
                 )
-            check_tracked_names(key, plugin)
+            _check_tracked_names(key, plugin)
     except (PluginError, KeyboardInterrupt):
         raise
     except BaseException as error:  # SystemExit too: one file must not end the command
@@ -227,3 +235,41 @@ def _output_to_stderr() -> Iterator[None]:
 
 def _stated_attributes(contract: type) -> list[str]:
     return [name for name in contract.__annotations__ if not name.startswith("_")]
+
+
+def _check_tracked_names(key: str, plugin: Task | Architecture | Method) -> None:
+    """Check the names of a plug-in's metrics and options.
+
+    Raises:
+        PluginError: MLflow rejects a name.
+    """
+    for kind, name in _tracked_names(key, plugin):
+        if not is_tracked_name(name):
+            raise PluginError(
+                f"The name of {kind} has up to {MAX_CHARACTERS} letters, digits and _ - . : / and "
+                "spaces, and is no path with empty or dotted parts: MLflow rejects others",
+                received=repr(name) if len(repr(name)) <= MAX_CHARACTERS else f"{name!r:.60}…",
+                remedy="Rename it, as in recall_at_5",
+            )
+
+
+def is_tracked_name(name: object) -> bool:
+    """Return whether MLflow takes a name of a metric or option behind "test." or "option."."""
+    return (
+        isinstance(name, str)
+        and len(name) <= MAX_CHARACTERS
+        and CHARACTERS.fullmatch(name) is not None
+        and posixpath.normpath(f"option.{name}") == f"option.{name}"
+    )
+
+
+def _tracked_names(key: str, plugin: Task | Architecture | Method) -> Iterator[tuple[str, object]]:
+    """Yield each name with what it names."""
+    if isinstance(plugin, Task):
+        for metric in (plugin.primary_metric, *plugin.other_metrics):
+            if not isinstance(metric, Metric):
+                raise PluginError("A metric is a `suite.api.Metric`", received=repr(metric)[:60])
+            yield "a metric", metric.name
+    if isinstance(plugin, Method):
+        yield "a method", key
+    yield from (("an option", name) for name in plugin.options)

@@ -52,8 +52,8 @@ class RawText:
         """
         columns = {name.lower(): value for name, value in row.items()}
         names = [str(options.get("text_column", "")).lower(), *self.text_columns()]
-        found = next((columns[name] for name in names if name in columns), None)
-        return found if isinstance(found, str) else None
+        text = next((columns[name] for name in names if name in columns), None)
+        return text if isinstance(text, str) else None
 
     def encode_raw(
         self, texts: Sequence[str], sequence_length: int, spec: Mapping[str, Any]

@@ -56,11 +56,11 @@ class KeptWeights:
         Raises:
             HomeError: the file is missing, or has another checksum.
         """
-        found = checksum(self.path) if self.path.is_file() else "no file"
-        if found != self.sha256:
+        actual = checksum(self.path) if self.path.is_file() else "no file"
+        if actual != self.sha256:
             raise HomeError(
                 "Kept weights must have the checksum with which they were written",
-                received=f"{found[:16]} instead of {self.sha256[:16]} at {self.path}",
+                received=f"{actual[:16]} instead of {self.sha256[:16]} at {self.path}",
                 remedy=f"Delete the folder {self.folder.name}, and run the cell again",
             )
 

@@ -90,7 +90,7 @@ def _print(benchmark: Benchmark, expected: Hours) -> None:
         print(f"  {expected}")
     for name, settings in benchmark.each_settings:
         fields: dict[str, Any] = {"lengths": settings.lengths, "seeds": benchmark.seeds}
-        axes = "; ".join(f"{axis} {', '.join(map(str, at))}" for axis, at in fields.items())
+        axes = "; ".join(f"{axis} {', '.join(map(str, values))}" for axis, values in fields.items())
         steps = f"{settings.steps_text} steps of {settings.batch_text}"
         task = " ".join(filter(None, (name, data_text(settings.options))))
         print(f"  {task}: {axes}; {steps}")

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from suite.api import Form, Stage
-from suite.publish.markdown import escape, table
+from suite.report.markdown import escape, table
 
 STAGES = [str(stage) for stage in Stage]
 HEAD = """# Catalogue
@@ -82,12 +82,11 @@ def _methods(methods: Mapping[str, Any]) -> str:
             method["stage"],
             f"`{key}`",
             escape(method["summary"]),
-            _authors(method["paper"]),
             "yes" if method["in_probes"] else "",
         ]
         for key, method in ordered
     ]
-    return _table(["stage", "method", "what it does", "paper", "in probes"], rows)
+    return _table(["stage", "method", "what it does", "in probes"], rows)
 
 
 def _benchmarks(benchmarks: Mapping[str, Any]) -> str:
@@ -103,7 +102,7 @@ def _benchmarks(benchmarks: Mapping[str, Any]) -> str:
 
 
 def _table(head: list[str], rows: list[list[str]]) -> str:
-    return table(head, rows, numbers_from=len(head))
+    return table(head, rows)
 
 
 def _names(names: Any) -> str:

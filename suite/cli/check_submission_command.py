@@ -8,11 +8,10 @@ from pathlib import Path
 
 import click
 
-from suite.actions.caller import read_registry
+from suite.actions.publishing import check_submission
 from suite.api.files import RESULTS
 from suite.cli.command import Command
 from suite.cli.options import json_option
-from suite.publish.checks import check_files
 
 
 @click.command("check-submission", cls=Command)
@@ -28,7 +27,7 @@ def command(paths: tuple[Path, ...], results: Path, as_json: bool) -> None:
     \b
     Exit codes: 0 all are accepted; 1 at least one is refused; 2 PATHS hold no published file.
     """
-    checked = check_files(paths, read_registry(), results)
+    checked = check_submission(paths, results=results)
     if as_json:
         print(json.dumps([{"record": name, "refused": reason} for name, reason in checked]))
     else:

@@ -6,14 +6,12 @@ import json
 import sys
 from dataclasses import asdict
 from textwrap import indent
+from typing import Any
 
 import click
 
-from suite.actions.request import make_store
-from suite.api.plugins import search_path_from_environment
+from suite.actions.doctor import examine
 from suite.cli.options import home_option, json_option
-from suite.doctor import examine
-from suite.matrix.registry import load_registry
 
 
 @click.command("doctor")
@@ -25,16 +23,15 @@ from suite.matrix.registry import load_registry
 )
 @json_option
 @home_option
-def command(tfds_data_dir: str | None, set_aside: bool, as_json: bool, home: str | None) -> None:
+def command(as_json: bool, **given: Any) -> None:
     """Check versions, devices, records, disk, data sources and tracking; print remedies.
 
     The exit code is 1 if something that every run needs is missing. A single data source, an extra
     backend or an unreadable record file does not count.
     """
-    registry = load_registry(search_path_from_environment())
     all_well = True
     before = "["
-    for check in examine(registry, make_store(home), tfds_data_dir, set_aside=set_aside):
+    for check in examine(**given):
         all_well &= check.ok or not check.needed
         if as_json:  # a list whose items are printed as the checks end
             text = indent(json.dumps(asdict(check), indent=1), " ")

@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
 from typing import Any
 
 import click
 
-from suite.api.errors import unknown_name
-from suite.api.plugins import search_path_from_environment
+from suite.actions.listing import list_plugins
 from suite.cli.catalogue import STAGES, catalogue
-from suite.matrix.listing import describe_registry
-from suite.matrix.registry import load_registry
-
-KINDS = ("tasks", "architectures", "methods")
-"""The kinds of plug-ins that have names."""
 
 
 @click.command("list")
@@ -33,40 +26,13 @@ def command(names: tuple[str, ...], as_json: bool, markdown: bool) -> None:
       bench list ner
       bench list longformer mamba2
     """
-    registry = load_registry(search_path_from_environment())
-    listing = describe_registry(registry)
-    if names:
-        listing = _chosen(listing, names)
+    listing = list_plugins(names or None)
     if as_json:
         print(json.dumps(listing, indent=1))
     elif markdown:
         print(catalogue(listing), end="")
     else:
         _print(listing)
-
-
-def _chosen(listing: dict[str, Any], names: Collection[str]) -> dict[str, Any]:
-    """Return a listing of some plug-ins, and of all pairs of a task and an architecture of them.
-
-    Raises:
-        RequestError: there is no plug-in of a name.
-    """
-    known = {name for kind in KINDS for name in listing[kind]}
-    for name in names:
-        if name not in known:
-            raise unknown_name("task, architecture or method", name, sorted(known))
-    chosen = {
-        kind: {name: part for name, part in listing[kind].items() if name in names}
-        for kind in KINDS
-    }
-    tasks, architectures = (chosen[kind] or listing[kind] for kind in ("tasks", "architectures"))
-    supports = {
-        task: {name: reason for name, reason in of_task.items() if name in architectures}
-        for task, of_task in listing["supports"].items()
-        if task in tasks
-    }
-    only_methods = not chosen["tasks"] and not chosen["architectures"]
-    return {**listing, **chosen, "supports": {} if only_methods else supports, "model_sizes": {}}
 
 
 def _print(listing: dict[str, Any]) -> None:

@@ -12,7 +12,13 @@ import click
 from suite.actions.request import split_list
 from suite.api import BACKENDS, PRECISIONS, Mode
 from suite.api.errors import RequestError
-from suite.api.plugins import ARCHITECTURES, TASKS, Kind, plugin_names, search_path_from_environment
+from suite.api.plugins import (
+    ARCHITECTURES,
+    TASKS,
+    PluginKind,
+    plugin_names,
+    search_path_from_environment,
+)
 from suite.matrix.model_sizes import MODEL_SIZES
 from suite.records.benchmarks import DECODING_BENCHMARK, DEFAULT_BENCHMARK, benchmark_names
 from suite.records.store import HOME_VARIABLE
@@ -84,7 +90,7 @@ class FiniteRange(click.FloatRange):
 SECONDS = FiniteRange(min=0, min_open=True)
 
 
-def _names_of(kind: Kind[Any]) -> Callable[[], Sequence[str]]:
+def _names_of(kind: PluginKind[Any]) -> Callable[[], Sequence[str]]:
     return lambda: plugin_names(kind, search_path_from_environment())
 
 

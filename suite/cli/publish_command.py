@@ -8,14 +8,12 @@ from pathlib import Path
 
 import click
 
-from suite.actions.caller import read_registry, report_unreadable
-from suite.actions.request import make_existing_store
+from suite.actions.publishing import publish_records
 from suite.actions.sites import write_public_folder
 from suite.api.errors import RequestError
 from suite.api.files import RESULTS
 from suite.cli.command import Command
 from suite.cli.options import home_option
-from suite.publish.publishing import publish
 from suite.records.naming import cell_label
 from suite.records.published import PUBLISHED
 
@@ -78,18 +76,9 @@ def command(
         first, count = write_public_folder(folder, results=results, docs=docs, address=address)
         print(f"The site with {count:,} records is ready for any static host: {first}")
         return
-    store = make_existing_store(home)
-    published = results / PUBLISHED
-    outcome = publish(
-        store,
-        machine,
-        published,
-        registry=read_registry(),
-        dry_run=dry_run,
-        report_unreadable=report_unreadable,
-    )
+    outcome = publish_records(machine=machine, results=results, dry_run=dry_run, home=home)
     verb = "would be published" if dry_run else "published"
-    folders = Counter(path.relative_to(published).parts[0] for path in outcome.written)
+    folders = Counter(path.relative_to(results / PUBLISHED).parts[0] for path in outcome.written)
     for name, count in sorted(folders.items()):
         print(f"{count} records {verb} in results/published/{name}")
     if not outcome.written:

@@ -6,13 +6,11 @@ import sys
 
 import click
 
-from suite.actions.caller import warn
-from suite.actions.request import make_existing_store
+from suite.actions.tracking import rebuild
 from suite.api.errors import RequestError
 from suite.cli.command import Command
 from suite.cli.options import home_option
-from suite.cli.sync_command import sync_and_print
-from suite.tracking.sync import planned_deletion
+from suite.tracking.sync import Deletion
 
 
 @click.command("rebuild", cls=Command)
@@ -25,19 +23,19 @@ def command(home: str | None, tracking: bool, yes: bool) -> None:
     The command shows how many runs it will delete, and asks. Runs that others wrote stay. The
     home's own mlflow.db is removed as a file if it holds no other runs.
     """
-    store = make_existing_store(home)
-    store.prepare()
-    deletion = planned_deletion(store, warn)
-    if yes:
-        print(f"{deletion}.")
-    elif not sys.stdin.isatty():
-        raise RequestError(
-            "`bench rebuild --tracking` needs a confirmation",
-            received=f"no terminal to ask at ({deletion})",
-            remedy="Pass --yes to confirm",
-        )
-    elif not click.confirm(f"{deletion}. Continue?"):
-        print("Nothing was deleted.")
-        return
-    if not sync_and_print(store, rebuild=True):
+
+    def confirm(deletion: Deletion) -> bool:
+        if yes:
+            print(f"{deletion}.")
+        elif not sys.stdin.isatty():
+            raise RequestError(
+                "`bench rebuild --tracking` needs a confirmation",
+                received=f"no terminal to ask at ({deletion})",
+                remedy="Pass --yes to confirm",
+            )
+        return yes or click.confirm(f"{deletion}. Continue?")
+
+    synced = rebuild(home=home, confirm=confirm)
+    print(synced or "Nothing was deleted.")
+    if synced and synced.report.rejected:
         sys.exit(1)

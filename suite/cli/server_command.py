@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
-from suite.actions.request import make_store
+from suite.actions.tracking import prepare_mlflow_server
 from suite.cli.options import home_option
-from suite.tracking.connection import without_password
-from suite.tracking.server import database_uri, prepare_server
 
 
 @click.command("server")
@@ -20,7 +19,7 @@ from suite.tracking.server import database_uri, prepare_server
     "--artifacts", type=click.Path(path_type=Path), help="Folder for files. [default: in the home]"
 )
 @home_option
-def command(host: str, port: int, workers: int, artifacts: Path | None, home: str | None) -> None:
+def command(**given: Any) -> None:
     """Serve MLflow to a team, with user accounts, until Ctrl-C.
 
     LENGTHWISE_DATABASE_URI names the database, for example postgresql://user@host/name. Its
@@ -35,10 +34,6 @@ def command(host: str, port: int, workers: int, artifacts: Path | None, home: st
       MLFLOW_TRACKING_URI=http://HOST:PORT
       MLFLOW_TRACKING_USERNAME, MLFLOW_TRACKING_PASSWORD (or ~/.mlflow/credentials)
     """
-    store = make_store(home)
-    store.prepare()
-    folder = artifacts.expanduser().resolve() if artifacts else None
-    server = prepare_server(store, host, port, workers, folder)
-    database = without_password(database_uri(store))
-    print(f"MLflow: {server.address}  (database: {database}; stop with Ctrl-C)")
-    server.replace_this_process()
+    process, database = prepare_mlflow_server(**given)
+    print(f"MLflow: {process.address}  (database: {database}; stop with Ctrl-C)")
+    process.replace_this_process()

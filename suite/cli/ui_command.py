@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import click
 
-from suite.actions.request import make_store
+from suite.actions.tracking import prepare_mlflow_ui
 from suite.cli.options import home_option
-from suite.tracking.ui import experiment_addresses, prepare_ui
 
 
 @click.command("ui")
@@ -18,11 +17,10 @@ def command(port: int, home: str | None) -> None:
     The command prints two addresses for each task: charts of scores and costs against sequence
     length, and the table of all cells.
     """
-    store = make_store(home)
-    ui = prepare_ui(store, port)
-    print(f"MLflow UI: {ui.address}  (stop with Ctrl-C)")
-    for name, addresses in experiment_addresses(store, ui.address).items():
+    process, experiments = prepare_mlflow_ui(port=port, home=home)
+    print(f"MLflow UI: {process.address}  (stop with Ctrl-C)")
+    for name, addresses in experiments.items():
         for title, address in addresses.items():
             print(f"  {name:22} {title:6}  {address}")
     print("The server answers when it reports `Application startup complete`.")
-    ui.replace_this_process()
+    process.replace_this_process()

@@ -1,4 +1,4 @@
-"""The job of a planned cell."""
+"""The job of a planned cell, and the trained models that it takes from other cells."""
 
 from __future__ import annotations
 
@@ -27,14 +27,8 @@ def make_job(
 ) -> Job:
     """Return the job that a worker process gets for a cell.
 
-    Args:
-        planned: the cell and its source.
-        digests: the digest of each task's source; None for a source that is not downloaded yet.
-        search_path: the folders of external plug-ins.
-        folder: the job's folder.
-        cache: the folder of encoded data.
-        checkpoint: the file of the training's state.
-        parents: the folder of the trained model of each role.
+    `digests` has the digest of each task's source, None for one that is not downloaded yet.
+    `parents` has the folder of the trained model of each role.
     """
     cell = planned.cell
     return Job(

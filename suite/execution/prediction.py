@@ -1,4 +1,7 @@
-"""Predictions of a kept model in a process of its own: this process imports no framework."""
+"""Predictions of a kept model in a process of its own: this process imports no framework.
+
+The texts come from a user's file: one a line, or in a column of a table.
+"""
 
 from __future__ import annotations
 

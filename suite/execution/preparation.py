@@ -63,7 +63,7 @@ class Prepared:
 
     @property
     def data_notes(self) -> list[str]:
-        """What the user should know of the data."""
+        """Notes on the data for the user."""
         return [*self.missing_data.values(), *self.remarks]
 
     @property
@@ -89,14 +89,14 @@ class Prepared:
         return self.untuned if self.benchmark.is_frozen else []
 
     @property
-    def changed_note(self) -> str:
-        """What to do about the trainings whose code has changed since; empty if there are none."""
+    def changed_note(self) -> str | None:
+        """A note on the trainings whose code has changed since; None if there are none."""
         count = len(self.plan.changed)
+        if not count:
+            return None
         return (
             f"{count} cell{'' if count == 1 else 's'} changed: code changed since; raise the "
             "version, or run again with --rerun changed"
-            if count
-            else ""
         )
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from contextlib import suppress
 
 from suite.api import RequestError
@@ -17,19 +18,7 @@ def parse_size(text: str) -> int:
     Raises:
         RequestError: the text is not a size, or its unit is unknown.
     """
-    for unit, factor in SIZE_UNITS.items():
-        if text.endswith(unit):
-            try:
-                size = int(float(text[: -len(unit)]) * factor)
-            except (ValueError, OverflowError):
-                break
-            if size > 0:
-                return size
-    raise RequestError(
-        "A size is a number above 0 and a unit",
-        received=repr(text),
-        remedy=f"Write 8GiB; units: {', '.join(SIZE_UNITS)}",
-    )
+    return max(1, int(_parse(text, SIZE_UNITS, "A size", "8GiB")))
 
 
 def parse_duration(text: str) -> float:
@@ -38,13 +27,17 @@ def parse_duration(text: str) -> float:
     Raises:
         RequestError: the text is not a duration, or its unit is unknown.
     """
-    unit = text[-1:]
+    return _parse(text, DURATION_UNITS, "A duration", "150m")
+
+
+def _parse(text: str, units: Mapping[str, int], what: str, example: str) -> float:
+    unit = next(filter(text.endswith, units), "")
     with suppress(ValueError, OverflowError):
-        seconds = float(text[:-1]) * DURATION_UNITS.get(unit, math.nan)
-        if 0 < seconds < math.inf:
-            return seconds
+        amount = float(text.removesuffix(unit)) * units.get(unit, math.nan)
+        if 0 < amount < math.inf:
+            return amount
     raise RequestError(
-        "A duration is a number above 0 and a unit",
+        f"{what} is a number above 0 and a unit",
         received=repr(text),
-        remedy=f"Write 150m; units: {', '.join(DURATION_UNITS)}",
+        remedy=f"Write {example}; units: {', '.join(units)}",
     )

@@ -1,6 +1,8 @@
-"""Edits of a benchmark file by commands: sections of measured values, and the hashes of [frozen].
+"""Edits of a benchmark file by commands: measured values, the scale, and the hashes of [frozen].
 
-The other lines of the file stay as they are, comments included.
+The other lines of the file stay as they are, comments included. The scale holds the scores that
+count as 0 and 100, for the versions that they were measured with. A score of another version is
+measured anew.
 """
 
 from __future__ import annotations
@@ -21,6 +23,12 @@ HEADS = re.compile(r"^(?=[ \t]*\[)", re.MULTILINE)
 PAIR = re.compile(r"[ \t]*[\"']?(?P<key>[\w.-]+)[\"']?[ \t]*=[^#\n]*(?P<comment>#[^\n]*)?\n?")
 Tables = Mapping[str, Mapping[Any, str]]
 """The values of a section's tables as TOML, by table and key."""
+ScoresByLength = Mapping[str, Mapping[int, float]]
+"""A score by task and length."""
+References = Mapping[str, Mapping[int, tuple[float, int]]]
+"""The score and the version of `vanilla`, by task and length."""
+DIGITS = 6
+"""The number of significant digits of a score in the file."""
 
 
 def with_tables(text: str, section: str, tables: Tables) -> str:
@@ -84,14 +92,6 @@ def with_hash(text: str, name: str, digest: str) -> str:
     others = former.sub("", others).strip()
     lines = "\n".join(filter(None, [f'"{name}" = "{digest}"{comment}', others]))
     return f"{body.rstrip()}\n\n{head.rstrip()}\n{lines}\n"
-
-
-ScoresByLength = Mapping[str, Mapping[int, float]]
-"""A score by task and length."""
-References = Mapping[str, Mapping[int, tuple[float, int]]]
-"""The score and the version of `vanilla`, by task and length."""
-DIGITS = 6
-"""The number of significant digits of a score in the file."""
 
 
 def add_to_scale(

@@ -1,4 +1,4 @@
-"""Expected times of cells, learned from the records of this machine."""
+"""Expected times of cells, learned from the records of this machine, and deadlines."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from suite.records.schema import RecordSummary
 from suite.records.store import Store
 
 CellKind = tuple[object, ...]
+MARGIN = 1.2
+"""A cell may take this many times its expected time before a deadline."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,10 +108,6 @@ def _kind(cell: Cell) -> CellKind:
 
 def _seconds(times: Sequence[tuple[float, float]], cell: Cell) -> float:
     return statistics.median(fixed + per_step * cell.steps for fixed, per_step in times)
-
-
-MARGIN = 1.2
-"""A cell may take this many times its expected time before a deadline."""
 
 
 @dataclass(frozen=True, slots=True)

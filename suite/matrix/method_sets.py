@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import cast
 
 from suite.api import (
     TRAINED,
@@ -97,7 +98,7 @@ def unsupported_by_methods(
                 f"the method '{applied.name}' changes the data, the loss or the updates, which a "
                 f"{cell.mode} does not have; give a --task to train on"
             )
-        request = MethodRequest(cell, method_options(method, applied), task, build)
+        request = MethodRequest(cell, method_options(method, applied), cast(Task, task), build)
         if reason := _refusal(method, applied.name, request, architecture):
             return f"the method '{applied.name}' {without_local_paths(reason, cell.methods)}"
     return None

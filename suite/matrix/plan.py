@@ -57,7 +57,7 @@ def check_statuses(names: Iterable[str], *others: str) -> list[str]:
     """Return names, each of which is a status or one of `others`.
 
     Raises:
-        RequestError: a name is none of them.
+        RequestError: a name is unknown.
     """
     known = [*Status, *others]
     names = list(names)

@@ -38,6 +38,8 @@ from suite.records.options import (
 )
 from suite.records.schema import RankingFacts, TuningChoice
 
+FindTunedRate = Callable[[Cell], TuningChoice | None]
+
 
 @dataclass(frozen=True, slots=True)
 class PlannedCell:
@@ -71,9 +73,6 @@ class PlannedCell:
     def limits_from(self, limits: Limits) -> Limits:
         """Return the limits of the cell, from those of the request."""
         return replace(limits, seconds=self.time_factor * limits.seconds)
-
-
-FindTunedRate = Callable[[Cell], TuningChoice | None]
 
 
 def no_tuned_rate(cell: Cell) -> None:

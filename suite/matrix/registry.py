@@ -13,8 +13,8 @@ from suite.api.plugins import (
     METHODS,
     SEARCH_PATH_VARIABLE,
     TASKS,
-    Kind,
     Plugin,
+    PluginKind,
     load_plugin,
     locate,
 )
@@ -89,7 +89,7 @@ def load_registry(search_path: Sequence[str] = ()) -> Registry:
     )
 
 
-def _collect(kind: Kind[Plugin], search_path: Sequence[str]) -> PluginSet[Plugin]:
+def _collect(kind: PluginKind[Plugin], search_path: Sequence[str]) -> PluginSet[Plugin]:
     plugins: dict[str, Plugin] = {}
     broken: dict[str, str] = {}
     for key, location in locate(kind, search_path):

@@ -80,8 +80,8 @@ def mask_words(
         if name not in MASKS:
             changed[name][random] = values.reshape(-1, *values.shape[2:])[others]
     positions = np.where(scored, positions, 0).astype(np.int32)
-    found = {**hide(changed, hidden), "masked_positions": positions}
-    return found, {"ids": ids, "scored": scored}
+    features = {**hide(changed, hidden), "masked_positions": positions}
+    return features, {"ids": ids, "scored": scored}
 
 
 def _choose(
@@ -112,11 +112,11 @@ def mask_pairs(
     joint = vocabulary_size + 1
     joined, mask, targets = join_halves(token_ids, padding_mask, joint, generator)
     is_joint = mask & (joined == joint)
-    found, of_tokens = mask_tokens(joined, mask & ~is_joint, share, vocabulary_size, generator)
-    places = is_joint.argmax(axis=1).astype(np.int32)
-    positions = np.concatenate([found["masked_positions"], places[:, None]], axis=1)
-    features = {**found, "padding_mask": mask, "masked_positions": positions}
-    return features, {**of_tokens, **targets}
+    masked, token_targets = mask_tokens(joined, mask & ~is_joint, share, vocabulary_size, generator)
+    joints = is_joint.argmax(axis=1).astype(np.int32)
+    positions = np.concatenate([masked["masked_positions"], joints[:, None]], axis=1)
+    features = {**masked, "padding_mask": mask, "masked_positions": positions}
+    return features, {**token_targets, **targets}
 
 
 def join_halves(

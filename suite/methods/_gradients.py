@@ -1,21 +1,23 @@
-"""Helpers of the methods that take the gradient of a batch."""
+"""The base of the methods that move the embedded inputs along a gradient."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
 
-from suite.api import Inputs, MethodRequest, Part
+from suite.api import Inputs, Method, MethodRequest, Part
 
 
-def moved_parts(request: MethodRequest) -> Collection[Part]:
-    """Return the part of the backbone whose output a perturbation moves."""
-    return (Part.EMBEDDED,) if request.build.inputs is Inputs.TOKEN_IDS else ()
+class GradientMethod(Method):
+    """A method that takes the gradient of a batch with respect to its embedded inputs."""
 
+    def parts(self, request: MethodRequest) -> Collection[Part]:
+        """Return the tokens that the backbone embeds; a task's embeddings need no part of it."""
+        return (Part.EMBEDDED,) if request.build.inputs is Inputs.TOKEN_IDS else ()
 
-def carried_reason(request: MethodRequest) -> str | None:
-    """Return that the gradient of one batch ends at its beginning, where state is carried on."""
-    if request.task.contiguous and request.cell.options.get(
-        "carry_state", request.task.recipe.carry_state
-    ):
-        return "differentiates single batches; omit carry_state=true"
-    return None
+    def unsupported_reason(self, request: MethodRequest) -> str | None:
+        """Return why a batch has no gradient of its own, or None."""
+        if request.task.contiguous and request.cell.options.get(
+            "carry_state", request.task.recipe.carry_state
+        ):
+            return "differentiates single batches; omit carry_state=true"
+        return None

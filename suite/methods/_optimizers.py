@@ -140,11 +140,11 @@ class ScheduleFree(keras.optimizers.Optimizer):
 
     def averaged(self) -> dict[int, Any]:
         """Return x of each weight, as a NumPy array, by the `id` of the weight."""
-        found = {}
+        averages = {}
         for variable, difference in zip(self._trainable_variables, self._differences, strict=True):
             y, z_less_y = (ops.convert_to_numpy(part) for part in (variable, difference))
-            found[id(variable)] = y + (1 - 1 / self.beta_1) * z_less_y
-        return found
+            averages[id(variable)] = y + (1 - 1 / self.beta_1) * z_less_y
+        return averages
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments of the constructor."""

@@ -1,9 +1,11 @@
-"""A task's texts with an objective of pretraining."""
+"""A task's texts, or a user's documents, with an objective of pretraining."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from suite.api import (
@@ -18,11 +20,14 @@ from suite.api import (
     SourceRequest,
     Task,
     TaskData,
+    digest_paths,
+    read_text,
 )
 
 if TYPE_CHECKING:
     import numpy as np
 
+BLANK_LINES = re.compile(r"\n[ \t]*\n\s*")
 SPANS, INFILLING = "spans", "infilling"
 TEXT_FEATURES = ("token_ids", "padding_mask", "global_mask")
 """The features of token ids that pretraining takes; the others belong to the task's targets."""
@@ -120,20 +125,20 @@ class PretrainingTask(Task):
         if self._pairs:
             return _corruption.mask_pairs(token_ids, mask, share, size, generator)
         if self.form is Form.ENCODER:
-            found, targets = _corruption.mask_tokens(token_ids, mask, share, size, generator)
+            corrupted, targets = _corruption.mask_tokens(token_ids, mask, share, size, generator)
         elif self.form is Form.DECODER:
-            found, targets = _corruption.next_tokens(token_ids, mask)
+            corrupted, targets = _corruption.next_tokens(token_ids, mask)
         else:
             is_spans = self._pretraining["corruption"] == SPANS
             corrupt = _corruption.corrupt_spans if is_spans else _corruption.infill
             start_id = self._task.generation.start_id if self._task.generation else 0
-            found, targets = _corruption.fill_pairs(
+            corrupted, targets = _corruption.fill_pairs(
                 token_ids,
                 mask,
                 start_id,
                 lambda tokens: corrupt(tokens, share, self._pretraining["span"], size, generator),
             )
-        return {**text, **found}, targets
+        return {**text, **corrupted}, targets
 
     def build_head(self, spec: Mapping[str, Any]) -> Any:
         """Build a head that scores token ids, or words."""
@@ -159,18 +164,18 @@ class PretrainingTask(Task):
 
         if not self._pairs:
             return _counted(outputs, targets["ids"], targets["scored"])
-        of_tokens = _counted(outputs[:, :-1], targets["ids"], targets["scored"])
+        tokens = _counted(outputs[:, :-1], targets["ids"], targets["scored"])
         follows, paired = (ops.expand_dims(targets[name], 1) for name in ("follows", "paired"))
-        of_pairs = _counted(outputs[:, -1:, -2:], ops.cast(follows, "int32"), paired)
-        return ops.concatenate([of_tokens, of_pairs], axis=1)
+        pairs = _counted(outputs[:, -1:, -2:], ops.cast(follows, "int32"), paired)
+        return ops.concatenate([tokens, pairs], axis=1)
 
     def score(self, examples: Examples, predictions: Any, spec: Mapping[str, Any]) -> Score:
         """Average over all scored tokens, and over all pairs."""
-        nats, hits, count, *of_pairs = predictions.astype("float64").sum(axis=0)
+        nats, hits, count, *pairs = predictions.astype("float64").sum(axis=0)
         metrics = {"nats_per_token": float(nats / count), "accuracy": float(hits / count)}
         reports = {"scored_tokens": int(count)}
-        if of_pairs:
-            _, right, num_pairs = of_pairs
+        if pairs:
+            _, right, num_pairs = pairs
             metrics["next_sentence_accuracy"] = float(right / max(num_pairs, 1))
             reports["scored_pairs"] = int(num_pairs)
         return Score(metrics, reports)
@@ -190,6 +195,22 @@ def encodes_plain_text(task: Task) -> bool:
     task = task._task if isinstance(task, PretrainingTask) else task
     has_marks = task.raw_example != RawText.raw_example
     return type(task).encode_raw is not RawText.encode_raw and not has_marks
+
+
+def read_documents(path: str) -> list[str]:
+    """Return the documents of a file: blank lines separate them, or else each line is one.
+
+    Raises:
+        DataError: the file cannot be read, is not in UTF-8, or is empty.
+    """
+    text = read_text(Path(path).expanduser()).strip()
+    parts = BLANK_LINES.split(text) if BLANK_LINES.search(text) else text.split("\n")
+    return [" ".join(part.split()) for part in parts]
+
+
+def digest_documents(path: str) -> str:
+    """Return a digest of the bytes of a file."""
+    return digest_paths([Path(path).expanduser()])
 
 
 def _counted(outputs: Any, ids: Any, scored: Any) -> Any:

@@ -2,45 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from typing import Any
 
-from suite.api import Method, MethodContext, MethodRequest, Options, Part, Stage, Unsupported
+from suite.api import MethodContext, MethodRequest, Part, Unsupported
+from suite.methods._efficient_tuning import NORM_WEIGHTS, EfficientTuning, layers_of, train_added
 
 
-class Adapter(Method):
+class Adapter(EfficientTuning):
     """Trains a bottleneck of `size` after each sub-layer, before the residual addition.
 
     It starts near the identity. Adapters, norms and the head are trained, everything else is
     frozen (Houlsby et al. 2019, section 2.1). A layer takes adapters if it has a method
     `add_adapters`: `TransformerLayer` and `ReversibleLayer` have it. With a `size` of m, a layer of
     width d with two sub-layers gets about 4 · m · d weights.
-
-    After `pretrain`, the pretrained model is adapted. Without it, the frozen weights are random.
     """
 
-    version = 1
     title = "Adapters"
     summary = "train small layers within a frozen model, norms and the head"
     paper = "Houlsby et al. 2019, Parameter-Efficient Transfer Learning for NLP"
-    stage = Stage.TRAIN
     options = {"size": 16}
-
-    def check(self, options: Options) -> None:
-        """Check the size."""
-        from suite.methods._efficient_tuning import check_size
-
-        check_size("adapter", "size", options)
+    size = "size"
 
     def parts(self, request: MethodRequest) -> Collection[Part]:
         """Return the adapters."""
         return (Part.ADAPTERS,)
-
-    def unsupported_reason(self, request: MethodRequest) -> str | None:
-        """Return why the size does not fit the model, or None."""
-        from suite.methods._efficient_tuning import wider_than_the_model
-
-        return wider_than_the_model("size", request)
 
     def model(self, model: Any, context: MethodContext) -> Any:
         """Return the model with adapters, and everything but these, norms and head frozen.
@@ -49,7 +35,6 @@ class Adapter(Method):
             Unsupported: no layer of the backbone takes adapters.
         """
         from suite.methods._adapter_layer import Bottleneck
-        from suite.methods._efficient_tuning import NORM_WEIGHTS, layers_of, train_added
 
         layers = [part for part in layers_of(model.backbone) if hasattr(part, "add_adapters")]
         if not layers:
@@ -68,14 +53,7 @@ class Adapter(Method):
                 layer.add_adapters(make_adapter)
 
         norms = [weight for weight in model.backbone.weights if weight.name in NORM_WEIGHTS]
-        train_added(model, extend, norms)
-        return model
-
-    def facts(self, model: Any, context: MethodContext) -> Mapping[str, Any]:
-        """Return the number of trained weights and their share."""
-        from suite.methods._efficient_tuning import trained_facts
-
-        return trained_facts(model)
+        return train_added(model, extend, norms)
 
 
 METHOD = Adapter()

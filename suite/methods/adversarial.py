@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
-from suite.api import (
-    PERTURBATION,
-    Method,
-    MethodContext,
-    MethodRequest,
-    Options,
-    Part,
-    Stage,
-)
+from suite.api import PERTURBATION, MethodContext, MethodRequest, Options, Stage
+from suite.methods._disturbances import check_strengths
+from suite.methods._gradients import GradientMethod
 
 HIGHEST = 10.0
 """The largest strength: beyond it, the perturbation hides the embeddings."""
 
 
-class Adversarial(Method):
+class Adversarial(GradientMethod):
     """Scores with the embedded inputs moved by the fast gradient sign method.
 
     x' = x + ε·s·sign(∇ₓ loss), where s is the standard deviation of an example's embedded inputs,
@@ -39,23 +33,13 @@ class Adversarial(Method):
 
     def check(self, options: Options) -> None:
         """Check the strengths."""
-        from suite.methods._words import check_strengths
-
-        check_strengths("adversarial", options, HIGHEST)
-
-    def parts(self, request: MethodRequest) -> Collection[Part]:
-        """Return the tokens that the backbone embeds; a task's embeddings need no part of it."""
-        from suite.methods._gradients import moved_parts
-
-        return moved_parts(request)
+        check_strengths(self, options, HIGHEST)
 
     def unsupported_reason(self, request: MethodRequest) -> str | None:
         """Return why the task has no such score, or None."""
         if request.task.generation:
             return "moves a single prediction, but the task generates its answers token by token"
-        from suite.methods._gradients import carried_reason
-
-        return carried_reason(request)
+        return super().unsupported_reason(request)
 
     def attacks(
         self, gradient: Callable[..., Any], context: MethodContext

@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from suite.api import (
-    PERTURBATION,
-    Method,
-    MethodContext,
-    MethodRequest,
-    Options,
-    Part,
-    Stage,
-)
-from suite.api.errors import RequestError
+from suite.api import PERTURBATION, MethodContext, Options, Stage
+from suite.methods._gradients import GradientMethod
+from suite.methods._options import at_least, check_options, from_0_to_1
 
 
-class AdversarialTraining(Method):
+class AdversarialTraining(GradientMethod):
     """Minimizes (1 − α)·L(x) + α·L(x + ε·s·sign(∇ₓ L)), where α is `share`.
 
     s is the standard deviation of an example's embedded inputs (Goodfellow et al. 2015, section 6;
@@ -36,28 +29,7 @@ class AdversarialTraining(Method):
 
     def check(self, options: Options) -> None:
         """Check the options."""
-        if options["epsilon"] < 0:
-            raise RequestError(
-                "The option 'epsilon' of adversarial_training is at least 0",
-                received=options["epsilon"],
-            )
-        if not 0 <= options["share"] <= 1:
-            raise RequestError(
-                "The option 'share' of adversarial_training is from 0 to 1",
-                received=options["share"],
-            )
-
-    def parts(self, request: MethodRequest) -> Collection[Part]:
-        """Return the tokens that the backbone embeds; a task's embeddings need no part of it."""
-        from suite.methods._gradients import moved_parts
-
-        return moved_parts(request)
-
-    def unsupported_reason(self, request: MethodRequest) -> str | None:
-        """Return why the gradient of a batch does not exist, or None."""
-        from suite.methods._gradients import carried_reason
-
-        return carried_reason(request)
+        check_options(self, options, at_least(0, options, "epsilon"), from_0_to_1(options, "share"))
 
     def update_loss(
         self,
@@ -66,8 +38,8 @@ class AdversarialTraining(Method):
         context: MethodContext,
     ) -> Callable[..., Any]:
         """Return the mean of both losses; the plain loss with an ε or a share of 0."""
-        epsilon, share = context.options["epsilon"], context.options["share"]
-        if epsilon == 0 or share == 0:
+        epsilon, weight = context.options["epsilon"], context.options["share"]
+        if epsilon == 0 or weight == 0:
             return compute
 
         def both(features: Mapping[str, Any], targets: Mapping[str, Any]) -> Any:
@@ -76,7 +48,7 @@ class AdversarialTraining(Method):
             plain, gradient = differentiate(features, targets)
             moved = ops.stop_gradient(epsilon * ops.sign(gradient))
             perturbed = compute({**features, PERTURBATION: moved}, targets)
-            return (1 - share) * plain + share * perturbed
+            return (1 - weight) * plain + weight * perturbed
 
         return both
 

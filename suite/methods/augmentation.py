@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from suite.api import Method, MethodContext, MethodRequest, Options, Stage
-from suite.api.errors import RequestError
+from suite.methods._options import at_least, check_options
 
 
 class Augmentation(Method):
@@ -32,10 +32,7 @@ class Augmentation(Method):
 
     def check(self, options: Options) -> None:
         """Check the shift."""
-        if options["shift"] < 0:
-            raise RequestError(
-                "The option 'shift' of augmentation is at least 0", received=options["shift"]
-            )
+        check_options(self, options, at_least(0, options, "shift"))
 
     def unsupported_reason(self, request: MethodRequest) -> str | None:
         """Return why the task has no image to shift, or None."""

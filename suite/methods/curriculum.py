@@ -16,6 +16,7 @@ from suite.api import (
     count_real,
     real_lengths,
 )
+from suite.methods._options import check_options, from_0_to_1
 
 INITIAL_SHARE = 0.1
 """The share of the examples, the shortest, with which a curriculum begins."""
@@ -46,9 +47,7 @@ class Curriculum(Method):
 
     def check(self, options: Options) -> None:
         """Check the share."""
-        from suite.methods._checks import check_share
-
-        check_share("curriculum", options, "share")
+        check_options(self, options, from_0_to_1(options, "share"))
 
     def unsupported_reason(self, request: MethodRequest) -> str | None:
         """Return why examples cannot come in another order, or None."""

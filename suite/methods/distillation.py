@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from suite.api import Method, MethodContext, MethodRequest, Options, Stage, task_options
-from suite.api.errors import RequestError, Unsupported
+from suite.api import Method, MethodContext, MethodRequest, Options, Stage, Unsupported
+from suite.methods._losses import mean_over_positions, unclassed_reason
+from suite.methods._options import at_least, check_options, from_0_to_1
 
 if TYPE_CHECKING:
     from suite.api import Cell
@@ -45,22 +46,17 @@ class Distillation(Method):
 
     def check(self, options: Options) -> None:
         """Check the weights and the temperature."""
-        for name, valid, rule in (
-            ("weight", 0 <= options["weight"] <= 1, "from 0 to 1"),
+        check_options(
+            self,
+            options,
+            from_0_to_1(options, "weight"),
             ("temperature", options["temperature"] > 0, "above 0"),
-            ("hidden_weight", options["hidden_weight"] >= 0, "at least 0"),
-        ):
-            if not valid:
-                raise RequestError(
-                    f"The option '{name}' of distillation is {rule}", received=options[name]
-                )
+            at_least(0, options, "hidden_weight"),
+        )
 
     def unsupported_reason(self, request: MethodRequest) -> str | None:
         """Return why the task has no classes that a teacher could score, or None."""
-        if not request.options["weight"]:
-            return None
-        options = task_options(request.task, request.cell.options)
-        reason = request.task.unclassed_reason(options)
+        reason = unclassed_reason(request) if request.options["weight"] else None
         return f"compares scores of classes, and {reason}" if reason else None
 
     def needs(self, cell: Cell, options: Options) -> Mapping[str, Cell]:
@@ -84,8 +80,8 @@ class Distillation(Method):
         teacher, with_states = context.parents[TEACHER](), context.options["hidden_weight"] > 0
         for batch in batches:
             logits, states = teacher.infer(batch.features)
-            found = {LOGITS: logits, **({STATES: states} if with_states else {})}
-            yield replace(batch, features={**batch.features, **found})
+            outputs = {LOGITS: logits, **({STATES: states} if with_states else {})}
+            yield replace(batch, features={**batch.features, **outputs})
 
     def loss(self, loss: Callable[..., Any], context: MethodContext) -> Callable[..., Any]:
         """Return the loss with the teacher's terms; the loss itself if these have no weight."""
@@ -97,8 +93,10 @@ class Distillation(Method):
         def distilled(outputs: Any, targets: Mapping[str, Any], features: Mapping[str, Any]) -> Any:
             total = loss(outputs, targets, features)
             if weight:
-                both = (outputs, features[LOGITS])
-                student, teacher = (context.task.class_logits(one, features) for one in both)
+                student, teacher = (
+                    context.task.class_logits(logits, features)
+                    for logits in (outputs, features[LOGITS])
+                )
                 scored = {**features, LOGITS: teacher}
                 soft = soft_loss(student, targets, scored, options["temperature"])
                 total = (1 - weight) * total + weight * soft
@@ -121,8 +119,6 @@ def soft_loss(
     """
     from keras import ops
 
-    from suite.methods._positions import mean_over_positions
-
     teacher = ops.cast(features[LOGITS], outputs.dtype)
     _check_shapes("logits", teacher, outputs)
     soft = ops.softmax(teacher / temperature, axis=-1)
@@ -139,8 +135,6 @@ def hidden_loss(features: Mapping[str, Any]) -> Any:
         Unsupported: the widths or the positions of the models differ.
     """
     from keras import ops
-
-    from suite.methods._positions import mean_over_positions
 
     states = ops.cast(features["hidden_states"], "float32")
     teacher = ops.cast(features[STATES], "float32")

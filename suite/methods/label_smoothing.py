@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from suite.api import Method, MethodContext, MethodRequest, Options, Stage, task_options
-from suite.api.errors import RequestError
+from suite.api import Method, MethodContext, MethodRequest, Options, Stage
+from suite.methods._losses import mean_over_positions, unclassed_reason
+from suite.methods._options import check_options, from_0_to_below_1
 
 
 class LabelSmoothing(Method):
@@ -27,19 +28,14 @@ class LabelSmoothing(Method):
 
     def check(self, options: Options) -> None:
         """Check the share."""
-        if not 0 <= options["share"] < 1:
-            raise RequestError(
-                "The option 'share' of label_smoothing is from 0 to below 1",
-                received=options["share"],
-            )
+        check_options(self, options, from_0_to_below_1(options, "share"))
 
     def unsupported_reason(self, request: MethodRequest) -> str | None:
         """Return why the task has no classes to smooth, or None."""
         if not request.options["share"]:
             return None
-        task = request.task
-        reason = task.unclassed_reason(task_options(task, request.cell.options))
-        if not reason and not task.offers_all_classes:
+        reason = unclassed_reason(request)
+        if not reason and not request.task.offers_all_classes:
             reason = "an example of this task offers some of them alone"
         return f"smooths over all classes, and {reason}" if reason else None
 
@@ -65,8 +61,6 @@ def _mean_over_classes(
     `outputs` are logits, (batch, classes) or (batch, n, classes).
     """
     from keras import ops
-
-    from suite.methods._positions import mean_over_positions
 
     losses = -ops.mean(ops.log_softmax(outputs, axis=-1), axis=-1)
     if len(outputs.shape) == 2:

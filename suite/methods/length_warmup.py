@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from suite.api import Method, MethodContext, MethodRequest, Options, Stage
-from suite.api.errors import RequestError
+from suite.methods._options import at_least, check_options, from_0_to_1
 
 
 class LengthWarmup(Method):
@@ -31,13 +31,7 @@ class LengthWarmup(Method):
 
     def check(self, options: Options) -> None:
         """Check the length and the share."""
-        from suite.methods._checks import check_share
-
-        if options["length"] < 1:
-            raise RequestError(
-                "The option 'length' of length_warmup is at least 1", received=options["length"]
-            )
-        check_share("length_warmup", options, "share")
+        check_options(self, options, at_least(1, options, "length"), from_0_to_1(options, "share"))
 
     def unsupported_reason(self, request: MethodRequest) -> str | None:
         """Return why examples cannot be cut into short windows, or None."""

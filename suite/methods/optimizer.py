@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from suite.api import Method, MethodContext, Options, Stage
-from suite.api.errors import RequestError
+from suite.methods._options import check_options, from_0_to_below_1
 
 DEFAULT = ("adamw", "linear")
 """The optimizer and the schedule of every training without methods."""
@@ -42,29 +42,20 @@ class Optimizer(Method):
 
     def check(self, options: Options) -> None:
         """Check the names, and that the options are those of the optimizer."""
-        for option, known in (("name", PAPERS), ("schedule", SCHEDULES)):
-            if options[option] not in known:
-                raise RequestError(
-                    f"The option '{option}' of optimizer is one of {', '.join(known)}",
-                    received=options[option],
-                )
-        name, schedule, momentum = (options[one] for one in ("name", "schedule", "momentum"))
-        if name == "schedule_free" and schedule != "constant":
-            raise RequestError(
-                "The optimizer schedule_free has a constant rate after the warm-up",
-                received=f"schedule={schedule}",
-                remedy="Write optimizer:name=schedule_free,schedule=constant",
-            )
-        if not 0 <= momentum < 1:
-            raise RequestError(
-                "The option 'momentum' of optimizer is from 0 to below 1", received=momentum
-            )
-        if name != "sgd" and momentum != self.options["momentum"]:
-            raise RequestError(
-                "The option 'momentum' of optimizer belongs to sgd",
-                received=f"name={name} and momentum={momentum}",
-                remedy="Write name=sgd, or omit momentum",
-            )
+        name, schedule, momentum = (options[key] for key in self.options)
+        usual = self.options["momentum"]
+        check_options(
+            self,
+            options,
+            ("name", name in PAPERS, f"one of {', '.join(PAPERS)}"),
+            ("schedule", schedule in SCHEDULES, f"one of {', '.join(SCHEDULES)}"),
+            from_0_to_below_1(options, "momentum"),
+            (
+                *("schedule", name != "schedule_free" or schedule == "constant"),
+                "constant with name=schedule_free",
+            ),
+            ("momentum", name == "sgd" or momentum == usual, "for name=sgd alone"),
+        )
 
     def optimizer(
         self, optimizer: Any, model: Any, total_steps: int, context: MethodContext
@@ -83,10 +74,10 @@ class Optimizer(Method):
                 schedule, context.recipe, total_steps
             )
             return optimizer
-        found = _optimizers.make_optimizer(options, context.recipe, model, total_steps)
+        chosen = _optimizers.make_optimizer(options, context.recipe, model, total_steps)
         if hasattr(optimizer, "inner_optimizer"):
-            return keras.optimizers.LossScaleOptimizer(found)
-        return found
+            return keras.optimizers.LossScaleOptimizer(chosen)
+        return chosen
 
     def candidates(
         self,

@@ -23,7 +23,16 @@ from suite.api import (
     Unsupported,
     count_real,
 )
-from suite.api.errors import RequestError
+from suite.methods._options import at_least, check_options
+from suite.methods._pretraining import (
+    INFILLING,
+    SPANS,
+    PretrainingTask,
+    digest_documents,
+    encodes_plain_text,
+    hides_tokens,
+    read_documents,
+)
 
 ROLE = "pretrained"
 FINE_TUNING = frozenset({"learning_rate", "train_share"})
@@ -78,27 +87,20 @@ class Pretrain(Method):
 
     def check(self, options: Options) -> None:
         """Check the values, and the file of documents."""
-        from suite.methods._documents import read_documents
-        from suite.methods._pretraining import INFILLING, SPANS
-
-        for name, fits, wanted in (
-            ("steps", options["steps"] >= 1, "at least 1; leave the method out for none"),
+        check_options(
+            self,
+            options,
+            at_least(1, options, "steps"),
             ("learning_rate", 0 < options["learning_rate"] < float("inf"), "above 0"),
             ("share", 0 < options["share"] < 1, "above 0 and below 1"),
             ("span", 1 <= options["span"] < float("inf"), "at least 1"),
             ("corruption", options["corruption"] in (SPANS, INFILLING), f"{SPANS} or {INFILLING}"),
-        ):
-            if not fits:
-                raise RequestError(
-                    f"The option '{name}' of pretrain is {wanted}", received=options[name]
-                )
+        )
         if options["files"]:
             read_documents(options["files"])
 
     def derived_options(self, options: Options) -> Options:
         """Return the digest of the file of documents."""
-        from suite.methods._documents import digest_documents
-
         return {"digest": digest_documents(options["files"])} if options["files"] else {}
 
     def parts(self, request: MethodRequest) -> Collection[Part]:
@@ -107,8 +109,6 @@ class Pretrain(Method):
 
     def unsupported_reason(self, request: MethodRequest) -> str | None:
         """Return why a cell cannot be pretrained, or None."""
-        from suite.methods._pretraining import encodes_plain_text, hides_tokens
-
         task, options, inputs = request.task, request.options, request.build.inputs
         if not hides_tokens(task, inputs):
             return (
@@ -150,11 +150,7 @@ class Pretrain(Method):
 
     def task(self, task: Task, options: Options) -> Task:
         """Return the task with the objective of pretraining, if the cell pretrains."""
-        if not options["only"]:
-            return task
-        from suite.methods._pretraining import PretrainingTask
-
-        return PretrainingTask(task, options)
+        return PretrainingTask(task, options) if options["only"] else task
 
     def data(self, data: TaskData, context: MethodContext) -> TaskData:
         """Return the texts; those of the validation split are corrupted once, for all seeds.
@@ -193,7 +189,7 @@ class Pretrain(Method):
         """Set the weights of embedding and backbone to those of the pretrained model."""
         if context.options["only"]:
             return
-        own, pretrained = (_weights(one) for one in (model, context.parents[ROLE]()))
+        own, pretrained = map(_weights, (model, context.parents[ROLE]()))
         if len(own) != len(pretrained):
             raise Unsupported(
                 "A pretrained encoder-decoder has one token embedding for source and target. "
@@ -214,8 +210,6 @@ def _weights(model: Any) -> list[Any]:
 
 def _documents(data: TaskData, context: MethodContext) -> Examples:
     """Return the encoded documents of the file that the options name."""
-    from suite.methods._documents import digest_documents, read_documents
-
     path = context.options["files"]
     if digest_documents(path) != context.options["digest"]:
         raise DataError(

@@ -2,36 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from typing import Any
 
-from suite.api import Method, MethodContext, MethodRequest, Options, Part, Stage, Unsupported
+from suite.api import MethodContext, MethodRequest, Part, Unsupported
+from suite.methods._efficient_tuning import EfficientTuning, train_added
 
 
-class Prompt(Method):
+class Prompt(EfficientTuning):
     """Trains `length` vectors before the embedded input, and the head; everything else is frozen.
 
     The vectors are real positions, which the others see as the first ones. They belong to the
     encoder, or to a decoder alone. The positions of the input stay the same, and the head does not
-    see the vectors. A backbone takes them if it has a method `add_prefix`. The head is trained
-    because it is new; the model of the paper has none.
-
-    After `pretrain`, the vectors steer the pretrained model. Without it, the frozen weights are
-    random.
+    see the vectors. A backbone takes them if it has a method `add_prefix`.
     """
 
-    version = 1
     title = "Prompt tuning"
     summary = "train vectors before the input of a frozen model, and the head"
     paper = "Lester et al. 2021, The Power of Scale for Parameter-Efficient Prompt Tuning"
-    stage = Stage.TRAIN
     options = {"length": 16}
-
-    def check(self, options: Options) -> None:
-        """Check the length."""
-        from suite.methods._efficient_tuning import check_size
-
-        check_size("prompt", "length", options)
+    size = "length"
 
     def parts(self, request: MethodRequest) -> Collection[Part]:
         """Return the vectors."""
@@ -53,19 +43,10 @@ class Prompt(Method):
         Raises:
             Unsupported: the backbone takes no vectors before its input.
         """
-        from suite.methods._efficient_tuning import train_added
-
         add_prefix = getattr(model.backbone, "add_prefix", None)
         if add_prefix is None:
             raise Unsupported("The architecture takes no vectors before its embedded input.")
-        train_added(model, lambda: add_prefix(context.options["length"]))
-        return model
-
-    def facts(self, model: Any, context: MethodContext) -> Mapping[str, Any]:
-        """Return the number of trained weights and their share."""
-        from suite.methods._efficient_tuning import trained_facts
-
-        return trained_facts(model)
+        return train_added(model, lambda: add_prefix(context.options["length"]))
 
 
 METHOD = Prompt()

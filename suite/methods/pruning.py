@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from suite.api import Method, MethodContext, MethodRequest, Options, Stage
-from suite.api.errors import RequestError
+from suite.methods._options import at_least, check_options, from_0_to_1, from_0_to_below_1
 
 SCOPES = ("layer", "global")
 MASK = "mask_of_"
@@ -39,26 +39,16 @@ class Pruning(Method):
 
     def check(self, options: Options) -> None:
         """Check the sparsity, the scope and the schedule."""
-        if not 0 <= options["sparsity"] < 1:
-            raise RequestError(
-                "The option 'sparsity' of pruning is from 0 to below 1",
-                received=options["sparsity"],
-            )
-        if options["scope"] not in SCOPES:
-            raise RequestError(
-                f"The option 'scope' of pruning is {' or '.join(SCOPES)}", received=options["scope"]
-            )
         begin, end = options["begin"], options["end"]
-        if not 0 <= begin <= end <= 1:
-            raise RequestError(
-                "The options 'begin' and 'end' of pruning are shares of the training in this order",
-                received=f"begin={begin}, end={end}",
-            )
-        if options["every"] < 1:
-            raise RequestError(
-                "The option 'every' of pruning is a number of steps of at least 1",
-                received=options["every"],
-            )
+        check_options(
+            self,
+            options,
+            from_0_to_below_1(options, "sparsity"),
+            ("scope", options["scope"] in SCOPES, " or ".join(SCOPES)),
+            ("begin", 0 <= begin <= end, f"from 0 to the option 'end', which is {end}"),
+            from_0_to_1(options, "end"),
+            at_least(1, options, "every"),
+        )
 
     def unsupported_reason(self, request: MethodRequest) -> str | None:
         """Return why averaged weights would not be sparse, or None."""
@@ -84,13 +74,12 @@ class Pruning(Method):
 
         pairs = _weights_and_masks(model)
         if step == last or (step < last and (step - first) % options["every"] == 0):
-            values = [ops.convert_to_numpy(ops.cast(one, "float32")) for one, _ in pairs]
+            values = [ops.convert_to_numpy(ops.cast(weight, "float32")) for weight, _ in pairs]
             masks = [ops.convert_to_numpy(mask) for _, mask in pairs]
-            share = sparsity_at(step, total_steps, options)
-            for (_, mask), found in zip(
-                pairs, grown_masks(values, masks, share, options["scope"]), strict=True
-            ):
-                mask.assign(found)
+            sparsity = sparsity_at(step, total_steps, options)
+            grown = grown_masks(values, masks, sparsity, options["scope"])
+            for (_, mask), value in zip(pairs, grown, strict=True):
+                mask.assign(value)
         for weight, mask in pairs:
             weight.assign(weight * ops.cast(mask, weight.dtype))
 
@@ -131,8 +120,10 @@ def sparsity_at(step: int, total_steps: int, options: Options) -> float:
     return float(options["sparsity"] * (1 - (1 - progress) ** 3))
 
 
-def grown_masks(values: Sequence[Any], masks: Sequence[Any], share: float, scope: str) -> list[Any]:
-    """Return masks of which `share` is 0, at the smallest absolute values; no 0 becomes a 1.
+def grown_masks(
+    values: Sequence[Any], masks: Sequence[Any], sparsity: float, scope: str
+) -> list[Any]:
+    """Return masks of which a share is 0, at the smallest absolute values; no 0 becomes a 1.
 
     `values` and `masks` are arrays of equal shapes. The scope "layer" masks the same share of each.
     Time O(n log n).
@@ -141,16 +132,16 @@ def grown_masks(values: Sequence[Any], masks: Sequence[Any], share: float, scope
 
     sizes = [np.where(mask, np.abs(value), -1) for value, mask in zip(values, masks, strict=True)]
     groups = [[size] for size in sizes] if scope == "layer" else [sizes]
-    found = []
+    grown: list[Any] = []
     for group in groups:
         flat = np.concatenate([size.ravel() for size in group])
         kept = np.ones(flat.size, np.uint8)
-        kept[np.argsort(flat, kind="stable")[: math.floor(share * flat.size + 0.5)]] = 0
+        kept[np.argsort(flat, kind="stable")[: math.floor(sparsity * flat.size + 0.5)]] = 0
         kept[flat < 0] = 0
         ends = np.cumsum([size.size for size in group])[:-1]
         parts = zip(np.split(kept, ends), group, strict=True)
-        found += [part.reshape(size.shape) for part, size in parts]
-    return found
+        grown += [part.reshape(size.shape) for part, size in parts]
+    return grown
 
 
 def _masks(model: Any) -> list[Any]:
@@ -164,14 +155,14 @@ def _weights_and_masks(model: Any) -> list[tuple[Any, Any]]:
 
 def _matrices(model: Any) -> dict[str, Any]:
     """Return the trainable weights of two or more axes by path; equal paths have numbers."""
-    found: dict[str, Any] = {}
+    matrices: dict[str, Any] = {}
     paths: Counter[str] = Counter()
     for weight in model.trainable_weights:
         if len(weight.shape) > 1:
             path = weight.path.replace("/", ".")
-            found[f"{path}.{paths[path]}"] = weight
+            matrices[f"{path}.{paths[path]}"] = weight
             paths[path] += 1
-    return found
+    return matrices
 
 
 METHOD = Pruning()

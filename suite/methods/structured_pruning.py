@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
-from suite.api import Method, MethodContext, MethodRequest, Options, Part, Stage
-from suite.api.errors import RequestError, Unsupported
+from suite.api import Method, MethodContext, MethodRequest, Options, Part, Stage, Unsupported
+from suite.methods._options import check_options, from_0_to_below_1
+from suite.methods._quantization import quantized_before
 
 
 class StructuredPruning(Method):
@@ -31,12 +32,7 @@ class StructuredPruning(Method):
 
     def check(self, options: Options) -> None:
         """Check the shares."""
-        for name in self.options:
-            if not 0 <= options[name] < 1:
-                raise RequestError(
-                    f"The option '{name}' of structured_pruning is from 0 to below 1",
-                    received=options[name],
-                )
+        check_options(self, options, *(from_0_to_below_1(options, name) for name in self.options))
 
     def parts(self, request: MethodRequest) -> Collection[Part]:
         """Return the parts that are removed."""
@@ -45,8 +41,6 @@ class StructuredPruning(Method):
 
     def unsupported_reason(self, request: MethodRequest) -> str | None:
         """Return why the kernels would be quantized or adapted already, or None."""
-        from suite.methods._quantization import quantized_before
-
         if any(method.name == "lora" for method in request.cell.methods):
             return "removes parts of kernels, and lora adds to whole ones; leave lora out"
         if quantized_before("structured_pruning", request.cell.methods):
@@ -75,14 +69,8 @@ class StructuredPruning(Method):
         return model
 
     def compress(self, model: Any, context: MethodContext) -> Any:
-        """Return the model without the heads and units with the smallest weights.
-
-        Raises:
-            Unsupported: the weights are quantized.
-        """
+        """Return the model without the heads and units with the smallest weights."""
         options = context.options
-        if any(part.quantization_mode for part in _parts(model)):
-            raise Unsupported("Heads and units are removed before weights are quantized.")
         for part in list(_with(model, "num_removable_heads")):
             _remove(part.head_norms(), options["heads"], part.remove_heads)
         for part in list(_with(model, "num_removable_units")):

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from suite.api import Method, MethodContext, Options, Stage
+from suite.methods._options import check_options, from_0_to_1
 
 NUM_AVERAGED = 20
 """The most steps whose weights are averaged."""
@@ -33,9 +34,7 @@ class WeightAveraging(Method):
 
     def check(self, options: Options) -> None:
         """Check the share."""
-        from suite.methods._checks import check_share
-
-        check_share("weight_averaging", options, "share")
+        check_options(self, options, from_0_to_1(options, "share"))
 
     def after_step(self, model: Any, step: int, total_steps: int, context: MethodContext) -> None:
         """Add the weights to the mean, if the step is one of those that are averaged."""

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from suite.api import IDENTITY, SPELLING, Method, MethodContext, MethodRequest, Options, Stage
-from suite.api.errors import RequestError
+from suite.methods._options import at_least, check_options, from_0_to_1
 
 SHARES = {IDENTITY: "share", SPELLING: "spelling_share"}
 """The option with the share of tokens that lose a part."""
@@ -33,14 +33,8 @@ class WordDropout(Method):
 
     def check(self, options: Options) -> None:
         """Check the shares and the span."""
-        from suite.methods._checks import check_share
-
-        for name in SHARES.values():
-            check_share("word_dropout", options, name)
-        if options["span"] < 1:
-            raise RequestError(
-                "The option 'span' of word_dropout is at least 1", received=options["span"]
-            )
+        shares = (from_0_to_1(options, name) for name in SHARES.values())
+        check_options(self, options, *shares, at_least(1, options, "span"))
 
     def unsupported_reason(self, request: MethodRequest) -> str | None:
         """Return why the task has no token to hide, or None."""

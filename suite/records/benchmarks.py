@@ -278,8 +278,8 @@ class Benchmark(BenchmarkSection):
     def nearest_settings(self, cell: Cell, task: Task) -> TaskSettings | None:
         """Return the settings of a cell, which may differ from them as far as a request asked.
 
-        Of several settings of a task, those with most options in common are the nearest, then those
-        with the cell's length. None means that the file does not name the task.
+        The nearest of several settings have most options in common with the cell, then its length.
+        None means that the file does not name the task.
         """
         known = defaults_of(task).keys()
         of_cell = {name: value for name, value in cell.options.items() if name in known}

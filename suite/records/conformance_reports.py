@@ -9,10 +9,9 @@ from __future__ import annotations
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
 from suite.api.conformance import KIT_VERSION, CheckResult, Verdict
-from suite.api.errors import HomeError
 from suite.api.files import atomic_write_bytes
 from suite.records.schema import Conformance
-from suite.records.store import Store
+from suite.records.store import Store, home_errors
 
 FILE_DIGITS = 16
 """The digits of the digest in the name of a report's file."""
@@ -64,15 +63,9 @@ def write_report(store: Store, report: ConformanceReport) -> None:
         HomeError: the disk is full, or the folder is not writable.
     """
     path = store.checks / report.code.file_name
-    try:
+    with home_errors("A report of the conformance kit could not be written", path):
         path.parent.mkdir(parents=True, exist_ok=True)
         atomic_write_bytes(path, report.model_dump_json(indent=1).encode())
-    except OSError as error:
-        raise HomeError(
-            "A report of the conformance kit could not be written",
-            received=f"{path} ({error.strerror})",
-            remedy="Make room or choose another --home",
-        ) from None
 
 
 def read_report(store: Store, code: CheckedCode) -> ConformanceReport | None:

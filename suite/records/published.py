@@ -9,6 +9,9 @@ trials/<task>/<architecture>-<length>-seed-<seed>.<run id>.json        one other
 trials/<task>-v<version>-<source>-<length>-<size>.jsonl.gz             other trainings
 timing/<mode>-<form>-<size>-<precision>-<backend>.jsonl.gz             rounds of probes
 ```
+
+An archive is a gzip file that holds one record per line, sorted by run id. A record of an archive
+is addressed as `FILE.jsonl.gz#RUN_ID`.
 """
 
 from __future__ import annotations
@@ -42,6 +45,18 @@ from suite.records.store import ReportUnreadable, Store
 SUFFIX = ".jsonl.gz"
 MAX_ARCHIVE_BYTES = 64 * 2**20
 """The limit of an archive's uncompressed size. A malicious archive could fill the memory."""
+PUBLISHED = "published"
+"""The folder of `results/` with the published records."""
+TRIALS = "trials"
+TIMING = "timing"
+MAX_FINAL_BYTES = 12 * 2**10
+"""The limit of the file of a final run, or of another record with a file of its own."""
+MAX_ARCHIVED_BYTES = 3 * 2**10
+"""The limit of a record in an archive, uncompressed, without scores under conditions."""
+CONDITION_BYTES = 96
+"""The bytes by which each split that is scored under a condition raises that limit."""
+MAX_TREE_BYTES = 15 * 2**20
+"""The limit of all committed records together."""
 
 
 def read_archive(path: Path) -> list[bytes]:
@@ -87,20 +102,6 @@ def write_archive(path: Path, records: Mapping[str, bytes]) -> None:
         file.writelines(records[run_id] + b"\n" for run_id in sorted(records))
     path.parent.mkdir(parents=True, exist_ok=True)
     atomic_write_bytes(path, content.getvalue())
-
-
-PUBLISHED = "published"
-"""The folder of `results/` with the published records."""
-TRIALS = "trials"
-TIMING = "timing"
-MAX_FINAL_BYTES = 12 * 2**10
-"""The limit of the file of a final run, or of another record with a file of its own."""
-MAX_ARCHIVED_BYTES = 2 * 2**10
-"""The limit of a record in an archive, uncompressed, without scores under conditions."""
-CONDITION_BYTES = 96
-"""The bytes by which each split that is scored under a condition raises that limit."""
-MAX_TREE_BYTES = 15 * 2**20
-"""The limit of all committed records together."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,6 +46,14 @@ from suite.records.schema import (
 )
 from suite.records.validity import latest_runs
 
+HOME_VARIABLE = "BENCH_HOME"
+DEFAULT_HOME = RESULTS / "local"
+TRACKING = "tracking"
+ReportUnreadable = Callable[[Path, str], None]
+"""Receives the path of a file that is not a readable record, and the reason."""
+STALE_SECONDS = 600.0
+"""The age from which a temporary file that no process holds counts as abandoned."""
+
 
 @contextmanager
 def collector_paused() -> Iterator[None]:
@@ -59,13 +67,18 @@ def collector_paused() -> Iterator[None]:
             gc.enable()
 
 
-HOME_VARIABLE = "BENCH_HOME"
-DEFAULT_HOME = RESULTS / "local"
-
-TRACKING = "tracking"
-
-ReportUnreadable = Callable[[Path, str], None]
-"""Receives the path of a file that is not a readable record, and the reason."""
+@contextmanager
+def home_errors(
+    problem: str,
+    path: Path | None,
+    remedy: str = "Make room or choose another --home, then repeat the command",
+) -> Iterator[None]:
+    """Turn an OSError of a home into a HomeError, which names `path` if there is one."""
+    try:
+        yield
+    except OSError as error:
+        received = f"{path} ({error.strerror})" if path else error.strerror
+        raise HomeError(problem, received=received, remedy=remedy) from None
 
 
 def ignore_unreadable(path: Path, reason: str) -> None:
@@ -130,17 +143,12 @@ class Store:
         Raises:
             HomeError: the folders cannot be created or are not writable.
         """
-        try:
+        remedy = "Choose another folder with --home DIR or BENCH_HOME"
+        with home_errors("The folder for records must be writable", self.home, remedy):
             for folder in (self.records, self._locks, self._scratch):
                 folder.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=self.records):
                 pass
-        except OSError as error:
-            raise HomeError(
-                "The folder for records must be writable",
-                received=f"{self.home} ({error.strerror})",
-                remedy="Choose another folder with --home DIR or BENCH_HOME",
-            ) from None
         self._sweep()
 
     def path_of(self, record: RecordSummary) -> Path:
@@ -154,14 +162,8 @@ class Store:
             HomeError: the disk is full, or the folder is not writable.
         """
         path = self.path_of(record)
-        try:
+        with home_errors("A record could not be written", path):
             atomic_write_bytes(path, record.to_json().encode())
-        except OSError as error:
-            raise HomeError(
-                "A record could not be written",
-                received=f"{path} ({error.strerror})",
-                remedy="Make room or choose another --home, then repeat the command",
-            ) from None
         return path
 
     def current(
@@ -238,15 +240,11 @@ class Store:
         while moved.exists():  # an earlier file of this name stays
             number += 1
             moved = folder / f"{path.stem}.{number}{path.suffix}"
-        try:
+        problem = "An unreadable file could not be set aside"
+        with home_errors(problem, path, "Check the permissions of the home"):
             folder.mkdir(exist_ok=True)
-            return path.rename(moved)
-        except OSError as error:
-            raise HomeError(
-                "An unreadable file could not be set aside",
-                received=f"{path} ({error.strerror})",
-                remedy="Check the permissions of the home",
-            ) from None
+            path.rename(moved)
+        return moved
 
     def acquire(self, name: str) -> Lease | None:
         """Return the lease of a cell or of `TRACKING`; None while another process holds it."""
@@ -345,10 +343,6 @@ class Store:
             elif lease := self.acquire(cell_id):
                 self.drop_scratch(folder)
                 lease.close()
-
-
-STALE_SECONDS = 600.0
-"""The age from which a temporary file that no process holds counts as abandoned."""
 
 
 def remove_if_stale(path: Path) -> None:

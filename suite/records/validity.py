@@ -25,10 +25,8 @@ from suite.records.environment import speed_facts
 from suite.records.schema import Read, RecordSummary
 
 Item = TypeVar("Item")
-Rules = tuple[int, int]
-"""A protocol and a version of the task (0 for a probe)."""
 Versions = tuple[int, int, int]
-"""A protocol, a version of the task and a version of the architecture."""
+"""A protocol, a version of the task (0 for a probe) and a version of the architecture."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,30 +116,22 @@ def without_devices(environment: Mapping[str, object]) -> dict[str, object]:
     return {name: value for name, value in environment.items() if name != "devices"}
 
 
-def rules_of(record: RecordSummary) -> Rules:
-    """Return the rules that a record ran under."""
-    return record.protocol, record.cell.task_version or 0
+def newest_versions(
+    records: Sequence[RecordSummary], task_versions: Mapping[str, int]
+) -> dict[str, Versions]:
+    """Return, by architecture, the newest versions among the records of one comparison.
 
-
-def newest_rules(records: Iterable[RecordSummary], task_versions: Mapping[str, int]) -> Rules:
-    """Return the newest rules among records and among those in force.
-
-    `task_versions` are the versions in force by task; tasks that it lacks are judged by the records
-    alone.
+    The protocol in force and `task_versions`, the versions in force by task, count too. Tasks that
+    the latter lacks are judged by the records alone.
     """
-    known = [
-        max(rules_of(record), (PROTOCOL, task_versions.get(record.cell.task or "", 0)))
+    protocol, task, _ = max(
+        max(_versions(record), (PROTOCOL, task_versions.get(record.cell.task or "", 0), 0))
         for record in records
-    ]
-    return max(known)
-
-
-def newest_architectures(records: Iterable[RecordSummary], rules: Rules) -> dict[str, Versions]:
-    """Return, by architecture, the newest versions among the records of one comparison."""
+    )
     newest: dict[str, Versions] = {}
     for record in records:
         name = record.cell.architecture
-        newest[name] = max(newest.get(name, (*rules, 0)), _versions(record))
+        newest[name] = max(newest.get(name, (protocol, task, 0)), _versions(record))
     return newest
 
 
@@ -206,7 +196,7 @@ def versions_of(record: RecordSummary) -> str:
 
 
 def _versions(record: RecordSummary) -> Versions:
-    return *rules_of(record), record.cell.architecture_version
+    return record.protocol, record.cell.task_version or 0, record.cell.architecture_version
 
 
 def _precedence(record: RecordSummary) -> tuple[bool, str]:

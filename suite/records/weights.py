@@ -13,7 +13,7 @@ from suite.api.errors import HomeError, RequestError
 from suite.api.weights import ABOUT_FILE, KeptWeights, read_kept_weights
 from suite.records.naming import cell_label
 from suite.records.schema import Record, RecordSummary
-from suite.records.store import ReportUnreadable, Store
+from suite.records.store import ReportUnreadable, Store, home_errors
 
 MOST_LISTED = 5
 """The most runs that an error lists."""
@@ -175,16 +175,10 @@ def keep_weights(store: Store, cell_id: str, written: Path) -> None:
     """
     folder = store.home / "weights" / cell_id
     former = _former(folder)
-    try:
+    with home_errors("Trained weights could not be kept", path=None):
         folder.parent.mkdir(exist_ok=True)
         if folder.exists():
             shutil.rmtree(former, ignore_errors=True)
             folder.rename(former)
         written.rename(folder)
-    except OSError as error:
-        raise HomeError(
-            "Trained weights could not be kept",
-            received=error.strerror,
-            remedy="Make room or choose another --home, then repeat the command",
-        ) from None
     shutil.rmtree(former, ignore_errors=True)

@@ -5,20 +5,23 @@ from __future__ import annotations
 import math
 import sys
 import textwrap
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, Literal
 
 from rich.console import Console
+from rich.table import Table as RichTable
+from rich.text import Text
 
+from suite.analysis.boards import Row
 from suite.analysis.cost_ratios import Ratio
 from suite.analysis.diagnostics import Diagnostic, DiagnosticRow
 from suite.analysis.estimates import Estimate, Figure
 from suite.analysis.growth import Growth, Quadratic
-from suite.analysis.tables import Table, TableRow
+from suite.analysis.tables import Table
 from suite.api import Mode, Status
 from suite.records.measures import COSTS, GENERATION_COLUMNS, phases_of
 from suite.records.printable import printable
-from suite.report.table_printing import Column, print_table
 
 
 class _PrintableConsole(Console):
@@ -49,12 +52,29 @@ NO_GROWTH_NOTE = (
 )
 
 
+LEFT = {"architecture", "entry", "measure", "rounds", "claims", "fitted on lengths", "status"}
+"""The columns that are aligned on the left."""
+
+
+def print_table(out: Console, titles: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print a table no wider than the console. Cells are plain text; long words are folded."""
+    table = RichTable(show_edge=False, pad_edge=False)
+    for title in titles:
+        justify: Literal["left", "right"] = "left" if title in LEFT else "right"
+        table.add_column(Text(title), justify=justify, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(printable(cell)) for cell in row))
+    out.print(table)
+
+
 def print_tables(tables: Sequence[Table]) -> None:
     """Print each table with its notes and exponents."""
     out = console()
     for table in tables:
         out.print(f"\n[bold]{escape(table.title)}[/bold]")
-        print_table(out, _columns(table), [_cells(row, table) for row in table.rows])
+        columns = _columns(table)
+        rows = [[text(row) for text in columns.values()] for row in table.rows]
+        print_table(out, list(columns), rows)
         if any(row.noisy for row in table.rows):
             out.print(f"  {NOISY_NOTE}")
         for row in table.rows:
@@ -75,14 +95,13 @@ def print_diagnostics(diagnostics: Sequence[Diagnostic]) -> None:
     out = console()
     titles = ("length", "entry", "mean", "seeds that solve it", "median steps", "effective length",
               "state KiB")  # fmt: skip
-    columns = [Column(title, right=title != "entry") for title in titles]
     for diagnostic in diagnostics:
         if rows := diagnostic.rows():
             threshold = f"{diagnostic.task.primary_metric.name} {diagnostic.solved_at}"
             split = diagnostic.comparison.key.split
             title = f"{diagnostic.title}: solved at {threshold}, {split} split"
             out.print(f"\n[bold]{escape(title)}[/bold]")
-            print_table(out, columns, [_diagnostic_cells(row) for row in rows])
+            print_table(out, titles, [_diagnostic_cells(row) for row in rows])
 
 
 def _diagnostic_cells(row: DiagnosticRow) -> list[str]:
@@ -99,51 +118,42 @@ def _diagnostic_cells(row: DiagnosticRow) -> list[str]:
     ]
 
 
-def _columns(table: Table) -> list[Column]:
-    columns = [Column("length"), Column("architecture", right=False)]
-    if table.metric is not None:
-        columns.append(Column(f"{table.split} {table.metric}"))
-        columns += [Column(f"tested at {length}") for length in table.evaluation_lengths]
+def _columns(table: Table) -> dict[str, Callable[[Row], str]]:
+    """Return the title of each column, with the text that a row has there."""
     mode = table.rows[0].cell.mode
-    for phase in _shown_phases(mode):
-        columns += [Column(f"{phase} memory"), Column(f"{phase} tokens/s")]
-    if mode is Mode.DECODE:
-        columns += [Column(shown.title) for shown in GENERATION_COLUMNS.values()]
-    if table.metric is None:
-        columns.append(Column("batch"))
-    return [*columns, Column("status", right=False)]
-
-
-def _cells(row: TableRow, table: Table) -> list[str]:
-    cell, figures = row.cell, row.figures
-    texts = [str(cell.sequence_length), row.entry]
-    if table.metric:
-        texts.append(_quality(figures[f"{table.split}.{table.metric}"]))
+    columns: dict[str, Callable[[Row], str]] = {
+        "length": lambda row: str(row.cell.sequence_length),
+        "architecture": lambda row: row.entry,
+    }
+    if table.metric is not None:
+        score = f"{table.split}.{table.metric}"
+        columns[score.replace(".", " ", 1)] = lambda row: _quality(row.figures[score])
         for length in table.evaluation_lengths:
-            score = row.by_evaluation_length.get(length)
-            texts.append(score.partition(":")[0] if isinstance(score, str) else _quality(score))
-    for phase in _shown_phases(cell.mode):
-        for name, divisor in (("peak_memory_bytes", 2**20), ("tokens_per_second", 1)):
-            measure = f"{phase}.{name}"
-            figure = figures[measure]
-            texts.append(_cost(figure, divisor) if figure else row.missing.get(measure, "—"))
-    if cell.mode is Mode.DECODE:
+            columns[f"tested at {length}"] = partial(_tested, length)
+    for phase in ("training",) if mode is Mode.TRAIN else phases_of(mode):
+        columns[f"{phase} memory"] = partial(_measured, f"{phase}.peak_memory_bytes", _mebibytes)
+        columns[f"{phase} tokens/s"] = partial(_measured, f"{phase}.tokens_per_second", _cost)
+    if mode is Mode.DECODE:
         for measure, shown in GENERATION_COLUMNS.items():
-            figure = figures[measure]
-            text = (
-                _three_digits(figure.value / shown.scale)
-                if figure
-                else row.missing.get(measure, "—")
-            )
-            texts.append(text)
-    if cell.mode is not Mode.TRAIN:
-        texts.append(str(cell.batch_size))
-    texts.append(_status(row))
-    return texts
+            columns[shown.title] = partial(_measured, measure, partial(_scaled, shown.scale))
+    if mode is not Mode.TRAIN:
+        columns["batch"] = lambda row: str(row.cell.batch_size)
+    return {**columns, "status": _status}
 
 
-def _shown_phases(mode: Mode) -> tuple[str, ...]:
-    return ("training",) if mode is Mode.TRAIN else phases_of(mode)
+def _tested(length: int, row: Row) -> str:
+    score = row.by_evaluation_length.get(length)
+    return score.partition(":")[0] if isinstance(score, str) else _quality(score)
+
+
+def _measured(measure: str, text: Callable[[Figure], str], row: Row) -> str:
+    """Return a cost of a row as text, or why it has none."""
+    figure = row.figures[measure]
+    return text(figure) if figure else row.missing.get(measure, "—")
+
+
+def _scaled(scale: float, figure: Figure) -> str:
+    return _three_digits(figure.value / scale)
 
 
 def _quality(figure: Figure | None) -> str:
@@ -155,15 +165,19 @@ def _quality(figure: Figure | None) -> str:
     return f"{figure.value:.3f} ({figure.lowest:.3f} to {figure.highest:.3f}, n={figure.n})"
 
 
-def _cost(figure: Figure, divisor: int) -> str:
+def _mebibytes(figure: Figure) -> str:
+    return _cost(figure, 2**20, " MiB")
+
+
+def _cost(figure: Figure, divisor: int = 1, unit: str = "") -> str:
     """Return a cost, with its variation between sessions where there are several."""
-    text = f"{figure.value / divisor:,.0f}{' MiB' if divisor > 1 else ''}"
+    text = f"{figure.value / divisor:,.0f}{unit}"
     if figure.between_sessions is None:
         return text
     return f"{text} (±{figure.between_sessions:.1%}, {figure.sessions} sessions)"
 
 
-def _status(row: TableRow) -> str:
+def _status(row: Row) -> str:
     if set(row.statuses) == {str(Status.OK)}:
         text = "ok"
     else:
@@ -171,7 +185,7 @@ def _status(row: TableRow) -> str:
     return f"{text}, {row.noisy} noisy" if row.noisy else text
 
 
-def _print_samples(out: Console, rows: Sequence[TableRow]) -> None:
+def _print_samples(out: Console, rows: Sequence[Row]) -> None:
     """Print each sample after its prompt, which "▸" separates; the seed is the lowest."""
     for row in rows:
         for one in row.samples:
@@ -201,7 +215,7 @@ def _print_growth(out: Console, table: Table) -> None:
         ]
         for item in exponents
     ]
-    print_table(out, [Column(name, right=name.startswith("growth")) for name in titles], rows)
+    print_table(out, titles, rows)
     for item in exponents:
         if item.contradicted and item.exponent:
             out.print(
@@ -214,20 +228,20 @@ def _print_ratios(out: Console, baseline: str, ratios: Sequence[Ratio]) -> None:
     if not ratios:
         return
     out.print(f"\nRatio to the same cell on {baseline}, with 95% intervals over rounds:")
-    columns = [Column("length"), Column("architecture", right=False)]
-    for measure in COSTS:
-        phase, name = measure.split(".")
-        what = "tokens/s" if name == "tokens_per_second" else "memory"
-        columns.append(Column(f"{phase} {what}"))
+    phases = [measure.split(".") for measure in COSTS]
+    columns = [
+        f"{phase} {'tokens/s' if name == 'tokens_per_second' else 'memory'}"
+        for phase, name in phases
+    ]
     points: dict[tuple[int, str], dict[str, Ratio]] = {}
     for item in ratios:
         points.setdefault((item.sequence_length, item.entry), {})[item.measure] = item
     rows = []
-    for (length, line), of_point in sorted(points.items()):
+    for (length, entry), of_point in sorted(points.items()):
         texts = (_ratio(of_point.get(measure)) for measure in COSTS)
         apart = max(item.hours_apart for item in of_point.values())
-        rows.append([str(length), line, *texts, f"{apart:.1f}"])
-    print_table(out, [*columns, Column("hours apart")], rows)
+        rows.append([str(length), entry, *texts, f"{apart:.1f}"])
+    print_table(out, ["length", "architecture", *columns, "hours apart"], rows)
 
 
 def _ratio(item: Ratio | None) -> str:

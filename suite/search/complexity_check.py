@@ -82,10 +82,10 @@ def judge_claims(records: Sequence[Record], architecture: Architecture) -> list[
         record.model_copy(update={"details": {**record.details, "noisy": ()}}) for record in good
     ]
     (comparison,) = compare(local_record(record, Path("unread")) for record in quiet)
-    found = [_judge(item, form, notes) for item in growths(comparison, {name: architecture})]
-    missing = sorted(set(CHECKS.values()) - {result.check for result in found})
+    results = [_judge(item, form, notes) for item in growths(comparison, {name: architecture})]
+    missing = sorted(set(CHECKS.values()) - {result.check for result in results})
     reason = f"fewer than three lengths have a cost{notes}"
-    return found + [
+    return results + [
         CheckResult(check, form, Verdict.NOT_APPLICABLE, reason=reason) for check in missing
     ]
 

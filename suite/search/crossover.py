@@ -1,33 +1,25 @@
 """Crossover points: the lengths at which one entry overtakes another.
 
-Costs are compared by probes, which the search runs where they are missing. Scores are compared by
-the records of trainings; nothing is run.
+Costs are compared by probes, which the search runs where they are missing.
+`suite.search.recorded_crossover` compares records that exist.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from statistics import fmean
 from typing import Any
 
-from suite.analysis.bisection import Change, Crossing, find_crossing, pair_up
-from suite.analysis.comparisons import Comparison, compare
-from suite.analysis.entry_at_length import EntryAtLength
+from suite.analysis.bisection import Change, Crossing, find_crossing
 from suite.analysis.estimates import Estimate, count_text
-from suite.analysis.ranking import Scores, difference
-from suite.api import Cell, Metric, RequestError, Status, unknown_name
-from suite.api.plugins import search_path_from_environment
+from suite.api import RequestError, Status, unknown_name
 from suite.execution.preparation import prepare
-from suite.matrix.expansion import expand
 from suite.matrix.planned_cells import PlannedCell
-from suite.matrix.registry import load_registry
 from suite.matrix.request import Request
 from suite.records.measures import DEFAULT_MEASURE, find_directed_measure, phase_of
 from suite.records.naming import cell_label
-from suite.records.published import StoredRecord
-from suite.records.schema import Record, RecordSummary
+from suite.records.schema import Record
 from suite.records.store import Store
 from suite.search.probing import (
     Prober,
@@ -60,7 +52,7 @@ class Crossover:
     @property
     def beyond_noise(self) -> bool:
         """Whether the second is ahead or behind beyond the noise at any length."""
-        return not self.differences or any(map(is_beyond_noise, self.differences.values()))
+        return not self.differences or any(gap.is_beyond_noise for gap in self.differences.values())
 
     def to_dict(self) -> dict[str, Any]:
         """Return the result as `bench crossover --json` prints it."""
@@ -69,7 +61,7 @@ class Crossover:
             **asdict(self.crossing),
             "length": length,
             "metric": self.metric,
-            "differences": [{"length": at, **asdict(gap)} for at, gap in self.differences.items()],
+            "differences": [{"length": n, **asdict(gap)} for n, gap in self.differences.items()],
             "measured": self.measured,
             "noisy_lengths": list(self.noisy_lengths),
         }
@@ -77,8 +69,8 @@ class Crossover:
     def __str__(self) -> str:
         noise = "" if self.beyond_noise else "; at no length beyond the noise"
         lines = [self._sentence() + noise]
-        for at, gap in self.differences.items():
-            lines.append(f"  at {at:,}: {self.second} {_gap_text(gap)}")
+        for length, gap in self.differences.items():
+            lines.append(f"  at {length:,}: {self.second} {_gap_text(gap)}")
         lines += [f"  published: {self.measured}"] if self.measured else []
         if self.noisy_lengths:
             lengths = ", ".join(f"{length:,}" for length in self.noisy_lengths)
@@ -86,21 +78,19 @@ class Crossover:
         return "\n".join(lines)
 
     def _sentence(self) -> str:
-        first, second, metric, found = self.first, self.second, self.metric, self.crossing
-        equal = ", ".join(f"{length:,}" for length in found.equal_at)
+        first, second, metric, crossing = self.first, self.second, self.metric, self.crossing
+        equal, end = ", ".join(f"{n:,}" for n in crossing.equal_at), f"{crossing.searched_to:,}"
         ties = f" (equal at {equal})" if equal else ""
-        if found.always == second:
-            at = f"at all lengths to {found.searched_to:,}"
-            return f"{second} is ahead of {first} in {metric} {at}{ties}"
-        if found.always == first:
-            end = f"none up to {found.searched_to:,}"
-            return f"{end}: {first} stays ahead of {second} in {metric}{ties}"
-        if not found.changes:
-            return f"none up to {found.searched_to:,}: {first} and {second} have the same {metric}"
-        if found.length is not None:
-            return self._change(found.changes[0]) + ties
-        changes = "; ".join(map(self._change, found.changes))
-        return f"{changes}: the curves cross back, up to {found.searched_to:,}{ties}"
+        if crossing.always == second:
+            return f"{second} is ahead of {first} in {metric} at all lengths to {end}{ties}"
+        if crossing.always == first:
+            return f"none up to {end}: {first} stays ahead of {second} in {metric}{ties}"
+        if not crossing.changes:
+            return f"none up to {end}: {first} and {second} have the same {metric}"
+        changes = "; ".join(map(self._change, crossing.changes))
+        if len(crossing.changes) == 1:
+            return changes + ties
+        return f"{changes}: the curves cross back, up to {end}{ties}"
 
     def _change(self, change: Change) -> str:
         estimate = change.length
@@ -110,11 +100,6 @@ class Crossover:
         if estimate.low is None or estimate.high is None:
             return f"{text} ({repeats}: no interval)"
         return f"{text} [{estimate.low:,.0f}, {estimate.high:,.0f}] ({repeats})"
-
-
-def is_beyond_noise(gap: Estimate) -> bool:
-    """Return whether the interval of a difference excludes 0."""
-    return gap.low is not None and gap.high is not None and not gap.low <= 0 <= gap.high
 
 
 def check_pair(request: Request) -> tuple[str, str]:
@@ -146,7 +131,7 @@ def cost_crossover(
     sign = 1 if find_directed_measure(measure).higher_is_better else -1
     request = request_measuring(measure.partition(".")[0], request)
     # The lengths are probed one by one; check all of them before anything runs.
-    first, second, cells = _cells_of(pair, prepare(request, store).plan.cells)
+    first, second, cells = cells_of(pair, prepare(request, store).plan.cells)
     for planned in cells:
         if planned.unsupported:
             raise RequestError(
@@ -176,66 +161,7 @@ def cost_crossover(
     return Crossover(first, second, measure, "round", crossing, noisy_lengths=sorted(noisy))
 
 
-def score_crossover(
-    request: Request, records: Iterable[StoredRecord], metric: str | None = None
-) -> Crossover:
-    """Compare the scores of two entries at the lengths and seeds that both have.
-
-    By default the task's primary metric is compared. The number of threads makes no difference.
-    Tuned records are preferred over untuned ones.
-
-    Raises:
-        RequestError: an entry is unknown, or fewer than two lengths have records of both.
-    """
-    pair = check_pair(request)
-    request = replace(request, architectures=architectures_of(pair))
-    if not request.tasks or len(request.tasks) != 1:
-        raise RequestError(
-            "Scores are compared on one task", received=", ".join(request.tasks or ())
-        )
-    if request.evaluation_lengths:
-        raise RequestError(
-            "Scores are compared at training lengths, not at evaluation lengths",
-            received=f"--evaluation-lengths {','.join(map(str, request.evaluation_lengths))}",
-            remedy="Leave the option out; `bench report` prints the scores at each length",
-        )
-    if metric and "." in metric:
-        raise RequestError(
-            "A score of trainings is one of the task's metrics",
-            received=f"--metric {metric}",
-            remedy="Leave --task out to compare costs by probes",
-        )
-    registry = load_registry(search_path_from_environment())
-    first, second, cells = _cells_of(pair, expand(request, registry))
-    requested = {_score_id(planned.cell, tuned=False) for planned in cells}
-    entries = _requested_points(compare(records, registry.task_versions), requested)
-    task = registry.tasks.get(request.tasks[0])
-    metric = metric or task.primary_metric.name
-    metrics = {known.name: known for known in (task.primary_metric, *task.other_metrics)}
-    recorded = {
-        name for entry in entries for r in entry.good for name in r.metrics.get(entry.split, ())
-    }
-    if metric not in metrics.keys() | recorded:
-        raise unknown_name(
-            f"metric of the task '{request.tasks[0]}'", metric, [*metrics, *recorded]
-        )
-    chosen = metrics.get(metric, Metric(metric))
-    scores = [_scores_by_length(entries, name, chosen) for name in (first, second)]
-    better, worse = (1, 0) if chosen.higher_is_better else (0, 1)
-    known = pair_up(*({at: of.by_seed for at, of in scores[i].items()} for i in (worse, better)))
-    if len(known) < 2:
-        raise RequestError(
-            f"Both entries need records with {metric} at two lengths or more",
-            received=f"{len(known)} such length{'' if len(known) == 1 else 's'}",
-            remedy="Run `bench run` with the same options and at least two --lengths first",
-        )
-    names = (first, second)
-    crossing = find_crossing(known.__getitem__, list(known), names, halves=False, center=fmean)
-    gaps = {at: difference(scores[better][at], scores[worse][at]) for at in known}
-    return Crossover(first, second, metric, "seed", crossing, gaps)
-
-
-def _cells_of(
+def cells_of(
     pair: tuple[str, str], cells: Iterable[PlannedCell]
 ) -> tuple[str, str, list[PlannedCell]]:
     """Return both entries of a pair of names, and their cells.
@@ -246,7 +172,7 @@ def _cells_of(
     cells = list(cells)
     entries = {planned.ranking.entry: planned.cell.architecture for planned in cells}
     first, second = (_find_entry(name, entries) for name in pair)
-    return first, second, [one for one in cells if one.ranking.entry in (first, second)]
+    return first, second, [item for item in cells if item.ranking.entry in (first, second)]
 
 
 def _find_entry(name: str, entries: Mapping[str, str]) -> str:
@@ -260,10 +186,10 @@ def _find_entry(name: str, entries: Mapping[str, str]) -> str:
     """
     if name in entries:
         return name
-    of_architecture = [entry for entry, architecture in entries.items() if architecture == name]
-    if len(of_architecture) != 1:
+    named = [entry for entry, architecture in entries.items() if architecture == name]
+    if len(named) != 1:
         raise unknown_name("entry", name, entries)
-    return of_architecture[0]
+    return named[0]
 
 
 def _values(records: Sequence[Record], entry: str, measure: str) -> dict[int, float]:
@@ -273,7 +199,7 @@ def _values(records: Sequence[Record], entry: str, measure: str) -> dict[int, fl
         RequestError: a cell failed, or its record has no positive value of the measure.
     """
     phase, _, name = measure.partition(".")
-    found = {}
+    values = {}
     for record in records:
         if record.ranking.entry != entry:
             continue
@@ -291,55 +217,8 @@ def _values(records: Sequence[Record], entry: str, measure: str) -> dict[int, fl
                 received=f"{measure} {value:g} of {cell_label(record.cell, record.ranking)}",
                 remedy="Name another measure",
             )
-        found[record.repeat] = value
-    return found
-
-
-def _score_id(cell: Cell, *, tuned: bool) -> str:
-    """Return the id of a cell without what leaves its comparison alone: threads, a tuned rate."""
-    options = dict(cell.options)
-    if tuned:
-        options.pop("learning_rate", None)
-    return replace(cell, threads=1, options=options).id
-
-
-def _requested_points(
-    comparisons: Iterable[Comparison], requested: Collection[str]
-) -> list[EntryAtLength]:
-    """Return the points of the requested cells, from the comparison with the most of them.
-
-    Records on other data are in another comparison. Among equals the newest comparison counts.
-    """
-    found = [
-        [
-            entry
-            for entry in comparison.entries
-            if any(_is_requested(record, requested) for record in entry.records)
-        ]
-        for comparison in comparisons
-    ]
-    return max(found, key=lambda entries: (len(entries), _newest_run(entries)), default=[])
-
-
-def _is_requested(record: RecordSummary, requested: Collection[str]) -> bool:
-    return _score_id(record.cell, tuned=record.ranking.tuning is not None) in requested
-
-
-def _newest_run(entries: Iterable[EntryAtLength]) -> str:
-    return max((record.run_id for entry in entries for record in entry.records), default="")
-
-
-def _scores_by_length(
-    entries: Iterable[EntryAtLength], name: str, metric: Metric
-) -> dict[int, Scores]:
-    """Return the scores of an entry by length; those with tuned rates are preferred."""
-    found: dict[int, Scores] = {}
-    for entry in sorted(entries, key=lambda entry: entry.has_tuned_rate):
-        scores = entry.scores(metric)
-        is_of_entry = any(record.ranking.entry == name for record in entry.records)
-        if is_of_entry and scores.by_seed:
-            found[entry.sequence_length] = scores
-    return dict(sorted(found.items()))
+        values[record.repeat] = value
+    return values
 
 
 def _gap_text(gap: Estimate) -> str:
@@ -348,7 +227,7 @@ def _gap_text(gap: Estimate) -> str:
     seeds = count_text([gap.n])
     if gap.low is None or gap.high is None:
         return f"{text} ({seeds}: no interval)"
-    if not is_beyond_noise(gap):
+    if not gap.is_beyond_noise:
         return f"{text}, within the noise [{gap.low:.4g}, {gap.high:.4g}] ({seeds})"
     low, high = sorted((abs(gap.low), abs(gap.high)))
     return f"{text} [{low:.4g}, {high:.4g}] ({seeds})"

@@ -134,8 +134,8 @@ class LengthLimit:
             return {"unsupported": self.unsupported}
         if self.failed:
             return {"failed": self.failed}
-        found: dict[str, Any] = {"longest": self.longest, "beyond": self.beyond}
-        return {**found, "taken": self.taken} if self.taken is not None else found
+        limit: dict[str, Any] = {"longest": self.longest, "beyond": self.beyond}
+        return {**limit, "taken": self.taken} if self.taken is not None else limit
 
     def __str__(self) -> str:
         if self.unsupported:
@@ -191,13 +191,13 @@ def find_length_limits(
 
 def _search(prober: Prober, entry: str, budget: Budget, up_to: int) -> LengthLimit:
     try:
-        found = find_frontier(_fits(prober, entry, budget), SHORTEST, up_to)
+        frontier = find_frontier(_fits(prober, entry, budget), SHORTEST, up_to)
         taken = None
-        if found.longest is None:
+        if frontier.longest is None:
             taken = _taken(prober.probe(SHORTEST, (entry,)), budget.phase)
     except ProbeFailed as failure:
         return LengthLimit(entry, failed=str(failure))
-    return LengthLimit(entry, found.longest, found.beyond, taken)
+    return LengthLimit(entry, frontier.longest, frontier.beyond, taken)
 
 
 def _fits(prober: Prober, entry: str, budget: Budget) -> Callable[[int], bool]:

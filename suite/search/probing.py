@@ -55,11 +55,11 @@ def check_one_setting(search: str, cells: Iterable[Cell]) -> None:
     Raises:
         RequestError: they have several, whose costs would be mixed.
     """
-    found: dict[int, set[tuple[str, str, int]]] = {}
+    by_length: dict[int, set[tuple[str, str, int]]] = {}
     for cell in cells:
         setting = str(cell.form), cell.model_size, cell.batch_size
-        found.setdefault(cell.sequence_length, set()).add(setting)
-    for length, settings in found.items():
+        by_length.setdefault(cell.sequence_length, set()).add(setting)
+    for length, settings in by_length.items():
         if len(settings) > 1:
             listed = ", ".join(
                 f"{form} of size {size} with batch size {batch}"
@@ -100,7 +100,7 @@ class Prober:
     def _run(self, length: int, entries: Sequence[str], *, rerun: bool = False) -> list[Record]:
         request = replace(self.request, lengths=(length,), architectures=architectures_of(entries))
         prepared = prepare(request, self.store, limits=self.limits, rerun=rerun)
-        cells = [one for one in prepared.plan.cells if one.ranking.entry in entries]
+        cells = [item for item in prepared.plan.cells if item.ranking.entry in entries]
         prepared = replace(prepared, plan=replace(prepared.plan, cells=cells))
         check_any_can_run(prepared)
         return self.run(prepared)

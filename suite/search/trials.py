@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +15,7 @@ from suite.records.benchmarks import Benchmark
 from suite.records.naming import data_text
 from suite.records.schema import Record
 from suite.records.tuned_rates import write_choice
-from suite.search.learning_rate_search import (
-    WORST,
-    Strategy,
-    Trial,
-    choose,
-    good_range_decades,
-    is_better,
-    mean_utilities,
-    next_trials,
-)
+from suite.search.learning_rate_search import WORST, Strategy, Trial
 
 SCORED = frozenset({Status.OK, Status.DIVERGED})
 LEFT = "trials are left for a later run: the same command continues"
@@ -156,11 +147,11 @@ class TrialSet:
 
     def next(self) -> list[Trial]:
         """Return the trials that come next; none if the search has ended."""
-        return [] if self.stopped else next_trials(self.strategy, self.scores)
+        return [] if self.stopped else self.strategy.next_trials(self.scores)
 
     def best_so_far(self) -> str:
         """Describe the best rate so far, its score and the cost."""
-        utilities = mean_utilities(self.strategy, self.scores)
+        utilities = self.strategy.mean_utilities(self.scores)
         if not utilities:
             longest = max(trial.long for trial in self.scores)
             utilities = {
@@ -179,27 +170,19 @@ class TrialSet:
         """Return the result, and write its file if a rate was chosen."""
         trials = self._trials()
         left = bool(self.next())
-        choice = None if self.stopped or left else choose(self.strategy, self.scores)
+        choice = None if self.stopped or left else self.strategy.choose(self.scores)
         metric, cost = self.task.primary_metric, self.strategy.cost(self.records)
         rate = choice.learning_rate if choice else None
         width = path = None
         if rate is not None:
             assert source_digest is not None
-            width = good_range_decades(self.strategy, self.scores)
+            width = self.strategy.good_range_decades(self.scores)
             evidence = {
                 "learning_rate": rate,
                 "metric": f"validation {metric.name}",
                 "good_range_decades": width,
                 "cost": cost,
-                "trials": [
-                    {
-                        "learning_rate": trial.learning_rate,
-                        "steps": trial.steps,
-                        "validation": trial.validation,
-                        "runs": list(trial.runs),
-                    }
-                    for trial in trials
-                ],
+                "trials": [asdict(trial) for trial in trials],
             }
             path = write_choice(self.cell, source_digest, self.strategy.setting, evidence, folder)
         return TunedRate(
@@ -222,9 +205,9 @@ class TrialSet:
 
     def _trivial(self, rate: float) -> float | None:
         """Return the score of the trivial predictor if a rate is not better beyond its error."""
-        of_task = self.benchmark.scale.get(str(self.cell.task), {})
-        scale = of_task.get(str(self.cell.sequence_length))
-        if scale is None or is_better(self.strategy, self.scores, rate, scale.zero):
+        scales = self.benchmark.scale.get(str(self.cell.task), {})
+        scale = scales.get(str(self.cell.sequence_length))
+        if scale is None or self.strategy.is_better(self.scores, rate, scale.zero):
             return None
         return scale.zero
 
@@ -234,7 +217,7 @@ class TrialSet:
         for trial, record in self.records.items():
             steps = self.strategy.steps_of(trial)
             groups.setdefault((steps, trial.learning_rate), []).append((trial, record))
-        found = []
+        trials = []
         for (steps, rate), group in sorted(groups.items()):
             values = [self.scores.get(trial) for trial, _ in group]
             able = [value for value in values if value is not None]
@@ -246,7 +229,7 @@ class TrialSet:
                     "status": str(record.status),
                     "validation": record.metric(name, "validation"),
                 }
-                for trial, record in sorted(group, key=lambda one: one[0].seed)
+                for trial, record in sorted(group, key=lambda item: item[0].seed)
             ]
-            found.append(RateTrials(rate, steps, mean, runs))
-        return found
+            trials.append(RateTrials(rate, steps, mean, runs))
+        return trials

@@ -23,7 +23,7 @@ from suite.records.benchmarks import Benchmark
 from suite.records.naming import OBJECTIVE
 from suite.records.store import Store, ignore_unreadable
 from suite.records.tuned_rates import TUNING
-from suite.search.learning_rate_search import LEAST_COST, Trial, stage_of
+from suite.search.learning_rate_search import LEAST_COST, SuccessiveHalving, Trial
 from suite.search.probing import RunPlan
 from suite.search.trials import TrialSet, TunedRate
 from suite.search.tuning_evidence import strategy_of
@@ -66,7 +66,7 @@ def tune(
     _check(request, max_cost)
     prepared = prepare(request, store, limits=limits, tuning=None)
     check_any_can_run(prepared)
-    found: list[TunedRate] = []
+    tuned: list[TunedRate] = []
     for task in prepared.tasks:
         benchmark = prepared.registry.benchmarks.get(request.benchmark)
         searches = _searches(
@@ -80,10 +80,10 @@ def tune(
         _run_searches(searches, prepared, store, run, (check_statuses(retry, NOISY), rerun), report)
         # A source that was downloaded by the first trial has a digest only now.
         digest = prepared.digests[task] or _digest(request, store, task)
-        found += [search.result(folder, digest) for search in searches]
-        if not all(result.is_complete for result in found):
+        tuned += [search.result(folder, digest) for search in searches]
+        if not all(result.is_complete for result in tuned):
             break
-    return found
+    return tuned
 
 
 def _check(request: Request, max_cost: float | None) -> None:
@@ -166,7 +166,7 @@ def _searches(
     for point in points.values():
         strategy = strategy_of(benchmark, task, point.cell.steps)
         strategy = replace(strategy, seeds=seeds or strategy.seeds, max_cost=max_cost)
-        if not strategy.full_trials and len(strategy.seeds) < 2:
+        if isinstance(strategy, SuccessiveHalving) and len(strategy.seeds) < 2:
             raise RequestError(
                 "The last stage of short trials needs at least two seeds, because a rate can learn "
                 "on one seed and fail on another",
@@ -208,15 +208,15 @@ def _run_searches(
             limits=prepared.limits,
             report_unreadable=ignore_unreadable,
         )
-        of_trials = replace(prepared, plan=trials)
-        if note := of_trials.changed_note:
+        prepared_trials = replace(prepared, plan=trials)
+        if note := prepared_trials.changed_note:
             report(note)
-        records = run(of_trials)
-        found = [record for record in records if record.cell_id in wanted]
-        for record in found:
+        records = run(prepared_trials)
+        finished = [record for record in records if record.cell_id in wanted]
+        for record in finished:
             search, trial, _ = wanted[record.cell_id]
             search.take(trial, record)
-        if len(found) < len(wanted):
+        if len(finished) < len(wanted):
             return
         _report_best([search for search, _, _ in wanted.values()], report)
 
@@ -228,7 +228,7 @@ def _in_running_order(searches: Sequence[TrialSet]) -> list[tuple[TrialSet, Tria
         for search in searches
         for position, trial in enumerate(search.next())
     ]
-    wanted.sort(key=lambda one: (one[0].cell.sequence_length, one[1]))
+    wanted.sort(key=lambda item: (item[0].cell.sequence_length, item[1]))
     return [(search, trial) for search, _, trial in wanted]
 
 
@@ -243,7 +243,7 @@ def _report_best(searches: Sequence[TrialSet], report: Report) -> None:
 def _stages(wanted: Iterable[tuple[TrialSet, Trial, PlannedCell]]) -> str:
     """Describe the next trials: their stages, numbers and steps."""
     trials = Counter(
-        (stage_of(trial, search.strategy), search.strategy.num_stages, planned.cell.steps)
+        (search.strategy.stage_of(trial), search.strategy.num_stages, planned.cell.steps)
         for search, trial, planned in wanted
     )
     parts = [

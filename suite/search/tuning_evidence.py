@@ -12,13 +12,7 @@ from suite.records.benchmark_sections import TuningSettings
 from suite.records.benchmarks import Benchmark
 from suite.records.schema import RecordSummary, TuningChoice
 from suite.records.tuned_rates import STRATEGY, Tuned, tuning_setting
-from suite.search.learning_rate_search import (
-    Strategy,
-    Trial,
-    choose,
-    good_range_decades,
-    next_trials,
-)
+from suite.search.learning_rate_search import FullTrials, Strategy, SuccessiveHalving, Trial
 
 
 def strategy_of(benchmark: Benchmark, task: Task, steps: int) -> Strategy:
@@ -27,10 +21,10 @@ def strategy_of(benchmark: Benchmark, task: Task, steps: int) -> Strategy:
 
 
 def _strategy(settings: TuningSettings, task: Task, steps: int) -> Strategy:
-    return Strategy(
+    kind = FullTrials if settings.full_trials else SuccessiveHalving
+    return kind(
         learning_rates=settings.learning_rates,
         seeds=settings.seeds,
-        full_trials=settings.full_trials,
         steps=steps,
         default_rate=task.recipe.learning_rate,
         higher_is_better=task.primary_metric.higher_is_better,
@@ -109,13 +103,13 @@ def search_problem(strategy: Strategy, tuning: TuningChoice) -> str | None:
     scores = _replayed(strategy, _stated_scores(tuning))
     if isinstance(scores, str):
         return scores
-    choice = choose(strategy, scores)
+    choice = strategy.choose(scores)
     if choice.learning_rate != tuning.learning_rate:
         chosen = f"choose {choice.learning_rate:g}" if choice.learning_rate else choice.reason
         return (
             f"its learning rate {tuning.learning_rate:g} does not follow from its trials: {chosen}"
         )
-    width = good_range_decades(strategy, scores)
+    width = strategy.good_range_decades(scores)
     if not math.isclose(width or 0.0, tuning.good_range_decades or 0.0, abs_tol=1e-6):
         return f"its range of good rates is {tuning.good_range_decades}, that of its trials {width}"
     return None
@@ -138,7 +132,7 @@ def _replayed(
     """Return the scores of a search's trials in its order, or how the stated trials differ."""
     scores: dict[Trial, float | None] = {}
     left = dict(stated)
-    while trials := next_trials(strategy, scores):
+    while trials := strategy.next_trials(scores):
         for trial in trials:
             key = trial.learning_rate, trial.seed, strategy.steps_of(trial)
             if key not in stated:
@@ -162,26 +156,26 @@ def unpublished_trial(record: RecordSummary, published: Mapping[str, RecordSumma
     for trial in tuning.trials:
         for run in trial["runs"]:
             stated = float(trial["learning_rate"]), int(run["seed"]), int(trial["steps"])
-            found = published.get(str(run.get("run_id")))
-            if found is None:
+            trained = published.get(str(run.get("run_id")))
+            if trained is None:
                 return (
                     f"its trial {_trial_text(*stated)}, run {run.get('run_id')}, is not among the "
                     "published records: publish the trials too"
                 )
-            if not _is_trial(found, record, tuning.setting, *stated):
-                return f"run {found.run_id} is not its trial {_trial_text(*stated)}"
-            score = found.metric(record.ranking.metric or "", "validation")
-            if str(found.status) != run["status"] or not _same_score(score, run["validation"]):
+            if not _is_trial(trained, record, tuning.setting, *stated):
+                return f"run {trained.run_id} is not its trial {_trial_text(*stated)}"
+            score = trained.metric(record.ranking.metric or "", "validation")
+            if str(trained.status) != run["status"] or not _same_score(score, run["validation"]):
                 return (
                     f"its trial {_trial_text(*stated)} is stated as {run['status']}, "
-                    f"{run['validation']}; the published run {found.run_id} is {found.status}, "
+                    f"{run['validation']}; the published run {trained.run_id} is {trained.status}, "
                     f"{score}"
                 )
     return None
 
 
 def _is_trial(
-    found: RecordSummary,
+    trained: RecordSummary,
     record: RecordSummary,
     setting: Mapping[str, Any],
     learning_rate: float,
@@ -193,7 +187,7 @@ def _is_trial(
     `setting` states the length and the batch size of the trials.
     """
     wanted = {**record.cell.options, "learning_rate": learning_rate}
-    options = {**found.cell.options, "learning_rate": found.ranking.learning_rate}
+    options = {**trained.cell.options, "learning_rate": trained.ranking.learning_rate}
     trial = replace(
         record.cell,
         sequence_length=setting["sequence_length"],
@@ -206,8 +200,8 @@ def _is_trial(
     )
     return (
         options == wanted
-        and _without_source(found.cell) == _without_source(trial)
-        and found.fingerprint in ("", record.fingerprint)
+        and _without_source(trained.cell) == _without_source(trial)
+        and trained.fingerprint in ("", record.fingerprint)
     )
 
 
@@ -216,11 +210,11 @@ def _without_source(cell: Cell) -> Cell:
     return replace(cell, options={}, source=None, threads=1, evaluation_lengths=())
 
 
-def _same_score(one: float | None, other: float | None) -> bool:
+def _same_score(score: float | None, other: float | None) -> bool:
     """Return whether two scores are equal, as far as archives keep their digits."""
-    if one is None or other is None:
-        return one is other
-    return math.isclose(one, other, rel_tol=1e-6)
+    if score is None or other is None:
+        return score is other
+    return math.isclose(score, other, rel_tol=1e-6)
 
 
 def _trial_text(learning_rate: float, seed: int, steps: int) -> str:

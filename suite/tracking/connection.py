@@ -1,4 +1,4 @@
-"""The MLflow store of a home: its address, the connection, and the lock on writing.
+"""The MLflow store of a home: its address, the connection, the lock on writing, and its server.
 
 Importing this module does not import mlflow, which takes seconds.
 """

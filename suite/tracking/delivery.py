@@ -51,13 +51,7 @@ HELPER = (sys.executable, "-m", "suite.tracking.delivery")
 
 @dataclass
 class SyncProcess:
-    """The parent's side of the helper process.
-
-    Args:
-        store: the home.
-        warn: is called with the first failure.
-        helper: the command of the helper; it gets the home as its argument.
-    """
+    """The parent's side of the helper process; `warn` is called with the first failure."""
 
     store: Store
     warn: Callable[[str], None]

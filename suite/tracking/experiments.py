@@ -75,13 +75,9 @@ class Experiment:
     def open(
         cls, client: MlflowClient, name: str, writer: str, artifacts: str | None
     ) -> Experiment:
-        """Return the experiment of a name, and create it if it is missing.
+        """Return the experiment of a task, or of probes, and create it if it is missing.
 
-        Args:
-            client: a client of the MLflow store.
-            name: a task's name, or `PROBE_EXPERIMENT`.
-            writer: the identity of the home.
-            artifacts: where a new experiment keeps files; None for the default of the store.
+        A new experiment keeps its files in `artifacts`, or where the store keeps them by default.
         """
         known = client.get_experiment_by_name(name)
         experiment_id = known.experiment_id if known else _create(client, name, artifacts)

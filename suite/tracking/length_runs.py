@@ -1,4 +1,7 @@
-"""Length runs: one MLflow run per entry of a comparison, whose step is the sequence length."""
+"""Length runs: one MLflow run per entry of a comparison, whose step is the sequence length.
+
+Their values come from the analysis that tables, boards and the site use.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ import statistics
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from operator import attrgetter
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from mlflow.entities import Metric, Param
@@ -29,6 +33,9 @@ Values = Mapping[str, Mapping[int, float]]
 
 NOT_CHARTED = ("compile_seconds", *(measure.name for measure in DECLARED if measure.keep == 0))
 """Measures that length runs leave out, to keep the number of charts in MLflow small."""
+PREFIX = "lengths-"
+"""The start of every length run's key."""
+LENGTH_RUN_PARAMS = frozenset(PARAMS) - {"sequence_length", "seed", "round", "batch_size"}
 
 
 def read_comparisons(store: Store) -> list[Comparison]:
@@ -47,7 +54,9 @@ def values_by_length(entries: Iterable[EntryAtLength]) -> Values:
     The scores of the models trained at a length n also have values by evaluation length, under a
     name that ends with ".trained_at_n".
     """
-    largest = {entry.sequence_length: entry for entry in sorted(entries, key=_batch_size)}
+    largest = {
+        entry.sequence_length: entry for entry in sorted(entries, key=attrgetter("batch_size"))
+    }
     values: dict[str, dict[int, float]] = {}
     for length, entry in sorted(largest.items()):
         for name, value in _values(entry):
@@ -55,14 +64,10 @@ def values_by_length(entries: Iterable[EntryAtLength]) -> Values:
                 values.setdefault(name, {})[length] = value
         if entry.metric:
             name = f"{entry.split}.{entry.metric.name}.trained_at_{length}"
-            for evaluated, score in entry.scores_by_evaluation_length().items():
+            for evaluated, score in entry.by_evaluation_length.items():
                 if not isinstance(score, str):
                     values.setdefault(name, {})[evaluated] = score.value
     return values
-
-
-def _batch_size(entry: EntryAtLength) -> int:
-    return entry.batch_size
 
 
 def _values(entry: EntryAtLength) -> Iterator[tuple[str, float | None]]:
@@ -91,10 +96,6 @@ def _values(entry: EntryAtLength) -> Iterator[tuple[str, float | None]]:
     if counts:
         yield "parameter_count", statistics.fmean(counts)
 
-
-PREFIX = "lengths-"
-"""The start of every length run's key."""
-LENGTH_RUN_PARAMS = frozenset(PARAMS) - {"sequence_length", "seed", "round", "batch_size"}
 
 _templates = Environment(
     loader=PackageLoader("suite.tracking"), autoescape=True, undefined=StrictUndefined

@@ -24,7 +24,7 @@ WITHOUT_RUN = frozenset({Status.UNSUPPORTED, Status.SKIPPED})
 
 
 def may_lack_records(store: Store) -> bool:
-    """Return whether MLflow may lack a record. Of another store than the home's own, it may."""
+    """Return whether MLflow may lack a record, as a store that is not the home's own always may."""
     files = dict(store.files())
     if not files or not is_own(store):
         return bool(files)

@@ -30,12 +30,7 @@ def prepare_server(
 ) -> MlflowProcess:
     """Write the server's configuration into the home and return the process.
 
-    Args:
-        store: the home.
-        host: the network address to listen on.
-        port: the port to listen on.
-        workers: the number of server processes.
-        artifacts: the folder for files; by default a folder in the home.
+    The server has `workers` processes. It keeps files in `artifacts`, by default in the home.
 
     Raises:
         RequestError: the extra `server` is not installed, or the first start has no password.

@@ -21,15 +21,14 @@ from suite.api import (
     Architecture,
     Form,
     Job,
-    Status,
     declared_state_bytes,
 )
 from suite.worker.decoder import Decoder
 from suite.worker.measure.memory import Allocator, count_bytes, release_freed_memory
 from suite.worker.measure.samples import single
 from suite.worker.measure.timing import time_latency, time_repeats
+from suite.worker.model import Model
 from suite.worker.random_tokens import set_up
-from suite.worker.steps import Model, devices
 
 STATE_METHOD = "counted from the arrays of the state"
 STATE_MEMORY_METHOD = "memory in use by the allocator with the state, less that without it"
@@ -42,7 +41,7 @@ def run(
     """Run a decoding cell and return its outcome."""
     setup = set_up(job, architecture, PROBE_VOCABULARY_SIZE, report_progress)
     cell, request, model = job.cell, setup.request, setup.model
-    tokens, prefill_memory = setup.batch.features["token_ids"], setup.memory
+    tokens = setup.batch.features["token_ids"]
     create_weights(model)
     decodes = cell.form is Form.DECODER
     max_length = request.sequence_length if decodes else GENERATED_TOKENS
@@ -51,16 +50,22 @@ def run(
 
     report_progress("measuring prefill", 0.0)
     prefill = time_repeats(
-        lambda: decoder.read(tokens), tokens.size, tokens.size, prefill_memory, threads=cell.threads
+        "prefill",
+        lambda: decoder.read(tokens),
+        tokens.size,
+        tokens.size,
+        setup.memory,
+        threads=cell.threads,
     )
     release_freed_memory()
-    state_memory = hold(decoder, tokens, prefill_memory.allocator)
+    state_memory = hold(decoder, tokens, setup.memory.allocator)
 
     report_progress("measuring generation", 0.4)
-    memory = prefill_memory.next_phase()
+    memory = setup.memory.next_phase()
     memory.reset()
     generated = cell.batch_size * GENERATED_TOKENS
     generation = time_repeats(
+        "generation",
         lambda: decoder.generate(GENERATED_TOKENS),
         generated,
         generated,
@@ -69,7 +74,7 @@ def run(
         steps_per_run=GENERATED_TOKENS,
     )
     report_progress("measuring single tokens", 0.8)
-    latency, quiet_latency = time_latency(
+    latency, is_quiet = time_latency(
         lambda: decoder.generate(1),
         threads=cell.threads,
         on_accelerator=memory.on_accelerator,
@@ -79,24 +84,12 @@ def run(
         "state_bytes": single(count_bytes(decoder.arrays()), STATE_METHOD),
         "state_memory_bytes": state_memory,
     }
-    counts = model.parameter_counts()
-    noisy = [*prefill.noisy_phases("prefill"), *generation.noisy_phases("generation")]
-    return {
-        "status": Status.OK,
-        "measurements": {
-            "prefill": {**prefill.measured(), **prefill_memory.measured()},
-            "generation": {**generation.measured(), **memory.measured(), **latency, **state},
-        },
-        "parameter_count": counts["total"],
-        "parameter_counts": counts,
-        "environment": {"devices": devices()},
-        "details": {
-            "xla": setup.xla,
-            "options": dict(request.options),
-            "noisy": [*noisy, *([] if quiet_latency else ["generation.latency"])],
-            "declared_state_bytes": declared_state_bytes(cell, architecture, request, max_length),
-        },
-    }
+    return setup.outcome(
+        [prefill, generation],
+        {"generation": {**latency, **state}},
+        [] if is_quiet else ["generation.latency"],
+        {"declared_state_bytes": declared_state_bytes(cell, architecture, request, max_length)},
+    )
 
 
 def create_weights(model: Model) -> None:

@@ -14,7 +14,8 @@ import numpy as np
 from keras import ops
 
 from suite.api import Form
-from suite.worker.steps import Model, compile_with_weights, held_state
+from suite.worker.backends import backend
+from suite.worker.model import Model
 
 START_ID = 0
 """The first token of a target; all token ids are random otherwise."""
@@ -38,8 +39,8 @@ class Decoder:
         self._model = model
         self._max_length = max_length
         self._first = 0 if model.form is Form.ENCODER_DECODER else context
-        self._read = compile_with_weights(model, self._start, xla)
-        self._held = held_state(model, loop_xla)
+        self._read = backend.compile_with_weights(model, self._start, xla)
+        self._held = backend.HeldState(model, loop_xla)
         self._steps: dict[int, Callable[..., Any]] = {}
         self._token: Any = None
 
@@ -65,8 +66,8 @@ class Decoder:
                 lambda state, token, position: self._loop(state, token, position, count)
             )
         position = ops.convert_to_tensor(np.int32(self._first))
-        found: np.ndarray = ops.convert_to_numpy(self._steps[count](self._token, position))
-        return found
+        tokens: np.ndarray = ops.convert_to_numpy(self._steps[count](self._token, position))
+        return tokens
 
     def _start(self, tokens: Any) -> tuple[Any, State]:
         """Read the context; return the first generated token and the state."""
@@ -74,34 +75,30 @@ class Decoder:
         own = backbone.init_state(batch, self._max_length)
         if self._model.form is Form.DECODER:
             hidden_states, own = backbone.decode(tokens, state=own, position=0, training=False)
-            return self._choose(hidden_states[:, -1:]), {"own": own, "source": ()}
-        source, _ = backbone.encode(tokens, padding_mask=None, training=False)
-        if hasattr(backbone, "project_encoder_output"):
-            source = backbone.project_encoder_output(source)
+            scores = self._model.head(hidden_states[:, -1:], {})[:, 0]
+            return most_likely(scores), {"own": own, "source": ()}
+        source = self._model.encode_source(tokens)
         return ops.full((batch,), START_ID, "int32"), {"own": own, "source": source}
 
     def _loop(self, state: State, token: Any, position: Any, count: int) -> tuple[Any, State]:
         """Return `count` tokens and the state after them."""
-        source, dtypes = state["source"], keras.tree.map_structure(dtype_of, state["own"])
-        given = {} if self._model.form is Form.DECODER else {"encoder_output": source}
+        source = state["source"]
+        encoder = {} if self._model.form is Form.DECODER else {"encoder_output": source}
         done = ops.zeros((token.shape[0], count), "int32")
 
         def body(index: Any, carried: Any) -> Any:
             token, own, done = carried
-            hidden_states, own = self._model.backbone.decode(
-                token[:, None], state=own, position=position + index, training=False, **given
-            )
-            own = keras.tree.map_structure(ops.cast, own, dtypes)
-            token = self._choose(hidden_states)
+            scores, own = self._model.decode_step(token, own, position + index, **encoder)
+            token = most_likely(scores)
             return token, own, ops.slice_update(done, (0, index), token[:, None])
 
         _, own, done = repeat(count, body, (token, state["own"], done))
         return done, {"own": own, "source": source}
 
-    def _choose(self, hidden_states: Any) -> Any:
-        """Return the most likely token of one position: (batch,)."""
-        scores = self._model.head(hidden_states, {})[:, 0]
-        return ops.cast(ops.argmax(scores, axis=-1), "int32")
+
+def most_likely(scores: Any) -> Any:
+    """Return the token with the highest score: (batch,)."""
+    return ops.cast(ops.argmax(scores, axis=-1), "int32")
 
 
 def repeat(count: int, body: Callable[[Any, Any], Any], first: Any) -> Any:
@@ -113,8 +110,3 @@ def repeat(count: int, body: Callable[[Any, Any], Any], first: Any) -> Any:
 
     flat = ops.fori_loop(0, count, flat_body, tuple(keras.tree.flatten(first)))
     return keras.tree.pack_sequence_as(first, list(flat))
-
-
-def dtype_of(array: Any) -> str:
-    """Return the name of the type of an array of any backend."""
-    return str(keras.backend.standardize_dtype(array.dtype))

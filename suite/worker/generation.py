@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -10,8 +9,9 @@ import numpy as np
 from keras import ops
 
 from suite.api import Generation
+from suite.worker.backends import backend
 from suite.worker.data.batches import Batch
-from suite.worker.steps import Model, compile_with_weights
+from suite.worker.model import Model
 
 MASKED_LOG_PROBABILITY = -1e9
 """The log probability of tokens and beams that must not be chosen."""
@@ -30,14 +30,11 @@ class BeamSearch:
         self._rules = rules
         self._num_beams = num_beams
         self._max_length = max_length
-        self._compiled_start: Callable[..., Any] | None = None
-        self._compiled_step: Callable[..., Any] | None = None
+        self._compiled_start = backend.compile_with_weights(model, self._start)
+        self._compiled_step = backend.compile_with_weights(model, self._step)
 
     def search(self, batch: Batch) -> np.ndarray:
         """Return (batch, max_length) token ids, padded after the last end token."""
-        if self._compiled_start is None or self._compiled_step is None:
-            self._compiled_start = compile_with_weights(self._model, self._start)
-            self._compiled_step = compile_with_weights(self._model, self._step)
         source, mask = batch.features["token_ids"], batch.features["padding_mask"]
         count, beams = len(source), self._num_beams
         ends_wanted = ((source == self._rules.end_id) & mask).sum(axis=1).clip(min=1)
@@ -62,11 +59,7 @@ class BeamSearch:
     def _start(self, source: Any, mask: Any, global_mask: Any) -> tuple[Any, Any, Any]:
         """Encode the sources, repeat them for every beam, and create the empty state."""
         backbone, beams = self._model.backbone, self._num_beams
-        encoder_output, _ = backbone.encode(
-            source, padding_mask=mask, global_mask=global_mask, training=False
-        )
-        if hasattr(backbone, "project_encoder_output"):
-            encoder_output = backbone.project_encoder_output(encoder_output)
+        encoder_output = self._model.encode_source(source, mask, global_mask)
         rows = source.shape[0] * beams
         state = backbone.init_state(rows, self._max_length)
         encoder_output = keras.tree.map_structure(

@@ -33,10 +33,11 @@ from suite.api.files import atomic_write_bytes
 from suite.api.local_path import without_local_paths
 from suite.api.plugins import ARCHITECTURES, TASKS, find_plugin
 from suite.worker import decode, probe
+from suite.worker.backends import backend
 from suite.worker.conformance import kit
 from suite.worker.failures import classify
 from suite.worker.provenance import CodeProvenance, digest_plugin
-from suite.worker.steps import has_accelerator, share_work
+from suite.worker.steps import has_accelerator
 from suite.worker.train import cell as train
 
 PROGRESS_SECONDS = 0.25
@@ -137,7 +138,7 @@ def _configure_backend(cell: Cell) -> None:
         )
     keras.config.set_dtype_policy(dtype_policy(cell.precision))
     if (num_devices := cell.options.get("devices", 1)) > 1:
-        share_work(num_devices)
+        backend.share_work(num_devices)
 
 
 def _failed(error: Exception) -> dict[str, Any]:

@@ -17,7 +17,7 @@ import numpy as np
 from keras import ops
 
 from suite.api import MASKS, Examples
-from suite.worker.steps import compile_with_weights
+from suite.worker.backends import backend
 
 MAX_POSITIONS = 64
 """The most input positions that are replaced, evenly spread, and the most groups of outputs."""
@@ -42,7 +42,7 @@ def occlusion_map(model: Any, examples: Examples) -> dict[str, Any]:
     features = {name: np.asarray(array[row]) for name, array in examples.features.items()}
     other = {name: np.asarray(array[donor]) for name, array in examples.features.items()}
     donor_length = max(1, int(real[donor].sum()))
-    compute = compile_with_weights(model, model.hidden_states)
+    compute = backend.compile_with_weights(model, model.hidden_states)
     before = _hidden_states(model, compute, [features], length)[0]
     changes = []
     for first in range(0, len(inputs), ROWS_PER_PASS):
@@ -77,8 +77,8 @@ def _hidden_states(
     batch = {name: np.stack([row[name] for row in filled]) for name in filled[0]}
     hidden_states = ops.convert_to_numpy(ops.cast(compute(batch), "float32"))[: len(rows)]
     extra = getattr(model.backbone, "extra_positions", 0)
-    found: np.ndarray = hidden_states[:, extra : extra + length]
-    return found
+    real: np.ndarray = hidden_states[:, extra : extra + length]
+    return real
 
 
 def _replace_position(

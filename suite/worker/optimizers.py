@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
 from typing import Any
 
 import keras
 from keras import ops
 
 from suite.api import Recipe
+from suite.worker.backends import backend
 
 
 class LinearWarmupAndDecay(keras.optimizers.schedules.LearningRateSchedule):
@@ -41,7 +41,6 @@ def make_optimizer(recipe: Recipe, total_steps: int) -> Any:
     schedule = LinearWarmupAndDecay(
         recipe.learning_rate, round(recipe.warmup_share * total_steps), total_steps
     )
-    backend = importlib.import_module(f"suite.worker.backends.{keras.backend.backend()}")
     optimizer = backend.AdamW(
         schedule, weight_decay=recipe.weight_decay, global_clipnorm=recipe.clip_norm
     )

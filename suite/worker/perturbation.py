@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from keras import ops
 
 from suite.api import PERTURBATION
+from suite.worker.data.batches import Features
 
-Features = Mapping[str, Any]
 Compute = Callable[[Features, Features], Any]
 """A function of features and targets that calls a model and returns its loss."""
 

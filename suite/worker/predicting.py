@@ -21,10 +21,11 @@ from suite.api import SURROGATE, Cell, Examples, Task, dtype_policy
 from suite.api.errors import LengthwiseError, RequestError, Unsupported
 from suite.api.files import atomic_write_bytes
 from suite.api.weights import read_kept_weights
-from suite.worker.data.batches import Batch, evaluation_batches, evaluation_rows
+from suite.worker.data.batches import Batch, evaluation_batches, predict_examples
 from suite.worker.generation import BeamSearch
-from suite.worker.methods import build_kept, kept_task
-from suite.worker.steps import Model, make_prediction_step
+from suite.worker.kept_models import build_kept, check_kept, kept_task
+from suite.worker.model import Model
+from suite.worker.steps import make_prediction_step
 
 
 @dataclass(frozen=True)
@@ -64,13 +65,13 @@ class TrainedModel:
         if not texts:
             return []
         examples = self.encode(texts)
-        arguments = (examples, self.cell.batch_size, False, self.task.length_buckets)
         with _precision_of(self.cell):
-            step = self._make_step()
-            batches = evaluation_batches(*arguments)
-            found = np.concatenate([step(batch)[: batch.num_examples] for batch in batches])
-        predictions = np.empty_like(found)
-        predictions[np.concatenate(evaluation_rows(*arguments))] = found
+            predictions = predict_examples(
+                self._make_step(),
+                examples,
+                self.cell.batch_size,
+                buckets=self.task.length_buckets,
+            )
         return self.task.readable(_clean(texts), examples, predictions, self.spec)
 
     def _make_step(self) -> Callable[[Batch], np.ndarray]:
@@ -101,13 +102,13 @@ def load(folder: Path, search_path: Sequence[str] = ()) -> TrainedModel:
             received=f"{keras.backend.backend()} instead of {cell.backend}",
             remedy=f"Set KERAS_BACKEND={cell.backend} before Keras is imported",
         )
-    kept.check()
+    check_kept(kept, search_path)
     task = kept_task(kept, search_path)
     with _raw_text_only():
         examples = task.encode_blank(cell.sequence_length, kept.spec)
     with _precision_of(cell):
-        batch = next(evaluation_batches(examples, cell.batch_size, False, task.length_buckets))
-        model = build_kept(kept, search_path, kept.spec, batch)
+        batches = evaluation_batches(examples, cell.batch_size, buckets=task.length_buckets)
+        model = build_kept(kept, search_path, kept.spec, next(batches))
     return TrainedModel(model, task, cell, kept.spec)
 
 
@@ -143,5 +144,5 @@ def answer(request: Mapping[str, Any]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    found = answer(json.loads(Path(sys.argv[1]).read_text()))
-    atomic_write_bytes(Path(sys.argv[2]), json.dumps(found).encode())
+    content = answer(json.loads(Path(sys.argv[1]).read_text()))
+    atomic_write_bytes(Path(sys.argv[2]), json.dumps(content).encode())

@@ -14,14 +14,15 @@ from typing import Any
 
 from keras import ops
 
-from suite.api import Architecture, BuildRequest, Form, Job, Recipe, Status
-from suite.worker.measure.matrix_rate import is_quiet, machine_rate
+from suite.api import Architecture, BuildRequest, Form, Job, Recipe
+from suite.worker.measure.matrix_rate import is_quiet_rate, machine_rate
 from suite.worker.measure.memory import PeakMemory, measure_weight_bytes, release_freed_memory
 from suite.worker.measure.samples import Measurements, single
-from suite.worker.measure.timing import StepTimings, time_latency, time_repeats
+from suite.worker.measure.timing import Phase, time_latency, time_repeats
+from suite.worker.model import mean_cross_entropy
 from suite.worker.optimizers import make_optimizer
-from suite.worker.random_tokens import Setup, random_batch, set_up
-from suite.worker.steps import devices, make_prediction_step, make_training_step
+from suite.worker.random_tokens import random_batch, set_up
+from suite.worker.steps import make_prediction_step, make_training_step
 
 SCHEDULE_STEPS = 10**9
 """A probe's steps are all at the start of the warm-up, so that the weights hardly change."""
@@ -32,79 +33,41 @@ def run(
 ) -> dict[str, Any]:
     """Run a probe cell and return its outcome."""
     setup = set_up(job, architecture, 2, report_progress)
-    cell, model, batch, xla = job.cell, setup.model, setup.batch, setup.xla
-    inference_memory = setup.memory
+    cell, model, batch, memory = job.cell, setup.model, setup.batch, setup.memory
     positions = batch.num_tokens
+
+    def measure(name: str, run: Callable[[], object], memory: PeakMemory) -> Phase:
+        return time_repeats(name, run, batch.num_tokens, positions, memory, threads=cell.threads)
+
     report_progress("measuring inference", 0.0)
-    predict = make_prediction_step(model, lambda outputs, *_: ops.argmax(outputs, -1), xla)
-    inference = time_repeats(
-        lambda: predict(batch),
-        batch.num_tokens,
-        positions,
-        inference_memory,
-        threads=cell.threads,
-    )
+    predict = make_prediction_step(model, lambda outputs, *_: ops.argmax(outputs, -1), setup.xla)
+    phases = [measure("inference", lambda: predict(batch), memory)]
     release_freed_memory()
-    phases = {"inference": (inference, inference_memory)}
     if not setup.methods.compresses:
         report_progress("measuring training", 0.3)
-        phases["training"] = _measure_training(setup, cell.threads)
+        memory = memory.next_phase()
+        memory.reset()
+        plain = make_optimizer(Recipe(), SCHEDULE_STEPS)
+        optimizer = setup.methods.optimizer(plain, model, SCHEDULE_STEPS)
+        step = make_training_step(model, mean_cross_entropy, optimizer, setup.xla)
+        phases.append(measure("training", lambda: float(step(batch)), memory))
     report_progress("measuring latency", 0.7)
-    one = random_batch(1, cell.sequence_length, cell.seed, cell.form)
-    latency, quiet_latency = time_latency(
-        lambda: predict(one), threads=cell.threads, on_accelerator=inference_memory.on_accelerator
+    example = random_batch(1, cell.sequence_length, cell.seed, cell.form)
+    latency, is_quiet = time_latency(
+        lambda: predict(example), threads=cell.threads, on_accelerator=memory.on_accelerator
     )
     report_progress("measuring the machine", 0.9)
     rate = machine_rate(job)
-    counts = model.parameter_counts()
-    of_inference = {**latency, "weight_bytes": measure_weight_bytes(model)}
     operations = None
     if not cell.methods:  # these change the number of products
-        operations = count_operations(architecture, setup.request, counts["mixing"])
-    return {
-        "status": Status.OK,
-        "measurements": {
-            phase: {
-                **timings.measured(),
-                **memory.measured(),
-                **utilization(operations, phase, timings, rate),
-                **(of_inference if phase == "inference" else {}),
-            }
-            for phase, (timings, memory) in phases.items()
-        },
-        "parameter_count": counts["total"],
-        "parameter_counts": counts,
-        "environment": {"devices": devices()},
-        "details": {
-            "xla": xla,
-            "options": dict(setup.request.options),
-            "noisy": [
-                *(
-                    item
-                    for name, (timings, _) in phases.items()
-                    for item in timings.noisy_phases(name)
-                ),
-                *([] if quiet_latency else ["inference.latency"]),
-            ],
-            "operations_per_token": operations,
-            **({"methods": setup.facts} if setup.facts else {}),
-            "matrix_rate": rate,
-        },
-    }
-
-
-def _measure_training(setup: Setup, threads: int) -> tuple[StepTimings, PeakMemory]:
-    """Measure updates of the model."""
-    memory = setup.memory.next_phase()
-    memory.reset()
-    plain = make_optimizer(Recipe(), SCHEDULE_STEPS)
-    optimizer = setup.methods.optimizer(plain, setup.model, SCHEDULE_STEPS)
-    step = make_training_step(setup.model, _loss, optimizer, setup.xla)
-    batch = setup.batch
-    timings = time_repeats(
-        lambda: float(step(batch)), batch.num_tokens, batch.num_tokens, memory, threads=threads
-    )
-    return timings, memory
+        mixing_parameters = model.parameter_counts()["mixing"]
+        operations = count_operations(architecture, setup.request, mixing_parameters)
+    others = {phase.name: utilization(operations, phase, rate) for phase in phases}
+    others["inference"] |= {**latency, "weight_bytes": measure_weight_bytes(model)}
+    details: dict[str, Any] = {"operations_per_token": operations, "matrix_rate": rate}
+    if setup.facts:
+        details["methods"] = setup.facts
+    return setup.outcome(phases, others, [] if is_quiet else ["inference.latency"], details)
 
 
 def count_operations(
@@ -127,20 +90,14 @@ def count_operations(
 
 
 def utilization(
-    operations: dict[str, float] | None, phase: str, timings: StepTimings, rate: dict[str, Any]
+    operations: dict[str, float] | None, phase: Phase, rate: dict[str, Any]
 ) -> Measurements:
     """Return the share of the machine's rate of matrix products that a phase reaches."""
     name = "model_flops_utilization"
-    speed = timings.measured()["tokens_per_second"]["value"]
+    speed = phase.measured()["tokens_per_second"]["value"]
     if operations is None or speed is None:
         return {name: single(None, "not measured: the architecture does not count its operations")}
-    if not is_quiet(rate):
+    if not is_quiet_rate(rate):
         return {name: single(None, "not measured: others used the machine during its matrix rate")}
-    share = operations[phase] * speed / rate["operations_per_second"]
+    share = operations[phase.name] * speed / rate["operations_per_second"]
     return {name: single(share, "counted operations a second over the machine's matrix rate")}
-
-
-def _loss(outputs: Any, targets: Any, features: Any) -> Any:
-    return ops.mean(
-        ops.sparse_categorical_crossentropy(targets["labels"], outputs, from_logits=True)
-    )

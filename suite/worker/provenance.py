@@ -11,7 +11,7 @@ from typing import Any
 
 from suite.api import Architecture, Task
 from suite.api.files import CHECKOUT, atomic_write_bytes, digest_paths
-from suite.api.plugins import Kind, locate, plugin_files
+from suite.api.plugins import PluginKind, locate, plugin_files
 from suite.records.environment import describe_commit
 
 ENGINE_DIGEST = digest_paths((CHECKOUT / "suite").rglob("*.py"))
@@ -42,8 +42,8 @@ class CodeProvenance:
 
     def __post_init__(self) -> None:
         if _has_repository():
-            found = describe_commit()
-            self.commit, self.dirty = found["commit"], found["dirty"]
+            state = describe_commit()
+            self.commit, self.dirty = state["commit"], state["dirty"]
 
     @property
     def digests(self) -> tuple[str | None, ...]:
@@ -76,7 +76,7 @@ def _has_repository() -> bool:
 
 
 def digest_plugin(
-    kind: Kind[Any], key: str, search_path: Sequence[str], plugin: Task | Architecture
+    kind: PluginKind[Any], key: str, search_path: Sequence[str], plugin: Task | Architecture
 ) -> str:
     """Digest the code of an imported plug-in: its module, its class's file, and their helpers.
 

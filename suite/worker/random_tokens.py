@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,14 +14,19 @@ from suite.api import (
     BuildRequest,
     Form,
     Job,
+    Status,
     build_request,
     uses_xla,
 )
+from suite.worker.backends import backend
+from suite.worker.composition import Composition, compose, find_methods
 from suite.worker.data.batches import Batch
 from suite.worker.measure import warmup
 from suite.worker.measure.memory import PeakMemory
-from suite.worker.methods import Composition, compose, find_methods
-from suite.worker.steps import Model, PositionHead, allocator, fix_randomness
+from suite.worker.measure.samples import Measurements
+from suite.worker.measure.timing import Phase
+from suite.worker.model import Model, PositionHead
+from suite.worker.steps import allocator, fix_randomness
 
 
 @dataclass(frozen=True)
@@ -39,6 +44,35 @@ class Setup:
     batch: Batch
     memory: PeakMemory
     xla: bool
+
+    def outcome(
+        self,
+        phases: Sequence[Phase],
+        others: Mapping[str, Measurements],
+        noisy: Sequence[str],
+        details: Mapping[str, Any],
+    ) -> dict[str, Any]:
+        """Return the outcome of the cell.
+
+        `others` holds measurements of a phase beside its own, and `noisy` those of them with too
+        much interference.
+        """
+        counts = self.model.parameter_counts()
+        return {
+            "status": Status.OK,
+            "measurements": {
+                phase.name: {**phase.measured(), **others.get(phase.name, {})} for phase in phases
+            },
+            "parameter_count": counts["total"],
+            "parameter_counts": counts,
+            "environment": {"devices": list(backend.devices())},
+            "details": {
+                "xla": self.xla,
+                "options": dict(self.request.options),
+                "noisy": [*(name for phase in phases for name in phase.noisy), *noisy],
+                **details,
+            },
+        }
 
 
 def set_up(
@@ -81,10 +115,10 @@ def random_batch(
         "padding_mask": np.ones(shape, bool),
     }
     targets = {"labels": generator.integers(2, size=shape, dtype=np.int32)}
-    sides = 1
+    num_tokens = batch_size * sequence_length
     if form is Form.ENCODER_DECODER:
-        sides = 2
+        num_tokens *= 2
         features["target_ids"] = generator.integers(
             PROBE_VOCABULARY_SIZE, size=shape, dtype=np.int32
         )
-    return Batch(features, targets, sides * batch_size * sequence_length, batch_size)
+    return Batch(features, targets, num_tokens, batch_size)

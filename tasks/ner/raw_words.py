@@ -79,7 +79,7 @@ def _starts(starts: np.ndarray, sources: np.ndarray) -> np.ndarray:
 def encode_sentences(
     sentences: Sequence[Sequence[str]], length: int, names: Mapping[str, Sequence[str]]
 ) -> Examples:
-    """Encode sentences of words, each in windows of its own; `targets["text"]` is its index.
+    """Encode each sentence of words in its own windows; `targets["text"]` is its index.
 
     Raises:
         DataError: a sentence has no word.

@@ -95,11 +95,13 @@ class QuestionAnswering(FolderReader, Task):
 
     def unsupported_reason(self, sequence_length: int, options: Options) -> str | None:
         """Reject lengths that hold no question with its context, or end before the distance."""
-        from tasks.question_answering.synthetic_articles import context_words
-
         if sequence_length < MIN_LENGTH:
             return f"needs lengths of at least {MIN_LENGTH}, for a question and its context"
         distance = options["distance"]
+        if not distance:
+            return None
+        from tasks.question_answering.synthetic_articles import context_words  # imports NumPy
+
         if 2 * distance > context_words(sequence_length):
             longer = 2 * distance + sequence_length - context_words(sequence_length)
             return (

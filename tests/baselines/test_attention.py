@@ -278,9 +278,3 @@ def test_sinusoids_equal_the_papers_formula():
 def test_odd_windows_are_rejected(window):
     with pytest.raises(ValueError, match="even and at least 2"):
         SlidingWindowAttention(num_heads=2, window=window)
-
-
-@pytest.mark.parametrize("layer", [FullAttention(3), SlidingWindowAttention(3, 4)])
-def test_a_width_that_is_no_multiple_of_the_heads_is_rejected(layer):
-    with pytest.raises(ValueError, match="multiple of num_heads"):
-        layer.build((1, 5, 16))

@@ -10,7 +10,7 @@ from keras import ops
 
 from baselines.layers.attention import attention
 from suite.worker.conformance.gradients import BACKEND, run
-from tests.baselines.test_attention_function import GROUPS, HEADS, LENGTH, oracle, states, visible
+from tests.builders.attention import GROUPS, HEADS, LENGTH, oracle, states, visible
 
 pytestmark = pytest.mark.skipif(BACKEND != "jax", reason="only JAX has this kernel")
 

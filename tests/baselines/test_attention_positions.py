@@ -117,11 +117,3 @@ def test_too_few_buckets_or_distances_are_rejected(num_buckets, max_distance):
     received = f"Received: num_buckets={num_buckets}, max_distance={max_distance}"
     with pytest.raises(ValueError, match=received):
         BucketedPositions(num_buckets, max_distance)
-
-
-@pytest.mark.parametrize(
-    "positions", [RotaryPositions(500.0), ALiBiPositions(), BucketedPositions(8, 20, False)]
-)
-def test_a_scheme_is_rebuilt_from_its_configuration(positions):
-    config = positions.get_config()
-    assert type(positions).from_config(config).get_config() == config

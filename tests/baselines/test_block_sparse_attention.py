@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 import keras
 import numpy as np
 import pytest
@@ -22,8 +20,7 @@ from suite.worker.conformance.gradients import BACKEND, differentiate, run
 from suite.worker.conformance.kit import checks_of
 from suite.worker.conformance.subjects import Subject, request_for
 from tests.architectures import ARCHITECTURES, assert_passes
-from tests.baselines.test_published import TOLERANCE, cases
-from tests.conftest import ROOT
+from tests.builders.published import TOLERANCE, cases
 
 HEADS, WIDTH = 3, 12
 SPARSE = [(47, 4, 1), (31, 3, 2), (23, 4, 0), (13, 1, 3)]
@@ -279,20 +276,7 @@ def test_the_operations_are_those_of_the_visible_pairs(length, size, num_random_
     assert BIGBIRD.mixing_operations(request) == 4 * WIDTH * pairs
 
 
-def test_a_layer_is_saved_with_its_arguments(tmp_path):
-    layer = BlockSparseAttention(HEADS, 3, 2, seed=5)
-    assert BlockSparseAttention.from_config(layer.get_config()).get_config() == layer.get_config()
-
-
 @pytest.mark.parametrize("changes", [{"block_size": 0}, {"num_random_blocks": -1}])
 def test_bad_sizes_are_rejected(changes):
     with pytest.raises(ValueError, match="Received: block_size="):
         BlockSparseAttention(HEADS, **changes)
-
-
-def test_the_page_on_comparisons_says_up_to_which_length_it_is_full():
-    page = (ROOT / "docs" / "how-we-compare.md").read_text()
-    (length,) = map(int, re.findall(r"BigBird attends to all\s+positions up to length (\d+)", page))
-    options = ARCHITECTURES["bigbird"].options
-    size, random_blocks = options["block_size"], options["random_blocks"]
-    assert is_full(length, size, random_blocks) and not is_full(length + 1, size, random_blocks)

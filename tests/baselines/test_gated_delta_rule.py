@@ -19,7 +19,7 @@ from suite.matrix.model_sizes import MODEL_SIZES
 from suite.worker.conformance.gradients import BACKEND, differentiate, run
 from suite.worker.conformance.subjects import request_for
 from tests.architectures import ARCHITECTURES, slow_on_jax_unless
-from tests.baselines.test_published import TOLERANCE, cases
+from tests.builders.published import TOLERANCE, cases
 
 BATCH, GROUPS, HEADS, LENGTH, SIZE, VALUES = 2, 2, 4, 37, 5, 7
 WIDTH = 12
@@ -227,12 +227,6 @@ def test_negative_eigenvalues_double_the_strength():
     first, second = (ops.convert_to_numpy(layer(inputs)) for layer in (plain, doubled))
     assert np.abs(first - second).max() > 1e-4
     assert plain.count_params() == doubled.count_params()
-
-
-def test_the_layers_are_created_again_from_their_configuration():
-    for layer in (mixer(negative_eigenvalues=True, backward=True), GatedFeedforward(9)):
-        again = type(layer).from_config(layer.get_config())
-        assert again.get_config() == layer.get_config()
 
 
 def test_gates_multiply_the_values():

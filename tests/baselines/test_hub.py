@@ -9,7 +9,6 @@ import subprocess
 import sys
 from dataclasses import replace
 
-import keras
 import numpy as np
 import pytest
 from keras import ops
@@ -30,13 +29,13 @@ from suite.api.plugins import ARCHITECTURES, TASKS, find_plugin
 from suite.worker.conformance.gradients import BACKEND, run, tensors
 from suite.worker.train import cell
 from tests.architectures import slow_unless
+from tests.builders.presets import LONGEST, WORDS, save_preset
+from tests.builders.trainings import make_job
 from tests.suite.worker.conftest import brief_measurements, eager  # noqa: F401
-from tests.suite.worker.train.test_checkpoint import make_job
 
 HUB = find_plugin(ARCHITECTURES, "hub")
 SIZE = ModelSize("case", 1, 48, 3, 96)
-LENGTH, LONGEST, REAL, WORDS = 11, 128, 7, 31
-VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"abcdefghijklmnopqrstuvwxyz"]
+LENGTH, REAL = 11, 7
 MASK = np.arange(LENGTH)[None, :] < np.array([[REAL], [LENGTH]])
 TOKENS = np.random.default_rng(0).integers(WORDS, size=(2, LENGTH)).astype("int32")
 
@@ -60,17 +59,6 @@ def theirs(backbone, token_ids, mask=MASK) -> np.ndarray:
     )
     found = backbone({name: given[name] for name in backbone.input}, training=False)
     return ops.convert_to_numpy(found["sequence_output"] if isinstance(found, dict) else found)
-
-
-def save_preset(folder):
-    """Save a tiny random BERT with its tokenizer, and return that BERT."""
-    import keras_hub
-
-    keras.utils.set_random_seed(3)
-    bert = keras_hub.models.BertBackbone(WORDS, 2, 2, 8, 12, max_sequence_length=LONGEST)
-    bert.save_to_preset(str(folder))
-    keras_hub.models.BertTokenizer(VOCABULARY).save_to_preset(str(folder))
-    return bert
 
 
 @pytest.fixture(scope="module")

@@ -31,9 +31,9 @@ from tests.architectures import (
     slow_on_jax_unless,
     slow_unless,
 )
+from tests.builders.guides import ARCHITECTURE
 from tests.conftest import ROOT
 from tests.layers import SIZES, layer_and_inputs, layer_of, mixers
-from tests.test_newcomer import ARCHITECTURE
 
 CLASSES = {type(part).__name__ for part in ARCHITECTURES.values()}
 TRANSLATORS = [name for name, part in ARCHITECTURES.items() if Form.ENCODER_DECODER in part.forms]
@@ -154,30 +154,6 @@ def test_a_layer_runs_as_its_example_shows_and_is_saved(name, tmp_path):
 
 def random_of(shape):
     return np.random.default_rng(0).normal(size=shape).astype("float32")
-
-
-MIXERS = {
-    "attention": lambda: LAYERS["FullAttention"](2),
-    "window": lambda: LAYERS["SlidingWindowAttention"](2, window=4),
-    "layer": lambda: LAYERS["TransformerLayer"](LAYERS["FullAttention"](2), 16),
-}
-
-
-@pytest.mark.parametrize("mixer", MIXERS)
-def test_the_mask_of_an_embedding_is_the_padding_mask(mixer):
-    embedding, layer = keras.layers.Embedding(9, 8, mask_zero=True), MIXERS[mixer]()
-    model = keras.Sequential([keras.Input((7,)), embedding, layer])
-    token_ids = np.array([[3, 1, 4, 1, 5, 0, 0]])
-    attended = ops.convert_to_numpy(model(token_ids))
-    compiled = compute(lambda given: layer(embedding(given)), token_ids)
-    embedded = ops.convert_to_tensor(ops.convert_to_numpy(embedding(token_ids)))
-    masked, unmasked = (
-        ops.convert_to_numpy(model.layers[1](embedded, padding_mask=mask))
-        for mask in (ops.convert_to_tensor(token_ids > 0), None)
-    )
-    for found in (attended, compiled):
-        np.testing.assert_allclose(found[:, :5], masked[:, :5], atol=1e-6)
-    assert np.abs(attended[:, :5] - unmasked[:, :5]).max() > 1e-3
 
 
 def test_the_class_token_extends_the_mask():

@@ -14,7 +14,7 @@ from baselines.layers.projected_attention import LengthProjection
 from baselines.layers.random_feature_attention import RandomFeatureAttention
 from suite.worker.conformance.gradients import differentiate, run
 from tests.architectures import slow_on_jax_unless
-from tests.baselines.test_published import TOLERANCE, cases
+from tests.builders.published import TOLERANCE, cases
 
 BATCH, HEADS, LENGTH, SIZE, VALUES = 2, 3, 37, 5, 7
 CHUNKS = [1, 4, 11, 64]

@@ -143,18 +143,6 @@ def test_a_causal_query_attends_to_no_later_key_with_fixed_buckets():
         np.testing.assert_allclose(other[:, :place], whole[:, :place], atol=1e-5)
 
 
-def test_values_at_padded_positions_change_nothing():
-    generator = np.random.default_rng(2)
-    states = generator.normal(size=(2, 24, 8)).astype("float32")
-    mask = np.arange(24)[None, :] < np.array([[24], [17]])
-    layer = random_layer(4, 2, causal=False)
-    rotations = draw_rotations(layer.rotations_shape, seed=0)
-    whole = ops.convert_to_numpy(layer.mix(*tensors(states, rotations, mask))[0])
-    other = np.where(mask[:, :, None], states, 5.0).astype("float32")
-    again = ops.convert_to_numpy(layer.mix(*tensors(other, rotations, mask))[0])
-    np.testing.assert_allclose(again[mask], whole[mask], atol=1e-5)
-
-
 def test_a_length_that_is_no_multiple_of_the_chunk_is_rejected():
     with pytest.raises(ValueError, match="multiple of the chunk length"):
         random_layer(5, 1, causal=False).mix(np.zeros((1, 12, 8), "float32"), None)

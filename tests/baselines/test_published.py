@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -18,19 +17,7 @@ from suite.api import BuildRequest, Form, Inputs, ModelSize
 from suite.api.plugins import ARCHITECTURES, find_plugin
 from suite.worker.conformance.gradients import tensors
 from tasks.common.patches import cut_patches
-
-Weights = Mapping[str, np.ndarray]
-TOLERANCE = 1e-4
-
-
-def cases(folder: Path, prefix: str) -> list[tuple[str, Weights]]:
-    paths = sorted(folder.glob(f"{prefix}*.npz"))
-    assert paths, f"{folder} has no {prefix}*.npz"
-    return [(path.name, np.load(path)) for path in paths]
-
-
-def count_layers(case: Weights, pattern: str) -> int:
-    return sum(1 for index in range(99) if pattern.format(index) in case)
+from tests.builders.published import TOLERANCE, Weights, cases, count_layers
 
 
 def set_dense(dense, case: Weights, name: str, *, transposed: bool = True) -> None:

@@ -8,8 +8,14 @@ from keras import ops
 from suite.api import BuildRequest, Form, Inputs, ModelSize
 from suite.worker.conformance.gradients import tensors
 from tests.architectures import ARCHITECTURES, slow_on_jax
-from tests.baselines.test_published import Weights, cases, count_layers
-from tests.baselines.test_published_llama import assign, decode_in_parts
+from tests.builders.published import (
+    Weights,
+    assign,
+    assign_rg_lru,
+    cases,
+    count_layers,
+    decode_in_parts,
+)
 
 OUTPUTS, LAYER_OUTPUTS, RELATIVE = 1e-4, 1e-3, 5e-5
 """The differences of outputs and of layers' outputs, and the least share of a value."""
@@ -259,3 +265,97 @@ def test_olmo_hybrid(reference_outputs):
 def test_jamba(reference_outputs):
     for path, case in cases(reference_outputs, "jamba_decoder_"):
         assert_is_exact(jamba(case), case, path)
+
+
+def recurrent_gemma(case: Weights):
+    """Return a model with the weights of a case; γ of the norms is 1 + weight."""
+    is_attention = case["attention_layers"].astype(bool)
+    head_size = case["weights/embed_tokens/weight"].shape[1] // int(case["num_heads"])
+    model = build(
+        case,
+        ["attention" if attends else "rg_lru" for attends in is_attention],
+        attention_window=int(case["window"]),
+        attention_rotary_share=float(case["rotary_dims"]) / head_size,
+        attention_rotary_base=float(case["rope_theta"]),
+        attention_output_bias=True,
+        rg_lru_short_convolution=int(case["conv_kernel"]),
+    )
+    stack, embedding = model.decoder, model.decoder_embedding
+    embedding.scale = float(case["embedding_scale"])
+    for index, layer in enumerate(stack.layers):
+        at = f"weights/layers/{index}"
+        layer.gated.activation, layer.gated.use_bias = "gelu_tanh", True
+        if not is_attention[index]:
+            layer.attention.inner_width = len(case[f"{at}/temporal_block/linear_x/weight"])
+    for index, layer in enumerate(finish(model, case, "final_norm", "mlp_block", plus=1.0)):
+        at, mixer = f"weights/layers/{index}", layer.attention
+        layer.attention_norm.gamma.assign(case[f"{at}/temporal_pre_norm/weight"] + 1)
+        layer.feedforward_norm.gamma.assign(case[f"{at}/channel_pre_norm/weight"] + 1)
+        gates = [case[f"{at}/mlp_block/{name}_proj/bias"] for name in ("gate", "up")]
+        layer.gated.up_projection.bias.assign(np.concatenate(gates))
+        layer.gated.down_projection.bias.assign(case[f"{at}/mlp_block/down_proj/bias"])
+        at = f"{at}/temporal_block"
+        if is_attention[index]:
+            assign(mixer.query, case, f"{at}/q_proj")
+            assign_projections(mixer, case, at)
+            mixer.output_projection.bias.assign(case[f"{at}/o_proj/bias"])
+        else:
+            assign_rg_lru(mixer, case, at)
+    return model
+
+
+@slow_on_jax
+def test_recurrent_gemma(reference_outputs):
+    for path, case in cases(reference_outputs, "recurrent_gemma_decoder_"):
+        assert_is_exact(recurrent_gemma(case), case, path)
+
+
+def xlstm(case: Weights):
+    """Return a model with the weights of a case."""
+    words = case["weights/backbone/embeddings/weight"]
+    blocks = "weights/backbone/blocks/{}"
+    num_layers = count_layers(case, f"{blocks}/norm_mlstm/weight")
+    architecture = ARCHITECTURES["xlstm"]
+    request = BuildRequest(
+        Form.DECODER,
+        Inputs.TOKEN_IDS,
+        ModelSize("case", num_layers, words.shape[1], int(case["num_heads"]), 4 * words.shape[1]),
+        case["token_ids"].shape[1],
+        {"key_share": 1.0},
+        vocabulary_size=len(words),
+    )
+    model = architecture.assemble(request)
+    for index, layer in enumerate(model.decoder.layers):
+        at, mixer = f"{blocks.format(index)}/mlstm_layer", layer.attention
+        mixer.key_width, mixer.value_width = (len(case[f"{at}/{name}/weight"]) for name in "kv")
+        mixer.epsilon, mixer.norm_epsilon = float(case["epsilon"]), float(case["norm_epsilon"])
+        mixer.gate_soft_cap = float(case["gate_soft_cap"])
+        layer.gated.width = len(case[f"{blocks.format(index)}/ffn/proj_up/weight"])
+        for norm in (layer.attention_norm, layer.feedforward_norm, model.decoder.final_norm):
+            norm.epsilon = float(case["norm_epsilon"])
+    model.build(case["token_ids"].shape)
+    model.decoder_embedding.tokens.embeddings.assign(words)
+    model.decoder.final_norm.gamma.assign(case["weights/backbone/out_norm/weight"])
+    for index, layer in enumerate(model.decoder.layers):
+        at, mixer = blocks.format(index), layer.attention
+        layer.attention_norm.gamma.assign(case[f"{at}/norm_mlstm/weight"])
+        layer.feedforward_norm.gamma.assign(case[f"{at}/norm_ffn/weight"])
+        gates = [case[f"{at}/ffn/{name}/weight"].T for name in ("proj_up_gate", "proj_up")]
+        layer.gated.up_projection.kernel.assign(np.concatenate(gates, axis=1))
+        assign(layer.gated.down_projection, case, f"{at}/ffn/proj_down")
+        at = f"{at}/mlstm_layer"
+        columns = [case[f"{at}/{name}/weight"].T for name in ("q", "k", "v", "ogate_preact")]
+        mixer.input_projection.kernel.assign(np.concatenate(columns, axis=1))
+        for ours, theirs in (("kernel", "weight"), ("bias", "bias")):
+            parts = [case[f"{at}/{name}_preact/{theirs}"].T for name in ("igate", "fgate")]
+            getattr(mixer.gate_projection, ours).assign(np.concatenate(parts, axis=-1))
+        mixer.head_gamma.assign(case[f"{at}/multihead_norm/weight"])
+        assign(mixer.output_projection, case, f"{at}/out_proj")
+    return model
+
+
+@slow_on_jax
+def test_xlstm(reference_outputs):
+    for path, case in cases(reference_outputs, "xlstm_decoder_"):
+        mask = np.ones(case["token_ids"].shape, bool)
+        assert_is_exact(xlstm(case), {**case, "padding_mask": mask}, path)

@@ -6,10 +6,12 @@ import numpy as np
 from keras import ops
 
 from baselines.layers.chunked_scan import scan_in_chunks
+from baselines.layers.gated_linear_recurrence import GatedLinearRecurrence
 from baselines.layers.kimi_delta_mixer import KimiDeltaMixer
+from baselines.layers.matrix_lstm import scan_matrix_memory
+from baselines.layers.trapezoidal_state_space import TrapezoidalStateSpace
 from suite.worker.conformance.gradients import tensors
-from tests.baselines.test_published import TOLERANCE, Weights, cases
-from tests.baselines.test_published_llama import assign
+from tests.builders.published import TOLERANCE, Weights, assign, assign_rg_lru, cases
 
 STATE_TOLERANCE = 1e-3
 
@@ -39,6 +41,110 @@ def kimi_delta(case: Weights):
     mixer.step_bias.assign(case["weights/forget_gate/dt_bias"])
     mixer.norm.gamma.assign(case["weights/o_norm/weight"])
     return mixer
+
+
+def mamba3(case: Weights):
+    """Return a mixer with the weights of a case, and the places of our channels of a state."""
+    sizes = {name: int(case[name]) for name in ("num_heads", "state_size", "num_groups", "rank")}
+    count, size = int(case["num_angles"]), sizes["state_size"]
+    mixer = TrapezoidalStateSpace(
+        **sizes,
+        head_size=int(case["head_dim"]),
+        num_angles=count,
+        output_norm=bool(case["output_norm"]),
+        heavy_tail_decay=bool(case["heavy_tail_decay"]),
+        decay_floor=float(case["decay_floor"]),
+        epsilon=float(case["norm_epsilon"]),
+    )
+    mixer.build(case["inputs"].shape)
+    first = np.arange(count) * (1 if sizes["rank"] > 1 else 2)
+    turned = [*first, *(first + (size // 2 if sizes["rank"] > 1 else 1))]
+    places = np.array([*turned, *np.setdiff1d(np.arange(size), turned)])
+    kernel, start = case["weights/in_proj/weight"].T, 2 * mixer.inner_width
+    groups = kernel[:, start : start + 2 * sizes["rank"] * sizes["num_groups"] * size]
+    groups = groups.reshape(len(kernel), -1, size)[..., places].reshape(len(kernel), -1)
+    stop = start + groups.shape[1]
+    kernel = np.concatenate([kernel[:, :start], groups, kernel[:, stop:]], axis=1)
+    mixer.input_projection.kernel.assign(kernel)
+    assign(mixer.output_projection, case, "weights/out_proj")
+    mixer.key_norm.gamma.assign(case["weights/B_norm/weight"][places])
+    mixer.query_norm.gamma.assign(case["weights/C_norm/weight"][places])
+    mixer.key_bias.assign(case["weights/B_bias"][..., places])
+    mixer.query_bias.assign(case["weights/C_bias"][..., places])
+    mixer.step_bias.assign(case["weights/dt_bias"])
+    mixer.skip_gamma.assign(case["weights/D"])
+    if mixer.norm is not None:
+        mixer.norm.gamma.assign(case["weights/norm/weight"])
+    if mixer.rank > 1:
+        mixer.value_weights.assign(case["weights/mimo_x"])
+        mixer.gate_weights.assign(case["weights/mimo_z"])
+        mixer.output_weights.assign(case["weights/mimo_o"])
+    return mixer, places
+
+
+def test_recurrent_block_of_griffin(reference_outputs):
+    for path, case in cases(reference_outputs, "rg_lru_block_"):
+        inner = len(case["weights/linear_x/weight"])
+        mixer = GatedLinearRecurrence(inner, int(case["num_heads"]), int(case["conv_kernel"]))
+        mixer.build(case["inputs"].shape)
+        assign_rg_lru(mixer, case, "weights")
+        inputs, starts, units = tensors(
+            case["inputs"], case["positions"] == 0, case["lru_inputs"].astype("float32")
+        )
+        units, _ = mixer.recur(units, starts)
+        np.testing.assert_allclose(units, case["lru_outputs"], atol=TOLERANCE, err_msg=path)
+        outputs, state = mixer._run(inputs, None, None, starts)
+        np.testing.assert_allclose(outputs, case["outputs"], atol=TOLERANCE, err_msg=path)
+        np.testing.assert_allclose(state[1], case["final_state"], atol=STATE_TOLERANCE)
+
+
+def test_mlstm_cell(reference_outputs):
+    for path, case in cases(reference_outputs, "mlstm_cell_"):
+        names = "query", "key", "value", "input_gate", "forget_gate"
+        query, key, value, opened, kept = (
+            ops.convert_to_tensor(np.moveaxis(case[name], 1, 2)) for name in names
+        )
+        state = None
+        if "initial_memory" in case:
+            normalizer = case["initial_normalizer"][..., None]
+            memory = np.concatenate([case["initial_memory"], normalizer], axis=-1)
+            state = tuple(tensors(memory, case["initial_maximum"]))
+        parts = query * query.shape[-1] ** -0.5, key, value, opened, ops.log_sigmoid(kept)
+        for chunk_length in (8, 128):
+            outputs, (memory, scale) = scan_matrix_memory(
+                *parts, state, float(case["epsilon"]), chunk_length
+            )
+            np.testing.assert_allclose(
+                np.moveaxis(ops.convert_to_numpy(outputs), 1, 2),
+                case["outputs"],
+                atol=TOLERANCE,
+                rtol=5e-5,
+                err_msg=path,
+            )
+            for found, name in (
+                (memory[..., :-1], "memory"),
+                (memory[..., -1], "normalizer"),
+                (scale, "maximum"),
+            ):
+                np.testing.assert_allclose(
+                    found, case[f"final_{name}"], atol=STATE_TOLERANCE, err_msg=path
+                )
+
+
+def test_mamba3(reference_outputs):
+    for path, case in cases(reference_outputs, "mamba3_"):
+        mixer, places = mamba3(case)
+        assert_is_exact(
+            mixer,
+            {**case, "final_state": case["final_state"][..., places]},
+            path,
+            lambda state: ops.swapaxes(state[0], -1, -2),
+        )
+        _, (_, key, value, angle) = mixer._run(*tensors(case["inputs"]), None, None)
+        key = ops.convert_to_numpy(key)[..., np.argsort(places)].reshape(case["final_key"].shape)
+        np.testing.assert_allclose(key, case["final_key"], atol=STATE_TOLERANCE)
+        np.testing.assert_allclose(value, case["final_value"], atol=STATE_TOLERANCE)
+        np.testing.assert_allclose(angle, case["final_angle"], atol=STATE_TOLERANCE)
 
 
 def assert_is_exact(mixer, case: Weights, path: str, last=lambda state: state) -> None:

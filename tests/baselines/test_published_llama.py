@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 import numpy as np
 from keras import ops
 
 from suite.api import BuildRequest, Form, Inputs, ModelSize
 from suite.worker.conformance.gradients import tensors
 from tests.architectures import ARCHITECTURES
-from tests.baselines.test_published import TOLERANCE, Weights, cases, count_layers
+from tests.builders.published import (
+    TOLERANCE,
+    Weights,
+    assign,
+    cases,
+    count_layers,
+    decode_in_parts,
+)
 
 T5_TOLERANCE = 1e-3
 """T5's scores are not scaled, so the rounding of its larger cases is coarser."""
@@ -24,26 +29,10 @@ def build(name: str, form: Form, size: ModelSize, length: int, vocabulary: int, 
     return architecture.build(request)
 
 
-def assign(layer, case: Weights, name: str) -> None:
-    layer.kernel.assign(case[f"{name}/weight"].T)
-
-
 def assign_attention(attention, case: Weights, at: str, names: str) -> None:
     parts = ("query", "key", "value", "output_projection")
     for part, theirs in zip(parts, names.split(), strict=True):
         assign(getattr(attention, part), case, f"{at}/{theirs}")
-
-
-def decode_in_parts(model, token_ids, **encoded) -> np.ndarray:
-    """Return the decoder's output: of three positions, of single ones, of the rest, of the last."""
-    batch, length = token_ids.shape
-    state, found = model.init_state(batch, length), []
-    bounds = sorted({0, *range(min(3, length), min(9, length)), length - 1, length})
-    for start, stop in pairwise(bounds):
-        newest = ops.convert_to_tensor(token_ids[:, start:stop])
-        states, state = model.decode(newest, state=state, position=start, **encoded)
-        found.append(ops.convert_to_numpy(states))
-    return np.concatenate(found, axis=1)
 
 
 def llama(case: Weights):

@@ -8,8 +8,7 @@ from keras import ops
 from suite.api import BuildRequest, Form, Inputs, ModelSize
 from suite.worker.conformance.gradients import tensors
 from tests.architectures import ARCHITECTURES
-from tests.baselines.test_published import TOLERANCE, Weights, cases, count_layers
-from tests.baselines.test_published_llama import assign
+from tests.builders.published import TOLERANCE, Weights, assign, cases, count_layers
 
 
 def modernbert(case: Weights):

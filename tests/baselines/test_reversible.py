@@ -124,25 +124,6 @@ def test_no_weight_is_updated_before_its_last_read(crosses):
         assert reads and reads <= before, weight
 
 
-def test_gradients_reach_every_weight_and_the_context():
-    """Every weight of a stack with cross-attention has a gradient, and so has the context."""
-    stack = make_stack(reversible=True, dropout=0.0, crosses=True)
-    generator = np.random.default_rng(0)
-    states, aim = (generator.normal(size=(2, 16, WIDTH)).astype("float32") for _ in range(2))
-    context = generator.normal(size=(2, 5, WIDTH)).astype("float32")
-    _, gradients = differentiate(
-        lambda states, context: ops.sum(
-            stack(states, context=context) * ops.convert_to_tensor(aim)
-        ),
-        [states, context],
-        stack.trainable_weights,
-    )
-    paths = ["states", "context", *(weight.path for weight in stack.trainable_weights)]
-    for path, gradient in zip(paths, gradients, strict=True):
-        if not path.endswith("key/bias"):
-            assert np.abs(gradient).max() > 0, path
-
-
 def test_rotations_are_new_in_training_and_constant_in_evaluation():
     states = np.random.default_rng(0).normal(size=(1, 64, WIDTH)).astype("float32")
     stack = make_stack(reversible=True, dropout=0.0)

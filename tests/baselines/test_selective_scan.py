@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from baselines.layers.selective_scan import scan_selectively
-from baselines.layers.selective_state_space import SelectiveStateSpace
 from suite.worker.conformance.gradients import run
 from tests.architectures import slow_on_jax_unless
 
@@ -55,8 +54,3 @@ def test_the_chunks_equal_the_recurrence(length, chunk_length):
     from_zeros, _ = recurrence(*parts[:-1], np.zeros_like(parts[-1]))
     found = run(lambda *given: scan_selectively(*given, chunk_length=chunk_length)[0], *parts[:-1])
     np.testing.assert_allclose(found, from_zeros, atol=2e-5)
-
-
-def test_the_layer_is_created_again_from_its_configuration():
-    layer = SelectiveStateSpace(8, 3, 2, normalized=True, backward=True)
-    assert SelectiveStateSpace.from_config(layer.get_config()).get_config() == layer.get_config()

@@ -26,14 +26,14 @@ from keras import ops
 from suite.api import PROTOCOL, BuildRequest, Form, Inputs, Recipe
 from suite.api.files import atomic_write_bytes
 from suite.matrix.registry import load_registry
-from suite.worker.building import build_embedding
 from suite.worker.conformance.gradients import without_compiling
 from suite.worker.conformance.subjects import LENGTH, SIZE, main_inputs, random_inputs, request_for
 from suite.worker.data.batches import Batch, training_stream
+from suite.worker.model import Model, PositionHead, build_embedding
 from suite.worker.optimizers import make_optimizer as optimizer_of
-from suite.worker.steps import Model, PositionHead, fix_randomness, make_training_step
+from suite.worker.steps import fix_randomness, make_training_step
 from tests.architectures import REAL
-from tests.conformance.test_tasks import load
+from tests.builders.task_data import load
 
 MEASUREMENT = 1
 """The version of the measurement. Raise it if this module or a batch of its inputs changes."""

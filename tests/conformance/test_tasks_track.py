@@ -9,7 +9,7 @@ from keras import ops
 
 from suite.api import OPEN_RECIPE_OPTIONS, SourceRequest, Track, track_of
 from suite.matrix.registry import load_registry
-from tests.conformance.test_tasks import build_head, load_little
+from tests.builders.task_data import build_head, load_little
 
 TASKS = load_registry(()).tasks.plugins
 WIDTH = 16

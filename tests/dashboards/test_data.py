@@ -1,4 +1,4 @@
-"""The data of the site: points, findings, lines."""
+"""The data of the site: points, findings, entries."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from suite.analysis.tradeoffs import comparable_shares
 from suite.api import AppliedMethod, Form, Metric, Mode
 from suite.cli.options import request_options
 from suite.matrix.expansion import expand
-from suite.records.measures import QUALITY
+from suite.records.measures import CHARTED, QUALITY
 from tests.dashboards.site_records import (
     ENTRIES,
     REGISTRY,
@@ -89,11 +89,11 @@ def test_trials_are_a_kind_of_their_own_with_validation_scores(tmp_path):
     index = read_script(tmp_path / "data" / "index.js")
     found = [(about["kind"], about["split"]) for about in index["comparisons"]]
     assert found == [("final", "test"), ("costs", ""), ("trial", "validation")]
-    assert set(index["records"]["quality"]) == {0.4, None, 0.5, 0.7}
+    assert {values[-1] for values in index["runs"]["values"]} == {0.4, None, 0.5, 0.7}
     (count,) = index["trials"]
     assert count["text"] == "6 trials of 2 architectures at length 128"
     # A trial has no share in the profile of final runs.
-    assert read_script(tmp_path / "data" / "findings.js")["profile"]["lines"] == {}
+    assert read_script(tmp_path / "data" / "findings.js")["profile"]["entries"] == {}
 
 
 def test_costs_come_from_one_machine_and_leave_out_noisy_runs():
@@ -116,7 +116,7 @@ def test_costs_come_from_one_machine_and_leave_out_noisy_runs():
     made = compare(entries[3:], VERSIONS)
     points = to_figures(made).set_index("measure")
     assert "training.tokens_per_second" not in points.index and QUALITY in points.index
-    (speed,) = run_columns(to_frame(made), {"vanilla": 0})["training.tokens_per_second"]
+    ((speed, *_),) = run_columns(to_frame(made), {"vanilla": 0})["values"]
     assert speed is None
 
 
@@ -135,24 +135,31 @@ def test_points_leave_out_superseded_records():
     assert quality.loc["vanilla", "n"] == 2
 
 
+def rows(columns):
+    """Return the rows of a table that a script has in columns."""
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+
 def test_crossings_and_pairs(folder):
     findings = read_script(folder / "data" / "findings.js")
-    crossing = next(item for item in findings["crossings"] if item[1].endswith("per_second"))
-    assert crossing[2:4] == ["vanilla", "longformer"]
-    ((value, low, high),) = crossing[4]
-    assert 512 < value < 1_024 and low <= value <= high
+    crossing = next(r for r in rows(findings["crossings"]) if r["measure"].endswith("per_second"))
+    assert (crossing["behind"], crossing["ahead"]) == ("vanilla", "longformer")
+    (change,) = crossing["changes"]
+    assert 512 < change["value"] < 1_024 and change["low"] <= change["value"] <= change["high"]
     index = read_script(folder / "data" / "index.js")
     probes = [about["mode"] for about in index["comparisons"]].index("probe")
     speed = [measure["key"] for measure in index["measures"]].index("training.tokens_per_second")
-    gaps = {tuple(row[:6]): row[6:] for row in findings["pairs"]}
-    ratio, low, high, n, better = gaps[probes, speed, 2_048, 2, "longformer", "vanilla"]
-    assert (ratio, n, better) == (3, 3, "longformer")
-    assert low == pytest.approx(3) and high == pytest.approx(3)
+    place = ("comparison", "measure", "length", "batch", "first", "second")
+    gaps = {tuple(row[name] for name in place): row for row in rows(findings["pairs"])}
+    gap = gaps[probes, speed, 2_048, 2, "longformer", "vanilla"]
+    assert (gap["value"], gap["n"], gap["better"]) == (3, 3, "longformer")
+    assert gap["low"] == pytest.approx(3) and gap["high"] == pytest.approx(3)
     trained = next(number for number, about in enumerate(index["comparisons"]) if about["metric"])
     assert (trained, -1, 128, 16, SCRIPT, "vanilla") not in gaps, "one seed has no interval"
     # At 128, SCRIPT is better in memory, speed and score; at 512, vanilla alone has a score.
-    fronts = {tuple(row[:2]): row[2:] for row in findings["fronts"]}
-    assert fronts[trained, 0] == [[400, 2_000], [0.8, 0.6]]
+    fronts = {(one["comparison"], one["measure"]): one for one in findings["fronts"]}
+    assert fronts[trained, 0]["costs"] == [400, 2_000]
+    assert fronts[trained, 0]["qualities"] == [0.8, 0.6]
 
 
 def test_backends_are_compared_with_the_baseline_cell_by_cell(tmp_path):
@@ -171,21 +178,22 @@ def test_backends_are_compared_with_the_baseline_cell_by_cell(tmp_path):
     draw(entries, tmp_path)
     index = read_script(tmp_path / "data" / "index.js")
     about = [(one["backend"], one["precision"]) for one in index["comparisons"]]
+    findings = read_script(tmp_path / "data" / "findings.js")
     found = {
-        (about[other], about[base], length, measure): (value, rounds)
-        for other, base, _, length, measure, value, _, _, rounds, _ in read_script(
-            tmp_path / "data" / "findings.js"
-        )["engines"]
+        (about[row["comparison"]], row["sequence_length"], row["measure"]): (
+            row["value"],
+            row["rounds"],
+        )
+        for row in rows(findings["backends"])
     }
-    first = ("tensorflow", "float32")
-    assert {(other, base) for other, base, _, _ in found} == {
-        (("jax", "float32"), first),
-        (("tensorflow", "mixed_bfloat16"), first),
+    assert {about[number] for number in findings["backends"]["baseline"]} == {
+        ("tensorflow", "float32")
     }
-    speed = "training.tokens_per_second"
-    assert found[("jax", "float32"), first, 512, speed] == (0.5, 3)
-    assert found[("tensorflow", "mixed_bfloat16"), first, 1_024, speed] == (1.5, 3)
-    assert found[("jax", "float32"), first, 512, "training.peak_memory_bytes"] == (1, 3)
+    jax, short = ("jax", "float32"), ("tensorflow", "mixed_bfloat16")
+    assert {engine for engine, _, _ in found} == {jax, short}
+    assert found[jax, 512, "training.tokens_per_second"] == (0.5, 3)
+    assert found[short, 1_024, "training.tokens_per_second"] == (1.5, 3)
+    assert found[jax, 512, "training.peak_memory_bytes"] == (1, 3)
 
 
 @pytest.mark.parametrize("higher", [True, False])
@@ -223,8 +231,9 @@ def test_a_cost_that_does_not_count_is_drawn_for_no_round():
     comparisons = compare([*together, cost("lstm", 300.0, session=2, length=1_024)])
     names = ["bert", "lstm", "mamba2"]
     columns = run_columns(to_frame(comparisons), {name: names.index(name) for name in names})
-    lines = (names[number] for number in columns["line"])
-    assert set(zip(lines, columns["sequence_length"], columns[SPEED], strict=True)) == {
+    entries = (names[number] for number in columns["entry"])
+    speeds = (values[list(CHARTED).index(SPEED)] for values in columns["values"])
+    assert set(zip(entries, columns["length"], speeds, strict=True)) == {
         ("bert", 512, 100.0),
         ("mamba2", 512, 100.0),
         ("lstm", 512, None),

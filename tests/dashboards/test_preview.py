@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import re
 import struct
 
 import pandas as pd
 import pytest
-from matplotlib.figure import Figure
 
 from dashboards.pages import PAGES, PREVIEW, Host, render_page
-from dashboards.preview import HEIGHT, WIDTH, choose_chart, draw_chart, write_preview
+from dashboards.preview import HEIGHT, WIDTH, choose_chart, write_preview
 from suite.actions.sites import draw_site
 from suite.records.measures import CHARTED
 from tests.dashboards.site_records import REGISTRY, draw, probe
@@ -49,19 +47,6 @@ def test_the_chart_has_the_most_lines_of_several_lengths():
     comparison, measure, drawn = choose_chart(frame(*few))
     assert (comparison, measure, sorted(set(drawn["entry"]))) == (0, CHARTED[SPEED], ["a", "b"])
     assert choose_chart(frame(*lines(0, SPEED, a=(1, 2), b=(1,)))) is None
-
-
-def test_ticks_are_plain_numbers():
-    """Formulas are off, because names are no formulas."""
-    _, measure, drawn = choose_chart(frame(*lines(0, SPEED, a=(1, 1_024), b=(1, 1_024))))
-    figure = Figure()
-    draw_chart(figure, measure, drawn, {name: style(name) for name in "ab"})
-    axes = figure.axes[0]
-    labels = [
-        label.get_text() for axis in (axes.xaxis, axes.yaxis) for label in axis.get_ticklabels()
-    ]
-    assert {"1,024", "1,000"} <= set(labels)
-    assert all(re.fullmatch(r"[\d,.]+(e-\d+)?", label) for label in labels)
 
 
 @pytest.mark.parametrize(

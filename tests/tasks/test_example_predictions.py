@@ -5,20 +5,18 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from suite.api import SourceRequest
 from suite.matrix.registry import load_registry
 from suite.worker.train.sealing import seal_test
+from tests.builders.task_data import load_little
 
 TASKS = load_registry(()).tasks
 
 
 @pytest.mark.parametrize(("name", "length"), [("sentiment", 64), ("listops", 64)])
-def test_classifiers_show_the_first_texts_in_order(monkeypatch, name, length):
-    few = dict.fromkeys(("train", "validation", "test"), 100)
-    monkeypatch.setattr("tasks.sentiment.synthetic_reviews.EXAMPLES", few)
+def test_classifiers_show_the_first_texts_in_order(name, length):
     task = TASKS.get(name)
     options = {"train_examples": 100} if name == "listops" else {}
-    data = task.load(SourceRequest(task.default_source), length, options)
+    data = load_little(task, length, options)
     labels = data.test.targets["labels"]
     answers = np.eye(len(data.spec["classes"]))[labels]
     answers[1] = np.roll(answers[1], 1)
@@ -31,7 +29,7 @@ def test_classifiers_show_the_first_texts_in_order(monkeypatch, name, length):
 
 def test_named_entities_are_shown_by_sentence():
     task = TASKS.get("ner")
-    data = task.load(SourceRequest("synthetic"), 128, {})
+    data = load_little(task, 128)
     tags = data.test.targets["tags"]
     shown = task.show(data.test, tags, data.spec)
     assert len(shown) > 10 and all(item.right and item.expected == item.answer for item in shown)
@@ -46,7 +44,7 @@ def test_named_entities_are_shown_by_sentence():
 
 def test_translations_are_shown_with_their_references():
     task = TASKS.get("translation")
-    data = task.load(SourceRequest("synthetic"), 32, {})
+    data = load_little(task, 32)
     shown = task.show(data.test, data.test.targets["next_ids"], data.spec)
     assert shown[0].expected == data.spec["references"][2][0]
     assert np.mean([item.right for item in shown]) > 0.9  # except cut sentences
@@ -62,12 +60,10 @@ def test_translations_are_shown_with_their_references():
         ("question_answering", 64),
     ],
 )
-def test_a_sealed_spec_has_no_text_or_answer_of_the_test_split(monkeypatch, name, length):
-    few = dict.fromkeys(("train", "validation", "test"), 100)
-    monkeypatch.setattr("tasks.sentiment.synthetic_reviews.EXAMPLES", few)
+def test_a_sealed_spec_has_no_text_or_answer_of_the_test_split(name, length):
     task = TASKS.get(name)
     options = {"train_examples": 100} if "train_examples" in task.options else {}
-    data = task.load(SourceRequest(task.default_source), length, options)
+    data = load_little(task, length, options)
     sealed = seal_test(data).spec
     assert sealed.keys() == data.spec.keys()
     assert data.spec["shown"] and not sealed["shown"]

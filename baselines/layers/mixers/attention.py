@@ -19,7 +19,7 @@ CHOICES = {
 
 
 class Attention(Mixer):
-    """Attention without biases, with rotary positions or none.
+    """Attention with rotary positions or none; only its output may have an `output_bias`.
 
     `rotary_share` is the share of a head's channels that rotary positions turn. With a `window` w,
     a position sees itself and the w − 1 before it, and as many after it in an encoder.
@@ -37,6 +37,7 @@ class Attention(Mixer):
         "window": None,
         "query_key_norm": "none",
         "gated": False,
+        "output_bias": False,
         "norm_placement": "before",
     }
     has_heads = True
@@ -91,6 +92,7 @@ class Attention(Mixer):
             window=options["window"],
             positions=positions,
             use_bias=False,
+            output_bias=options["output_bias"],
             gated=options["gated"],
             query_key_norm=options["query_key_norm"],
         )

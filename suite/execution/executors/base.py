@@ -1,4 +1,7 @@
-"""The interface between the runner and the places where cells run."""
+"""The interface between the runner and the places where cells run.
+
+Standard library only: packed cells need it too.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the system knows of a cell's process: its memory and state, and kills for lack of memory."""
+"""Facts about a cell's process from the system: its memory, its state, and kills for memory."""
 
 from __future__ import annotations
 

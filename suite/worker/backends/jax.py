@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -10,11 +10,10 @@ import jax
 import keras
 import numpy as np
 
-from suite.worker.data.batches import Batch
+from suite.worker.data.batches import Batch, Features
 from suite.worker.measure.memory import Allocator, keep_freed_memory
 from suite.worker.perturbation import Compute
 
-Features = Mapping[str, Any]
 AdamW = keras.optimizers.AdamW
 WITHOUT_YNNPACK = {"xla_cpu_experimental_ynn_fusion_type": ""}  # no type of fusion
 
@@ -132,11 +131,12 @@ def make_prediction_step(
             _create_weights(model, batch)
             groups.extend([model.trainable_variables, model.non_trainable_variables])
         weights, others = ([variable.value for variable in group] for group in groups)
-        found, changed = compiled(weights, others, _placed(batch.features), _placed(batch.targets))
+        arrays = _placed(batch.features), _placed(batch.targets)
+        predictions, changed = compiled(weights, others, *arrays)
         if model.carries_state:
             for variable, new in zip(groups[1], changed, strict=True):
                 variable.assign(new)
-        return np.asarray(found)
+        return np.asarray(predictions)
 
     return step
 
@@ -184,7 +184,7 @@ def _create_weights(model: Any, batch: Batch) -> None:
 
 
 def compile_with_weights(
-    model: Any, function: Callable[..., Any], xla: bool = True
+    model: Any, function: Callable[..., Any], xla: bool = False
 ) -> Callable[..., Any]:
     """Compile a function of arrays that reads a model's weights without changing them."""
     variables = list(model.variables)

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import keras
 import tensorflow as tf
 
-from suite.worker.data.batches import Batch
+from suite.worker.data.batches import Batch, Features
 from suite.worker.measure.memory import Allocator
 from suite.worker.perturbation import Compute
-
-Features = Mapping[str, Any]
 
 
 class AdamW(keras.optimizers.AdamW):
@@ -180,9 +178,13 @@ def multiply_float32(*, in_tensorfloat32: bool) -> None:
 
 def devices() -> list[str]:
     """Return the names of the accelerators ("NVIDIA H200"), or "CPU" without any."""
-    found = [device for device in tf.config.list_physical_devices() if device.device_type != "CPU"]
+    devices = tf.config.list_physical_devices()
     details = tf.config.experimental.get_device_details
-    return [details(device).get("device_name", device.name) for device in found] or ["CPU"]
+    return [
+        details(device).get("device_name", device.name)
+        for device in devices
+        if device.device_type != "CPU"
+    ] or ["CPU"]
 
 
 def allocator() -> Allocator:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import keras
 import torch
 from keras import ops
 
-from suite.worker.data.batches import Batch
+from suite.worker.data.batches import Batch, Features
 from suite.worker.measure.memory import Allocator, keep_freed_memory
 from suite.worker.perturbation import Compute
 
-Features = Mapping[str, Any]
 AdamW = keras.optimizers.AdamW
 
 

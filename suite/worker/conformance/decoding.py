@@ -63,27 +63,23 @@ def decoding_in_steps_equals_the_full_pass(subject: Subject) -> Finding:
     if subject.architecture.part_dependent_layout and subject.length > LENGTH:
         raise NotApplicable("it declares part_dependent_layout")
     length, target = subject.length, subject.values()
-    edges = [at + shift for at in range(BLOCK, length, BLOCK) for shift in (-1, 0, 1)]
+    edges = [edge + shift for edge in range(BLOCK, length, BLOCK) for shift in (-1, 0, 1)]
     stops = sorted({1, 2, 7, 8, *edges, length})
     decode_in_steps(subject, subject.values(seed=7), [1, 2])
-    found = decode_in_steps(subject, target, stops)
-    return Finding(difference(found, subject.decode(target)), high=EQUAL)
+    states = decode_in_steps(subject, target, stops)
+    return Finding(difference(states, subject.decode(target)), high=EQUAL)
 
 
 def decode_in_steps(subject: Subject, target: np.ndarray, stops: Sequence[int]) -> np.ndarray:
     """Return the hidden states of a decoding with a state, in parts that end at `stops`."""
-    backbone, encoded = subject.backbone, dict(subject.encoded)
-    state = backbone.init_state(len(target), subject.length)
-    if encoded and hasattr(backbone, "project_encoder_output"):
-        projected = backbone.project_encoder_output(encoded["encoder_output"])
-        encoded["encoder_output"] = projected
-    found = []
+    backbone, encoded = subject.backbone, subject.projected
+    state, parts = backbone.init_state(len(target), subject.length), []
     for start, stop in pairwise([0, *stops]):
         states, state = backbone.decode(
             target[:, start:stop], state=state, position=start, **encoded
         )
-        found.append(ops.convert_to_numpy(states))
-    return np.concatenate(found, axis=1)
+        parts.append(ops.convert_to_numpy(states))
+    return np.concatenate(parts, axis=1)
 
 
 def generated_tokens_equal_a_full_recomputation(subject: Subject) -> Finding:
@@ -100,7 +96,7 @@ def generated_tokens_equal_a_full_recomputation(subject: Subject) -> Finding:
     width = subject.request.model_size.width
     scores = np.random.default_rng(6).normal(size=(width, VOCABULARY)).astype("float32")
     state = backbone.init_state(len(tokens), length)
-    for start, stop in ((0, context), *((at, at + 1) for at in range(context, length - 1))):
+    for start, stop in ((0, context), *((i, i + 1) for i in range(context, length - 1))):
         states, state = backbone.decode(
             tokens[:, start:stop], state=state, position=start, **encoded
         )
@@ -120,10 +116,8 @@ def the_state_has_its_declared_size(subject: Subject) -> Finding:
         raise NotApplicable("it declares no size of its decoding state")
     state = [subject.backbone.init_state(1, length)]
     if form is Form.ENCODER_DECODER:
-        source = subject.encoded["encoder_output"][:1]
-        if hasattr(subject.backbone, "project_encoder_output"):
-            source = subject.backbone.project_encoder_output(source)
-        state.append(source)
+        output = subject.projected["encoder_output"]
+        state.append(keras.tree.map_structure(lambda part: part[:1], output))
     counted = count_bytes(keras.tree.flatten(state))
     return Finding(
         float(abs(counted - declared)), high=0.0, reason=f"{counted:,} of {declared:,} bytes"
@@ -138,8 +132,8 @@ def order_matters(subject: Subject) -> Finding:
     target[:, -3:-1] = 1, 2
     exchanged = target.copy()
     exchanged[:, -3:-1] = 2, 1
-    found, expected = (subject.decode(tokens)[:, -1] for tokens in (exchanged, target))
-    return Finding(difference(found, expected), low=DIFFERENT, reason="the order is ignored")
+    states = [subject.decode(tokens)[:, -1] for tokens in (exchanged, target)]
+    return Finding(difference(*states), low=DIFFERENT, reason="the order is ignored")
 
 
 def padding_of_the_source_does_not_leak(subject: Subject) -> Finding:
@@ -147,8 +141,8 @@ def padding_of_the_source_does_not_leak(subject: Subject) -> Finding:
     target = subject.values()
     mask, output = subject.encoded["encoder_mask"], subject.encoded["encoder_output"]
     other = np.where(mask[:, :, None], output, 9.0).astype("float32")
-    found = subject.decode(target, encoder_output=other)
-    return Finding(difference(found, subject.decode(target)), high=EQUAL)
+    states = subject.decode(target, encoder_output=other)
+    return Finding(difference(states, subject.decode(target)), high=EQUAL)
 
 
 OF_DECODERS: Sequence[Check] = (

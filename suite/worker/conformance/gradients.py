@@ -12,7 +12,6 @@ import numpy as np
 from keras import ops
 
 BACKEND = keras.backend.backend()
-Found = tuple[float, list[np.ndarray | None]]
 
 
 def differentiate(
@@ -20,7 +19,7 @@ def differentiate(
     inputs: Sequence[np.ndarray],
     weights: Sequence[Any] = (),
     compiled: bool = False,
-) -> Found:
+) -> tuple[float, list[np.ndarray | None]]:
     """Return a scalar function's value and its gradients: for the inputs, then for the weights.
 
     Missing gradients stay None. `compiled` compiles the computation on TensorFlow; JAX always
@@ -100,8 +99,8 @@ def _with_tensorflow(function: Any, inputs: Any, weights: Any, compiled: bool) -
         with tf.GradientTape() as tape:
             tape.watch(inputs)
             value = function(*inputs)
-        found = tape.gradient(value, [*inputs, *(weight.value for weight in weights)])
-        return value, [None if part is None else tf.convert_to_tensor(part) for part in found]
+        gradients = tape.gradient(value, [*inputs, *(weight.value for weight in weights)])
+        return value, [None if part is None else tf.convert_to_tensor(part) for part in gradients]
 
     return (tf.function(step, autograph=False) if compiled else step)(inputs)
 
@@ -115,8 +114,8 @@ def _with_jax(function: Any, inputs: Any, weights: Any, compiled: bool) -> Any:
 
     step = jax.value_and_grad(pure, argnums=(0, 1))
     values = [weight.value for weight in weights]
-    value, (of_inputs, of_weights) = jax.jit(step)(inputs, values)
-    return value, [*of_inputs, *of_weights]
+    value, gradients = jax.jit(step)(inputs, values)
+    return value, [*gradients[0], *gradients[1]]
 
 
 def _with_torch(function: Any, inputs: Any, weights: Any, compiled: bool) -> Any:

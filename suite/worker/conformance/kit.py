@@ -46,9 +46,9 @@ def run(
     fix_randomness(job.cell.seed, job.cell.precision)
     cases = list(check_cases(architecture, job.check_at))
     results: list[CheckResult] = []
-    for number, (name, found) in enumerate(cases):
+    for number, (name, case_results) in enumerate(cases):
         report_progress(name, number / len(cases))
-        results += found
+        results += case_results
     results += [*unchecked_forms(architecture, results), *absent_checks(results)]
     return {"status": Status.OK, "checks": [asdict(result) for result in results]}
 
@@ -58,17 +58,17 @@ def unchecked_forms(architecture: Architecture, results: Sequence[CheckResult]) 
     built = name_of(shape_is_batch_length_width)
     shapes = [result for result in results if result.check == built]
     for form in sorted(architecture.forms):
-        of_form = [result for result in shapes if result.case.partition(", ")[0] == form]
-        if all(result.verdict is Verdict.NOT_APPLICABLE for result in of_form):
-            reason = next((result.reason for result in of_form), "decoders take token ids")
+        own = [result for result in shapes if result.case.partition(", ")[0] == form]
+        if all(result.verdict is Verdict.NOT_APPLICABLE for result in own):
+            reason = next((result.reason for result in own), "decoders take token ids")
             yield CheckResult(EVERY_FORM, str(form), Verdict.FAILED, reason=reason)
 
 
 def absent_checks(results: Sequence[CheckResult]) -> Results:
     """Yield the checks that no form of the architecture has."""
-    found = {result.check for result in results}
+    performed = {result.check for result in results}
     for name in dict.fromkeys(map(name_of, EVERY_CHECK)):
-        if name not in found:
+        if name not in performed:
             reason = "no form of the architecture has it"
             yield CheckResult(name, "", Verdict.NOT_APPLICABLE, reason=reason)
 
@@ -114,8 +114,8 @@ def checks_of(architecture: Architecture, form: Form, length: int = LENGTH) -> l
         *decoding.CHECKS[form],
         *OF_EVERY_FORM,
     ]
-    of_order = () if length == LENGTH else (order_matters, decoding.order_matters)
-    return [check for check in checks if check not in of_order]
+    too_weak = () if length == LENGTH else (order_matters, decoding.order_matters)
+    return [check for check in checks if check not in too_weak]
 
 
 def check_models(architecture: Architecture, form: Form, sizes: Sequence[ModelSize]) -> Results:
@@ -140,22 +140,13 @@ def perform(
     `Unsupported` is no failure where the check `builds` a model. A built model supports all that
     its form has.
     """
-    excused: tuple[type[Exception], ...] = (NotApplicable,)
-    if builds:
-        excused = (NotApplicable, Unsupported)
     try:
-        found = measure()
-    except excused as error:
-        return CheckResult(check, case, Verdict.NOT_APPLICABLE, reason=_line(error))
-    except LengthwiseError as error:
-        return CheckResult(check, case, Verdict.FAILED, reason=_line(error))
+        finding = measure()
     except Exception as error:
-        text = f"{type(error).__name__}: {_line(error)}"
-        return CheckResult(check, case, Verdict.FAILED, reason=text)
-    return CheckResult.of_figure(
-        check, case, found.figure, low=found.low, high=found.high, reason=found.reason
-    )
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())[:300]
+        reason = " ".join(str(error).split())[:300]
+        if isinstance(error, (NotApplicable, Unsupported) if builds else NotApplicable):
+            return CheckResult(check, case, Verdict.NOT_APPLICABLE, reason=reason)
+        if not isinstance(error, LengthwiseError):
+            reason = f"{type(error).__name__}: {reason}"
+        return CheckResult(check, case, Verdict.FAILED, reason=reason)
+    return CheckResult.of_figure(check, case, **asdict(finding))

@@ -9,20 +9,14 @@ from typing import Any
 
 import keras
 import numpy as np
-from keras import ops
 
 from suite.api import Architecture, Form, Inputs, supports
 from suite.worker.conformance.gradients import without_compiling
 from suite.worker.conformance.passes import Finding
 from suite.worker.conformance.subjects import find_request, main_inputs, random_inputs
 from suite.worker.data.batches import Batch
-from suite.worker.steps import (
-    Model,
-    PositionHead,
-    fix_randomness,
-    make_prediction_step,
-    make_training_step,
-)
+from suite.worker.model import Model, PositionHead, mean_cross_entropy
+from suite.worker.steps import fix_randomness, make_prediction_step, make_training_step
 
 NUM_STEPS = 2
 """The first loss depends on the forward pass alone, the second on the gradients too."""
@@ -67,13 +61,6 @@ def model_of(
     return model, Batch(features, {"labels": labels}, 2 * length, 2)
 
 
-def mean_cross_entropy(outputs: Any, targets: Any, features: Any) -> Any:
-    """Return the mean cross-entropy of a batch."""
-    return ops.mean(
-        ops.sparse_categorical_crossentropy(targets["labels"], outputs, from_logits=True)
-    )
-
-
 def learning_curve(
     architecture: Architecture, form: Form, num_steps: int, *, xla: bool = False
 ) -> list[float]:
@@ -112,8 +99,8 @@ def weights_are_saved_and_loaded(architecture: Architecture, form: Form) -> Find
         path = Path(folder, "model.weights.h5")
         model.save_weights(path)
         other.load_weights(path)
-        found = predict_other(batch)
-    return Finding(float(np.abs(found - expected).max()), high=LOADED)
+        loaded = predict_other(batch)
+    return Finding(float(np.abs(loaded - expected).max()), high=LOADED)
 
 
 OF_MODELS = (same_seed_same_losses, weights_are_saved_and_loaded)

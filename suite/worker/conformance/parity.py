@@ -19,7 +19,7 @@ from suite.worker.conformance.subjects import (
     random_inputs,
     request_for,
 )
-from suite.worker.steps import Model, PositionHead
+from suite.worker.model import Model, PositionHead
 
 LENGTH, TOLERANCE, GLOBAL_TOKENS = 8, 0.1, 3
 DECLARED_TOLERANCE = 0.02

@@ -63,11 +63,11 @@ def longer_sequences_run(subject: Subject) -> Finding:
     )
 
 
-def _has_shape(subject: Subject, found: np.ndarray, length: int) -> Finding:
-    expected = (len(found), length, subject.request.model_size.width)
-    if found.shape != expected:
-        return Finding(1.0, high=0.0, reason=f"the shape is {found.shape} instead of {expected}")
-    return Finding(float(np.sum(~np.isfinite(found))), high=0.0, reason="values are not finite")
+def _has_shape(subject: Subject, states: np.ndarray, length: int) -> Finding:
+    expected = (len(states), length, subject.request.model_size.width)
+    if states.shape != expected:
+        return Finding(1.0, high=0.0, reason=f"the shape is {states.shape} instead of {expected}")
+    return Finding(float(np.sum(~np.isfinite(states))), high=0.0, reason="values are not finite")
 
 
 def padding_does_not_leak(subject: Subject) -> Finding:
@@ -77,11 +77,11 @@ def padding_does_not_leak(subject: Subject) -> Finding:
     others = np.where(given, values, subject.values(seed=9))
     leaks = []
     for training in (False, True):
-        found = []
+        states = []
         for each in (values, others):
             with subject.restored():  # both passes in training draw the same numbers
-                found.append(subject.states(each, mask, training=training)[mask])
-        leaks.append(difference(*found))
+                states.append(subject.states(each, mask, training=training)[mask])
+        leaks.append(difference(*states))
     return Finding(float(np.max(leaks)), high=EQUAL)
 
 
@@ -142,8 +142,8 @@ def training_equals_evaluation(subject: Subject) -> Finding:
     if subject.architecture.content_dependent_layout:
         raise NotApplicable("it declares content_dependent_layout: training may draw another")
     mask, values = subject.mask, subject.values()
-    found, expected = (subject.states(values, mask, training=part)[mask] for part in (True, False))
-    return Finding(difference(found, expected), high=EQUAL)
+    states = [subject.states(values, mask, training=mode)[mask] for mode in (True, False)]
+    return Finding(difference(*states), high=EQUAL)
 
 
 def compiled_equals_eager(subject: Subject) -> Finding:
@@ -151,8 +151,8 @@ def compiled_equals_eager(subject: Subject) -> Finding:
     if BACKEND == "torch":
         raise NotApplicable("PyTorch runs separate operations")
     mask, values = subject.mask, subject.values()
-    found, expected = (subject.states(values, mask, compiled=part)[mask] for part in (True, False))
-    return Finding(difference(found, expected), high=ROUNDED)
+    states = [subject.states(values, mask, compiled=mode)[mask] for mode in (True, False)]
+    return Finding(difference(*states), high=ROUNDED)
 
 
 def bfloat16_is_near_float32(subject: Subject) -> Finding:
@@ -170,8 +170,8 @@ def near_float32(subject: Subject, policy: str) -> Finding:
         rounded = Subject(subject.architecture, subject.request).states(values, mask)
     if not np.isfinite(rounded.astype("float32")).all():
         return Finding(float("nan"), high=NEAR, reason="values are not finite")
-    exact, found = subject.states(values, mask)[mask], rounded.astype("float32")[mask]
-    distances = np.linalg.norm(found - exact, axis=-1) / np.linalg.norm(exact, axis=-1)
+    exact, near = subject.states(values, mask)[mask], rounded.astype("float32")[mask]
+    distances = np.linalg.norm(near - exact, axis=-1) / np.linalg.norm(exact, axis=-1)
     return Finding(float(np.median(distances)), high=NEAR)
 
 
@@ -197,10 +197,10 @@ def gradients_reach_every_weight(subject: Subject) -> Finding:
     return Finding(float(len(missing)), high=0.0, reason=reason)
 
 
-def difference(found: np.ndarray, expected: np.ndarray) -> float:
+def difference(states: np.ndarray, expected: np.ndarray) -> float:
     """Return the largest difference, relative to the root mean square of the expected."""
     scale = float(np.sqrt(np.mean(np.square(expected, dtype="float64"))))
-    largest = float(np.abs(found - expected).max())
+    largest = float(np.abs(states - expected).max())
     return largest / scale if scale else largest
 
 

@@ -189,6 +189,14 @@ class Subject:
         )
         return np.stack(masks)
 
+    @property
+    def projected(self) -> dict[str, np.ndarray]:
+        """The arguments `encoded` as decoding steps take them: projected once if possible."""
+        project = getattr(self.backbone, "project_encoder_output", None)
+        if not self.encoded or project is None:
+            return dict(self.encoded)
+        return {**self.encoded, "encoder_output": project(self.encoded["encoder_output"])}
+
     def values(self, batch: int = BATCH, seed: int = 0, length: int | None = None) -> np.ndarray:
         """Return random inputs of the request's kind and, by default, of its length."""
         width = self.request.model_size.width

@@ -11,6 +11,9 @@ import numpy as np
 
 from suite.api import Examples, count_real, real_lengths
 
+Features = Mapping[str, Any]
+"""Arrays by name."""
+
 
 @dataclass(frozen=True, slots=True)
 class Batch:
@@ -19,8 +22,8 @@ class Batch:
     `fresh` is False where each row continues the same row of the previous batch.
     """
 
-    features: Mapping[str, Any]
-    targets: Mapping[str, Any]
+    features: Features
+    targets: Features
     num_tokens: int
     num_examples: int
     fresh: bool = True
@@ -177,6 +180,22 @@ def evaluation_rows(
         rows = np.flatnonzero(lengths == length)
         batches += np.split(rows, range(batch_size, len(rows), batch_size))
     return batches
+
+
+def predict_examples(
+    predict: Callable[[Batch], Any],
+    examples: Examples,
+    batch_size: int,
+    contiguous: bool = False,
+    buckets: Sequence[float] = (),
+) -> np.ndarray:
+    """Return the predictions of all examples, in their order."""
+    batches = evaluation_batches(examples, batch_size, contiguous, buckets)
+    batchwise = np.concatenate([predict(batch)[: batch.num_examples] for batch in batches])
+    predictions = np.empty_like(batchwise)
+    rows = evaluation_rows(examples, batch_size, contiguous, buckets)
+    predictions[np.concatenate(rows)] = batchwise
+    return predictions
 
 
 def _lanes(num_examples: int, batch_size: int) -> Iterator[np.ndarray]:

@@ -148,7 +148,7 @@ def _write(data: TaskData, folder: Path) -> None:
     for name, values in _arrays(data):
         np.save(folder / f"{name}.npy", values, allow_pickle=False)
         checksums[name] = _checksum(values)
-    of_test = {name: data.spec[name] for name in data.sealed_spec}
+    test_spec = {name: data.spec[name] for name in data.sealed_spec}
     about = {
         "spec": {**data.spec, **data.sealed_spec},
         "facts": dict(data.facts),
@@ -156,7 +156,7 @@ def _write(data: TaskData, folder: Path) -> None:
         "checksums": checksums,
     }
     (folder / "about.json").write_text(json.dumps(about))
-    (folder / TEST_SPEC).write_text(json.dumps(of_test))
+    (folder / TEST_SPEC).write_text(json.dumps(test_spec))
     for path in (*folder.iterdir(), folder):
         flush_to_disk(path)
 
@@ -187,11 +187,11 @@ def _read(entry: Path, opened: Collection[str]) -> TaskData:
             if _checksum(values) != checksum:
                 raise ValueError(f"{array} is not the array that was written")
             parts[split][kind][name] = values
-    of_test = json.loads((entry / TEST_SPEC).read_text()) if "test" in opened else {}
+    test_spec = json.loads((entry / TEST_SPEC).read_text()) if "test" in opened else {}
     splits = {split: Examples(**parts[split]) for split in SPLITS}
     sealed_spec = {name: about["spec"][name] for name in about["sealed"]}
     return TaskData(
-        **splits, spec={**about["spec"], **of_test}, facts=about["facts"], sealed_spec=sealed_spec
+        **splits, spec={**about["spec"], **test_spec}, facts=about["facts"], sealed_spec=sealed_spec
     )
 
 

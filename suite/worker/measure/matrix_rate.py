@@ -20,8 +20,9 @@ from keras import ops
 from suite.api import Job
 from suite.api.files import atomic_write_bytes
 from suite.records.environment import describe_machine, speed_facts
+from suite.worker.backends import backend
 from suite.worker.measure.interference import INTERFERENCE_LIMIT, InterferenceMonitor
-from suite.worker.steps import devices, has_accelerator
+from suite.worker.steps import has_accelerator
 
 HOST_SIZE, ACCELERATOR_SIZE = 2_048, 8_192
 BLOCKS = 5
@@ -31,7 +32,7 @@ BLOCK_SECONDS = 0.3
 def machine_rate(job: Job) -> dict[str, Any]:
     """Return the rate with the date and method of its measurement, from the cache if possible."""
     cell = job.cell
-    facts = speed_facts({**describe_machine(), "devices": devices()}, cell.backend)
+    facts = speed_facts({**describe_machine(), "devices": list(backend.devices())}, cell.backend)
     about = [*facts, cell.backend, cell.precision, cell.threads]
     name = hashlib.sha256(json.dumps(about).encode()).hexdigest()[:16]
     path = job.cache / f"matrix_rate-{name}.json"
@@ -39,12 +40,12 @@ def machine_rate(job: Job) -> dict[str, Any]:
         rate: dict[str, Any] = json.loads(path.read_text())
     except (FileNotFoundError, ValueError):
         rate = measure_rate(cell.threads)
-        if is_quiet(rate):
+        if is_quiet_rate(rate):
             _keep(path, rate)
     return rate
 
 
-def is_quiet(rate: dict[str, Any]) -> bool:
+def is_quiet_rate(rate: dict[str, Any]) -> bool:
     """Return whether other processes left the machine alone while a rate was measured."""
     return (rate["other_process_cpu_share"] or 0.0) <= INTERFERENCE_LIMIT
 

@@ -1,4 +1,4 @@
-"""Step times, throughput and latency, by the measuring rules of the protocol."""
+"""Phases of a cell: step times, throughput and latency, by the measuring rules of the protocol."""
 
 from __future__ import annotations
 
@@ -25,14 +25,16 @@ LATENCY_SECONDS = 3.0
 
 
 @dataclass
-class StepTimings:
-    """Timed blocks of steps.
+class Phase:
+    """A measured phase of a cell: timed blocks of steps, their memory, energy and interference.
 
     A block is long enough for the clock. Its time ends when the device has finished. The first
     steps compile; their time is kept apart in `compile_seconds`. `monitor` is entered while a block
     runs, `compile_monitor` while the first steps do.
     """
 
+    name: str
+    memory: PeakMemory
     monitor: InterferenceMonitor
     compile_monitor: InterferenceMonitor
     seconds: list[float] = field(default_factory=list)
@@ -51,11 +53,13 @@ class StepTimings:
     def state(self) -> dict[str, Any]:
         """Return the blocks for a checkpoint; `restore` reads them in another process."""
         kept = {name: getattr(self, name) for name in ("seconds", "steps", "tokens", "positions")}
-        return {**kept, "monitored": list(self.monitor.totals)}
+        monitored, highest_bytes = list(self.monitor.totals), self.memory.highest_bytes
+        return {**kept, "monitored": monitored, "highest_bytes": highest_bytes}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Replace the blocks by those of a checkpoint, and add its totals to the monitor."""
         self.monitor.add(Totals(*state.pop("monitored")))
+        self.memory.highest_bytes = state.pop("highest_bytes")
         for name, values in state.items():
             getattr(self, name)[:] = values
 
@@ -65,20 +69,16 @@ class StepTimings:
         return len(self.seconds) >= MIN_BLOCKS and sum(self.seconds) >= MIN_SECONDS
 
     @property
-    def quiet(self) -> bool:
-        """Whether interference with the blocks stayed within the limit."""
-        return self.monitor.quiet
-
-    def noisy_phases(self, phase: str) -> list[str]:
-        """Return the names of the measurements with too much interference, as a record has them.
+    def noisy(self) -> list[str]:
+        """The names of the measurements with too much interference, as a record has them.
 
         The blocks have the name of the phase, the compilation that of the phase and "compile".
         """
-        monitors = {phase: self.monitor, f"{phase}.compile": self.compile_monitor}
+        monitors = {self.name: self.monitor, f"{self.name}.compile": self.compile_monitor}
         return [name for name, monitor in monitors.items() if not monitor.quiet]
 
     def measured(self) -> Measurements:
-        """Return throughput, step time and interference, as a record holds them.
+        """Return throughput, step time, memory, energy and interference, as a record holds them.
 
         Above `MAX_SAMPLES` blocks, neighbouring blocks are merged into one sample.
         """
@@ -90,6 +90,8 @@ class StepTimings:
         per_block = f"one sample a block of {steps[0] if steps else 0} steps"
         step_seconds = [time / count for time, count in zip(seconds, steps, strict=True)]
         compile_method = f"the first {WARMUP_STEPS} steps, tracing included"
+        joules, all_tokens = self.monitor.joules, sum(tokens)
+        per_token = joules / all_tokens if joules is not None and all_tokens else None
         return {
             "tokens_per_second": measurement(_rates(tokens, seconds), f"real tokens, {per_block}"),
             "padded_tokens_per_second": measurement(
@@ -97,16 +99,11 @@ class StepTimings:
             ),
             "step_seconds": measurement(step_seconds, per_block),
             "compile_seconds": measurement([self.compile_seconds], compile_method),
-            **self._monitored(),
-        }
-
-    def _monitored(self) -> Measurements:
-        monitor = self.monitor
-        joules = monitor.joules
-        per_token = joules / sum(self.tokens) if joules is not None and self.tokens else None
-        return {
-            "other_process_cpu_share": single(monitor.other_process_cpu_share, monitor.method),
-            "energy_joules_per_token": single(per_token, monitor.energy_method),
+            "other_process_cpu_share": single(
+                self.monitor.other_process_cpu_share, self.monitor.method
+            ),
+            "energy_joules_per_token": single(per_token, self.monitor.energy_method),
+            **self.memory.measured(),
         }
 
 
@@ -120,6 +117,7 @@ def steps_per_block(step_seconds: float) -> int:
 
 
 def time_repeats(
+    name: str,
     run: Callable[[], object],
     tokens: int,
     positions: int,
@@ -127,7 +125,7 @@ def time_repeats(
     *,
     threads: int,
     steps_per_run: int = 1,
-) -> StepTimings:
+) -> Phase:
     """Time repeated calls of `run`, which does steps on one batch and waits for the device.
 
     `tokens` and `positions` are those of a call; a call does `steps_per_run` steps.
@@ -141,16 +139,16 @@ def time_repeats(
     started = time.perf_counter()
     run()
     runs = steps_per_block(time.perf_counter() - started)
-    attempts: list[StepTimings] = []
-    while len(attempts) < ATTEMPTS and not (attempts and attempts[-1].quiet):
+    attempts: list[Phase] = []
+    while len(attempts) < ATTEMPTS and not (attempts and attempts[-1].monitor.quiet):
         monitor = InterferenceMonitor(threads, memory.on_accelerator)
-        timings = StepTimings(monitor, compile_monitor, compile_seconds=compile_seconds)
-        while not timings.sufficient:
+        phase = Phase(name, memory, monitor, compile_monitor, compile_seconds=compile_seconds)
+        while not phase.sufficient:
             seconds = _time_block(run, runs, monitor)
-            timings.add(seconds, runs * steps_per_run, runs * tokens, runs * positions)
-        attempts.append(timings)
+            phase.add(seconds, runs * steps_per_run, runs * tokens, runs * positions)
+        attempts.append(phase)
     memory.update()
-    return min(attempts, key=lambda timings: timings.monitor.other_process_cpu_share or 0.0)
+    return min(attempts, key=lambda phase: phase.monitor.other_process_cpu_share or 0.0)
 
 
 def _time_block(run: Callable[[], object], steps: int, monitor: InterferenceMonitor) -> float:
@@ -171,9 +169,8 @@ def time_latency(
 ) -> tuple[Measurements, bool]:
     """Time single answers to one example; return their percentiles, and whether it was quiet.
 
-    `about` describes an answer.
-    The first answer compiles and is left out. The 95th percentile needs 20 answers, the 99th needs
-    100. Noisy answers are timed again as `time_repeats` does.
+    `about` describes an answer. The first answer compiles and is left out. The 95th percentile
+    needs 20 answers, the 99th needs 100. Noisy answers are timed again as `time_repeats` does.
     """
     run()
     attempts: list[tuple[InterferenceMonitor, list[float]]] = []
@@ -182,12 +179,12 @@ def time_latency(
         with monitor:
             attempts.append((monitor, _time_answers(run)))
     monitor, samples = min(attempts, key=lambda item: item[0].other_process_cpu_share or 0.0)
-    found = {
+    percentiles = {
         "latency_p50_seconds": measurement(samples, f"{about}, median"),
         "latency_p95_seconds": _latency_percentile(samples, 95, MIN_ANSWERS, about),
         "latency_p99_seconds": _latency_percentile(samples, 99, MAX_SAMPLES, about),
     }
-    return found, monitor.quiet
+    return percentiles, monitor.quiet
 
 
 def _time_answers(run: Callable[[], object]) -> list[float]:

@@ -9,8 +9,9 @@ from keras import ops
 from suite.api import Recipe
 from suite.worker.data.batches import Batch
 from suite.worker.measure.memory import release_freed_memory
+from suite.worker.model import Model, PositionHead, mean_cross_entropy
 from suite.worker.optimizers import make_optimizer
-from suite.worker.steps import Model, PositionHead, make_prediction_step, make_training_step
+from suite.worker.steps import make_prediction_step, make_training_step
 
 WIDTH = 32
 LENGTH = 16
@@ -47,15 +48,9 @@ def throwaway_step(xla: bool) -> None:
         2,
     )
     make_prediction_step(model, lambda outputs, *_: ops.argmax(outputs, -1), xla)(batch)
-    make_training_step(
-        model,
-        lambda outputs, targets, features: ops.mean(
-            ops.sparse_categorical_crossentropy(targets["labels"], outputs, from_logits=True)
-        ),
-        make_optimizer(Recipe(), total_steps=10),
-        xla,
-    )(batch)
-    del model, batch
+    optimizer = make_optimizer(Recipe(), total_steps=10)
+    make_training_step(model, mean_cross_entropy, optimizer, xla)(batch)
+    del model, optimizer, batch
     policy, distribution = keras.config.dtype_policy(), keras.distribution.distribution()
     keras.utils.clear_session()  # resets the policy and the distribution too
     keras.config.set_dtype_policy(policy)

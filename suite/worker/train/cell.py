@@ -8,18 +8,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, replace
 from typing import Any
 
 from suite.api import (
     TRAINED,
     Architecture,
-    BuildRequest,
     Examples,
     Job,
-    Options,
     Status,
     Task,
-    TaskData,
     build_request,
     count_positions,
     declared_state_bytes,
@@ -27,26 +25,21 @@ from suite.api import (
     uses_xla,
 )
 from suite.api.evaluation_lengths import NO_SAMPLES, UNFINISHED
-from suite.worker.building import build_model
+from suite.worker.backends import backend
+from suite.worker.composition import compose, find_methods, objective
 from suite.worker.data import encoded
 from suite.worker.data.batches import bucket_lengths
 from suite.worker.failures import classify
+from suite.worker.kept_models import first_batch, parents_of, save_model
 from suite.worker.measure import warmup
 from suite.worker.measure.memory import PeakMemory
-from suite.worker.methods import (
-    compose,
-    find_methods,
-    first_batch,
-    objective,
-    parents_of,
-    save_model,
-)
-from suite.worker.steps import allocator, devices, fix_randomness
-from suite.worker.train.evaluation import splits_of
-from suite.worker.train.evaluation_lengths import LengthEvaluator
-from suite.worker.train.phases import Setup, score_trained, train_and_score
+from suite.worker.model import build_model
+from suite.worker.steps import allocator, fix_randomness
+from suite.worker.train.evaluation_lengths import reports_at_lengths
+from suite.worker.train.phases import score_trained, train_and_score
 from suite.worker.train.samples import draw_samples
 from suite.worker.train.sealing import seal_test
+from suite.worker.train.setup import Setup, splits_of
 
 
 def run(
@@ -61,7 +54,7 @@ def run(
 
     Before each evaluation length, and before the samples, `write` gets the outcome so far.
     """
-    cell = job.cell
+    cell, recipe = job.cell, job.recipe
     fix_randomness(cell.seed, cell.precision)
     report_progress("loading data", 0.0)
     applied = find_methods(cell, job.search_path)
@@ -73,46 +66,56 @@ def run(
     if not cell.scores_test:
         data = seal_test(data)
     task = objective(task, applied)
-    request = build_request(cell, job.model_size, job.recipe, task, architecture, data.spec)
+    request = build_request(cell, job.model_size, recipe, task, architecture, data.spec)
     xla = uses_xla(cell, architecture, request)
     parents = parents_of(job.parents, job.search_path, data)
-    methods = compose(applied, cell, task, request, job.recipe, data.spec, parents)
+    methods = compose(applied, cell, task, request, recipe, data.spec, parents)
     data = methods.data(data)
     report_progress("warming up", 0.0)
     warmup.throwaway_step(xla)
     fix_randomness(cell.seed, cell.precision)  # the random numbers of the warm-up change no result
 
-    inference_memory = PeakMemory(allocator())
-    inference_memory.start()
-    model = build_model(task, architecture, request, data.spec, job.recipe)
+    memory = PeakMemory(allocator())
+    memory.start()
     has_trained = TRAINED in job.parents
-    batch = first_batch(task, data, cell.batch_size)
-    model = methods.model(model, batch, initializes=not has_trained)
-    setup = Setup(job, task, data, model, methods, xla, code_digests, report_progress)
-    finish = score_trained if has_trained else train_and_score
-    finished = finish(setup, inference_memory)
+    model = methods.model(
+        build_model(task, architecture, request, data.spec, recipe),
+        first_batch(task, data, cell.batch_size),
+        initializes=not has_trained,
+    )
+    setup = Setup(
+        *(job, task, architecture, request, options, data, model, methods, xla),
+        code_digests,
+        report_progress,
+    )
+    finished = (score_trained if has_trained else train_and_score)(setup, memory)
+    counts = model.parameter_counts()
     outcome: dict[str, Any] = {
         "status": Status.OK,
         **finished.fields,
-        "parameter_count": model.parameter_counts()["total"],
-        "parameter_counts": model.parameter_counts(),
+        "parameter_count": counts["total"],
+        "parameter_counts": counts,
         "data": dict(data.facts),
-        "environment": {"devices": devices()},
+        "environment": {"devices": list(backend.devices())},
         "details": {
             "data_seconds": data_seconds,
-            **_run_details(job, request, options, xla),
+            "xla": xla,
+            "options": {**options, **request.options},
+            "recipe": asdict(recipe),
             "declared_state_bytes": declared_state_bytes(
                 cell, architecture, request, cell.sequence_length
             ),
             **finished.details,
-            **_data_details(task, data, with_test=cell.scores_test),
+            "real_token_share": {
+                split: _real_token_share(splits_of(data)[split], task.length_buckets)
+                for split in ("train", *setup.scored_splits)
+            },
         },
     }
-    model = finished.model
+    setup = replace(setup, model=finished.model)
     if job.keeps_weights:
-        outcome["details"] |= save_model(model, job, data.spec)
-    lengths = LengthEvaluator(job, task, architecture, request, options, data, model, xla)
-    for reports, left in lengths.reports(outcome["reports"], report_progress):
+        outcome["details"] |= save_model(setup.model, job, data.spec)
+    for reports, left in reports_at_lengths(setup, outcome["reports"]):
         outcome["reports"] = reports
         if left:
             write({**outcome, UNFINISHED: left})
@@ -120,7 +123,7 @@ def run(
         report_progress("drawing samples", 0.0)
         write({**outcome, UNFINISHED: ()})
         try:
-            samples = draw_samples(job, task, data, model)
+            samples = draw_samples(job, task, data, setup.model)
         except Exception as error:
             status, reason = classify(error)
             if status is not Status.OUT_OF_MEMORY:
@@ -129,24 +132,6 @@ def run(
         else:
             outcome["reports"]["validation"] |= {"samples": samples} if samples else {}
     return outcome
-
-
-def _run_details(job: Job, request: BuildRequest, options: Options, xla: bool) -> dict[str, Any]:
-    recipe = job.recipe
-    return {
-        "xla": xla,
-        "options": {**options, **request.options},
-        "recipe": {name: getattr(recipe, name) for name in recipe.__dataclass_fields__},
-    }
-
-
-def _data_details(task: Task, data: TaskData, *, with_test: bool) -> dict[str, Any]:
-    shares = {
-        split: _real_token_share(examples, task.length_buckets)
-        for split, examples in splits_of(data).items()
-        if split != "test" or with_test
-    }
-    return {"real_token_share": shares}
 
 
 def _real_token_share(examples: Examples, buckets: Sequence[float]) -> float:

@@ -78,11 +78,11 @@ class Checkpoint:
         try:
             with open(self.path, "rb") as file, np.load(file) as kept:
                 about = json.loads(str(kept["about"]))
-                found: dict[str, list[np.ndarray]] = {}
+                arrays: dict[str, list[np.ndarray]] = {}
                 for key in kept.files:  # np.savez keeps the order
                     if key != "about":
-                        found.setdefault(key.rpartition("_")[0], []).append(kept[key])
-                values = found.pop("variable")
+                        arrays.setdefault(key.rpartition("_")[0], []).append(kept[key])
+                values = arrays.pop("variable")
         except (OSError, EOFError, zipfile.BadZipFile, ValueError, KeyError):
             return None
         shapes = [tuple(variable.shape) for variable in variables]
@@ -90,7 +90,7 @@ class Checkpoint:
             return None
         for variable, value in zip(variables, values, strict=True):
             variable.assign(value)
-        return about["state"], found
+        return about["state"], arrays
 
 
 def _to_numpy(variable: Any) -> np.ndarray:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
-from suite.api import ExamplePrediction, Examples, Form, Job, Score, Task, TaskData
-from suite.worker.data.batches import Batch, evaluation_batches, evaluation_rows
+from suite.api import ExamplePrediction, Examples, Form, Score, Task
+from suite.worker.data.batches import Batch, evaluation_batches, predict_examples
 from suite.worker.generation import BeamSearch
 from suite.worker.occlusion import occlusion_map
-from suite.worker.steps import Model
+from suite.worker.train.setup import Setup, splits_of
 
 MAX_EXAMPLES = 6
 MAX_EXAMPLE_CHARACTERS = 400
@@ -23,19 +23,16 @@ variation shows how much a figure depends on the examples that happen to be in t
 
 @dataclass
 class Evaluator:
-    """Scores a model on the splits of a task's data."""
+    """Scores a model on the splits of a task's data; `predict` is the compiled inference."""
 
-    job: Job
-    task: Task
-    data: TaskData
-    model: Model
+    setup: Setup
     predict: Callable[[Batch], Any]
     _beam_searches: dict[int, BeamSearch] = field(default_factory=dict)
 
     def score(self, split: str, *, reset_state: bool = False) -> Score:
         """Score a whole split; answers are generated greedily where the task generates."""
         predictions = self.predictions(split, reset_state=reset_state)
-        return self.task.score(splits_of(self.data)[split], predictions, self.data.spec)
+        return self.setup.task.score(self._examples(split), predictions, self.setup.data.spec)
 
     def final_scores(self) -> dict[str, Score]:
         """Score the test split, with reports on its parts and examples.
@@ -43,21 +40,22 @@ class Evaluator:
         The test split is scored greedily too where the task generates, and without memory too where
         the model carries its memory from batch to batch.
         """
+        task, model, spec = self.setup.task, self.setup.model, self.setup.data.spec
+        test = self._examples("test")
         scores = {}
         num_beams = 1
-        if self.task.generation:
+        if task.generation:
             scores["test_greedy"] = self.score("test")
-            num_beams = self.task.generation.num_beams
-        test, spec = self.data.test, self.data.spec
+            num_beams = task.generation.num_beams
         predictions = self.predictions("test", num_beams=num_beams)
-        score = self.task.score(test, predictions, spec)
-        examples = choose_examples(self.task.show(test, predictions, spec))
-        without_part = scores_without_part(self.task, test, predictions, spec)
+        score = task.score(test, predictions, spec)
+        examples = choose_examples(task.show(test, predictions, spec))
+        without_part = scores_without_part(task, test, predictions, spec)
         reports = {**score.reports, "without_part": without_part, "examples": examples}
-        if self.task.form is not Form.ENCODER_DECODER:
-            reports["occlusion"] = occlusion_map(self.model, test)
+        if task.form is not Form.ENCODER_DECODER:
+            reports["occlusion"] = occlusion_map(model, test)
         scores["test"] = replace(score, reports=reports)
-        if self.model.carries_state:
+        if model.carries_state:
             scores["test_without_carried_state"] = self.score("test", reset_state=True)
         return scores
 
@@ -68,16 +66,12 @@ class Evaluator:
 
         The model carries its state from batch to batch unless `reset_state`.
         """
-        predict = self._beam_search(num_beams) if self.task.generation else self.predict
-        found = np.concatenate(
-            [
-                predict(replace(batch, fresh=batch.fresh or reset_state))[: batch.num_examples]
-                for batch in self.batches(split)
-            ]
+        predict = self._beam_search(num_beams) if self.setup.task.generation else self.predict
+        predictions = predict_examples(
+            lambda batch: predict(replace(batch, fresh=batch.fresh or reset_state)),
+            *self._batch_arguments(split),
         )
-        self.model.reset_state()  # training continues with another part of the data
-        predictions = np.empty_like(found)
-        predictions[np.concatenate(evaluation_rows(*self._batch_arguments(split)))] = found
+        self.setup.model.reset_state()  # training continues with another part of the data
         return predictions
 
     def batches(self, split: str) -> Iterator[Batch]:
@@ -87,21 +81,17 @@ class Evaluator:
     def _beam_search(self, num_beams: int) -> Callable[[Batch], np.ndarray]:
         """Return the compiled search with `num_beams` beams."""
         if num_beams not in self._beam_searches:
-            assert self.task.generation is not None
-            length = self.job.cell.sequence_length
-            search = BeamSearch(self.model, self.task.generation, num_beams, length)
-            self._beam_searches[num_beams] = search
+            rules, length = self.setup.task.generation, self.setup.job.cell.sequence_length
+            assert rules is not None
+            self._beam_searches[num_beams] = BeamSearch(self.setup.model, rules, num_beams, length)
         return self._beam_searches[num_beams].search
 
+    def _examples(self, split: str) -> Examples:
+        return splits_of(self.setup.data)[split]
+
     def _batch_arguments(self, split: str) -> tuple[Examples, int, bool, Sequence[float]]:
-        task = self.task
-        examples = splits_of(self.data)[split]
-        return examples, self.job.cell.batch_size, task.contiguous, task.length_buckets
-
-
-def splits_of(data: TaskData) -> Mapping[str, Examples]:
-    """Return the splits by name; the test split may be sealed."""
-    return {"train": data.train, "validation": data.validation, "test": data.test}
+        task, batch_size = self.setup.task, self.setup.job.cell.batch_size
+        return self._examples(split), batch_size, task.contiguous, task.length_buckets
 
 
 def scores_without_part(
@@ -130,20 +120,15 @@ def scores_without_part(
 
 def choose_examples(examples: Sequence[ExamplePrediction]) -> list[dict[str, Any]]:
     """Return the first wrong and the first right examples, with long texts cut."""
-    wrong = [example for example in examples if not example.right]
-    right = [example for example in examples if example.right]
+    limit = MAX_EXAMPLE_CHARACTERS
+    chosen: list[dict[str, Any]] = []
+    for right in (False, True):
+        same = [asdict(example) for example in examples if example.right is right]
+        chosen += same[:MAX_EXAMPLES]
     return [
         {
-            "input": shorten(example.input),
-            "expected": shorten(example.expected),
-            "answer": shorten(example.answer),
-            "right": example.right,
+            name: f"{value[:limit]} …" if isinstance(value, str) and len(value) > limit else value
+            for name, value in example.items()
         }
-        for example in [*wrong[:MAX_EXAMPLES], *right[:MAX_EXAMPLES]]
+        for example in chosen
     ]
-
-
-def shorten(text: str) -> str:
-    """Cut a text at `MAX_EXAMPLE_CHARACTERS`."""
-    limit = MAX_EXAMPLE_CHARACTERS
-    return text if len(text) <= limit else f"{text[:limit]} …"

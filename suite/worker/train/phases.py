@@ -4,106 +4,62 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
 import numpy as np
 
-from suite.api import (
-    TRAINED,
-    Examples,
-    Job,
-    Score,
-    Task,
-    TaskData,
-    count_positions,
-    count_real,
-)
-from suite.api.errors import PluginError
+from suite.api import TRAINED, Examples, PluginError, Score, count_positions, count_real
 from suite.api.weights import read_kept_weights
 from suite.worker.data.batches import Batch
 from suite.worker.measure.memory import PeakMemory, measure_weight_bytes, release_freed_memory
-from suite.worker.measure.timing import MAX_SAMPLES, StepTimings, time_repeats
-from suite.worker.methods import Composition
-from suite.worker.steps import Model, make_gradient_step, make_prediction_step
-from suite.worker.train.evaluation import Evaluator, splits_of
+from suite.worker.measure.timing import MAX_SAMPLES, Phase, time_repeats
+from suite.worker.model import Model
+from suite.worker.steps import make_gradient_step, make_prediction_step
+from suite.worker.train.evaluation import Evaluator
 from suite.worker.train.loop import TrainingLoop
-
-
-@dataclass(frozen=True)
-class Setup:
-    """A model with its data and its methods, ready to train."""
-
-    job: Job
-    task: Task
-    data: TaskData
-    model: Any
-    methods: Composition
-    xla: bool
-    code_digests: Sequence[str | None]
-    report_progress: Callable[..., None]
+from suite.worker.train.setup import Setup, splits_of
 
 
 @dataclass(frozen=True)
 class Finished:
     """A scored model, and the fields and details of its outcome."""
 
-    model: Any
+    model: Model
     fields: Mapping[str, Any]
     details: Mapping[str, Any]
 
 
-@dataclass(frozen=True)
-class _Measured:
-    """The evaluator of a model, and the cost of its inference."""
-
-    evaluator: Evaluator
-    timings: StepTimings
-    memory: PeakMemory
-
-    def measured(self) -> dict[str, Any]:
-        return {**self.timings.measured(), **self.memory.measured()}
-
-
 def train_and_score(setup: Setup, memory: PeakMemory) -> Finished:
     """Measure inference, train, and score the weights that are best on validation."""
-    measured = _measure(setup, setup.model, memory)
-    training_memory = memory.next_phase()
-    loop = TrainingLoop(
-        setup.job,
-        setup.task,
-        setup.data,
-        setup.model,
-        measured.evaluator,
-        training_memory,
-        setup.xla,
-        setup.code_digests,
-        setup.report_progress,
-        setup.methods,
-    )
+    evaluator, inference = measure_inference(setup, memory)
+    loop = TrainingLoop(setup, evaluator, memory.next_phase())
     loop.run()
-    assert loop.progress.best is not None
-    setup.report_progress("scoring", 0.0)
-    scores = {"validation": loop.progress.best.score}
-    if setup.job.cell.scores_test:
-        scores |= measured.evaluator.final_scores()
+    progress = loop.progress
+    assert progress.best is not None
+    scores = _final_scores(setup, evaluator, progress.best.score)
+    phases = (inference, loop.phase)
     fields = {
         **_scores(scores),
-        "curves": _curves(setup.task, loop),
-        "measurements": {
-            "inference": measured.measured(),
-            "training": {**loop.timings.measured(), **loop.memory.measured()},
+        "curves": {
+            "training_loss": _curve(progress.losses),
+            f"validation_{setup.task.primary_metric.name}": _curve(progress.validations),
+            "training_seconds": _curve(progress.seconds),
         },
-        **_conditions(setup, setup.model, measured.evaluator),
+        "measurements": {phase.name: phase.measured() for phase in phases},
+        **_conditions(evaluator),
     }
-    noisy = [
-        *measured.timings.noisy_phases("inference"),
-        *loop.timings.noisy_phases("training"),
-    ]
-    facts = setup.methods.facts(setup.model, training=True)
-    details = {"noisy": noisy, **_training_details(loop), **({"methods": facts} if facts else {})}
+    details = {
+        "noisy": [name for phase in phases for name in phase.noisy],
+        "waiting_for_data_share": progress.waiting_seconds / progress.training_seconds,
+        "training_steps": progress.steps,
+        "training_tokens": progress.tokens,
+        "best_weights_at_tokens": progress.best.tokens,
+        "resumed_at_steps": progress.resumed_at,
+    }
+    if facts := setup.methods.facts(setup.model, training=True):
+        details["methods"] = facts
     return Finished(setup.model, fields, details)
 
 
@@ -116,79 +72,89 @@ def score_trained(setup: Setup, memory: PeakMemory) -> Finished:
     kept = read_kept_weights(setup.job.parents[TRAINED])
     kept.check()
     setup.model.load_weights(kept.path)
-    model = setup.model
-    facts = setup.methods.facts(model, training=True)
-    measured = _measure(setup, model, memory)
+    facts = setup.methods.facts(setup.model, training=True)
+    evaluator, inference = measure_inference(setup, memory)
     variants: dict[str, Any] = {}
     if setup.methods.compresses:
-        scores = {split: measured.evaluator.score(split) for split in _scored_splits(setup)}
+        scores = {split: evaluator.score(split) for split in setup.scored_splits}
         variants[TRAINED] = {
             "metrics": _scores(scores)["metrics"],
-            "measurements": {"inference": _with_weight_bytes(measured, model)},
+            "measurements": {"inference": _with_weight_bytes(inference, setup.model)},
         }
         setup.report_progress("compressing", 0.0)
-        model = setup.methods.compress(model)
-        measured = _measure(setup, model, memory.next_phase())
-    setup.report_progress("scoring", 0.0)
-    scores = {"validation": measured.evaluator.score("validation")}
-    if setup.job.cell.scores_test:
-        scores |= measured.evaluator.final_scores()
+        setup = replace(setup, model=setup.methods.compress(setup.model))
+        evaluator, inference = measure_inference(setup, memory.next_phase())
+    scores = _final_scores(setup, evaluator)
     fields = {
         **_scores(scores),
-        "measurements": {"inference": _with_weight_bytes(measured, model)},
+        "measurements": {"inference": _with_weight_bytes(inference, setup.model)},
         "variants": variants,
-        **_conditions(setup, model, measured.evaluator),
+        **_conditions(evaluator),
     }
     details = {
-        "noisy": measured.timings.noisy_phases("inference"),
+        "noisy": inference.noisy,
         "parent": {"cell_id": kept.cell.id, "weights_sha256": kept.sha256},
-        "methods": {**facts, **setup.methods.facts(model, training=False)},
+        "methods": {**facts, **setup.methods.facts(setup.model, training=False)},
     }
-    return Finished(model, fields, details)
+    return Finished(setup.model, fields, details)
 
 
-def measure_inference(
-    predict: Callable[[Batch], Any], batch: Batch, memory: PeakMemory, threads: int
-) -> StepTimings:
-    """Time prediction on one full batch."""
-    tokens, positions = count_real(batch.features), count_positions(batch.features)
-    return time_repeats(lambda: predict(batch), tokens, positions, memory, threads=threads)
-
-
-def _measure(setup: Setup, model: Any, memory: PeakMemory) -> _Measured:
-    """Compile and time the inference of a model."""
-    predict = make_prediction_step(model, setup.task.predict, setup.xla)
-    evaluator = Evaluator(setup.job, setup.task, setup.data, model, predict)
+def measure_inference(setup: Setup, memory: PeakMemory) -> tuple[Evaluator, Phase]:
+    """Compile the inference of a model, and time it on one full batch."""
+    predict = make_prediction_step(setup.model, setup.task.predict, setup.xla)
+    evaluator = Evaluator(setup, predict)
     setup.report_progress("measuring inference", 0.0)
     longest = next(evaluator.batches("validation"))
-    timings = measure_inference(predict, longest, memory, setup.job.cell.threads)
+    phase = time_repeats(
+        "inference",
+        lambda: predict(longest),
+        count_real(longest.features),
+        count_positions(longest.features),
+        memory,
+        threads=setup.job.cell.threads,
+    )
     release_freed_memory()
-    return _Measured(evaluator, timings, memory)
+    return evaluator, phase
 
 
-def _scored_splits(setup: Setup) -> tuple[str, ...]:
-    return ("validation", "test") if setup.job.cell.scores_test else ("validation",)
+def _final_scores(
+    setup: Setup, evaluator: Evaluator, validation: Score | None = None
+) -> dict[str, Score]:
+    """Return the scores of the final weights by split; that of validation may be known."""
+    setup.report_progress("scoring", 0.0)
+    scores = {"validation": validation or evaluator.score("validation")}
+    return scores | (evaluator.final_scores() if setup.job.cell.scores_test else {})
 
 
-def _conditions(setup: Setup, model: Any, evaluator: Evaluator) -> dict[str, Any]:
+def _conditions(evaluator: Evaluator) -> dict[str, Any]:
     """Score disturbed copies of the splits that the cell scores; empty without such methods."""
-    found: dict[str, dict[str, Any]] = {}
-    for split in _scored_splits(setup):
+    setup = evaluator.setup
+    conditions: dict[str, dict[str, Any]] = {}
+
+    def add(name: str, split: str, disturbed: Evaluator) -> None:
+        by_split = conditions.setdefault(checked_condition(name), {})
+        setup.report_progress("scoring conditions", 0.0)
+        by_split[split] = dict(disturbed.score(split).metrics)
+
+    for split in setup.scored_splits:
         examples: Examples = splits_of(setup.data)[split]
-        for name, disturbed in setup.methods.conditions(model, examples):
-            by_split = found.setdefault(checked_condition(name), {})
-            setup.report_progress("scoring conditions", 0.0)
-            data = _with_split(setup.data, split, disturbed)
-            score = replace(evaluator, data=data).score(split)
-            by_split[split] = dict(score.metrics)
-    for name, disturb in _attacks(setup, model):
-        by_split = found.setdefault(checked_condition(name), {})
-        for split in _scored_splits(setup):
-            setup.report_progress("scoring conditions", 0.0)
-            predict = partial(_predict_disturbed, evaluator.predict, disturb)
-            score = replace(evaluator, predict=predict).score(split)
-            by_split[split] = dict(score.metrics)
-    return {"conditions": found} if found else {}
+        for name, disturbed in setup.methods.conditions(setup.model, examples):
+            changed: dict[str, Any] = {split: disturbed}
+            data = replace(setup.data, **changed)
+            add(name, split, replace(evaluator, setup=replace(setup, data=data)))
+    if setup.methods.attacks_model:
+        gradient = make_gradient_step(setup.model, setup.task.loss, setup.xla)
+        for name, disturb in setup.methods.attacks(gradient):
+            for split in setup.scored_splits:
+                add(name, split, replace(evaluator, predict=_attacked(evaluator.predict, disturb)))
+    return {"conditions": conditions} if conditions else {}
+
+
+def _attacked(
+    predict: Callable[[Batch], Any], disturb: Callable[..., Any]
+) -> Callable[[Batch], Any]:
+    """Return a function that predicts a batch whose features are disturbed."""
+    return lambda batch: predict(replace(batch, features=disturb(batch.features, batch.targets)))
 
 
 def checked_condition(name: str) -> str:
@@ -206,41 +172,14 @@ def checked_condition(name: str) -> str:
     )
 
 
-def _attacks(setup: Setup, model: Any) -> Iterator[tuple[str, Callable[..., Any]]]:
-    """Yield names and functions that disturb a batch with the gradient of its loss."""
-    if setup.methods.attacks_model:
-        gradient = make_gradient_step(model, setup.task.loss, setup.xla)
-        yield from setup.methods.attacks(gradient)
-
-
-def _predict_disturbed(
-    predict: Callable[[Batch], Any], disturb: Callable[..., Any], batch: Batch
-) -> Any:
-    return predict(replace(batch, features=disturb(batch.features, batch.targets)))
-
-
-def _with_split(data: TaskData, split: str, examples: Examples) -> TaskData:
-    if split == "test":
-        return replace(data, test=examples)
-    return replace(data, validation=examples)
-
-
-def _with_weight_bytes(measured: _Measured, model: Model) -> dict[str, Any]:
-    return {**measured.measured(), "weight_bytes": measure_weight_bytes(model)}
+def _with_weight_bytes(inference: Phase, model: Model) -> dict[str, Any]:
+    return {**inference.measured(), "weight_bytes": measure_weight_bytes(model)}
 
 
 def _scores(scores: Mapping[str, Score]) -> dict[str, Any]:
     return {
         "metrics": {split: dict(score.metrics) for split, score in scores.items()},
         "reports": {split: dict(score.reports) for split, score in scores.items()},
-    }
-
-
-def _curves(task: Task, loop: TrainingLoop) -> dict[str, Any]:
-    return {
-        "training_loss": _curve(loop.progress.losses),
-        f"validation_{task.primary_metric.name}": _curve(loop.progress.validations),
-        "training_seconds": _curve(loop.progress.seconds),
     }
 
 
@@ -251,16 +190,4 @@ def _curve(points: Sequence[tuple[int, float]]) -> dict[str, list[float]]:
     return {
         "tokens": [group[-1][0] for group in groups],
         "values": [float(np.mean([value for _, value in group])) for group in groups],
-    }
-
-
-def _training_details(loop: TrainingLoop) -> dict[str, Any]:
-    progress = loop.progress
-    assert progress.best is not None
-    return {
-        "waiting_for_data_share": loop.waiting_seconds / loop.training_seconds,
-        "training_steps": progress.steps,
-        "training_tokens": progress.tokens,
-        "best_weights_at_tokens": progress.best.tokens,
-        "resumed_at_steps": progress.resumed_at,
     }

@@ -1,9 +1,9 @@
-"""Selection of the weights of a training: the steps of validation, and the best weights."""
+"""Progress of a training: the steps of validation, the curves, and the best weights."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,8 @@ from suite.api import Metric, Score
 MIN_STEPS_BETWEEN_VALIDATIONS = 32
 LOG_RANGE = 32
 """The last validation on a log scale comes after this many times the steps of the first."""
+Curve = list[tuple[int, float]]
+"""Pairs of tokens and value."""
 
 
 @dataclass(frozen=True)
@@ -29,18 +31,20 @@ class BestWeights:
 class Progress:
     """The progress of a training: its steps, its curves and the selected weights.
 
-    `losses` and `validations` are pairs of tokens and value; `seconds` has the time of the updates
-    before each validation. `resumed_at` are the steps at which the training resumed from a
-    checkpoint.
+    `seconds` is the curve of the time of the updates before each validation. `waiting_seconds` were
+    spent on drawing batches, `training_seconds` on the updates. `resumed_at` are the steps at which
+    the training resumed from a checkpoint.
     """
 
     steps: int = 0
     tokens: int = 0
-    losses: list[tuple[int, float]] = field(default_factory=list)
-    validations: list[tuple[int, float]] = field(default_factory=list)
-    seconds: list[tuple[int, float]] = field(default_factory=list)
-    best: BestWeights | None = None
+    waiting_seconds: float = 0.0
+    training_seconds: float = 0.0
+    losses: Curve = field(default_factory=list)
+    validations: Curve = field(default_factory=list)
+    seconds: Curve = field(default_factory=list)
     resumed_at: list[int] = field(default_factory=list)
+    best: BestWeights | None = None
 
     def kept_weights(self) -> dict[str, list[np.ndarray]]:
         """Return the weights that a checkpoint keeps beside the model's."""
@@ -48,23 +52,20 @@ class Progress:
 
     def to_json(self) -> dict[str, Any]:
         """Return the progress without weights, for a checkpoint."""
-        best = self.best
-        names = ("steps", "tokens", "losses", "validations", "seconds", "resumed_at")
-        return {
-            **{name: getattr(self, name) for name in names},
-            "best": best
-            and {
+        state = {each.name: getattr(self, each.name) for each in fields(self)}
+        if best := self.best:
+            state["best"] = {
                 "value": best.value,
                 "tokens": best.tokens,
                 "score": asdict(best.score),
-            },
-        }
+            }
+        return state
 
     @classmethod
-    def from_json(cls, fields: dict[str, Any], kept: dict[str, list[np.ndarray]]) -> Progress:
+    def from_json(cls, state: dict[str, Any], kept: dict[str, list[np.ndarray]]) -> Progress:
         """Restore the progress from `to_json` and `kept_weights`."""
-        best = fields.pop("best")
-        progress = cls(**fields)
+        best = state.pop("best")
+        progress = cls(**state)
         if best:
             score = Score(**best.pop("score"))
             progress.best = BestWeights(score=score, weights=kept["best"], **best)

@@ -12,6 +12,10 @@ import pytest
 import suite
 from suite import Finished, Started
 from suite.actions.caller import describe_call
+from suite.actions.checks import check
+from suite.actions.packs import import_records
+from suite.actions.pruning import prune
+from suite.actions.records import report
 from suite.api import LengthwiseError, RequestError
 from tests.conftest import FAKES, bench_environment, processes_of, read_records
 from tests.conftest import replaced_environment as replaced
@@ -52,7 +56,7 @@ def test_the_plan_of_a_frozen_benchmark_warns_of_no_trial_for_the_cells_that_oth
     final = {"benchmark": "methods", "architectures": ["linear_attention"], "seeds": [0]}
     plan = suite.plan(**final)
     assert not all(item.cell.scores_test for item in plan), "the teacher scores no test split"
-    assert plan.sealed_note == ""
+    assert plan.sealed_note is None
     assert "score validation alone" in suite.plan(**final, options={"dropout": 0.45}).sealed_note
 
 
@@ -180,17 +184,24 @@ def test_an_empty_list_means_none_and_is_an_error(axis, empty):
         suite.plan(**{"benchmark": "smoke", "mode": "train", axis: empty})
 
 
-def test_an_empty_list_of_tasks_does_not_select_all_records(home):
-    for read in (suite.read_records, suite.compare):
-        with pytest.raises(RequestError, match="at least one value"):
-            read(tasks=[])
-
-
-@pytest.mark.parametrize("call", [suite.run, suite.tune])
-def test_an_empty_list_of_statuses_is_an_error(home, call):
-    with pytest.raises(RequestError, match="`retry` names at least one value"):
-        call(task="ner", architectures="hasty", benchmark="smoke", retry=[])
-    assert not home.exists()
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: suite.read_records(tasks=[]),
+        lambda: suite.compare(tasks=[]),
+        lambda: report(tasks=[]),
+        lambda: suite.run(**FAST, retry=[]),
+        lambda: suite.tune(task="ner", benchmark="smoke", retry=[]),
+        lambda: suite.list_plugins([]),
+        lambda: check([]),
+        lambda: prune(status=[]),
+        lambda: list(import_records([])),
+    ],
+)
+def test_an_empty_list_means_none_everywhere(home, call):
+    with pytest.raises(RequestError, match="names at least one value"):
+        call()
+    assert not list(home.glob("records/*"))
 
 
 def test_a_call_is_named_without_paths(tmp_path):

@@ -55,7 +55,7 @@ def test_costs_come_from_the_machine_and_threads_with_most_records():
     for odd_one in (other, took(600.0, 2, threads=2)):
         (board,) = make_boards([odd_one, *two], VERSIONS)
         assert [row.worker_seconds for row in board.rows] == [65.0]
-    assert len(board.rows[0].seeds) == 3
+    assert len(board.rows[0].records) == 3
 
 
 def test_minutes_exclude_resumed_trainings():

@@ -10,8 +10,8 @@ from suite.analysis.comparison_key import group, key_of
 from suite.analysis.tables import make_tables
 from suite.api import AppliedMethod, Mode, Stage, Track
 from suite.matrix.planned_cells import ranking_facts
-from suite.publish.leaderboard_archive import to_csv
 from suite.records.published import StoredRecord
+from suite.report.archive import to_csv
 from tests.builders.records import CELL, REGISTRY, make_record
 from tests.suite.analysis.final_runs import make_boards
 from tests.suite.analysis.test_boards import UNREAD, VERSIONS, entry

@@ -53,12 +53,6 @@ def test_ratios_are_paired_by_round_with_intervals_of_logarithms():
     assert {cost.value for cost in found["vanilla", 512].values()} == {1.0}
 
 
-def test_there_is_no_interval_with_two_rounds():
-    records = [*measured("vanilla", 100.0, 4e6)[:2], *measured("bert", 50.0, 8e6)[:2]]
-    ratio = relative(records)["bert", 512][SPEED]
-    assert (ratio.low, ratio.high, ratio.n) == (None, None, 2)
-
-
 @pytest.mark.parametrize("noisy_entry", ["vanilla", "bert"])
 def test_a_phase_without_a_quiet_measurement_has_no_ratio(noisy_entry):
     records = [
@@ -79,7 +73,7 @@ def test_a_ratio_never_crosses_sessions():
     records += measured("bert", 50.0, 8e6, session=2)
     found = relative(records)
     assert found["longformer", 512][SPEED].value == pytest.approx(0.8)
-    assert found["bert", 512] == {}
+    assert ("bert", 512) not in found
     # A second session of all three: each ratio is of one session, and both say how they vary.
     records += measured("vanilla", 200.0, 4e6, session=3)
     records += measured("longformer", 176.0, 4e6, session=3) + measured(
@@ -103,13 +97,12 @@ def test_lengths_are_those_asked_for_and_a_missing_baseline_gives_none():
         for record in measured(entry, 100.0, 4e6, length=length)
     ]
     found = relative(records)
-    assert set(found) == {("vanilla", 512), ("bert", 512), ("bert", 8_192)}
-    assert found["bert", 8_192] == {}
+    assert set(found) == {("vanilla", 512), ("bert", 512)}  # there is no baseline at 8,192
     assert found["bert", 512][SPEED].value == pytest.approx(1.0)
     of_bert = relative(records, baseline="bert", lengths=(2_048,))
     assert set(of_bert) == {("vanilla", 2_048), ("bert", 2_048)}
     failed = cost("longformer", 0.0, status=Status.OUT_OF_MEMORY)
-    assert relative([*records, failed])["longformer", 512] == {}
+    assert ("longformer", 512) not in relative([*records, failed])
 
 
 def test_the_comparison_with_the_most_ratios_is_printed():

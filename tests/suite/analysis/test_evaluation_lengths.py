@@ -16,8 +16,8 @@ from suite.analysis.comparisons import compare
 from suite.analysis.estimates import wilson_interval
 from suite.analysis.reports import grouped_reports
 from suite.analysis.tables import make_tables
-from suite.publish.leaderboard_archive import to_csv
 from suite.records.schema import parse_record, parse_summary
+from suite.report.archive import to_csv
 from suite.report.tables import print_tables
 from tests.builders.records import FINAL, make_record, stored
 from tests.suite.analysis.diagnostic_records import trained, write
@@ -96,14 +96,16 @@ def test_the_rows_of_a_board_have_the_scores_at_each_evaluation_length(records):
     assert rows["gpt"][2_048] == REASON and rows["gpt"][512].value == 0.9
     names = sorted(rows)
     numbers = {name: number for number, name in enumerate(names)}
-    ((*_, drawn, _),) = board_rows([board], comparisons, numbers)
-    by_line = {names[row[0]]: row[-1] for row in drawn}
-    assert by_line["gpt"] == {"512": [0.9, None, None, 1, ""], "2048": REASON}
-    value, low, high, n, _ = by_line["vanilla"]["2048"]
-    assert (value, n) == (0.4, 3) and low < 0.2 < 0.6 < high
+    (drawn,) = board_rows([board], comparisons, numbers)
+    tested = zip(drawn["rows"]["entry"], drawn["rows"]["tested"], strict=True)
+    by_entry = {names[number]: scores for number, scores in tested}
+    score = {"value": 0.9, "low": None, "high": None, "n": 1, "missing": ""}
+    assert by_entry["gpt"] == {"512": score, "2048": REASON}
+    score = by_entry["vanilla"]["2048"]
+    assert (score["value"], score["n"]) == (0.4, 3) and score["low"] < 0.2 < 0.6 < score["high"]
     lines = list(csv.DictReader(io.StringIO(to_csv([board]))))
     assert len(lines) == 3 * len(board.rows)
-    found = {(line["line"], line["evaluation_length"]): line for line in lines}
+    found = {(line["entry"], line["evaluation_length"]): line for line in lines}
     assert found["vanilla", ""]["value"] == "0.9" and found["vanilla", ""]["worker_seconds"] == ""
     at = found["vanilla", "2048"]
     assert (float(at["value"]), at["n"], at["rank"]) == (pytest.approx(0.4), "3", "")
@@ -141,7 +143,7 @@ def test_the_interval_of_a_share_covers_the_examples_of_each_length(tmp_path):
     ]
     (comparison,) = compare(write(found, tmp_path))
     (point,) = comparison.entries
-    scores = point.scores_by_evaluation_length()
+    scores = point.by_evaluation_length
     assert scores[64].low > 0.99 > 0.9 > scores[1_024].low > 0.8
     assert 0 < scores[4_096].low < 0.3 and 0.9 < scores[4_096].high < 1
     reports = {report.name: report for report in grouped_reports(comparison)}
@@ -178,7 +180,7 @@ def of_one_length(folder, scores, length=16_384):
 def test_the_interval_of_a_share_of_few_examples_contains_wilsons(tmp_path, right):
     """All seeds see the same 32 examples, so the spread of the seeds does not cover the sample."""
     (point,) = of_one_length(tmp_path, [one / 32 for one in right]).entries
-    score = point.scores_by_evaluation_length()[16_384]
+    score = point.by_evaluation_length[16_384]
     low, high = wilson_interval(sum(right) / 96, 32)
     assert score.low >= 0 and score.high <= 1
     if len(set(right)) == 1:
@@ -192,10 +194,10 @@ def test_the_interval_of_a_share_of_few_examples_contains_wilsons(tmp_path, righ
 def test_the_score_at_the_training_length_has_one_interval(tmp_path):
     comparison = of_one_length(tmp_path, [0.5, 0.5, 0.5])
     (point,) = comparison.entries
-    assert point.scores_by_evaluation_length()[64] == point.score()
-    assert point.score().high - point.score().low > 0.1  # three parts differ
+    assert point.by_evaluation_length[64] == point.score
+    assert point.score.high - point.score.low > 0.1  # three parts differ
     reports = {report.name: report for report in grouped_reports(comparison)}
-    assert reports["by_evaluation_length"].figures["64"]["accuracy"] == point.score()
+    assert reports["by_evaluation_length"].figures["64"]["accuracy"] == point.score
 
 
 def test_a_mean_over_some_seeds_says_why_the_others_have_no_score(tmp_path, capsys):
@@ -203,15 +205,15 @@ def test_a_mean_over_some_seeds_says_why_the_others_have_no_score(tmp_path, caps
     missing = f"1 of 3 seeds: {reason}"
     for scores in ([0.5, 0.7, reason], [reason, 0.5, 0.7]):
         comparison = of_one_length(tmp_path, scores)
-        score = comparison.entries[0].scores_by_evaluation_length()[16_384]
+        score = comparison.entries[0].by_evaluation_length[16_384]
         assert (score.value, score.n, score.missing) == (pytest.approx(0.6), 2, missing)
     reports = {report.name: report for report in grouped_reports(comparison)}
     assert reports["by_evaluation_length"].reasons == {"16384": missing}
     boards = rank_comparisons([comparison])
     lines = list(csv.DictReader(io.StringIO(to_csv(boards))))
     assert [line["note"] for line in lines if line["evaluation_length"] == "16384"] == [missing]
-    ((*_, drawn, _),) = board_rows(boards, [comparison], {"vanilla": 0})
-    assert drawn[0][-1]["16384"][-1] == missing
+    (drawn,) = board_rows(boards, [comparison], {"vanilla": 0})
+    assert drawn["rows"]["tested"][0]["16384"]["missing"] == missing
     print_tables(make_tables([run for point in comparison.entries for run in point.runs]))
     assert f"vanilla: {missing}" in " ".join(capsys.readouterr().out.split())
 

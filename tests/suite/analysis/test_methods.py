@@ -17,7 +17,6 @@ from suite.analysis.method_effects import (
     condition_scores,
     data_size_scores,
     method_effects,
-    read_effects,
 )
 from suite.analysis.ranking import Scores
 from suite.api import AppliedMethod, Stage, Status
@@ -61,19 +60,6 @@ def test_a_method_is_measured_against_the_entry_without_it_seed_by_seed():
     assert effect.gain.low == pytest.approx(0.1 - 4.303 * 0.01 / 3**0.5, abs=1e-4)
     assert effect.prices["training.step_seconds"].value == pytest.approx(1.5)
     assert "inference.step_seconds" not in effect.prices
-    assert read_effects([effect], "entity_f1") == (
-        "Beyond noise, the entity F1 is better with longformer (window=[64]) + smooth at length "
-        "128 (+0.100 [0.075, 0.125])."
-    )
-    worse = replace(effect, gain=Estimate(-0.1, -0.125, -0.075, 3))
-    noisy = replace(effect, gain=Estimate(-0.1, -0.3, 0.1, 3))
-    single = replace(effect, gain=Estimate(-0.3, None, None, 1))
-    told = read_effects([noisy, worse, single, effect], "entity_f1")
-    assert "(+0.100 [0.075, 0.125]), and worse with longformer" in told
-    assert told.endswith("1 change lies within noise. 1 change has too few seeds.")
-    assert read_effects([noisy], "entity_f1").startswith("No change of the entity F1 is beyond no")
-    many = read_effects([worse] * 5, "entity_f1")
-    assert many.count("longformer") == 3 and many.endswith(" and 2 more.")
 
 
 def test_the_interval_of_a_gain_covers_the_choice_of_examples():
@@ -101,14 +87,12 @@ def test_the_last_method_is_measured_where_the_entry_without_it_is_there():
     assert both.gain == Estimate(pytest.approx(-0.05), None, None, 1)
     (alone,) = effects_of(records[0], records[2])
     assert alone.gain.value == pytest.approx(0.05)
-    assert "too few seeds" in read_effects([alone], "entity_f1")
 
 
 def test_without_a_reference_an_entry_has_a_score_and_no_gain():
     (alone,) = effects_of(run(0, 0.6, "first"))
     assert (alone.reference, alone.gain, alone.prices) == (None, None, {})
     assert alone.score.value == 0.6
-    assert read_effects([alone], "entity_f1") == ""
     (comparison,) = compare([run(0, 0.6, "first", status=Status.UNSUPPORTED, reason="no part")])
     assert method_effects(comparison) == []
 

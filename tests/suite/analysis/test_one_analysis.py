@@ -19,11 +19,11 @@ from suite.api import Status
 from suite.matrix.expansion import expand
 from suite.matrix.registry import load_registry
 from suite.matrix.request import Request
-from suite.publish.leaderboard_archive import to_csv
 from suite.records.published import StoredRecord, local_record
 from suite.records.schema import Measurement
 from suite.records.store import Store
-from suite.search.crossover import score_crossover
+from suite.report.archive import to_csv
+from suite.search.recorded_crossover import score_crossover
 from suite.tracking.sync import sync
 from tests.builders.records import make_record
 from tests.suite.analysis.final_runs import make_boards
@@ -116,7 +116,7 @@ def test_points(records, expected):
     (comparison,) = compare(records, REGISTRY.task_versions)
     close(
         {
-            (point.name, point.sequence_length): (point.score().value, point.cost_value(SPEED))
+            (point.name, point.sequence_length): (point.score.value, point.cost_value(SPEED))
             for point in comparison.entries
         },
         expected,
@@ -142,7 +142,7 @@ def test_the_report_of_the_command_line(home, bench, expected):
     (table,) = json.loads(output)
     close(
         {
-            (row["line"], row["cell"]["sequence_length"]): (
+            (row["entry"], row["cell"]["sequence_length"]): (
                 row["figures"]["test.entity_f1"]["value"],
                 row["figures"][SPEED]["value"],
             )
@@ -166,7 +166,7 @@ def test_boards_and_leaderboard_files(records, expected):
     rows = csv.DictReader(io.StringIO(to_csv(boards)))
     close(
         {
-            (row["line"], int(row["sequence_length"])): (
+            (row["entry"], int(row["sequence_length"])): (
                 float(row["value"]),
                 float(row["training_tokens_per_second"]),
             )
@@ -210,7 +210,7 @@ def test_ranks_and_detectable_differences(records):
     }
     assert told == ties
     told = {
-        (row["line"], int(row["sequence_length"])): (
+        (row["entry"], int(row["sequence_length"])): (
             int(row["rank"]),
             float(row["detectable_difference"]) if row["detectable_difference"] else None,
         )
@@ -255,18 +255,18 @@ def test_the_site(records, tmp_path, expected):
     text = (tmp_path / "data" / "index.js").read_text()
     index = json.loads(text[text.index("=") + 1 :].rstrip(";\n"))
     keys = [measure["key"] for measure in index["measures"]]
-    names = [line["name"] for line in index["lines"]]
+    names = [entry["name"] for entry in index["entries"]]
     columns = index["points"]
     found: dict[tuple[str, int], dict[str, float]] = {}
-    for line, length, measure, value in zip(
-        columns["line"],
-        columns["sequence_length"],
+    for entry, length, measure, value in zip(
+        columns["entry"],
+        columns["length"],
         columns["measure"],
         columns["value"],
         strict=True,
     ):
         name = "quality" if measure < 0 else keys[measure]
-        found.setdefault((names[line], length), {})[name] = value
+        found.setdefault((names[entry], length), {})[name] = value
     close(
         {place: (figures["quality"], figures[SPEED]) for place, figures in found.items()}, expected
     )

@@ -222,12 +222,8 @@ def test_a_noisy_phase_is_neither_ranked_nor_printed():
     assert told["vanilla"][0] == 1
     assert told["bert"][:2] == (None, None) and "no quiet run" in told["bert"][2]
     (table,) = make_tables(records)
-    assert {row.entry: row.figures[SPEED] is None for row in table.rows} == {
-        "vanilla": False, "bert": True,
-    }  # fmt: skip
-    assert {row.entry: row.missing.get(SPEED) for row in table.rows} == {
-        "vanilla": None, "bert": "noisy",
-    }  # fmt: skip
+    told = {row.entry: (row.figures[SPEED] is None, row.missing.get(SPEED)) for row in table.rows}
+    assert told == {"vanilla": (False, None), "bert": (True, "noisy")}
 
 
 def test_a_session_without_quiet_costs_is_not_chosen():
@@ -240,28 +236,20 @@ def test_a_session_without_quiet_costs_is_not_chosen():
     assert speeds(quiet + loud) == {"vanilla": pytest.approx(100.0), "bert": pytest.approx(50.0)}
 
 
-def test_the_training_cost_of_a_resumed_run_does_not_count():
-    """Its steps were taken in two sessions; its inference was measured in one."""
-    measures = {SPEED: 5.0, "inference.step_seconds": 7.0}
-    resumed = cost("vanilla", 1.0, mode=Mode.TRAIN, measures=measures,
-                   details={"resumed_at_steps": [4]})  # fmt: skip
-    (point,) = entries_of([resumed]).values()
-    assert (point.cost(SPEED), point.missing_cost_reason(SPEED)) == (None, "resumed")
+@pytest.mark.parametrize(
+    ("details", "speed", "reason"),
+    [
+        ({"resumed_at_steps": [4]}, {SPEED: 5.0}, "resumed"),  # its steps were in two sessions
+        ({"resumed_at_steps": []}, {}, "too few steps"),
+        ({"parent": {"cell_id": "0"}}, {}, "not trained"),  # it takes a trained model
+    ],
+)
+def test_a_training_without_a_cost_says_why(details, speed, reason):
+    measures = {**speed, "inference.step_seconds": 7.0}
+    record = cost("vanilla", 1.0, mode=Mode.TRAIN, measures=measures, details=details)
+    (point,) = entries_of([record]).values()
+    assert (point.cost(SPEED), point.missing_cost_reason(SPEED)) == (None, reason)
     assert point.cost_value("inference.step_seconds") == pytest.approx(7.0)
-
-
-def test_a_training_of_two_steps_has_too_few_for_a_cost():
-    short = cost("vanilla", 1.0, mode=Mode.TRAIN, measures={"inference.step_seconds": 7.0},
-                 details={"resumed_at_steps": []})  # fmt: skip
-    (point,) = entries_of([short]).values()
-    assert (point.cost(SPEED), point.missing_cost_reason(SPEED)) == (None, "too few steps")
-
-
-def test_a_cell_that_takes_a_trained_model_has_no_training_cost():
-    taken = cost("vanilla", 1.0, mode=Mode.TRAIN, measures={"inference.step_seconds": 7.0},
-                 details={"parent": {"cell_id": "0"}})  # fmt: skip
-    (point,) = entries_of([taken]).values()
-    assert point.missing_cost_reason(SPEED) == "not trained"
 
 
 def test_a_probe_of_a_compressed_model_has_no_training_cost():

@@ -96,19 +96,6 @@ def test_a_noisy_phase_is_never_evidence():
     assert decoder.rows[0].noisy == 2
 
 
-def test_noise_of_one_phase_leaves_the_other_alone():
-    record = probe(0, 512, 100.0)
-    both = {
-        "training": record.measurements["training"],
-        "inference": record.measurements["training"],
-    }
-    record = record.model_copy(update={"measurements": both, "details": {"noisy": ("inference",)}})
-    (table,) = make_tables([stored(record)])
-    figures = table.rows[0].figures
-    assert figures["training.tokens_per_second"].value == pytest.approx(100.0)
-    assert figures["inference.tokens_per_second"] is None
-
-
 def test_a_noisy_generation_keeps_the_exact_size_of_its_state():
     measured = {
         name: Measurement(value=value, n=1)

@@ -13,14 +13,15 @@ from mlflow.utils import validation
 from suite.api.errors import PluginError
 from suite.api.plugins import (
     ARCHITECTURES,
+    MAX_CHARACTERS,
     METHODS,
     TASKS,
     Location,
     find_plugin,
+    is_tracked_name,
     load_plugin,
     plugin_files,
 )
-from suite.api.tracked_names import MAX_CHARACTERS, is_tracked_name
 from tests.conftest import FAKES
 
 

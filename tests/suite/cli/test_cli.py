@@ -4,24 +4,21 @@ from __future__ import annotations
 
 import json
 import re
-import statistics
 import subprocess
-import time
 import tomllib
 from pathlib import Path
 
 import pytest
 
-from suite import doctor
+from suite.actions import doctor
 from suite.api.files import CHECKOUT
 from tests.conftest import BENCH, bench_environment
 
-HEAVY = ("tensorflow", "keras", "pandas", "scipy", "mlflow", "plotly")
+HEAVY = ("tensorflow", "keras", "numpy", "pandas", "scipy", "mlflow", "plotly")
 
 
-@pytest.mark.alone
 @pytest.mark.parametrize("arguments", [["list"], ["plan", "--task", "ner"], ["--help"], ["report"]])
-def test_light_commands_import_nothing_heavy_and_answer_at_once(bench, arguments, tmp_path):
+def test_light_commands_import_nothing_heavy(arguments, tmp_path):
     program = (
         f"import sys; sys.argv = ['bench', *{arguments!r}]\n"
         "from suite.cli import main\n"
@@ -35,13 +32,6 @@ def test_light_commands_import_nothing_heavy_and_answer_at_once(bench, arguments
         [str(python), "-c", program], env=environment, capture_output=True, text=True
     )
     assert result.stderr.strip().splitlines()[-1] == "[]"
-    seconds = []
-    for _ in range(5):
-        started = time.perf_counter()
-        bench(*arguments, process=True)
-        seconds.append(time.perf_counter() - started)
-    # 0.7 s is promised on a quiet machine; this one is not always quiet.
-    assert statistics.median(seconds) < 2.0
 
 
 @pytest.mark.parametrize(

@@ -10,12 +10,8 @@ from importlib.util import find_spec
 
 import pytest
 
-from suite.api import Job, Mode, Recipe
-from suite.matrix.expansion import expand
-from suite.matrix.model_sizes import MODEL_SIZES
-from suite.matrix.registry import load_registry
-from suite.matrix.request import Request
-from tests.conftest import FAKES, ROOT
+from tests.builders.cells import probe_job
+from tests.conftest import ROOT
 
 BLOCKED = (
     "tensorflow",
@@ -52,36 +48,18 @@ work(Path(sys.argv[1]))
 def test_a_probe_needs_only_keras_and_its_backend(tmp_path, backend, architecture):
     if find_spec(backend) is None:
         pytest.skip(f"the extra `{backend}` is not installed")
-    request = Request(
-        mode=Mode.PROBE,
-        benchmark="smoke",
-        architectures=(architecture,),
-        lengths=(64,),
-        batch_size=1,
-        backends=(backend,),
-    )
-    (planned,) = expand(request, load_registry((str(FAKES),)))
-    job = Job(
-        cell=planned.cell,
-        model_size=MODEL_SIZES["tiny"],
-        recipe=Recipe(),
-        source=None,
-        search_path=(str(FAKES),),
-        folder=tmp_path,
-        cache=tmp_path / "cache",
-        checkpoint=tmp_path / "checkpoint.npz",
-        source_digest=None,
-    )
-    (tmp_path / "job.json").write_text(job.to_json())
+    folder = tmp_path / "cell"
+    job = probe_job(folder, architecture, lengths=(64,), batch_size=1, backends=(backend,))
+    (folder / "job.json").write_text(job.to_json())
 
     subprocess.run(
-        [sys.executable, "-c", f"BLOCKED = {BLOCKED!r}\n{PROGRAM}", str(tmp_path)],
+        [sys.executable, "-c", f"BLOCKED = {BLOCKED!r}\n{PROGRAM}", str(folder)],
         cwd=ROOT,
         env={**os.environ, "KERAS_BACKEND": backend},
         check=True,
         timeout=300,
     )
-    outcome = json.loads((tmp_path / "outcome.json").read_text())
+    outcome = json.loads((folder / "outcome.json").read_text())
     assert outcome["status"] == "ok", outcome
     assert outcome["measurements"]["training"]["tokens_per_second"]["value"] > 0
 

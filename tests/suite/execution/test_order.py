@@ -38,9 +38,9 @@ def test_a_run_after_one_dated_2099_stands(store):
     for count in (2, 3):
         (*_, finished) = run_plan(make_plan([planned], store, rerun=True), store)
         assert not finished.reused and store.count() == count
-        (standing,) = store.current()
-        assert standing.run_id == finished.record.run_id == store.all()[-1].run_id
-        assert standing.started_at.year < 2099
+        (valid,) = store.current()
+        assert valid.run_id == finished.record.run_id == store.all()[-1].run_id
+        assert valid.started_at.year < 2099
 
 
 def test_a_run_after_the_clock_was_set_back_stands(store, monkeypatch):
@@ -48,8 +48,8 @@ def test_a_run_after_the_clock_was_set_back_stands(store, monkeypatch):
     run_plan(make_plan([planned], store), store)
     monkeypatch.setattr(runners, "utc_now", lambda: datetime(2001, 1, 1, tzinfo=UTC))
     (*_, finished) = run_plan(make_plan([planned], store, rerun=True), store)
-    (standing,) = store.current()
-    assert standing.run_id == finished.record.run_id and standing.started_at.year == 2001
+    (valid,) = store.current()
+    assert valid.run_id == finished.record.run_id and valid.started_at.year == 2001
 
 
 def test_a_run_of_another_cell_follows_one_dated_2099(store):

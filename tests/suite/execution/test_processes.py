@@ -247,30 +247,26 @@ def test_a_server_that_cannot_start_is_one_clear_error(tmp_path):
         server.fork(tmp_path)
 
 
-def test_killed_while_the_kernel_kills_for_memory_is_out_of_memory(tmp_path, monkeypatch):
-    counts = iter([3, 4])
-    monkeypatch.setattr(process_facts, "kills_for_memory", lambda: next(counts))
-    executor = LocalExecutor(spawn=True)
-    begin(executor, probe_job(tmp_path / "cell", "hangs"))
-    (child,) = processes(str(tmp_path / "cell"))
-    child.kill()
-    status, reason = classify_exit(result_of(executor), Limits(seconds=1, memory_bytes=1))
-    executor.close()
-    assert status is Status.OUT_OF_MEMORY
-    assert reason == "killed while the system was out of memory"
-
-
-def test_a_cell_that_was_killed_for_memory_beside_another_one_runs_again(tmp_path, monkeypatch):
-    kills = iter([3, 3, 4])
+@pytest.mark.parametrize(
+    ("names", "status", "end"),
+    [
+        (["cell"], Status.OUT_OF_MEMORY, "killed while the system was out of memory"),
+        # Whose memory was too much is unknown: the cell runs again.
+        (["cell", "other"], Status.INTERRUPTED, "use --parallel 1"),
+    ],
+    ids=["alone", "beside another"],
+)
+def test_killed_while_the_kernel_kills_for_memory(tmp_path, monkeypatch, names, status, end):
+    kills = iter([*[3] * len(names), 4])
     monkeypatch.setattr(process_facts, "kills_for_memory", lambda: next(kills))
-    executor = LocalExecutor(parallel=2, spawn=True)
-    for name in ("cell", "other"):
+    executor = LocalExecutor(parallel=len(names), spawn=True)
+    for name in names:
         begin(executor, probe_job(tmp_path / name, "hangs"))
     (child,) = processes(str(tmp_path / "cell"))
     child.kill()
-    status, reason = classify_exit(result_of(executor), Limits(seconds=1, memory_bytes=1))
+    found, reason = classify_exit(result_of(executor), Limits(seconds=1, memory_bytes=1))
     executor.close()
-    assert status is Status.INTERRUPTED and reason.endswith("use --parallel 1")
+    assert found is status and reason.endswith(end)
 
 
 class Clock:

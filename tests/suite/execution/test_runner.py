@@ -79,16 +79,8 @@ def test_a_hungry_cell_is_out_of_memory(bench, tmp_path):
 
 
 def test_nan_is_diverged_with_its_step_and_no_nan_in_the_record(bench, tmp_path):
-    result = bench(
-        "run",
-        "--task",
-        "parity",
-        "--benchmark",
-        "smoke",
-        "--architectures",
-        "diverges",
-        "--no-tracking",
-    )
+    words = "run --task parity --benchmark smoke --architectures diverges --no-tracking"
+    result = bench(*words.split())
     assert result.returncode == 1
     (record,) = read_records(tmp_path / "home")
     assert record["status"] == "diverged"
@@ -109,15 +101,9 @@ def test_what_is_unsupported_is_shown_recorded_and_does_not_fail(bench, tmp_path
 
 
 def test_a_cell_that_does_not_run_names_the_data_that_it_would_have_read(bench, tmp_path):
-    parity = (
-        "--task",
-        "parity",
-        "--data",
-        f"files:{tmp_path}",
-        "--architectures",
-        "images_only,hasty",
-    )
-    assert bench("run", *parity, "--steps", "1", "--no-tracking", "--no-dashboard").returncode == 0
+    words = "run --task parity --architectures images_only,hasty --steps 1 --no-tracking"
+    ran = bench(*words.split(), "--no-dashboard", "--data", f"files:{tmp_path}")
+    assert ran.returncode == 0
     known = {
         record["status"]: record["data"]["digest"] for record in read_records(tmp_path / "home")
     }

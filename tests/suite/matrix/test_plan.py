@@ -13,9 +13,9 @@ from suite.api.code_digest import digest_code
 from suite.execution.preparation import prepare
 from suite.matrix.request import Request, split_methods
 from suite.records.store import Store
+from tests.builders.guides import TASK
 from tests.builders.records import make_record
 from tests.conftest import FAKES, read_records
-from tests.test_newcomer import TASK
 
 NOTE = "code changed since; raise the version, or run again with --rerun changed"
 FILES = {

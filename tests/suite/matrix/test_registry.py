@@ -12,8 +12,8 @@ import pytest
 from suite.api.errors import PluginError, RequestError
 from suite.api.plugins import ARCHITECTURES, find_plugin
 from suite.matrix.registry import load_registry
+from tests.builders.guides import TASK
 from tests.conftest import BENCH, FAKES, bench_environment
-from tests.test_newcomer import TASK
 
 
 def test_the_file_s_name_is_the_key():

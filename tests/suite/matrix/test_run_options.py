@@ -79,21 +79,11 @@ def test_a_cell_computes_in_its_precision(bench, tmp_path):
 
 @pytest.mark.slow
 def test_the_loss_of_four_devices_is_that_of_one(bench, tmp_path):
-    words = (
-        "run",
-        "--task",
-        "ner",
-        "--benchmark",
-        "smoke",
-        "--architectures",
-        "bert",
-        "--batch-size",
-    )
-    words += ("8", "--backend", "jax", "--no-tracking", "--no-dashboard", "--option", "dropout=0")
-    words += ("--test",)
+    words = "run --task ner --benchmark smoke --architectures bert --batch-size 8 --backend jax"
+    words += " --no-tracking --no-dashboard --option dropout=0 --test"
     flags = "--xla_force_host_platform_device_count=4 --xla_backend_optimization_level=0"
     for devices in ("1", "4"):
-        ended = bench(*words, "--option", f"devices={devices}", XLA_FLAGS=flags)
+        ended = bench(*words.split(), "--option", f"devices={devices}", XLA_FLAGS=flags)
         assert ended.returncode == 0, ended.stdout + ended.stderr
     one, four = read_records(tmp_path / "home")
     assert four["cell"]["options"]["devices"] == 4

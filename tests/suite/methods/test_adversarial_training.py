@@ -9,12 +9,12 @@ from keras import ops
 
 from suite.api import PERTURBATION, Form
 from suite.methods.adversarial_training import METHOD
+from suite.worker.composition import Composition
 from suite.worker.data.batches import Batch
-from suite.worker.methods import Composition
+from suite.worker.model import Model
 from suite.worker.perturbation import perturbed
-from suite.worker.steps import Model, make_gradient_step, make_training_step
-from tests.suite.methods.evaluated import train_with
-from tests.suite.worker.train.test_checkpoint import score_few
+from suite.worker.steps import make_gradient_step, make_training_step
+from tests.builders.trainings import run_planned, score_few
 
 EPSILON = 0.2
 
@@ -122,28 +122,12 @@ def test_random_numbers_go_on_from_one_pass_to_the_next():
     assert all(changed), "the weights, and the state of the random numbers"
 
 
-@pytest.mark.parametrize("neutral", [{"epsilon": 0.0}, {"share": 0.0}])
-def test_neutral_options_take_the_same_update(neutral):
-    batch, weights = make_batch(), []
-    for options in (None, neutral):
-        model = make_model()
-        model(dict(batch.features))
-        if options is None:
-            step = make_training_step(model, loss, keras.optimizers.SGD(0.1), False)
-        else:
-            step = step_of(model, **options)
-        for _ in range(3):
-            step(batch)
-        weights.append(model.get_weights())
-    for plain, other in zip(*weights, strict=True):
-        np.testing.assert_array_equal(plain, other)
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("architecture", ["vanilla", "longformer", "lstm", "mamba2", "reformer"])
 def test_every_kind_of_backbone_takes_perturbed_tokens(tmp_path, monkeypatch, architecture):
     score_few(monkeypatch)
-    found = train_with(
-        tmp_path, "adversarial_training adversarial:strengths=0.1", architecture=architecture
+    methods = ("adversarial_training", "adversarial:strengths=0.1")
+    *_, outcome = run_planned(
+        tmp_path, "sentiment", architecture, *methods, steps=4, score_test=True
     )
-    assert any("conditions" in outcome for outcome in found.values())
+    assert outcome["conditions"].keys() == {"adversarial=0.1"}

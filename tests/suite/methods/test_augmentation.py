@@ -5,11 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from suite.api import RequestError
 from suite.methods.augmentation import METHOD, move
 from suite.worker.data.batches import Batch
 from tasks.common.patches import cut_patches
-from tests.suite.methods.plans import context_of, planned
+from tests.builders.methods import context_of
 
 SIZE, PATCH, CHANNELS = 12, 3, 2
 
@@ -38,8 +37,8 @@ def test_images_are_shifted_within_the_bound_and_mirrored(mirror):
             for right in range(-2, 3)
             for mirrored in {False, mirror}
         }
-        (one,) = [key for key, expected in possible.items() if (expected[0] == found).all()]
-        used.add(one)
+        (shift,) = [key for key, expected in possible.items() if (expected[0] == found).all()]
+        used.add(shift)
     assert {down for down, _, _ in used} == {right for _, right, _ in used} == set(range(-2, 3))
     assert {mirrored for *_, mirrored in used} == {False, mirror}
 
@@ -55,11 +54,3 @@ def test_only_the_patches_change_and_neutral_options_change_nothing():
     assert (first.features["patches"] != second.features["patches"]).any()
     batches = iter([batch])
     assert METHOD.batches(batches, context_of("augmentation", {"shift": 0})) is batches
-
-
-def test_a_task_must_have_images_that_may_be_shifted():
-    assert planned("image_classification", "augmentation:mirror=true").unsupported is None
-    for task in ("curve_tracing", "sentiment"):
-        assert "the task has none" in planned(task, "augmentation").unsupported
-    with pytest.raises(RequestError, match="'shift' of augmentation is at least 0"):
-        planned("image_classification", "augmentation:shift=-1")

@@ -5,12 +5,11 @@ from __future__ import annotations
 import itertools
 
 import numpy as np
-import pytest
 
-from suite.api import Examples, RequestError, TaskData, Track, count_real
+from suite.api import Examples, TaskData, count_real
 from suite.methods.curriculum import METHOD
 from suite.worker.data.batches import training_stream
-from tests.suite.methods.plans import context_of, planned
+from tests.builders.methods import context_of
 
 NUM_STEPS, BATCH = 200, 4
 
@@ -54,20 +53,3 @@ def test_the_first_batch_of_each_length_is_unchanged_and_no_batch_mixes_lengths(
         assert (batch.features["numbers"] == expected.features["numbers"]).all()
     assert [batch.features["padding_mask"].shape[1] for batch in found[:4]] == [512, 256, 128, 64]
     assert {batch.features["padding_mask"].shape for batch in found[4:20]} <= {(4, 64), (4, 128)}
-
-
-def test_a_share_of_0_changes_nothing():
-    split = split_of([5, 9, 7, 3])
-    plain = training_stream(split, BATCH, 0)
-    context = context_of("curriculum", {"share": 0.0})
-    assert METHOD.batches(plain, context) is plain
-
-
-def test_a_stream_cannot_come_shortest_first():
-    assert "the task reads one stream" in planned("language_modeling", "curriculum").unsupported
-    neutral = planned("language_modeling", "curriculum:share=0")
-    cell = planned("sentiment", "curriculum")
-    assert neutral.unsupported is None and cell.unsupported is None
-    assert cell.ranking.track == Track.OPEN
-    with pytest.raises(RequestError, match="'share' of curriculum is from 0 to 1"):
-        planned("sentiment", "curriculum:share=1.5")

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 from keras import ops
 
 from suite.api import TaskData
 from suite.api.errors import RequestError, Unsupported
-from suite.matrix.method_sets import parse_methods
-from suite.matrix.registry import load_registry
 from suite.methods import distillation
 from suite.methods.distillation import METHOD, hidden_loss, soft_loss
-from suite.worker.methods import parents_of
-from tests.suite.methods.planned_runs import job_of, plan, run
-from tests.suite.methods.plans import context_of, planned
+from suite.worker.kept_models import parents_of
+from tests.builders.methods import context_of
+from tests.builders.trainings import job_of, plan, run
 
 ASKED = (
     "language_modeling",
@@ -69,11 +65,6 @@ def test_answers_in_a_text_are_distilled_over_the_positions():
     assert float(loss(ops.convert_to_tensor(teacher), {}, features)) < found
 
 
-def test_a_chain_of_tags_has_no_teacher():
-    reason = planned("ner", "distillation", tag_chain="true").unsupported
-    assert "a chain of tags scores whole sequences" in reason
-
-
 def test_hidden_states_match_at_real_positions():
     mask = np.array([[True, False]])
     states = np.array([[[1.0, 2.0], [9.0, 9.0]]], "float32")
@@ -83,19 +74,6 @@ def test_hidden_states_match_at_real_positions():
     assert float(hidden_loss(target)) == pytest.approx((1 + 4 + 81 + 81) / 4)
     with pytest.raises(Unsupported, match="hidden states of one shape"):
         hidden_loss({**features, "teacher_hidden_states": states[..., :1]})
-
-
-@pytest.mark.parametrize(
-    ("asked", "named"),
-    [
-        ("weight=1.5", "from 0 to 1"),
-        ("temperature=0.0", "above 0"),
-        ("hidden_weight=-1.0", "at least 0"),
-    ],
-)
-def test_an_invalid_option_is_refused_in_one_line(asked, named):
-    with pytest.raises(RequestError, match=named):
-        parse_methods([f"distillation:{asked}"], load_registry(()).methods)
 
 
 def test_the_teacher_is_planned_without_the_students_options():
@@ -153,18 +131,3 @@ def test_a_run_that_scores_test_takes_a_teacher_that_does_not(tmp_path):
     for planned_cell in (teacher, student):
         outcome = run(job_of(planned_cell, tmp_path))
     assert outcome["status"] == "ok" and "test" in outcome["metrics"]
-
-
-def test_a_teacher_without_weight_needs_no_classes():
-    hidden = "distillation:weight=0,hidden_weight=1"
-    *_, student = plan("ner", "vanilla", hidden, options={"tag_chain": "true"})
-    assert student.unsupported is None
-
-
-def test_the_loss_alone_is_returned_without_weights():
-    loss, options = object(), {**METHOD.options, "weight": 0.0}
-    context = SimpleNamespace(options=options, parents={})
-    assert METHOD.loss(loss, context) is loss
-    batches = [object(), object()]
-    assert list(METHOD.batches(iter(batches), context)) == batches
-    assert METHOD.needs(None, options) == {}

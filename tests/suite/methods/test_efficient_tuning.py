@@ -11,11 +11,9 @@ import pytest
 from keras.ops import convert_to_numpy as convert
 
 from suite.api import Form
-from suite.api.errors import RequestError, Unsupported
+from suite.api.errors import Unsupported
 from suite.api.plugins import METHODS, find_plugin
-from suite.matrix.method_sets import parse_methods
-from suite.matrix.registry import load_registry
-from suite.methods._efficient_tuning import NORM_WEIGHTS, layers_of, trained_facts
+from suite.methods._efficient_tuning import NORM_WEIGHTS, layers_of
 from suite.worker.conformance.gradients import without_compiling
 from suite.worker.conformance.kit import checks_of
 from suite.worker.conformance.passes import (
@@ -26,9 +24,8 @@ from suite.worker.conformance.passes import (
     longer_sequences_run,
 )
 from suite.worker.conformance.subjects import Subject, find_request, main_inputs
-from suite.worker.steps import Model, PositionHead
+from suite.worker.model import Model, PositionHead
 from tests.architectures import ARCHITECTURES, assert_passes
-from tests.suite.methods.planned_runs import plan
 
 OPTIONS: dict[str, dict[str, Any]] = {
     "lora": {"rank": 2, "embeddings": True},
@@ -125,7 +122,7 @@ def test_gradients_reach_the_added_weights_and_the_rest_is_frozen(method, name, 
     shake(subject)
     assert difference(output(subject), before) > 1e-3
     assert_passes(gradients_reach_every_weight, subject)
-    counts, facts = model.parameter_counts(), trained_facts(model)
+    counts, facts = model.parameter_counts(), find_plugin(METHODS, method).facts(model, None)
     assert counts["total"] == sum(math.prod(weight.shape) for weight in model.weights)
     trained = sum(math.prod(weight.shape) for weight in subject.backbone.trainable_weights)
     assert facts["num_trained_weights"] == trained  # the head has no weights yet
@@ -179,24 +176,3 @@ def test_merged_lora_equals_unmerged(tmp_path, name):
     merged = next(part for part in layers_of(plain.backbone) if hasattr(part, "lora_kernel_a"))
     assert not convert(merged.lora_kernel_b).any()
     np.testing.assert_allclose(convert(merged._kernel), expected, atol=1e-6)
-
-
-@pytest.mark.parametrize(
-    "text", ["lora:rank=0", "lora:alpha=0", "adapter:size=0", "prompt:length=0"]
-)
-def test_zero_is_refused_because_the_head_alone_would_be_trained(text):
-    with pytest.raises(RequestError, match=r"at least 1|above 0"):
-        parse_methods([text], load_registry(()).methods)
-
-
-@pytest.mark.parametrize(
-    ("method", "options", "reason"),
-    [
-        ("lora:rank=1000", {}, "rank of at most the width"),
-        ("adapter:size=1000", {}, "size of at most the width"),
-        ("prompt", {"carry_state": "true"}, "carry_state"),
-    ],
-)
-def test_sizes_that_do_not_fit_are_refused_when_planning(method, options, reason):
-    (planned,) = plan("language_modeling", "vanilla", method, options=options)
-    assert reason in planned.unsupported

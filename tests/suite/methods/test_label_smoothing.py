@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 from keras import ops
 
-from suite.api import RequestError
 from suite.methods.label_smoothing import METHOD
-from tests.suite.methods.plans import REGISTRY, context_of, planned
+from tests.builders.methods import REGISTRY, context_of
 
 SHARE, CLASSES, REAL = 0.3, 5, np.array([[7], [4]])
 OWN = {"sentiment": 0.1, "image_classification": 0.1, "translation": 0.1}
@@ -65,20 +64,6 @@ def test_the_loss_is_that_of_smoothed_targets_where_there_is_a_target(task):
     assert float(loss(*arguments)) == pytest.approx(expected, rel=1e-5)
 
 
-def test_a_share_of_0_is_the_loss_of_the_task_itself():
-    loss = REGISTRY.tasks.get("ner").loss
-    assert METHOD.loss(loss, context_of("label_smoothing", {"share": 0.0})) == loss
-
-
-def test_outputs_that_are_no_classes_are_refused():
-    cell = planned("ner", "label_smoothing", tag_chain="true")
-    assert "omit tag_chain" in cell.unsupported
-    assert planned("ner", "label_smoothing:share=0", tag_chain="true").unsupported is None
-    assert planned("ner", "label_smoothing").unsupported is None
-    cell = planned("question_answering", "label_smoothing")
-    assert "offers some of them alone" in cell.unsupported
-
-
 def test_the_traces_of_curves_are_not_smoothed():
     outputs, targets, features, _ = batch_of("sentiment")
     context = context_of("label_smoothing", {"share": 1 - 1e-9}, task="curve_tracing")
@@ -86,8 +71,3 @@ def test_the_traces_of_curves_are_not_smoothed():
     logits = outputs[:, :2].astype(np.float64)
     log_p = logits - np.log(np.exp(logits).sum(axis=-1, keepdims=True))
     assert float(found) == pytest.approx(-log_p.mean(), rel=1e-5)
-
-
-def test_a_share_of_1_has_no_target_left():
-    with pytest.raises(RequestError, match="from 0 to below 1"):
-        planned("ner", "label_smoothing:share=1")

@@ -5,12 +5,11 @@ from __future__ import annotations
 import itertools
 
 import numpy as np
-import pytest
 
-from suite.api import Examples, RequestError, Track
+from suite.api import Examples
 from suite.methods.length_warmup import METHOD
 from suite.worker.data.batches import training_stream
-from tests.suite.methods.plans import context_of, planned
+from tests.builders.methods import context_of
 
 
 def test_the_first_batches_are_the_same_tokens_in_short_windows():
@@ -32,13 +31,3 @@ def test_the_first_batches_are_the_same_tokens_in_short_windows():
             whole.num_tokens,
             len(cut.features["token_ids"]),
         )
-
-
-def test_what_cannot_be_cut_is_refused_with_a_reason():
-    assert "scores whole examples" in planned("sentiment", "length_warmup").unsupported
-    longer = planned("language_modeling", "length_warmup:length=100000").unsupported
-    assert "into shorter windows of length=100000" in longer
-    cell = planned("language_modeling", "length_warmup:length=16")
-    assert cell.unsupported is None and cell.ranking.track == Track.OPEN
-    with pytest.raises(RequestError, match="'length' of length_warmup is at least 1"):
-        planned("language_modeling", "length_warmup:length=0")

@@ -9,27 +9,17 @@ import keras
 import numpy as np
 import pytest
 
-from suite.api import Recipe, RequestError
+from suite.api import Recipe
 from suite.methods._optimizers import WITHOUT_DECAY, Schedule, make_optimizer, paths_without_muon
-from suite.methods.optimizer import METHOD, PAPERS, SCHEDULES
+from suite.methods.optimizer import METHOD
 from suite.worker.optimizers import LinearWarmupAndDecay
 from suite.worker.optimizers import make_optimizer as make_default
-from tests.suite.methods.plans import context_of, planned
-from tests.suite.worker.train.test_checkpoint import (
-    Interrupted,
-    few_scored_examples,  # noqa: F401
-    frequent_checkpoints,  # noqa: F401
-    make_job,
-    results,
-    run,
-)
+from tests.builders.methods import context_of
 
 RECIPE = Recipe(learning_rate=0.1, warmup_share=0.5, weight_decay=0.2, clip_norm=0.7)
 TOTAL = 4
 RATES = [0.05, 0.1]
 """The rates of the first two steps under `constant`, with a warm-up of two steps."""
-NEUTRAL = ("optimizer", "weight_averaging:share=0", "label_smoothing:share=0",
-           "word_dropout:share=0", "curriculum:share=0")  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -152,26 +142,6 @@ def test_two_updates_equal_the_rule_in_numpy(rule):
         np.testing.assert_allclose(found, expected, rtol=2e-4, atol=2e-6)
 
 
-@pytest.mark.parametrize("name", ["adafactor", "muon"])
-def test_two_updates_equal_those_of_keras(name):
-    model, plain = tiny_model(), tiny_model()
-    found = two_updates(make_optimizer(options_of(name), RECIPE, model, TOTAL), model)
-    settings = {
-        "learning_rate": Schedule("constant", RECIPE.learning_rate, 2, TOTAL),
-        "weight_decay": RECIPE.weight_decay,
-        "global_clipnorm": RECIPE.clip_norm,
-    }
-    if name == "muon":
-        settings |= {"adam_weight_decay": RECIPE.weight_decay, "exclude_layers": ["classes"]}
-    else:
-        settings |= {"relative_step": False}
-    optimizer = {"muon": keras.optimizers.Muon, "adafactor": keras.optimizers.Adafactor}[name]
-    optimizer = optimizer(**settings)
-    optimizer.exclude_from_weight_decay(var_names=WITHOUT_DECAY)
-    for one, expected in zip(found, two_updates(optimizer, plain), strict=True):
-        np.testing.assert_array_equal(one, expected)
-
-
 def test_muon_updates_kernels_of_hidden_layers_alone():
     model = tiny_model()
     (kernel,) = {one.path for one in model.weights} - set(paths_without_muon(model))
@@ -219,48 +189,3 @@ def test_the_defaults_keep_the_optimizer_itself():
     assert float(optimizer.learning_rate) == rate
     own = [[np.ones(2)]]
     assert METHOD.candidates(own, None, optimizer, 1, TOTAL, context) is own
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("name=sgdm", f"'name' of optimizer is one of {', '.join(PAPERS)}"),
-        ("schedule=step", f"'schedule' of optimizer is one of {', '.join(SCHEDULES)}"),
-        ("name=schedule_free", "Write optimizer:name=schedule_free,schedule=constant"),
-        ("name=lion,momentum=0.5", "belongs to sgd"),
-        ("name=sgd,momentum=1.0", "from 0 to below 1"),
-    ],
-)
-def test_invalid_options_are_rejected(text, message):
-    with pytest.raises(RequestError, match=message):
-        planned("ner", f"optimizer:{text}")
-    assert planned("ner", "optimizer:name=schedule_free,schedule=constant").unsupported is None
-
-
-@pytest.mark.usefixtures("eager")
-def test_neutral_options_change_nothing(tmp_path, request):
-    request.getfixturevalue("few_scored_examples")
-    request.getfixturevalue("frequent_checkpoints")
-    plain, neutral = (
-        run(make_job(tmp_path / name, "sentiment", "vanilla", 8, methods=methods))
-        for name, methods in (("plain", ()), ("neutral", NEUTRAL))
-    )
-    assert results(neutral) == results(plain)
-    losses = [one["curves"]["training_loss"]["values"][-1] for one in (plain, neutral)]
-    assert np.isfinite(losses).all()
-
-
-@pytest.mark.slow  # two trainings
-@pytest.mark.parametrize("name", PAPERS)
-def test_an_interruption_does_not_change_the_results(tmp_path, request, name):
-    request.getfixturevalue("few_scored_examples")
-    request.getfixturevalue("frequent_checkpoints")
-    text = f"optimizer:name={name},schedule=constant"
-    asked = ("language_modeling", "vanilla", 64)
-    whole = run(make_job(tmp_path / "whole", *asked, methods=(text,)))
-    job = make_job(tmp_path / "parts", *asked, methods=(text,))
-    with pytest.raises(Interrupted):
-        run(job, 0.7)
-    resumed = run(job)
-    assert resumed["details"]["resumed_at_steps"]
-    assert results(resumed) == results(whole)

@@ -13,9 +13,8 @@ from suite.api.plugins import METHODS, find_plugin
 from suite.methods._efficient_tuning import layers_of
 from suite.worker.conformance.gradients import without_compiling
 from suite.worker.conformance.subjects import find_request, main_inputs, random_inputs
-from suite.worker.steps import Model, PositionHead
+from suite.worker.model import Model, PositionHead
 from tests.architectures import ARCHITECTURES
-from tests.suite.methods.planned_runs import plan
 
 POSITIONS = ("none", "sinusoidal", "learned", "rotary", "alibi", "relative", "t5")
 CASES = [
@@ -74,32 +73,3 @@ def test_an_architecture_declares_the_parts_that_it_lacks(name, form, options):
         request, found = lacking(name, form, options)
     declared = ARCHITECTURES[name].missing_parts(request)
     assert set(declared) == found and len(set(declared)) == len(declared)
-
-
-@pytest.mark.parametrize(
-    ("task", "architecture", "method", "said"),
-    [
-        ("sentiment", "hub", "structured_pruning", "feed-forward units that can be removed"),
-        ("sentiment", "hub", "adapter", "sub-layers that take adapters, which KerasHub"),
-        ("sentiment", "hub", "prompt", "vectors before the embedded input"),
-        ("sentiment", "hub", "pretrain", "a table of tokens"),
-        ("sentiment", "hub", "adversarial", "embedded tokens"),
-        ("sentiment", "t5", "structured_pruning:heads=0.5", "attention heads"),
-        ("sentiment", "mamba2", "structured_pruning:heads=0.5,feedforward=0.0", "attention heads"),
-    ],
-)
-def test_a_method_without_its_part_is_refused_before_any_training(task, architecture, method, said):
-    (planned,) = plan(task, architecture, method)
-    assert said in planned.unsupported
-
-
-def test_methods_that_do_not_combine_are_refused_before_any_training():
-    for methods, said in (
-        (("int8", "int4"), "'int4' quantizes weights once"),
-        (("lora", "structured_pruning"), "leave lora out"),
-        (("int8", "structured_pruning"), "before weights are quantized; name it first"),
-    ):
-        (planned,) = plan("sentiment", "vanilla", *methods)
-        assert said in planned.unsupported
-    planned = plan("sentiment", "vanilla", "structured_pruning", "int8")[-1]
-    assert planned.unsupported is None

@@ -10,16 +10,13 @@ import pytest
 from keras import ops
 
 from suite.api import DataError, Examples, Limits, method_options, task_options
-from suite.api.errors import RequestError
 from suite.api.plugins import TASKS, find_plugin
-from suite.matrix.method_sets import parse_methods
-from suite.matrix.registry import load_registry
-from suite.methods._documents import read_documents
-from suite.methods._pretraining import PretrainingTask
+from suite.methods._pretraining import PretrainingTask, read_documents
 from suite.methods.pretrain import METHOD, Pretrain
+from suite.worker.composition import Composition
 from suite.worker.data import encoded
-from suite.worker.methods import Composition, load_model
-from tests.suite.methods.planned_runs import Interrupted, job_of, plan, run
+from suite.worker.kept_models import load_model
+from tests.builders.trainings import Interrupted, job_of, plan, run
 
 pytestmark = pytest.mark.usefixtures("eager", "brief_measurements", "few_scored_examples")
 
@@ -43,34 +40,6 @@ def test_the_parent_trains_on_all_texts_with_its_own_steps_and_rate():
     assert parent.ranking.metric == "nats_per_token"
     other = {"steps": 3, "options": {"learning_rate": "0.02", "dropout": "0.2"}}
     assert plan("sentiment", "bert", "pretrain:steps=5,share=0.2", **other)[0].cell == parent.cell
-
-
-@pytest.mark.parametrize(
-    ("task", "architecture", "method", "settings", "reason"),
-    [
-        ("image_classification", "bert", "pretrain", {"lengths": (16,)}, "received: patches"),
-        ("sentiment", "bert", "pretrain", {"options": {"pairs": "9"}}, "received: embeddings"),
-        ("ner", "bert", "pretrain:next_sentence=true", {}, "Leave out next_sentence=true"),
-        (
-            *("language_modeling", "vanilla", "pretrain:next_sentence=true", {}),
-            "encoders of token ids alone; received: decoder",
-        ),
-        (
-            *("sentiment", "bert", "pretrain:next_sentence=true", {"batch_size": 1}),
-            "batch_size is 1",
-        ),
-        ("sentiment", "bert", "pretrain:only=true", {"score_test": True}, "Leave out --test"),
-    ],
-)
-def test_what_cannot_be_pretrained_is_unsupported(task, architecture, method, settings, reason):
-    planned = plan(task, architecture, method, **settings)[-1]
-    assert reason in planned.unsupported
-
-
-@pytest.mark.parametrize("text", ["steps=0", "share=1.0", "span=0.5", "corruption=x"])
-def test_values_out_of_range_are_refused(text):
-    with pytest.raises(RequestError, match=text.partition("=")[0]):
-        parse_methods([f"pretrain:{text}"], load_registry(()).methods)
 
 
 def test_files_of_documents_are_checked_when_planning_and_are_part_of_the_cell(tmp_path):

@@ -5,14 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from suite.api.errors import RequestError
-from suite.matrix.method_sets import parse_methods
-from suite.matrix.registry import load_registry
 from suite.methods import pruning
 from suite.methods.pruning import grown_masks, pruning_steps, sparsity_at
 from suite.worker.train import selection
-from tests.suite.methods.planned_runs import Interrupted, job_of, plan, run
-from tests.suite.worker.train.test_checkpoint import results
+from tests.builders.trainings import Interrupted, job_of, plan, results, run
 
 OPTIONS = {"sparsity": 0.8, "scope": "layer", "begin": 0.25, "end": 0.75, "every": 4}
 ASKED = "pruning:sparsity=0.8,begin=0.25,end=0.75,every=4"
@@ -46,28 +42,6 @@ def test_a_masked_weight_stays_masked():
     assert grown.tolist() == [0, 1, 0, 1]
     (kept,) = grown_masks(values, [np.array([0, 0, 0, 1], np.uint8)], 0.25, "layer")
     assert kept.tolist() == [0, 0, 0, 1]
-
-
-@pytest.mark.parametrize(
-    ("asked", "named"),
-    [
-        ("sparsity=1.0", "from 0 to below 1"),
-        ("sparsity=-0.1", "from 0 to below 1"),
-        ("scope=model", "layer or global"),
-        ("begin=0.8,end=0.2", "begin=0.8, end=0.2"),
-        ("every=0", "at least 1"),
-    ],
-)
-def test_an_invalid_option_is_refused_in_one_line(asked, named):
-    with pytest.raises(RequestError, match=named):
-        parse_methods([f"pruning:{asked}"], load_registry(()).methods)
-
-
-def test_averaged_weights_are_not_sparse():
-    (planned,) = plan("language_modeling", "vanilla", ASKED, "weight_averaging")
-    assert "does not combine with weight_averaging" in planned.unsupported
-    (planned,) = plan("language_modeling", "vanilla", ASKED)
-    assert planned.unsupported is None
 
 
 class Watch:

@@ -1,34 +1,22 @@
-"""Quantization: every architecture with weights of 8 and 4 bits, and equality with Keras."""
+"""Quantization: every architecture with weights of 8 and 4 bits."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-import keras
 import numpy as np
 import pytest
 from keras import ops
 
-from suite.api import Form, Inputs
-from suite.api.errors import RequestError
-from suite.matrix.method_sets import parse_methods
+from suite.api import Form
 from suite.matrix.registry import load_registry
 from suite.methods.int4 import METHOD as INT4
 from suite.methods.int8 import METHOD as INT8
-from suite.worker.conformance.subjects import (
-    LARGER,
-    find_request,
-    main_inputs,
-    random_inputs,
-)
 from suite.worker.measure.memory import count_bytes
-from suite.worker.steps import Model, PositionHead, fix_randomness
 from tests.architectures import MIXED_AS_ANOTHER, slow_unless
-from tests.suite.methods.planned_runs import plan, run_planned
+from tests.builders.models import hidden_states, model_and_features
+from tests.builders.trainings import run_planned
 
 REGISTRY = load_registry(())
 ARCHITECTURES = REGISTRY.architectures.plugins
-SIZE = replace(LARGER, num_layers=1, width=128, feedforward_width=512)
 ORDER = (Form.ENCODER_DECODER, Form.DECODER, Form.ENCODER)
 """The last of these that an architecture has is its quick form."""
 MOST_BYTES = {"lstm": 0.85, "performer": 0.35}
@@ -50,32 +38,6 @@ class Context:
 
     def __init__(self, **options):
         self.options = {**INT4.options, **options}
-
-
-def model_and_features(name, form):
-    """Return a model of an architecture, wide enough for scales to be few, and a batch."""
-    fix_randomness(0)
-    architecture = ARCHITECTURES[name]
-    inputs = main_inputs(architecture) if form is Form.ENCODER else Inputs.TOKEN_IDS
-    request = find_request(architecture, form, inputs)
-    max_global_tokens = 2 if form is Form.ENCODER else 0
-    size = replace(SIZE, num_layers=2) if name == "hybrid" else SIZE  # a layer for each mixer
-    request = replace(request, model_size=size, max_global_tokens=max_global_tokens)
-    model = Model(None, architecture.build(request), PositionHead(3), form)
-    length = request.sequence_length
-    values = random_inputs(inputs, 2, length, width=SIZE.width)
-    mask = np.arange(length)[None, :] < np.array([[length - 3], [length]])
-    features = {
-        "token_ids" if inputs is Inputs.TOKEN_IDS else "patches": values,
-        "target_ids": values[:, ::-1].copy(),
-        "padding_mask": mask,
-        "global_mask": np.arange(length)[None, :] < np.array([[1], [1]]),
-    }
-    return model, {key: ops.convert_to_tensor(value) for key, value in features.items()}
-
-
-def hidden_states(model, features):
-    return ops.convert_to_numpy(model.hidden_states(features, training=False))
 
 
 def stored_bytes(model):
@@ -123,68 +85,6 @@ def test_4_bits_store_two_weights_in_a_byte(block_size):
     assert compressed[1] <= (0.2 if block_size == 0 else 0.3) * counts[1]
 
 
-def test_a_negative_block_size_is_refused():
-    with pytest.raises(RequestError, match="0 or more"):
-        parse_methods(["int4:block_size=-1"], REGISTRY.methods)
-
-
-def plain_keras_model(model, length):
-    """Return the one layer of the control without mixing, in Keras alone, with its weights.
-
-    The pairs of our layers and Keras's come with it.
-    """
-    stack, embedding = model.backbone.encoder, model.backbone.encoder_embedding
-    layer, tokens = stack.layers[0], embedding.tokens
-    ids = keras.Input((length,), dtype="int32")
-    table = keras.layers.Embedding(tokens.input_dim, tokens.output_dim)
-    states = table(ids) * embedding.scale
-    added = embedding(ops.zeros((1, length), "int32")) - table_row(tokens) * embedding.scale
-    states = states + ops.convert_to_numpy(added)
-    up = keras.layers.Dense(layer.up_projection.units, "relu")
-    down = keras.layers.Dense(layer.down_projection.units)
-    norm = keras.layers.LayerNormalization(epsilon=layer.epsilon)
-    head = keras.layers.Dense(3)
-    plain = keras.Model(ids, head(norm(states + down(up(states)))))
-    pairs = {
-        table: tokens,
-        up: layer.up_projection,
-        down: layer.down_projection,
-        norm: layer.feedforward_norm,
-        head: model.head.scores,
-    }
-    for theirs, ours in pairs.items():
-        theirs.set_weights(ours.get_weights())
-    return plain, pairs
-
-
-def table_row(tokens):
-    return ops.convert_to_tensor(tokens.embeddings)[0]
-
-
-@pytest.mark.filterwarnings("ignore:Layer .* does not have a `quantize` method")
-@pytest.mark.parametrize("method", [INT8, INT4])
-def test_the_result_is_that_of_keras_on_a_plain_model_with_the_same_weights(method):
-    model, features = model_and_features("identity", Form.ENCODER)
-    model(features, training=False)
-    plain, pairs = plain_keras_model(model, features["token_ids"].shape[1])
-    expected = plain(features["token_ids"], training=False)
-    found = model(features, training=False)
-    np.testing.assert_allclose(*map(ops.convert_to_numpy, (found, expected)), atol=1e-5)
-    method.compress(model, Context())
-    plain.quantize("int8" if method is INT8 else "int4")
-    found, quantized = (
-        ops.convert_to_numpy(outputs)
-        for outputs in (model(features, training=False), plain(features["token_ids"]))
-    )
-    for theirs, ours in pairs.items():
-        for one, other in zip(theirs.get_weights(), ours.get_weights(), strict=True):
-            np.testing.assert_array_equal(one, other)
-    # The norms differ by rounding, so that a few inputs of the head may be rounded to another of
-    # the 255 values.
-    assert np.median(np.abs(found - quantized)) < 1e-5
-    assert np.median(np.abs(quantized - ops.convert_to_numpy(expected))) > 1e-4
-
-
 @pytest.mark.parametrize("name", ["vanilla", "transformer_xl", "mamba2"])
 def test_decoding_with_quantized_weights_equals_the_whole_pass(name):
     model, features = model_and_features(name, Form.DECODER)
@@ -229,15 +129,3 @@ def test_a_quantized_model_generates(tmp_path):
     _, compressed = run_planned(tmp_path, "translation", "vanilla", "int8")
     assert compressed["status"] == "ok"
     assert compressed["metrics"]["validation"].keys() >= {"bleu", "chrf"}
-
-
-def test_overflowing_precisions_are_refused():
-    """`mixed_float16` needs an accelerator too, so that a plan is made without a run."""
-    planned = plan("language_modeling", "vanilla", "int8")[-1]
-    cell = replace(planned.cell, precision="mixed_float16")
-    assert "mixed_float16" in INT8.unsupported_reason(_Request(cell))
-
-
-class _Request:
-    def __init__(self, cell):
-        self.cell = cell

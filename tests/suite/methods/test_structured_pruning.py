@@ -10,16 +10,14 @@ import pytest
 from keras import ops
 
 from suite.api import Form, task_options
-from suite.api.errors import RequestError, Unsupported
+from suite.api.errors import Unsupported
 from suite.api.plugins import TASKS, find_plugin
-from suite.matrix.method_sets import parse_methods
-from suite.matrix.registry import load_registry
 from suite.methods.structured_pruning import METHOD, num_removed
 from suite.worker.data import encoded
-from suite.worker.methods import first_batch, load_model
+from suite.worker.kept_models import first_batch, load_model
 from suite.worker.train import cell
-from tests.suite.methods.planned_runs import job_of, plan, run
-from tests.suite.methods.test_quantization import SIZE, hidden_states, model_and_features
+from tests.builders.models import WIDE, hidden_states, model_and_features
+from tests.builders.trainings import job_of, plan, run
 
 
 def context(**options):
@@ -29,12 +27,6 @@ def context(**options):
 def test_the_number_of_removed_parts_depends_on_the_share_alone():
     assert [num_removed(4, share) for share in (0.0, 0.1, 0.25, 0.5, 0.99)] == [0, 0, 1, 2, 3]
     assert num_removed(1, 0.9) == 0
-
-
-@pytest.mark.parametrize("option", ["heads", "feedforward"])
-def test_all_heads_or_units_are_not_removed(option):
-    with pytest.raises(RequestError, match="from 0 to below 1"):
-        parse_methods([f"structured_pruning:{option}=1.0"], load_registry(()).methods)
 
 
 def silence(layer, heads, units):
@@ -87,7 +79,7 @@ def test_heads_and_units_that_add_nothing_are_removed(name, form):
         "feedforward_unit_count": units - 3,
     }
     rebuilt = type(layer).from_config(layer.get_config())
-    rebuilt.build((2, features["token_ids"].shape[1], SIZE.width))
+    rebuilt.build((2, features["token_ids"].shape[1], WIDE.width))
     assert shapes_of(rebuilt) == shapes_of(layer)
     if form is Form.DECODER:
         ids, state = features["token_ids"], model.backbone.init_state(2, 4)
@@ -99,13 +91,6 @@ def test_heads_and_units_that_add_nothing_are_removed(name, form):
 
 def shapes_of(layer):
     return sorted((weight.name, *weight.shape) for weight in layer.weights)
-
-
-def test_shares_of_0_change_nothing():
-    model, features = model_and_features("vanilla", Form.ENCODER)
-    expected = hidden_states(model, features)
-    METHOD.compress(model, context(heads=0.0, feedforward=0.0))
-    np.testing.assert_array_equal(hidden_states(model, features), expected)
 
 
 @pytest.mark.parametrize(

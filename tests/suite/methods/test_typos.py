@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from suite.api import Examples
-from suite.methods.typos import NEIGHBOURS, draw_typos, misspell
+from suite.methods.typos import METHOD, NEIGHBOURS, misspell
 from tasks.common.subwords import learn_subwords
 from tasks.common.token_words import disturb_rows
 from tasks.common.tokenization import ByteTokenizer, CharacterTokenizer, Purpose
@@ -67,7 +67,7 @@ def test_a_typing_error_is_one_replacement_swap_or_deletion():
 
 def test_the_share_of_words_is_that_of_the_strength():
     words = ["word"] * 5_000 + ["a"] * 100
-    found = draw_typos(words, 0.1, np.random.default_rng(1))
+    found = METHOD.draw(words, 0.1, np.random.default_rng(1))
     changed = sum(text != words[place] for place, text in found)
     assert abs(changed - 500) < 4 * (5_000 * 0.1 * 0.9) ** 0.5
     assert all(text == "a" for _, text in found[5_000:])

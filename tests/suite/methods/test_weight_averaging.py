@@ -7,19 +7,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from suite.api import RequestError
 from suite.methods import weight_averaging
 from suite.methods.weight_averaging import METHOD, NUM_AVERAGED, averaged_steps
 from suite.worker.train import loop
-from tests.suite.methods.plans import context_of, planned
-from tests.suite.worker.train.test_checkpoint import (
-    Interrupted,
-    few_scored_examples,  # noqa: F401
-    frequent_checkpoints,  # noqa: F401
-    make_job,
-    results,
-    run,
-)
+from tests.builders.methods import context_of
+from tests.builders.trainings import Interrupted, make_job, results, run
 
 STEPS = 2 * NUM_AVERAGED
 TEXT = "weight_averaging:share=0.5"
@@ -60,10 +52,8 @@ def test_the_mean_of_one_step_is_no_candidate_and_a_share_of_0_averages_nothing(
         assert METHOD.facts(model, context) == facts
 
 
-@pytest.mark.usefixtures("eager")
-def test_an_interruption_does_not_change_the_mean(tmp_path, monkeypatch, request):
-    request.getfixturevalue("few_scored_examples")
-    request.getfixturevalue("frequent_checkpoints")
+@pytest.mark.usefixtures("eager", "few_scored_examples", "frequent_checkpoints")
+def test_an_interruption_does_not_change_the_mean(tmp_path, monkeypatch):
     monkeypatch.setattr(loop, "is_better", lambda metric, value, best: True)
     added = []
     add = weight_averaging.add_to_mean
@@ -84,9 +74,3 @@ def test_an_interruption_does_not_change_the_mean(tmp_path, monkeypatch, request
     resumed = run(job)
     assert resumed["details"]["resumed_at_steps"]
     assert results(resumed) == results(whole)
-
-
-def test_a_share_is_from_0_to_1():
-    assert planned("ner", TEXT).unsupported is None
-    with pytest.raises(RequestError, match="'share' of weight_averaging is from 0 to 1"):
-        planned("ner", "weight_averaging:share=2")

@@ -7,10 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from suite.api import IDENTITY, SPELLING, RequestError
+from suite.api import IDENTITY, SPELLING
 from suite.methods.word_dropout import METHOD, draw_hidden
 from suite.worker.data.batches import Batch
-from tests.suite.methods.plans import REGISTRY, context_of, planned
+from tests.builders.methods import REGISTRY, context_of
 
 SHARE, UNKNOWN = 0.15, 1
 TASKS = REGISTRY.tasks.plugins
@@ -60,11 +60,6 @@ def test_the_shares_of_identity_and_spelling_are_drawn_apart():
     assert identity[spelling].all()
 
 
-def test_shares_of_0_change_nothing():
-    batches = iter([batch_of()])
-    assert METHOD.batches(batches, context_of("word_dropout", {"share": 0.0})) is batches
-
-
 @pytest.mark.parametrize("name", [name for name, task in TASKS.items() if task.hideable])
 def test_a_task_hides_the_tokens_at_the_given_positions_alone(name):
     task, given = TASKS[name], batch_of().features
@@ -76,34 +71,6 @@ def test_a_task_hides_the_tokens_at_the_given_positions_alone(name):
     (feature,) = changed
     assert np.argwhere(found[feature] != given[feature]).tolist() == [[3, 7]]
     assert found[feature][3, 7] == UNKNOWN
-
-
-@pytest.mark.parametrize(
-    ("task", "text", "reason"),
-    [
-        ("image_classification", "word_dropout", "hides the identity of tokens"),
-        ("sentiment", "word_dropout:spelling_share=0.1", "hides the spelling of tokens"),
-        ("image_classification", "word_dropout:share=0", None),
-        ("ner", "word_dropout:spelling_share=0.1", None),
-        ("language_modeling", "word_dropout:span=8", None),
-    ],
-)
-def test_a_task_needs_what_is_hidden(task, text, reason):
-    unsupported = planned(task, text).unsupported
-    assert unsupported is None if reason is None else reason in unsupported
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("share=1.5", "'share' of word_dropout is from 0 to 1. Received: 1.5"),
-        ("spelling_share=-0.5", "'spelling_share' of word_dropout is from 0 to 1"),
-        ("span=0", "'span' of word_dropout is at least 1. Received: 0"),
-    ],
-)
-def test_invalid_values_are_rejected(text, message):
-    with pytest.raises(RequestError, match=message):
-        planned("ner", f"word_dropout:{text}")
 
 
 def test_every_part_has_a_share():

@@ -7,12 +7,12 @@ import itertools
 import numpy as np
 import pytest
 
-from suite.methods.word_swap import draw_swaps
+from suite.methods.word_swap import METHOD
 
 
 def test_half_of_the_chosen_words_are_dropped_and_half_swapped_with_the_next():
     words = [str(number) for number in range(4_000)]
-    found = draw_swaps(words, 0.1, np.random.default_rng(0))
+    found = METHOD.draw(words, 0.1, np.random.default_rng(0))
     order = [place for place, _ in found]
     assert all(text == words[place] for place, text in found)
     assert len(set(order)) == len(order)
@@ -26,5 +26,5 @@ def test_half_of_the_chosen_words_are_dropped_and_half_swapped_with_the_next():
 def test_an_example_keeps_a_word(count):
     words = ["a", "b"][:count]
     for seed in range(20):
-        found = draw_swaps(words, 1.0, np.random.default_rng(seed))
+        found = METHOD.draw(words, 1.0, np.random.default_rng(seed))
         assert bool(found) == bool(words)

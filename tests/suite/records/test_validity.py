@@ -1,4 +1,4 @@
-"""ValidRuns records: those that count."""
+"""Valid records: those that count."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from suite.api import AppliedMethod, Stage, Status
 from suite.matrix.plan import find_valid
 from suite.records.published import without_trials
-from suite.records.validity import latest_runs, newest_architectures, newest_rules, select_valid
+from suite.records.validity import latest_runs, newest_versions, select_valid
 from tests.builders.records import CELL, FINAL, PROBE, TRIAL, make_record, stored
 
 
@@ -22,7 +22,7 @@ def run(minutes, seed, rate):
 
 
 def judge(*records):
-    newest = newest_architectures(records, newest_rules(records, {}))
+    newest = newest_versions(records, {})
     return select_valid(records, lambda record: record, newest)
 
 
@@ -57,9 +57,9 @@ def test_the_runs_on_each_content_of_own_files_are_kept():
     first, second = on(0, "a"), on(1, "b")
     assert latest_runs([first, second]) == [first, second]
     assert latest_runs([first, second, on(2, "a")])[0].run_id != first.run_id
-    for digest, standing in (("a", first), ("b", second), (None, second), ("c", second)):
+    for digest, valid in (("a", first), ("b", second), (None, second), ("c", second)):
         found = find_valid([first, second], any_machine=True, digests={"ner": digest})
-        assert found == {first.cell_id: standing}
+        assert found == {first.cell_id: valid}
     assert len(latest_runs([on(0, "a", "synthetic"), on(1, "b", "synthetic")])) == 1
 
 
@@ -79,9 +79,9 @@ def test_a_later_run_without_an_evaluation_length_supersedes_none_that_has_it():
     assert judge(more, fewer, older).by_repeat == {0: more}
     other_data = with_lengths(run(3, 0, 1e-3), (), data={"fingerprint": "g"})
     failed = with_lengths(run(3, 0, 1e-3), (), status=Status.FAILED, data=None)
-    for newest, standing in ((other_data, other_data), (failed, more)):
-        assert judge(older, more, newest).by_repeat == {0: standing}
-        assert latest_runs([newest, older, fewer, more]) == [standing]
+    for newest, valid in ((other_data, other_data), (failed, more)):
+        assert judge(older, more, newest).by_repeat == {0: valid}
+        assert latest_runs([newest, older, fewer, more]) == [valid]
     without = with_lengths(run(4, 0, 1e-3), ())
     failed = with_lengths(run(0, 0, 1e-3), (256,), status=Status.FAILED, data=None)
     assert latest_runs([failed, without]) == [without]
@@ -122,17 +122,17 @@ def test_lengths_outlive_a_failure_and_a_good_run_without_them(status):
     without = with_lengths(run(2, 0, 1e-3), ())
     other = with_lengths(run(3, 0, 1e-3), (128,))
     both = with_lengths(run(4, 0, 1e-3), (128, 256, 512))
-    for runs, standing in (
+    for runs, valid in (
         ([good, failed], failed if status is Status.UNSUPPORTED else good),
         ([good, failed, without], good),
         ([good, failed, without, other], good),
         ([good, failed, without, other, both], both),
     ):
-        assert latest_runs(reversed(runs)) == [standing]
+        assert latest_runs(reversed(runs)) == [valid]
         found = judge(*reversed(runs))
-        assert found.by_repeat == {0: standing}
-        reason = f"run {standing.run_id}"
-        assert found.superseded == [(each, reason) for each in runs if each is not standing]
+        assert found.by_repeat == {0: valid}
+        reason = f"run {valid.run_id}"
+        assert found.superseded == [(each, reason) for each in runs if each is not valid]
 
 
 def test_trials_are_left_out_beside_final_runs():

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from suite import doctor
+from suite.actions import doctor
 from suite.api import HomeError, RequestError
 from suite.api.weights import MAX_WEIGHTS_BYTES
 from suite.matrix.expansion import expand

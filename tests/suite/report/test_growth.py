@@ -15,10 +15,10 @@ import pytest
 from suite.actions.sites import draw_site
 from suite.analysis.comparisons import compare
 from suite.analysis.tables import make_tables
-from suite.publish.leaderboard_files import leaderboard_files
 from suite.records.published import local_records
 from suite.records.schema import Measurement
 from suite.records.store import Store, ignore_unreadable
+from suite.report.leaderboard import leaderboard_files
 from suite.report.tables import print_tables
 from tests.builders.records import PROBE, REGISTRY, TRIAL, make_record
 

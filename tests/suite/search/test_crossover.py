@@ -14,7 +14,8 @@ from suite.records.environment import describe_machine
 from suite.records.measures import DECODING_PHASES, MEASURES, PHASES
 from suite.records.schema import Invocation, Measurement, TuningChoice
 from suite.records.store import Store
-from suite.search.crossover import cost_crossover, score_crossover
+from suite.search.crossover import cost_crossover
+from suite.search.recorded_crossover import score_crossover
 from tests.builders.records import MOMENT, make_record, stored
 
 PAIR = Request(mode=Mode.PROBE, architectures=("vanilla", "bert"), lengths=(128, 512, 2_048))

@@ -11,24 +11,21 @@ import pytest
 from suite.records.benchmark_sections import TuningSettings
 from suite.search.learning_rate_search import (
     MAX_COST,
-    Strategy,
+    FullTrials,
+    SuccessiveHalving,
     Trial,
-    choose,
-    good_range_decades,
     half_decade_above,
     half_decade_below,
-    next_trials,
-    stage_of,
 )
 
 SETTINGS = TuningSettings()
-STRATEGY = Strategy(SETTINGS.learning_rates, SETTINGS.seeds, steps=750, default_rate=1e-3)
+STRATEGY = SuccessiveHalving(SETTINGS.learning_rates, SETTINGS.seeds, steps=750, default_rate=1e-3)
 
 
 def search(score, strategy=STRATEGY):
     """Run a search to its end; `score` maps a trial to its score, None if it diverged."""
     scores, waves = {}, []
-    while wanted := next_trials(strategy, scores):
+    while wanted := strategy.next_trials(scores):
         assert len(set(wanted)) == len(wanted) and not set(wanted) & set(scores)
         scores |= {trial: score(trial) for trial in wanted}
         waves.append(wanted)
@@ -66,15 +63,15 @@ def test_the_cost_is_stated_before_the_search_and_is_met():
     assert stated == pytest.approx(1.9)
     scores, waves = search(peak_at(3e-3))
     assert STRATEGY.cost(scores) == stated and len(waves) == 3
-    assert choose(STRATEGY, scores).learning_rate == 3e-3
-    stages = [{stage_of(trial, STRATEGY) for trial in wave} for wave in waves]
+    assert STRATEGY.choose(scores).learning_rate == 3e-3
+    stages = [{STRATEGY.stage_of(trial) for trial in wave} for wave in waves]
     assert stages == [{1}, {2}, {3}]
 
 
 @pytest.mark.parametrize("rate", [1e-5, 3e-5, *SETTINGS.learning_rates, 3e-1, 1.0])
 def test_a_known_optimum_is_found_at_an_edge_and_beyond_the_list_too(rate):
     scores, _ = search(peak_at(rate))
-    assert choose(STRATEGY, scores).learning_rate == rate
+    assert STRATEGY.choose(scores).learning_rate == rate
     assert is_inside(STRATEGY, scores, rate)
     assert STRATEGY.cost(scores) <= MAX_COST
 
@@ -82,23 +79,23 @@ def test_a_known_optimum_is_found_at_an_edge_and_beyond_the_list_too(rate):
 def test_lower_is_better_where_the_metric_says_so():
     strategy = replace(STRATEGY, higher_is_better=False)
     scores, _ = search(lambda trial: -peak_at(3e-2)(trial), strategy)
-    assert choose(strategy, scores).learning_rate == 3e-2
+    assert strategy.choose(scores).learning_rate == 3e-2
 
 
 def test_a_rate_that_diverges_is_the_worst_and_bounds_the_range():
     """The score would grow without end, but rates from 0.01 on diverge."""
     scores, _ = search(peak_at(1e3, diverges_from=1e-2))
-    assert choose(STRATEGY, scores).learning_rate == 3e-3
+    assert STRATEGY.choose(scores).learning_rate == 3e-3
     assert max(trial.learning_rate for trial in scores if trial.long) == 1e-2
     assert Trial(1e-2, 1, long=True) not in scores  # one seed that diverged is enough
 
 
 def test_rates_that_all_diverge_extend_the_list_downwards():
     scores, _ = search(peak_at(1e-5, diverges_from=1e-4))
-    assert choose(STRATEGY, scores).learning_rate == 1e-5
+    assert STRATEGY.choose(scores).learning_rate == 1e-5
     scores, _ = search(lambda trial: None)
-    assert choose(STRATEGY, scores).learning_rate is None
-    assert "no learning rate survived" in choose(STRATEGY, scores).reason
+    assert STRATEGY.choose(scores).learning_rate is None
+    assert "no learning rate survived" in STRATEGY.choose(scores).reason
     assert STRATEGY.cost(scores) <= MAX_COST
 
 
@@ -111,7 +108,7 @@ def test_a_rate_that_fails_on_the_second_seed_is_not_chosen():
         return peak_at(1e-2)(trial)
 
     scores, _ = search(score)
-    chosen = choose(STRATEGY, scores).learning_rate
+    chosen = STRATEGY.choose(scores).learning_rate
     assert chosen in (3e-3, 3e-2) and is_inside(STRATEGY, scores, chosen)
 
 
@@ -121,14 +118,14 @@ def test_a_rate_that_diverges_on_the_second_seed_is_not_chosen():
         return None if diverges else peak_at(1e-2)(trial)
 
     scores, _ = search(score)
-    assert choose(STRATEGY, scores).learning_rate == 3e-3
+    assert STRATEGY.choose(scores).learning_rate == 3e-3
 
 
 @pytest.mark.parametrize("long_peak", [1e-4, 3e-4, 1e-3, 3e-3, 3e-2])
 def test_long_trials_may_move_the_best_rate(long_peak):
     """Short trials prefer 0.003 with every seed; long ones another rate."""
     scores, _ = search(lambda trial: peak_at(long_peak if trial.long else 3e-3)(trial))
-    assert choose(STRATEGY, scores).learning_rate == long_peak
+    assert STRATEGY.choose(scores).learning_rate == long_peak
     assert STRATEGY.cost(scores) <= MAX_COST
 
 
@@ -137,25 +134,25 @@ def test_a_search_that_ends_at_an_edge_chooses_no_rate_until_it_may_cost_more():
         return peak_at(1.0 if trial.long else 1e-3)(trial)
 
     scores, _ = search(score)
-    choice = choose(STRATEGY, scores)
+    choice = STRATEGY.choose(scores)
     assert choice.learning_rate is None and "--max-cost" in choice.reason
     assert STRATEGY.cost(scores) <= MAX_COST
     more = replace(STRATEGY, max_cost=4.0)
     extended, _ = search(score, more)
-    assert choose(more, extended).learning_rate == 1.0
+    assert more.choose(extended).learning_rate == 1.0
     assert set(scores) <= set(extended)  # no trial was in vain
 
 
 def test_equal_scores_choose_no_rate():
     """Nothing was learned, so that validation prefers no rate."""
     scores, _ = search(lambda trial: 0.0)
-    assert choose(STRATEGY, scores).learning_rate is None
-    assert "scored the same" in choose(STRATEGY, scores).reason
+    assert STRATEGY.choose(scores).learning_rate is None
+    assert "scored the same" in STRATEGY.choose(scores).reason
 
 
 def test_where_short_trials_learn_nothing_the_recipe_s_rate_is_the_start():
     scores, _ = search(lambda trial: peak_at(3e-3)(trial) if trial.long else 0.0)
-    assert choose(STRATEGY, scores).learning_rate == 3e-3
+    assert STRATEGY.choose(scores).learning_rate == 3e-3
     assert {trial.learning_rate for trial in scores if trial.long} == {3e-4, 1e-3, 3e-3, 1e-2}
 
 
@@ -165,7 +162,7 @@ def test_where_short_trials_learn_nothing_the_recipe_s_rate_is_the_start():
 def test_no_search_costs_more_than_allowed(rates, steps, seeds):
     """Random scores, a third of which have diverged at the higher rates."""
     chance = random.Random(steps + len(seeds))
-    strategy = Strategy(rates, seeds, steps, default_rate=1e-3)
+    strategy = SuccessiveHalving(rates, seeds, steps, default_rate=1e-3)
 
     def score(trial):
         return None if chance.random() < 0.3 * (trial.learning_rate > 1e-3) else chance.random()
@@ -174,7 +171,7 @@ def test_no_search_costs_more_than_allowed(rates, steps, seeds):
     for _ in range(100):
         scores, _ = search(score, strategy)
         assert strategy.cost(scores) <= MAX_COST
-        if rate := choose(strategy, scores).learning_rate:
+        if rate := strategy.choose(scores).learning_rate:
             chosen += 1
             assert is_inside(strategy, scores, rate)
     assert chosen > 50
@@ -217,14 +214,14 @@ def long_scores(**by_rate):
     ],
 )
 def test_the_good_range_is_within_one_standard_error_of_the_best(scores, width):
-    found = good_range_decades(STRATEGY, long_scores(**scores))
+    found = STRATEGY.good_range_decades(long_scores(**scores))
     assert found == (None if width is None else pytest.approx(width, abs=1e-9))
     lower = {trial: None if one is None else -one for trial, one in long_scores(**scores).items()}
     falling = replace(STRATEGY, higher_is_better=False)
-    assert good_range_decades(falling, lower) == found
+    assert falling.good_range_decades(lower) == found
 
 
-FULL = Strategy((1e-3, 3e-3, 1e-2, 3e-2), (0, 1), 366, 2e-3, full_trials=True)
+FULL = FullTrials((1e-3, 3e-3, 1e-2, 3e-2), (0, 1), 366, 2e-3)
 
 
 def test_full_trials_try_all_rates_on_one_seed_and_repeat_the_best_two():
@@ -233,15 +230,15 @@ def test_full_trials_try_all_rates_on_one_seed_and_repeat_the_best_two():
     assert {FULL.steps_of(trial) for trial in scores} == {366}
     assert {trial.learning_rate for trial in waves[1]} == {3e-3, 1e-2}
     assert {trial.seed for trial in waves[0]} == {0} and {trial.seed for trial in waves[1]} == {1}
-    assert choose(FULL, scores).learning_rate == 3e-3
+    assert FULL.choose(scores).learning_rate == 3e-3
     assert FULL.cost(scores) == FULL.cost(FULL.first_plan()) == 6
-    assert [{stage_of(trial, FULL) for trial in wave} for wave in waves] == [{1}, {2}]
+    assert [{FULL.stage_of(trial) for trial in wave} for wave in waves] == [{1}, {2}]
 
 
 @pytest.mark.parametrize("rate", [1e-4, 3e-4, 1e-3, 3e-2, 1e-1])
 def test_full_trials_go_beyond_an_edge(rate):
     scores, _ = search(peak_at(rate), FULL)
-    assert choose(FULL, scores).learning_rate == rate
+    assert FULL.choose(scores).learning_rate == rate
     tried = sorted({trial.learning_rate for trial in scores})
     assert tried[0] < rate < tried[-1]
 
@@ -256,20 +253,29 @@ def test_the_mean_over_the_seeds_decides_among_full_trials():
         rate: (scores[Trial(rate, 0, long=True)] + scores[Trial(rate, 1, long=True)]) / 2
         for rate in (3e-3, 1e-2)
     }
-    assert choose(FULL, scores).learning_rate == max(means, key=means.get)
+    assert FULL.choose(scores).learning_rate == max(means, key=means.get)
 
 
 def test_full_trials_stop_where_the_cost_ends_and_say_so():
     scores, _ = search(lambda trial: trial.learning_rate, FULL)
     assert FULL.cost(scores) <= FULL.most_cost == 10
-    assert choose(FULL, scores).learning_rate is None
-    assert "lies at the edge" in choose(FULL, scores).reason
+    assert FULL.choose(scores).learning_rate is None
+    assert "lies at the edge" in FULL.choose(scores).reason
 
 
 def test_one_seed_is_enough_for_full_trials():
     single = replace(FULL, seeds=(0,))
     scores, waves = search(peak_at(1e-2), single)
     assert [len(wave) for wave in waves] == [4]
-    assert choose(single, scores).learning_rate == 1e-2
-    assert good_range_decades(single, scores) is None
-    assert good_range_decades(FULL, search(peak_at(1e-2), FULL)[0]) is not None
+    assert single.choose(scores).learning_rate == 1e-2
+    assert single.good_range_decades(scores) is None
+    assert FULL.good_range_decades(search(peak_at(1e-2), FULL)[0]) is not None
+
+
+def test_a_finalist_that_diverges_on_the_second_seed_has_no_deviation():
+    def score(trial):
+        return None if (trial.learning_rate, trial.seed) == (3e-3, 1) else peak_at(4e-3)(trial)
+
+    scores, _ = search(score, FULL)
+    assert FULL.choose(scores).learning_rate == 1e-2
+    assert FULL.good_range_decades(scores) is not None

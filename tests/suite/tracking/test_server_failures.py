@@ -87,6 +87,17 @@ def run(environment, rounds=NUM_CELLS):
     )
 
 
+def environment_of(tmp_path, **more):
+    home = {"BENCH_HOME": str(tmp_path / "home"), "BENCH_PATH": str(FAKES)}
+    return bench_environment({**home, **more})
+
+
+def sync(environment):
+    words = [str(BENCH), "sync"]
+    ended = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=300)
+    assert ended.returncode == 0, ended.stderr
+
+
 def waits(records):
     """Return the seconds between the end of each cell and the start of the next."""
     times = [
@@ -99,13 +110,7 @@ def waits(records):
 
 @pytest.mark.parametrize("failure", ["500", "429", "hangs up", "slow"])
 def test_cells_do_not_wait_for_a_failing_server(server, tmp_path, failure):
-    environment = bench_environment(
-        {
-            "BENCH_HOME": str(tmp_path / "home"),
-            "BENCH_PATH": str(FAKES),
-            "MLFLOW_TRACKING_URI": f"http://127.0.0.1:{PROXY_PORT}",
-        }
-    )
+    environment = environment_of(tmp_path, MLFLOW_TRACKING_URI=f"http://127.0.0.1:{PROXY_PORT}")
     Proxy.failure = failure
     ended = run(environment)
     assert ended.returncode == 0, ended.stderr
@@ -115,22 +120,12 @@ def test_cells_do_not_wait_for_a_failing_server(server, tmp_path, failure):
     assert "`bench sync` delivers them later" in ended.stderr
     Proxy.failure = "none"
     for _ in range(2):
-        synced = subprocess.run(
-            [str(BENCH), "sync"], env=environment, capture_output=True, text=True, timeout=300
-        )
-        assert synced.returncode == 0, synced.stderr
-    found = agrees_with_records(server.uri, records, among_others=True)
-    assert found
+        sync(environment)
+    assert agrees_with_records(server.uri, records, among_others=True)
 
 
 def test_cells_do_not_wait_for_a_killed_server(server, tmp_path):
-    environment = bench_environment(
-        {
-            "BENCH_HOME": str(tmp_path / "home"),
-            "BENCH_PATH": str(FAKES),
-            "MLFLOW_TRACKING_URI": server.uri,
-        }
-    )
+    environment = environment_of(tmp_path, MLFLOW_TRACKING_URI=server.uri)
     killer = threading.Thread(target=_kill_after_first_record, args=(server, tmp_path / "home"))
     killer.start()
     ended = run(environment)
@@ -141,8 +136,7 @@ def test_cells_do_not_wait_for_a_killed_server(server, tmp_path):
     assert max(waits(records)) <= LONGEST_WAIT_SECONDS + RUNNER_SECONDS
     server.start()
     server.wait_until_it_answers()
-    synced = subprocess.run([str(BENCH), "sync"], env=environment, timeout=300)
-    assert synced.returncode == 0
+    sync(environment)
     assert agrees_with_records(server.uri, records, among_others=True)
 
 
@@ -153,9 +147,7 @@ def _kill_after_first_record(server, home):
 
 
 def test_cells_do_not_wait_for_a_locked_database(tmp_path):
-    environment = bench_environment(
-        {"BENCH_HOME": str(tmp_path / "home"), "BENCH_PATH": str(FAKES)}
-    )
+    environment = environment_of(tmp_path)
     assert run(environment).returncode == 0  # creates the database
     lock = sqlite3.connect(tmp_path / "home" / "mlflow.db", isolation_level=None)
     lock.execute("BEGIN EXCLUSIVE")
@@ -167,6 +159,5 @@ def test_cells_do_not_wait_for_a_locked_database(tmp_path):
     assert "`bench sync` delivers them later" in ended.stderr
     lock.execute("ROLLBACK")
     lock.close()
-    synced = subprocess.run([str(BENCH), "sync"], env=environment, timeout=300)
-    assert synced.returncode == 0
+    sync(environment)
     assert agrees_with_records(f"sqlite:///{tmp_path / 'home' / 'mlflow.db'}", records)

@@ -8,6 +8,8 @@ import pytest
 
 from suite.worker.conformance.gradients import without_compiling
 from suite.worker.measure import timing, warmup
+from suite.worker.train import checkpoint, evaluation_lengths
+from tests.builders.trainings import cut, score_few
 
 
 @pytest.fixture
@@ -25,3 +27,29 @@ def brief_measurements(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(timing, "BLOCK_SECONDS", 0.0)
     monkeypatch.setattr(timing, "MIN_SECONDS", 0.0)
     monkeypatch.setattr(timing, "LATENCY_SECONDS", 0.0)
+
+
+@pytest.fixture
+def frequent_checkpoints(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Write a checkpoint after every block, and skip the measurements."""
+    monkeypatch.setattr(checkpoint, "SECONDS_BETWEEN", 0.0)
+    monkeypatch.setattr(warmup, "throwaway_step", lambda xla: None)
+    monkeypatch.setattr(timing, "ATTEMPTS", 1)
+    monkeypatch.setattr(timing, "MIN_SECONDS", 0.0)
+
+
+@pytest.fixture
+def few_scored_examples(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Score a few examples only; the training is the same."""
+    score_few(monkeypatch)
+
+
+@pytest.fixture
+def few_examples_at_lengths(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Score a few examples only at evaluation lengths."""
+    load = evaluation_lengths.load_length
+
+    def load_few(setup, length):
+        return {split: cut(examples) for split, examples in load(setup, length).items()}
+
+    monkeypatch.setattr(evaluation_lengths, "load_length", load_few)

@@ -6,35 +6,27 @@ import keras
 import numpy as np
 import pytest
 
-from suite.api import BuildRequest, Form, Inputs, ModelSize, Recipe
-from suite.api.plugins import ARCHITECTURES, find_plugin
+from suite.api import Form, Recipe
 from suite.worker.data.batches import Batch
+from suite.worker.model import Model, mean_cross_entropy
 from suite.worker.optimizers import make_optimizer
-from suite.worker.steps import Model, PositionHead, make_prediction_step, make_training_step
+from suite.worker.steps import make_prediction_step, make_training_step
+from tests.builders.models import make_model
 
-SIZE = ModelSize("test", num_layers=2, width=16, num_heads=2, feedforward_width=64)
 LENGTH, BATCH = 6, 3
-
-
 CARRYING = ("transformer_xl", "lstm")
 
 
-def make_model(name: str, carries: bool = True) -> Model:
-    keras.utils.set_random_seed(0)
-    architecture = find_plugin(ARCHITECTURES, name)
-    options = dict(architecture.options)
-    if name == "transformer_xl":
-        options |= {"segment": LENGTH, "memory": 64}
-    request = BuildRequest(
-        Form.DECODER, Inputs.TOKEN_IDS, SIZE, LENGTH, options, vocabulary_size=11
-    )
-    return Model(None, architecture.build(request), PositionHead(11), Form.DECODER, carries)
+def make_carrying(name: str, carries: bool = True) -> Model:
+    options = {"segment": LENGTH, "memory": 64} if name == "transformer_xl" else {}
+    settings = {"num_layers": 2, "carries_state": carries, **options}
+    return make_model(name, Form.DECODER, LENGTH, 11, **settings)
 
 
 def make_batch(token_ids: np.ndarray, fresh: bool) -> Batch:
     mask = np.ones(token_ids.shape, bool)
     features = {"token_ids": token_ids.astype("int32"), "padding_mask": mask}
-    return Batch(features, {"next_ids": token_ids.astype("int32")}, mask.size, len(mask), fresh)
+    return Batch(features, {"labels": token_ids.astype("int32")}, mask.size, len(mask), fresh)
 
 
 def parts(fresh: bool) -> list[Batch]:
@@ -50,7 +42,7 @@ def outputs_of(model: Model, batches: list[Batch]) -> list[np.ndarray]:
 
 @pytest.mark.parametrize("name", CARRYING)
 def test_the_parts_of_a_stream_have_the_outputs_of_one_pass(name):
-    model = make_model(name)
+    model = make_carrying(name)
     found = np.concatenate(outputs_of(model, parts(fresh=False)), axis=1)
     whole = np.concatenate([batch.features["token_ids"] for batch in parts(True)], axis=1)
     hidden_states, _ = model.backbone.decode(whole)
@@ -61,7 +53,7 @@ def test_the_parts_of_a_stream_have_the_outputs_of_one_pass(name):
 @pytest.mark.usefixtures("eager")
 @pytest.mark.parametrize("name", CARRYING)
 def test_a_fresh_batch_does_not_depend_on_the_previous_batch(name):
-    model = make_model(name)
+    model = make_carrying(name)
     alone, continued = outputs_of(model, parts(fresh=True)), outputs_of(model, parts(fresh=False))
     np.testing.assert_allclose(alone[0], continued[0], atol=1e-6)
     assert np.abs(alone[1] - continued[1]).max() > 1e-3
@@ -73,7 +65,7 @@ def test_a_fresh_batch_does_not_depend_on_the_previous_batch(name):
     ("name", "carries"), [("transformer_xl", False), ("lstm", False), ("vanilla", True)]
 )
 def test_without_carried_state_batches_are_independent(name, carries):
-    model = make_model(name, carries)
+    model = make_carrying(name, carries)
     assert not model.carries_state
     for fresh, continued in zip(
         outputs_of(model, parts(True)), outputs_of(model, parts(False)), strict=True
@@ -86,14 +78,10 @@ def test_without_carried_state_batches_are_independent(name, carries):
 def test_training_continues_from_the_state_of_the_previous_batch(name):
     losses = {}
     for fresh in (True, False):
-        model = make_model(name)
+        model = make_carrying(name)
         step = make_training_step(
             model,
-            lambda outputs, targets, features: keras.ops.mean(
-                keras.ops.sparse_categorical_crossentropy(
-                    targets["next_ids"], outputs, from_logits=True
-                )
-            ),
+            mean_cross_entropy,
             make_optimizer(Recipe(), 100),
             xla=False,
         )

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import keras
 import numpy as np
 import pytest
 from keras import ops
 
-from suite.api import BuildRequest, Form, Inputs, Job, Mode, ModelSize, Recipe
+from suite.api import Form, Job, Mode, Recipe
 from suite.api.plugins import ARCHITECTURES, find_plugin
 from suite.matrix.expansion import expand
 from suite.matrix.model_sizes import MODEL_SIZES
@@ -19,25 +18,11 @@ from suite.records.measures import measures_of
 from suite.worker import decode
 from suite.worker.decoder import START_ID, Decoder
 from suite.worker.measure import timing, warmup
-from suite.worker.steps import Model, PositionHead
+from suite.worker.model import Model
+from tests.builders.models import make_model, sharpened
 from tests.suite.worker.measure.machine import FakeMachine
 
-SIZE = ModelSize("test", num_layers=1, width=16, num_heads=2, feedforward_width=48)
 VOCABULARY, CONTEXT, COUNT = 37, 11, 6
-
-
-def make(name: str, form: Form) -> Model:
-    keras.utils.set_random_seed(5)
-    architecture = find_plugin(ARCHITECTURES, name)
-    length = CONTEXT + (COUNT if form is Form.DECODER else 0)
-    request = BuildRequest(
-        form, Inputs.TOKEN_IDS, SIZE, length, architecture.options, vocabulary_size=VOCABULARY
-    )
-    model = Model(None, architecture.build(request), PositionHead(VOCABULARY), form)
-    decode.create_weights(model)
-    for weight in model.trainable_variables:  # far from uniform, so that choices differ
-        weight.assign(weight * 3.0)
-    return model
 
 
 def recomputed(model: Model, context: np.ndarray) -> np.ndarray:
@@ -62,7 +47,8 @@ def recomputed(model: Model, context: np.ndarray) -> np.ndarray:
 )
 def test_a_compiled_loop_generates_what_recomputation_chooses(name, form):
     """A call generates all tokens; reading the context again starts anew."""
-    model = make(name, form)
+    own_length = COUNT if form is Form.DECODER else 0
+    model = sharpened(make_model(name, form, CONTEXT + own_length, VOCABULARY))
     max_length = CONTEXT + COUNT if form is Form.DECODER else COUNT
     context = np.random.default_rng(0).integers(VOCABULARY, size=(2, CONTEXT)).astype("int32")
     decoder = Decoder(model, CONTEXT, max_length, xla=False, loop_xla=True)

@@ -6,19 +6,17 @@ import itertools
 from functools import cache
 from typing import Any
 
-import keras
 import numpy as np
 import pytest
 from keras import ops
 
-from suite.api import BuildRequest, Form, Generation, Inputs, ModelSize
-from suite.api.plugins import ARCHITECTURES, find_plugin
+from suite.api import Form, Generation
 from suite.matrix.registry import load_registry
 from suite.worker.data.batches import Batch
 from suite.worker.generation import BeamSearch
-from suite.worker.steps import Model, PositionHead
+from suite.worker.model import Model
+from tests.builders.models import make_model, sharpened
 
-SIZE = ModelSize("test", num_layers=2, width=16, num_heads=2, feedforward_width=64)
 VOCABULARY, LENGTH = 7, 4
 RULES = Generation(start_id=2, end_id=3, num_beams=3, length_penalty=0.0)
 NAMES = [
@@ -36,25 +34,13 @@ EXACT = [
 
 
 @cache
-def make_model(name: str, **changes: Any) -> Model:
+def make(name: str, **changes: Any) -> Model:
     """Return a model that no test changes."""
-    keras.utils.set_random_seed(3)
-    architecture = find_plugin(ARCHITECTURES, name)
-    options = {**architecture.options, **({"chunk": 2} if name == "reformer" else {}), **changes}
-    request = BuildRequest(
-        Form.ENCODER_DECODER,
-        Inputs.TOKEN_IDS,
-        SIZE,
-        LENGTH,
-        options,
-        vocabulary_size=VOCABULARY,
-        max_global_tokens=1,
-    )
-    model = Model(None, architecture.build(request), PositionHead(VOCABULARY), request.form)
+    options = {**({"chunk": 2} if name == "reformer" else {}), **changes}
+    settings = {"num_layers": 2, "max_global_tokens": 1, **options}
+    model = make_model(name, Form.ENCODER_DECODER, LENGTH, VOCABULARY, **settings)
     model(features_of(np.zeros((1, LENGTH), "int32"), np.zeros((1, LENGTH), "int32")))
-    for weight in model.trainable_variables:  # far from uniform, so that choices differ
-        weight.assign(weight * 3.0)
-    return model
+    return sharpened(model)
 
 
 def source_features(source: np.ndarray) -> dict[str, np.ndarray]:
@@ -107,7 +93,7 @@ def total(model: Model, source: np.ndarray, answers: np.ndarray) -> np.ndarray:
 @pytest.mark.usefixtures("eager")
 @pytest.mark.parametrize(("name", "options"), EXACT)
 def test_greedy_decoding_takes_the_most_likely_token_of_each_step(name, options):
-    model, batch = make_model(name, **options), sources(3)
+    model, batch = make(name, **options), sources(3)
     answers = BeamSearch(model, RULES, 1, LENGTH).search(batch)
     every = all_answers()
     for source, answer in zip(batch.features["token_ids"], answers, strict=True):
@@ -123,7 +109,7 @@ def test_greedy_decoding_takes_the_most_likely_token_of_each_step(name, options)
 @pytest.mark.usefixtures("eager")
 @pytest.mark.parametrize(("name", "options"), EXACT)
 def test_a_beam_search_without_pruning_finds_the_most_likely_answer(name, options):
-    model, batch = make_model(name, **options), sources(3)
+    model, batch = make(name, **options), sources(3)
     every = all_answers()
     answers = BeamSearch(model, RULES, VOCABULARY ** (LENGTH - 1), LENGTH).search(batch)
     for source, answer in zip(batch.features["token_ids"], answers, strict=True):
@@ -134,7 +120,7 @@ def test_a_beam_search_without_pruning_finds_the_most_likely_answer(name, option
 @pytest.mark.usefixtures("eager")
 @pytest.mark.parametrize("name", NAMES)
 def test_answers_end_and_do_not_depend_on_other_sources_of_the_batch(name):
-    model, batch = make_model(name), sources(5)
+    model, batch = make(name), sources(5)
     beam_search = BeamSearch(model, RULES, 2, LENGTH)
     together = beam_search.search(batch)
     assert together.shape == (5, LENGTH)
@@ -147,7 +133,7 @@ def test_answers_end_and_do_not_depend_on_other_sources_of_the_batch(name):
 
 
 def test_an_answer_has_at_most_as_many_end_tokens_as_its_source():
-    model, batch = make_model("vanilla"), sources(4)
+    model, batch = make("vanilla"), sources(4)
     batch.features["token_ids"][:, 1] = RULES.end_id
     answers = BeamSearch(model, RULES, 2, LENGTH).search(batch)
     for row in answers:

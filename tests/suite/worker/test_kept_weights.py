@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from suite.api.weights import MAX_WEIGHTS_BYTES
-from suite.worker.methods import save_model
+from suite.worker.kept_models import save_model
 
 
 def test_a_full_disk_loses_the_weights_and_not_the_record(tmp_path):

@@ -17,10 +17,10 @@ from suite.api import Inputs, Status
 from suite.api.errors import PluginError, Unsupported
 from suite.matrix.model_sizes import MODEL_SIZES
 from suite.worker import steps
-from suite.worker.building import build_embedding
 from suite.worker.failures import classify
 from suite.worker.main import _for_json
 from suite.worker.measure import warmup
+from suite.worker.model import build_embedding
 
 
 @pytest.mark.parametrize(
@@ -96,9 +96,8 @@ def test_the_warm_up_keeps_the_precision():
 
 ON_JAX = """
 import jax, json, keras
-from suite.worker.backends.jax import compiled_by_xla, multiply_float32
+from suite.worker.backends.jax import compiled_by_xla, multiply_float32, share_work
 from suite.worker.measure.warmup import throwaway_step
-from suite.worker.steps import share_work
 
 share_work(4)
 throwaway_step(False)

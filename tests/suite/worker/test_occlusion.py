@@ -10,8 +10,8 @@ import pytest
 
 from suite.api import BuildRequest, Examples, Form, Inputs, ModelSize
 from suite.matrix.registry import load_registry
+from suite.worker.model import Model
 from suite.worker.occlusion import occlusion_map
-from suite.worker.steps import Model
 
 LENGTH, VOCABULARY = 48, 30
 SIZE = ModelSize("one", num_layers=1, width=16, num_heads=2, feedforward_width=32)

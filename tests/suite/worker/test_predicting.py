@@ -17,9 +17,8 @@ from suite.worker.conformance.gradients import without_compiling
 from suite.worker.data import encoded
 from suite.worker.predicting import TrainedModel, answer, load
 from tests.builders.records import make_record
-from tests.conformance.test_tasks import LITTLE_DATA
-from tests.suite.methods.planned_runs import job_of, plan, run
-from tests.suite.worker.train.test_checkpoint import score_few
+from tests.builders.task_data import LITTLE_DATA
+from tests.builders.trainings import job_of, plan, run, score_few
 
 TASK = find_plugin(TASKS, "sentiment")
 NUM_SCORED = 48

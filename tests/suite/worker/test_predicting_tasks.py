@@ -17,9 +17,8 @@ from suite.worker.predicting import load
 from tasks.common.sources import hold_out
 from tasks.question_answering.scoring import compare_answers
 from tests.architectures import slow_unless
-from tests.conformance.test_tasks import LITTLE_DATA, read_digits
-from tests.suite.methods.planned_runs import job_of, plan, run
-from tests.suite.worker.train.test_checkpoint import score_few
+from tests.builders.task_data import LITTLE_DATA, read_digits
+from tests.builders.trainings import job_of, plan, run, score_few
 
 NUM_SCORED = 12
 FEW_TEXTS = {"train": 400, "validation": 60, "test": 60}

@@ -15,8 +15,8 @@ import pytest
 from suite.api.code_digest import digest_costs, dump_tree
 from suite.api.plugins import ARCHITECTURES, find_plugin
 from suite.worker.provenance import digest_plugin
+from tests.builders.guides import TASK
 from tests.conftest import FAKES, ROOT, read_records
-from tests.test_newcomer import TASK
 
 EDITING_TASK = f"""{TASK}
 

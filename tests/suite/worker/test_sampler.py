@@ -8,11 +8,11 @@ import pytest
 from keras import ops
 
 from suite.api import Form, Inputs
-from suite.worker import decode
 from suite.worker.conformance.subjects import VOCABULARY, find_request
-from suite.worker.sampler import Sampler, Sampling, choose
-from suite.worker.steps import Model, PositionHead
+from suite.worker.model import Model, PositionHead
+from suite.worker.train.samples import Sampler, Sampling, choose
 from tests.architectures import ARCHITECTURES, slow_unless
+from tests.builders.models import sharpened
 
 DECODERS = [name for name, part in ARCHITECTURES.items() if Form.DECODER in part.forms]
 OF_EACH_STATE = ("gpt", "longformer", "mamba2", "reformer", "transformer_xl")
@@ -25,12 +25,8 @@ COUNT = 4
 def make(name: str) -> Model:
     keras.utils.set_random_seed(5)
     request = find_request(ARCHITECTURES[name], Form.DECODER, Inputs.TOKEN_IDS)
-    backbone = ARCHITECTURES[name].build(request)
-    model = Model(None, backbone, PositionHead(VOCABULARY), Form.DECODER)
-    decode.create_weights(model)
-    for weight in model.trainable_variables:  # far from uniform, so that choices differ
-        weight.assign(weight * 3.0)
-    return model
+    head = PositionHead(VOCABULARY)
+    return sharpened(Model(None, ARCHITECTURES[name].build(request), head, Form.DECODER))
 
 
 @pytest.mark.usefixtures("eager")

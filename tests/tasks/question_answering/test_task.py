@@ -13,7 +13,7 @@ from tasks.common.tokenization import END, START
 from tasks.question_answering.spans import MAX_ANSWER_TOKENS, best_spans
 from tasks.question_answering.synthetic_articles import PROPERTIES, draw_questions
 from tasks.question_answering.task import TASK
-from tests.tasks.question_answering.test_squad import request_for, write_squad
+from tests.builders.squad import request_for, write_squad
 
 
 def gold_spans(examples):

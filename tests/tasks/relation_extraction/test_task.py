@@ -8,7 +8,7 @@ import pytest
 from suite.api import IDENTITY, DataError, Inputs, SourceRequest
 from tasks.common.tokenization import UNKNOWN
 from tasks.relation_extraction.task import TASK
-from tests.tasks.relation_extraction.test_marked_text import ROWS, write_table
+from tests.builders.marked_sentences import ROWS, write_table
 
 
 @pytest.fixture

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-import shutil
 import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from suite.api import Examples, Job, Recipe, SourceRequest, TaskData
+from suite.api import Examples, TaskData
 from suite.api.files import CHECKOUT
 from suite.api.plugins import TASKS, find_plugin, plugin_files
-from suite.matrix.expansion import expand
-from suite.matrix.model_sizes import MODEL_SIZES
 from suite.matrix.registry import load_registry
-from suite.matrix.request import Request
 from suite.worker.data import encoded
 from tasks.duplication import Duplication
+from tests.builders.trainings import job_of, plan
 
 
 class CountingTask(Duplication):
@@ -37,20 +34,8 @@ class CountingTask(Duplication):
 
 @pytest.fixture
 def job(tmp_path):
-    request = Request(tasks=("duplication",), architectures=("vanilla",), lengths=(64,))
-    cell = expand(request, load_registry())[0].cell
-    source = SourceRequest("synthetic")
-    return Job(
-        cell,
-        MODEL_SIZES["tiny"],
-        Recipe(),
-        source,
-        (),
-        tmp_path,
-        tmp_path / "cache",
-        tmp_path / "c.npz",
-        "d",
-    )
+    (planned,) = plan("duplication", "vanilla", lengths=(64,), score_test=True)
+    return dataclasses.replace(job_of(planned, tmp_path), cache=tmp_path / "cache")
 
 
 def entries(job):
@@ -91,9 +76,12 @@ def test_a_cell_that_scores_no_test_opens_no_test_file(job, monkeypatch):
     assert encoded.load(asked, task, {}).spec == sealed
 
 
-def test_different_content_has_a_different_entry(job):
+def test_different_content_has_a_different_entry_and_other_cells_share_it(job):
     task = CountingTask()
-    encoded.load(job, task, {})
+    for changes in ({}, {"seed": 1}, {"architecture": "gpt"}, {"batch_size": 3}):
+        cell = dataclasses.replace(job.cell, **changes)
+        encoded.load(dataclasses.replace(job, cell=cell), task, {})
+    assert task.loads == 1
     encoded.load(job, task, {"units": "bytes"})
     encoded.load(dataclasses.replace(job, source_digest="other"), task, {})
     longer = dataclasses.replace(job.cell, sequence_length=128)
@@ -153,24 +141,6 @@ def test_the_digest_of_a_built_in_task_covers_its_folder_and_the_common_helpers(
         folder = CHECKOUT / "tasks" / key
         own = set(folder.rglob("*.py")) if folder.is_dir() else {folder.with_suffix(".py")}
         assert own | set((CHECKOUT / "tasks" / "common").rglob("*.py")) <= covered
-
-
-def test_another_seed_or_architecture_shares_the_entry(job):
-    task = CountingTask()
-    for changes in ({"seed": 1}, {"architecture": "gpt"}, {"batch_size": 3}):
-        cell = dataclasses.replace(job.cell, **changes)
-        encoded.load(dataclasses.replace(job, cell=cell), task, {})
-    assert task.loads == 1
-
-
-def test_a_deleted_cache_is_written_again(job):
-    task = CountingTask()
-    data = encoded.load(job, task, {})
-    shutil.rmtree(job.cache)
-    assert (
-        data.train.features["values"] == encoded.load(job, task, {}).train.features["values"]
-    ).all()
-    assert task.loads == 2
 
 
 def truncate(path):
@@ -272,3 +242,16 @@ def test_concurrent_cells_leave_one_complete_entry(job):
         thread.join()
     assert len(found) == 8 and len(entries(job)) == 1
     assert all((data.train.targets["labels"] == np.arange(4)).all() for data in found)
+
+
+def test_a_cell_gets_its_share_and_all_shares_have_one_entry_in_the_cache(job):
+    task = CountingTask()
+    less = dataclasses.replace(
+        job, cell=dataclasses.replace(job.cell, options={"train_share": 0.5}, batch_size=2)
+    )
+    for _ in range(2):
+        whole, half = encoded.load(job, task, {}), encoded.load(less, task, {})
+        assert whole.train.num_examples == whole.test.num_examples == 4
+        assert half.train.num_examples == 2 and half.validation.num_examples == 4
+        assert "train_share_examples" not in whole.facts
+    assert task.loads == 1 and len(entries(job)) == 1

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 
 import numpy as np
 import pytest
 
 from suite.api import DataError, Examples, TaskData
-from suite.worker.data import encoded
 from suite.worker.data.train_share import take_train_share
-from tests.suite.worker.data.test_encoded import CountingTask, entries, job
 
-__all__ = ["job"]
 COUNT = 1_000
 
 
@@ -61,16 +57,3 @@ def test_validation_test_and_spec_stay_and_the_whole_is_the_data_itself():
     assert less.spec is data.spec and less.facts["fingerprint"] == "f"
     assert less.facts["notes"] == ["train_share=0.1 keeps 100 of 1,000 training examples"]
     assert take_train_share(data, 1.0, batch_size=2_000, contiguous=False) is data
-
-
-def test_a_cell_gets_its_share_and_all_shares_have_one_entry_in_the_cache(job):
-    task = CountingTask()
-    less = dataclasses.replace(
-        job, cell=dataclasses.replace(job.cell, options={"train_share": 0.5}, batch_size=2)
-    )
-    for _ in range(2):
-        whole, half = encoded.load(job, task, {}), encoded.load(less, task, {})
-        assert whole.train.num_examples == whole.test.num_examples == 4
-        assert half.train.num_examples == 2 and half.validation.num_examples == 4
-        assert "train_share_examples" not in whole.facts
-    assert task.loads == 1 and len(entries(job)) == 1

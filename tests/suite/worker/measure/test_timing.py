@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import time
 
-import numpy as np
 import pytest
 
 from suite.worker.measure import timing
 from suite.worker.measure.interference import InterferenceMonitor
 from suite.worker.measure.memory import PeakMemory
-from suite.worker.measure.samples import measurement, quartiles
-from suite.worker.measure.timing import StepTimings, steps_per_block, time_repeats
+from suite.worker.measure.samples import measurement
+from suite.worker.measure.timing import Phase, steps_per_block, time_repeats
 from tests.suite.worker.measure.machine import FakeMachine
+
+
+def empty_phase():
+    return Phase("training", PeakMemory(), InterferenceMonitor(1), InterferenceMonitor(1))
 
 
 @pytest.mark.alone
 def test_blocks_measure_a_known_step():
-    timings = time_repeats(lambda: time.sleep(0.02), 100, 200, PeakMemory(), threads=1)
+    timings = time_repeats("training", lambda: time.sleep(0.02), 100, 200, PeakMemory(), threads=1)
     measured = timings.measured()
     assert measured["step_seconds"]["n"] >= 5
     assert sum(timings.seconds) >= 1.0
@@ -31,8 +34,9 @@ def test_blocks_measure_a_known_step():
 
 def test_the_value_of_samples_is_their_median_and_none_without_samples():
     assert measurement([3.0, 1.0, 2.0], "by hand")["value"] == 2.0
+    assert measurement([3.0, 1.0, 2.0], "by hand")["quartiles"] == (1.5, 2.5)
     assert measurement([], "by hand")["value"] is None
-    empty = StepTimings(InterferenceMonitor(1), InterferenceMonitor(1)).measured()
+    empty = empty_phase().measured()
     assert empty["tokens_per_second"]["value"] is None
     assert steps_per_block(0.05) == 4 and steps_per_block(10) == 1
 
@@ -49,10 +53,9 @@ def test_a_noisy_measurement_is_repeated_and_the_quietest_attempt_counts(monkeyp
         monitor_init(monitor, *arguments)
 
     monkeypatch.setattr(InterferenceMonitor, "__init__", next_attempt)
-    timings = time_repeats(lambda: time.sleep(0.001), 1, 1, PeakMemory(), threads=2)
+    timings = time_repeats("training", lambda: time.sleep(0.001), 1, 1, PeakMemory(), threads=2)
     assert timings.monitor.other_process_cpu_share == pytest.approx(0.3, rel=0.2)
-    assert not timings.quiet
-    assert timings.noisy_phases("training") == ["training"]
+    assert timings.noisy == ["training"]
     assert next(loads, None) is None
 
 
@@ -97,20 +100,14 @@ def test_the_compilation_has_a_noise_flag_of_its_own(monkeypatch):
         machine.other_cores = 2.0 if calls <= timing.WARMUP_STEPS else 0.0
 
     machine.other_cores = 2.0
-    timings = time_repeats(step, 1, 1, PeakMemory(), threads=2)
-    assert timings.noisy_phases("training") == ["training.compile"]
+    timings = time_repeats("training", step, 1, 1, PeakMemory(), threads=2)
+    assert timings.noisy == ["training.compile"]
 
 
 def test_many_blocks_are_merged_into_at_most_a_hundred_samples():
-    timings = StepTimings(InterferenceMonitor(1), InterferenceMonitor(1))
+    timings = empty_phase()
     for number in range(1_050):
         timings.add(1.0 + number % 2, 2, 100, 200)
     found = timings.measured()
     assert found["tokens_per_second"]["n"] == 96
     assert found["step_seconds"]["value"] == pytest.approx(0.75, rel=0.05)
-
-
-def test_quartiles_agree_with_numpy():
-    samples = [3.0, 1.0, 4.0, 1.5, 9.0, 2.6, 5.0]
-    assert quartiles(samples) == pytest.approx(tuple(np.quantile(samples, [0.25, 0.75])))
-    assert quartiles([1.0]) is None

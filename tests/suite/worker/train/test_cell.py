@@ -8,8 +8,8 @@ from suite.api.plugins import ARCHITECTURES, TASKS, find_plugin
 from suite.worker.measure.interference import INTERFERENCE_LIMIT
 from suite.worker.train import cell, phases
 from suite.worker.train.sealing import SealedSplitError
+from tests.builders.trainings import make_job
 from tests.suite.worker.measure.machine import FakeMachine
-from tests.suite.worker.train.test_checkpoint import few_scored_examples, make_job  # noqa: F401
 
 pytestmark = pytest.mark.usefixtures("few_scored_examples", "eager", "brief_measurements")
 
@@ -41,11 +41,11 @@ def test_a_cell_lists_every_phase_with_interference(tmp_path, monkeypatch, distu
 
 @pytest.mark.parametrize("scores_test", [False, True])
 def test_only_a_run_that_scores_the_test_split_can_read_it(tmp_path, monkeypatch, scores_test):
-    monkeypatch.setattr(phases, "measure_inference", lambda *given: None)
+    monkeypatch.setattr(phases, "measure_inference", lambda *given: (None, None))
 
     class Curious(phases.TrainingLoop):
         def run(self):
-            raise Read(len(self.data.test.features["padding_mask"]))
+            raise Read(len(self.setup.data.test.features["padding_mask"]))
 
     class Read(Exception):
         """The test split was read."""

@@ -3,130 +3,20 @@
 from __future__ import annotations
 
 import json
-import math
 import shutil
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from suite.api import Examples, Job
-from suite.api.plugins import ARCHITECTURES, TASKS, find_plugin
-from suite.matrix.expansion import expand
-from suite.matrix.model_sizes import MODEL_SIZES
-from suite.matrix.planned_cells import recipe_for
-from suite.matrix.registry import load_registry
-from suite.matrix.request import Request
 from suite.worker import main
-from suite.worker.data import encoded
-from suite.worker.measure import timing, warmup
-from suite.worker.train import cell, checkpoint
+from suite.worker.train import checkpoint
 from suite.worker.train.checkpoint import Checkpoint
-from suite.worker.train.evaluation_lengths import LengthEvaluator
+from tests.builders.trainings import Interrupted, make_job, results, run
 from tests.conftest import FAKES
-from tests.encoded_data import Cache
 
 
-class Interrupted(BaseException):
-    """The end of a process, which no handler of exceptions catches."""
-
-
-def make_job(tmp_path, task, architecture, steps, *, score_test=False, methods=(), **options):
-    """Return the job of a small training, without XLA: compiling takes most of its time."""
-    request = Request(
-        tasks=(task,),
-        architectures=(architecture,),
-        lengths=(32,),
-        seeds=(0,),
-        steps=steps,
-        batch_size=4,
-        options={"compile": "graph", **options},
-        score_test=score_test,
-        methods=(methods,),
-    )
-    (planned,) = expand(request, load_registry(()))
-    return Job(
-        cell=planned.cell,
-        model_size=replace(MODEL_SIZES["tiny"], num_layers=1),  # compiling takes time
-        recipe=recipe_for(find_plugin(TASKS, task), planned.cell.options),
-        source=planned.source,
-        search_path=(),
-        folder=tmp_path,
-        cache=Cache.folder,
-        checkpoint=tmp_path / "checkpoints" / "cell.npz",
-        source_digest="d",
-    )
-
-
-def cut(examples, count=32):
-    """Return the first examples."""
-    first = {name: values[:count] for name, values in examples.features.items()}
-    return Examples(first, {name: values[:count] for name, values in examples.targets.items()})
-
-
-def score_few(monkeypatch, count=32):
-    """Score the first examples of each split only; the training is the same."""
-    load = encoded.load
-
-    def load_few(*arguments):
-        data = load(*arguments)
-        return replace(data, validation=cut(data.validation, count), test=cut(data.test, count))
-
-    monkeypatch.setattr(encoded, "load", load_few)
-
-
-@pytest.fixture
-def few_scored_examples(monkeypatch):
-    """Score a few examples only; the training is the same."""
-    score_few(monkeypatch)
-
-
-@pytest.fixture
-def few_examples_at_lengths(monkeypatch):
-    """Score a few examples only at evaluation lengths."""
-    load = LengthEvaluator._load
-
-    def load_few(evaluator, length):
-        return {split: cut(examples) for split, examples in load(evaluator, length).items()}
-
-    monkeypatch.setattr(LengthEvaluator, "_load", load_few)
-
-
-@pytest.fixture
-def frequent_checkpoints(monkeypatch):
-    """Write a checkpoint after every block, and skip the measurements.
-
-    Measurements take most of the time of such a small training.
-    """
-    monkeypatch.setattr(checkpoint, "SECONDS_BETWEEN", 0.0)
-    monkeypatch.setattr(warmup, "throwaway_step", lambda xla: None)
-    monkeypatch.setattr(timing, "ATTEMPTS", 1)
-    monkeypatch.setattr(timing, "MIN_SECONDS", 0.0)
-
-
-def run(job, stop_at=math.inf):
-    def report_progress(phase, fraction, loss=None):
-        if phase == "training" and fraction >= stop_at:
-            raise Interrupted
-
-    architecture = find_plugin(ARCHITECTURES, job.cell.architecture)
-    task = find_plugin(TASKS, job.cell.task)
-    return cell.run(job, task, architecture, (), report_progress, lambda outcome: None)
-
-
-def results(outcome):
-    curve = outcome["curves"]
-    validation = next(curve[name] for name in curve if name.startswith("validation_"))
-    return {
-        "metrics": outcome["metrics"],
-        "reports": outcome["reports"],
-        "validation": validation,
-        "steps": outcome["details"]["training_steps"],
-        "tokens": outcome["details"]["training_tokens"],
-        "best": outcome["details"]["best_weights_at_tokens"],
-    }
-
-
+@pytest.mark.usefixtures("few_scored_examples", "frequent_checkpoints")
 @pytest.mark.parametrize(
     ("task", "architecture", "stops", "steps", "fixtures"),
     [
@@ -137,9 +27,8 @@ def results(outcome):
     ],
 )
 def test_the_results_are_those_of_an_uninterrupted_training(
-    request, tmp_path, few_scored_examples, frequent_checkpoints, task, architecture, stops, steps,
-    fixtures,
-):  # fmt: skip
+    request, tmp_path, task, architecture, stops, steps, fixtures
+):
     for name in fixtures:
         request.getfixturevalue(name)
     asked = (task, architecture, steps)
@@ -150,20 +39,18 @@ def test_the_results_are_those_of_an_uninterrupted_training(
             run(job, stop)
     resumed = run(job)
     assert results(resumed) == results(whole)
-    at = resumed["details"]["resumed_at_steps"]
-    assert len(at) == len(stops)
-    assert 0 < at[0] < resumed["details"]["training_steps"]
+    resumed_at = resumed["details"]["resumed_at_steps"]
+    assert len(resumed_at) == len(stops)
+    assert 0 < resumed_at[0] < resumed["details"]["training_steps"]
     assert whole["details"]["resumed_at_steps"] == []
     # Blocks from before the interruption are part of the measures.
-    taken = resumed["measurements"]["training"]["step_seconds"]
-    assert taken["n"] > 0
+    assert resumed["measurements"]["training"]["step_seconds"]["n"] > 0
     losses = resumed["curves"]["training_loss"]["tokens"]
     assert losses == sorted(set(losses))
 
 
-def test_a_worker_resumes_a_checkpoint_of_the_code_that_it_runs(
-    tmp_path, monkeypatch, few_scored_examples, frequent_checkpoints
-):
+@pytest.mark.usefixtures("few_scored_examples", "frequent_checkpoints")
+def test_a_worker_resumes_a_checkpoint_of_the_code_that_it_runs(tmp_path, monkeypatch):
     """Interrupt a worker, edit no file or one of the architecture, and run the job again."""
     plugins = tmp_path / "plugins"
     shutil.copytree(FAKES / "baselines", plugins / "baselines")
@@ -217,13 +104,12 @@ def test_a_checkpoint_of_other_data_code_or_model_is_ignored(tmp_path, monkeypat
     assert state == {"steps": 5}
     assert [value.shape for value in kept["best"]] == [(3,)]
     assert mine.value.tolist() == [1, 2]
-    assert Checkpoint(path, ["other", "c"]).read([mine]) is None
-    assert Checkpoint(path, ["d", "other"]).read([mine]) is None
+    for digests in (["other", "c"], ["d", "other"]):
+        assert Checkpoint(path, digests).read([mine]) is None
     assert Checkpoint(path, ["d", "c"]).read([Variable([0, 0, 0])]) is None
-    path.write_bytes(path.read_bytes()[:100])
-    assert Checkpoint(path, ["d", "c"]).read([mine]) is None
-    path.write_bytes(b"")
-    assert Checkpoint(path, ["d", "c"]).read([mine]) is None
+    for content in (path.read_bytes()[:100], b""):
+        path.write_bytes(content)
+        assert Checkpoint(path, ["d", "c"]).read([mine]) is None
     assert Checkpoint(tmp_path / "none.npz", ["d", "c"]).read([mine]) is None
 
 

@@ -7,24 +7,19 @@ import dataclasses
 import pytest
 
 from suite.api.evaluation_lengths import BY_EVALUATION_LENGTH
-from suite.api.plugins import ARCHITECTURES, TASKS, find_plugin
-from suite.worker.train import cell, evaluation_lengths
-from tests.suite.worker.train.test_checkpoint import (  # noqa: F401
-    few_examples_at_lengths,
-    few_scored_examples,
-    make_job,
-)
+from suite.api.plugins import TASKS, find_plugin
+from suite.worker.train import evaluation_lengths
+from tests.builders import trainings
+from tests.builders.trainings import make_job
 
 pytestmark = pytest.mark.usefixtures("few_scored_examples", "eager", "brief_measurements")
 REPORT = BY_EVALUATION_LENGTH
 
 
 def run(tmp_path, task, architecture, lengths, kept=None, **settings):
-    kept = [] if kept is None else kept
     job = make_job(tmp_path, task, architecture, 4, **settings)
     job = dataclasses.replace(job, cell=dataclasses.replace(job.cell, evaluation_lengths=lengths))
-    plugins = find_plugin(TASKS, task), find_plugin(ARCHITECTURES, architecture)
-    return cell.run(job, *plugins, (), lambda *progress: None, kept.append)
+    return trainings.run(job, kept=kept)
 
 
 class OnlyValidation(dict):
@@ -39,13 +34,13 @@ def test_validation_is_scored_at_each_length_and_a_sealed_test_split_is_not_read
     tmp_path, monkeypatch
 ):
     task, sizes = find_plugin(TASKS, "duplication"), []
-    load, batches = task.load_evaluation, evaluation_lengths.evaluation_batches
+    load, predict_examples = task.load_evaluation, evaluation_lengths.predict_examples
 
-    def noted(examples, batch_size, **given):
+    def noted(predict, examples, batch_size, **given):
         sizes.append((examples.num_examples, batch_size))
-        return batches(examples, batch_size, **given)
+        return predict_examples(predict, examples, batch_size, **given)
 
-    monkeypatch.setattr(evaluation_lengths, "evaluation_batches", noted)
+    monkeypatch.setattr(evaluation_lengths, "predict_examples", noted)
     monkeypatch.setattr(
         type(task), "load_evaluation", lambda _, *given: OnlyValidation(load(*given))
     )
@@ -101,8 +96,9 @@ def test_a_length_for_which_an_allocation_fails_ends_the_scoring(tmp_path, monke
     failed = "out_of_memory: an allocation failed: Unable to allocate 9 GiB at length 256"
     assert found["256"] == found["512"] == failed
     assert "unfinished_after_training" not in outcome
-    assert [one["unfinished_after_training"] for one in kept] == [(64, 256, 512), (256, 512)]
-    assert all(one["metrics"] == outcome["metrics"] for one in kept)
+    left = [unfinished["unfinished_after_training"] for unfinished in kept]
+    assert left == [(64, 256, 512), (256, 512)]
+    assert all(unfinished["metrics"] == outcome["metrics"] for unfinished in kept)
 
 
 def test_words_of_an_evaluation_length_are_not_those_of_the_training():

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from tests.builders.cells import outcome_of
-from tests.suite.worker.train.test_checkpoint import make_job
+from tests.builders.trainings import make_job
 
 MEBIBYTE = 2**20
 TOLD = """

@@ -7,13 +7,10 @@ import dataclasses
 import pytest
 
 from suite.api import Job, SourceRequest
-from suite.api.plugins import ARCHITECTURES, TASKS, find_plugin
+from suite.api.plugins import TASKS, find_plugin
 from suite.worker.train import cell, loop, samples
-from tests.suite.worker.train.test_checkpoint import (  # noqa: F401
-    few_examples_at_lengths,
-    few_scored_examples,
-    make_job,
-)
+from tests.builders import trainings
+from tests.builders.trainings import make_job
 
 FIXTURES = ("few_scored_examples", "few_examples_at_lengths", "eager", "brief_measurements")
 pytestmark = pytest.mark.usefixtures(*FIXTURES)
@@ -26,8 +23,7 @@ def run(
     job = make_job(tmp_path, task, architecture, 4, **settings)
     own = dataclasses.replace(job.cell, evaluation_lengths=lengths)
     job = Job.from_json(dataclasses.replace(job, cell=own, draws_samples=draws).to_json())
-    plugins = find_plugin(TASKS, task), find_plugin(ARCHITECTURES, architecture)
-    return cell.run(job, *plugins, (), lambda *progress: None, kept.append)
+    return trainings.run(job, kept=kept)
 
 
 def reports(tmp_path, architecture, **settings):

@@ -1,0 +1,113 @@
+"""Write records to MLflow, and serve MLflow."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from suite.actions.caller import report_unreadable, warn
+from suite.actions.request import PathLike, make_existing_store, make_store
+from suite.records.store import Store
+from suite.tracking import ui
+from suite.tracking.connection import MlflowProcess, tracking_uri, without_password
+from suite.tracking.server import database_uri, prepare_server
+from suite.tracking.sync import Deletion, SyncReport, planned_deletion
+from suite.tracking.sync import sync as write_records
+
+PROGRESS_INTERVAL = 25
+
+
+@dataclass(frozen=True, slots=True)
+class Synced:
+    """The result of a sync with the store at `uri`; `num_models` is None if none were asked for."""
+
+    uri: str
+    report: SyncReport
+    num_models: int | None = None
+
+    def __str__(self) -> str:
+        report = self.report
+        duplicates = f", {report.duplicates} duplicates deleted" if report.duplicates else ""
+        skipped = f", {len(report.rejected)} skipped" if report.rejected else ""
+        models = "" if self.num_models is None else f"\n{self.num_models} models logged"
+        return (
+            f"{self.uri}: {report.written} runs written, {report.unchanged} records unchanged, "
+            f"{report.length_runs} length runs written{duplicates}{skipped}{models}"
+        )
+
+
+def sync(*, home: PathLike | None = None, log_models: bool = False) -> Synced:
+    """Write the records that MLflow lacks, and warn of each that it rejects.
+
+    `log_models` copies the kept weights to MLflow too.
+
+    Raises:
+        LengthwiseError: the home does not exist, or the MLflow store cannot be reached.
+    """
+    store = make_existing_store(home)
+    store.prepare()
+    return _sync(store, log_models=log_models)
+
+
+def rebuild(*, confirm: Callable[[Deletion], bool], home: PathLike | None = None) -> Synced | None:
+    """Delete this home's runs from MLflow and write them again; None if `confirm` refuses.
+
+    Raises:
+        LengthwiseError: the home does not exist, or the MLflow store cannot be used.
+    """
+    store = make_existing_store(home)
+    store.prepare()
+    return _sync(store, rebuild=True) if confirm(planned_deletion(store, warn)) else None
+
+
+def _sync(store: Store, *, rebuild: bool = False, log_models: bool = False) -> Synced:
+    report = write_records(store, _show_progress, report_unreadable, rebuild=rebuild, on_wait=warn)
+    for name, reason in report.rejected.items():
+        warn(f"MLflow rejects {name}, which was skipped: {reason}")
+    count = None
+    if log_models:
+        from suite.tracking import models
+
+        count = models.log_models(store, _show_progress, report_unreadable)
+    return Synced(without_password(tracking_uri(store)), report, count)
+
+
+def prepare_mlflow_ui(
+    *, port: int = 5000, home: PathLike | None = None
+) -> tuple[MlflowProcess, Mapping[str, Mapping[str, str]]]:
+    """Return the process of the MLflow UI, and the addresses of each experiment by their title.
+
+    Raises:
+        RequestError: the store is a server or does not exist yet, or the port is in use.
+    """
+    store = make_store(home)
+    process = ui.prepare_ui(store, port)
+    return process, ui.experiment_addresses(store, process.address)
+
+
+def prepare_mlflow_server(
+    *,
+    host: str,
+    port: int,
+    workers: int,
+    artifacts: PathLike | None = None,
+    home: PathLike | None = None,
+) -> tuple[MlflowProcess, str]:
+    """Return the process of an MLflow server for a team, and its database without a password.
+
+    Raises:
+        RequestError: the extra `server` is not installed, or the first start has no password.
+    """
+    store = make_store(home)
+    store.prepare()
+    folder = Path(artifacts).expanduser().resolve() if artifacts else None
+    process = prepare_server(store, host, port, workers, folder)
+    return process, without_password(database_uri(store))
+
+
+def _show_progress(done: int, total: int) -> None:
+    last = done == total
+    if sys.stderr.isatty() and (last or done % PROGRESS_INTERVAL == 0):
+        print(f"\r{done} of {total} records", end="\n" if last else "", file=sys.stderr)

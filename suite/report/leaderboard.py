@@ -1,0 +1,292 @@
+"""The files of the leaderboard: LEADERBOARD.md and the folder `leaderboard`.
+
+The folder has the open track if it has rows, the costs on each machine, the tuned learning rates,
+an archive of all rows, and the pages of further ranked benchmarks. The templates hold the wording.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from suite.analysis.boards import Board, Row, rank_comparisons
+from suite.analysis.comparison_key import grouped, titles
+from suite.analysis.comparisons import Comparison
+from suite.analysis.cost_ratios import LENGTHS
+from suite.analysis.final_boards import TaskLength
+from suite.analysis.leaderboard import Leaderboard, TaskTable, Winner, about_runs, make_leaderboard
+from suite.analysis.learning_rates import search_summaries
+from suite.analysis.sessions import sessions_text
+from suite.analysis.training_counts import count_trials, count_unranked_runs
+from suite.api import Architecture, Form, Mode, Track
+from suite.matrix.registry import Registry
+from suite.records.measures import COSTS, RANKED
+from suite.records.published import StoredRecord
+from suite.records.tuned_rates import Tuned
+from suite.report.archive import to_csv
+from suite.report.least_costs import LEAST, least_costs
+from suite.report.markdown import (
+    NONE,
+    Footnotes,
+    decimal,
+    escape,
+    escape_name,
+    interval,
+    metric_name,
+    number,
+    shortened,
+    small,
+)
+
+MAIN = "LEADERBOARD.md"
+FOLDER = "leaderboard"
+MAIN_BENCHMARK = "core"
+"""The benchmark of LEADERBOARD.md, once it has results."""
+LINKS = {
+    "open.md": "open track",
+    "archive.csv": "all rows but trials",
+    "learning-rates.md": "learning rates",
+}
+"""The title of each file of the folder; other pages are titled by their names."""
+FORMS = {
+    Form.ENCODER: "Encoders",
+    Form.DECODER: "Decoders",
+    Form.ENCODER_DECODER: "Encoder-decoders",
+}
+DIGITS = 8
+"""The number of digits that a page shows of a digest."""
+
+
+def leaderboard_files(
+    records: Sequence[StoredRecord],
+    comparisons: Sequence[Comparison],
+    registry: Registry,
+    choices: Sequence[Tuned] = (),
+) -> dict[str, str]:
+    """Return the content of each file of the leaderboard, by its path in `results`.
+
+    `comparisons` are those of the records, and `choices` the tuned learning rates.
+    """
+    tasks, controls = registry.tasks.plugins, _controls(registry)
+    boards = rank_comparisons(comparisons)
+    made = [
+        make_leaderboard(benchmark, comparisons, boards, tasks)
+        for benchmark in registry.benchmarks.plugins.values()
+        if benchmark.ranked
+    ]
+    found = sorted((one for one in made if one.boards), key=_main_first)
+    first = found[0] if found else None
+    beside = _pages_beside(boards)
+    if choices:
+        searches = search_summaries(choices, tasks)
+        beside["learning-rates.md"] = _render("learning-rates.md", searches=searches)
+    own = {f"{one.benchmark.name}.md": one for one in found[1:]}
+    if first is None:
+        counts = [*count_unranked_runs(records), *count_trials(records)]
+        main = _render("no-results.md", links=_links(beside, f"{FOLDER}/"), counts=counts)
+    else:
+        links = _links([*beside, *own], f"{FOLDER}/")
+        least = least_costs(boards, first.benchmark, controls)
+        main = _page(first, controls, links, least=least, down=f"{FOLDER}/", up="")
+    pages = {
+        name: _page(board, controls, _links([*beside, *(other for other in own if other != name)]))
+        for name, board in own.items()
+    }
+    return {MAIN: main, **{f"{FOLDER}/{name}": page for name, page in (pages | beside).items()}}
+
+
+def _controls(registry: Registry) -> dict[str, Architecture]:
+    return {name: part for name, part in registry.architectures.plugins.items() if part.control}
+
+
+def _main_first(board: Leaderboard) -> tuple[bool, str]:
+    return board.benchmark.name != MAIN_BENCHMARK, board.benchmark.name
+
+
+def _links(files: Iterable[str], folder: str = "") -> list[tuple[str, str]]:
+    """Return the title and the target of each file."""
+    return [
+        (
+            LINKS.get(file) or file.removesuffix(".md").replace("costs-", "costs on ", 1),
+            folder + file,
+        )
+        for file in files
+    ]
+
+
+def _page(
+    board: Leaderboard,
+    controls: Mapping[str, Architecture],
+    links: Sequence[tuple[str, str]],
+    *,
+    least: Sequence[Mapping[str, Any]] = (),
+    down: str = "",
+    up: str = "../",
+) -> str:
+    """Return the page of a benchmark. `down` leads to the folder, and `up` to LEADERBOARD.md."""
+    notes = Footnotes()
+
+    def places(of: Iterable[TaskLength]) -> str:
+        by_task = grouped(of, lambda place: place[0])
+        return "; ".join(
+            f"{escape(board.titles.get(task, task))} {', '.join(f'{n:,}' for _, n in lengths)}"
+            for task, lengths in by_task.items()
+        )
+
+    def rank_and_value(row: Row | None) -> str:
+        if row is None or row.estimate is None:
+            return NONE if row is None else escape("; ".join(row.footnotes)) or NONE
+        return notes.after(f"{row.rank or NONE}: {interval(row.estimate)}", row.footnotes)
+
+    # Controls that are probed only, or that the benchmark leaves out, are not missing.
+    wanted = {name for name, part in controls.items() if not part.probe_only}
+    absent = {
+        block.form: sorted(
+            filter(
+                board.benchmark.includes,
+                wanted - {*block.incomplete, *(row.entry for row in block.rows)},
+            )
+        )
+        for block in board.blocks
+    }
+    return _render(
+        "leaderboard.md",
+        board=board,
+        benchmark=board.benchmark,
+        about_runs=about_runs(board),
+        controls=controls,
+        absent=absent,
+        least_costs=least,
+        least_titles=LEAST.values(),
+        notes=notes,
+        forms=FORMS,
+        costs=COSTS,
+        cost_lengths=LENGTHS,
+        links=links,
+        up=up,
+        down=down,
+        places=places,
+        tied=_tied,
+        about_board=_about_board,
+        rank_and_value=rank_and_value,
+        cost_page=cost_page_name,
+    )
+
+
+def _tied(winner: Winner) -> str:
+    """Return the tied entries, each with the difference that would have separated it."""
+    return shortened(f"{escape_name(name)} ({small(least)})" for name, least in winner.tied.items())
+
+
+def _about_board(task: TaskTable, length: int) -> str:
+    """Return the score of a trivial predictor and the detectable difference, in brackets."""
+    detectable, parts = task.boards[length].detectable_difference, []
+    if length in task.trivial:
+        parts.append(f"trivial {number(task.trivial[length])}")
+    if detectable is not None:
+        parts.append(f"detectable {small(detectable)}")
+    return f" ({', '.join(parts)})" if parts else ""
+
+
+def _pages_beside(boards: Sequence[Board]) -> dict[str, str]:
+    """Return the files of the folder that belong to no benchmark; none without results."""
+    tested = [board for board in boards if board.key.split != "validation"]
+    if not tested:
+        return {}
+    opened = [
+        board
+        for board in tested
+        if board.key.mode is Mode.TRAIN and board.key.track == Track.OPEN and board.valid
+    ]
+    files = {}
+    if opened:
+        files["open.md"] = _render("open.md", by_task=grouped(opened, lambda one: one.key.task))
+    measured = [
+        board
+        for board in boards
+        if board.key.mode is not Mode.TRAIN and any(row.estimate for row in board.valid)
+    ]
+    for machine, of_machine in grouped(measured, lambda board: board.key.machine).items():
+        parts = _cost_parts(of_machine)
+        files[cost_page_name(machine)] = _render(
+            "costs.md", machine=machine, parts=parts, cost_text=_cost_text
+        )
+    return {**files, "archive.csv": to_csv(tested)}
+
+
+def cost_page_name(machine: str) -> str:
+    """Return the name of the file of a machine's costs."""
+    return f"costs-{re.sub(r'[^a-z0-9.-]+', '-', machine.lower())}.md"
+
+
+def _cost_parts(boards: Sequence[Board]) -> list[dict[str, Any]]:
+    """Return the title, the sessions and the table of each cost of each comparison."""
+    named = titles(board.key for board in boards)
+    parts = []
+    for key, of_key in grouped(boards, lambda board: board.key).items():
+        tables = []
+        for name, cost in RANKED[key.mode].items():
+            own = sorted(
+                (board for board in of_key if board.metric.name == name),
+                key=lambda board: board.sequence_length,
+            )
+            entries = {row.entry for board in own for row in board.valid}
+            by_entry: dict[str, dict[int, Row]] = {entry: {} for entry in sorted(entries)}
+            for board in own:
+                for row in board.valid:
+                    by_entry[row.entry][board.sequence_length] = row
+            if own:
+                tables.append((cost, {board.sequence_length: board for board in own}, by_entry))
+        sessions = {board.sequence_length: board.session for board in of_key if board.session}
+        parts.append({"title": named[key], "sessions": sessions_text(sessions), "tables": tables})
+    return parts
+
+
+def _cost_text(row: Row | None, unit: float) -> str:
+    """Return a cost, its rank in brackets, and how it varies between sessions."""
+    if row is None or row.estimate is None:
+        return NONE
+    rank = f" ({row.rank})" if row.rank is not None else ""
+    spread = "" if row.between_sessions is None else f" ±{100 * row.between_sessions:.1f}%"
+    return f"{number(row.estimate.value / unit)}{rank}{spread}"
+
+
+def _digest(rows: Iterable[Row]) -> str:
+    """Return the start of the digest of the code that the rows of an entry measured."""
+    digest = next((row.cost_digest for row in rows if row.cost_digest), None)
+    return f"`{escape(digest[:DIGITS])}`" if digest else NONE
+
+
+def _millions(counts: Collection[int] | None) -> str:
+    """Return the smallest and the largest number of parameters, in millions."""
+    texts = dict.fromkeys(f"{count / 1e6:.2f}" for count in counts or ())
+    return f"{'–'.join(texts)} M" if texts else NONE
+
+
+def _render(name: str, **content: Any) -> str:
+    """Return a page: the template of that name with some content."""
+    environment = Environment(  # noqa: S701 (the filters escape Markdown)
+        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "text": escape,
+        "name": escape_name,
+        "number": number,
+        "decimal": decimal,
+        "small": small,
+        "interval": interval,
+        "metric": metric_name,
+        "few": shortened,
+        "thousands": "{:,}".format,
+        "millions": _millions,
+        "digest": _digest,
+    }
+    text = environment.get_template(f"{name}.jinja").render(content)
+    return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"

@@ -1,0 +1,41 @@
+"""The model of a train cell with its data and methods, as the steps of the cell share them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from suite.api import Architecture, BuildRequest, Examples, Job, Options, Task, TaskData
+from suite.worker.composition import Composition
+from suite.worker.model import Model
+
+
+@dataclass(frozen=True)
+class Setup:
+    """A train cell whose model is built.
+
+    `request` is the one that the model was built from. A checkpoint of other `code_digests` is
+    ignored.
+    """
+
+    job: Job
+    task: Task
+    architecture: Architecture
+    request: BuildRequest
+    options: Options
+    data: TaskData
+    model: Model
+    methods: Composition
+    xla: bool
+    code_digests: Sequence[str | None]
+    report_progress: Callable[..., None]
+
+    @property
+    def scored_splits(self) -> tuple[str, ...]:
+        """The splits that the cell scores."""
+        return ("validation", "test") if self.job.cell.scores_test else ("validation",)
+
+
+def splits_of(data: TaskData) -> Mapping[str, Examples]:
+    """Return the splits by name; the test split may be sealed."""
+    return {"train": data.train, "validation": data.validation, "test": data.test}

