@@ -29,7 +29,12 @@ from suite.worker.conformance.subjects import LENGTH, SIZE, VOCABULARY, random_i
 from tests.architectures import ARCHITECTURES
 
 SIZES = {"num_layers": 1, "width": SIZE.width, "num_heads": SIZE.num_heads}
-NEEDED = {"hybrid": {"num_layers": 2, "mamba2_head_size": 64, "window_attention_window": 512}}
+_OF_OTHER_MIXERS = {
+    name: default
+    for name, default in ARCHITECTURES["hybrid"].options.items()
+    if name.startswith(("kimi_delta_", "gla_", "mamba", "window_"))
+}
+NEEDED = {"hybrid": {"num_layers": 2, **_OF_OTHER_MIXERS}}
 """Arguments of layers whose pattern needs several layers, and takes no options of other mixers."""
 
 
