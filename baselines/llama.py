@@ -3,7 +3,8 @@
 Touvron et al. 2023, "LLaMA: Open and Efficient Foundation Language Models". The options are those
 of its successors: Ainslie et al. 2023, "GQA: Training Generalized Multi-Query Transformer Models";
 Jiang et al. 2023, "Mistral 7B"; Xiao et al. 2023, "Efficient Streaming Language Models with
-Attention Sinks".
+Attention Sinks"; DeepSeek 2024, "DeepSeek-V2: A Strong, Economical, and Efficient
+Mixture-of-Experts Language Model".
 """
 
 from __future__ import annotations
@@ -23,7 +24,12 @@ class Llama(Architecture):
     its own. With a `window` w, a position sees itself and the w − 1 before it, and the first
     `num_sinks` positions. With None there is no window. The encoder has the same layers without the
     causal mask, and its window extends to both sides. In the encoder-decoder form, attention to the
-    encoder's output follows the decoder's own. The width of SwiGLU gives a layer as many parameters
+    encoder's output follows the decoder's own.
+
+    With a `latent_rank`, the decoder has multi-head latent attention (DeepSeek-V2): keys and values
+    come from so many numbers of a position, and decoding keeps these alone, with one rotary key of
+    half a head. `latent_query_rank` is the rank of the queries; None is a full one. The width of
+    SwiGLU gives a layer as many parameters
     as a Transformer layer.
     """
 
@@ -39,6 +45,8 @@ class Llama(Architecture):
         "key_value_heads": None,
         "window": None,
         "num_sinks": 0,
+        "latent_rank": None,
+        "latent_query_rank": None,
     }
 
     def unsupported_reason(self, request: BuildRequest) -> str | None:
@@ -68,13 +76,17 @@ class Llama(Architecture):
             return (
                 f"needs a rotary_base greater than 1; received: {options['rotary_base']}. Use 10000"
             )
-        return None
+        return _latent_problem(request)
 
     def mixing_operations(self, request: BuildRequest) -> float:
         """Return the operations of attention to all visible pairs, without the rotations."""
         from baselines.layers.flops import attend_pairs, over_stacks, pairs_in_window
 
         size, length = request.model_size, request.sequence_length
+        if request.options["latent_rank"] is not None:
+            pairs = pairs_in_window(length, length - 1, 0)
+            per_pair = size.num_heads * sum(_latent_sizes(request).values())
+            return 2.0 * size.num_layers * pairs * per_pair
         reach = (request.options["window"] or length) - 1
 
         def of_stack(causal: bool) -> float:
@@ -92,6 +104,9 @@ class Llama(Architecture):
         from baselines.layers.state_sizes import full_attention_bytes
 
         options = request.options
+        if (rank := options["latent_rank"]) is not None:
+            kept = rank + _latent_sizes(request)["rotary_size"]
+            return int(request.model_size.num_layers * max_length * kept * value_bytes)
         return full_attention_bytes(
             request,
             max_length,
@@ -106,11 +121,22 @@ class Llama(Architecture):
         from baselines.layers.attention_positions import RotaryPositions
         from baselines.layers.block import Block
         from baselines.layers.full_attention import FullAttention
+        from baselines.layers.latent_attention import LatentAttention
         from baselines.layers.transformer import build_transformer
 
         options = request.options
+        is_latent = options["latent_rank"] is not None
 
-        def mixer(index: int, causal: bool) -> FullAttention:
+        def mixer(index: int, causal: bool) -> Any:
+            if is_latent:
+                return LatentAttention(
+                    request.model_size.num_heads,
+                    options["latent_rank"],
+                    query_rank=options["latent_query_rank"],
+                    rotary_base=options["rotary_base"],
+                    epsilon=EPSILON,
+                    **_latent_sizes(request),
+                )
             return FullAttention(
                 request.model_size.num_heads,
                 causal,
@@ -131,7 +157,65 @@ class Llama(Architecture):
             scaled_embeddings=False,
             use_bias=False,
         )
-        return build_transformer(request, block, mixer=mixer)
+        width = (lambda causal: _latent_feedforward_width(request)) if is_latent else None
+        return build_transformer(request, block, mixer=mixer, feedforward_width=width)
+
+
+def _latent_sizes(request: BuildRequest) -> dict[str, int]:
+    """Return the channels of a head: plain ones and values as large as a head, rotary ones half."""
+    head_size = request.model_size.width // request.model_size.num_heads
+    return {
+        "plain_size": head_size,
+        "rotary_size": max(2, head_size // 4 * 2),
+        "value_size": head_size,
+    }
+
+
+def _latent_feedforward_width(request: BuildRequest) -> int:
+    """Return the width of SwiGLU that gives a layer the parameters of a Transformer layer."""
+    size, rank = request.model_size, request.options["latent_rank"]
+    plain, rotary, value = _latent_sizes(request).values()
+    queries, width = size.num_heads * (plain + rotary), size.width
+    query_rank = request.options["latent_query_rank"]
+    of_queries = width * queries if query_rank is None else query_rank * (width + queries)
+    expanded = size.num_heads * (plain + value)
+    attention = of_queries + width * (rank + rotary) + rank * expanded
+    attention += width * size.num_heads * value
+    transformer = width * (4 * width + 2 * size.feedforward_width)
+    return round((transformer - attention) / (3 * width))
+
+
+def _latent_problem(request: BuildRequest) -> str | None:
+    """Return why latent attention is not possible, or None."""
+    options, size = request.options, request.model_size
+    rank, query_rank = options["latent_rank"], options["latent_query_rank"]
+    if rank is None:
+        if query_rank is None:
+            return None
+        return (
+            "has a latent_query_rank with latent attention alone; received: "
+            f"latent_query_rank={query_rank}, latent_rank=None. Give a latent_rank too"
+        )
+    for name, value in (("latent_rank", rank), ("latent_query_rank", query_rank)):
+        if value is not None and (type(value) is not int or not 1 <= value <= size.width):
+            return (
+                f"needs a {name} of 1 to the width; received: {name}={value}, "
+                f"width={size.width}. Use {max(1, size.width // 2)}"
+            )
+    if request.form is not Form.DECODER:
+        return f"has latent attention in decoders alone; received: form={request.form}"
+    if options["window"] is not None or options["key_value_heads"] is not None:
+        return (
+            "has latent attention without a window and key_value_heads; received: "
+            f"window={options['window']}, key_value_heads={options['key_value_heads']}. "
+            "Leave them out"
+        )
+    if _latent_feedforward_width(request) < 1:
+        return (
+            "needs a feed-forward network whose parameters make up for latent attention; "
+            f"received: width={size.width}, feedforward_width={size.feedforward_width}"
+        )
+    return None
 
 
 ARCHITECTURE = Llama()

@@ -63,12 +63,14 @@ def attend_with_state(
     sees: Sees,
     distance_bias: Callable[[Any, int], Any] | None = None,
     num_sinks: int = 0,
+    read: Callable[[Any, Any], State] | None = None,
 ) -> tuple[Any, State]:
     """Return attention of the newest positions, and the state with their keys and values.
 
     `projected` holds scaled queries, (batch, heads, m, d), and keys and values of the newest
     positions, which start at `position`. `distance_bias(first, count)` returns the bias of
-    distances, or None. Time O(m · (places + m)).
+    distances, or None. `read` returns the keys and values of what a state holds in their place.
+    Time O(m · (places + m)).
 
     Queries read the state before it changes, so that a compiled loop writes one position in place.
     """
@@ -83,7 +85,11 @@ def attend_with_state(
     biases = None
     if distance_bias is not None:
         biases = _distance_biases(distance_bias, position, length, held, num_sinks)
-    heads = _attend(query, (state[0], key), (state[1], value), visible, biases)
+    parts = [state, (key, value)]
+    if read is not None:
+        parts = [read(*part) for part in parts]
+    (held_keys, held_values), (keys, values) = parts
+    heads = _attend(query, (held_keys, keys), (held_values, values), visible, biases)
     return heads, write_state(state, (key, value), position, num_sinks, heads)
 
 
