@@ -112,6 +112,65 @@ def scan_delta_rule(
     )
 
 
+def scan_transitions(
+    query: Any,
+    key: Any,
+    value: Any,
+    removed: Any,
+    replaced: Any,
+    log_decay: Any,
+    initial_state: Any = None,
+    chunk_length: int = DELTA_CHUNK_LENGTH,
+) -> tuple[Any, Any]:
+    """Return the outputs of all positions, and the state after the last one, of a general rule.
+
+    Peng et al. 2025, "RWKV-7", equation 17: S ← diag(α) S − b (Sᵀ κ)ᵀ + k vᵀ, where Sᵀ κ reads the
+    state before it decays, and o = Sᵀ q. Shapes: query, key, `removed` (κ), `replaced` (b) and
+    log_decay (log α, by channel) (batch, n, heads, d), value (batch, n, heads, v), initial_state
+    (batch, heads, d, v), zeros by default. The outputs are (batch, n, heads, v). A decay should not
+    be 0: κ is divided by it. Costs as of `scan_delta_rule`, with twice the rows in a chunk.
+    """
+    length, num_heads, key_size = ops.shape(key)[1:]
+    value_size = value.shape[-1]
+    size = chunk_size(length, chunk_length, by_channel=True)
+    missing = missing_to_multiple(length, size)
+    num_chunks = (length + missing) // size
+
+    def split(part: Any) -> Any:
+        """Return (chunks, batch, heads, positions, …), filled up with zeros."""
+        part = pad_end(part, missing, axis=1)
+        part = ops.reshape(part, (-1, num_chunks, size, num_heads, part.shape[-1]))
+        return ops.transpose(part, (1, 0, 3, 2, 4))
+
+    query, key, value, removed, replaced, log_decay = map(
+        split, (query, key, value, removed, replaced, log_decay)
+    )
+    reached = accumulate_decays(log_decay)
+    # The state is read before it decays, so that the decay of the position itself is undone.
+    removed = removed * ops.exp(-log_decay)
+    weights, inside = decayed_products([query, removed], replaced, *reached)
+    others, added_inside = decayed_products([query, removed], key, *reached)
+    earlier = np.tril(np.ones((size, size), bool), -1)
+    inside, added_inside = (ops.where(earlier, part, 0.0) for part in (inside, added_inside))
+    from_start, to_end = decays_from_start(*reached), decays_to_end(*reached)
+    right = ops.concatenate([ops.matmul(added_inside, value), removed * from_start], axis=-1)
+    values, keys = ops.split(_solve(inside, right), [value_size], axis=-1)
+    if initial_state is None:
+        initial_state = ops.zeros((ops.shape(value)[1], num_heads, key_size, value_size))
+    before, added, last = _carry(
+        ops.concatenate([-values, value], axis=-2),
+        ops.concatenate([keys, ops.zeros_like(keys)], axis=-2),
+        ops.concatenate([replaced * to_end, key * to_end], axis=-2),
+        decays_of_chunk(*reached),
+        initial_state,
+    )
+    outputs = ops.matmul(ops.concatenate([weights, others], axis=-1), added)
+    outputs = outputs + ops.matmul(query * from_start, before)
+    outputs = ops.transpose(outputs, (1, 0, 3, 2, 4))
+    outputs = ops.reshape(outputs, (-1, num_chunks * size, num_heads, value_size))
+    return cut_end(outputs, length, axis=1), last
+
+
 def apply_delta_rule(
     query: Any, key: Any, value: Any, log_decay: Any, strength: Any, *, state: Any
 ) -> tuple[Any, Any]:
@@ -137,7 +196,8 @@ def with_unit_length(vectors: Any) -> Any:
 
 def _compare(left: Any, right: Any) -> Any:
     """Return the products of all rows, without a transposed copy: (…, n, d), (…, m, d)."""
-    return ops.einsum("cbghnd,cbghmd->cbghnm", left, right)
+    axes = "abcdefg"[: len(left.shape) - 2]
+    return ops.einsum(f"{axes}nx,{axes}mx->{axes}nm", left, right)
 
 
 def _weigh(similarity: Any, scores: Any, coarse: Any, fine: Any, strength: Any) -> tuple[Any, Any]:

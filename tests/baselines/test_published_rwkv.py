@@ -1,0 +1,128 @@
+"""RWKV-7 against the outputs of its published implementation, at once and in steps."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from keras import ops
+
+from baselines.layers.rwkv import TimeMixing
+from suite.api import BuildRequest, Form, Inputs, ModelSize
+from suite.worker.conformance.gradients import tensors
+from tests.architectures import ARCHITECTURES
+from tests.builders.published import (
+    TOLERANCE,
+    Weights,
+    assign,
+    cases,
+    count_layers,
+    decode_in_parts,
+)
+
+LAYER_TOLERANCE = 1e-3
+PROJECTIONS = ("receptance", "key", "value")
+RANKS = {"decay": "w", "removal": "a", "value": "v", "gate": "g"}
+VECTORS = {
+    "decay_bias": "w0",
+    "removal_bias": "a0",
+    "value_bias": "v0",
+    "removal_gamma": "k_k",
+    "key_gamma": "k_a",
+    "bonus_gamma": "r_k",
+    "head_gamma": "ln_x/weight",
+    "head_beta": "ln_x/bias",
+}
+
+
+def set_ranks(mixing: TimeMixing, case: Weights, at: str) -> None:
+    """Give a layer, before it is built, the ranks of a case, which differ."""
+    for name, letter in RANKS.items():
+        if f"{at}/{letter}1" in case:
+            mixing.ranks[name] = case[f"{at}/{letter}1"].shape[1]
+    mixing.epsilon = float(case["norm_epsilon"])
+
+
+def assign_time_mixing(mixing: TimeMixing, case: Weights, at: str) -> None:
+    mixing.shift_gammas.assign(np.concatenate([case[f"{at}/x_{name}"][0] for name in "rwkvag"]))
+    for ours, theirs in (("output_projection", "output"), *((name, name) for name in PROJECTIONS)):
+        assign(getattr(mixing, ours), case, f"{at}/{theirs}")
+    for name, letter in RANKS.items():
+        if name != "value" or not mixing.is_first:
+            getattr(mixing, f"{name}_down").kernel.assign(case[f"{at}/{letter}1"])
+            getattr(mixing, f"{name}_up").kernel.assign(case[f"{at}/{letter}2"])
+    for ours, theirs in VECTORS.items():
+        if ours != "value_bias" or not mixing.is_first:
+            getattr(mixing, ours).assign(case[f"{at}/{theirs}"].ravel())
+
+
+def compare(found, expected: np.ndarray, atol: float, name: str) -> None:
+    np.testing.assert_allclose(
+        ops.convert_to_numpy(found), expected, atol=atol, rtol=5e-5, err_msg=name
+    )
+
+
+@pytest.mark.parametrize("chunk_length", [8, 64])
+def test_time_mixing(reference_outputs, chunk_length):
+    for path, case in cases(reference_outputs, "rwkv7_time_mixing_"):
+        is_first = bool(case["first_layer"])
+        mixing = TimeMixing(int(case["num_heads"]), 4, is_first, chunk_length=chunk_length)
+        set_ranks(mixing, case, "weights")
+        mixing.build(case["inputs"].shape)
+        assign_time_mixing(mixing, case, "weights")
+        first = None if is_first else tensors(case["first_value"])[0]
+        (states,) = tensors(case["inputs"])
+        outputs, _ = mixing(states, first_value=first)
+        compare(outputs, case["outputs"], TOLERANCE, path)
+        state, steps = mixing.init_state(*states.shape[:2]), []
+        for start, stop in ((0, 3), *((at, at + 1) for at in range(3, states.shape[1]))):
+            shared = None if first is None else first[:, start:stop]
+            outputs, _, state = mixing.decode_step(states[:, start:stop], state, shared)
+            steps.append(ops.convert_to_numpy(outputs))
+        compare(np.concatenate(steps, axis=1), case["outputs"], TOLERANCE, f"{path}, in steps")
+        final = ops.swapaxes(state[1], -1, -2)
+        compare(final, case["final_state"], LAYER_TOLERANCE, f"{path}, state")
+
+
+def decoder(case: Weights):
+    """Return a model with the weights of a case."""
+    words = case["weights/emb/weight"]
+    num_layers = count_layers(case, "weights/blocks/{}/ln1/weight")
+    num_heads = int(case["num_heads"])
+    request = BuildRequest(
+        Form.DECODER,
+        Inputs.TOKEN_IDS,
+        ModelSize("case", num_layers, words.shape[1], num_heads, 4 * words.shape[1]),
+        case["token_ids"].shape[1],
+        {"head_size": words.shape[1] // num_heads, "low_rank": 4},
+        vocabulary_size=len(words),
+    )
+    model = ARCHITECTURES["rwkv7"].assemble(request)
+    stack, embedding = model.decoder, model.decoder_embedding
+    for index in range(num_layers):
+        set_ranks(stack.time_mixings[index], case, f"weights/blocks/{index}/att")
+        wide = case[f"weights/blocks/{index}/ffn/key/weight"]
+        stack.channel_mixings[index].inner_width = len(wide)
+    model.build(case["token_ids"].shape)
+    embedding.tokens.embeddings.assign(words)
+    norms = {"blocks/0/ln0": embedding.norm, "ln_out": stack.final_norm}
+    for index in range(num_layers):
+        at = f"weights/blocks/{index}"
+        assign_time_mixing(stack.time_mixings[index], case, f"{at}/att")
+        channels = stack.channel_mixings[index]
+        channels.shift_gamma.assign(case[f"{at}/ffn/x_k"].ravel())
+        assign(channels.key, case, f"{at}/ffn/key")
+        assign(channels.value, case, f"{at}/ffn/value")
+        for number in (0, 1):
+            norms[f"blocks/{index}/ln{number + 1}"] = stack.norms[2 * index + number]
+    for name, norm in norms.items():
+        norm.gamma.assign(case[f"weights/{name}/weight"])
+        norm.beta.assign(case[f"weights/{name}/bias"])
+    return model
+
+
+def test_decoder(reference_outputs):
+    for path, case in cases(reference_outputs, "rwkv7_decoder_"):
+        model, (token_ids,) = decoder(case), tensors(case["token_ids"].astype("int32"))
+        compare(model.decode(token_ids)[0], case["outputs"], TOLERANCE, path)
+        in_parts = decode_in_parts(model, case["token_ids"].astype("int32"))
+        compare(in_parts, case["outputs"], TOLERANCE, f"{path}, in parts")
