@@ -16,7 +16,7 @@ from suite.worker.conformance.decoding import (
 from suite.worker.conformance.gradients import tensors
 from suite.worker.conformance.passes import gradients_reach_every_weight, padding_does_not_leak
 from suite.worker.conformance.subjects import Subject, request_for
-from tests.architectures import ARCHITECTURES, assert_passes
+from tests.architectures import ARCHITECTURES, assert_passes, slow_on_jax
 from tests.builders.published import (
     TOLERANCE,
     Weights,
@@ -65,6 +65,7 @@ def compare(found, expected: np.ndarray, mask: np.ndarray, atol: float, name: st
     np.testing.assert_allclose(found, expected[mask], atol=atol, rtol=5e-5, err_msg=name)
 
 
+@slow_on_jax
 def test_latent_attention(reference_outputs):
     for path, case in cases(reference_outputs, "latent_attention_"):
         layer = LatentAttention(
@@ -87,6 +88,7 @@ def test_latent_attention(reference_outputs):
             compare(held[:, 0], case[name], mask, LAYER_TOLERANCE, f"{path}, {name}")
 
 
+@slow_on_jax
 def test_latent_decoder(reference_outputs):
     for path, case in cases(reference_outputs, "latent_decoder_"):
         model, mask = latent_decoder(case), case["padding_mask"].astype(bool)
@@ -150,6 +152,7 @@ def request_with(form: Form = Form.DECODER, **options: object) -> BuildRequest:
     )
 
 
+@slow_on_jax
 @pytest.mark.parametrize("query_rank", [None, 6])
 def test_a_decoder_with_latent_attention_passes_the_checks(query_rank):
     subject = Subject(ARCHITECTURES["llama"], request_with(latent_query_rank=query_rank))

@@ -11,9 +11,14 @@ from baselines.layers.kimi_delta_mixer import KimiDeltaMixer
 from baselines.layers.matrix_lstm import scan_matrix_memory
 from baselines.layers.trapezoidal_state_space import TrapezoidalStateSpace
 from suite.worker.conformance.gradients import tensors
+from tests.architectures import slow_on_jax
 from tests.builders.published import TOLERANCE, Weights, assign, assign_rg_lru, cases
 
 STATE_TOLERANCE = 1e-3
+
+
+def assert_close(found, expected: np.ndarray, **settings) -> None:
+    np.testing.assert_allclose(ops.convert_to_numpy(found), expected, **settings)
 
 
 def kimi_delta(case: Weights):
@@ -82,6 +87,7 @@ def mamba3(case: Weights):
     return mixer, places
 
 
+@slow_on_jax
 def test_recurrent_block_of_griffin(reference_outputs):
     for path, case in cases(reference_outputs, "rg_lru_block_"):
         inner = len(case["weights/linear_x/weight"])
@@ -92,12 +98,13 @@ def test_recurrent_block_of_griffin(reference_outputs):
             case["inputs"], case["positions"] == 0, case["lru_inputs"].astype("float32")
         )
         units, _ = mixer.recur(units, starts)
-        np.testing.assert_allclose(units, case["lru_outputs"], atol=TOLERANCE, err_msg=path)
+        assert_close(units, case["lru_outputs"], atol=TOLERANCE, err_msg=path)
         outputs, state = mixer._run(inputs, None, None, starts)
-        np.testing.assert_allclose(outputs, case["outputs"], atol=TOLERANCE, err_msg=path)
-        np.testing.assert_allclose(state[1], case["final_state"], atol=STATE_TOLERANCE)
+        assert_close(outputs, case["outputs"], atol=TOLERANCE, err_msg=path)
+        assert_close(state[1], case["final_state"], atol=STATE_TOLERANCE)
 
 
+@slow_on_jax
 def test_mlstm_cell(reference_outputs):
     for path, case in cases(reference_outputs, "mlstm_cell_"):
         names = "query", "key", "value", "input_gate", "forget_gate"
@@ -114,7 +121,7 @@ def test_mlstm_cell(reference_outputs):
             outputs, (memory, scale) = scan_matrix_memory(
                 *parts, state, float(case["epsilon"]), chunk_length
             )
-            np.testing.assert_allclose(
+            assert_close(
                 np.moveaxis(ops.convert_to_numpy(outputs), 1, 2),
                 case["outputs"],
                 atol=TOLERANCE,
@@ -126,11 +133,10 @@ def test_mlstm_cell(reference_outputs):
                 (memory[..., -1], "normalizer"),
                 (scale, "maximum"),
             ):
-                np.testing.assert_allclose(
-                    found, case[f"final_{name}"], atol=STATE_TOLERANCE, err_msg=path
-                )
+                assert_close(found, case[f"final_{name}"], atol=STATE_TOLERANCE, err_msg=path)
 
 
+@slow_on_jax
 def test_mamba3(reference_outputs):
     for path, case in cases(reference_outputs, "mamba3_"):
         mixer, places = mamba3(case)
@@ -142,9 +148,9 @@ def test_mamba3(reference_outputs):
         )
         _, (_, key, value, angle) = mixer._run(*tensors(case["inputs"]), None, None)
         key = ops.convert_to_numpy(key)[..., np.argsort(places)].reshape(case["final_key"].shape)
-        np.testing.assert_allclose(key, case["final_key"], atol=STATE_TOLERANCE)
-        np.testing.assert_allclose(value, case["final_value"], atol=STATE_TOLERANCE)
-        np.testing.assert_allclose(angle, case["final_angle"], atol=STATE_TOLERANCE)
+        assert_close(key, case["final_key"], atol=STATE_TOLERANCE)
+        assert_close(value, case["final_value"], atol=STATE_TOLERANCE)
+        assert_close(angle, case["final_angle"], atol=STATE_TOLERANCE)
 
 
 def assert_is_exact(mixer, case: Weights, path: str, last=lambda state: state) -> None:
@@ -159,17 +165,16 @@ def assert_is_exact(mixer, case: Weights, path: str, last=lambda state: state) -
         steps.append(ops.convert_to_numpy(mixed))
     compare(np.concatenate(steps, axis=1), case["outputs"], mask, f"{path}, in steps")
     _, carried = mixer._run(ops.where(padding[..., None], states, 0.0), padding, None)
-    np.testing.assert_allclose(
-        last(carried), case["final_state"], atol=STATE_TOLERANCE, rtol=5e-5, err_msg=path
-    )
+    assert_close(last(carried), case["final_state"], atol=STATE_TOLERANCE, rtol=5e-5, err_msg=path)
 
 
 def compare(outputs, expected: np.ndarray, mask: np.ndarray, name: str) -> None:
     outputs = ops.convert_to_numpy(outputs)[mask.astype(bool)]
     expected = expected[mask.astype(bool)]
-    np.testing.assert_allclose(outputs, expected, atol=TOLERANCE, rtol=5e-5, err_msg=name)
+    assert_close(outputs, expected, atol=TOLERANCE, rtol=5e-5, err_msg=name)
 
 
+@slow_on_jax
 def test_kimi_delta_attention(reference_outputs):
     for path, case in cases(reference_outputs, "kimi_delta_attention_"):
         assert_is_exact(kimi_delta(case), dict(case), path, lambda state: state[1])
@@ -187,7 +192,5 @@ def test_gated_linear_attention(reference_outputs):
                 query * query.shape[-1] ** -0.5, key, value, log_decay, state, chunk_length
             )
             outputs = ops.transpose(outputs, (0, 2, 1, 3))
-            np.testing.assert_allclose(outputs, case["outputs"], atol=TOLERANCE, err_msg=path)
-            np.testing.assert_allclose(
-                last, case["final_state"], atol=STATE_TOLERANCE, err_msg=path
-            )
+            assert_close(outputs, case["outputs"], atol=TOLERANCE, err_msg=path)
+            assert_close(last, case["final_state"], atol=STATE_TOLERANCE, err_msg=path)

@@ -9,7 +9,7 @@ from keras import ops
 from baselines.layers.rwkv import TimeMixing
 from suite.api import BuildRequest, Form, Inputs, ModelSize
 from suite.worker.conformance.gradients import tensors
-from tests.architectures import ARCHITECTURES
+from tests.architectures import ARCHITECTURES, slow_on_jax
 from tests.builders.published import (
     TOLERANCE,
     Weights,
@@ -61,6 +61,7 @@ def compare(found, expected: np.ndarray, atol: float, name: str) -> None:
     )
 
 
+@slow_on_jax
 @pytest.mark.parametrize("chunk_length", [8, 64])
 def test_time_mixing(reference_outputs, chunk_length):
     for path, case in cases(reference_outputs, "rwkv7_time_mixing_"):
@@ -120,6 +121,7 @@ def decoder(case: Weights):
     return model
 
 
+@slow_on_jax
 def test_decoder(reference_outputs):
     for path, case in cases(reference_outputs, "rwkv7_decoder_"):
         model, (token_ids,) = decoder(case), tensors(case["token_ids"].astype("int32"))
