@@ -32,16 +32,17 @@ class Hybrid(PatternArchitecture):
     """Layers of x + Mixer(RMSNorm(x)) and x + SwiGLU(RMSNorm(x)) with a pattern of mixers.
 
     `pattern` names the mixers of consecutive layers, separated by commas: attention,
-    window_attention, gated_deltanet, mamba, mamba2, linear_attention, convolution or lstm. The
-    pattern is repeated over the layers. Other options are those of a mixer, whose name comes first:
-    `attention_window` is the `window` of attention. Only attention has positions: rotary positions,
-    or none. A pattern may also be the name of a published one: qwen3_next, olmo_hybrid, jamba,
-    samba or gemma3. It sets those options of its mixers that are left at their defaults.
+    window_attention, gated_deltanet, kimi_delta, gla, linear_attention, mamba, mamba2, mamba3,
+    mlstm, rg_lru, lstm or convolution. The pattern is repeated over the layers. Other options are
+    those of a mixer, whose name comes first: `attention_window` is the `window` of attention. Only
+    attention has positions: rotary positions, or none. A pattern may also be the name of a
+    published one: qwen3_next, olmo_hybrid, kimi_linear, jamba, samba, griffin or gemma3. It sets
+    those options of its mixers that are left at their defaults.
 
     The width of SwiGLU gives each layer as many parameters as a Transformer layer. The encoder's
-    layers of Gated DeltaNet and Mamba-2 read the sequence from its start and from its end in turn,
-    an LSTM from both. In the encoder-decoder form, attention to the encoder's output follows each
-    mixer of the decoder.
+    recurrent layers read the sequence from its start and from its end in turn, an LSTM from both.
+    In the encoder-decoder form, attention to the encoder's output follows each mixer of the
+    decoder.
 
     A subclass with other `mixers` and another `default_pattern` has mixers of its own.
     """

@@ -44,8 +44,8 @@ class Mamba2(Architecture):
         return MIXER.problem(request)
 
     def missing_parts(self, request: BuildRequest) -> tuple[str, ...]:
-        """Return the missing parts: removable heads and feed-forward units."""
-        return ("heads", "units")
+        """Return the missing parts: units, and heads but those of attention to an encoder."""
+        return ("units",) if request.form is Form.ENCODER_DECODER else ("heads", "units")
 
     def mixing_operations(self, request: BuildRequest) -> float:
         """Return the operations of convolution and scan: states, and comparisons in chunks."""

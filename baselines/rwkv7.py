@@ -47,8 +47,8 @@ class RWKV7(Architecture):
         return None
 
     def missing_parts(self, request: BuildRequest) -> tuple[str, ...]:
-        """Return that neither heads nor feed-forward units can be removed."""
-        return ("heads", "units")
+        """Return that no heads or units can be removed, and that no layer takes adapters."""
+        return ("heads", "units", "adapters")
 
     def mixing_operations(self, request: BuildRequest) -> float:
         """Return the operations of the states, and of comparisons and inverses in chunks."""

@@ -18,6 +18,9 @@ class DirectedMixer(Layer):
     d).
     """
 
+    has_attention_heads = False
+    """Heads of a recurrence have states, which no method removes."""
+
     def __init__(self, backward: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.backward = backward

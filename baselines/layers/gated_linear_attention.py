@@ -51,7 +51,7 @@ class GatedLinearAttention(DirectedMixer):
         value_width: int,
         decay_rank: int = 16,
         backward: bool = False,
-        epsilon: float = 1e-6,
+        epsilon: float = 1e-5,
         chunk_length: int = GATED_CHUNK_LENGTH,
         **kwargs: Any,
     ) -> None:

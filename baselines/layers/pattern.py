@@ -79,7 +79,10 @@ class Pattern:
     def missing_parts(self, request: BuildRequest) -> tuple[str, ...]:
         """Return the missing parts: removable heads, if the pattern has no attention."""
         crosses = request.form is Form.ENCODER_DECODER
-        has_heads = crosses or any(part.mixer.has_heads for part in self.parts)
+        layers = [
+            layer for causal in STACKS[request.form] for layer in self.layers(request, causal)
+        ]
+        has_heads = crosses or any(mixer.has_heads for mixer, _ in layers)
         return () if has_heads else ("heads",)
 
     def build(self, request: BuildRequest) -> Any:

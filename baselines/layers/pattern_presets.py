@@ -45,6 +45,17 @@ PRESETS: Mapping[str, Preset] = {
     ),
     # Ren et al. 2024, "Samba: Simple Hybrid State Space Models", section 2.
     "samba": Preset("mamba,window_attention", {"window_attention_window": 2048}),
+    # De et al. 2024, section 2, in this block: Griffin itself has GEGLU and scaled embeddings.
+    "griffin": Preset(
+        _repeat(2, "rg_lru", "window_attention"),
+        {
+            "window_attention_window": 1024,
+            "window_attention_key_value_heads": 1,
+            "window_attention_rotary_share": 0.5,
+        },
+    ),
+    # Kimi team 2025: without positions, in place of its latent attention.
+    "kimi_linear": Preset(_repeat(3, "kimi_delta", "attention"), {"attention_positions": "none"}),
     # Gemma team 2025, section 2: the windows and the norms of queries and keys.
     "gemma3": Preset(
         _repeat(5, "window_attention", "attention"),

@@ -55,7 +55,7 @@ class StructuredPruning(Method):
         """
         options = context.options
         if options["heads"]:
-            attentions = [part for part in _parts(model) if hasattr(part, "num_heads")]
+            attentions = [part for part in _parts(model) if _has_attention_heads(part)]
             for part in attentions:
                 if not getattr(part, "num_removable_heads", 0):
                     raise Unsupported(f"{type(part).__name__} cannot lose heads. Use heads=0.")
@@ -98,6 +98,10 @@ def _remove(norms: Any, share: float, remove: Callable[[Any], None]) -> None:
 
     if removed := num_removed(len(norms), share):
         remove(np.argsort(norms, kind="stable")[:removed])
+
+
+def _has_attention_heads(part: Any) -> bool:
+    return hasattr(part, "num_heads") and getattr(part, "has_attention_heads", True)
 
 
 def _parts(model: Any) -> list[Any]:

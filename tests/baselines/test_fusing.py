@@ -20,7 +20,7 @@ KERNEL, BIAS = np.arange(-16, 16).reshape(4, 8) / 16, np.arange(8) / 8
 FUNCTIONS = {
     "gelu": gelu,
     "gelu_tanh": gelu_tanh,
-    "gate": gated_feedforward._gate,
+    "gate": gated_feedforward._gate("silu"),
     "delta gate": lambda x: gated_delta_mixer._gate(x, x),
     "convolution": lambda x: convolve(x, ops.cast(KERNEL, "float32")),
     "convolution with SiLU": lambda x: convolve_with_silu(x, ops.cast(KERNEL, "float32"), BIAS),

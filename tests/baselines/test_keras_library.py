@@ -53,7 +53,13 @@ def public_layers() -> dict[str, type]:
 
 
 LAYERS = public_layers()
-BASES = {"ArchitectureLayer", "AttentionPositions", "ConvolvedMixer", "LearnedBias"}
+BASES = {
+    "ArchitectureLayer",
+    "AttentionPositions",
+    "ConvolvedMixer",
+    "DirectedMixer",
+    "LearnedBias",
+}
 """Layers that exist for their subclasses."""
 
 

@@ -61,7 +61,7 @@ def test_a_table_has_a_column_for_each_evaluation_length(records, capsys):
     rows = {row.entry: row for row in table.rows}
     assert rows["vanilla"].by_evaluation_length[2_048].value == pytest.approx(0.4)
     assert rows["vanilla"].by_evaluation_length[2_048].n == 3
-    assert rows["gpt"].to_dict()["by_evaluation_length"]["2048"] == REASON
+    assert rows["gpt"].by_evaluation_length[2_048] == REASON
     print_tables([table])
     shown = capsys.readouterr().out
     assert "tested at" in shown and "applicable" in shown and REASON in " ".join(shown.split())
