@@ -182,7 +182,8 @@ def _latent_feedforward_width(request: BuildRequest) -> int:
     attention = of_queries + width * (rank + rotary) + rank * expanded
     attention += width * size.num_heads * value
     transformer = width * (4 * width + 2 * size.feedforward_width)
-    return round((transformer - attention) / (3 * width))
+    feedforward_width: int = round((transformer - attention) / (3 * width))
+    return feedforward_width
 
 
 def _latent_problem(request: BuildRequest) -> str | None:
