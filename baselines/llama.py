@@ -26,11 +26,11 @@ class Llama(Architecture):
     causal mask, and its window extends to both sides. In the encoder-decoder form, attention to the
     encoder's output follows the decoder's own.
 
-    With a `latent_rank`, the decoder has multi-head latent attention (DeepSeek-V2): keys and values
-    come from so many numbers of a position, and decoding keeps these alone, with one rotary key of
-    half a head. `latent_query_rank` is the rank of the queries; None is a full one. The width of
-    SwiGLU gives a layer as many parameters
-    as a Transformer layer.
+    With a `latent_rank`, the decoder has multi-head latent attention (DeepSeek-V2). Keys and values
+    come from a latent vector of this size. Decoding keeps this vector and one rotary key of half a
+    head. `latent_query_rank` is the size of a bottleneck of the queries. None means no bottleneck.
+
+    The width of SwiGLU gives a layer as many parameters as a Transformer layer.
     """
 
     version = 1

@@ -1,4 +1,4 @@
-"""What the analysis gives → the rows and columns that the pages read. No figure is computed here.
+"""The rows and columns of the pages, from the results of the analysis. No figure is computed here.
 
 The pages know an entry and a comparison by its place in the list of `data/index.js`, and a measure
 by its number (`dashboards.scripts.MEASURE_NUMBERS`). Tables of many rows are written in columns. An

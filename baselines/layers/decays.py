@@ -24,7 +24,7 @@ from baselines.layers.lengths import is_known
 ZERO_WEIGHT = -1e30
 """The logarithm of a weight that is 0 in float32."""
 STEPS_PER_UNIT = 64
-"""The resolution of the exact part of a sum of logarithms: exact up to 2^24 / 64 = 262,144."""
+"""The resolution of the exact part of a sum: exact up to 2^24 / 64 = 262,144."""
 STRONGEST_DECAY = -128.0
 """The least logarithm of a decay that is summed. Below -104 a decay is 0 in float32 anyway."""
 LONGEST_CHUNK = 2048
@@ -67,9 +67,13 @@ def accumulate_decays(log_decay: Any) -> tuple[Any, Any]:
             f"Sums of decays are exact in chunks of at most {LONGEST_CHUNK} positions. "
             f"Received: chunk_length={log_decay.shape[-2]}. Use shorter chunks."
         )
-    log_decay = ops.maximum(log_decay, STRONGEST_DECAY)
-    coarse = ops.stop_gradient(ops.round(log_decay * STEPS_PER_UNIT) / STEPS_PER_UNIT)
-    return ops.cumsum(coarse, axis=-2), ops.cumsum(log_decay - coarse, axis=-2)
+    return accumulate_exactly(ops.maximum(log_decay, STRONGEST_DECAY), axis=-2)
+
+
+def accumulate_exactly(values: Any, axis: int) -> tuple[Any, Any]:
+    """Return the sums of coarse parts along an axis, exact and without a gradient, and the rest."""
+    coarse = ops.stop_gradient(ops.round(values * STEPS_PER_UNIT) / STEPS_PER_UNIT)
+    return ops.cumsum(coarse, axis=axis), ops.cumsum(values - coarse, axis=axis)
 
 
 def decays_from_start(coarse: Any, fine: Any) -> Any:

@@ -33,7 +33,7 @@ from baselines.layers.decays import (
     decays_to_end,
 )
 from baselines.layers.fusing import fused
-from baselines.layers.lengths import cut_end, missing_to_multiple, pad_end, scan
+from baselines.layers.lengths import cut_end, is_known, missing_to_multiple, pad_end, scan
 
 LENGTH_EPSILON = 1e-6
 """Added to the squared length of queries and keys before they are divided by their length."""
@@ -169,6 +169,17 @@ def scan_transitions(
     outputs = ops.transpose(outputs, (1, 0, 3, 2, 4))
     outputs = ops.reshape(outputs, (-1, num_chunks * size, num_heads, value_size))
     return cut_end(outputs, length, axis=1), last
+
+
+def continue_delta_rule(
+    parts: tuple[Any, Any, Any, Any, Any], state: Any, chunk_length: int
+) -> tuple[Any, Any]:
+    """Return what `scan_delta_rule` does: in one step where one position continues a state."""
+    length = ops.shape(parts[0])[1]
+    if state is None or not is_known(length) or length > 1:
+        return scan_delta_rule(*parts, state, chunk_length)
+    outputs, last = apply_delta_rule(*(part[:, 0] for part in parts), state=state)
+    return outputs[:, None], last
 
 
 def apply_delta_rule(

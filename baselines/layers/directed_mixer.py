@@ -47,5 +47,8 @@ class DirectedMixer(Layer):
         return mixed, state
 
     def _run(self, hidden_states: Any, padding_mask: Any, state: Any) -> tuple[Any, Any]:
-        """Return the outputs, and the state after the last position; None is the first state."""
+        """Return the outputs, and the state after the last position.
+
+        Without a `state`, the sequence begins.
+        """
         raise NotImplementedError

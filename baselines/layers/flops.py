@@ -36,6 +36,18 @@ def convolve_channels(length: int, channels: int, kernel_size: int) -> float:
     return 2.0 * kernel_size * channels * length if kernel_size > 1 else 0.0
 
 
+def scan_operations(
+    length: int, key_size: int, key_width: int, value_width: int, chunk_length: int
+) -> float:
+    """Return the operations of a scan in chunks: of the states, and of the comparisons in a chunk.
+
+    A head has `key_size` channels of keys, and all heads together `key_width`, of which heads may
+    share some, and `value_width` channels of values.
+    """
+    pairs = length * (min(chunk_length, length) + 1) / 2
+    return 4.0 * key_size * value_width * length + 2.0 * (key_width + value_width) * pairs
+
+
 def over_stacks(request: BuildRequest, of_stack: Callable[[bool], float]) -> float:
     """Return the sum over a form's stacks, `of_stack(causal)` each, and over cross-attention."""
     if request.form is Form.ENCODER:

@@ -12,15 +12,13 @@ from keras import ops
 from baselines.layers.convolved_mixer import ConvolvedMixer
 from baselines.layers.delta_rule import (
     DELTA_CHUNK_LENGTH,
-    apply_delta_rule,
-    scan_delta_rule,
+    continue_delta_rule,
     with_unit_length,
 )
 from baselines.layers.elementwise import RMSNorm
 from baselines.layers.fusing import fused, in_float32_where_fused
 from baselines.layers.initialization import dense, log_uniform_rates, step_size_bias
 from baselines.layers.layer import build_once
-from baselines.layers.lengths import is_known
 
 SMALLEST_RATE = 1e-4
 """The least initial rate: the authors draw from 0 to 16, but 0 has no logarithm."""
@@ -153,11 +151,7 @@ class GatedDeltaMixer(ConvolvedMixer):
             real = ops.cast(padding_mask, "float32")[:, :, None]
             strength, log_decay = strength * real, log_decay * real
         parts = query, key, ops.reshape(value, by_value), log_decay, strength
-        if state is not None and is_known(length) and length == 1:
-            outputs, last = apply_delta_rule(*(part[:, 0] for part in parts), state=state)
-            outputs = outputs[:, None]
-        else:
-            outputs, last = scan_delta_rule(*parts, state, self.chunk_length)
+        outputs, last = continue_delta_rule(parts, state, self.chunk_length)
         normed = self.norm(ops.cast(outputs, self.compute_dtype))
         gated = fused(_gate)(ops.reshape(normed, (-1, length, self.value_width)), gates)
         return self.output_projection(gated), last

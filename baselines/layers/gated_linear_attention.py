@@ -12,9 +12,9 @@ from keras import ops
 from baselines.layers.chunked_scan import scan_in_chunks
 from baselines.layers.directed_mixer import DirectedMixer
 from baselines.layers.elementwise import RMSNorm
-from baselines.layers.full_attention import split_heads
+from baselines.layers.full_attention import check_heads, split_heads
 from baselines.layers.fusing import fused, in_float32_where_fused
-from baselines.layers.initialization import dense
+from baselines.layers.initialization import add_dense
 
 GATED_CHUNK_LENGTH = 64
 """Positions in a chunk: comparisons by channel cost more in longer ones."""
@@ -56,12 +56,8 @@ class GatedLinearAttention(DirectedMixer):
         **kwargs: Any,
     ) -> None:
         super().__init__(backward, **kwargs)
-        if key_width % num_heads or value_width % num_heads:
-            raise ValueError(
-                "The channels of keys and of values are multiples of num_heads. Received: "
-                f"num_heads={num_heads}, key_width={key_width}, value_width={value_width}. "
-                "Change either."
-            )
+        for channels in (key_width, value_width):
+            check_heads(channels, num_heads)
         self.num_heads = num_heads
         self.key_width = key_width
         self.value_width = value_width
@@ -78,11 +74,7 @@ class GatedLinearAttention(DirectedMixer):
             ("decay_projection", rank, keys),
             ("output_projection", values, width),
         ):
-            projection = dense(
-                units, use_bias=name == "decay_projection", name=name, dtype=self.dtype_policy
-            )
-            projection.build((batch, length, inputs))
-            setattr(self, name, projection)
+            add_dense(self, name, inputs, units, use_bias=name == "decay_projection")
         self.norm = RMSNorm(epsilon=self.epsilon, name="norm", dtype=self.dtype_policy)
         self.norm.build((batch, length, self.num_heads, values // self.num_heads))
 

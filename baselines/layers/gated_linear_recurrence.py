@@ -11,8 +11,9 @@ from typing import Any
 from keras import ops
 
 from baselines.layers.directed_mixer import DirectedMixer
+from baselines.layers.full_attention import check_heads
 from baselines.layers.fusing import fused, in_float32_where_fused
-from baselines.layers.initialization import block_kernel, dense, ring_rates
+from baselines.layers.initialization import add_dense, block_kernel, ring_rates
 from baselines.layers.layer import build_once
 from baselines.layers.lengths import cut_end, is_known, missing_to_multiple, pad_end, scan
 from baselines.layers.short_convolution import ShortConvolution
@@ -59,11 +60,7 @@ class GatedLinearRecurrence(DirectedMixer):
         **kwargs: Any,
     ) -> None:
         super().__init__(backward, **kwargs)
-        if inner_width % num_heads:
-            raise ValueError(
-                "The channels are a multiple of num_heads. Received: "
-                f"inner_width={inner_width}, num_heads={num_heads}. Change either."
-            )
+        check_heads(inner_width, num_heads)
         self.inner_width = inner_width
         self.num_heads = num_heads
         self.short_convolution = short_convolution
@@ -76,10 +73,8 @@ class GatedLinearRecurrence(DirectedMixer):
         """Create the weights."""
         batch, length, width = input_shape
         inner, size = self.inner_width, self.inner_width // self.num_heads
-        self.input_projection = dense(2 * inner, name="input_projection", dtype=self.dtype_policy)
-        self.input_projection.build(input_shape)
-        self.output_projection = dense(width, name="output_projection", dtype=self.dtype_policy)
-        self.output_projection.build((batch, length, inner))
+        add_dense(self, "input_projection", width, 2 * inner, use_bias=True)
+        add_dense(self, "output_projection", inner, width, use_bias=True)
         build_once(self.convolution, (batch, length, inner))
         self.gate_kernel = self.add_weight(
             (self.num_heads, size, 2 * size), block_kernel(size), name="gate_blocks"

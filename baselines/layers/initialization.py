@@ -65,6 +65,16 @@ def dense(
     )
 
 
+def add_dense(
+    layer: Any, name: str, inputs: int | None, units: int | None, **settings: Any
+) -> None:
+    """Give a layer a built dense layer with a name, without a bias unless `settings` say so."""
+    settings = {"use_bias": False, "dtype": layer.dtype_policy, **settings}
+    projection = dense(units, name=name, **settings)
+    projection.build((None, None, inputs))
+    setattr(layer, name, projection)
+
+
 def lstm(units: int, **kwargs: Any) -> Any:
     """Return an LSTM layer with the kernels and the bias of the policy."""
     return keras.layers.LSTM(

@@ -69,7 +69,7 @@ def attend_with_state(
 
     `projected` holds scaled queries, (batch, heads, m, d), and keys and values of the newest
     positions, which start at `position`. `distance_bias(first, count)` returns the bias of
-    distances, or None. `read` returns the keys and values of what a state holds in their place.
+    distances, or None. `read` turns the two parts of a state into keys and values.
     Time O(m · (places + m)).
 
     Queries read the state before it changes, so that a compiled loop writes one position in place.

@@ -12,15 +12,13 @@ from keras import ops
 from baselines.layers.convolved_mixer import ConvolvedMixer
 from baselines.layers.delta_rule import (
     DELTA_CHUNK_LENGTH,
-    apply_delta_rule,
-    scan_delta_rule,
+    continue_delta_rule,
     with_unit_length,
 )
 from baselines.layers.elementwise import RMSNorm
 from baselines.layers.fusing import fused, in_float32_where_fused
-from baselines.layers.initialization import dense, log_uniform_rates, step_size_bias
+from baselines.layers.initialization import add_dense, log_uniform_rates, step_size_bias
 from baselines.layers.layer import build_once
-from baselines.layers.lengths import is_known
 
 
 class KimiDeltaMixer(ConvolvedMixer):
@@ -87,9 +85,7 @@ class KimiDeltaMixer(ConvolvedMixer):
             ("gate_projection", rank, inner),
             ("output_projection", inner, width),
         ):
-            projection = dense(units, use_bias=False, name=name, dtype=self.dtype_policy)
-            projection.build((batch, length, inputs))
-            setattr(self, name, projection)
+            add_dense(self, name, inputs, units)
         self.norm = RMSNorm(epsilon=self.epsilon, name="norm", dtype=self.dtype_policy)
         self.norm.build((batch, length, self.num_heads, self.head_size))
         build_once(self.convolution, (batch, length, self.convolved_width))
@@ -128,11 +124,7 @@ class KimiDeltaMixer(ConvolvedMixer):
             strength = ops.where(real, strength, 0.0)
             log_decay = ops.where(real[..., None], log_decay, 0.0)
         parts = query, key, value, log_decay, strength
-        if state is not None and is_known(length) and length == 1:
-            outputs, last = apply_delta_rule(*(part[:, 0] for part in parts), state=state)
-            outputs = outputs[:, None]
-        else:
-            outputs, last = scan_delta_rule(*parts, state, self.chunk_length)
+        outputs, last = continue_delta_rule(parts, state, self.chunk_length)
         normed = self.norm(ops.cast(outputs, self.compute_dtype))
         gated = fused(_gate)(ops.reshape(normed, (-1, length, self.inner_width)), gates)
         return self.output_projection(gated), last

@@ -15,7 +15,7 @@ from baselines.layers.attention_blocks import BLOCK_BYTES
 from baselines.layers.attention_positions import RotaryPositions
 from baselines.layers.elementwise import RMSNorm
 from baselines.layers.full_attention import merge_heads, split_heads
-from baselines.layers.initialization import dense
+from baselines.layers.initialization import add_dense
 from baselines.layers.key_value_state import (
     State,
     attend_with_state,
@@ -32,8 +32,8 @@ class LatentAttention(Layer):
     p is `plain_size`, r `rotary_size` and v `value_size`; h is `num_heads`. `latent` makes
     `latent_rank` numbers, which pass `latent_norm`, and a rotary key of r channels that all heads
     share. `key_value` makes p key channels and v values of each head from the latent vector.
-    Queries have p plain and r rotary channels a head; with a `query_rank`, they come from so many
-    numbers that pass `query_norm`. Scores are divided by √(p + r).
+    The queries of a head have p plain and r rotary channels. With a `query_rank`, they come from a
+    bottleneck of this width, which passes `query_norm`. Scores are divided by √(p + r).
 
     In: hidden states (batch, n, width); the padding mask (batch, n), True where real. Out: (batch,
     n, width). Time O(n²), memory O(n). The decoding state holds `latent_rank` + r numbers for each
@@ -69,10 +69,10 @@ class LatentAttention(Layer):
         self.epsilon = epsilon
         self.block_bytes = block_bytes
         self.positions = RotaryPositions(rotary_base)
-        self.latent_norm, self.query_norm = (
-            RMSNorm(epsilon=epsilon, name=f"{name}_norm", dtype=self.dtype_policy)
-            for name in ("latent", "query")
-        )
+        self.latent_norm = RMSNorm(epsilon=epsilon, name="latent_norm", dtype=self.dtype_policy)
+        self.query_norm = None
+        if query_rank is not None:
+            self.query_norm = RMSNorm(epsilon=epsilon, name="query_norm", dtype=self.dtype_policy)
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Create the projections and the norms."""
@@ -87,12 +87,10 @@ class LatentAttention(Layer):
         ]
         if self.query_rank is not None:
             projections.append(("query_latent", width, self.query_rank))
-            build_once(self.query_norm, (batch, length, self.query_rank))
         for name, inputs, units in projections:
-            projection = dense(units, use_bias=False, name=name, dtype=self.dtype_policy)
-            projection.build((batch, length, inputs))
-            setattr(self, name, projection)
+            add_dense(self, name, inputs, units)
         build_once(self.latent_norm, (batch, length, rank))
+        build_once(self.query_norm, (batch, length, self.query_rank))
         self.positions.build((None, heads, None, self.rotary_size))
 
     def call(self, hidden_states: Any, padding_mask: Any = None) -> Any:
@@ -138,7 +136,7 @@ class LatentAttention(Layer):
 
     def _queries(self, hidden_states: Any, start: Any) -> tuple[Any, Any]:
         """Return the plain and the rotated channels of queries: (batch, h, n, p or r)."""
-        if self.query_rank is not None:
+        if self.query_norm is not None:
             hidden_states = self.query_norm(self.query_latent(hidden_states))
         query = split_heads(self.query(hidden_states), self.num_heads)
         plain, rotary = ops.split(query, [self.plain_size], axis=-1)

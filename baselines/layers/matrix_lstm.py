@@ -16,9 +16,9 @@ from keras import ops
 from baselines.layers.chunked_scan import scan_in_chunks
 from baselines.layers.directed_mixer import DirectedMixer
 from baselines.layers.flops import CHUNK_LENGTH
-from baselines.layers.full_attention import split_heads
+from baselines.layers.full_attention import check_heads, split_heads
 from baselines.layers.fusing import fused, in_float32
-from baselines.layers.initialization import dense
+from baselines.layers.initialization import add_dense
 from baselines.layers.lengths import running_maximum
 
 CLOSED = -1e30
@@ -34,6 +34,9 @@ def gate_biases(shape: tuple[int, ...], dtype: Any = None) -> Any:
     heads = shape[0] // 2
     biases = np.concatenate([np.full(heads, INPUT_BIAS), np.linspace(*FORGET_BIASES, heads)])
     return ops.convert_to_tensor(biases, dtype)
+
+
+OF_GATES = {"use_bias": True, "bias_initializer": gate_biases}
 
 
 class MatrixLSTM(DirectedMixer):
@@ -73,12 +76,8 @@ class MatrixLSTM(DirectedMixer):
         **kwargs: Any,
     ) -> None:
         super().__init__(backward, **kwargs)
-        if key_width % num_heads or value_width % num_heads:
-            raise ValueError(
-                "The channels of keys and of values are multiples of num_heads. Received: "
-                f"num_heads={num_heads}, key_width={key_width}, value_width={value_width}. "
-                "Change either."
-            )
+        for channels in (key_width, value_width):
+            check_heads(channels, num_heads)
         self.num_heads = num_heads
         self.key_width = key_width
         self.value_width = value_width
@@ -89,16 +88,14 @@ class MatrixLSTM(DirectedMixer):
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Create the projections and the weights of the norms."""
-        batch, length, width = input_shape
+        width = input_shape[-1]
         keys, values, heads = self.key_width, self.value_width, self.num_heads
         for name, inputs, units, settings in (
-            ("input_projection", width, 2 * keys + 2 * values, {"use_bias": False}),
-            ("gate_projection", width, 2 * heads, {"bias_initializer": gate_biases}),
-            ("output_projection", values, width, {"use_bias": False}),
+            ("input_projection", width, 2 * keys + 2 * values, {}),
+            ("gate_projection", width, 2 * heads, OF_GATES),
+            ("output_projection", values, width, {}),
         ):
-            projection = dense(units, name=name, dtype=self.dtype_policy, **settings)
-            projection.build((batch, length, inputs))
-            setattr(self, name, projection)
+            add_dense(self, name, inputs, units, **settings)
         self.head_gamma = self.add_weight((values,), "ones", name="head_gamma")
 
     def init_state(self, batch_size: int, max_length: int) -> tuple[Any, Any]:

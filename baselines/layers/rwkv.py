@@ -16,8 +16,9 @@ from keras import ops
 
 from baselines.layers.delta_rule import DELTA_CHUNK_LENGTH, scan_transitions
 from baselines.layers.elementwise import LayerNorm
+from baselines.layers.full_attention import check_heads
 from baselines.layers.fusing import fused, in_float32
-from baselines.layers.initialization import dense
+from baselines.layers.initialization import add_dense
 from baselines.layers.layer import Layer, build_once, zero_padding
 
 EPSILON = 1e-5
@@ -29,7 +30,7 @@ STRONGEST = -math.exp(-0.5)
 SMALLEST_LENGTH = 1e-12
 """The least length by which a removed key is divided."""
 SHIFTED = ("r", "w", "k", "v", "a", "g")
-"""What a position mixes from itself and the one before it: equation 3."""
+"""The mixtures of a position and the one before it (equation 3)."""
 
 
 class TimeMixing(Layer):
@@ -77,25 +78,16 @@ class TimeMixing(Layer):
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Create the weights."""
-        batch, length, width = input_shape
-        if width is None or width % self.num_heads:
-            raise ValueError(
-                "The width must be a multiple of num_heads. Received: "
-                f"width={width}, num_heads={self.num_heads}. Change either."
-            )
+        width = input_shape[-1]
+        check_heads(width, self.num_heads)
+        assert width is not None
         for name in ("receptance", "key", "value", "output_projection"):
-            projection = dense(width, use_bias=False, name=name, dtype=self.dtype_policy)
-            projection.build(input_shape)
-            setattr(self, name, projection)
+            add_dense(self, name, width, width)
         for name, rank in self.ranks.items():
             if name == "value" and self.is_first:
                 continue
-            for side, inputs, units in (("down", width, rank), ("up", rank, width)):
-                projection = dense(
-                    units, use_bias=False, name=f"{name}_{side}", dtype=self.dtype_policy
-                )
-                projection.build((batch, length, inputs))
-                setattr(self, f"{name}_{side}", projection)
+            add_dense(self, f"{name}_down", width, rank)
+            add_dense(self, f"{name}_up", rank, width)
         self.shift_gammas = self.add_weight(
             (len(SHIFTED), width), _shift_shares(self.depth), name="shift_gammas"
         )
@@ -217,13 +209,8 @@ class ChannelMixing(Layer):
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Create the weights."""
         width = input_shape[-1]
-        for name, inputs, units in (
-            ("key", width, self.inner_width),
-            ("value", self.inner_width, width),
-        ):
-            projection = dense(units, use_bias=False, name=name, dtype=self.dtype_policy)
-            projection.build((*input_shape[:-1], inputs))
-            setattr(self, name, projection)
+        add_dense(self, "key", width, self.inner_width)
+        add_dense(self, "value", self.inner_width, width)
         self.shift_gamma = self.add_weight(
             (width,), _channel_shares(self.depth), name="shift_gamma"
         )

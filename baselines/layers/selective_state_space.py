@@ -14,7 +14,7 @@ from baselines.layers.backends import backend_functions
 from baselines.layers.convolved_mixer import ConvolvedMixer
 from baselines.layers.elementwise import RMSNorm
 from baselines.layers.fusing import fused, in_float32_where_fused
-from baselines.layers.initialization import counted_rates, dense, step_size_bias
+from baselines.layers.initialization import add_dense, counted_rates, step_size_bias
 from baselines.layers.layer import build_once
 from baselines.layers.selective_scan import SELECTIVE_CHUNK_LENGTH, scan_selectively
 
@@ -93,9 +93,7 @@ class SelectiveStateSpace(ConvolvedMixer):
             ("step_projection", rank, inner),
             ("output_projection", inner, width),
         ):
-            projection = dense(units, use_bias=False, name=name, dtype=self.dtype_policy)
-            projection.build((batch, length, inputs))
-            setattr(self, name, projection)
+            add_dense(self, name, inputs, units)
         for norm, channels in zip(self.norms, (rank, size, size), strict=False):
             build_once(norm, (batch, length, channels))
         build_once(self.convolution, (batch, length, inner))

@@ -13,15 +13,13 @@ import numpy as np
 from keras import ops
 
 from baselines.layers.chunked_scan import scan_in_chunks
+from baselines.layers.decays import accumulate_exactly
 from baselines.layers.directed_mixer import DirectedMixer
 from baselines.layers.elementwise import RMSNorm
 from baselines.layers.flops import CHUNK_LENGTH
 from baselines.layers.fusing import fused
-from baselines.layers.initialization import dense, step_size_bias
+from baselines.layers.initialization import add_dense, step_size_bias
 from baselines.layers.layer import build_once
-
-STEPS_PER_TURN = 64
-"""The resolution of the exact part of a sum of angles, as of decays in `decays`."""
 
 
 class TrapezoidalStateSpace(DirectedMixer):
@@ -108,14 +106,8 @@ class TrapezoidalStateSpace(DirectedMixer):
         heads, inner, size = (self.num_heads,), self.inner_width, self.state_size
         shared = self.rank * self.num_groups * size
         units = 2 * inner + 2 * shared + 3 * self.num_heads + self.num_angles
-        self.input_projection = dense(
-            units, use_bias=False, name="input_projection", dtype=self.dtype_policy
-        )
-        self.input_projection.build(input_shape)
-        self.output_projection = dense(
-            width, use_bias=False, name="output_projection", dtype=self.dtype_policy
-        )
-        self.output_projection.build((batch, length, inner))
+        add_dense(self, "input_projection", width, units)
+        add_dense(self, "output_projection", inner, width)
         build_once(self.key_norm, (batch, length, size))
         build_once(self.query_norm, (batch, length, size))
         build_once(self.norm, (batch, length, inner))
@@ -255,9 +247,8 @@ def accumulate_turns(turns: Any) -> Any:
 
     The sums of the coarse parts are exact, as those of decays (`accumulate_decays`).
     """
-    coarse = ops.stop_gradient(ops.round(turns * STEPS_PER_TURN) / STEPS_PER_TURN)
-    whole = ops.mod(ops.cumsum(coarse, axis=1), 1.0)
-    return ops.stop_gradient(whole) + ops.cumsum(turns - coarse, axis=1)
+    coarse, fine = accumulate_exactly(turns, axis=1)
+    return ops.mod(coarse, 1.0) + fine
 
 
 def _shares(rank: int) -> Any:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from baselines.layers.flops import scan_operations
 from baselines.layers.mixer import Mixer, key_share_problem, value_and_key_widths
 from baselines.layers.state_sizes import FLOAT32_BYTES
 from suite.api import BuildRequest
@@ -40,9 +41,8 @@ class GatedLinear(Mixer):
     def operations(self, request: BuildRequest) -> float:
         """Return the operations of the states, and of the comparisons in chunks."""
         width, keys = value_and_key_widths(request)
-        length, head_size = request.sequence_length, keys // request.model_size.num_heads
-        comparisons = 2.0 * (keys + width) * length * (min(CHUNK_LENGTH, length) + 1) / 2
-        return 4.0 * head_size * width * length + comparisons
+        head_size = keys // request.model_size.num_heads
+        return scan_operations(request.sequence_length, head_size, keys, width, CHUNK_LENGTH)
 
     def state_bytes(self, request: BuildRequest, max_length: int, value_bytes: int) -> int:
         """Return the bytes of the states, in float32."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from baselines.layers.flops import CHUNK_LENGTH, convolve_channels
+from baselines.layers.flops import CHUNK_LENGTH, convolve_channels, scan_operations
 from baselines.layers.mixer import Mixer, largest_head_size
 from baselines.layers.state_sizes import FLOAT32_BYTES, convolution_bytes
 from suite.api import BuildRequest
@@ -45,12 +45,9 @@ class StateSpace(Mixer):
         """Return the operations of convolution and scan: states, and comparisons in chunks."""
         length = request.sequence_length
         inner, state = _inner_width(request), _state_size(request)
-        chunk = min(CHUNK_LENGTH, length)
         kernel_size = request.options["short_convolution"]
         convolution = convolve_channels(length, inner + 2 * state, kernel_size)
-        states = 4.0 * state * inner * length
-        comparisons = 2.0 * (state + inner) * length * (chunk + 1) / 2
-        return float(convolution + states + comparisons)
+        return convolution + scan_operations(length, state, state, inner, CHUNK_LENGTH)
 
     def state_bytes(self, request: BuildRequest, max_length: int, value_bytes: int) -> int:
         """Return the bytes of the states, in float32, and of the convolution's inputs."""
