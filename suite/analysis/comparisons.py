@@ -98,6 +98,8 @@ def compare(
     superseded.
     """
     groups = group(records).items()
+    if not groups:  # a report of nothing does not wait for pandas
+        return []
     comparisons = [_comparison(key, of_key, task_versions or {}) for key, of_key in groups]
     entries = [[*comparison.entries, *comparison.former] for comparison in comparisons]
     frame = make_frame([entry for of_comparison in entries for entry in of_comparison])

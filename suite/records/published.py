@@ -51,10 +51,12 @@ TRIALS = "trials"
 TIMING = "timing"
 MAX_FINAL_BYTES = 12 * 2**10
 """The limit of the file of a final run, or of another record with a file of its own."""
-MAX_ARCHIVED_BYTES = 3 * 2**10
+MAX_ARCHIVED_BYTES = 2 * 2**10
 """The limit of a record in an archive, uncompressed, without scores under conditions."""
 CONDITION_BYTES = 96
 """The bytes by which each split that is scored under a condition raises that limit."""
+OPTION_BYTES = 16
+"""The bytes by which each option of the architecture raises that limit."""
 MAX_TREE_BYTES = 15 * 2**20
 """The limit of all committed records together."""
 
@@ -140,7 +142,8 @@ def max_archived_bytes(record: RecordSummary) -> int:
     disturbance is such a result, whose size depends on the number of its points.
     """
     num_scores = sum(len(splits) for splits in record.conditions.values())
-    return min(MAX_ARCHIVED_BYTES + num_scores * CONDITION_BYTES, MAX_FINAL_BYTES)
+    stated = num_scores * CONDITION_BYTES + len(record.cell.options) * OPTION_BYTES
+    return min(MAX_ARCHIVED_BYTES + stated, MAX_FINAL_BYTES)
 
 
 def committed_path(record: RecordSummary) -> PurePosixPath:

@@ -17,7 +17,7 @@ from tests.conftest import BENCH, bench_environment
 HEAVY = ("tensorflow", "keras", "numpy", "pandas", "scipy", "mlflow", "plotly")
 
 
-@pytest.mark.parametrize("arguments", [["list"], ["plan", "--task", "ner"], ["--help"]])
+@pytest.mark.parametrize("arguments", [["list"], ["plan", "--task", "ner"], ["--help"], ["report"]])
 def test_light_commands_import_nothing_heavy(arguments, tmp_path):
     program = (
         f"import sys; sys.argv = ['bench', *{arguments!r}]\n"

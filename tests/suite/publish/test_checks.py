@@ -70,7 +70,7 @@ def test_each_record_of_an_archive_is_checked(tmp_path):
     unknown = reduced(trial(2, environment={"commit": None}))
     archive(tmp_path, reduced(trial(0)), large, unknown)
     accepted, too_large, without_commit = reasons(tmp_path)
-    assert accepted == "" and "at most 3,072 bytes" in too_large and "commit" in without_commit
+    assert accepted == "" and "at most 2,048 bytes" in too_large and "commit" in without_commit
 
 
 def test_a_record_at_another_place_is_refused(tmp_path):

@@ -204,7 +204,7 @@ def test_a_trial_that_is_too_large_keeps_its_primary_metric():
     content = reduced(record)
     assert len(content) <= MAX_ARCHIVED_BYTES
     assert parse_record(content).metrics == {"validation": {"entity_f1": 0.5}}
-    with pytest.raises(TooLargeError, match=r"at most 2,048 bytes.*cell\.options"):
+    with pytest.raises(TooLargeError, match=r"at most 2,064 bytes.*cell\.options"):
         reduced(full_record(dataclasses.replace(TRIAL, options={"a": "x" * 2_000})))
 
 
