@@ -25,6 +25,8 @@ __all__ = ["measured_in_full"]  # a fixture
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"
 FAKES = ROOT / "tests" / "fakes"
+STORED_RECORDS = ROOT / "tests" / "suite" / "records" / "frozen"
+"""A record of each schema, as it was stored."""
 BENCH = Path(sys.executable).with_name("bench")
 CHROMIUM = Path("/usr/bin/chromium")
 

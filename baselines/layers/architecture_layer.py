@@ -225,8 +225,8 @@ class ArchitectureLayer(Layer):
     def decode(self, target: Any, state: Any = None, position: Any = 0, **given: Any) -> Any:
         """Return the hidden states of the target, and the state after it.
 
-        With a state from `init_state`, or from the part before, the target has the positions from
-        `position` on; otherwise it has all positions. `given` are `encoder_output` and
+        Without a state, the target has all positions. With a state, from `init_state` or from an
+        earlier call, the target continues at `position`. `given` are `encoder_output` and
         `encoder_mask` in the encoder-decoder form, `padding_mask` and `training`.
         """
         self._build_for(target.shape, without=Form.ENCODER)

@@ -151,7 +151,7 @@ class ReversibleLayer(Layer, RemovableUnits):
 
 @dataclass(frozen=True)
 class _Half:
-    """A function of one stream whose result is added to the other stream, and its weights."""
+    """One half of a reversible layer: a function of one stream, added to the other stream."""
 
     run: Callable[[Any, Any, Any], tuple[Any, Any]]
     weights: list[Any]

@@ -1,7 +1,7 @@
 """Sorting positions by bucket, and moving rows to sorted order and back.
 
-Row numbers are int32. The rows that they number, 2³¹ of d numbers each, take 8·d GiB in float32:
-memory runs out before a row number overflows.
+Row numbers are int32. They overflow at 2³¹ rows; in float32, so many rows of width d take 8·d GiB,
+so that memory runs out first.
 """
 
 from __future__ import annotations

@@ -40,7 +40,7 @@ def cell_label(cell: Cell, facts: RankingFacts) -> str:
 
 
 def label_with(cell: Cell, entry: str, task_options: Mapping[str, object]) -> str:
-    """Return the name of `cell_label` from the entry and the options that all entries share."""
+    """Return the name that `cell_label` gives; `entry` and `task_options` are known already."""
     return cell.label_of(entry, data_text(task_options))
 
 

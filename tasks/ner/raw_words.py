@@ -25,8 +25,8 @@ def disturb_words(
 ) -> Examples:
     """Return examples whose words `change` replaced, dropped or moved; their tags follow them.
 
-    A replaced word gets the features of its new text. A sentence begins at its first word that is
-    left.
+    A replaced word gets the features of its new text. The first remaining word of a
+    sentence starts it.
     """
     real = np.asarray(examples.features["padding_mask"])
     lengths = real.sum(axis=1).tolist()

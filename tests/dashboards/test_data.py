@@ -19,6 +19,7 @@ from suite.api import AppliedMethod, Form, Metric, Mode
 from suite.cli.options import request_options
 from suite.matrix.expansion import expand
 from suite.records.measures import CHARTED, QUALITY
+from tests.builders.costs import SPEED, cost
 from tests.dashboards.site_records import (
     ENTRIES,
     REGISTRY,
@@ -31,7 +32,6 @@ from tests.dashboards.site_records import (
     trial,
 )
 from tests.suite.analysis.final_runs import make_boards
-from tests.suite.analysis.test_sessions import SPEED, cost
 
 
 @pytest.mark.parametrize("section", SECTIONS)

@@ -8,9 +8,9 @@ import pytest
 
 from suite.api import AppliedMethod, Mode, Stage
 from suite.records.schema import Measurement
+from tests.builders.method_runs import run
 from tests.builders.records import CELL, make_record, stored
 from tests.dashboards.site_records import UNWRITTEN, draw
-from tests.suite.analysis.test_methods import run
 
 PAGE = "methods.html"
 SQUEEZED = AppliedMethod("squeezed", 1, stage=Stage.COMPRESS)

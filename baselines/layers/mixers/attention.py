@@ -63,7 +63,7 @@ class Attention(Mixer):
         return str(request.options["norm_placement"])
 
     def count_weights(self, request: BuildRequest) -> int:
-        """Return the numbers in the kernels of queries, keys, values, gates and output."""
+        """Return the number of weights in the kernels of all projections."""
         size, shared = request.model_size, request.options["key_value_heads"]
         keys = (shared or size.num_heads) * (size.width // size.num_heads)
         gates = size.width if request.options["gated"] else 0

@@ -25,7 +25,7 @@ class LightConv(Mixer):
         return None
 
     def count_weights(self, request: BuildRequest) -> int:
-        """Return the numbers in the kernels of both projections."""
+        """Return the number of weights in the kernels of both projections."""
         return 3 * request.model_size.width**2
 
     def operations(self, request: BuildRequest) -> float:

@@ -58,7 +58,7 @@ class GatedDelta(Mixer):
         return None
 
     def count_weights(self, request: BuildRequest) -> int:
-        """Return the numbers in the kernels of both projections."""
+        """Return the number of weights in the kernels of both projections."""
         heads = _heads(request)
         units = 2 * heads.key_width + 3 * heads.value_width + 2 * heads.num_values
         return request.model_size.width * units

@@ -34,7 +34,7 @@ class GatedLinear(Mixer):
         return key_share_problem(request)
 
     def count_weights(self, request: BuildRequest) -> int:
-        """Return the numbers in the kernels of all projections."""
+        """Return the number of weights in the kernels of all projections."""
         width, keys, rank = *value_and_key_widths(request), int(request.options["decay_rank"])
         return width * (2 * keys + 3 * width + rank) + rank * keys
 

@@ -34,7 +34,7 @@ class KimiDelta(Mixer):
         return None
 
     def count_weights(self, request: BuildRequest) -> int:
-        """Return the numbers in the kernels of all projections."""
+        """Return the number of weights in the kernels of all projections."""
         width, head_size = request.model_size.width, largest_head_size(request)
         return width * (4 * width + 4 * head_size + width // head_size)
 

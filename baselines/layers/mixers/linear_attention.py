@@ -18,7 +18,7 @@ class Linear(Mixer):
     """Attention with weights φ(q)·φ(k), in the causal form as a recurrence."""
 
     def count_weights(self, request: BuildRequest) -> int:
-        """Return the numbers in the kernels of queries, keys, values and output."""
+        """Return the number of weights in the kernels of queries, keys, values and output."""
         return 4 * request.model_size.width**2
 
     def operations(self, request: BuildRequest) -> float:

@@ -17,7 +17,7 @@ class LongShortTerm(Mixer):
     carries_state = True
 
     def count_weights(self, request: BuildRequest) -> int:
-        """Return the numbers in the kernels of inputs and states."""
+        """Return the number of weights in the kernels of inputs and states."""
         return (8 if request.form is Form.DECODER else 6) * request.model_size.width**2
 
     def operations(self, request: BuildRequest) -> float:

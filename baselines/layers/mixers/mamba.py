@@ -42,7 +42,7 @@ class Selective(Mixer):
         return None
 
     def count_weights(self, request: BuildRequest) -> int:
-        """Return the numbers in the kernels and in the rates."""
+        """Return the number of weights in the kernels and in the rates."""
         inner, state, rank = _sizes(request)
         return inner * (3 * request.model_size.width + 2 * rank + 3 * state)
 

@@ -36,7 +36,7 @@ class StateSpace(Mixer):
         return None
 
     def count_weights(self, request: BuildRequest) -> int:
-        """Return the numbers in the kernels of both projections."""
+        """Return the number of weights in the kernels of both projections."""
         inner, state = _inner_width(request), _state_size(request)
         units = 3 * inner + 2 * state + inner // _head_size(request)
         return request.model_size.width * units

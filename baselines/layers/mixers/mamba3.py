@@ -45,7 +45,7 @@ class TrapezoidalState(Mixer):
         return None
 
     def count_weights(self, request: BuildRequest) -> int:
-        """Return the numbers in the kernels of both projections."""
+        """Return the number of weights in the kernels of both projections."""
         inner, state, angles = _sizes(request)
         heads, rank = inner // largest_head_size(request, inner), request.options["rank"]
         units = 3 * inner + 2 * rank * state + 3 * heads + angles

@@ -28,7 +28,7 @@ class MatrixMemory(Mixer):
         return key_share_problem(request)
 
     def count_weights(self, request: BuildRequest) -> int:
-        """Return the numbers in the kernels of all projections."""
+        """Return the number of weights in the kernels of all projections."""
         width, keys = value_and_key_widths(request)
         return width * (2 * keys + 3 * width + 2 * request.model_size.num_heads)
 

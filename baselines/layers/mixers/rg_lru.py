@@ -31,7 +31,7 @@ class RealGated(Mixer):
         return None
 
     def count_weights(self, request: BuildRequest) -> int:
-        """Return the numbers in the kernels of the projections and of the gates."""
+        """Return the number of weights in the kernels of the projections and of the gates."""
         size = request.model_size
         return size.width * (3 * size.width + 2 * size.width // size.num_heads)
 

@@ -9,9 +9,9 @@ import pytest
 
 from suite.actions import runs
 from suite.api import RequestError
+from tests.builders.frozen import tuned
 from tests.builders.records import TASK
 from tests.conftest import FAKES
-from tests.suite.publish.test_frozen import tuned
 
 __all__ = ["tuned"]  # a fixture
 FINAL = {"benchmark": "miniature"}

@@ -3,45 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
 
 import pytest
 
 from suite.api import Mode, Status
 from suite.matrix.planned_cells import ranking_facts
-from suite.matrix.registry import load_registry
 from suite.records.published import StoredRecord
 from suite.records.schema import Measurement, TuningChoice
+from tests.builders.boards import TASKS, UNREAD, VERSIONS, entry, seeds
 from tests.builders.records import FINAL, MINIATURE, make_record
 from tests.suite.analysis.final_runs import make_boards
-
-REGISTRY = load_registry(())
-TASKS, VERSIONS = REGISTRY.tasks.plugins, REGISTRY.task_versions
-UNREAD = Path("records are compared by what was read of them")
-
-
-def entry(architecture="vanilla", f1=0.5, seed=0, machine="here",
-          fingerprint="f", minutes=0, protocol=None, num_parts=4, **cell):  # fmt: skip
-    made = dataclasses.replace(
-        FINAL, **{"architecture": architecture, "seed": seed, "options": {}, **cell}
-    )
-    record = make_record(
-        Status.OK,
-        minutes,
-        made,
-        metrics={"test": {"entity_f1": f1}},
-        reports={"test": {"without_part": {"entity_f1": (f1,) * num_parts}}},
-        data={"fingerprint": fingerprint},
-        parameter_count=7,
-        worker_seconds=9.0,
-    )
-    if protocol is not None:
-        record = record.model_copy(update={"protocol": protocol})
-    return StoredRecord(record, machine, UNREAD)
-
-
-def seeds(architecture, values, **fields):
-    return [entry(architecture, f1, seed, **fields) for seed, f1 in enumerate(values)]
 
 
 def test_costs_come_from_the_machine_and_threads_with_most_records():

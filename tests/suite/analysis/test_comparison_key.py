@@ -12,9 +12,9 @@ from suite.api import AppliedMethod, Mode, Stage, Track
 from suite.matrix.planned_cells import ranking_facts
 from suite.records.published import StoredRecord
 from suite.report.archive import to_csv
+from tests.builders.boards import UNREAD, VERSIONS, entry
 from tests.builders.records import CELL, REGISTRY, make_record
 from tests.suite.analysis.final_runs import make_boards
-from tests.suite.analysis.test_boards import UNREAD, VERSIONS, entry
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ import dataclasses
 import pytest
 
 from suite.records.schema import Conformance
+from tests.builders.boards import VERSIONS, seeds
 from tests.suite.analysis.final_runs import make_boards
-from tests.suite.analysis.test_boards import VERSIONS, seeds
 
 SCORES = [0.80, 0.81, 0.82]
 

@@ -10,29 +10,8 @@ import pytest
 from suite.analysis.comparisons import compare
 from suite.analysis.cost_ratios import choose_probes, relative_costs
 from suite.api import Status
-from suite.records.measures import COSTS
-from tests.suite.analysis.test_sessions import cost, rounds
-
-SPEED, SERVING, MEMORY, _ = COSTS
-DRIFT = (1.0, 1.4, 0.8)
-"""The machine's drift over three rounds, which both entries of a round see."""
-
-
-def measured(entry, speed, memory, session=1, noise=(1.0, 1.01, 0.99), **fields):
-    """Return three rounds of an entry; serving is twice as fast as training."""
-    return [
-        cost(
-            entry, 0.0, session, round=number,
-            measures={
-                SPEED: speed * drift * factor,
-                SERVING: 2 * speed * drift,
-                MEMORY: memory,
-                "inference.peak_memory_bytes": memory / 4,
-            },
-            **fields,
-        )
-        for number, (drift, factor) in enumerate(zip(DRIFT, noise, strict=True))
-    ]  # fmt: skip
+from tests.builders.cost_pairs import MEMORY, SERVING, SPEED, measured
+from tests.builders.costs import cost, rounds
 
 
 def relative(records, **arguments):

@@ -7,8 +7,8 @@ import dataclasses
 import pytest
 
 from suite.api import Status
+from tests.builders.boards import VERSIONS, seeds
 from tests.suite.analysis.final_runs import make_boards
-from tests.suite.analysis.test_boards import VERSIONS, seeds
 
 
 def with_facts(entries, **facts):

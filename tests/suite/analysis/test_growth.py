@@ -19,7 +19,7 @@ from suite.analysis.growth_fits import (
     fit_slope,
 )
 from suite.matrix.registry import load_registry
-from tests.suite.analysis.test_sessions import cost
+from tests.builders.costs import cost
 
 LENGTHS = np.array([1_024.0, 2_048, 4_096, 8_192])
 SWEPT = np.array([128.0, 512, 2_048, 8_192, 16_384])

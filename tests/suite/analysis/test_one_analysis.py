@@ -25,9 +25,9 @@ from suite.records.store import Store
 from suite.report.archive import to_csv
 from suite.search.recorded_crossover import score_crossover
 from suite.tracking.sync import sync
+from tests.builders.boards import UNREAD
 from tests.builders.records import make_record
 from tests.suite.analysis.final_runs import make_boards
-from tests.suite.analysis.test_boards import UNREAD
 
 REGISTRY = load_registry(())
 REQUEST = Request(

@@ -15,12 +15,12 @@ from suite.records.benchmarks import hash_task, read_benchmark
 from suite.records.store import Store
 from suite.search.tuning import tune
 from suite.search.tuning_evidence import choice_problem
+from tests.builders.tunings import learner
 from tests.suite.analysis.final_runs import (
     by_architecture,
     final_runs,
     write_benchmark,
 )
-from tests.suite.search.test_tuning import learner
 
 BENCHMARK = """
 name = "several"

@@ -17,10 +17,10 @@ from suite.records.conformance_reports import ConformanceReport, write_report
 from suite.records.published import MAX_ARCHIVED_BYTES, MAX_FINAL_BYTES, read_archive
 from suite.records.schema import Measurement, Record, parse_record
 from suite.records.store import Store
+from tests.builders.publishing import CLEAN
 from tests.builders.records import FINGERPRINT, MOMENT, TRIAL, make_record
 from tests.conftest import FAKES
 from tests.suite.analysis.final_runs import VANILLA
-from tests.suite.publish.test_publishing import CLEAN
 
 SCORES = {"vanilla": 0.8, "bert": 0.7, "hasty": 0.6}
 SPEEDS = {"vanilla": 100.0, "bert": 200.0}

@@ -16,8 +16,8 @@ from suite.publish.inserted_figures import (
 )
 from suite.records.published import read_published
 from suite.records.schema import Invocation, Measurement
+from tests.builders.boards import seeds
 from tests.builders.records import MOMENT, PROBE, make_record, stored
-from tests.suite.analysis.test_boards import seeds
 
 
 def rows(*values, **columns):

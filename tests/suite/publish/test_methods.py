@@ -18,10 +18,10 @@ from suite.publish.verify import verify
 from suite.records.published import max_archived_bytes
 from suite.records.schema import Measurement, parse_record, parse_summary
 from suite.records.store import Store
+from tests.builders.frozen import frozen_registry
+from tests.builders.publishing import CLEAN
 from tests.builders.records import FINGERPRINT, make_record
 from tests.conftest import FAKES
-from tests.suite.publish.test_frozen import frozen_registry
-from tests.suite.publish.test_publishing import CLEAN
 
 METHODS = ("label_smoothing", "int8 typos:strengths=0.0,0.2")
 ENTRIES = """

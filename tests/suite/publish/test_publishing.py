@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import json
 import os
 import shutil
@@ -18,28 +17,15 @@ from suite.analysis.diagnostics import find_diagnostics
 from suite.analysis.training_counts import count_archived_trials
 from suite.api import Status
 from suite.api.errors import RequestError
-from suite.matrix.registry import load_registry
 from suite.publish.checks import check_tree
-from suite.publish.publishing import publish
 from suite.publish.reduction import reduced
 from suite.records.published import local_records, read_published, without_trials, write_archive
 from suite.records.schema import Failure, parse_record
 from suite.records.store import Store, ignore_unreadable
+from tests.builders.publishing import CLEAN, GOOD, REGISTRY, publish_here
 from tests.builders.records import FINAL, FINGERPRINT, PROBE, TRIAL, make_record
-from tests.conftest import FAKES
+from tests.conftest import STORED_RECORDS
 from tests.suite.analysis.diagnostic_records import recall
-from tests.suite.records.test_migrations import FROZEN
-
-CLEAN = {"commit": "abc", "dirty": False, "processor": "Abacus (R) 9", "num_cores": 2}
-REGISTRY = load_registry((str(FAKES),))
-publish_here = functools.partial(publish, registry=REGISTRY)
-GOOD = {
-    "cell": FINAL,
-    "environment": {**CLEAN, "host_name": "secret", "operating_system": "Linux secret"},
-    "data": {"fingerprint": FINGERPRINT},
-    "metrics": {"test": {"entity_f1": 0.5}},
-    "log_tail": "secret",
-}
 
 
 @pytest.fixture
@@ -155,7 +141,7 @@ def test_the_folder_for_a_static_host_holds_site_leaderboard_and_records(bench, 
     results, folder = tmp_path / "results", tmp_path / "public"
     published = results / "published"
     (published / "here" / "miniature-1" / "ner").mkdir(parents=True)
-    for path in FROZEN.glob("schema-3-train.json"):
+    for path in STORED_RECORDS.glob("schema-3-train.json"):
         shutil.copy(path, published / "here" / "miniature-1" / "ner")
     line = reduced(make_record(cell=PROBE))
     write_archive(published / "here" / "timing" / "x.jsonl.gz", {"run": line})

@@ -26,9 +26,9 @@ from suite.records.published import (
 from suite.records.schema import Curve, Measurement, RecordError, TuningChoice, parse_record
 from suite.records.store import Store
 from suite.records.tuned_rates import KEPT
+from tests.builders.publishing import GOOD, publish_here
 from tests.builders.records import FINAL, PROBE, TRIAL, make_record
 from tests.conftest import ROOT
-from tests.suite.publish.test_publishing import GOOD, publish_here
 
 TIMES = tuple(1 + (index * 37 % 101) / 303 for index in range(100))
 PACKAGES = [f"package_{index}" for index in range(9)]

@@ -18,9 +18,9 @@ from suite.publish.verify import Verification, read_original, request_of, verify
 from suite.records.published import committed_path
 from suite.records.schema import Measurement, TuningChoice
 from suite.records.store import Store
+from tests.builders.publishing import GOOD, REGISTRY
 from tests.builders.records import CELL, FINAL, TRIAL, make_record
 from tests.conftest import FAKES
-from tests.suite.publish.test_publishing import GOOD, REGISTRY
 
 SECOND = dataclasses.replace(TRIAL, seed=1)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -16,9 +15,10 @@ from suite.matrix.registry import load_registry
 from suite.matrix.request import Request
 from suite.records.schema import RecordError, parse_record, parse_summary
 from tasks.ner.columns import read_column_folder
+from tests.conftest import STORED_RECORDS
 
-FROZEN = sorted((Path(__file__).parent / "frozen").glob("schema-*.json"))
-GOOD = FROZEN[-1].read_text()
+PATHS = sorted(STORED_RECORDS.glob("schema-*.json"))
+GOOD = PATHS[-1].read_text()
 MANY = settings(
     max_examples=700,
     deadline=None,

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
 
 from suite.records.migrations import MIGRATIONS, SCHEMA_VERSION
 from suite.records.schema import Conformance, RecordError, parse_record, parse_summary
-
-FROZEN = Path(__file__).parent / "frozen"
+from tests.conftest import STORED_RECORDS
 
 
 def read(name):
-    return json.loads((FROZEN / f"{name}.json").read_text())
+    return json.loads((STORED_RECORDS / f"{name}.json").read_text())
 
 
-@pytest.mark.parametrize("path", sorted(FROZEN.glob("schema-*.json")), ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path", sorted(STORED_RECORDS.glob("schema-*.json")), ids=lambda path: path.stem
+)
 def test_every_published_schema_is_read_whole_and_in_summary(path):
     record, summary = parse_record(path.read_bytes()), parse_summary(path.read_bytes())
     assert record.schema_version == summary.schema_version == SCHEMA_VERSION
@@ -26,7 +26,7 @@ def test_every_published_schema_is_read_whole_and_in_summary(path):
 
 
 def test_each_schema_that_is_read_has_a_published_record():
-    schemas = {path.stem.split("-")[1] for path in FROZEN.glob("schema-*.json")}
+    schemas = {path.stem.split("-")[1] for path in STORED_RECORDS.glob("schema-*.json")}
     assert schemas == {str(version) for version in range(min(MIGRATIONS), SCHEMA_VERSION + 1)}
 
 

@@ -12,8 +12,8 @@ from suite.publish.reduction import reduced
 from suite.records.published import committed_path, read_published
 from suite.records.schema import RecordError
 from suite.report.archive import to_csv
+from tests.builders.boards import VERSIONS, seeds
 from tests.suite.analysis.final_runs import SCALE, SMALL, benchmark_folder, make_boards
-from tests.suite.analysis.test_boards import VERSIONS, seeds
 from tests.suite.report.pages import (
     ENTRIES,
     archive_of,

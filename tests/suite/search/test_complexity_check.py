@@ -12,7 +12,7 @@ from suite.api import Status
 from suite.api.conformance import Verdict
 from suite.matrix.registry import load_registry
 from suite.search.complexity_check import CHECKS, LENGTHS, judge_claims
-from tests.suite.analysis.test_sessions import cost
+from tests.builders.costs import cost
 
 ARCHITECTURES = load_registry(()).architectures.plugins
 TIME, MEMORY = CHECKS["step_seconds"], CHECKS["peak_memory_bytes"]

@@ -9,21 +9,17 @@ import pytest
 
 from suite.api import Mode, RequestError, Status
 from suite.execution.preparation import prepare
-from suite.matrix.request import Request
 from suite.records.environment import describe_machine
 from suite.records.measures import DECODING_PHASES, MEASURES, PHASES
-from suite.records.schema import Invocation, Measurement, TuningChoice
-from suite.records.store import Store
+from suite.records.schema import Invocation
 from suite.search.crossover import cost_crossover
 from suite.search.recorded_crossover import score_crossover
-from tests.builders.records import MOMENT, make_record, stored
+from tests.builders.crossovers import LEARNED, PAIR, learned, measured, store
+from tests.builders.records import MOMENT, make_record
 
-PAIR = Request(mode=Mode.PROBE, architectures=("vanilla", "bert"), lengths=(128, 512, 2_048))
+__all__ = ["store"]  # fixtures
+
 GENERATORS = replace(PAIR, architectures=("vanilla", "mamba2"))
-
-
-def measured(value):
-    return Measurement(value=value, n=1, samples=(), quartiles=None, method="planted")
 
 
 def probes(measure, value_of):
@@ -42,11 +38,6 @@ def probes(measure, value_of):
         ]
 
     return run
-
-
-@pytest.fixture
-def store(tmp_path):
-    return Store(tmp_path / "home")
 
 
 @pytest.mark.parametrize("measure", MEASURES)
@@ -184,33 +175,6 @@ def test_a_failed_probe_is_named(store):
 
     with pytest.raises(RequestError, match="no such operation"):
         cost_crossover(PAIR, store, run)
-
-
-LEARNED = Request(
-    tasks=("language_modeling",),
-    architectures=("vanilla", "gpt"),
-    lengths=(64, 256),
-    seeds=(0, 1),
-    score_test=True,
-)
-
-
-def learned(store, figures, metric="perplexity", rates=(None,)):
-    """Return records by architecture and length with the figure of each seed, at each rate."""
-    records = []
-    for rate in rates:
-        for planned in prepare(LEARNED, store).plan.cells:
-            cell, ranking = planned.cell, planned.ranking
-            value = figures[cell.architecture][cell.sequence_length][cell.seed]
-            if rate is not None:
-                cell = replace(cell, options={"learning_rate": rate})
-                tuning = TuningChoice(learning_rate=rate, metric=metric, setting={})
-                ranking = ranking.model_copy(update={"tuning": tuning})
-                value = value / 10
-            metrics = {"test": {metric: value}}
-            record = make_record(cell=cell, metrics=metrics, ranking=ranking)
-            records.append(stored(record))
-    return records
 
 
 def test_lower_perplexity_is_better(store):

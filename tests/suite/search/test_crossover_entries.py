@@ -10,8 +10,8 @@ from suite.api import RequestError
 from suite.execution.preparation import prepare
 from suite.search.crossover import cost_crossover
 from suite.search.recorded_crossover import score_crossover
+from tests.builders.crossovers import LEARNED, PAIR, learned, measured, store
 from tests.builders.records import make_record, stored
-from tests.suite.search.test_crossover import LEARNED, PAIR, learned, measured, store
 
 __all__ = ["store"]  # a fixture
 

@@ -12,8 +12,8 @@ from suite.matrix.request import Request
 from suite.records.store import Store
 from suite.search import frontier
 from suite.search.frontier import FRAMEWORK_BYTES, Budget, find_length_limits
+from tests.builders.crossovers import measured
 from tests.builders.records import PROBE, make_record
-from tests.suite.search.test_crossover import measured
 
 
 @pytest.fixture

@@ -16,13 +16,13 @@ from suite.records.naming import cell_label
 from suite.records.store import Store
 from suite.search.crossover import cost_crossover
 from suite.search.tuning import tune, tuning_cells
+from tests.builders.tunings import learner, peak_at
 from tests.suite.analysis.final_runs import (
     benchmark_folder,
     final_runs,
     make_boards,
     write_benchmark,
 )
-from tests.suite.search.test_tuning import learner, peak_at
 
 BENCHMARK = """
 name = "growing"

@@ -20,7 +20,7 @@ from suite.records.schema import Measurement
 from suite.records.store import Store
 from suite.search.tuning import tune, tuning_cells
 from tests.builders.records import make_record
-from tests.suite.search.test_tuning import benchmark, corpus, learner, peak_at
+from tests.builders.tunings import benchmark, corpus, learner, peak_at
 
 __all__ = ["benchmark"]  # a fixture
 

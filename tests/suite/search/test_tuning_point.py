@@ -12,8 +12,8 @@ from suite.records.benchmarks import read_benchmark
 from suite.records.store import Store
 from suite.search.tuning import tune
 from suite.search.tuning_evidence import choice_problem
+from tests.builders.tunings import learner, peak_at
 from tests.suite.analysis.final_runs import write_benchmark
-from tests.suite.search.test_tuning import learner, peak_at
 
 BENCHMARK = """
 name = "budgets"
