@@ -40,7 +40,6 @@ if TYPE_CHECKING:
 
     from dashboards.pages import Host
 
-README = "README.md"
 """The page of findings, whose figures come from the records."""
 LINKS_WITH_DOCS = [
     ("Findings", "docs/results/README.html"),
@@ -190,8 +189,7 @@ def _pages_with_figures(results: Path, comparisons: Sequence[Comparison]) -> dic
     guides = sorted((results.parent / "docs").glob("*.md"))
     texts = {
         os.path.relpath(path, results): path.read_text(encoding="utf-8")
-        for path in (results / README, *guides)
-        if path.exists()
+        for path in (*sorted(results.glob("*.md")), *guides)
     }
     return {name: _filled(name, text, frame) for name, text in texts.items() if has_figures(text)}
 

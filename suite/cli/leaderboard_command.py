@@ -31,7 +31,7 @@ def command(check: bool, results: Path) -> None:
     LEADERBOARD.md ranks the final runs of the benchmark `core`, or of another ranked benchmark
     while `core` has none. The folder has the open track once it has results, the costs on each
     machine, the tuned learning rates, and an archive of all rows. The figures between marks in
-    results/README.md and docs/*.md are inserted again.
+    results/*.md and docs/*.md are inserted again.
     """
     paths = write_leaderboard(results, check=check)
     print(f"{', '.join(paths)}: {'up to date' if check else 'written'}")
