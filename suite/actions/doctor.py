@@ -101,7 +101,7 @@ def _packages() -> Iterator[Check]:
         found = versions[name]
         extra = name in EXTRAS
         remedy = (
-            f'For --backend {name} only: pip install -c constraints.txt -e ".[{name}]"'
+            f"For --backend {name} only: make setup EXTRAS={name}"
             if extra
             else MAKE_SETUP
         )
