@@ -66,7 +66,7 @@ leaderboard: $(VENV)/.run ## rank what is published: results/LEADERBOARD.md, res
 
 docs: $(VENV)/.docs ## build the documentation site, with search and the API reference: results/local/docs (CHARTS=)
 	@rm -rf $(DOCS) $(DOCS)-source && mkdir -p $(DOCS)-source/results
-	@cp -R README.md CONTRIBUTING.md CITATION.cff LICENSE docs $(DOCS)-source
+	@cp -R README.md CONTRIBUTING.md SECURITY.md CITATION.cff LICENSE docs $(DOCS)-source
 	@cp -R results/*.md results/leaderboard $(DOCS)-source/results
 	@TF_CPP_MIN_LOG_LEVEL=3 PYTHONPATH=. $(BIN)/sphinx-build --quiet --fail-on-warning --keep-going \
 	  --conf-dir docs --doctree-dir $(DOCS)-source/.doctrees $(DOCS)-source $(DOCS)
