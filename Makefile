@@ -3,6 +3,10 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 PEERS  := .venv-peers
+UV     := $(BIN)/uv
+# Versions and hashes of packages. `LOCK=` installs the newest that pyproject.toml allows.
+LOCK   := constraints.txt
+INSTALL = $(UV) pip install --quiet --python $(1)/bin/python $(if $(LOCK),-c $(LOCK)) -e
 DOCS   := results/local/docs
 NODE_MODULES := dashboards/node_modules
 # Settings that narrow or widen the matrix, passed on to `bench run` where given.
@@ -13,7 +17,7 @@ RUN_OPTIONS = $(if $(TASK),--task "$(TASK)") $(if $(DATA),--data "$(DATA)") \
   $(if $(STEPS),--steps "$(STEPS)") $(if $(MODEL_SIZE),--model-size "$(MODEL_SIZE)") $(if $(MODE),--mode "$(MODE)") \
   $(if $(filter 1,$(DOWNLOAD)),--download) $(OPTIONS)
 
-.PHONY: help setup bench probe decode tune peers ui server dashboard leaderboard docs reference test-quick test test-jax test-torch test-slow check check-javascript format system-packages clean
+.PHONY: help setup bench probe decode tune peers ui server dashboard leaderboard docs reference test-quick test test-jax test-torch test-slow check audit check-javascript format lock system-packages clean
 .DEFAULT_GOAL := help
 # What needs neither the framework nor cells of its own.
 QUICK_TESTS := $(addprefix tests/suite/,api records matrix analysis report) tests/tasks \
@@ -62,7 +66,7 @@ leaderboard: $(VENV)/.run ## rank what is published: results/LEADERBOARD.md, res
 
 docs: $(VENV)/.docs ## build the documentation site, with search and the API reference: results/local/docs (CHARTS=)
 	@rm -rf $(DOCS) $(DOCS)-source && mkdir -p $(DOCS)-source/results
-	@cp -R README.md CONTRIBUTING.md CITATION.cff LICENSE docs $(DOCS)-source
+	@cp -R README.md CONTRIBUTING.md SECURITY.md CITATION.cff LICENSE docs $(DOCS)-source
 	@cp -R results/*.md results/leaderboard $(DOCS)-source/results
 	@TF_CPP_MIN_LOG_LEVEL=3 PYTHONPATH=. $(BIN)/sphinx-build --quiet --fail-on-warning --keep-going \
 	  --conf-dir docs --doctree-dir $(DOCS)-source/.doctrees $(DOCS)-source $(DOCS)
@@ -90,13 +94,21 @@ test-slow: $(VENV)/.slow ## run the slow tests: all cases of which the quick one
 	@$(BIN)/python -m pytest -m slow
 	@KERAS_BACKEND=jax $(BIN)/python -m pytest -m slow $(SLOW_BACKEND_TESTS)
 
-check: $(VENV)/.dev check-javascript ## lint, format, types, import layers, benchmarks, leaderboard
+check: $(VENV)/.dev check-javascript audit ## lint, format, types, import layers, benchmarks, leaderboard, vulnerabilities
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@PYTHONPATH=. $(BIN)/lint-imports
 	@$(BIN)/bench benchmarks --check > /dev/null
 	@$(BIN)/bench leaderboard --check
+
+audit: $(VENV)/.dev ## look up known vulnerabilities of the locked packages (needs the network)
+	@grep -o '^[A-Za-z][^\\]*' constraints.txt > $(VENV)/audit.txt
+	@$(BIN)/pip-audit --progress-spinner off --no-deps --disable-pip -r $(VENV)/audit.txt \
+	  --vulnerability-service osv $(AUDIT_OPTIONS) > $(VENV)/audit.log 2>&1 || \
+	  { ! grep -E 'ConnectionError|ConnectTimeout|ReadTimeout|HTTPError' $(VENV)/audit.log > $(VENV)/audit.txt && \
+	    { cat $(VENV)/audit.log; exit 1; } || \
+	    echo "No audit: the vulnerability service was not reached ($$(tail -n 1 $(VENV)/audit.txt | cut -c 1-160))."; }
 
 check-javascript: $(NODE_MODULES)/.installed ## lint, format and type-check the JavaScript of the site
 	@cd dashboards && npm run --silent check
@@ -107,7 +119,15 @@ format: $(VENV)/.dev ## put the code into shape
 	@if command -v npm > /dev/null; then $(MAKE) --no-print-directory $(NODE_MODULES)/.installed && \
 	  cd dashboards && npm run --silent format; fi
 
-setup: $(VENV)/.run ## install what running needs
+setup: $(VENV)/.run ## install what running needs, and extras: make setup EXTRAS=jax,hub
+	@$(if $(EXTRAS),$(call INSTALL,$(VENV)) ".[$(EXTRAS)]")
+
+lock: $(UV) ## write the versions and hashes of all packages to constraints.txt (OPTIONS=--upgrade)
+	@$(UV) pip compile --quiet pyproject.toml --all-extras --universal --python-version 3.11 \
+	  --fork-strategy fewest --generate-hashes --no-emit-index-url --no-annotate --no-header \
+	  $(OPTIONS) --output-file constraints.txt
+	@# torch has no hashes, so that a CPU build of the same version is accepted.
+	@sed -i '/^torch==/,/[^\\]$$/{/--hash/d; s/ \\$$//}' constraints.txt
 
 system-packages: ## install from Debian what the skippable tests need (needs root)
 	apt-get update -qq
@@ -122,18 +142,23 @@ $(VENV)/bin/python:
 	@$(PYTHON) -m venv $(VENV) || \
 	  { echo "python -m venv failed: install your system's venv package (Debian: python3-venv)." >&2; exit 2; }
 
-$(VENV)/.run: pyproject.toml constraints.txt | $(VENV)/bin/python
-	@echo "Installing (about 75 s) ..."
-	@$(BIN)/python -m pip install --no-compile --quiet --disable-pip-version-check -c constraints.txt -e .
+# The version and the hashes of the lock, once: a newer lock does not replace it.
+$(UV): | $(VENV)/bin/python
+	@sed -n '/^uv==/,/[^\\]$$/p' constraints.txt > $(VENV)/uv.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(VENV)/uv.txt
+
+$(VENV)/.run: pyproject.toml constraints.txt | $(UV)
+	@echo "Installing ... (TensorFlow takes longest: a download of 0.6 GB, 1.9 GB on disk)"
+	@$(call INSTALL,$(VENV)) .
 	@touch $@
 
-$(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
-	@echo "Installing (about 90 s) ..."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev,jax,hub]"
+$(VENV)/.dev: pyproject.toml constraints.txt | $(UV)
+	@echo "Installing ... (TensorFlow, JAX and a browser's driver take longest: downloads of 1 GB)"
+	@$(call INSTALL,$(VENV)) ".[dev,jax,hub,slurm]"
 	@touch $@ $(VENV)/.run
 
 $(VENV)/.docs: $(VENV)/.run
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[docs]"
+	@$(call INSTALL,$(VENV)) ".[docs]"
 	@touch $@
 
 $(NODE_MODULES)/.installed: dashboards/package.json dashboards/package-lock.json
@@ -146,17 +171,19 @@ $(NODE_MODULES)/.installed: dashboards/package.json dashboards/package-lock.json
 
 # What only some of the slow tests and a team's server need.
 $(VENV)/.server: $(VENV)/.run
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[server]"
+	@$(call INSTALL,$(VENV)) ".[server]"
 	@touch $@
 
 $(VENV)/.slow: $(VENV)/.dev
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev,jax,hub,ray,server,docs]"
+	@$(call INSTALL,$(VENV)) ".[dev,jax,hub,slurm,ray,server,docs]"
 	@touch $@ $(VENV)/.server $(VENV)/.docs
 
 $(PEERS)/bin/python: | $(VENV)/bin/python
 	@$(VENV)/bin/python -m venv $(PEERS)
 
-$(PEERS)/.run: pyproject.toml constraints.txt | $(PEERS)/bin/python
+# A folder of wheels that is set for pip may have a CPU build of PyTorch.
+$(PEERS)/.run: export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
+$(PEERS)/.run: pyproject.toml constraints.txt | $(PEERS)/bin/python $(UV)
 	@echo "Installing PyTorch and transformers (about 5 GB with GPU libraries) ..."
-	@$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[peers,dev,hub]"
+	@$(call INSTALL,$(PEERS)) ".[peers,dev,hub]"
 	@touch $@

@@ -59,3 +59,16 @@ def test_each_imported_package_is_declared():
         name: files for name, files in foreign.items() if MODULES.get(name, name) not in declared
     }
     assert not missing
+
+
+def test_the_lock_has_each_package_with_hashes_and_no_address():
+    """A missing package would be installed in any version, and without a check of its bytes."""
+    text = (ROOT / "constraints.txt").read_text()
+    blocks = re.split(r"\n(?=\w)", text.strip())
+    locked = {re.match(r"[\w.-]+(?===)", block)[0]: "--hash=sha256:" in block for block in blocks}
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    lists = [project["dependencies"], *project["optional-dependencies"].values()]
+    declared = {re.match(r"[\w.-]+", line)[0].lower() for lines in lists for line in lines}
+    assert declared <= set(locked)
+    assert [name for name, hashed in locked.items() if not hashed] == ["torch"]
+    assert "://" not in text

@@ -100,11 +100,7 @@ def _packages() -> Iterator[Check]:
     for name in PACKAGES:
         found = versions[name]
         extra = name in EXTRAS
-        remedy = (
-            f'For --backend {name} only: pip install -c constraints.txt -e ".[{name}]"'
-            if extra
-            else MAKE_SETUP
-        )
+        remedy = f"For --backend {name} only: make setup EXTRAS={name}" if extra else MAKE_SETUP
         yield Check(f"package {name}", found is not None, found or "missing", remedy, not extra)
 
 

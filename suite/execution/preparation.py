@@ -265,7 +265,7 @@ def check_backends(backends: Iterable[str]) -> None:
             raise RequestError(
                 "The backend's package is not installed",
                 received=f"backend {backend}",
-                remedy=f'Install it: pip install -c constraints.txt -e ".[{backend}]"',
+                remedy=f"In the checkout: make setup EXTRAS={backend}",
             )
 
 

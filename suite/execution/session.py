@@ -187,7 +187,7 @@ def ray_executor(
         except ImportError:
             raise RequestError(
                 "The executor 'ray' needs its extra",
-                remedy='In the checkout: pip install -c constraints.txt -e ".[ray]"',
+                remedy="In the checkout: make setup EXTRAS=ray",
             ) from None
         executor: Any = RayExecutor(address, num_gpus, memory_bytes)
         return executor  # type: ignore[no-any-return]

@@ -23,6 +23,8 @@ from suite.api import PROTOCOL, Cell, LengthwiseError, Metric, Mode, Status
 from suite.records.measures import phase_of
 from suite.records.migrations import MIGRATIONS, SCHEMA_VERSION, migrate
 
+NAME_OF_A_FILE = r"^[A-Za-z0-9][\w.-]*$"
+"""A run id is a part of the names of files, which must stay in their folder."""
 FIRST_FIELD = re.compile(rb'\s*\{\s*"schema_version"\s*:\s*(\d{1,9})\s*[,}]')
 
 
@@ -196,7 +198,7 @@ class RecordSummary(_Model, extra="ignore"):
 
     schema_version: int = SCHEMA_VERSION
     protocol: int = PROTOCOL
-    run_id: str
+    run_id: str = Field(pattern=NAME_OF_A_FILE)
     cell_id: str
     cell: Cell
     status: Status

