@@ -63,5 +63,5 @@ def test_a_score_without_the_primary_metric_is_an_error_that_names_it(monkeypatc
     setup = SimpleNamespace(task=task, data=SimpleNamespace(spec={}))
     monkeypatch.setattr(Evaluator, "predictions", lambda *given, **how: None)
     monkeypatch.setattr(Evaluator, "_examples", lambda *given: None)
-    with pytest.raises(PluginError, match="primary metric, accuracy.*Received: exact_match"):
+    with pytest.raises(PluginError, match=r"primary metric, accuracy.*Received: exact_match"):
         Evaluator(setup, lambda batch: None).score("validation")
