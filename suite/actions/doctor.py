@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from suite.actions.request import DATA_DIR_VARIABLE, PathLike, as_text, make_store
 from suite.api import SourceRequest
 from suite.api.errors import LengthwiseError
-from suite.api.plugins import search_path_from_environment
+from suite.api.plugins import plugin_calls, search_path_from_environment
 from suite.matrix.registry import Registry, load_registry
 from suite.records.environment import (
     PACKAGES,
@@ -165,7 +165,8 @@ def _data(registry: Registry, data_dir: str | None) -> Iterator[Check]:
             if source.argument_required:
                 continue
             try:
-                task.inspect(SourceRequest(kind=kind, data_dir=data_dir), task.options)
+                with plugin_calls():
+                    task.inspect(SourceRequest(kind=kind, data_dir=data_dir), task.options)
             except LengthwiseError as error:
                 yield Check(
                     f"data {key} {kind}", False, str(error), "Needed for this source only", False

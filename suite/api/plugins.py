@@ -14,6 +14,7 @@ import os
 import posixpath
 import re
 import sys
+import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, redirect_stdout, suppress
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ from types import ModuleType
 from typing import Generic, TypeVar
 
 from suite.api import Architecture, Method, Metric, Task
-from suite.api.errors import PluginError, unknown_name
+from suite.api.errors import LengthwiseError, PluginError, unknown_name
 from suite.api.files import CHECKOUT
 
 SEARCH_PATH_VARIABLE = "BENCH_PATH"
@@ -191,7 +192,7 @@ def load_plugin(kind: PluginKind[Plugin], key: str, location: Location) -> Plugi
         PluginError: the module cannot be imported, or its plug-in lacks an attribute.
     """
     try:
-        with _output_to_stderr():
+        with output_to_stderr():
             module: ModuleType = importlib.import_module(location.module)
             plugin = getattr(module, location.attribute, None)
             if not isinstance(plugin, kind.contract):
@@ -219,7 +220,36 @@ def load_plugin(kind: PluginKind[Plugin], key: str, location: Location) -> Plugi
 
 
 @contextmanager
-def _output_to_stderr() -> Iterator[None]:
+def plugin_calls() -> Iterator[None]:
+    """Call plug-ins of users: their output goes to standard error, and an exception is one error.
+
+    Functions that call plug-ins in the process of a command have this as a decorator.
+
+    Raises:
+        PluginError: a plug-in in a folder of the search path raised an exception, or one ended the
+            process.
+    """
+    try:
+        with output_to_stderr():
+            yield
+    except (LengthwiseError, KeyboardInterrupt):
+        raise
+    except BaseException as error:
+        frames = traceback.extract_tb(error.__traceback__)
+        roots = tuple(f"{root}{os.sep}" for root in search_path_from_environment())
+        own = [frame for frame in frames if frame.filename.startswith(roots)]
+        if not own and isinstance(error, Exception):
+            raise
+        place = (own or frames)[-1]
+        raise PluginError(
+            f"A plug-in raised {type(error).__name__}: {error}",
+            received=f"line {place.lineno} of {place.filename}, in {place.name}",
+            remedy="Correct the file, or remove it from the search path",
+        ) from error
+
+
+@contextmanager
+def output_to_stderr() -> Iterator[None]:
     """Write what a plug-in prints to standard error: standard output may have to be JSON.
 
     This includes what a child process or a library in C prints.

@@ -102,7 +102,8 @@ def read_texts(
     """
     task = task or RawText()
     if path.suffix.lower() not in TABLE_SUFFIXES:
-        return read_text(path, may_be_blank=True).removesuffix("\n").split("\n")
+        text = read_text(path, may_be_blank=True)
+        return text.removesuffix("\n").split("\n") if text else []
     return [_text_of(row, address, task, options or {}) for row, address in read_rows(path)]
 
 

@@ -19,7 +19,7 @@ from suite.api import (
     task_options,
 )
 from suite.api.code_digest import digest_code
-from suite.api.plugins import search_path_from_environment
+from suite.api.plugins import plugin_calls, search_path_from_environment
 from suite.execution.quantities import parse_size
 from suite.matrix.expansion import expand
 from suite.matrix.plan import NOISY, Plan, Rerun, check_rerun, check_statuses, plan
@@ -116,6 +116,7 @@ class Prepared:
         return max(split, default=1)
 
 
+@plugin_calls()
 def prepare(
     request: Request,
     store: Store,

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from suite.api import DATA_OPTIONS, Architecture, Method, Task, changes_model_alone
+from suite.api.plugins import plugin_calls
 from suite.matrix.expansion import expand
 from suite.matrix.model_sizes import MODEL_SIZES
 from suite.matrix.registry import Registry
@@ -13,6 +14,7 @@ from suite.matrix.request import Request
 from suite.records.benchmarks import Benchmark
 
 
+@plugin_calls()
 def describe_registry(registry: Registry) -> dict[str, Any]:
     """Return all tasks, architectures, methods, benchmarks and model sizes as plain values."""
     tasks, architectures, benchmarks = registry.tasks, registry.architectures, registry.benchmarks

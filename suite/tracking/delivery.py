@@ -193,7 +193,7 @@ class DeliveryQueue:
         """Write a record to MLflow; return why a reachable store rejects it, or None."""
         try:
             record = parse_record(path.read_bytes())
-        except (RecordError, FileNotFoundError) as error:
+        except (RecordError, OSError) as error:
             reason = f"{type(error).__name__}: {error}"
         else:
             list(tracker.log_all([record]))
@@ -212,7 +212,7 @@ class DeliveryQueue:
                 continue
             if time.monotonic() > deadline:
                 return sum(not tracker.holds(each) for each in earlier)
-            with suppress(RecordError, FileNotFoundError):  # other commands report such files
+            with suppress(RecordError, OSError):  # other commands report such files
                 parse_summary(path.read_bytes())
                 self._log(tracker, path)
         return 0

@@ -35,7 +35,7 @@ def may_lack_records(store: Store) -> bool:
     except sqlite3.Error:  # missing, damaged or locked: connecting says why
         return True
     for run_id in files.keys() - known:
-        with suppress(RecordError, FileNotFoundError):
+        with suppress(RecordError, OSError):
             if parse_summary(files[run_id].read_bytes()).status not in WITHOUT_RUN:
                 return True
     return False

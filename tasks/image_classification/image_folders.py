@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ from tasks.common.user_folders import find_split_paths, visible
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp")
 WHITE_OF_16_BITS = 2**16 - 1
+BIT_DEPTH = 24
+"""The place of the bit depth among the bytes of a PNG file."""
 
 
 def list_images(folder: Path) -> dict[str, list[tuple[Path, str]]]:
@@ -96,7 +99,7 @@ def read_image(path: Path, size: int, mode: str) -> np.ndarray:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of a damaged part that Pillow can do without
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path) as file:
+            with _open(path) as file:
                 image = _in_mode(_upright(file), mode)
     except (Image.DecompressionBombWarning, Image.DecompressionBombError):
         raise DataError(
@@ -111,6 +114,33 @@ def read_image(path: Path, size: int, mode: str) -> np.ndarray:
     if image.size != (size, size):
         image = image.resize((size, size), Image.Resampling.BILINEAR)
     return np.asarray(image).reshape(size, size, -1)
+
+
+def _open(path: Path) -> Any:
+    """Open an image, after a check of the checksums of a PNG file, which decoding ignores."""
+    from PIL import Image
+
+    data = path.read_bytes()
+    with Image.open(BytesIO(data)) as file:
+        file.verify()
+    image = Image.open(BytesIO(data))  # nothing can be read after `verify`
+    color = image.info.get("transparency")
+    if image.format == "PNG" and color is not None:
+        image.info["transparency"] = _in_8_bits(color, image.mode, depth=data[BIT_DEPTH])
+    return image
+
+
+def _in_8_bits(color: Any, mode: str, depth: int) -> Any:
+    """Return the transparent colour of a PNG file, which has the file's depth, as pixels have it.
+
+    Pillow makes pixels of 8 bits of all but grey pixels of 16. Of colours that become equal, all
+    are transparent.
+    """
+    if mode == "L":
+        return color * 255 // (2**depth - 1)
+    if mode == "RGB" and depth == 16:
+        return tuple(part >> 8 for part in color)
+    return color
 
 
 def _upright(image: Any) -> Any:

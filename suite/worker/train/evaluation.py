@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from suite.api import ExamplePrediction, Examples, Form, Score, Task
+from suite.api import ExamplePrediction, Examples, Form, PluginError, Score, Task
 from suite.worker.data.batches import Batch, evaluation_batches, predict_examples
 from suite.worker.generation import BeamSearch
 from suite.worker.occlusion import occlusion_map
@@ -30,9 +30,21 @@ class Evaluator:
     _beam_searches: dict[int, BeamSearch] = field(default_factory=dict)
 
     def score(self, split: str, *, reset_state: bool = False) -> Score:
-        """Score a whole split; answers are generated greedily where the task generates."""
+        """Score a whole split; answers are generated greedily where the task generates.
+
+        Raises:
+            PluginError: the score lacks the task's primary metric.
+        """
         predictions = self.predictions(split, reset_state=reset_state)
-        return self.setup.task.score(self._examples(split), predictions, self.setup.data.spec)
+        task = self.setup.task
+        score = task.score(self._examples(split), predictions, self.setup.data.spec)
+        if task.primary_metric.name not in score.metrics:
+            raise PluginError(
+                f"A score of the task has its primary metric, {task.primary_metric.name}",
+                received=", ".join(score.metrics) or "no metric",
+                remedy="Return it from `score`",
+            )
+        return score
 
     def final_scores(self) -> dict[str, Score]:
         """Score the test split, with reports on its parts and examples.

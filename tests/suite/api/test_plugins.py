@@ -115,6 +115,46 @@ def test_a_plugin_that_ends_the_process_is_named_and_left_out(bench, tmp_path, c
         assert line.startswith("bench: the architecture 'ends' is left out") and message in line
 
 
+INSPECT = """
+from tasks.ner.task import NamedEntityRecognition
+import os
+
+class Other(NamedEntityRecognition):
+    def inspect(self, request, options):
+        {}
+
+TASK = Other()
+"""
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("exit(4)", "raised SystemExit: 4"),
+        ("raise BaseException('first\\nsecond')", "raised BaseException: first second"),
+        ("raise ValueError('no row')", "raised ValueError: no row"),
+        ("return open('/nowhere/rows')", "raised FileNotFoundError"),
+    ],
+)
+def test_a_hook_that_fails_is_named_in_one_line(bench, tmp_path, content, message):
+    write(tmp_path, "tasks", "fails", INSPECT.format(content))
+    request = ("--task", "fails", "--benchmark", "smoke", "--architectures", "vanilla")
+    planned = bench("plan", *request, BENCH_PATH=str(tmp_path))
+    assert planned.returncode == 2 and not planned.stdout
+    (line,) = planned.stderr.splitlines()
+    assert line.startswith("bench: A plug-in") and message in line
+    assert f"line 7 of {tmp_path / 'tasks' / 'fails.py'}, in inspect" in line
+
+
+def test_what_a_hook_prints_goes_to_standard_error(bench, tmp_path, capfd):
+    shout = "print('hello'); os.system('echo from a shell'); return '1'"
+    write(tmp_path, "tasks", "shouts", INSPECT.format(shout))
+    request = ("--task", "shouts", "--benchmark", "smoke", "--architectures", "vanilla")
+    planned = bench("plan", *request, "--json", BENCH_PATH=str(tmp_path))
+    assert planned.returncode == 0 and json.loads(planned.stdout)
+    assert "hello" in planned.stderr and "from a shell" in capfd.readouterr().err
+
+
 def test_what_a_plugin_prints_at_import_goes_to_standard_error(bench, tmp_path, capfd):
     shout = "import os\nprint('hello')\nos.system('echo from a shell')\n"
     write(tmp_path, "baselines", "shouts", ARCHITECTURE + shout)

@@ -34,6 +34,12 @@ def test_a_text_file_has_a_text_on_each_line(tmp_path, mark, end):
 
 
 @pytest.mark.parametrize("mark", ["", MARK])
+def test_an_empty_file_has_no_text(tmp_path, mark):
+    assert read_texts(write(tmp_path, "texts.txt", mark)) == []
+    assert read_texts(write(tmp_path, "texts.txt", mark + "\n")) == [""]
+
+
+@pytest.mark.parametrize("mark", ["", MARK])
 def test_a_jsonl_file_has_texts_in_quotes_or_objects(tmp_path, mark):
     text = mark + '"a"\n\n' + json.dumps({"text": "b\nc", "id": 1}) + "\n"
     assert read_texts(write(tmp_path, "texts.jsonl", text)) == ["a", "b\nc"]

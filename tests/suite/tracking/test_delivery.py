@@ -228,6 +228,7 @@ def test_the_end_of_a_run_delivers_what_mlflow_lacks_of_earlier_ones(store, monk
     assert records.take(store.write(newest)) is None
     assert records.finish() == "4 earlier records wait"
     monkeypatch.setattr(delivery, "CATCH_UP_SECONDS", 60.0)
+    (store.records / "a folder.of someone.json").mkdir()
     assert DeliveryQueue(store).finish() is None
     runs = runs_of_kind(store.tracking_uri, "cell")
     keys = {run.data.tags["lengthwise.key"] for run in runs}
@@ -242,6 +243,7 @@ def test_it_is_known_without_mlflow_whether_the_database_may_lack_a_record(store
     sync(store)
     store.write(make_record(Status.UNSUPPORTED, 1))
     (store.records / "note.json").write_text("no record")
+    (store.records / "a folder.of someone.json").mkdir()
     assert not may_lack_records(store)
     store.write(good_record(256, minutes=2))
     assert may_lack_records(store)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import struct
+from zlib import compress, crc32
 
 import numpy as np
 import pytest
@@ -102,6 +104,10 @@ def test_cifar_10_is_read(tfds_data_dir):
     assert data.train.features["patches"].shape == (45_000, 16, 192)
 
 
+LAST_CHUNK = 12
+"""The bytes of the chunk that ends a PNG file. No pixel depends on them."""
+
+
 def save(path, image, **how):
     image.save(path, **how)
     return path
@@ -137,6 +143,53 @@ def test_grey_of_16_bits_is_scaled(tmp_path):
         assert read_image(path, 3, mode)[:, :, 0].tolist() == expected
     save(path, Image.fromarray(np.full((3, 3), 500, np.uint16)), transparency=500)
     assert (read_image(path, 3, "RGB") == 255).all()
+
+
+def write_png(path, depth, color_type, row, transparent):
+    """Write a PNG file of two equal rows of two pixels, with a transparent colour."""
+
+    def chunk(name, content):
+        size, check = (struct.pack(">I", value) for value in (len(content), crc32(name + content)))
+        return size + name + content + check
+
+    header = struct.pack(">IIBBBBB", 2, 2, depth, color_type, 0, 0, 0)
+    parts = [(b"IHDR", header), (b"tRNS", transparent)]
+    parts += [(b"IDAT", compress(2 * (b"\0" + row))), (b"IEND", b"")]
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*part) for part in parts))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("depth", "color_type", "row", "transparent", "other"),
+    [
+        (1, 0, b"\x40", b"\0\1", 0),
+        (2, 0, b"\x60", b"\0\1", 170),
+        (4, 0, b"\x5a", b"\0\5", 170),
+        (8, 0, b"\x64\x65", b"\0\x64", 101),
+        (16, 0, b"\x01\x02\x07\x02", b"\x01\x02", 7),
+        (8, 2, b"\1\2\3\4\4\4", b"\0\1\0\2\0\3", 4),
+        (16, 2, b"\x12\x34\x56\x78\x9a\xbc\7\1\7\2\7\3", b"\x12\x34\x56\x78\x9a\xbc", 7),
+        (16, 2, b"\0\x34\0\x78\0\xbc\7\1\7\2\7\3", b"\0\x34\0\x78\0\xbc", 7),
+    ],
+)
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+def test_a_transparent_colour_is_white_at_any_depth(
+    tmp_path, depth, color_type, row, transparent, other, mode
+):
+    path = write_png(tmp_path / "a.png", depth, color_type, row, transparent)
+    values = sorted({*read_image(path, 2, mode).flat})
+    assert values == [other, 255]
+
+
+def test_a_png_file_with_a_changed_byte_is_an_error(tmp_path):
+    pixels = np.random.default_rng(0).integers(256, size=(8, 8, 3), dtype=np.uint8)
+    good = save(tmp_path / "a.png", Image.fromarray(pixels)).read_bytes()
+    for place in range(8, len(good) - LAST_CHUNK, 5):
+        changed = bytearray(good)
+        changed[place] ^= 4
+        (tmp_path / "b.png").write_bytes(changed)
+        with pytest.raises(DataError, match=r"b\.png"):
+            read_image(tmp_path / "b.png", 8, "RGB")
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from suite.analysis.estimates import pseudo_values
-from suite.api import Examples, Score
-from suite.worker.train.evaluation import MAX_PARTS, scores_without_part
+from suite.api import Examples, Metric, PluginError, Score
+from suite.worker.train.evaluation import MAX_PARTS, Evaluator, scores_without_part
 
 
 def score(examples, predictions, spec):
@@ -54,3 +54,14 @@ def test_few_examples_have_fewer_parts_and_one_example_has_none():
     assert len(scores_without_part(TASK, examples, predictions, {})["accuracy"]) == 3
     examples, predictions = draw(1)
     assert scores_without_part(TASK, examples, predictions, {}) == {}
+
+
+def test_a_score_without_the_primary_metric_is_an_error_that_names_it(monkeypatch):
+    task = SimpleNamespace(
+        primary_metric=Metric("accuracy"), score=lambda *given: Score({"exact_match": 0.5})
+    )
+    setup = SimpleNamespace(task=task, data=SimpleNamespace(spec={}))
+    monkeypatch.setattr(Evaluator, "predictions", lambda *given, **how: None)
+    monkeypatch.setattr(Evaluator, "_examples", lambda *given: None)
+    with pytest.raises(PluginError, match=r"primary metric, accuracy.*Received: exact_match"):
+        Evaluator(setup, lambda batch: None).score("validation")
