@@ -10,6 +10,7 @@ from typing import Any
 from suite.api import Architecture, BuildRequest, Form, Inputs
 
 EPSILON = 1e-12
+POSITIONS = ("learned", "rotary")
 
 
 class BigBird(Architecture):
@@ -31,28 +32,30 @@ class BigBird(Architecture):
     inputs = frozenset(Inputs)
     claimed_time = "n"
     claimed_memory = "n"
-    options = {"block_size": 64, "random_blocks": 3}
+    options = {"block_size": 64, "random_blocks": 3, "positions": "learned"}
     length_dependent_layout = True
 
     def unsupported_reason(self, request: BuildRequest) -> str | None:
         """Return why an option is invalid, or None."""
+        from baselines.layers.block import positions_problem
+
         size, random_blocks = request.options["block_size"], request.options["random_blocks"]
         if size < 1 or random_blocks < 0:
             return (
                 "needs blocks of at least 1 position, and at least 0 random blocks; "
                 f"received: block_size={size}, random_blocks={random_blocks}"
             )
-        return None
+        return positions_problem(request, POSITIONS)
 
     def missing_parts(self, request: BuildRequest) -> tuple[str, ...]:
         """Return the missing parts: removable heads."""
         return ("heads",)
 
     def fixed_length_reason(self, request: BuildRequest) -> str | None:
-        """Return why the learned positions end at the training length."""
+        """Return why learned positions end at the training length, or None for rotary ones."""
         from baselines.layers.block import limited_positions_reason
 
-        return limited_positions_reason("learned")
+        return limited_positions_reason(request.options["positions"])
 
     def mixing_operations(self, request: BuildRequest) -> float:
         """Return the operations of block-sparse attention; the decoder has full attention."""
@@ -80,22 +83,28 @@ class BigBird(Architecture):
 
     def assemble(self, request: BuildRequest) -> Any:
         """Build the requested form."""
+        from baselines.layers.attention_positions import make_attention_positions
         from baselines.layers.block import Block
         from baselines.layers.block_sparse_attention import BlockSparseAttention
         from baselines.layers.full_attention import FullAttention
         from baselines.layers.transformer import build_transformer
 
         num_heads, options = request.model_size.num_heads, request.options
+        positions = make_attention_positions(options["positions"], causal=False)
 
         def mixer(index: int, causal: bool) -> Any:
             if causal:
-                return FullAttention(num_heads, causal=True)
+                return FullAttention(num_heads, causal=True, positions=positions)
             return BlockSparseAttention(
-                num_heads, options["block_size"], options["random_blocks"], seed=index
+                num_heads,
+                options["block_size"],
+                options["random_blocks"],
+                seed=index,
+                positions=positions,
             )
 
         block = Block(
-            "learned",
+            options["positions"],
             activation="gelu_tanh",
             epsilon=EPSILON,
             scaled_embeddings=False,

@@ -30,6 +30,8 @@ class Llama(Architecture):
     come from a latent vector of this size. Decoding keeps this vector and one rotary key of half a
     head. `latent_query_rank` is the size of a bottleneck of the queries. None means no bottleneck.
 
+    `rotary_extension` and `rotary_factor` are those of `vanilla`.
+
     The width of SwiGLU gives a layer as many parameters as a Transformer layer.
     """
 
@@ -47,10 +49,14 @@ class Llama(Architecture):
         "num_sinks": 0,
         "latent_rank": None,
         "latent_query_rank": None,
+        "rotary_extension": "none",
+        "rotary_factor": 4.0,
     }
 
     def unsupported_reason(self, request: BuildRequest) -> str | None:
         """Return why the heads, the window or the base are invalid, or None."""
+        from baselines.layers.block import extension_problem
+
         size, options = request.model_size, request.options
         shared, window, sinks = (
             options[name] for name in ("key_value_heads", "window", "num_sinks")
@@ -76,7 +82,7 @@ class Llama(Architecture):
             return (
                 f"needs a rotary_base greater than 1; received: {options['rotary_base']}. Use 10000"
             )
-        return _latent_problem(request)
+        return extension_problem(options, size) or _latent_problem(request)
 
     def mixing_operations(self, request: BuildRequest) -> float:
         """Return the operations of attention to all visible pairs, without the rotations."""
@@ -118,14 +124,20 @@ class Llama(Architecture):
 
     def assemble(self, request: BuildRequest) -> Any:
         """Build the requested form."""
-        from baselines.layers.attention_positions import RotaryPositions
         from baselines.layers.block import Block
         from baselines.layers.full_attention import FullAttention
         from baselines.layers.latent_attention import LatentAttention
+        from baselines.layers.rotary_extension import extended_rotary
         from baselines.layers.transformer import build_transformer
 
         options = request.options
         is_latent = options["latent_rank"] is not None
+        positions = extended_rotary(
+            options["rotary_extension"],
+            options["rotary_factor"],
+            request.sequence_length,
+            options["rotary_base"],
+        )
 
         def mixer(index: int, causal: bool) -> Any:
             if is_latent:
@@ -143,7 +155,7 @@ class Llama(Architecture):
                 num_key_value_heads=options["key_value_heads"],
                 window=options["window"],
                 num_sinks=options["num_sinks"],
-                positions=RotaryPositions(options["rotary_base"]),
+                positions=positions,
                 use_bias=False,
             )
 
@@ -205,6 +217,11 @@ def _latent_problem(request: BuildRequest) -> str | None:
             )
     if request.form is not Form.DECODER:
         return f"has latent attention in decoders alone; received: form={request.form}"
+    if (extension := options["rotary_extension"]) != "none":
+        return (
+            "has latent attention without a rotary extension; received: "
+            f"rotary_extension={extension}, latent_rank={rank}. Leave either out"
+        )
     if options["window"] is not None or options["key_value_heads"] is not None:
         return (
             "has latent attention without a window and key_value_heads; received: "

@@ -37,7 +37,8 @@ class RWKV7(Architecture):
         options = request.options
         if options["head_size"] < 1 or options["low_rank"] < 0:
             return (
-                f"needs a head_size of at least 1 and no negative rank; received: {dict(options)}"
+                "needs a head_size of at least 1 and a low_rank of at least 0; "
+                f"received: {dict(options)}. Use the defaults"
             )
         if _inner_width(request) < 1:
             return (

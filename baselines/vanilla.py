@@ -27,6 +27,10 @@ class Vanilla(Architecture):
     k positions around each in an encoder; 1 means none. Cross-attention has none. `activation`:
     "relu", "gelu" or "gelu_tanh", of a plain feed-forward network. With `scaled_embeddings`, token
     embeddings are multiplied by √width. `embedding_norm` normalises the embeddings.
+
+    `rotary_extension` of rotary positions: "none", "ntk" (NTK-aware scaling, whose base grows with
+    the length) or "yarn" (Peng et al. 2023), by a `rotary_factor`. It acts beyond the training
+    length alone, so that training is the same.
     """
 
     version = 2
@@ -47,6 +51,8 @@ class Vanilla(Architecture):
         "activation": "relu",
         "scaled_embeddings": True,
         "embedding_norm": False,
+        "rotary_extension": "none",
+        "rotary_factor": 4.0,
     }
 
     def unsupported_reason(self, request: BuildRequest) -> str | None:

@@ -32,10 +32,11 @@ class AttentionPositions(Layer):
 
     by_head = False
 
-    def rotate(self, states: Any, start: Any = 0) -> Any:
+    def rotate(self, states: Any, start: Any = 0, length: Any = None) -> Any:
         """Return queries or keys, (batch, heads, n, d), rotated by their positions.
 
-        `start` is the position of the first one; it may be a tensor.
+        `start` is the position of the first one. `length` is the number of positions of the whole
+        sequence, which by default ends with these. Both may be tensors.
         """
         return states
 
@@ -82,14 +83,27 @@ class RotaryPositions(AttentionPositions):
         exponents = np.arange(0, turned, 2, dtype="float32") / np.float32(turned)
         self.frequencies = (1.0 / np.float32(self.base) ** exponents).astype("float32")
 
-    def rotate(self, states: Any, start: Any = 0) -> Any:
+    def turns(self, length: Any) -> tuple[Any, Any]:
+        """Return the frequencies of the pairs, and what turned channels are multiplied by, or None.
+
+        A subclass may let them depend on the length of the whole sequence.
+        """
+        return ops.convert_to_tensor(self.frequencies), None
+
+    def rotate(self, states: Any, start: Any = 0, length: Any = None) -> Any:
         """Return queries or keys, (batch, heads, n, d), rotated by their positions."""
         places = ops.cast(start + ops.arange(ops.shape(states)[-2]), "float32")
-        angles = places[:, None] * ops.convert_to_tensor(self.frequencies)[None, :]
+        if length is None:
+            length = start + ops.shape(states)[-2]
+        frequencies, magnitude = self.turns(length)
+        angles = places[:, None] * frequencies[None, :]
+        cosines, sines = ops.cos(angles), ops.sin(angles)
+        if magnitude is not None:
+            cosines, sines = cosines * magnitude, sines * magnitude
         turned, rest = 2 * len(self.frequencies), None
         if turned < states.shape[-1]:
             states, rest = ops.split(states, [turned], axis=-1)
-        rotated: Any = _rotate()(states, ops.cos(angles), ops.sin(angles))[0]
+        rotated: Any = _rotate()(states, cosines, sines)[0]
         return rotated if rest is None else ops.concatenate([rotated, rest], axis=-1)
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from baselines.layers.flops import attend_pairs, convolve_channels, over_stacks, pairs_in_window
 from baselines.layers.state_sizes import convolution_bytes, full_attention_bytes
-from suite.api import BuildRequest, Form
+from suite.api import BuildRequest, Form, ModelSize
 
 ADDED_POSITIONS = ("none", "sinusoidal", "learned", "typed", "axial")
 """Positions that are added to the embeddings, or none at all."""
@@ -16,6 +17,8 @@ ATTENTION_POSITIONS = ("rotary", "alibi", "relative", "t5")
 """Positions that change the scores of attention."""
 LIMITED_POSITIONS = ("learned", "typed", "axial")
 """Positions with a weight for each position of the training length."""
+EXTENSIONS = ("none", "ntk", "yarn")
+"""How rotary positions are extended to sequences longer than those of the training."""
 CHOICES = {
     "positions": ADDED_POSITIONS + ATTENTION_POSITIONS,
     "norm": ("layer", "rms"),
@@ -37,7 +40,8 @@ class Block:
     values, by default all. A wider feed-forward network replaces missing parameters. A `window` w
     shows a position itself and the w − 1 before it, and as many after it without a causal mask; by
     default it shows all positions. `short_convolution` is the kernel size of the convolutions of
-    queries, keys and values (`ShortConvolution`); 1 means none.
+    queries, keys and values (`ShortConvolution`); 1 means none. Beyond the training length, a
+    `rotary_extension` by a `rotary_factor` slows rotary positions (`ExtendedRotaryPositions`).
 
     `activation` is that of a plain network. With `scaled_embeddings`, token embeddings are
     multiplied by √width. `embedding_norm` normalises the embeddings by a layer norm. A gated
@@ -54,6 +58,8 @@ class Block:
     key_value_heads: int | None = None
     window: int | None = None
     short_convolution: int = 1
+    rotary_extension: str = "none"
+    rotary_factor: float = 4.0
     activation: str = "relu"
     epsilon: float = 1e-5
     scaled_embeddings: bool = True
@@ -94,7 +100,7 @@ class Block:
                 "needs a short_convolution of at least 1 position; "
                 f"received: short_convolution={kernel}. Use 1 for none"
             )
-        return None
+        return extension_problem(vars(self), size, self.positions == "rotary")
 
     def missing_parts(self) -> tuple[str, ...]:
         """Return the missing parts: removable heads, if each head has numbers for distances."""
@@ -149,6 +155,36 @@ def choice_problem(values: Mapping[str, Any], choices: Mapping[str, Sequence[str
         if values[name] not in allowed:
             received = f"{name}={values[name]}"
             return f"takes {name} {', '.join(allowed)}; received: {received}. Choose one"
+    return None
+
+
+def extension_problem(
+    options: Mapping[str, Any], size: ModelSize, is_rotary: bool = True
+) -> str | None:
+    """Return why a rotary extension or its factor is not possible, or None."""
+    extension, factor = options["rotary_extension"], options["rotary_factor"]
+    if problem := choice_problem(options, {"rotary_extension": EXTENSIONS}):
+        return problem
+    if type(factor) not in (int, float) or not 1 < factor < math.inf:
+        return f"needs a rotary_factor greater than 1; received: {factor}. Use 4"
+    if extension == "none":
+        return None
+    received = f"received: rotary_extension={extension}"
+    if not is_rotary:
+        return (
+            f"extends rotary positions alone; {received}, positions={options['positions']}. "
+            "Use positions=rotary"
+        )
+    if (window := options["window"]) is not None:
+        return (
+            "has a rotary extension without a window, whose distances are short; "
+            f"{received}, window={window}. Leave either out"
+        )
+    if extension == "ntk" and size.width // size.num_heads < 4:
+        return (
+            "needs heads of at least 4 channels for NTK-aware scaling; "
+            f"{received}, width={size.width}, num_heads={size.num_heads}. Use fewer heads or yarn"
+        )
     return None
 
 

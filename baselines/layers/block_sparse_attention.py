@@ -12,9 +12,10 @@ import numpy as np
 from keras import ops
 
 from baselines.layers.attention import attention, multiply_transposed
+from baselines.layers.attention_positions import AttentionPositions
 from baselines.layers.backends import backend_functions
 from baselines.layers.full_attention import build_projections, merge_heads, split_heads
-from baselines.layers.layer import Layer, zero_padding
+from baselines.layers.layer import Layer, build_once, zero_padding
 from baselines.layers.lengths import cut_end, is_known, pad_end
 from baselines.layers.masked_scores import mask_scores, softmax
 
@@ -38,6 +39,8 @@ class BlockSparseAttention(Layer):
     random blocks and the last block. If the length is not a multiple of b, masked padding completes
     the last block. Up to a length of (5 + 2 r) b, every position attends to all, as in the
     published code (`transformers`).
+
+    `positions`, a scheme such as `RotaryPositions`, turn queries and keys.
 
     In a graph of unknown length on TensorFlow, NumPy draws the random blocks when the graph runs:
     TensorFlow has no operation that draws the same ones. XLA cannot compile such a graph, and Keras
@@ -63,6 +66,7 @@ class BlockSparseAttention(Layer):
         block_size: int = 64,
         num_random_blocks: int = 3,
         seed: int = 0,
+        positions: AttentionPositions | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -76,10 +80,13 @@ class BlockSparseAttention(Layer):
         self.block_size = block_size
         self.num_random_blocks = num_random_blocks
         self.seed = seed
+        self.positions = AttentionPositions() if positions is None else positions
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Create the four projections."""
         build_projections(self, input_shape)
+        head_size = self.query.units // self.num_heads
+        build_once(self.positions, (None, self.num_heads, None, head_size))
         if input_shape[1] is None and keras.backend.backend() == "tensorflow":
             self.supports_jit = False
 
@@ -155,6 +162,7 @@ class BlockSparseAttention(Layer):
             split_heads(projection(hidden_states), self.num_heads)
             for projection in (self.query, self.key, self.value)
         )
+        query, key = (self.positions.rotate(part) for part in (query, key))
         return query * query.shape[-1] ** -0.5, key, value
 
 

@@ -271,11 +271,12 @@ class FullAttention(Layer):
         """
         (keys, values, *inputs) = state
         held: State = keys, values
+        length = keys.shape[2] if self.window is None else None
         hidden_states = require_room(hidden_states, held, position, self.window, self.num_sinks)
         states = self._project(hidden_states, hidden_states)
         for index, convolution in enumerate(self.convolutions):
             states[index], inputs[index] = convolution.decode_step(states[index], inputs[index])
-        projected = query, key, value = self._by_head(states[0], states[1], states[2], position)
+        projected = query, key, value = self._by_head(*states, start=position, length=length)
         if is_start(position):
             heads = self._attend(projected)
             held = write_state(held, (key, value), position, self.num_sinks)
@@ -310,11 +311,14 @@ class FullAttention(Layer):
         """Return queries of the hidden states, and keys and values of the attended ones."""
         return [self.query(hidden_states), self.key(attended), self.value(attended)]
 
-    def _by_head(self, query: Any, key: Any, value: Any, start: Any = 0) -> tuple[Any, Any, Any]:
-        """Return queries, keys and values by head; the first ones are at position `start`."""
+    def _by_head(
+        self, query: Any, key: Any, value: Any, start: Any = 0, length: Any = None
+    ) -> tuple[Any, Any, Any]:
+        """Return queries, keys and values by head; see `AttentionPositions.rotate`."""
         query, key = self._query_heads(query), self._key_heads(key)
         value = split_heads(value, self.num_key_value_heads)
-        return self.positions.rotate(query, start), self.positions.rotate(key, start), value
+        rotate = self.positions.rotate
+        return rotate(query, start, length), rotate(key, start, length), value
 
     def _query_heads(self, query: Any) -> Any:
         return split_heads(query, self.num_heads)

@@ -14,6 +14,7 @@ from baselines.layers.full_attention import FullAttention
 from baselines.layers.initialization import embedding_stddev
 from baselines.layers.input_embedding import InputEmbedding
 from baselines.layers.positions import make_positions
+from baselines.layers.rotary_extension import extended_rotary
 from baselines.layers.transformer_layer import TransformerLayer, TransformerStack
 from suite.api import BuildRequest, Form
 
@@ -77,6 +78,10 @@ def make_layers(
     crosses = causal and request.form is Form.ENCODER_DECODER
     branches = 2 * size.num_layers if block.scaled_residuals else 1
     positions = make_attention_positions(block.positions, causal)
+    if block.positions == "rotary":
+        positions = extended_rotary(
+            block.rotary_extension, block.rotary_factor, request.sequence_length
+        )
     width = block.feedforward_width(request, causal)
     if feedforward_width is not None:
         width = feedforward_width(causal)

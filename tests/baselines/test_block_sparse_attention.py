@@ -9,6 +9,7 @@ from keras import ops
 
 from baselines.layers import block_sparse_attention
 from baselines.layers.attention import attend
+from baselines.layers.attention_positions import AttentionPositions, RotaryPositions
 from baselines.layers.block_sparse_attention import (
     BlockSparseAttention,
     draw_random_blocks,
@@ -49,16 +50,17 @@ def with_mask(layer: BlockSparseAttention, states, padding, random_blocks=None):
     query, key, value = (
         split_heads(part(states), layer.num_heads) for part in (layer.query, layer.key, layer.value)
     )
+    query, key = layer.positions.rotate(query), layer.positions.rotate(key)
     pairs = visible_pairs(layer, states.shape[1], random_blocks)[None]
     visible = padding[:, None, None, :] & ops.convert_to_tensor(pairs)
     mixed = merge_heads(attend(query * query.shape[-1] ** -0.5, key, value, visible=visible))
     return ops.where(padding[:, :, None], mixed, 0.0)
 
 
-def make(size: int, num_random_blocks: int, length: int):
+def make(size: int, num_random_blocks: int, length: int, positions=None):
     """Return a layer with random biases, states, and a padding mask of a batch of three."""
     keras.utils.set_random_seed(1)
-    layer = BlockSparseAttention(HEADS, size, num_random_blocks, seed=5)
+    layer = BlockSparseAttention(HEADS, size, num_random_blocks, seed=5, positions=positions)
     states = np.random.default_rng(0).normal(size=(3, length, WIDTH)).astype("float32")
     layer.build(states.shape)
     for name in ("query", "key", "value"):
@@ -88,6 +90,13 @@ def test_published_outputs(reference_outputs):
 @pytest.mark.parametrize(("length", "size", "num_random_blocks"), SPARSE)
 def test_the_blocks_of_the_rule_are_seen(length, size, num_random_blocks):
     layer, states, padding = make(size, num_random_blocks, length)
+    expected = run(lambda *given: with_mask(layer, *given), states, padding)
+    np.testing.assert_allclose(run(layer.mix, states, padding), expected, atol=2e-5)
+
+
+def test_rotary_positions_turn_queries_and_keys_of_sparse_blocks():
+    length, size, num_random_blocks = SPARSE[0]
+    layer, states, padding = make(size, num_random_blocks, length, RotaryPositions())
     expected = run(lambda *given: with_mask(layer, *given), states, padding)
     np.testing.assert_allclose(run(layer.mix, states, padding), expected, atol=2e-5)
 
@@ -125,10 +134,11 @@ def test_gradients_are_those_of_a_mask(monkeypatch, step_bytes, compiled):
         np.testing.assert_allclose(found, expected, atol=2e-4, rtol=1e-4)
 
 
-def test_short_sequences_have_full_attention():
-    layer, states, padding = make(3, 2, 27)
+@pytest.mark.parametrize("positions", [AttentionPositions, RotaryPositions])
+def test_short_sequences_have_full_attention(positions):
+    layer, states, padding = make(3, 2, 27, positions())
     assert is_full(27, 3, 2) and not is_full(28, 3, 2)
-    full = FullAttention(HEADS)
+    full = FullAttention(HEADS, positions=positions())
     full.build(states.shape)
     for ours, theirs in zip(layer.weights, full.weights, strict=True):
         theirs.assign(ours)
@@ -161,10 +171,10 @@ def test_every_far_block_is_equally_likely():
 BIGBIRD = ARCHITECTURES["bigbird"]
 
 
-@pytest.fixture(scope="module")
-def subject():
+@pytest.fixture(scope="module", params=["learned", "rotary"])
+def subject(request):
     """The encoder with blocks that are short enough for the tests' inputs."""
-    options = {"block_size": 2, "random_blocks": 1}
+    options = {"block_size": 2, "random_blocks": 1, "positions": request.param}
     return Subject(BIGBIRD, request_for(BIGBIRD, Inputs.TOKEN_IDS, options=options))
 
 
@@ -267,7 +277,11 @@ def test_the_operations_are_those_of_the_visible_pairs(length, size, num_random_
         Inputs.TOKEN_IDS,
         model_size=ModelSize("case", 1, WIDTH, HEADS, 2 * WIDTH),
         sequence_length=length,
-        options={"block_size": size, "random_blocks": num_random_blocks},
+        options={
+            "block_size": size,
+            "random_blocks": num_random_blocks,
+            "positions": "learned",
+        },
     )
     pairs = float(length**2)
     if not is_full(length, size, num_random_blocks):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from suite.analysis.growth_fits import find_exponent, fit_quadratic
 from suite.matrix.registry import load_registry
 from tests.costs import measure
 
@@ -43,6 +44,34 @@ TEXT = {
 @pytest.mark.parametrize(("name", "form"), TEXT.items())
 def test_every_architecture_trains_at_16384(name, form):
     assert measure(name, form, "training", TOKENS, TOKENS, "small", 4)["peak_bytes"] <= 12 * GIB
+
+
+LENGTHS = (1_024, 2_048, 4_096, 8_192, TOKENS)
+LINEAR = [
+    name for name in TEXT if REGISTRY[name].claimed_time == "n" and not REGISTRY[name].control
+]
+
+
+def costs_at_batch_1(name):
+    """Return the seconds and the peak bytes of a training step on one sequence of each length."""
+    found = [measure(name, TEXT[name], "training", n, n, "tiny", 2) for n in LENGTHS]
+    return [[each[part] for each in found] for part in ("seconds", "peak_bytes")]
+
+
+@pytest.mark.parametrize("name", LINEAR)
+def test_the_exponents_of_linear_architectures_are_at_most_1_15(name):
+    for costs in costs_at_batch_1(name):
+        exponent = find_exponent(LENGTHS, costs)
+        assert exponent is not None and exponent <= 1.15, (exponent, costs)
+
+
+@pytest.mark.parametrize("name", ["hybrid", "modernbert"])
+def test_costs_with_some_full_attention_are_a_sum_of_a_linear_and_a_quadratic_part(name):
+    seconds, _ = costs_at_batch_1(name)
+    fixed, linear, squared = fit_quadratic(LENGTHS, [seconds])
+    for length, cost in zip(LENGTHS, seconds, strict=True):
+        fitted = fixed + linear.value * length + squared.value * length**2
+        assert fitted == pytest.approx(cost, rel=0.15)
 
 
 def test_reformer_layers_store_few_activations():

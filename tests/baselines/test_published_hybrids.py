@@ -13,6 +13,7 @@ from tests.builders.published import (
     assign,
     assign_rg_lru,
     cases,
+    compare_logits,
     count_layers,
     decode_in_parts,
 )
@@ -358,4 +359,6 @@ def xlstm(case: Weights):
 def test_xlstm(reference_outputs):
     for path, case in cases(reference_outputs, "xlstm_decoder_"):
         mask = np.ones(case["token_ids"].shape, bool)
-        assert_is_exact(xlstm(case), {**case, "padding_mask": mask}, path)
+        model, (token_ids,) = xlstm(case), tensors(case["token_ids"].astype("int32"))
+        assert_is_exact(model, {**case, "padding_mask": mask}, path)
+        compare_logits(model.decode(token_ids)[0], case["weights/lm_head/weight"].T, case, path)

@@ -8,7 +8,7 @@ from keras import ops
 from suite.api import BuildRequest, Form, Inputs, ModelSize
 from suite.worker.conformance.gradients import tensors
 from tests.architectures import ARCHITECTURES
-from tests.builders.published import TOLERANCE, Weights, assign, cases, count_layers
+from tests.builders.published import TOLERANCE, Weights, assign, cases, compare_logits, count_layers
 
 
 def modernbert(case: Weights):
@@ -67,3 +67,11 @@ def test_modernbert(reference_outputs):
             np.testing.assert_allclose(
                 ops.convert_to_numpy(found)[mask], case[name][mask], atol=TOLERANCE, err_msg=path
             )
+        (kernel,) = tensors(case["weights/head/dense/weight"].T)
+        hidden = ops.convert_to_numpy(ops.gelu(ops.matmul(outputs, kernel), approximate=False))
+        centred = hidden - hidden.mean(axis=-1, keepdims=True)
+        variance = np.mean(centred**2, axis=-1, keepdims=True)
+        normed = centred / np.sqrt(variance + float(case["norm_epsilon"]))
+        normed = normed * case["weights/head/norm/weight"]
+        words = case["weights/model/embeddings/tok_embeddings/weight"]
+        compare_logits(normed, words.T, case, path, case["weights/decoder/bias"])

@@ -15,6 +15,7 @@ from tests.builders.published import (
     Weights,
     assign,
     cases,
+    compare_logits,
     count_layers,
     decode_in_parts,
 )
@@ -125,6 +126,8 @@ def decoder(case: Weights):
 def test_decoder(reference_outputs):
     for path, case in cases(reference_outputs, "rwkv7_decoder_"):
         model, (token_ids,) = decoder(case), tensors(case["token_ids"].astype("int32"))
-        compare(model.decode(token_ids)[0], case["outputs"], TOLERANCE, path)
+        outputs = model.decode(token_ids)[0]
+        compare(outputs, case["outputs"], TOLERANCE, path)
+        compare_logits(outputs, case["weights/head/weight"].T, case, path)
         in_parts = decode_in_parts(model, case["token_ids"].astype("int32"))
         compare(in_parts, case["outputs"], TOLERANCE, f"{path}, in parts")

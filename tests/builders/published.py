@@ -29,6 +29,20 @@ def assign(layer, case: Weights, name: str) -> None:
     layer.kernel.assign(case[f"{name}/weight"].T)
 
 
+def compare_logits(outputs, kernel: np.ndarray, case: Weights, name: str, bias=0.0) -> None:
+    """Compare the scores of tokens, which a head without a norm of its own has from outputs."""
+    scores = ops.convert_to_numpy(outputs) @ kernel + bias
+    if "logit_soft_cap" in case:
+        cap = float(case["logit_soft_cap"])
+        scores = cap * np.tanh(scores / cap)
+    mask = np.ones(scores.shape[:2], bool)
+    if "padding_mask" in case:
+        mask = case["padding_mask"].astype(bool)
+    np.testing.assert_allclose(
+        scores[mask], case["logits"][mask], atol=1e-3, rtol=5e-5, err_msg=f"{name}, logits"
+    )
+
+
 def decode_in_parts(model, token_ids, **encoded) -> np.ndarray:
     """Return the decoder's output: of three positions, of single ones, of the rest, of the last."""
     batch, length = token_ids.shape

@@ -60,6 +60,11 @@ CASES = {
         # Two layers of the model size are four blocks.
         Case("mamba2", "transformers Mamba-2", 4096, 2.5, 2.2, 0.6, 2, form=Form.DECODER),
         Case("gated_deltanet", "Qwen3-Next's layers", 4096, 1.8, 1.5, 0.8, form=Form.DECODER),
+        Case("hybrid", "transformers Qwen3-Next", 4096, 1.2, 1.5, 1.0, form=Form.DECODER),
+        Case("kimi_delta", "Kimi Linear's layers", 4096, 1.2, 1.5, 1.0, form=Form.DECODER),
+        Case("griffin", "transformers RecurrentGemma", 4096, 1.2, 1.5, 1.0, form=Form.DECODER),
+        Case("xlstm", "transformers xLSTM", 4096, 1.2, 1.5, 1.0, form=Form.DECODER),
+        Case("modernbert", "transformers ModernBERT", 4096, 1.0, 1.0, 1.0),
     )
 }
 CONTEXT, GENERATED = 1_024, 128
@@ -75,6 +80,8 @@ GENERATIONS = {
 IMAGE_SIZE = 32
 PATCH_SIZE = 4
 WINDOW = 256
+LOCAL_WINDOW = 128
+GRIFFIN_WINDOW = 1_024
 BLOCK = 64
 RANDOM_BLOCKS = 3
 CHUNK = 64

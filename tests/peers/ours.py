@@ -22,9 +22,11 @@ from tests.peers.cases import (
     CHUNK,
     CLIP_NORM,
     GENERATED,
+    GRIFFIN_WINDOW,
     HASHES,
     HEAD_SIZE,
     LEARNING_RATE,
+    LOCAL_WINDOW,
     RANDOM_BLOCKS,
     STATE,
     VOCABULARY_SIZE,
@@ -34,8 +36,12 @@ from tests.peers.cases import (
 
 OPTIONS: dict[str, dict[str, Any]] = {
     "bigbird": {"block_size": BLOCK, "random_blocks": RANDOM_BLOCKS},
+    "griffin": {"window": GRIFFIN_WINDOW},
+    "hybrid": {"pattern": "qwen3_next"},
+    "kimi_delta": {"head_size": HEAD_SIZE},
     "longformer": {"window": [WINDOW]},
     "mamba2": {"head_size": HEAD_SIZE, "state_size": STATE},
+    "modernbert": {"window": LOCAL_WINDOW},
     "reformer": {"chunk": CHUNK, "hashes": HASHES},
 }
 

@@ -15,10 +15,12 @@ from tests.peers.cases import (
     CHUNK,
     CLIP_NORM,
     GENERATED,
+    GRIFFIN_WINDOW,
     HASHES,
     HEAD_SIZE,
     IMAGE_SIZE,
     LEARNING_RATE,
+    LOCAL_WINDOW,
     PATCH_SIZE,
     RANDOM_BLOCKS,
     STATE,
@@ -259,15 +261,15 @@ def _mamba2_generator(case: Case) -> Any:
     return Mamba2ForCausalLM(_mamba2_config(case, use_cache=True))
 
 
-def _gated_deltanet(case: Case) -> nn.Module:
-    """Qwen3-Next with its linear layers alone, a dense feed-forward network, and our sizes."""
+def _qwen3_next(case: Case, layer_types: list[str], intermediate_size: int) -> nn.Module:
+    """Qwen3-Next with dense feed-forward networks, and our sizes."""
     from transformers import Qwen3NextConfig, Qwen3NextModel
 
     assert (case.width, case.feedforward_width) == (256, 1024)  # ours are then as wide as these
     config = Qwen3NextConfig(
         vocab_size=VOCABULARY_SIZE,
         hidden_size=case.width,
-        intermediate_size=510,
+        intermediate_size=intermediate_size,
         num_hidden_layers=case.num_layers,
         num_attention_heads=case.num_heads,
         num_key_value_heads=case.num_heads,
@@ -277,10 +279,104 @@ def _gated_deltanet(case: Case) -> nn.Module:
         linear_num_key_heads=3,
         linear_num_value_heads=3,
         num_experts=0,
-        layer_types=["linear_attention"] * case.num_layers,
+        layer_types=layer_types,
         use_cache=False,
+        attn_implementation="sdpa",
     )
     return _Tokens(Qwen3NextModel(config), case.width)
+
+
+def _gated_deltanet(case: Case) -> nn.Module:
+    """The linear layers alone."""
+    return _qwen3_next(case, ["linear_attention"] * case.num_layers, 510)
+
+
+def _hybrid(case: Case) -> nn.Module:
+    """Three linear layers to one of attention; ours are 510, 510, 510 and 597 wide."""
+    return _qwen3_next(case, ["linear_attention"] * 3 + ["full_attention"], 532)
+
+
+def _kimi_delta(case: Case) -> nn.Module:
+    """The linear layers of Kimi Linear alone, dense feed-forward networks, and our sizes."""
+    from transformers import KimiLinearConfig, KimiLinearModel
+
+    assert (case.width, case.feedforward_width) == (256, 1024)  # ours are then as wide as these
+    config = KimiLinearConfig(
+        vocab_size=VOCABULARY_SIZE,
+        hidden_size=case.width,
+        intermediate_size=596,
+        num_hidden_layers=case.num_layers,
+        num_attention_heads=case.num_heads,
+        num_key_value_heads=case.num_heads,
+        linear_head_dim=HEAD_SIZE,
+        linear_num_heads=case.width // HEAD_SIZE,
+        layer_types=["linear_attention"] * case.num_layers,
+        mlp_layer_types=["dense"] * case.num_layers,
+        use_cache=False,
+        **_no_special_tokens(),
+    )
+    return _Tokens(KimiLinearModel(config), case.width)
+
+
+def _griffin(case: Case) -> nn.Module:
+    from transformers import RecurrentGemmaConfig, RecurrentGemmaModel
+
+    assert (case.width, case.feedforward_width) == (256, 1024)
+    config = RecurrentGemmaConfig(
+        vocab_size=VOCABULARY_SIZE,
+        hidden_size=case.width,
+        intermediate_size=2 * 747,  # halved by the model; ours are 725, 725, 811 and 725 wide
+        num_hidden_layers=case.num_layers,
+        num_attention_heads=case.num_heads,
+        num_key_value_heads=1,
+        attention_window_size=GRIFFIN_WINDOW,
+        use_cache=False,
+        attn_implementation="sdpa",
+    )
+    return _Tokens(RecurrentGemmaModel(config), case.width)
+
+
+def _xlstm(case: Case) -> nn.Module:
+    from transformers import xLSTMConfig, xLSTMModel
+
+    assert (case.width, case.feedforward_width) == (256, 1024)
+    config = xLSTMConfig(
+        vocab_size=VOCABULARY_SIZE,
+        hidden_size=case.width,
+        num_hidden_layers=case.num_layers,
+        num_heads=case.num_heads,
+        ffn_proj_factor=680 / case.width,  # ours are as wide
+        ffn_round_up_to_multiple_of=8,
+        mode="train",
+        return_last_states=False,
+        autocast_kernel_dtype="float32",
+        use_cache=False,
+    )
+    return _Tokens(xLSTMModel(config), case.width)
+
+
+def _modernbert(case: Case) -> nn.Module:
+    from transformers import ModernBertConfig, ModernBertModel
+
+    config = ModernBertConfig(
+        vocab_size=VOCABULARY_SIZE,
+        hidden_size=case.width,
+        intermediate_size=round(case.feedforward_width * 2 / 3),
+        num_hidden_layers=case.num_layers,
+        num_attention_heads=case.num_heads,
+        max_position_embeddings=case.sequence_length,
+        local_attention=LOCAL_WINDOW,
+        attn_implementation="sdpa",
+        **_no_special_tokens(),
+        cls_token_id=0,
+        sep_token_id=0,
+    )
+    return _Tokens(ModernBertModel(config), case.width)
+
+
+def _no_special_tokens() -> dict[str, int]:
+    """Return ids within the vocabulary, where those of a published tokenizer are beyond it."""
+    return dict.fromkeys(("pad_token_id", "bos_token_id", "eos_token_id"), 0)
 
 
 class _Images(nn.Module):
@@ -318,10 +414,15 @@ BUILDERS = {
     "bigbird": _bigbird,
     "gated_deltanet": _gated_deltanet,
     "gpt": _gpt2,
+    "griffin": _griffin,
+    "hybrid": _hybrid,
+    "kimi_delta": _kimi_delta,
     "llama": _llama,
     "longformer": _longformer,
     "mamba2": _mamba2,
+    "modernbert": _modernbert,
     "reformer": _reformer,
     "t5": _t5,
     "vit": _Images,
+    "xlstm": _xlstm,
 }

@@ -48,7 +48,7 @@ class GatedDelta(Mixer):
         options = request.options
         sizes = {name: value for name, value in options.items() if name != "negative_eigenvalues"}
         if min(sizes.values()) < 1:
-            return f"needs sizes of at least 1; received: {sizes}"
+            return f"needs sizes of at least 1; received: {sizes}. Use the defaults"
         unit, largest = _key_unit(options), round(_key_channels(request)[1])
         if unit > largest:
             return (

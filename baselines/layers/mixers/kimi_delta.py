@@ -30,7 +30,7 @@ class KimiDelta(Mixer):
     def problem(self, request: BuildRequest) -> str | None:
         """Return why an option is invalid, or None."""
         if min(request.options.values()) < 1:
-            return f"needs sizes of at least 1; received: {dict(request.options)}"
+            return f"needs sizes of at least 1; received: {dict(request.options)}. Use the defaults"
         return None
 
     def count_weights(self, request: BuildRequest) -> int:

@@ -36,7 +36,7 @@ class Selective(Mixer):
         """Return why an option is invalid, or None."""
         options = request.options
         if min(options[name] for name in ("expansion", "state_size", "short_convolution")) < 1:
-            return f"needs sizes of at least 1; received: {dict(options)}"
+            return f"needs sizes of at least 1; received: {dict(options)}. Use the defaults"
         if options["step_rank"] < 0:
             return f"needs a step_rank of at least 0; received: {options['step_rank']}. Use 0"
         return None

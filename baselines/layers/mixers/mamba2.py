@@ -30,7 +30,7 @@ class StateSpace(Mixer):
         """Return why an option is invalid, or None."""
         options = request.options
         if min(options[name] for name in ("expansion", "short_convolution", "head_size")) < 1:
-            return f"needs sizes of at least 1; received: {dict(options)}"
+            return f"needs sizes of at least 1; received: {dict(options)}. Use the defaults"
         if options["state_size"] < 0:
             return f"needs a state of at least 0 numbers; received: {options['state_size']}"
         return None

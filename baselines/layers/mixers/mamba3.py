@@ -37,9 +37,12 @@ class TrapezoidalState(Mixer):
         """Return why an option is invalid, or None."""
         options = request.options
         if min(options[name] for name in ("expansion", "head_size", "rank")) < 1:
-            return f"needs sizes of at least 1; received: {dict(options)}"
+            return f"needs sizes of at least 1; received: {dict(options)}. Use the defaults"
         if options["state_size"] < 0:
-            return f"needs a state of at least 0 numbers; received: {options['state_size']}"
+            return (
+                f"needs a state_size of at least 0; received: {options['state_size']}. "
+                "Use 0 for a quarter of the width"
+            )
         if not 0 <= options["rotated_share"] <= 1:
             return f"rotates a share from 0 to 1; received: {options['rotated_share']}. Use 0.5"
         return None
