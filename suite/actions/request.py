@@ -72,7 +72,9 @@ class RunKeywords(RequestKeywords, total=False):
     `retry` holds statuses whose cells run again, or "noisy". `rerun` runs all cells again, or, if
     it is "changed", the trainings whose code has changed.
     `time_limit` (seconds) and `memory_limit` ("8GiB") bound each cell. `stop_after` ("150m") starts
-    no cell that is not expected to end by then. `parallel` is the number of cells that run at once.
+    no cell that is not expected to end by then. `wait_quiet` ("10m") waits that long for other
+    programs to stop before the first cell starts. `parallel` is the number of cells that run at
+    once.
     `executor` is "local" or "ray"; `address` and `gpus` are of a Ray cluster. `tracking=False`
     leaves MLflow out. `keep_weights` keeps the weights of every trained model for `load_model`; a
     done cell whose weights are missing runs again.
@@ -83,6 +85,7 @@ class RunKeywords(RequestKeywords, total=False):
     time_limit: float | None
     memory_limit: str | None
     stop_after: str | None
+    wait_quiet: str | None
     parallel: int | None
     executor: str
     address: str | None

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from suite.actions.caller import name_call, report_broken, report_unreadable, warn
 from suite.actions.request import RequestKeywords, RunKeywords, names_of, read_request
 from suite.actions.results import MatrixPlan, Records
-from suite.api import RequestError
+from suite.api import Mode, RequestError
 from suite.api.errors import unknown_name
 from suite.execution.jobs import check_no_weights
 from suite.execution.preparation import (
@@ -21,6 +21,7 @@ from suite.execution.preparation import (
     make_limits,
     prepare,
 )
+from suite.execution.processor_load import wait_until_quiet
 from suite.execution.quantities import parse_duration, parse_size
 from suite.execution.runner import Event
 from suite.execution.session import (
@@ -176,7 +177,9 @@ def open_run(
     check_any_can_run(prepared)
     check_tuned(prepared)
     check_choices(prepared)
-    for note in filter(None, (prepared.changed_note, _unpublishable_note(prepared))):
+    wait = seconds_of(given.get("wait_quiet"))
+    load_note = "" if on_ray else _load_note(prepared, request.threads, wait)
+    for note in filter(None, (prepared.changed_note, _unpublishable_note(prepared), load_note)):
         warn(note)
     report_broken(prepared.registry)
     executor = _choose_executor(prepared, given)
@@ -267,6 +270,22 @@ def check_choices(prepared: Prepared) -> None:
                 received=f"{point}: {reason}",
                 remedy=f"Restore the file in results/tuning/{cell.task}/{cell.architecture}",
             )
+
+
+def _load_note(prepared: Prepared, threads: int, wait_seconds: float | None) -> str:
+    """Return that other programs will disturb the costs of a run; empty if none will.
+
+    Runs that measure costs look before they start, and all runs do if they wait.
+    """
+    modes = {planned.cell.mode for planned in prepared.plan.to_run}
+    if not modes or (wait_seconds is None and modes == {Mode.TRAIN}):
+        return ""
+    cores = wait_until_quiet(threads, wait_seconds or 0.0)
+    if not cores:
+        return ""
+    used = f"{cores:.0%} of a core" if cores < 1 else f"{cores:.1f} cores"
+    told = f"other programs use {used}: speeds will be marked with ~"
+    return f"{told} and not ranked" if wait_seconds else f"{told}; --wait-quiet 10m waits"
 
 
 def _unpublishable_note(prepared: Prepared) -> str | None:

@@ -85,7 +85,6 @@ def _row_to_dict(row: Row) -> dict[str, Any]:
         "figures": {name: figure and asdict(figure) for name, figure in row.figures.items()},
         "statuses": dict(row.statuses),
         "reasons": row.reasons,
-        "noisy": row.noisy,
         "missing": row.missing,
         "rank": row.rank,
         "detectable_difference": row.detectable_difference,
@@ -154,8 +153,8 @@ def tables_of(
 
 
 def _named_by(comparison: Comparison, has_several_machines: bool) -> ComparisonKey:
-    """Return the key whose title a table has."""
-    key = comparison.key
+    """Return the key whose title a table has: its model size says what it means."""
+    key = replace(comparison.key, model_size=comparison.model_text)
     if key.mode is Mode.TRAIN:
         return replace(key, threads=comparison.measured_on[1])
     return key if has_several_machines else replace(key, machine="")

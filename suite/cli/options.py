@@ -19,8 +19,8 @@ from suite.api.plugins import (
     plugin_names,
     search_path_from_environment,
 )
-from suite.matrix.model_sizes import MODEL_SIZES
 from suite.records.benchmarks import DECODING_BENCHMARK, DEFAULT_BENCHMARK, benchmark_names
+from suite.records.model_sizes import MODEL_SIZES
 from suite.records.store import HOME_VARIABLE
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]

@@ -69,6 +69,11 @@ def stop_after_option(kind: str) -> Callable[[Callable[..., Any]], Callable[...,
 @time_limit_option
 @stop_after_option("cell")
 @click.option(
+    "--wait-quiet",
+    metavar="TIME",
+    help="Wait until other programs leave the processor alone, at most this long, e.g. 10m.",
+)
+@click.option(
     "--memory-limit",
     metavar="SIZE",
     help="Memory limit of a cell, e.g. 8GiB. [default: 2/3 of the machine's memory]",

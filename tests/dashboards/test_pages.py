@@ -283,4 +283,4 @@ def test_decodings_are_drawn_against_the_context_beside_probes(tab, tmp_path):
         tab.page.wait_for_selector("h2")
         warnings = tab.texts(".warning")
         assert len(warnings) == 1 - found.record.quiet
-        assert all("during generation. The costs of such a phase" in text for text in warnings)
+        assert all("during generation. The speeds of such a phase" in text for text in warnings)
