@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 
+from suite.actions.results import Tables
 from suite.analysis.tables import make_tables
 from suite.api import Mode, Status
 from suite.records.schema import Measurement
@@ -94,6 +95,9 @@ def test_a_noisy_phase_is_never_evidence():
     decoder = next(table for title, table in tables.items() if "decoder" in title)
     figure = decoder.rows[0].figures["training.tokens_per_second"]
     assert figure.is_disturbed and figure.value == pytest.approx(7.0)
+    marked = Tables([decoder])
+    assert "training.tokens_per_second" in marked.to_frame()["disturbed"][0]
+    assert "training.tokens_per_second ~7" in str(marked)
 
 
 def test_a_noisy_generation_keeps_the_exact_size_of_its_state():
