@@ -129,7 +129,13 @@ class MatrixPlan(Results[PlannedCell]):
 
     def _summary(self) -> str:
         own_notes = (self.summary, self.time_note, self.tuning_note, self.sealed_note)
-        notes = (*own_notes, self.prepared.changed_note, *self.prepared.data_notes)
+        prepared = self.prepared
+        notes = (
+            *own_notes,
+            prepared.left_out_note,
+            prepared.changed_note,
+            *prepared.data_notes,
+        )
         return "\n".join(filter(None, notes))
 
     @cached_property
