@@ -7,9 +7,17 @@ interface Interval {
   value: number | null;
   low: number | null;
   high: number | null;
+  /** Whether other programs disturbed all measurements: the figure has no rank. */
+  disturbed?: boolean;
 }
 
-type Estimate = [value: number, low: number | null, high: number | null, n: number];
+type Estimate = [
+  value: number,
+  low: number | null,
+  high: number | null,
+  n: number,
+  disturbed?: number,
+];
 /** A place on an axis, or a group of examples, and an estimate. */
 type PlacedEstimate = [place: string, ...Estimate];
 
@@ -39,6 +47,8 @@ interface Comparison {
   source: string;
   options: string;
   model_size: string;
+  /** The model size and what it means: layers, width, and weights without embedding and head. */
+  model: string;
   steps: number;
   benchmark: string;
   track: "standard" | "open";
@@ -82,6 +92,8 @@ interface RunRow {
   run: string;
   /** The figure of each measure, and quality after them: its number, -1, leads there. */
   values: (number | null)[];
+  /** The numbers of the measures that other programs disturbed. */
+  disturbed: number[];
 }
 
 /** An estimate at one length and batch size, of one measure of one entry. */
@@ -94,8 +106,6 @@ interface Point extends Interval {
   /** The place of the measure in `measures`, or -1 for quality. */
   measure: number;
   n: number;
-  /** The number of runs with a noisy phase; figures are of quiet phases only. */
-  noisy: number;
 }
 
 interface BoardRow extends Interval {

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from dashboards.scripts import MEASURE_NUMBERS, estimate_row, shorten
-from suite.analysis.boards import Board
+from suite.analysis.boards import Board, Row, shown_estimate
 from suite.analysis.comparison_key import ComparisonKey, baseline_keys
 from suite.analysis.comparisons import Comparison
 from suite.analysis.cost_ratios import backend_ratios
@@ -84,6 +84,7 @@ def describe(comparison: Comparison, title: str, name: str, subject: str) -> dic
         "source": key.source or "random tokens",
         "options": key.task_options,
         "why_unranked": key.unranked_reason or "",
+        "model": comparison.model_text,
         "machine": machine,
         "threads": threads,
         "session": comparison.sessions_text,
@@ -97,21 +98,26 @@ def describe(comparison: Comparison, title: str, name: str, subject: str) -> dic
 def run_columns(frame: pandas.DataFrame, numbers: Numbers) -> Columns:
     """Return the valid runs of a frame (`suite.analysis.frame.to_frame`).
 
-    Each run has its place, its status, and the figures that count: each measure, and then quality.
+    Each run has its place, its status, and the figures that are shown: each measure, and then
+    quality. `disturbed` has the numbers of the measures that other processes disturbed.
     """
     valid = frame[frame["superseded_by"] == ""]
     place = ["comparison", "run_id"]
     runs = valid.drop_duplicates(place).set_index(place, drop=False)
-    values = valid[valid["counts"] | valid["is_primary"]]
+    disturbed = valid["noisy"] & valid["usable"] & valid["in_session"]
+    values = valid[valid["counts"] | valid["is_primary"] | disturbed]
     values = values.assign(measure=values["measure"].mask(values["is_primary"], QUALITY))
-    wide = values[values["measure"].isin([QUALITY, *CHARTED])].pivot(
-        index=place, columns="measure", values="value"
-    )
+    values = values[values["measure"].isin([QUALITY, *CHARTED])]
+    wide = values.pivot(index=place, columns="measure", values="value")
     wide = wide.reindex(index=runs.index, columns=[*CHARTED, QUALITY])
+    marked: dict[Any, list[int]] = {}
+    for *key, measure in values.loc[values["noisy"], [*place, "measure"]].itertuples(index=False):
+        marked.setdefault(tuple(key), []).append(MEASURE_NUMBERS[measure])
     shown = ["comparison", *PLACE, "repeat", "status", "reason", "run_id"]
     named = runs[shown].rename(columns={**PLACE, "run_id": "run"}).fillna({"reason": ""})
     figures = [[shorten(value) for value in row] for row in wide.to_numpy().tolist()]
-    return _shortened(named.assign(entry=runs["entry"].map(numbers))) | {"values": figures}
+    columns = _shortened(named.assign(entry=runs["entry"].map(numbers)))
+    return columns | {"values": figures, "disturbed": [marked.get(key, []) for key in runs.index]}
 
 
 def figure_columns(figures: pandas.DataFrame, numbers: Numbers) -> Columns:
@@ -146,7 +152,7 @@ def board_rows(
                 {
                     "entry": numbers[row.entry],
                     "rank": row.rank,
-                    **_ends(row.estimate or Estimate(math.nan)),
+                    **_shown(row, board),
                     "detectable": board.in_unit(row.detectable_difference),
                     "note": row.note,
                     "superseded": row.superseded_by,
@@ -172,7 +178,13 @@ def board_rows(
 
 
 def _ends(estimate: Estimate) -> dict[str, Any]:
-    return dict(zip(("value", "low", "high", "n"), estimate_row(estimate), strict=True))
+    return dict(zip(("value", "low", "high", "n"), estimate_row(estimate), strict=False))
+
+
+def _shown(row: Row, board: Board) -> dict[str, Any]:
+    figure = shown_estimate(row, board.metric)
+    ends = _ends(figure or Estimate(math.nan))
+    return {**ends, "disturbed": bool(figure and figure.is_disturbed)}
 
 
 def _tested(score: Any) -> dict[str, Any]:
@@ -227,6 +239,7 @@ def make_findings(
                 "last": item.longest,
                 "claim": item.claim,
                 "contradicted": item.contradicted,
+                "disturbed": item.is_disturbed,
             }
             for number, comparison in probes
             for item in growths(comparison, architectures)

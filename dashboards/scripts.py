@@ -7,7 +7,7 @@ import math
 from pathlib import Path
 from typing import Any
 
-from suite.analysis.estimates import Estimate
+from suite.analysis.estimates import Estimate, Figure
 from suite.api.files import atomic_write_bytes
 from suite.records.measures import CHARTED, QUALITY
 
@@ -40,8 +40,12 @@ def shorten(value: Any) -> Any:
 
 
 def estimate_row(one: Estimate) -> list[Any]:
-    """Return an estimate, the ends of its interval and its number of repeats, shortened."""
-    return [*(shorten(value) for value in (one.value, one.low, one.high)), one.n]
+    """Return an estimate, the ends of its interval and its number of repeats, shortened.
+
+    A disturbed cost has a fifth item, 1.
+    """
+    marks = [1] if isinstance(one, Figure) and one.is_disturbed else []
+    return [*(shorten(value) for value in (one.value, one.low, one.high)), one.n, *marks]
 
 
 def shorten_all(value: Any) -> Any:

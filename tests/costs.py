@@ -39,7 +39,7 @@ def main(
 
     from suite.api import PROBE_VOCABULARY_SIZE, BuildRequest, Form, Inputs, Recipe
     from suite.api.plugins import ARCHITECTURES, find_plugin
-    from suite.matrix.model_sizes import MODEL_SIZES
+    from suite.records.model_sizes import MODEL_SIZES
     from suite.worker.measure import warmup
     from suite.worker.measure.memory import PeakMemory
     from suite.worker.model import Model, PositionHead, mean_cross_entropy

@@ -69,9 +69,18 @@ const namesOf = (rows) =>
   listed(rows.map((row) => (isControl(row) ? `control ${nameOf(row)}` : nameOf(row))));
 
 /**
+ * Returns which controls lead before all models.
+ * @param {BoardRow[]} controls
+ */
+function leadText(controls) {
+  const names = listed(controls.map(nameOf));
+  return controls.length > 1 ? `controls ${names} lead` : `control ${names} leads`;
+}
+
+/**
  * Returns the verdict on a board with ranks, the best model, and the facts beside it. Entries of one
  * rank are not separated from the best of them, which may be a control: a model is then better than
- * none.
+ * none. The verdict names the controls that lead, so that "best" is never said without them.
  * @param {Board} board
  * @param {Measure} measure
  */
@@ -82,22 +91,20 @@ function rankedVerdict(board, measure) {
   const tied = [...others.filter((row) => !isControl(row)), ...others.filter(isControl)];
   const later = rankedOf(board).length - best.length - before.length;
   const isSeparated = best[0] === leader && tied.every(isControl);
-  // A control is expected to be fast; a control with a better score is the first thing to know.
-  const isBeaten = before.length > 0 && measure.key === "quality";
-  const model = isBeaten ? "Best model" : "Best";
   const verdict =
     later || tied.length || before.length
       ? isSeparated
-        ? model
-        : "No significant winner; best mean of a model"
+        ? before.length
+          ? "best model"
+          : "Best"
+        : `${before.length ? "no" : "No"} significant winner; best mean of a model`
       : "Only ranked entry";
   const detectable = detectableText(board, measure);
   return {
     leader,
-    verdict: isBeaten ? `Ranked before all models: ${namesOf(before)}. ${verdict}` : verdict,
+    verdict: before.length ? `${capitalized(leadText(before))}; ${verdict}` : verdict,
     facts: [
       tied.length ? `Not separated from it: ${namesOf(tied)}` : "",
-      before.length && !isBeaten ? `Ranked before it: ${namesOf(before)}` : "",
       later
         ? `${best[0] === leader ? "Significantly worse entries" : "Entries ranked after it"}: ${later}`
         : "",
@@ -119,11 +126,12 @@ function unrankedVerdict(board, about) {
   const before = standing.slice(0, standing.indexOf(leader));
   return {
     leader,
-    verdict: `No entry is ranked; best of ${counted(standing.length, "value")}`,
+    verdict: before.length
+      ? `No entry is ranked; ${leadText(before)}; best value of a model`
+      : `No entry is ranked; best of ${counted(standing.length, "value")}`,
     facts: [
       `${counted(leader.n, repeatName(about))}: this is no proof of being better`,
       `Not ranked: ${about.why_unranked || leader.note}`,
-      before.length ? `Better value: ${namesOf(before)}` : "",
     ],
   };
 }
@@ -142,7 +150,7 @@ function borrowed({ shown, source }, board) {
   const isOtherSize = costs.model_size !== task.model_size;
   return [
     `Measured on ${costs.source}, not on ${task.subject}`,
-    isOtherSize ? `Models of size ${costs.model_size}, not ${task.model_size}` : "",
+    isOtherSize ? `Other models than those of the task (${task.model})` : "",
     absent.length ? `Not measured: ${listed(absent.map((entry) => data.entries[entry].name))}` : "",
   ];
 }
@@ -161,8 +169,9 @@ function reservations(board, about, measure) {
   const over = isQuality ? "seeds and test examples" : "rounds";
   return [
     `Results: ${about.name}`,
+    `Model size ${about.model}`,
     isQuality && leader
-      ? `Models of size ${about.model_size}, trained from scratch for ${formatNumber(about.steps)} steps ` +
+      ? `Trained from scratch for ${formatNumber(about.steps)} steps ` +
         `of ${counted(board.batch, "example")} of length ${formatNumber(board.length)}`
       : "",
     isQuality ? noMixingText(board, about) : "",

@@ -57,10 +57,11 @@ function coloredLayout(layout, { ink, rule, paper }) {
 }
 
 /** @param {Comparison} about */
-function sourceText({ subject, name, kind, split, batch, machine, protocol }) {
+function sourceText({ subject, name, kind, split, batch, machine, model, protocol }) {
   const measured = kind === "costs" ? [batch, machine] : [`${split} split`];
   const further = measured.filter((part) => !name.includes(part));
-  return ["Lengthwise", subject, name, ...further, `protocol ${protocol}`].join(" · ");
+  const facts = [...further, `model size ${model}`, `protocol ${protocol}`];
+  return ["Lengthwise", subject, name, ...facts].join(" · ");
 }
 
 /** @param {string} title */
@@ -118,8 +119,9 @@ function fullTitle({ title, higherIsBetter }) {
 
 /** @param {FigureOptions} options */
 function figure(options) {
-  const { caption, traces, layout = {}, name, tall = false } = options;
+  const { traces, layout = {}, name, about, tall = false } = options;
   const title = fullTitle(options);
+  const caption = about ? `${options.caption} Model size ${about.model}.` : options.caption;
   const plot = el("div", {
     className: tall ? "plot tall" : "plot",
     role: "img",
@@ -224,15 +226,15 @@ const labelled = (name, texts) => ({
 });
 
 /**
- * Returns the marker of the points of an entry: hollow where there is one repeat.
+ * Returns the marker of the points of an entry: hollow where other programs disturbed the figure.
  * @param {Entry} entry
- * @param {{ n: number }[]} points
+ * @param {{ disturbed?: boolean }[]} points
  * @param {number} size
  */
 const entryMarker = ({ color, symbol }, points, size) => ({
   color,
   size,
-  symbol: points.map(({ n }) => symbol + (n === 1 ? "-open" : "")),
+  symbol: points.map(({ disturbed }) => symbol + (disturbed ? "-open" : "")),
 });
 
 /**

@@ -207,17 +207,11 @@ const trialsWarning = (about) =>
   about.kind === "trial" ? [el("p", { className: "warning" }, TRIALS_SHOWN)] : [];
 
 /** @param {number} number */
-function noisyCostsNote(number) {
-  const comparison = data.comparisons[number];
-  const measured = runsOf(number).filter(({ status }) => status === "ok");
-  const speed = comparison.mode === "decode" ? PREFILL_TOKENS_PER_SECOND : TOKENS_PER_SECOND;
-  const isShown = pointsOf(number).some(({ measure }) => measure === speed);
-  if (!measured.length || isShown) return [];
-  const instead = costsFor({ comparison, number }).length
-    ? "Figures of speed and memory are those of probes"
-    : "Run the cells again on a quiet machine, or run probes, to measure costs";
-  const why = "other processes used the machine";
-  return [note(joined([`Speeds of these ${measured.length} runs are not shown: ${why}`, instead]))];
+function disturbedNote(number) {
+  if (!pointsOf(number).some(({ disturbed }) => disturbed)) return [];
+  const marked = `${DISTURBED} and hollow points: other programs used the machine, so that these speeds have no rank`;
+  const remedy = `Stop them, and repeat your \`bench run\` with \`--retry noisy --wait-quiet 10m\``;
+  return [note(joined([marked, remedy]))];
 }
 
 /**

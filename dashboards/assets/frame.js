@@ -11,6 +11,8 @@ const PEAK_MEMORY = 1;
 const PREFILL_TOKENS_PER_SECOND = 7;
 const TOKEN_LATENCY = 8;
 const STATE_BYTES = 9;
+/** The mark of a cost that other programs disturbed. */
+const DISTURBED = "~";
 const MIB = 2 ** 20;
 const GIB = 2 ** 30;
 /** Statuses of cells that could not run at all. */
@@ -53,16 +55,17 @@ function formatFigure(value, figure = value) {
 }
 
 /**
- * Returns a value with its interval as text, both divided by the scale.
+ * Returns a value with its interval as text, both divided by the scale; a disturbed one is marked.
  * @param {Interval | null | undefined} point
  */
 function formatInterval(point, scale = 1) {
   if (!point || point.value === null) return "—";
   const value = point.value / scale;
+  const mark = point.disturbed ? DISTURBED : "";
   /** @param {number} end */
   const text = (end) => formatFigure(end / scale, value);
-  if (point.low === null || point.high === null) return formatFigure(value);
-  return `${text(point.value)} [${text(point.low)}, ${text(point.high)}]`;
+  if (point.low === null || point.high === null) return mark + formatFigure(value);
+  return `${mark}${text(point.value)} [${text(point.low)}, ${text(point.high)}]`;
 }
 
 /** @param {Estimate | null | undefined} estimate */
@@ -70,7 +73,23 @@ const estimateText = (estimate, scale = 1) =>
   formatInterval(estimate && intervalOf(estimate), scale);
 
 /** @param {Estimate} estimate */
-const intervalOf = ([value, low, high, n]) => ({ value, low, high, n });
+const intervalOf = ([value, low, high, n, disturbed]) => ({
+  value,
+  low,
+  high,
+  n,
+  disturbed: Boolean(disturbed),
+});
+
+/**
+ * Returns the cell of a figure in a table: a disturbed one is dimmed.
+ * @param {Interval} point
+ * @returns {TableCell}
+ */
+const figureCell = (point, scale = 1) => ({
+  text: formatInterval(point, scale),
+  className: point.disturbed ? "soft" : "",
+});
 
 /** @param {string} text */
 const capitalized = (text) => text[0].toUpperCase() + text.slice(1);
@@ -175,6 +194,18 @@ function runsOf(comparison) {
 }
 
 /**
+ * Returns a figure of a run, which has no interval.
+ * @param {RunRow} run
+ * @param {number} measure
+ */
+const runFigure = ({ values, disturbed }, measure) => ({
+  value: values.at(measure) ?? null,
+  low: null,
+  high: null,
+  disturbed: disturbed.includes(measure),
+});
+
+/**
  * Returns the points of a comparison: over all repeats, or of one repeat, without intervals.
  * @param {number} comparison
  * @param {string} [repeat]
@@ -188,9 +219,7 @@ function pointsOf(comparison, repeat) {
     .flatMap((run) =>
       [QUALITY, ...data.measures.keys()].flatMap((measure) => {
         const value = run.values.at(measure) ?? null;
-        return value === null
-          ? []
-          : [{ ...run, measure, value, low: null, high: null, n: 1, noisy: 0 }];
+        return value === null ? [] : [{ ...run, measure, ...runFigure(run, measure), value, n: 1 }];
       }),
     );
 }

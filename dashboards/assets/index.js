@@ -33,11 +33,9 @@ function failuresTable(runs) {
  */
 function runsTable(runs, about) {
   const rows = runs.slice(0, RUNS_LISTED).map((row) => {
-    const { length, entry, repeat, status, run, values } = row;
-    const memory = values[PEAK_MEMORY];
-    const size = memory === null ? null : memory / MIB;
-    const figures = [values.at(QUALITY), values[TOKENS_PER_SECOND], size].map((value) =>
-      formatNumber(value),
+    const { length, entry, repeat, status, run } = row;
+    const figures = [QUALITY, TOKENS_PER_SECOND, PEAK_MEMORY].map((measure) =>
+      figureCell(runFigure(row, measure), measure === PEAK_MEMORY ? MIB : 1),
     );
     return [length, data.entries[entry].name, repeat, status, ...figures, runLink(run)];
   });
@@ -62,7 +60,7 @@ function costsBeside({ shown, source }) {
 
 /**
  * Returns the figures against length. A cost that is asked for is drawn from the results that
- * answer, beside the memory of the same phase. Where a training has no quiet costs, memory and speed
+ * answer, beside the memory of the same phase. Where a training has no undisturbed speed, it
  * are those of the probes of the same form and size.
  * @param {Question} question
  * @param {number} costs the number of the comparison whose costs stand beside the scores, or -1
@@ -76,14 +74,14 @@ function overviewFigures({ shown, source, matter }, costs, values, emphasis) {
   const wanted = isBorrowed ? [QUALITY, ...phaseFigures(matter)] : FIGURES[about.mode];
   return wanted.flatMap((measure) => {
     const isCost = measure !== QUALITY;
-    if (!(isCost && isBorrowed) && points.some((point) => point.measure === measure)) {
+    const own = points.filter((point) => point.measure === measure);
+    const isOwn = own.some(({ disturbed }) => !disturbed) || (own.length > 0 && costs < 0);
+    if (!(isCost && isBorrowed) && isOwn) {
       return [lengthFigure(number, measure, values, emphasis)];
     }
     if (!isCost || costs < 0) return [];
-    const { mode, model_size } = data.comparisons[costs];
-    const size = model_size === about.model_size ? "" : `, model size ${model_size}`;
-    const what = mode === "decode" ? "decodings" : "probes";
-    const from = `From the ${formText(data.comparisons[costs])} ${what} on random tokens${size}`;
+    const what = data.comparisons[costs].mode === "decode" ? "decodings" : "probes";
+    const from = `From the ${formText(data.comparisons[costs])} ${what} on random tokens`;
     const { without = "" } = values;
     return [lengthFigure(costs, measure, { without }, { ...emphasis, note: from })];
   });
@@ -166,7 +164,7 @@ start((values) => {
     ...(about.kind === "costs" ? noFinalRuns() : []),
     legend(values, entries, leaders),
     el("div", { className: "figures" }, ...overviewFigures(question, costs, values, emphasis)),
-    ...noisyCostsNote(number),
+    ...disturbedNote(number),
     ...leaderboardSections(values, about, length),
     ...details(source, shown === source ? values : { ...values, repeat: "" }, boards, length),
   ];

@@ -65,7 +65,7 @@ function boardTable(board, measure, points, caption) {
   const columns = [
     ["rank", (row) => row.rank],
     ["entry", (row) => notes.after(runLink(row.run, nameOf(row)), notesOf(row))],
-    [`${titleOf(board.metric)} [95%]${unit}`, (row) => formatInterval(row, measure.scale)],
+    [`${titleOf(board.metric)} [95%]${unit}`, (row) => figureCell(row, measure.scale)],
     [`${isQuality ? "seed" : "round"}s`, (row) => row.n],
     [
       isQuality ? "detectable difference" : "detectable ratio",
@@ -110,7 +110,7 @@ function evaluationColumns(board, measure, notes) {
  * @returns {Column[]}
  */
 function trainingColumns(board, points) {
-  /** @type {(row: BoardRow, number: number) => string} */
+  /** @type {(row: BoardRow, number: number) => TableCell} */
   const cost = (row, number) => {
     const { length, batch } = board;
     const point = points.find(
@@ -119,7 +119,7 @@ function trainingColumns(board, points) {
     );
     // The points are of the runs that stand, so a superseded row has no costs.
     if (!point || row.superseded) return "—";
-    return formatNumber(point.value / data.measures[number].scale);
+    return figureCell({ ...point, low: null, high: null }, data.measures[number].scale);
   };
   const known = [TOKENS_PER_SECOND, PEAK_MEMORY].filter((number) =>
     board.rows.some((row) => cost(row, number) !== "—"),

@@ -3,6 +3,7 @@
 
 /** Up to this number of entries, every entry has its interval. */
 const FEW_ENTRIES = 6;
+const HOLLOW = `Hollow, ${DISTURBED}: measured beside other programs`;
 const NO_ENTRY = "No entry is chosen";
 /** The colour of the mark of a failure, which is readable on white and on the dark paper. */
 const FAILURE_COLOR = "#e23b4f";
@@ -14,9 +15,8 @@ const FAILURE_COLOR = "#e23b4f";
  * @param {Measure} measure
  */
 function pointText({ name }, point, { scale, unit }) {
-  const noisy = point.noisy ? `, noisy runs: ${point.noisy}` : "";
   const value = formatInterval(point, scale);
-  return `${name} at ${point.length}: ${value} ${unit} (n=${point.n}${noisy})`;
+  return `${name} at ${point.length}: ${value} ${unit} (n=${point.n})`;
 }
 
 /**
@@ -129,7 +129,7 @@ function styleOf(isStrong, hasRoom) {
  * @param {boolean} isCost
  */
 function emptyMark(shown, isCost) {
-  const what = isCost ? "No quiet measurement of these entries" : "No score of these entries";
+  const what = isCost ? "No measurement of these entries" : "No score of these entries";
   const text = shown.length ? what : NO_ENTRY;
   return {
     x: 0.5,
@@ -192,8 +192,7 @@ function lengthFigure(comparison, number, values, options = {}) {
     most > 1 ? mean + (hasRoom ? ", with 95% intervals" : others) : "",
     most === 1 ? `One ${repeatName(about)}, no interval` : "",
     isThick && !isSingle && rank ? `Thick: ${rank}` : "",
-    most > 1 && points.some(({ n }) => n === 1) ? "Hollow: n=1" : "",
-    points.some(({ noisy }) => noisy) ? "Noisy measurements are left out" : "",
+    points.some(({ disturbed }) => disturbed) ? HOLLOW : "",
     failures.length ? "✕: a cell failed at this length" : "",
     isCost ? capitalized(about.batch) : "",
     isCost ? `${about.machine}, ${counted(about.threads, "thread")}` : "",
@@ -229,9 +228,9 @@ function lengthFigure(comparison, number, values, options = {}) {
     about,
     caption,
     rows: [
-      ["entry", "sequence_length", "batch_size", column, "low", "high", "n", "noisy"],
-      ...points.map(({ entry, length, batch, value, low, high, n, noisy }) => {
-        return [data.entries[entry].name, length, batch, value, low, high, n, noisy];
+      ["entry", "sequence_length", "batch_size", column, "low", "high", "n", "disturbed"],
+      ...points.map(({ entry, length, batch, value, low, high, n, disturbed }) => {
+        return [data.entries[entry].name, length, batch, value, low, high, n, Number(disturbed)];
       }),
     ],
   });

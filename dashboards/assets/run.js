@@ -63,8 +63,8 @@ function measurementsTable({ measurements, details }) {
   const head = ["phase", "name", "value", "quartiles", "n", "method"];
   const noisy = details.noisy ?? [];
   const told =
-    `Other processes used the machine during ${noisy.join(", ")}. The costs of such a phase do ` +
-    "not count.";
+    `Other programs used the machine during ${noisy.join(", ")}. The speeds of such a phase have ` +
+    "no rank.";
   return [
     el("h3", {}, "Measurements"),
     noisy.length ? el("p", { className: "warning" }, told) : "",

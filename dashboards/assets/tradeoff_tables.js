@@ -33,7 +33,7 @@ function growthTable(comparison) {
     titleOf(item.measure),
     {
       text: isDetermined(item) ? formatInterval(item) : "not determined",
-      className: item.contradicted ? "bad" : "",
+      className: item.contradicted ? "bad" : item.disturbed ? "soft" : "",
     },
     item.rounds,
     `${item.first} to ${item.last}`,

@@ -52,7 +52,7 @@ start((values) => {
     filterBar(values, choice, [measures], further),
     ...trialsWarning(about),
     el("h2", {}, `${about.subject} · ${about.name}`),
-    ...noisyCostsNote(number),
+    ...disturbedNote(number),
     legend(values, entriesOf(number)),
     el("div", { className: "figures" }, ...figures),
     ...crossoverTable(number, hidden),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from suite.actions.request import Names, names_of
-from suite.api.errors import unknown_name
+from suite.api.errors import RequestError, unknown_name
 from suite.api.plugins import search_path_from_environment
 from suite.matrix.listing import describe_registry
 from suite.matrix.registry import load_registry
@@ -28,6 +28,12 @@ def list_plugins(names: Names | None = None) -> dict[str, Any]:
     names = names_of("names", names)
     known = {name for kind in KINDS for name in listing[kind]}
     for name in names:
+        if name not in known and name in listing["benchmarks"]:
+            raise RequestError(
+                "`bench list` shows tasks, architectures and methods",
+                received=f"the benchmark {name}",
+                remedy=f"Run `bench benchmarks {name}`",
+            )
         if name not in known:
             raise unknown_name("task, architecture or method", name, sorted(known))
     chosen = {

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from suite.actions.caller import read_registry, report_unreadable
-from suite.actions.request import Names, PathLike, make_store, names_of
+from suite.actions.request import Names, Numbers, PathLike, make_store, names_of, numbers_of
 from suite.actions.results import Records, Tables
 from suite.analysis.comparisons import Comparison, in_precedence
 from suite.analysis.comparisons import compare as compare_records
@@ -100,26 +100,37 @@ def report(
     samples: bool = False,
     tasks: Names | None = None,
     mode: str | None = None,
+    benchmark: str | None = None,
+    architectures: Names | None = None,
+    lengths: Numbers | None = None,
 ) -> Report:
     """Return tables of the records of a home, or of the published records without their trials.
 
     `trials` includes the published trials, and `samples` what language models generated.
+    `architectures` and `lengths` select rows, whose ranks stay the same; the diagnostics are left
+    out then.
     """
     registry, store = read_registry(), make_store(home)
     names = None if tasks is None else names_of("tasks", tasks)
     with collector_paused():
         known = read_published() if published else local_records(store, report_unreadable)
-        is_chosen = record_filter(names, mode, registry.tasks.plugins)
+        is_chosen = record_filter(names, mode, registry.tasks.plugins, benchmark)
         chosen = [stored for stored in known if is_chosen(stored.record)]
         shown = without_trials(chosen) if published and not trials else chosen
         comparisons = in_precedence(compare_records(shown, registry.task_versions))
-        architectures = registry.architectures.plugins
-        tables = Tables(tables_of(comparisons, architectures, samples=samples))
-        diagnostics = _diagnostics(comparisons, registry)
+        tables = tables_of(comparisons, registry.architectures.plugins, samples=samples)
+        is_narrowed = architectures is not None or lengths is not None
+        diagnostics = [] if is_narrowed else _diagnostics(comparisons, registry)
     num_rows = sum(sum(row.statuses.values()) for table in tables for row in table.rows)
     num_superseded = max(0, len(shown) - num_rows)
     origin = Path("results/published") if published else store.home
-    return Report(tables, diagnostics, origin, len(chosen) - len(shown), num_superseded)
+    if is_narrowed:
+        wanted = names_of("architectures", architectures) if architectures is not None else ()
+        for name in wanted:
+            registry.architectures.get(name)
+        numbers = numbers_of("lengths", lengths) if lengths is not None else ()
+        tables = [part for table in tables if (part := table.narrowed(wanted, numbers)).rows]
+    return Report(Tables(tables), diagnostics, origin, len(chosen) - len(shown), num_superseded)
 
 
 def load_model(record: RecordSummary | str, *, home: PathLike | None = None) -> TrainedModel:

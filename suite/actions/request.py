@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypedDict, TypeVar
 
@@ -18,15 +19,16 @@ from suite.records.store import DEFAULT_HOME, HOME_VARIABLE, Store
 DATA_DIR_VARIABLE = "TFDS_DATA_DIR"
 PathLike = str | os.PathLike[str]
 Names = str | Sequence[str]
-Numbers = int | Sequence[int]
+Numbers = int | str | Sequence[int]
 Values = TypeVar("Values", bound=tuple[Any, ...])
 
 
 class RequestKeywords(TypedDict, total=False):
     """The keyword arguments that name a matrix. Without one, the benchmark decides.
 
-    A name or a list of names: `tasks`, `architectures`, `backends`, `precisions`; a whole number or
-    a list of them: `lengths`, `evaluation_lengths`, `seeds`. Each may be written in the singular.
+    A name or a list of names: `tasks`, `architectures`, `backends`, `precisions`; a whole number,
+    a list of them, or a text such as "0-3" or "128..4096": `lengths`, `evaluation_lengths`,
+    `seeds`. Each may be written in the singular.
     `mode` is "train" (learn and score), "probe" (measure costs on random tokens) or "decode"
     (measure token-by-token generation). `data` is a source such as "synthetic", "tfds" or
     "files:FOLDER". `options` maps names of options to values. `steps` is the number of updates.
@@ -72,7 +74,9 @@ class RunKeywords(RequestKeywords, total=False):
     `retry` holds statuses whose cells run again, or "noisy". `rerun` runs all cells again, or, if
     it is "changed", the trainings whose code has changed.
     `time_limit` (seconds) and `memory_limit` ("8GiB") bound each cell. `stop_after` ("150m") starts
-    no cell that is not expected to end by then. `parallel` is the number of cells that run at once.
+    no cell that is not expected to end by then. `wait_quiet` ("10m") waits that long for other
+    programs to stop before the first cell starts. `parallel` is the number of cells that run at
+    once.
     `executor` is "local" or "ray"; `address` and `gpus` are of a Ray cluster. `tracking=False`
     leaves MLflow out. `keep_weights` keeps the weights of every trained model for `load_model`; a
     done cell whose weights are missing runs again.
@@ -83,6 +87,7 @@ class RunKeywords(RequestKeywords, total=False):
     time_limit: float | None
     memory_limit: str | None
     stop_after: str | None
+    wait_quiet: str | None
     parallel: int | None
     executor: str
     address: str | None
@@ -93,6 +98,10 @@ class RunKeywords(RequestKeywords, total=False):
 
 NAMES = ("tasks", "architectures", "backends", "precisions")
 NUMBERS = ("lengths", "evaluation_lengths", "seeds")
+RANGE = re.compile(r"(?P<first>-?\d+)(?:(?P<kind>-|\.\.)(?P<last>\d+))?")
+"""A whole number, or a range of them."""
+MOST_IN_A_RANGE = 1_000
+"""A longer range is a typing mistake."""
 SINGULAR = {axis.removesuffix("s"): axis for axis in (*NAMES, *NUMBERS)}
 """Each axis may be named in the singular too."""
 FIELDS = {"data": "source", "tfds_data_dir": "data_dir", "test": "score_test"}
@@ -146,7 +155,7 @@ def make_request(keywords: Mapping[str, Any]) -> Request:
     mode = _mode(given)
     readers: dict[str, Callable[[str, Any], Any]] = {
         **dict.fromkeys(NAMES, names_of),
-        **dict.fromkeys(NUMBERS, _numbers),
+        **dict.fromkeys(NUMBERS, numbers_of),
         "methods": _methods,
         "options": _options,
     }
@@ -219,6 +228,42 @@ def split_list(text: str) -> tuple[str, ...]:
     return parts
 
 
+def read_numbers(text: str, axis: str) -> tuple[int, ...]:
+    """Return the whole numbers of a list such as "0,2", "0-3" (0 to 3) or "128..4096" (doubling).
+
+    Raises:
+        RequestError: a part is no number and no range.
+    """
+    return tuple(number for part in split_list(text) for number in _range_of(part, axis))
+
+
+def _range_of(part: str, axis: str) -> Iterable[int]:
+    found = RANGE.fullmatch(part)
+    if not found:
+        raise RequestError(
+            f"{axis} takes whole numbers and ranges, separated by commas",
+            received=repr(part),
+            remedy="Write 0,1,2, or 0-2, or 128..1024 for 128,256,512,1024",
+        )
+    first, last = int(found["first"]), int(found["last"] or found["first"])
+    if not found["kind"]:
+        return (first,)
+    doubles = found["kind"] == ".."
+    count = last // max(1, first) if doubles else last - first + 1
+    if count < 1 or (doubles and (first < 1 or count & (count - 1) or first * count != last)):
+        raise RequestError(
+            f"A range of {axis} ascends" + (", and doubles from its start to its end" * doubles),
+            received=repr(part),
+        )
+    if doubles:
+        return [first << power for power in range(count.bit_length())]
+    if count > MOST_IN_A_RANGE:
+        raise RequestError(
+            f"A range of {axis} has at most {MOST_IN_A_RANGE:,} numbers", received=repr(part)
+        )
+    return range(first, last + 1)
+
+
 def names_of(axis: str, value: Any) -> tuple[str, ...]:
     """Return the names of an axis: of a text such as "vanilla,bert", or of a list.
 
@@ -232,9 +277,16 @@ def names_of(axis: str, value: Any) -> tuple[str, ...]:
     raise RequestError(f"`{axis}` takes a name or a list of names", received=repr(value))
 
 
-def _numbers(axis: str, value: Any) -> tuple[int, ...]:
+def numbers_of(axis: str, value: Any) -> tuple[int, ...]:
+    """Return the numbers of an axis: of one, of a text such as "0-3", or of a list.
+
+    Raises:
+        RequestError: the value is none of these, or names nothing.
+    """
     values = (value,) if isinstance(value, int) else value
-    if isinstance(values, Sequence | range) and not isinstance(values, str):
+    if isinstance(values, str):
+        return read_numbers(values, f"`{axis}`")
+    if isinstance(values, Sequence | range):
         numbers = tuple(values)
         if all(isinstance(number, int) and not isinstance(number, bool) for number in numbers):
             return not_empty(axis, numbers)

@@ -129,7 +129,13 @@ class MatrixPlan(Results[PlannedCell]):
 
     def _summary(self) -> str:
         own_notes = (self.summary, self.time_note, self.tuning_note, self.sealed_note)
-        notes = (*own_notes, self.prepared.changed_note, *self.prepared.data_notes)
+        prepared = self.prepared
+        notes = (
+            *own_notes,
+            prepared.left_out_note,
+            prepared.changed_note,
+            *prepared.data_notes,
+        )
         return "\n".join(filter(None, notes))
 
     @cached_property
@@ -285,6 +291,7 @@ def _table_row(table: Table, row: Row) -> dict[str, Any]:
         "entry": row.entry,
         **{name: value for name, value in cell.items() if name not in REPEATED},
         **figures,
+        "disturbed": ", ".join(sorted(_disturbed(row))),
         **_at_lengths(table, row),
         **ends,
         "statuses": dict(row.statuses),
@@ -303,7 +310,16 @@ def _at_lengths(table: Table, row: Row) -> dict[str, Any]:
     return scores
 
 
+def _disturbed(row: Row) -> set[str]:
+    """Return the costs of a row that other programs disturbed."""
+    return {name for name, figure in row.figures.items() if figure and figure.is_disturbed}
+
+
 def _figures(row: Row) -> str:
     known = {name: figure for name, figure in row.figures.items() if figure}
-    shown = [f"{name.removeprefix('test.')} {figure.value:,.4g}" for name, figure in known.items()]
+    disturbed = _disturbed(row)
+    shown = [
+        f"{name.removeprefix('test.')} {'~' if name in disturbed else ''}{figure.value:,.4g}"
+        for name, figure in known.items()
+    ]
     return ", ".join(shown) or ", ".join(row.statuses)

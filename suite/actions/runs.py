@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from suite.actions.caller import name_call, report_broken, report_unreadable, warn
 from suite.actions.request import RequestKeywords, RunKeywords, names_of, read_request
 from suite.actions.results import MatrixPlan, Records
-from suite.api import RequestError
+from suite.api import Mode, RequestError
 from suite.api.errors import unknown_name
 from suite.execution.jobs import check_no_weights
 from suite.execution.preparation import (
@@ -21,6 +21,7 @@ from suite.execution.preparation import (
     make_limits,
     prepare,
 )
+from suite.execution.processor_load import wait_until_quiet
 from suite.execution.quantities import parse_duration, parse_size
 from suite.execution.runner import Event
 from suite.execution.session import (
@@ -31,6 +32,7 @@ from suite.execution.session import (
     ray_executor,
 )
 from suite.matrix.durations import durations_here
+from suite.matrix.request import Request
 from suite.progress import Display
 from suite.records.environment import describe_commit
 from suite.records.schema import Record
@@ -45,10 +47,10 @@ RUN_ONLY = RunKeywords.__annotations__.keys() - RequestKeywords.__annotations__.
 """The keyword arguments of a run that are not of its matrix."""
 
 
-def plan(*, parallel: int | None = None, **request: Unpack[RequestKeywords]) -> MatrixPlan:
+def plan(**request: Unpack[RunKeywords]) -> MatrixPlan:
     """Return the cells of a matrix and their state; nothing is run.
 
-    `parallel` is the number of cells that would run at a time, for the expected time.
+    The keyword arguments are those of `run`, so that a plan shows what the same call would run.
 
     ```python
     plan = suite.plan(task="ner", lengths=[128, 512], seeds=range(3))
@@ -59,10 +61,35 @@ def plan(*, parallel: int | None = None, **request: Unpack[RequestKeywords]) -> 
     Raises:
         LengthwiseError: the request or its data is invalid.
     """
-    matrix, store = read_request(request)
-    prepared = prepare(matrix, store, accept_missing_data=True, report_unreadable=report_unreadable)
+    matrix, store, given = _read_run(request)
+    prepared = _prepare(matrix, store, given, accept_missing_data=True)
     report_broken(prepared.registry)
-    return MatrixPlan(prepared.plan.cells, prepared, durations_here(store), parallel or 1)
+    parallel = given.get("parallel") or 1
+    return MatrixPlan(prepared.plan.cells, prepared, durations_here(store), parallel)
+
+
+def _read_run(keywords: Mapping[str, Any]) -> tuple[Request, Store, dict[str, Any]]:
+    """Return the request and the store of keyword arguments, and those that only runs have."""
+    given = {name: keywords[name] for name in RUN_ONLY if keywords.get(name) is not None}
+    of_matrix = {name: value for name, value in keywords.items() if name not in RUN_ONLY}
+    return *read_request(of_matrix), given
+
+
+def _prepare(
+    request: Request, store: Store, given: Mapping[str, Any], *, accept_missing_data: bool = False
+) -> Prepared:
+    """Return the plan of a run with the keyword arguments that only runs have."""
+    return prepare(
+        request,
+        store,
+        retry=names_of("retry", given["retry"]) if "retry" in given else (),
+        rerun=given.get("rerun", False),
+        limits=make_limits(request.benchmark, given.get("time_limit"), given.get("memory_limit")),
+        any_machine=given.get("executor") == "ray",  # a cluster's machines are not known beforehand
+        accept_missing_data=accept_missing_data,
+        keep_weights=given.get("keep_weights", False),
+        report_unreadable=report_unreadable,
+    )
 
 
 def run(*, progress: bool = True, **request: Unpack[RunKeywords]) -> Records:
@@ -157,26 +184,16 @@ def open_run(
     Raises:
         LengthwiseError: the request or its data is invalid.
     """
-    given = {name: keywords[name] for name in RUN_ONLY if keywords.get(name) is not None}
-    request, store = read_request(
-        {name: value for name, value in keywords.items() if name not in RUN_ONLY}
-    )
+    request, store, given = _read_run(keywords)
     stop_after = seconds_of(given.get("stop_after"))
     on_ray = given.get("executor") == "ray"
-    prepared = prepare(
-        request,
-        store,
-        retry=names_of("retry", given["retry"]) if "retry" in given else (),
-        rerun=given.get("rerun", False),
-        limits=make_limits(request.benchmark, given.get("time_limit"), given.get("memory_limit")),
-        any_machine=on_ray,  # a cluster's machines are not known beforehand
-        keep_weights=given.get("keep_weights", False),
-        report_unreadable=report_unreadable,
-    )
+    prepared = _prepare(request, store, given)
     check_any_can_run(prepared)
     check_tuned(prepared)
     check_choices(prepared)
-    for note in filter(None, (prepared.changed_note, _unpublishable_note(prepared))):
+    wait = seconds_of(given.get("wait_quiet"))
+    load_note = "" if on_ray else _load_note(prepared, request.threads, wait)
+    for note in filter(None, (prepared.changed_note, _unpublishable_note(prepared), load_note)):
         warn(note)
     report_broken(prepared.registry)
     executor = _choose_executor(prepared, given)
@@ -267,6 +284,22 @@ def check_choices(prepared: Prepared) -> None:
                 received=f"{point}: {reason}",
                 remedy=f"Restore the file in results/tuning/{cell.task}/{cell.architecture}",
             )
+
+
+def _load_note(prepared: Prepared, threads: int, wait_seconds: float | None) -> str:
+    """Return that other programs will disturb the costs of a run; empty if none will.
+
+    Runs that measure costs look before they start, and all runs do if they wait.
+    """
+    modes = {planned.cell.mode for planned in prepared.plan.to_run}
+    if not modes or (wait_seconds is None and modes == {Mode.TRAIN}):
+        return ""
+    cores = wait_until_quiet(threads, wait_seconds or 0.0)
+    if not cores:
+        return ""
+    used = f"{cores:.0%} of a core" if cores < 1 else f"{cores:.1f} cores"
+    told = f"other programs use {used}: speeds will be marked with ~"
+    return f"{told} and not ranked" if wait_seconds else f"{told}; --wait-quiet 10m waits"
 
 
 def _unpublishable_note(prepared: Prepared) -> str | None:

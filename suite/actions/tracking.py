@@ -51,7 +51,12 @@ def sync(*, home: PathLike | None = None, log_models: bool = False) -> Synced:
     return _sync(store, log_models=log_models)
 
 
-def rebuild(*, confirm: Callable[[Deletion], bool], home: PathLike | None = None) -> Synced | None:
+def rebuild(
+    *,
+    confirm: Callable[[Deletion], bool],
+    home: PathLike | None = None,
+    log_models: bool = False,
+) -> Synced | None:
     """Delete this home's runs from MLflow and write them again; None if `confirm` refuses.
 
     Raises:
@@ -59,7 +64,9 @@ def rebuild(*, confirm: Callable[[Deletion], bool], home: PathLike | None = None
     """
     store = make_existing_store(home)
     store.prepare()
-    return _sync(store, rebuild=True) if confirm(planned_deletion(store, warn)) else None
+    if not confirm(planned_deletion(store, warn)):
+        return None
+    return _sync(store, rebuild=True, log_models=log_models)
 
 
 def _sync(store: Store, *, rebuild: bool = False, log_models: bool = False) -> Synced:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 
@@ -26,7 +27,8 @@ NO_COST = {
     "not trained": "not trained",
     "too few steps": "too few steps",
 }
-"""The notes of entries without a cost, by the reason; the note of any other is "no quiet run"."""
+"""The notes of entries without a cost, by the reason; the note of any other is `DISTURBED`."""
+DISTURBED = "disturbed: other programs used the machine in every run"
 NOT_CHECKED = "the conformance kit did not check its code"
 UNKNOWN = "conformance unknown"
 UNDISTURBED = "scored without disturbance"
@@ -144,7 +146,7 @@ def rank_comparisons(comparisons: Iterable[Comparison]) -> list[Board]:
                     for entry in of_place
                     if entry.superseded_by
                 ]
-                if any(row.estimate for row in rows):
+                if any(shown_estimate(row, metric) for row in rows):
                     place = key, length, batch_size, metric
                     boards.append(Board(*place, rows, detectable, session, data))
     return boards
@@ -164,6 +166,11 @@ def _supported(entry: EntryAtLength) -> EntryAtLength:
 
 def _estimate(entry: EntryAtLength, metric: Metric) -> Figure | None:
     return entry.cost(metric.name) if is_cost(metric.name) else entry.score
+
+
+def shown_estimate(entry: EntryAtLength, metric: Metric) -> Figure | None:
+    """Return the figure of an entry on a board: without a quiet run, the disturbed cost."""
+    return entry.shown_cost(metric.name) if is_cost(metric.name) else entry.score
 
 
 def _scores(entry: EntryAtLength, metric: Metric) -> Scores:
@@ -227,9 +234,20 @@ def _rows(
                 note="; ".join(notes),
             )
         )
-    unknown = [entry for entry in entries if entry.name not in scores]
+    unknown = (entry for entry in _by_cost(entries, metric) if entry.name not in scores)
     rows += [Row.of(entry, note="; ".join(_notes(entry, None, metric))) for entry in unknown]
     return rows, ranking.detectable_difference
+
+
+def _by_cost(entries: Sequence[EntryAtLength], metric: Metric) -> list[EntryAtLength]:
+    """Return entries with the best figure first, and those without any last."""
+    sign = -1 if metric.higher_is_better else 1
+
+    def order(entry: EntryAtLength) -> float:
+        figure = shown_estimate(entry, metric)
+        return sign * figure.value if figure else math.inf
+
+    return sorted(entries, key=order)
 
 
 def _rank(
@@ -285,7 +303,7 @@ def _notes(
     if ranked and any(method.stage is Stage.EVALUATE for method in entry.cell.methods):
         notes.append(UNDISTURBED)
     if is_cost(metric.name) and ranked is None and entry.good:
-        notes.append(NO_COST.get(entry.missing_cost_reason(metric.name) or "", "no quiet run"))
+        notes.append(NO_COST.get(entry.missing_cost_reason(metric.name) or "", DISTURBED))
     if not entry.has_tuned_rate:
         notes.append("untuned")
     return notes

@@ -5,11 +5,12 @@ their figures from here, so that one set of records shows one number everywhere:
 
 - a score is the mean over the seeds that ended well, with an interval over seeds and test examples;
 - a cost is the geometric mean over the quiet runs of one session (`suite.analysis.sessions`); an
-  entry without a quiet run in the session has no cost.
+  entry without a quiet run in the session has a disturbed cost, which is shown and not compared.
 """
 
 from __future__ import annotations
 
+import statistics
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -29,6 +30,7 @@ from suite.analysis.sessions import (
     used_machine,
 )
 from suite.api import Metric, Mode, Status
+from suite.records.model_sizes import model_size_text
 from suite.records.naming import split_label
 from suite.records.published import StoredRecord
 from suite.records.schema import RecordSummary
@@ -70,14 +72,24 @@ class Comparison:
         return [record for entry in self.entries for record in entry.records]
 
     @property
+    def model_text(self) -> str:
+        """The model size, with the median number of weights without embedding and head."""
+        counts = [count for entry in self.entries if (count := entry.mixing_parameters)]
+        return model_size_text(self.key.model_size, statistics.median(counts) if counts else None)
+
+    @property
     def sessions_text(self) -> str:
         """The sessions that the costs come from."""
         sessions = {entry.sequence_length: entry.session for entry in self.entries if entry.session}
         return sessions_text(sessions)
 
-    def costs(self, measures: Collection[str]) -> pandas.DataFrame:
-        """Return the rows of the positive costs that may count in their session."""
-        rows = self.frame[self.frame["usable"] & (self.frame["value"] > 0)]
+    def costs(self, measures: Collection[str], *, noisy: bool = False) -> pandas.DataFrame:
+        """Return the rows of the positive costs that stand for their session: the quiet ones.
+
+        With `noisy`, the noisy ones too.
+        """
+        chosen = self.frame["usable"] & (noisy | ~self.frame["noisy"])
+        rows = self.frame[chosen & (self.frame["value"] > 0)]
         return rows[rows["measure"].isin(measures)]
 
     def by_entry(self) -> dict[str, list[EntryAtLength]]:

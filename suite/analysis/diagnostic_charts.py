@@ -269,7 +269,7 @@ def _decoding_charts(comparison: Comparison) -> Iterator[Chart]:
             figures, reasons = {}, {}
             for entry in sorted(entries, key=lambda entry: entry.sequence_length):
                 context, failures = str(entry.sequence_length), set(entry.statuses) - {"ok"}
-                if cost := entry.cost(measure):
+                if cost := entry.shown_cost(measure):
                     figures[context] = cost
                 elif reason := ", ".join(sorted(failures)) or entry.missing_cost_reason(measure):
                     reasons[context] = reason

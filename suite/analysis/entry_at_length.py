@@ -34,8 +34,9 @@ class EntryAtLength:
     an entry of their own: `superseded_by` is the reason.
     `split` is the split that scores come from: "test", or "validation" if the test split is
     sealed; a probe has none. Costs are those of `session`; `runs_by_session` holds the runs of all
-    sessions that may count as costs. `costs` has the figure of each cost that counts, and
-    `cost_values` its values by repeat (`suite.analysis.frame`).
+    sessions that may count as costs. `costs` has the figure of each cost that counts,
+    `cost_values` its values by repeat, and `disturbed` the figures of noisy runs
+    (`suite.analysis.frame`).
     """
 
     name: str
@@ -50,6 +51,7 @@ class EntryAtLength:
     superseded_by: str = ""
     costs: dict[str, Figure] = field(default_factory=dict, repr=False)
     cost_values: dict[str, dict[int, float]] = field(default_factory=dict, repr=False)
+    disturbed: dict[str, Figure] = field(default_factory=dict, repr=False)
 
     @property
     def place(self) -> tuple[int, int]:
@@ -89,11 +91,6 @@ class EntryAtLength:
         return sorted(f"{status}: {reason}" if reason else str(status) for status, reason in failed)
 
     @property
-    def noisy(self) -> int:
-        """How many records that ended well have a noisy phase."""
-        return sum(not record.quiet for record in self.good)
-
-    @property
     def has_tuned_rate(self) -> bool:
         """Whether every training ran with a learning rate that tuning chose."""
         return all(
@@ -114,6 +111,10 @@ class EntryAtLength:
     def cost(self, measure: str) -> Figure | None:
         """Return the geometric mean of a measure; None where no run of the session was quiet."""
         return self.costs.get(measure)
+
+    def shown_cost(self, measure: str) -> Figure | None:
+        """Return the geometric mean of a measure; without a quiet run, that of the noisy ones."""
+        return self.costs.get(measure) or self.disturbed.get(measure)
 
     def cost_value(self, measure: str) -> float | None:
         """Return the geometric mean of a measure as a number."""
@@ -140,7 +141,7 @@ class EntryAtLength:
             return "noisy"
         if not self.runs_by_session:
             return "older code"
-        if phase != "training":
+        if not phase.startswith("training"):
             return None
         trained = [record for record in self.good if "parent" not in record.details]
         if not any(record.cell.mode is Mode.TRAIN for record in trained):
@@ -152,13 +153,14 @@ class EntryAtLength:
     def figures(self) -> dict[str, Figure | None]:
         """The score and the costs of a row of a table."""
         score = {f"{self.split}.{self.metric.name}": self.score} if self.metric else {}
-        return {**score, **{cost: self.cost(cost) for cost in tabled_costs(self.cell.mode)}}
+        return {**score, **{cost: self.shown_cost(cost) for cost in tabled_costs(self.cell.mode)}}
 
     @property
     def missing(self) -> dict[str, str]:
-        """Why costs of a table have no figure."""
-        reasons = {cost: self.missing_cost_reason(cost) for cost in tabled_costs(self.cell.mode)}
-        return {cost: reason for cost, reason in reasons.items() if reason}
+        """Why costs of a table have no figure; a noisy cost has one, unless it was not measured."""
+        costs = [cost for cost in tabled_costs(self.cell.mode) if not self.shown_cost(cost)]
+        reasons = {cost: self.missing_cost_reason(cost) for cost in costs}
+        return {cost: reason for cost, reason in reasons.items() if reason not in (None, "noisy")}
 
     def scores(self, metric: Metric | None = None) -> Scores:
         """Return a metric (by default the primary one) by seed and by part of the split."""

@@ -52,7 +52,8 @@ class Figure(Estimate):
     The mean of a cost is geometric, and all its runs are of one session. `sessions` is the number
     of sessions that measured it, and `between_sessions` the standard deviation of the logarithms
     of their means (0.03: about 3%). `missing` says how many repeats have no figure, and why
-    ("1 of 3 seeds: timed_out").
+    ("1 of 3 seeds: timed_out"). `is_disturbed` marks a cost that other processes disturbed in every
+    run: it is shown, and neither ranked nor compared.
     """
 
     lowest: float = math.nan
@@ -60,6 +61,7 @@ class Figure(Estimate):
     sessions: int = 1
     between_sessions: float | None = None
     missing: str = ""
+    is_disturbed: bool = False
 
     @staticmethod
     def of(estimate: Estimate, values: Sequence[float], **facts: Any) -> Figure:

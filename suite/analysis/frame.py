@@ -15,9 +15,9 @@ aggregates costs. The columns of `Comparison.frame` are
   Scores at an evaluation length or of disturbed examples have measures of
   their own. A run without any measure has one row, without a value;
 - `noisy`: whether other processes disturbed the measurement;
-- `usable`: whether a cost may count in its session, because it is quiet and of the newest code;
+- `usable`: whether a cost stands for its session, because it is of the newest code and of one run;
 - `counts`: whether the value is compared: scores of runs that ended well, and usable costs of the
-  session that the entry's costs come from.
+  session that the entry's costs come from, unless they are noisy.
 """
 
 from __future__ import annotations
@@ -25,10 +25,11 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from suite.analysis.estimates import Estimate, Figure, mean_interval, ratio_interval, variance
-from suite.analysis.sessions import counts
+from suite.analysis.sessions import is_whole
 from suite.api import Status
 from suite.records.environment import machine_name
 from suite.records.measures import CHARTED, COUNTED, QUALITY, is_cost, phase_of
@@ -88,8 +89,8 @@ def make_frame(entries: Sequence[EntryAtLength]) -> pandas.DataFrame:
                 if is_cost(measure):
                     phase = phase_of(measure)
                     noisy = not record.is_quiet(phase)
-                    usable = session is not None and counts(record, phase)
-                    compared = usable and in_session
+                    usable = session is not None and is_whole(record, phase)
+                    compared = usable and in_session and not noisy
                 flags = noisy, usable, compared, measure == primary
                 values.append((number, measure, value, *flags))
     table = pandas.DataFrame(values, columns=["run", "measure", "value", *FLAGS])
@@ -97,9 +98,12 @@ def make_frame(entries: Sequence[EntryAtLength]) -> pandas.DataFrame:
     marks = ["in_session", "is_like", *FLAGS]
     # A run without any measure has no mark.
     frame = frame.assign(**{mark: frame[mark].eq(True) for mark in marks})
-    costs = frame[frame["usable"]]
+    costs = frame[frame["usable"] & ~frame["noisy"]]
     for (group, measure), figure in cost_figures(costs, ["group"]).items():
         entries[group].costs[measure] = figure
+    disturbed = cost_figures(frame[frame["usable"] & frame["noisy"]], ["group"])
+    for (group, measure), figure in disturbed.items():
+        entries[group].disturbed[measure] = replace(figure, is_disturbed=True)
     positive = costs[costs["counts"] & (costs["value"] > 0)]
     columns = (positive[name].tolist() for name in ("group", "measure", "repeat", "value"))
     for group, measure, repeat, value in zip(*columns, strict=True):
@@ -197,21 +201,20 @@ def estimate_of(measure: str, values: Sequence[float]) -> Estimate:
 
 
 def to_figures(comparisons: Iterable[Comparison]) -> pandas.DataFrame:
-    """Return a row for each entry at a length and measure: the figure, its interval, n, the noise.
+    """Return a row for each entry at a length and measure: the figure, its interval, and n.
 
-    The measures are the charted costs, and `QUALITY` for the primary metric. `noisy` counts the
-    runs with a noisy phase, which are never aggregated.
+    The measures are the charted costs, and `QUALITY` for the primary metric. `disturbed` marks the
+    costs that only noisy runs measured.
     """
     import pandas
 
     rows = []
     for number, comparison in enumerate(comparisons):
         for entry in sorted(comparison.entries, key=lambda item: (item.name, item.sequence_length)):
-            figures = {measure: entry.cost(measure) for measure in CHARTED}
+            figures = {measure: entry.shown_cost(measure) for measure in CHARTED}
             for measure, figure in [*figures.items(), (QUALITY, entry.score)]:
                 if figure:
-                    noisy = 0 if measure == QUALITY else entry.noisy
-                    ends = figure.value, figure.low, figure.high, figure.n
-                    rows.append((number, entry.name, *entry.place, measure, *ends, noisy))
-    columns = ["comparison", *PLACE, "measure", "value", "low", "high", "n", "noisy"]
+                    facts = figure.value, figure.low, figure.high, figure.n, figure.is_disturbed
+                    rows.append((number, entry.name, *entry.place, measure, *facts))
+    columns = ["comparison", *PLACE, "measure", "value", "low", "high", "n", "disturbed"]
     return pandas.DataFrame(rows, columns=columns)

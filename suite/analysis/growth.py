@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from suite.analysis.comparisons import Comparison
@@ -52,7 +52,8 @@ class Growth:
     `contradicted` is true where the low end of the interval exceeds the claim by more than
     `CLAIM_TOLERANCE`. Where the claim is "n^2", `quadratic` is the fit to show. The time of a
     generated token has no exponent but a `slope`, in seconds per position of context: 0 where the
-    context costs nothing.
+    context costs nothing. `is_disturbed` marks a growth that noisy runs are part of, because the
+    quiet ones have too few lengths: it contradicts no claim.
     """
 
     entry: str
@@ -65,6 +66,7 @@ class Growth:
     contradicted: bool = False
     quadratic: Quadratic | None = None
     slope: Estimate | None = None
+    is_disturbed: bool = False
 
     @property
     def shortest(self) -> int:
@@ -96,20 +98,30 @@ def growths(
     names = ("peak_memory_bytes", "step_seconds") if fixed_batch else ("step_seconds",)
     measures = [f"{phase}.{name}" for phase in phases_of(comparison.key.mode) for name in names]
     known = {entry.name: entry.architecture for entry in comparison.entries}
-    costs: Any = comparison.costs(measures)
+    costs: Any = comparison.costs(measures, noisy=True)
     costs = costs[costs["session"] == comparison.session]
     costs = costs.assign(value=costs["value"] / costs["batch_size"])
-    place = ["entry", "measure", "repeat", "sequence_length"]
-    costs = costs.sort_values("batch_size").drop_duplicates(place, keep="last")
+    costs = costs.sort_values("batch_size")
     fitted = []
     for (name, measure), rows in costs.groupby(["entry", "measure"]):
-        sweeps = rows.pivot(index="repeat", columns="sequence_length", values="value")
-        sweeps = sweeps.dropna(axis="columns")
+        sweeps = _sweeps(rows[~rows["noisy"]])
+        if is_disturbed := len(sweeps.columns) < MIN_LENGTHS:
+            sweeps = _sweeps(rows)
         if len(sweeps.columns) >= MIN_LENGTHS:
             architecture = (architectures or {}).get(known[name])
             lengths, rounds = [int(length) for length in sweeps.columns], sweeps.to_numpy()
-            fitted.append(_fitted(name, measure, lengths, rounds, _claim(architecture, measure)))
+            growth = _fitted(name, measure, lengths, rounds, _claim(architecture, measure))
+            if is_disturbed:
+                growth = replace(growth, is_disturbed=True, contradicted=False)
+            fitted.append(growth)
     return fitted
+
+
+def _sweeps(costs: Any) -> Any:
+    """Return the costs of an entry by round and length: the lengths that all rounds measured."""
+    once = costs.drop_duplicates(["repeat", "sequence_length"], keep="last")
+    sweeps = once.pivot(index="repeat", columns="sequence_length", values="value")
+    return sweeps.dropna(axis="columns")
 
 
 def _claim(architecture: Architecture | None, measure: str) -> str | None:

@@ -98,13 +98,13 @@ def by_session(runs: Iterable[StoredRecord], digests: Mapping[str, str | None]) 
 
 
 def counts(record: RecordSummary, phase: str) -> bool:
-    """Return whether the costs of a phase, or of a part of it, count.
+    """Return whether the costs of a phase, or of a part of it, count: a noisy phase does not."""
+    return record.is_quiet(phase) and is_whole(record, phase)
 
-    A noisy phase does not. The training of a resumed run does not either, because its steps were
-    taken in two sessions.
-    """
-    resumed = phase.startswith("training") and record.details.get("resumed_at_steps")
-    return record.is_quiet(phase) and not resumed
+
+def is_whole(record: RecordSummary, phase: str) -> bool:
+    """Return whether one session took all steps of a phase: a resumed training has two."""
+    return not (phase.startswith("training") and record.details.get("resumed_at_steps"))
 
 
 def choose_session(

@@ -14,6 +14,7 @@ from suite.analysis.growth import Growth, growths
 from suite.analysis.reports import samples_of
 from suite.api import Architecture, Mode
 from suite.api.errors import unknown_name
+from suite.records.naming import split_label
 from suite.records.published import StoredRecord
 from suite.records.schema import RecordSummary
 
@@ -22,8 +23,11 @@ def record_filter(
     tasks: Collection[str] | None,
     mode: str | None,
     known_tasks: Collection[str],
+    benchmark: str | None = None,
 ) -> Callable[[RecordSummary], bool]:
-    """Return a function that says whether a record is of some tasks and of a mode; None means all.
+    """Return a function that says whether a record is of some tasks, a mode and a benchmark.
+
+    None means all. A benchmark has its name ("core") or its label ("core-2").
 
     Raises:
         RequestError: there is no task or mode of that name.
@@ -34,7 +38,9 @@ def record_filter(
     if mode is not None and mode not in list(Mode):
         raise unknown_name("mode", mode, list(Mode))
     return lambda record: (
-        (tasks is None or record.cell.task in tasks) and mode in (None, record.cell.mode)
+        (tasks is None or record.cell.task in tasks)
+        and mode in (None, record.cell.mode)
+        and benchmark in (None, record.cell.benchmark, split_label(record.cell.benchmark or "")[0])
     )
 
 
@@ -64,6 +70,20 @@ class Table:
         """The evaluation lengths of all rows."""
         return sorted({length for row in self.rows for length in row.by_evaluation_length})
 
+    def narrowed(self, architectures: Collection[str], lengths: Collection[int]) -> Table:
+        """Return the table with some rows alone, all if none are named; ranks stay the same."""
+        rows = [
+            row
+            for row in self.rows
+            if (not architectures or row.architecture in architectures)
+            and (not lengths or row.sequence_length in lengths)
+        ]
+        names = {row.entry for row in rows}
+        exponents = [item for item in self.exponents if item.entry in names]
+        places = {(row.entry, row.sequence_length) for row in rows}
+        ratios = [item for item in self.ratios if (item.entry, item.sequence_length) in places]
+        return replace(self, rows=rows, exponents=exponents, ratios=ratios)
+
     def to_dict(self) -> dict[str, Any]:
         """Return the table as JSON shows it."""
         return {
@@ -85,7 +105,6 @@ def _row_to_dict(row: Row) -> dict[str, Any]:
         "figures": {name: figure and asdict(figure) for name, figure in row.figures.items()},
         "statuses": dict(row.statuses),
         "reasons": row.reasons,
-        "noisy": row.noisy,
         "missing": row.missing,
         "rank": row.rank,
         "detectable_difference": row.detectable_difference,
@@ -154,8 +173,8 @@ def tables_of(
 
 
 def _named_by(comparison: Comparison, has_several_machines: bool) -> ComparisonKey:
-    """Return the key whose title a table has."""
-    key = comparison.key
+    """Return the key whose title a table has: its model size says what it means."""
+    key = replace(comparison.key, model_size=comparison.model_text)
     if key.mode is Mode.TRAIN:
         return replace(key, threads=comparison.measured_on[1])
     return key if has_several_machines else replace(key, machine="")

@@ -20,6 +20,8 @@ def pareto_front(
 ) -> pandas.DataFrame:
     """Return the figures that no other entry at a length beats in both quality and cost, by cost.
 
+    Disturbed costs are left out.
+
     Args:
         figures: those of one comparison (`suite.analysis.frame.to_figures`).
         measure: the cost.
@@ -28,7 +30,7 @@ def pareto_front(
     import numpy as np
 
     place = ["entry", "sequence_length", "batch_size"]
-    wanted = figures[figures["measure"].isin([QUALITY, measure])]
+    wanted = figures[figures["measure"].isin([QUALITY, measure]) & ~figures["disturbed"]]
     known = wanted.pivot(index=place, columns="measure", values="value")
     known = known.reindex(columns=[QUALITY, measure]).dropna()
     quality = known[QUALITY].to_numpy() * (1 if higher_is_better else -1)

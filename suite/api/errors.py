@@ -63,8 +63,9 @@ class Unsupported(Exception):
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> RequestError:
     """Return the error for an unknown name; the message suggests the most similar known name."""
     names = sorted(known)
-    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-    hint = f"Did you mean '{near[0]}'? " if near else ""
+    by_folded = {known.casefold(): known for known in names}
+    near = difflib.get_close_matches(name.casefold(), by_folded, n=1, cutoff=0.5)
+    hint = f"Did you mean '{by_folded[near[0]]}'? " if near else ""
     choices = ", ".join(names) if names else "none"
     return RequestError(
         f"There is no {kind} of that name", received=repr(name), remedy=f"{hint}Known: {choices}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import importlib
 import os
+import re
 import signal
 import sys
 from contextlib import redirect_stderr, redirect_stdout
@@ -17,37 +18,42 @@ from suite.api.errors import LengthwiseError, unknown_name
 from suite.records.printable import PrintableStream
 
 COMMANDS = {
-    "list": "List tasks, architectures, methods and model sizes, and which supports which.",
-    "check": "Check that an architecture keeps the contract.",
-    "benchmarks": "List the benchmarks, freeze one, or check that the frozen ones are unchanged.",
-    "plan": "Show the cells of a request and their state.",
     "run": "Run the cells of a request that are not done yet.",
+    "plan": "Show the cells of a request and their state.",
     "tune": "Tune the learning rate of each architecture on validation.",
     "crossover": "Find each length at which one entry overtakes another.",
     "frontier": "Find the longest sequence that each architecture affords.",
     "predict": "Apply a trained model whose weights were kept to texts.",
+    "list": "List tasks, architectures and methods; NAME shows the details.",
+    "benchmarks": "List the benchmarks; NAME shows the details.",
     "report": "Print tables of scores and costs.",
     "dashboard": "Write the dashboard, a site that needs no server.",
     "ui": "Open the MLflow UI on 127.0.0.1.",
-    "server": "Serve MLflow to a team, with user accounts.",
-    "export": "Pack cells for a machine without network or TensorFlow.",
-    "import": "Write the records of a pack to a home.",
+    "check": "Check that an architecture keeps the contract.",
     "publish": "Copy records that pass the checks to results/published.",
     "check-submission": "Check submitted records and give the reasons of a refusal.",
     "verify": "Run a record's cell again and compare both runs.",
     "leaderboard": "Rank the published records in results/LEADERBOARD.md.",
-    "sync": "Write the records that MLflow lacks.",
-    "rebuild": "Write this home's MLflow runs again from the records.",
+    "sync": "Write the records that MLflow lacks, or all again.",
+    "server": "Serve MLflow to a team, with user accounts.",
+    "export": "Pack cells for a machine without network or TensorFlow.",
+    "import": "Write the records of a pack to a home.",
     "prune": "Delete records, checkpoints and kept weights.",
     "doctor": "Check versions, devices, records, disk, data and tracking.",
     "completion": "Print the line that enables shell completion.",
 }
+
+GROUPS = {
+    "run": "Run", "list": "Look", "check": "Extend", "publish": "Publish", "sync": "Maintain"
+}  # fmt: skip
+"""The heading of each group of commands, by its first command."""
 
 PATH_ERRORS = frozenset(
     {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST}
     | {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG, errno.ELOOP}
 )
 """The errors of a path that is missing, of the wrong kind, or not allowed."""
+EXTRA_ARGUMENT = re.compile(r"unexpected extra arguments? \((?P<word>\S+?)[ )]")
 
 
 class _LazyGroup(click.Group):
@@ -65,8 +71,15 @@ class _LazyGroup(click.Group):
         return command
 
     def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+        groups: dict[str, list[tuple[str, str]]] = {}
+        heading = ""
+        for name, text in COMMANDS.items():
+            heading = GROUPS.get(name, heading)
+            groups.setdefault(heading, []).append((name, text))
+        width = max(map(len, COMMANDS))
+        for heading, commands in groups.items():
+            with formatter.section(heading):
+                formatter.write_dl([(f"{name:{width}}", text) for name, text in commands])
 
 
 @click.group(
@@ -85,7 +98,7 @@ def bench() -> None:
     Examples:
       bench run --task ner                         benchmark quick, generated data
       bench run --task ner --data tfds             CoNLL-2003, from TFDS_DATA_DIR
-      bench run --mode probe --lengths 1024,8192   speed and memory, on random tokens
+      bench run --mode probe --lengths 1024..8192  speed and memory, on random tokens
       bench report --task ner                      print the table again
 
     \b
@@ -137,7 +150,9 @@ def _run() -> None:
 
 
 def _option_hint(error: click.ClickException) -> str:
-    """Return where to look after an error of an option; empty after other errors."""
+    """Return where to look after an error of an option or an argument; empty after others."""
+    if found := EXTRA_ARGUMENT.search(error.format_message()):
+        return _option_of(found["word"])
     if not isinstance(error, click.NoSuchOption | click.BadOptionUsage):
         return ""
     command = error.ctx.command if error.ctx else bench
@@ -147,6 +162,27 @@ def _option_hint(error: click.ClickException) -> str:
         name = error.option_name.lstrip("-").replace("-", "_")
         hint += f" Options of a task, its recipe or an architecture: --option {name}=VALUE."
     return hint
+
+
+def _option_of(word: str) -> str:
+    """Return the option that takes a word which was given without one; empty if none does."""
+    from suite.api.plugins import ARCHITECTURES, METHODS, TASKS, plugin_names
+    from suite.api.plugins import search_path_from_environment as search_path
+    from suite.records.benchmarks import benchmark_names
+
+    known = {
+        "--task": plugin_names(TASKS, search_path()),
+        "--architectures": plugin_names(ARCHITECTURES, search_path()),
+        "--method": plugin_names(METHODS, search_path()),
+        "--benchmark": benchmark_names(search_path()),
+    }
+    found = (
+        f". Did you mean {option} {name}?"
+        for option, names in known.items()
+        for name in names
+        if name.casefold() == word.casefold()
+    )
+    return next(found, "")
 
 
 def _interrupt(number: int, frame: object) -> None:

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 import click
 
 from suite.actions.benchmarks import Hours, add_reference, expected_hours, freeze_benchmark
+from suite.api.errors import unknown_name
 from suite.cli.options import home_option, json_option
 from suite.matrix.listing import describe_benchmark
-from suite.records.benchmarks import Benchmark
+from suite.records.benchmarks import DEFAULT_BENCHMARK, Benchmark
 from suite.records.naming import data_text
 
 
 @click.command("benchmarks")
+@click.argument("names", nargs=-1, metavar="[NAME]…")
 @click.option("--check", is_flag=True, help="Exit with 1 if a benchmark file cannot be used.")
 @click.option("--freeze", "to_freeze", metavar="NAME", help="Write the hash of NAME into its file.")
 @click.option(
@@ -26,9 +29,14 @@ from suite.records.naming import data_text
 @json_option
 @home_option
 def command(
-    check: bool, to_freeze: str | None, reference: str | None, as_json: bool, home: str | None
+    names: tuple[str, ...],
+    check: bool,
+    to_freeze: str | None,
+    reference: str | None,
+    as_json: bool,
+    home: str | None,
 ) -> None:
-    """List the benchmarks with their numbers of cells and their expected hours on this machine.
+    """List the benchmarks, each in a line; with NAMES, the tasks, lengths and hours of these.
 
     The hours follow from the records of your home that ran on this machine, with the number of
     threads that most of the cells ran with. Cells that are unlike all of them are counted apart.
@@ -50,6 +58,7 @@ def command(
     \b
     Examples:
       bench benchmarks
+      bench benchmarks core
       bench benchmarks --check
       bench plan --benchmark quick
     """
@@ -62,12 +71,21 @@ def command(
         print(f"{num_new} scores were added to the scale of {reference}")
         return
     usable, broken = expected_hours(home=home, check=check)
+    known = {benchmark.name: (benchmark, hours) for benchmark, hours in usable}
+    for name in names:
+        if name not in known and name not in broken:
+            raise unknown_name("benchmark", name, [*known, *broken])
+    if names:
+        usable = [known[name] for name in names if name in known]
+        broken = {name: reason for name, reason in broken.items() if name in names}
     if as_json:
         content = {
             benchmark.name: {**describe_benchmark(benchmark), **hours.to_dict()}
             for benchmark, hours in usable
         }
         print(json.dumps({"benchmarks": content, "broken": broken}, indent=1))
+    elif not names:
+        _print_lines(usable)
     else:
         for benchmark, hours in usable:
             _print(benchmark, hours)
@@ -78,6 +96,17 @@ def command(
         print(f"bench: unusable: {name}: {reason}", file=sys.stderr)
     if check and broken:
         sys.exit(1)
+
+
+def _print_lines(usable: Sequence[tuple[Benchmark, Hours]]) -> None:
+    """Print a line for each benchmark, the default first."""
+    width = max((len(benchmark.label) for benchmark, _ in usable), default=0)
+    for benchmark, expected in sorted(usable, key=lambda one: one[0].name != DEFAULT_BENCHMARK):
+        facts = ["" if benchmark.is_frozen else "draft", "ranked" if benchmark.ranked else ""]
+        facts = ["default" if benchmark.name == DEFAULT_BENCHMARK else "", *facts]
+        marks = ", ".join(filter(None, [*facts, f"{expected.cells.num_cells:,} cells"]))
+        print(f"{benchmark.label:{width}}  {benchmark.summary} ({marks})")
+    print("`bench benchmarks NAME` has the tasks, lengths and hours.")
 
 
 def _print(benchmark: Benchmark, expected: Hours) -> None:

@@ -20,6 +20,7 @@ from suite.records.measures import DEFAULT_MEASURE
 @click.argument("second")
 @click.option(
     "--metric",
+    metavar="NAME",
     help="What is compared: a measure of probes or decodings, or with --task a metric of the task. "
     f"[default: {DEFAULT_MEASURE}, or the task's primary metric]",
 )

@@ -17,6 +17,7 @@ from suite.cli.options import home_option
     "--to",
     "folder",
     type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
     help="Folder of the site. [default: in the home]",
 )
 @home_option

@@ -21,6 +21,7 @@ from suite.cli.command import Command
 @click.option(
     "--results",
     type=click.Path(path_type=Path, exists=True, file_okay=False),
+    metavar="DIR",
     default=RESULTS,
     hidden=True,
     help="For tests.",

@@ -16,10 +16,10 @@ from suite.cli.catalogue import STAGES, catalogue
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--markdown", is_flag=True, help="Print the tables of docs/catalogue.md.")
 def command(names: tuple[str, ...], as_json: bool, markdown: bool) -> None:
-    """List tasks, architectures, methods and model sizes, and which supports which.
+    """List tasks, architectures, methods and model sizes, each in a line.
 
-    With NAMES, only these tasks, architectures and methods are listed. `bench benchmarks` lists the
-    benchmarks.
+    With NAMES, the details of these tasks, architectures and methods are listed: options, papers,
+    and which supports which. `bench benchmarks` lists the benchmarks.
 
     \b
     Examples:
@@ -31,11 +31,42 @@ def command(names: tuple[str, ...], as_json: bool, markdown: bool) -> None:
         print(json.dumps(listing, indent=1))
     elif markdown:
         print(catalogue(listing), end="")
+    elif names:
+        _print_details(listing)
     else:
         _print(listing)
 
 
 def _print(listing: dict[str, Any]) -> None:
+    """Print a line for each task and architecture, and for the methods of each stage."""
+    stages: dict[str, list[str]] = {stage: [] for stage in STAGES}
+    for key, method in listing["methods"].items():
+        stages[method["stage"]].append(key)
+    sections = {
+        "Tasks (--task)": {key: task["summary"] for key, task in listing["tasks"].items()},
+        "Architectures (--architectures), with the claimed time in the length n": {
+            key: f"{part['title']}, {part['claimed_time']}"
+            for key, part in listing["architectures"].items()
+        },
+        "Methods (--method), by stage": {
+            stage: ", ".join(names) for stage, names in stages.items() if names
+        },
+    }
+    for title, items in sections.items():
+        print(title)
+        width = max(map(len, items), default=0)
+        for key, text in items.items():
+            print(f"  {key:{width}}  {text}")
+    sizes = (
+        f"{size['name']} {size['num_layers']}×{size['width']}"
+        for size in listing["model_sizes"].values()
+    )
+    print(f"Model sizes (--model-size), layers × width: {', '.join(sizes)}")
+    print("`bench list NAME` has the details; `bench benchmarks` lists the benchmarks.")
+    _print_broken(listing)
+
+
+def _print_details(listing: dict[str, Any]) -> None:
     if listing["tasks"]:
         print("Tasks")
     for key, task in listing["tasks"].items():
@@ -81,12 +112,9 @@ def _print(listing: dict[str, Any]) -> None:
                 refused.setdefault(reason, []).append(key)
         for reason, keys in refused.items():
             print(f"      not {', '.join(keys)}: {reason}")
-    if listing["model_sizes"]:
-        print("\nModel sizes (--model-size)")
-    for size in listing["model_sizes"].values():
-        print(
-            f"  {size['name']}: {size['num_layers']} layers, width {size['width']}, "
-            f"{size['num_heads']} heads, feed-forward {size['feedforward_width']}"
-        )
+    _print_broken(listing)
+
+
+def _print_broken(listing: dict[str, Any]) -> None:
     for key, reason in listing["broken"].items():
         print(f"\nUnusable: {key}: {reason}")

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from suite.actions.request import split_list
+from suite.actions.request import read_numbers, split_list
 from suite.api import BACKENDS, PRECISIONS, Mode
 from suite.api.errors import RequestError
 from suite.api.plugins import (
@@ -19,8 +19,8 @@ from suite.api.plugins import (
     plugin_names,
     search_path_from_environment,
 )
-from suite.matrix.model_sizes import MODEL_SIZES
 from suite.records.benchmarks import DECODING_BENCHMARK, DEFAULT_BENCHMARK, benchmark_names
+from suite.records.model_sizes import MODEL_SIZES
 from suite.records.store import HOME_VARIABLE
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -48,24 +48,31 @@ class _Names(click.ParamType):
         ]
 
 
-class _Numbers(click.ParamType):
-    """A comma-separated list of whole numbers."""
+class Numbers(click.ParamType):
+    """A list of whole numbers, as `read_numbers` reads it."""
 
     name = "N,…"
 
     def convert(self, value: Any, parameter: Any, context: Any) -> tuple[int, ...]:
+        """Return the numbers."""
         if isinstance(value, tuple):
             return value
+        return read_numbers(str(value), parameter.opts[0] if parameter else "The option")
+
+
+class Option(click.Option):
+    """An option whose help shows its first name; the others are aliases."""
+
+    def get_help_record(self, context: click.Context) -> tuple[str, str] | None:
+        """Return the name and the help of the option."""
+        names, self.opts = self.opts, self.opts[:1]
         try:
-            return tuple(int(part) for part in split_list(str(value)))
-        except ValueError:
-            option = parameter.opts[0] if parameter else "The option"
-            raise RequestError(
-                f"{option} takes whole numbers separated by commas", received=repr(value)
-            ) from None
+            return super().get_help_record(context)
+        finally:
+            self.opts = names
 
 
-class _Lists(click.Option):
+class _Lists(Option):
     """An option that takes a list, and may be repeated: the lists are joined."""
 
     def __init__(self, *given: Any, **settings: Any) -> None:
@@ -98,7 +105,9 @@ ARCHITECTURE = _Names(_names_of(ARCHITECTURES), several=False)
 """The type of an argument that names an architecture."""
 
 
-def _stack(*decorators: Any) -> Decorator:
+def stack(*decorators: Any) -> Decorator:
+    """Return decorators as one."""
+
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         for decorator in reversed(decorators):
             function = decorator(function)
@@ -107,12 +116,13 @@ def _stack(*decorators: Any) -> Decorator:
     return decorate
 
 
-home_option = _stack(
+home_option = stack(
     click.option(
         "--home",
         "--bench-home",
         "--bench_home",
         "home",
+        cls=Option,
         envvar=HOME_VARIABLE,
         metavar="DIR",
         help=f"Folder of the records. [default: {HOME_VARIABLE}, or results/local]",
@@ -121,7 +131,37 @@ home_option = _stack(
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
-_request_options = _stack(
+filter_options = stack(
+    click.option(
+        "--task",
+        "tasks",
+        cls=_Lists,
+        type=_Names(_names_of(TASKS)),
+        help="Tasks to show. [default: all]",
+    ),
+    click.option(
+        "--architectures",
+        "--architecture",
+        cls=_Lists,
+        type=_Names(_names_of(ARCHITECTURES)),
+        help="Architectures to show; ranks stay the same. [default: all]",
+    ),
+    click.option(
+        "--lengths",
+        "--length",
+        cls=_Lists,
+        type=Numbers(),
+        help="Sequence lengths to show. [default: all]",
+    ),
+    click.option(
+        "--benchmark",
+        type=_Names(lambda: benchmark_names(search_path_from_environment()), several=False),
+        help="Benchmark to show, as core or core-2. [default: all, and trials]",
+    ),
+)
+"""The options that select what is shown."""
+
+_request_options = stack(
     click.option(
         "--task",
         "tasks",
@@ -140,14 +180,15 @@ _request_options = _stack(
         "--lengths",
         "--length",
         cls=_Lists,
-        type=_Numbers(),
-        help="Sequence lengths. [default: the benchmark's]",
+        type=Numbers(),
+        help="Sequence lengths, e.g. 128,512 or 128..4096, which doubles. [default: the "
+        "benchmark's]",
     ),
     click.option(
         "--evaluation-lengths",
         "--evaluation_lengths",
         cls=_Lists,
-        type=_Numbers(),
+        type=Numbers(),
         help="Lengths at which each trained model is scored too, from the training length on. "
         "[default: the benchmark's]",
     ),
@@ -155,8 +196,8 @@ _request_options = _stack(
         "--seeds",
         "--seed",
         cls=_Lists,
-        type=_Numbers(),
-        help="Seeds. [default: the benchmark's]",
+        type=Numbers(),
+        help="Seeds, e.g. 0,1,2 or 0-2. [default: the benchmark's]",
     ),
     click.option(
         "--benchmark",
@@ -167,6 +208,7 @@ _request_options = _stack(
     click.option(
         "--model-size",
         "--model_size",
+        cls=Option,
         type=_Names(lambda: list(MODEL_SIZES), several=False),
         help="tiny, mini, small or base. [default: the benchmark's]",
     ),
@@ -211,7 +253,12 @@ _request_options = _stack(
         help='Sets of methods to compare, e.g. "none;lora:rank=4;lora:rank=16 int8". '
         "[default: the benchmark's]",
     ),
-    click.option("--batch-size", type=int, help="Examples per batch. [default: the benchmark's]"),
+    click.option(
+        "--batch-size",
+        type=int,
+        metavar="N",
+        help="Examples per batch. [default: the benchmark's]",
+    ),
     click.option(
         "--steps",
         type=int,
@@ -219,10 +266,14 @@ _request_options = _stack(
         help="Updates of a training. [default: the benchmark's]",
     ),
     click.option(
-        "--rounds", type=int, help="Repeats of a probe or decoding. [default: the benchmark's]"
+        "--rounds",
+        type=int,
+        metavar="N",
+        help="Repeats of a probe or decoding. [default: the benchmark's]",
     ),
     click.option(
         "--form",
+        metavar="NAME",
         help="Form of a probe or decoding: encoder, decoder, encoder_decoder. "
         "[default: the benchmark's]",
     ),
@@ -243,7 +294,7 @@ _request_options = _stack(
         "mixed_float16. "
         "[default: the benchmark's]",
     ),
-    click.option("--threads", type=int, help="Threads per cell. [default: all cores]"),
+    click.option("--threads", type=int, metavar="N", help="Threads per cell. [default: all cores]"),
     click.option(
         "--test",
         is_flag=True,

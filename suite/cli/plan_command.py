@@ -11,16 +11,20 @@ import click
 from suite.actions.runs import plan
 from suite.cli.command import Command
 from suite.cli.options import json_option, request_options
-from suite.cli.run_command import parallel_option
+from suite.cli.run_command import rerun_of, run_options
 from suite.execution.preparation import check_any_can_run
 
 
 @click.command("plan", cls=Command)
 @request_options
-@parallel_option
+@run_options
 @json_option
-def command(as_json: bool, **given: Any) -> None:
+def command(
+    as_json: bool, rerun: str | None, no_tracking: bool, no_dashboard: bool, **given: Any
+) -> None:
     """Show the cells of a request and their state, without running them.
+
+    The options are those of `bench run`: the plan shows what the same command would run.
 
     The last lines say how long the cells take that a run would start now, which cells wait for
     `bench tune`, and how long the trials and these cells take. The times follow from the records of
@@ -32,9 +36,9 @@ def command(as_json: bool, **given: Any) -> None:
       bench plan --task ner
       bench plan --benchmark core
       bench plan --benchmark core --task ner --threads 1 --parallel 2
-      bench plan --task ner --lengths 128,1024 --seeds 0,1,2 --json
+      bench plan --task ner --lengths 128,1024 --seeds 0-2 --json
     """
-    matrix = plan(**given)
+    matrix = plan(**given, rerun=rerun_of(rerun))
     check_any_can_run(matrix.prepared)
     if as_json:
         print(json.dumps(matrix.to_dicts(), indent=1))

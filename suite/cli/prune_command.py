@@ -40,7 +40,7 @@ def command(weights: str | None, dry_run: bool, **given: Any) -> None:
 
     --older-than also deletes checkpoints of that age. --weights deletes kept weights, and no record
     unless there is a condition too. Published records stay, and MLflow keeps its
-    runs until `bench rebuild --tracking`.
+    runs until `bench sync --rebuild`.
 
     \b
     Examples:

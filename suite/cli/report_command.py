@@ -11,11 +11,11 @@ import click
 from suite.actions.records import report
 from suite.api import Mode, RequestError
 from suite.cli.command import Command
-from suite.cli.options import home_option, json_option
+from suite.cli.options import filter_options, home_option, json_option
 
 
 @click.command("report", cls=Command)
-@click.option("--task", "tasks", metavar="NAME,…", help="Tasks to show. [default: all]")
+@filter_options
 @click.option(
     "--mode", type=click.Choice([str(mode) for mode in Mode]), help="Mode to show. [default: all]"
 )
@@ -50,7 +50,7 @@ def command(as_json: bool, **given: Any) -> None:
         raise RequestError(
             "There are no such records",
             received=result.origin,
-            remedy="Run `bench run` first, or read the --published ones",
+            remedy="Run `bench run` first, widen the filters, or read the --published records",
         )
     from suite.report.tables import print_diagnostics, print_tables
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import click
 
@@ -16,7 +16,8 @@ from suite.actions.sites import write_home_site
 from suite.api import Status
 from suite.api.files import IN_CHECKOUT
 from suite.cli.command import Command
-from suite.cli.options import SECONDS, FiniteRange, request_options
+from suite.cli.next_commands import next_commands
+from suite.cli.options import SECONDS, FiniteRange, request_options, stack
 from suite.execution.session import Interrupted
 from suite.matrix.plan import CHANGED
 from suite.records.naming import cell_label
@@ -36,6 +37,7 @@ time_limit_option = click.option(
 parallel_option = click.option(
     "--parallel",
     type=click.IntRange(1),
+    metavar="N",
     help="Number of cells that run at once. On one processor, more than 1 disturbs the "
     "measurements; use it for scores only. [default: 1, or one on each GPU]",
 )
@@ -51,57 +53,69 @@ def stop_after_option(kind: str) -> Callable[[Callable[..., Any]], Callable[...,
     )
 
 
+run_options = stack(
+    click.option(
+        "--retry",
+        metavar="STATUS,…",
+        help="Run cells with these statuses again, e.g. failed. noisy: cells that were measured "
+        "while other programs used the machine.",
+    ),
+    click.option(
+        "--rerun",
+        is_flag=False,
+        flag_value=ALL,
+        type=click.Choice([ALL, CHANGED]),
+        help="Run all cells again. changed: trainings whose code has changed since.",
+    ),
+    time_limit_option,
+    stop_after_option("cell"),
+    click.option(
+        "--wait-quiet",
+        metavar="TIME",
+        help="Wait until other programs leave the processor alone, at most this long, e.g. 10m.",
+    ),
+    click.option(
+        "--memory-limit",
+        metavar="SIZE",
+        help="Memory limit of a cell, e.g. 8GiB. [default: 2/3 of the machine's memory]",
+    ),
+    parallel_option,
+    click.option(
+        "--executor",
+        type=click.Choice(["local", "ray"]),
+        default="local",
+        show_default=True,
+        help="Where cells run: on this machine, or on a Ray cluster (needs the extra `ray`).",
+    ),
+    click.option(
+        "--address",
+        metavar="HOST:PORT",
+        help="Address of the Ray cluster. [default: a new one on this machine]",
+    ),
+    click.option(
+        "--gpus",
+        type=FiniteRange(min=0),
+        metavar="N",
+        default=0,
+        help="GPUs that a cell requests from the Ray cluster. [default: 0]",
+    ),
+    click.option(
+        "--keep-weights",
+        is_flag=True,
+        help="Keep the weights of every trained model, for `bench predict`; a done cell without "
+        "them runs again.",
+    ),
+    click.option(
+        "--no-tracking", is_flag=True, help="Do not write to MLflow; `bench sync` can do so later."
+    ),
+    click.option("--no-dashboard", is_flag=True, help="Do not write the dashboard."),
+)
+"""The options of a run beside those of its request; a plan takes them too."""
+
+
 @click.command("run", cls=Command)
 @request_options
-@click.option(
-    "--retry",
-    metavar="STATUS,…",
-    help="Run cells with these statuses again, e.g. failed. noisy: cells that were measured while "
-    "other processes used the machine.",
-)
-@click.option(
-    "--rerun",
-    is_flag=False,
-    flag_value=ALL,
-    type=click.Choice([ALL, CHANGED]),
-    help="Run all cells again. changed: trainings whose code has changed since.",
-)
-@time_limit_option
-@stop_after_option("cell")
-@click.option(
-    "--memory-limit",
-    metavar="SIZE",
-    help="Memory limit of a cell, e.g. 8GiB. [default: 2/3 of the machine's memory]",
-)
-@parallel_option
-@click.option(
-    "--executor",
-    type=click.Choice(["local", "ray"]),
-    default="local",
-    show_default=True,
-    help="Where cells run: on this machine, or on a Ray cluster (needs the extra `ray`).",
-)
-@click.option(
-    "--address",
-    metavar="HOST:PORT",
-    help="Address of the Ray cluster. [default: a new one on this machine]",
-)
-@click.option(
-    "--gpus",
-    type=FiniteRange(min=0),
-    default=0,
-    help="GPUs that a cell requests from the Ray cluster. [default: 0]",
-)
-@click.option(
-    "--keep-weights",
-    is_flag=True,
-    help="Keep the weights of every trained model, for `bench predict`; a done cell without them "
-    "runs again.",
-)
-@click.option(
-    "--no-tracking", is_flag=True, help="Do not write to MLflow; `bench sync` can do so later."
-)
-@click.option("--no-dashboard", is_flag=True, help="Do not write the dashboard.")
+@run_options
 def command(
     home: str | None,
     rerun: str | None,
@@ -123,22 +137,24 @@ def command(
     \b
     Examples:
       bench run --task ner
-      bench run --task ner --data files:my_corpus --lengths 128,512 --seeds 0,1,2
+      bench run --task ner --data files:my_corpus --lengths 128,512 --seeds 0-2
       bench run --benchmark core --parallel 2 --stop-after 8h
-      bench run --mode probe --lengths 1024,2048,4096,8192 --batch-size 1
+      bench run --mode probe --lengths 1024..8192 --batch-size 1
       bench run --mode probe --backends tensorflow,jax --precisions float32,mixed_bfloat16
     """
     keywords = {
         **given,
         "home": home,
-        "rerun": CHANGED if rerun == CHANGED else rerun == ALL,
+        "rerun": rerun_of(rerun),
         "keep_weights": keep_weights,
         "tracking": not no_tracking,
     }
     interrupted = False
     with open_run("run", keywords, progress=True) as opened:
         plan = opened.plan
-        notes = [plan.summary, plan.tuning_note, plan.sealed_note, *plan.prepared.data_notes]
+        prepared = plan.prepared
+        notes = [plan.summary, plan.tuning_note, plan.sealed_note, prepared.left_out_note]
+        notes += prepared.data_notes
         print("\n".join(filter(None, notes)), flush=True)
         try:
             records = opened.finish()
@@ -147,6 +163,8 @@ def command(
     _print_results(records, plan, opened.store, dashboard=not no_dashboard)
     if keep_weights:
         _print_kept(records, plan, opened.store, named_home=home)
+    if not interrupted:
+        _print_next(records, plan)
     if interrupted:
         without = " without --rerun" if rerun == ALL else ""
         print(f"Interrupted. The same command{without} runs the missing cells.")
@@ -157,6 +175,11 @@ def command(
     if left:
         print(f"{left} cells are left for a later run: the same command continues.")
     sys.exit(3 if left else 0)
+
+
+def rerun_of(chosen: str | None) -> bool | Literal["changed"]:
+    """Return the keyword argument of an option --rerun."""
+    return "changed" if chosen == CHANGED else chosen == ALL
 
 
 def _print_results(records: Records, plan: MatrixPlan, store: Store, dashboard: bool) -> None:
@@ -172,6 +195,12 @@ def _print_results(records: Records, plan: MatrixPlan, store: Store, dashboard: 
     uri = without_password(tracking_uri(store))
     command = "make ui" if IN_CHECKOUT else "bench ui"
     print(f"MLflow UI  {uri if uri.startswith('http') else f'{command}   (store: {uri})'}")
+
+
+def _print_next(records: Records, plan: MatrixPlan) -> None:
+    """Print the commands that lead on from a run of trainings."""
+    for number, (command_line, purpose) in enumerate(next_commands(records, plan)):
+        print(f"{'' if number else 'Next':10} {command_line}   # {purpose}")
 
 
 def _print_kept(

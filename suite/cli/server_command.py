@@ -12,9 +12,11 @@ from suite.cli.options import home_option
 
 
 @click.command("server")
-@click.option("--host", default="127.0.0.1", show_default=True, help="Network address.")
-@click.option("--port", type=click.IntRange(1, 65535), default=5000, show_default=True)
-@click.option("--workers", type=click.IntRange(1), default=4, show_default=True)
+@click.option(
+    "--host", metavar="HOST", default="127.0.0.1", show_default=True, help="Network address."
+)
+@click.option("--port", type=click.IntRange(1, 65535), metavar="N", default=5000, show_default=True)
+@click.option("--workers", type=click.IntRange(1), metavar="N", default=4, show_default=True)
 @click.option(
     "--artifacts", type=click.Path(path_type=Path), help="Folder for files. [default: in the home]"
 )

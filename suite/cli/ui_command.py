@@ -9,7 +9,7 @@ from suite.cli.options import home_option
 
 
 @click.command("ui")
-@click.option("--port", type=click.IntRange(1, 65535), default=5000, show_default=True)
+@click.option("--port", type=click.IntRange(1, 65535), metavar="N", default=5000, show_default=True)
 @home_option
 def command(port: int, home: str | None) -> None:
     """Serve the MLflow UI on 127.0.0.1 until Ctrl-C.

@@ -13,7 +13,6 @@ from suite.api.conformance import CheckResult, Verdict
 from suite.api.files import LOCK_FILE, held
 from suite.execution.executors.base import ProcessResult, classify_exit
 from suite.execution.executors.local import LocalExecutor
-from suite.matrix.model_sizes import MODEL_SIZES
 from suite.matrix.planned_cells import PlannedCell
 from suite.records.conformance_reports import (
     CheckedCode,
@@ -27,6 +26,7 @@ from suite.records.environment import (
     num_cores,
     total_memory_bytes,
 )
+from suite.records.model_sizes import MODEL_SIZES
 from suite.records.naming import new_run_id
 from suite.records.schema import Conformance, utc_now
 from suite.records.store import Store

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from suite.api import Job, Status
 from suite.api.errors import RequestError
-from suite.matrix.model_sizes import find_model_size
 from suite.matrix.planned_cells import PlannedCell
+from suite.records.model_sizes import find_model_size
 from suite.records.naming import cell_label
 from suite.records.schema import Record
 from suite.records.store import Store

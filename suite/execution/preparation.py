@@ -48,7 +48,8 @@ class Prepared:
 
     `digests` holds the digest of each task's source; None for a source that is yet to be
     downloaded. `missing_data` has a message for each task whose data set is not prepared, if that
-    was accepted. `remarks` are those of the tasks on their sources.
+    was accepted. `remarks` are those of the tasks on their sources. `left_out` names the
+    architectures by task that the user did not name and that cannot run the task.
     """
 
     plan: Plan
@@ -60,11 +61,19 @@ class Prepared:
     limits: Limits
     missing_data: Mapping[str, str] = field(default_factory=dict)
     remarks: Sequence[str] = ()
+    left_out: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     @property
     def data_notes(self) -> list[str]:
         """Notes on the data for the user."""
         return [*self.missing_data.values(), *self.remarks]
+
+    @property
+    def left_out_note(self) -> str | None:
+        """A note on the architectures that were left out; None if there are none."""
+        parts = [f"{', '.join(names)} for {task}" for task, names in self.left_out.items()]
+        named = f"Left out, because they cannot run the task: {'; '.join(parts)}"
+        return f"{named} (`bench list NAME` says why)" if parts else None
 
     @property
     def untuned(self) -> list[PlannedCell]:
@@ -166,6 +175,12 @@ def prepare(
 
     if tuning and any((tuning / name).is_dir() for name in tasks):
         cells = expand(request, registry, find_rate)
+    left_out = _unable(cells) if request.architectures is None else {}
+    cells = [
+        planned
+        for planned in cells
+        if planned.cell.architecture not in left_out.get(planned.cell.task or "", ())
+    ]
     limits = limits or make_limits(request.benchmark)
 
     compared = plan(
@@ -182,8 +197,35 @@ def prepare(
     )
     benchmark = registry.benchmarks.get(request.benchmark)
     return Prepared(
-        compared, benchmark, registry, tasks, digests, search_path, limits, missing_data, remarks
+        compared,
+        benchmark,
+        registry,
+        tasks,
+        digests,
+        search_path,
+        limits,
+        missing_data,
+        remarks,
+        left_out,
     )
+
+
+def _unable(cells: Sequence[PlannedCell]) -> dict[str, list[str]]:
+    """Return by task the architectures none of whose cells is supported.
+
+    A task that no architecture can run keeps its cells, whose reasons are then reported.
+    """
+    able: dict[str, dict[str, bool]] = {}
+    for planned in cells:
+        of_task = able.setdefault(planned.cell.task or "", {})
+        name = planned.cell.architecture
+        of_task[name] = of_task.get(name, False) or not planned.unsupported
+    unable = {
+        task: sorted(name for name, is_able in of_task.items() if not is_able)
+        for task, of_task in able.items()
+        if task and any(of_task.values())
+    }
+    return {task: names for task, names in unable.items() if names}
 
 
 def make_limits(benchmark: str, seconds: float | None = None, memory: str | None = None) -> Limits:

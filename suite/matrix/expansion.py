@@ -19,13 +19,13 @@ from suite.api import (
     Options,
 )
 from suite.api.errors import RequestError, unknown_name
-from suite.matrix.model_sizes import find_model_size
 from suite.matrix.planned_cells import FindTunedRate, PlannedCell, Planner, no_tuned_rate
 from suite.matrix.registry import Registry
 from suite.matrix.request import Request, check_request
 from suite.matrix.workloads import Entry, Workload, find_entries, find_workloads
 from suite.records.benchmark_sections import ProbeSettings
 from suite.records.benchmarks import Benchmark
+from suite.records.model_sizes import find_model_size
 from suite.records.options import as_text, check_data_options, defaults_of, parse_options
 
 OF_NO_BENCHMARK = {"benchmark_hash": None, "ranked": False, "seeds": ()}

@@ -8,10 +8,10 @@ from typing import Any
 from suite.api import DATA_OPTIONS, Architecture, Method, Task, changes_model_alone
 from suite.api.plugins import plugin_calls
 from suite.matrix.expansion import expand
-from suite.matrix.model_sizes import MODEL_SIZES
 from suite.matrix.registry import Registry
 from suite.matrix.request import Request
 from suite.records.benchmarks import Benchmark
+from suite.records.model_sizes import MODEL_SIZES
 
 
 @plugin_calls()

@@ -25,9 +25,9 @@ from suite.api import (
 )
 from suite.api.errors import RequestError
 from suite.matrix.method_sets import parents_of, task_of, unsupported_by_methods
-from suite.matrix.model_sizes import find_model_size
 from suite.matrix.registry import Registry
 from suite.records.benchmarks import Benchmark
+from suite.records.model_sizes import find_model_size
 from suite.records.naming import OBJECTIVE, cell_label, entry_name
 from suite.records.options import (
     as_text,

@@ -57,6 +57,10 @@ def describe_machine() -> Mapping[str, Any]:
     }
 
 
+INTERFERENCE_LIMIT = 0.1
+"""The highest share of a cell's cores that other processes may take in a quiet measurement."""
+
+
 def num_cores() -> int:
     """Return the number of cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):

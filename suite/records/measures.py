@@ -21,12 +21,10 @@ QUALITY = "quality"
 """The name of the primary metric among measures: each task has another."""
 DEFAULT_MEASURE = "training.tokens_per_second"
 MEBIBYTE = 2.0**20
-MEASURED_APART = ("compile", "latency", "state", "weight")
-"""The parts of a phase that its noise flag leaves out: the first words of their measures.
-
-Compilation and latency have flags of their own. The sizes of a state and of weights have none:
-counting takes no time.
-"""
+MEASURED_APART = ("compile", "latency")
+"""The parts of a phase with a noise flag of their own: the first words of their measures."""
+SIZE = "_bytes"
+"""The end of the names of sizes. They have no noise flag: no processor load changes a size."""
 
 
 def phases_of(mode: Mode) -> tuple[str, ...]:
@@ -44,9 +42,11 @@ def phase_of(measure: str) -> str:
     """Return the phase whose noise flag holds for a measure such as "training.step_seconds".
 
     Parts of a phase have flags of their own: that of "inference.latency_p50_seconds" is
-    "inference.latency".
+    "inference.latency". That of a size, as "training.size", is never set.
     """
     phase, _, name = measure.partition(".")
+    if name.endswith(SIZE):
+        return f"{phase}.size"
     part = name.partition("_")[0]
     return f"{phase}.{part}" if part in MEASURED_APART else phase
 

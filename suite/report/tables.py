@@ -38,17 +38,18 @@ def console() -> Console:
     return _PrintableConsole(width=140 if plain else None, highlight=False, soft_wrap=False)
 
 
-NOISY_NOTE = (
-    "noisy: other processes used more than a tenth of a cell's cores, so its costs do not count. "
-    "Stop them and run again with --retry noisy."
+DISTURBED = "~"
+"""The mark of a cost that other processes disturbed."""
+DISTURBED_NOTE = (
+    f"{DISTURBED} measured while other programs used more than a tenth of a cell's cores: not "
+    "ranked. Stop them, or add --wait-quiet 10m, and run again with --retry noisy."
 )
 
 LENGTHS_OF_A_GROWTH = 3
 """With as many probed lengths, a reader expects to see the growth."""
 NO_GROWTH_NOTE = (
     "No growth with length: its interval needs three or more rounds of four or more lengths that "
-    "ended well and were quiet. Pass --lengths and --rounds, or run noisy cells again with --retry "
-    "noisy."
+    "ended well. Pass --lengths and --rounds."
 )
 
 
@@ -63,8 +64,12 @@ def print_table(out: Console, titles: Sequence[str], rows: Sequence[Sequence[str
         justify: Literal["left", "right"] = "left" if title in LEFT else "right"
         table.add_column(Text(title), justify=justify, overflow="fold")
     for row in rows:
-        table.add_row(*(Text(printable(cell)) for cell in row))
+        table.add_row(*map(_cell_text, row))
     out.print(table)
+
+
+def _cell_text(cell: str) -> Text:
+    return Text(printable(cell), style="dim" if cell.startswith(DISTURBED) else "")
 
 
 def print_tables(tables: Sequence[Table]) -> None:
@@ -75,8 +80,9 @@ def print_tables(tables: Sequence[Table]) -> None:
         columns = _columns(table)
         rows = [[text(row) for text in columns.values()] for row in table.rows]
         print_table(out, list(columns), rows)
-        if any(row.noisy for row in table.rows):
-            out.print(f"  {NOISY_NOTE}")
+        is_marked = any(cell.startswith(DISTURBED) for row in rows for cell in row)
+        if is_marked or any(item.is_disturbed for item in table.exponents):
+            out.print(f"  {DISTURBED_NOTE}")
         for row in table.rows:
             for reason in row.reasons:
                 label = f"{row.entry} at {row.cell.sequence_length}"
@@ -149,7 +155,9 @@ def _tested(length: int, row: Row) -> str:
 def _measured(measure: str, text: Callable[[Figure], str], row: Row) -> str:
     """Return a cost of a row as text, or why it has none."""
     figure = row.figures[measure]
-    return text(figure) if figure else row.missing.get(measure, "—")
+    if figure is None:
+        return row.missing.get(measure, "—")
+    return f"{DISTURBED}{text(figure)}" if figure.is_disturbed else text(figure)
 
 
 def _scaled(scale: float, figure: Figure) -> str:
@@ -179,10 +187,8 @@ def _cost(figure: Figure, divisor: int = 1, unit: str = "") -> str:
 
 def _status(row: Row) -> str:
     if set(row.statuses) == {str(Status.OK)}:
-        text = "ok"
-    else:
-        text = ", ".join(f"{count} {status}" for status, count in sorted(row.statuses.items()))
-    return f"{text}, {row.noisy} noisy" if row.noisy else text
+        return "ok"
+    return ", ".join(f"{count} {status}" for status, count in sorted(row.statuses.items()))
 
 
 def _print_samples(out: Console, rows: Sequence[Row]) -> None:
@@ -208,7 +214,7 @@ def _print_growth(out: Console, table: Table) -> None:
         [
             item.entry,
             item.measure,
-            _growth(item),
+            f"{DISTURBED if item.is_disturbed else ''}{_growth(item)}",
             str(item.rounds),
             f"O({item.claim})" if item.claim else "—",
             f"{item.shortest:,} to {item.longest:,} ({len(item.lengths)})",

@@ -50,7 +50,7 @@ def unusable(error: Exception, uri: str, *, own: bool) -> TrackingError:
     remedy = "Repair the store, then run `bench sync` to write the waiting records"
     if _is_damage(error) or OTHER_SCHEMA in str(error):
         remedy = (
-            "Run `bench rebuild --tracking`, which writes the database again from the records"
+            "Run `bench sync --rebuild`, which writes the database again from the records"
             if own
             else "Restore the database, or use the version of MLflow that made it"
         )

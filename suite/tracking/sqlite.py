@@ -36,7 +36,7 @@ def skip_disk_sync(database: Path) -> None:
     """Stop SQLite from waiting for the disk at every commit to one database.
 
     A power failure can damage such a database. Use this only for a database that
-    `bench rebuild --tracking` can write again from the records.
+    `bench sync --rebuild` can write again from the records.
     """
     _rebuildable.add(database.resolve())
 

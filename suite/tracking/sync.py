@@ -1,4 +1,4 @@
-"""Writes all records of a home to MLflow: `bench sync` and `bench rebuild --tracking`."""
+"""Writes all records of a home to MLflow: `bench sync` and `bench sync --rebuild`."""
 
 from __future__ import annotations
 

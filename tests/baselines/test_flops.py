@@ -6,8 +6,8 @@ import pytest
 
 from baselines.layers.flops import all_pairs, pairs_in_window
 from suite.api import BuildRequest, Form, Inputs
-from suite.matrix.model_sizes import MODEL_SIZES
 from suite.matrix.registry import load_registry
+from suite.records.model_sizes import MODEL_SIZES
 
 ARCHITECTURES = load_registry(()).architectures.plugins
 SIZE = MODEL_SIZES["tiny"]

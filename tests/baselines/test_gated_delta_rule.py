@@ -15,7 +15,7 @@ from baselines.layers.gated_delta_mixer import GatedDeltaMixer
 from baselines.layers.gated_feedforward import GatedFeedforward
 from suite.api import Form, Inputs
 from suite.api.errors import Unsupported
-from suite.matrix.model_sizes import MODEL_SIZES
+from suite.records.model_sizes import MODEL_SIZES
 from suite.worker.conformance.gradients import BACKEND, differentiate, run
 from suite.worker.conformance.subjects import request_for
 from tests.architectures import ARCHITECTURES, slow_on_jax_unless

@@ -11,7 +11,7 @@ import pytest
 from baselines.hybrid import Hybrid
 from baselines.layers.pattern_presets import PRESETS
 from suite.api import Form, Inputs, Unsupported
-from suite.matrix.model_sizes import MODEL_SIZES
+from suite.records.model_sizes import MODEL_SIZES
 from suite.worker.conformance.decoding import (
     decoding_in_steps_equals_the_full_pass,
     no_look_ahead,

@@ -9,10 +9,10 @@ from suite.execution.executors.base import ProcessResult, Update
 from suite.execution.executors.local import LocalExecutor
 from suite.execution.runner import Runner
 from suite.matrix.expansion import expand
-from suite.matrix.model_sizes import MODEL_SIZES
 from suite.matrix.plan import plan
 from suite.matrix.registry import load_registry
 from suite.matrix.request import Request
+from suite.records.model_sizes import MODEL_SIZES
 from suite.records.schema import Invocation, utc_now
 from suite.records.store import Store, ignore_unreadable
 from tests.conftest import FAKES

@@ -10,10 +10,10 @@ from suite.api import Cell, Form, Job, Mode, Recipe, Status
 from suite.api.conformance import KIT_VERSION
 from suite.api.plugins import ARCHITECTURES, find_plugin
 from suite.api.weights import WEIGHTS_FILE, write_about
-from suite.matrix.model_sizes import MODEL_SIZES
 from suite.matrix.planned_cells import ranking_facts
 from suite.matrix.registry import load_registry
 from suite.records.benchmarks import find_benchmark
+from suite.records.model_sizes import MODEL_SIZES
 from suite.records.naming import new_run_id
 from suite.records.published import StoredRecord, local_record
 from suite.records.schema import Conformance, Invocation, Record

@@ -6,7 +6,7 @@ import keras
 import pytest
 
 from suite.api import SourceRequest
-from suite.matrix.model_sizes import MODEL_SIZES
+from suite.records.model_sizes import MODEL_SIZES
 
 WIDTH = MODEL_SIZES["tiny"].width
 

@@ -10,10 +10,10 @@ from typing import Any
 from suite.api import Examples, Job
 from suite.api.plugins import ARCHITECTURES, TASKS, find_plugin
 from suite.matrix.expansion import expand
-from suite.matrix.model_sizes import MODEL_SIZES
 from suite.matrix.planned_cells import PlannedCell
 from suite.matrix.registry import load_registry
 from suite.matrix.request import Request
+from suite.records.model_sizes import MODEL_SIZES
 from suite.worker.data import encoded
 from suite.worker.train import cell
 from tests.encoded_data import Cache

@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 
 from suite.api import Form, PluginError
-from suite.matrix.model_sizes import MODEL_SIZES
+from suite.records.model_sizes import MODEL_SIZES
 from suite.worker.conformance.gradients import BACKEND
 from suite.worker.conformance.parity import (
     counted,

@@ -132,9 +132,24 @@ def test_a_report_of_another_form_hides_its_own_figure_only(tab, other):
     assert any(title.startswith("Entity F1 by part") for title in tab.texts("h3"))
 
 
-def test_runs_without_quiet_costs_say_so_and_a_long_list_shows_the_total(tab, other):
+def test_disturbed_speeds_are_hollow_and_dimmed_and_say_what_to_do(tab, other):
     tab.open(other, "index.html", "length=512")
-    assert any("Speeds of these" in text for text in tab.texts("p.note"))
+    assert any("--retry noisy --wait-quiet" in text for text in tab.texts("p.note"))
+    symbols = {
+        layout["yaxis"]["title"]["text"].partition(",")[0]: trace["marker"]["symbol"]
+        for traces, layout in tab.plots()
+        for trace in traces
+        if trace.get("name") == "vanilla"
+    }
+    assert all(symbol.endswith("-open") for symbol in symbols["Training throughput"])
+    assert not any(symbol.endswith("-open") for symbol in symbols["Peak training memory"])
+    caption = next(text for text in tab.texts("figcaption") if "Hollow" in text)
+    assert "Model size tiny: 2 layers, width 128" in caption
+    assert "~1.000" in tab.texts("td.soft")
+
+
+def test_a_long_list_of_runs_shows_the_total(tab, other):
+    tab.open(other, "index.html", "length=512")
     count, summary = tab.page.evaluate(
         "() => { const runs = Array(501).fill(runsOf(0)[0]);"
         " const listed = runsTable(runs, data.comparisons[0]);"
@@ -143,15 +158,16 @@ def test_runs_without_quiet_costs_say_so_and_a_long_list_shows_the_total(tab, ot
     assert (count, summary) == (500, "501 runs, the first 500 of them listed")
 
 
-def test_a_figure_without_quiet_costs_says_so_and_invents_no_axis(tab, other):
+def test_a_figure_without_costs_says_so_and_invents_no_axis(tab, other):
     tab.open(other, "index.html", "length=512")
-    for without, text in (
-        ("''", "No quiet measurement of these entries"),
-        ("data.entries.map(({ name }) => name).join('|')", "No entry is chosen"),
-    ):
+    for measure, without, text in (
+        ("STATE_BYTES", "''", "No measurement of these entries"),
+        ("TOKENS_PER_SECOND", "data.entries.map(({ name }) => name).join('|')",
+         "No entry is chosen"),
+    ):  # fmt: skip
         tab.page.evaluate(
             "document.getElementById('content').append("
-            f"lengthFigure(0, TOKENS_PER_SECOND, {{ without: {without} }}))"
+            f"lengthFigure(0, {measure}, {{ without: {without} }}))"
         )
         _, layout = tab.plots()[-1]
         assert text in {mark["text"] for mark in layout["annotations"]}

@@ -190,7 +190,9 @@ def test_a_figure_downloads_as_csv(tab, folder):
     head, first, *_ = content.decode().splitlines()
     assert head.startswith("entry,sequence_length,batch_size,entity_f1")
     assert head.endswith(",source")
-    assert first.endswith(f"Named entity recognition · look-1 · test split · protocol {PROTOCOL}")
+    source = "Named entity recognition · look-1 · test split"
+    model = "model size tiny: 2 layers, width 128"
+    assert first.endswith(f'{source} · {model} · protocol {PROTOCOL}"')
     assert b"vanilla,128,16,0.6" in content
 
 
@@ -205,7 +207,7 @@ def test_a_figure_downloads_as_an_image_on_white_paper_from_the_dark_theme(tab, 
     texts = texts_of(svg)
     assert {"vanilla", SCRIPT} <= set(texts)
     (title,) = [text for text in texts if text.startswith(F1_TITLE)]
-    assert "Lengthwise · Named entity recognition · look-1 · test split · protocol" in title
+    assert "Lengthwise · Named entity recognition · look-1 · test split · model size" in title
     fills = set(re.findall(rb"fill: (rgb\(.*?\))", svg))
     dark_ink = b"rgb(233, 234, 236)"
     assert {b"rgb(255, 255, 255)", b"rgb(26, 26, 26)"} <= fills and dark_ink not in fills
@@ -283,4 +285,4 @@ def test_decodings_are_drawn_against_the_context_beside_probes(tab, tmp_path):
         tab.page.wait_for_selector("h2")
         warnings = tab.texts(".warning")
         assert len(warnings) == 1 - found.record.quiet
-        assert all("during generation. The costs of such a phase" in text for text in warnings)
+        assert all("during generation. The speeds of such a phase" in text for text in warnings)

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import NamedTuple, Self
 
-from suite.records.environment import num_cores
+from suite.records.environment import INTERFERENCE_LIMIT, num_cores
 from suite.worker.measure import nvml
 from suite.worker.measure.energy import find_energy_counter
 
@@ -16,8 +16,6 @@ try:
 except ImportError:  # the machine of an exported pack may have Keras and a backend alone
     psutil = None  # type: ignore[assignment]
 
-INTERFERENCE_LIMIT = 0.1
-"""The highest share of the cell's cores that other processes may take in a quiet measurement."""
 CPU_METHOD = (
     "CPU time of other processes (of all cores, stolen time included, by {counter}) over the "
     "elapsed time of the {cores} that the cell uses, at most 1"

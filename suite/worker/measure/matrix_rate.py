@@ -19,9 +19,9 @@ from keras import ops
 
 from suite.api import Job
 from suite.api.files import atomic_write_bytes
-from suite.records.environment import describe_machine, speed_facts
+from suite.records.environment import INTERFERENCE_LIMIT, describe_machine, speed_facts
 from suite.worker.backends import backend
-from suite.worker.measure.interference import INTERFERENCE_LIMIT, InterferenceMonitor
+from suite.worker.measure.interference import InterferenceMonitor
 from suite.worker.steps import has_accelerator
 
 HOST_SIZE, ACCELERATOR_SIZE = 2_048, 8_192

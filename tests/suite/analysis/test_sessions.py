@@ -7,6 +7,7 @@ import math
 
 import pytest
 
+from suite.analysis.boards import shown_estimate
 from suite.analysis.comparisons import compare
 from suite.analysis.tables import make_tables
 from suite.api import AppliedMethod, Mode, Stage, Status
@@ -163,15 +164,38 @@ def test_each_phase_and_each_part_of_it_has_its_own_noise_flag():
         assert point.missing_cost_reason(hidden) == "noisy"
 
 
-def test_a_noisy_phase_is_neither_ranked_nor_printed():
+def test_a_noisy_phase_is_shown_and_not_ranked():
     records = [*rounds("vanilla", 100.0), *rounds("bert", 900.0, noisy=("training",))]
     board = next(board for board in make_boards(records) if board.metric.name == SPEED)
-    told = {row.entry: (row.rank, row.estimate, row.note) for row in board.rows}
-    assert told["vanilla"][0] == 1
-    assert told["bert"][:2] == (None, None) and "no quiet run" in told["bert"][2]
+    vanilla, bert = board.rows
+    assert (vanilla.entry, vanilla.rank) == ("vanilla", 1)
+    assert bert.rank is None and bert.estimate is None and "disturbed" in bert.note
+    shown = shown_estimate(bert, board.metric)
+    assert shown.is_disturbed and shown.value == pytest.approx(900.0, rel=0.01)
     (table,) = make_tables(records)
-    told = {row.entry: (row.figures[SPEED] is None, row.missing.get(SPEED)) for row in table.rows}
-    assert told == {"vanilla": (False, None), "bert": (True, "noisy")}
+    told = {
+        row.entry: (row.figures[SPEED].is_disturbed, SPEED in row.missing) for row in table.rows
+    }
+    assert told == {"vanilla": (False, False), "bert": (True, False)}
+
+
+def test_quiet_runs_of_an_entry_leave_its_noisy_ones_out():
+    records = [*rounds("vanilla", 100.0)[:2], cost("vanilla", 9e9, noisy=("training",), round=2)]
+    shown = entries_of(records)["vanilla", 512].shown_cost(SPEED)
+    assert not shown.is_disturbed and shown.n == 2
+
+
+def test_the_load_of_a_processor_changes_no_size():
+    """A noisy phase keeps its memory, which is ranked."""
+    memory = "training.peak_memory_bytes"
+    records = [
+        cost(entry, 1.0, noisy=("training",), round=number, measures={memory: size})
+        for entry, size in (("vanilla", 2e9), ("bert", 1e9))
+        for number in range(3)
+    ]
+    board = next(board for board in make_boards(records) if board.metric.name == memory)
+    assert [row.entry for row in board.ranked.values()] == ["bert", "vanilla"]
+    assert not any(row.estimate.is_disturbed for row in board.rows)
 
 
 def test_a_session_without_quiet_costs_is_not_chosen():

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 
+from suite.actions.results import Tables
 from suite.analysis.tables import make_tables
 from suite.api import Mode, Status
 from suite.records.schema import Measurement
@@ -90,10 +91,13 @@ def test_a_noisy_phase_is_never_evidence():
     assert (speed.ratio.value, speed.ratio.n) == (pytest.approx(0.5), 1)
     row = jax.rows[0]
     assert row.figures["training.tokens_per_second"].value == pytest.approx(5e5 / 512)
-    assert row.noisy == 1 and row.statuses == {"ok": 2}
+    assert row.statuses == {"ok": 2}
     decoder = next(table for title, table in tables.items() if "decoder" in title)
-    assert decoder.rows[0].figures["training.tokens_per_second"] is None
-    assert decoder.rows[0].noisy == 2
+    figure = decoder.rows[0].figures["training.tokens_per_second"]
+    assert figure.is_disturbed and figure.value == pytest.approx(7.0)
+    marked = Tables([decoder])
+    assert "training.tokens_per_second" in marked.to_frame()["disturbed"][0]
+    assert "training.tokens_per_second ~7" in str(marked)
 
 
 def test_a_noisy_generation_keeps_the_exact_size_of_its_state():
@@ -110,8 +114,14 @@ def test_a_noisy_generation_keeps_the_exact_size_of_its_state():
     )
     (table,) = make_tables([stored(record)])
     (row,) = table.rows
-    assert row.missing["generation.tokens_per_second"] == "noisy"
+    assert row.figures["generation.tokens_per_second"].is_disturbed
     assert row.figures["generation.state_bytes"].value == 2_048
+    assert not row.figures["generation.state_bytes"].is_disturbed
+
+
+def test_a_title_says_what_the_model_size_means():
+    (table,) = make_tables([stored(make_record(parameter_counts={"mixing": 396_000}))])
+    assert "model size tiny: 2 layers, width 128, 0.4 M parameters" in table.title
 
 
 def test_a_peak_of_no_bytes_is_no_cost_and_breaks_no_exponent():

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+import suite
 from suite.actions import doctor
 from suite.api.files import CHECKOUT
 from tests.conftest import BENCH, bench_environment
@@ -43,6 +44,15 @@ def test_light_commands_import_nothing_heavy(arguments, tmp_path):
         (["run", "--task", "ner", "--data", "hub"], "There is no source for the task 'ner'"),
         (["run", "--task", "ner", "--lengths", "0"], "Received: 0"),
         (["run", "--task", "ner", "--lengths", "12x"], "--lengths takes whole numbers"),
+        (["run", "--task", "ner", "--lengths", "128..500"], "doubles from its start to its end"),
+        (["run", "--task", "ner", "--seeds", "3-0"], "A range of --seeds ascends"),
+        (["run", "--task", "ner", "--seeds", "0-99999"], "at most 1,000 numbers"),
+        (["run", "--task", "NER"], "Did you mean 'ner'?"),
+        (["run", "ner"], "Did you mean --task ner?"),
+        (["plan", "Vanilla", "--task", "ner"], "Did you mean --architectures vanilla?"),
+        (["list", "core"], "Run `bench benchmarks core`"),
+        (["benchmarks", "cor"], "Did you mean 'core'?"),
+        (["report", "--architectures", "longfromer"], "Did you mean 'longformer'?"),
         (["run", "--task", "ner", "--lengths", "1,,2"], "between any two commas"),
         (["run", "--task", "ner", "--data", "files:/nowhere"], "must exist"),
         (["run", "--task", "ner", "--data", "tfds", "--tfds-data-dir", "/nowhere"], "--download"),
@@ -93,10 +103,46 @@ def test_list_says_what_supports_what_and_why_not(bench):
     assert listing["tasks"]["ner"]["sources"]["tfds"]["redistributable"] is False
     assert listing["benchmarks"]["quick"]["tasks"]["sentiment"][0]["lengths"] == [128, 256]
     assert listing["benchmarks"]["quick"]["is_frozen"]
-    printed = bench("list").stdout
-    support = printed.split("Support of architectures")[1]
+    support = bench("list", "ner").stdout.split("Support of architectures")[1]
     of_ner = re.search(r"^  ner: (?:.*\n)(?:      .*\n)*", support, re.MULTILINE)[0]
     assert re.search(r"not .*images_only.*: does not take embeddings; it takes: patches", of_ner)
+
+
+def test_lists_have_a_line_an_item_and_the_default_comes_first(bench):
+    lines = bench("list", BENCH_PATH="").stdout.splitlines()
+    assert len(lines) <= 60
+    assert {"ner", "vanilla", "train"} <= {line.split()[0] for line in lines}
+    listed = bench("benchmarks", BENCH_PATH="").stdout.splitlines()
+    assert listed[0].startswith("quick-4 ") and len(listed) <= 60
+    details = bench("benchmarks", "quick", "core").stdout
+    assert "core-2 (frozen, hash" in details and "  ner: lengths 128, 512" in details
+
+
+def test_a_list_of_numbers_has_ranges_in_every_command(bench):
+    words = (
+        "--task",
+        "ner",
+        "--architectures",
+        "vanilla",
+        "--lengths",
+        "64..256",
+        "--seeds",
+        "0-1,4",
+    )
+    planned = json.loads(bench("plan", *words, "--json").stdout)
+    cells = [(one["cell"]["sequence_length"], one["cell"]["seed"]) for one in planned]
+    assert sorted(cells) == [(n, seed) for n in (64, 128, 256) for seed in (0, 1, 4)]
+    same = suite.plan(task="ner", architectures="vanilla", lengths="64..256", seeds="0-1,4")
+    assert [one.cell.id for one in same] == [one["id"] for one in planned]
+
+
+def test_architectures_that_nobody_named_and_that_cannot_run_are_left_out(bench):
+    words = ("plan", "--task", "ner", "--benchmark", "quick")
+    planned = bench(*words).stdout
+    assert "unsupported" not in planned
+    assert "Left out, because they cannot run the task: gpt, vit for ner" in planned
+    named = bench(*words, "--architectures", "vanilla,vit").stdout
+    assert "unsupported: does not take embeddings" in named and "Left out" not in named
 
 
 def test_list_of_names_has_them_alone(bench):
@@ -137,17 +183,34 @@ def test_a_plan_needs_no_data_and_names_the_data_sets_that_a_run_would_need(benc
 def test_every_command_has_help(bench):
     names = [
         line.split()[0]
-        for line in bench("--help").stdout.split("Commands:\n")[1].splitlines()
+        for line in bench("--help").stdout.split("Run:\n")[1].splitlines()
         if line.startswith("  ") and not line.startswith("   ")
     ]
     assert {"list", "plan", "run", "report", "dashboard", "ui", "sync", "doctor"} <= set(names)
     for name in names:
-        assert "Usage: bench" in bench(name, "--help").stdout
+        shown = bench(name, "--help").stdout
+        assert "Usage: bench" in shown
+        # Aliases are hidden, and equal values have equal names.
+        assert not re.search(r"--\w+_\w+|--[\w-]+, --|INTEGER|DIRECTORY|\bTEXT\b|RANGE", shown), (
+            name
+        )
+
+
+def test_the_help_has_a_heading_for_each_group_of_commands(bench):
+    shown = bench("--help").stdout
+    headings = re.findall(r"^(\w+):$", shown.partition("Options:")[2], re.MULTILINE)
+    assert headings == ["Run", "Look", "Extend", "Publish", "Maintain"]
+
+
+def test_a_plan_takes_what_a_run_takes(bench):
+    run, plan = (set(re.findall(r"^  (--[\w-]+)", bench(name, "--help").stdout, re.MULTILINE))
+                 for name in ("run", "plan"))  # fmt: skip
+    assert run <= plan
 
 
 def test_alone_it_shows_its_help_and_it_knows_its_version(bench):
     alone = bench()
-    assert alone.returncode == 2 and "Commands:\n" in alone.stderr and alone.stdout == ""
+    assert alone.returncode == 2 and "Run:\n" in alone.stderr and alone.stdout == ""
     declared = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())["project"]["version"]
     assert bench("--version").stdout == f"lengthwise {declared}\n"
 

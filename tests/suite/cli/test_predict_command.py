@@ -39,3 +39,22 @@ def test_the_command_that_a_run_prints_predicts_the_lines_of_a_file(bench, tmp_p
 def test_a_run_says_of_a_model_that_reads_no_texts_that_it_cannot_predict(bench):
     run = bench(*RUN, "--task", "parity")
     assert "reads no raw input, so that it cannot predict" in printed(run, "Weights")
+
+
+def test_a_run_names_the_commands_that_follow_with_its_own_data(bench, tmp_path):
+    data = tmp_path / "my columns"
+    data.mkdir()
+    for split in ("train", "dev", "test"):
+        (data / f"{split}.txt").write_text(COLUMNS)
+    words = (*RUN, "--task", "ner", f"--data=files:{data}", "--seed", "0", "--rerun")
+    run = bench(*(word for word in words if word != "--keep-weights"))
+    assert run.returncode == 0, run.stderr
+    lines = run.stdout.partition("Next")[2].splitlines()
+    program, *first = shlex.split(lines[0], comments=True)
+    assert program == "bench" and first[-2:] == ["--seeds", "0-2"]
+    assert f"--data=files:{data}" in first and not {"--seed", "--rerun"} & set(first)
+    tune, keep = (shlex.split(line, comments=True)[1:] for line in lines[1:3])
+    assert tune[0] == "tune" and not {"--seeds", "--no-tracking", "--no-dashboard"} & set(tune)
+    assert keep[0] == "run" and keep[-1] == "--keep-weights" and "--seed" in keep
+    for words in (first, keep):  # a plan takes the options of a run
+        assert bench("plan", *words[1:]).returncode == 0

@@ -48,6 +48,26 @@ def test_samples_are_shown_if_asked_for(bench, home):
     assert "▸" not in bench("report", "--home", home).stdout
 
 
+def test_filters_select_rows_and_keep_their_ranks(bench, tmp_path):
+    store = Store(tmp_path / "home")
+    store.prepare()
+    for stored in states():
+        store.write(stored.record)
+    home = ("--home", str(store.home))
+    whole, *_ = json.loads(bench("report", "--json", *home).stdout)
+    part, *_ = json.loads(bench("report", "--json", "--architectures", "lstm", *home).stdout)
+    assert part["rows"] == [row for row in whole["rows"] if row["entry"] == "lstm"] != []
+    length = part["rows"][0]["cell"]["sequence_length"]
+    same = json.loads(bench("report", "--json", "--lengths", str(length), *home).stdout)
+    assert {row["cell"]["sequence_length"] for table in same for row in table["rows"]} == {length}
+    nothing = bench("report", "--lengths", "7", *home)
+    assert nothing.returncode == 2 and "widen the filters" in nothing.stderr
+    label = whole["rows"][0]["cell"]["benchmark"]
+    for name in (label, split_label(label)[0]):
+        found = json.loads(bench("report", "--json", "--benchmark", name, *home).stdout)
+        assert {row["cell"]["benchmark"] for table in found for row in table["rows"]} == {label}
+
+
 def test_seeds_that_solve_a_task_stand_below_the_tables(bench, tmp_path):
     store = Store(tmp_path / "home")
     store.prepare()
@@ -70,7 +90,7 @@ def test_published_records_are_shown_if_asked_for(bench, home):
     more = bench("report", "--published", "--trials", "--task", "image_classification")
     assert len(more.stdout) > 2 * len(shown.stdout) and "left out; --" not in more.stderr
     none = bench("report", "--task", "image_classification", "--home", home)
-    assert none.returncode == 2 and "or read the --published ones" in none.stderr
+    assert none.returncode == 2 and "or read the --published records" in none.stderr
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,6 @@ from suite.execution.conformance_checks import (
 )
 from suite.execution.executors.base import ProcessResult
 from suite.matrix.expansion import expand
-from suite.matrix.model_sizes import MODEL_SIZES
 from suite.matrix.registry import load_registry
 from suite.matrix.request import Request
 from suite.records.conformance_reports import (
@@ -29,6 +28,7 @@ from suite.records.conformance_reports import (
     read_report,
     write_report,
 )
+from suite.records.model_sizes import MODEL_SIZES
 from suite.records.schema import Conformance, utc_now
 from tests.builders.records import FINAL
 from tests.conftest import FAKES

@@ -12,10 +12,10 @@ from suite.execution.executors import packed
 from suite.execution.executors.base import ProcessResult, classify_exit
 from suite.execution.outcome import make_record
 from suite.execution.preparation import prepare
-from suite.matrix.model_sizes import MODEL_SIZES
 from suite.matrix.planned_cells import PlannedCell
 from suite.matrix.request import Request
 from suite.records.environment import num_cores
+from suite.records.model_sizes import MODEL_SIZES
 from suite.records.naming import cell_label, new_run_id
 from suite.records.schema import utc_now
 from suite.records.store import Store

@@ -7,9 +7,9 @@ import pytest
 from suite.actions.caller import describe_call
 from suite.api import Job, Recipe, method_options
 from suite.matrix.expansion import expand
-from suite.matrix.model_sizes import MODEL_SIZES
 from suite.matrix.registry import load_registry
 from suite.matrix.request import Request
+from suite.records.model_sizes import MODEL_SIZES
 from tests.builders.cells import make_plan, run_plan
 
 REGISTRY = load_registry(())

@@ -8,9 +8,9 @@ import pytest
 from suite.api import Mode, Recipe, build_request, uses_xla
 from suite.api.plugins import ARCHITECTURES, find_plugin
 from suite.matrix.expansion import expand
-from suite.matrix.model_sizes import MODEL_SIZES
 from suite.matrix.registry import load_registry
 from suite.matrix.request import Request
+from suite.records.model_sizes import MODEL_SIZES
 from tests.conftest import read_records
 
 

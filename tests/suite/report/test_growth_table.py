@@ -8,7 +8,7 @@ import pytest
 
 from suite.analysis.tables import make_tables
 from suite.records.schema import Measurement
-from suite.report.tables import NO_GROWTH_NOTE, print_tables
+from suite.report.tables import DISTURBED_NOTE, NO_GROWTH_NOTE, print_tables
 from tests.builders.records import PROBE, make_record, stored
 
 LENGTHS = (128, 256, 512, 1_024)
@@ -43,13 +43,21 @@ def test_growth_has_an_interval(capsys):
 
 @pytest.mark.parametrize(
     "records",
-    [probes(1), probes(3, LENGTHS[:3]), probes(3, noisy=("training", "inference"))],
-    ids=["one round", "three lengths", "noise"],
+    [probes(1), probes(3, LENGTHS[:3])],
+    ids=["one round", "three lengths"],
 )
 def test_without_an_interval_a_note_says_what_is_missing(records, capsys):
     text = printed(records, capsys)
     assert "n^" not in text
     assert NO_GROWTH_NOTE in text
+
+
+def test_disturbed_costs_and_their_growth_are_marked(capsys):
+    text = printed(probes(3, noisy=("training", "inference")), capsys)
+    assert "step_seconds │ ~n^1.00 [1.00, 1.00]" in text
+    assert "peak_memory_bytes │ n^1.00 [1.00, 1.00]" in text
+    assert DISTURBED_NOTE in text and "noisy │" not in text
+    assert DISTURBED_NOTE not in printed(probes(3), capsys)
 
 
 def test_two_lengths_promise_no_growth(capsys):

@@ -55,7 +55,7 @@ def test_a_rejected_record_is_skipped_and_named(store, name):
 def test_sync_exits_with_1_after_a_rejected_record(store):
     for record in (BAD["metric"], good_record(128)):
         store.write(record)
-    for command in (("sync",), ("rebuild", "--tracking", "--yes")):
+    for command in (("sync",), ("sync", "--rebuild", "--yes")):
         said = subprocess.run(
             [str(BENCH), *command],
             env=bench_environment({"BENCH_HOME": str(store.home)}),

@@ -130,9 +130,9 @@ def test_a_database_that_mlflow_cannot_use_is_rebuilt(store, change):
         )
 
     said = run("sync")
-    assert said.returncode == 2 and "Run `bench rebuild --tracking`" in said.stderr
+    assert said.returncode == 2 and "Run `bench sync --rebuild`" in said.stderr
     assert "mlflow db upgrade" not in said.stderr and "Traceback" not in said.stderr
-    rebuilt = run("rebuild", "--tracking", "--yes")
+    rebuilt = run("sync", "--rebuild", "--yes")
     assert rebuilt.returncode == 0 and "1 runs written" in rebuilt.stdout, rebuilt.stderr
     with closing(sqlite3.connect(own_database(store))) as database:
         assert database.execute("SELECT COUNT(*) FROM runs").fetchone() == (3,)

@@ -1,4 +1,4 @@
-"""`bench sync` and `bench rebuild --tracking`."""
+"""`bench sync` and `bench sync --rebuild`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from mlflow.tracking import MlflowClient
 
 from suite.api.errors import TrackingError
-from suite.cli import rebuild_command
+from suite.cli import sync_command
 from suite.tracking.sync import planned_deletion, sync
 from tests.builders.records import new_store
 from tests.conftest import BENCH, bench_environment
@@ -71,8 +71,8 @@ def test_rebuild_asks_at_a_terminal(
 ):
     before = run_ids(shared_uri)
     type_at_terminal(f"{answer}\n")
-    arguments = ["--tracking", "--home", str(filled.home)]
-    rebuild_command.command.main(arguments, standalone_mode=False)
+    arguments = ["--rebuild", "--home", str(filled.home)]
+    sync_command.command.main(arguments, standalone_mode=False)
     output = capsys.readouterr().out
     assert f"2 runs that this home wrote will be deleted at {shared_uri}" in output
     assert len(before - run_ids(shared_uri)) == num_deleted
@@ -81,7 +81,7 @@ def test_rebuild_asks_at_a_terminal(
 def rebuild_own(store, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run the command in a process of its own, so that no connection to the database is open."""
     return subprocess.run(
-        [str(BENCH), "rebuild", "--tracking", *arguments],
+        [str(BENCH), "sync", "--rebuild", *arguments],
         env=bench_environment({"BENCH_HOME": str(store.home)}),
         stdin=subprocess.DEVNULL,
         capture_output=True,

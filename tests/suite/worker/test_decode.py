@@ -11,10 +11,10 @@ from keras import ops
 from suite.api import Form, Job, Mode, Recipe
 from suite.api.plugins import ARCHITECTURES, find_plugin
 from suite.matrix.expansion import expand
-from suite.matrix.model_sizes import MODEL_SIZES
 from suite.matrix.registry import load_registry
 from suite.matrix.request import Request
 from suite.records.measures import measures_of
+from suite.records.model_sizes import MODEL_SIZES
 from suite.worker import decode
 from suite.worker.decoder import START_ID, Decoder
 from suite.worker.measure import timing, warmup

@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from suite.api import Inputs, Status
 from suite.api.errors import PluginError, Unsupported
-from suite.matrix.model_sizes import MODEL_SIZES
+from suite.records.model_sizes import MODEL_SIZES
 from suite.worker import steps
 from suite.worker.failures import classify
 from suite.worker.main import _for_json

@@ -6,10 +6,10 @@ import pytest
 
 from suite.api import Mode
 from suite.api.plugins import ARCHITECTURES, find_plugin
+from suite.records.environment import INTERFERENCE_LIMIT
 from suite.records.measures import measures_of
 from suite.worker import probe
 from suite.worker.measure import matrix_rate, timing
-from suite.worker.measure.interference import INTERFERENCE_LIMIT
 from tests.builders.cells import FAKES, probe_job
 from tests.suite.worker.measure.machine import FakeMachine
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from suite.api.plugins import ARCHITECTURES, TASKS, find_plugin
-from suite.worker.measure.interference import INTERFERENCE_LIMIT
+from suite.records.environment import INTERFERENCE_LIMIT
 from suite.worker.train import cell, phases
 from suite.worker.train.sealing import SealedSplitError
 from tests.builders.trainings import make_job

@@ -1,4 +1,4 @@
-"""The model sizes: the choices of `--model-size`."""
+"""The model sizes: the choices of `--model-size`, and their text for people."""
 
 from __future__ import annotations
 
@@ -16,6 +16,18 @@ MODEL_SIZES: Mapping[str, ModelSize] = {
         ModelSize("base", num_layers=12, width=768, num_heads=12, feedforward_width=3072),
     )
 }
+
+
+def model_size_text(name: str, num_parameters: float | None = None) -> str:
+    """Return a model size with what it means: "tiny: 2 layers, width 128, 0.4 M parameters".
+
+    The parameters are those of the backbone, as measured. A size of another version has its name.
+    """
+    size = MODEL_SIZES.get(name)
+    facts = [f"{size.num_layers} layers", f"width {size.width}"] if size else []
+    if num_parameters:
+        facts.append(f"{num_parameters / 1e6:.2g} M parameters")
+    return f"{name}: {', '.join(facts)}" if facts else name
 
 
 def find_model_size(name: str) -> ModelSize:
