@@ -25,6 +25,7 @@ COMMANDS = {
     "tune": "Tune the learning rate of each architecture on validation.",
     "crossover": "Find each length at which one entry overtakes another.",
     "frontier": "Find the longest sequence that each architecture affords.",
+    "card": "Measure a model against length, and write its length card.",
     "predict": "Apply a trained model whose weights were kept to texts.",
     "report": "Print tables of scores and costs.",
     "dashboard": "Write the dashboard, a site that needs no server.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from suite.api import ModelSize
@@ -18,12 +19,20 @@ MODEL_SIZES: Mapping[str, ModelSize] = {
 }
 
 
+CUSTOM = re.compile(r"(\d+)x(\d+)x(\d+)")
+"""The name of a size of a card: its layers, width and heads, as "4x256x4"."""
+
+
 def find_model_size(name: str) -> ModelSize:
-    """Return a model size.
+    """Return a model size by its name, or that of layers, width and heads such as "4x256x4".
 
     Raises:
         RequestError: the name is unknown.
     """
+    if parts := CUSTOM.fullmatch(name):
+        layers, width, heads = map(int, parts.groups())
+        if min(layers, width, heads) > 0:
+            return ModelSize(name, layers, width, heads, feedforward_width=4 * width)
     if name not in MODEL_SIZES:
         raise unknown_name("model size", name, MODEL_SIZES)
     return MODEL_SIZES[name]
