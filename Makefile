@@ -17,7 +17,7 @@ RUN_OPTIONS = $(if $(TASK),--task "$(TASK)") $(if $(DATA),--data "$(DATA)") \
   $(if $(STEPS),--steps "$(STEPS)") $(if $(MODEL_SIZE),--model-size "$(MODEL_SIZE)") $(if $(MODE),--mode "$(MODE)") \
   $(if $(filter 1,$(DOWNLOAD)),--download) $(OPTIONS)
 
-.PHONY: help setup bench probe decode tune peers ui server dashboard leaderboard docs reference test-quick test test-jax test-torch test-slow check audit check-javascript format lock system-packages clean
+.PHONY: help setup bench probe decode card tune peers ui server dashboard leaderboard docs reference test-quick test test-jax test-torch test-slow check audit check-javascript format lock system-packages clean
 .DEFAULT_GOAL := help
 # What needs neither the framework nor cells of its own.
 QUICK_TESTS := $(addprefix tests/suite/,api records matrix analysis report) tests/tasks \
@@ -44,6 +44,9 @@ probe: $(VENV)/.run ## measure speed and memory against length, without data
 
 decode: $(VENV)/.run ## measure prefill and token-by-token generation against the context
 	@$(BIN)/bench run --mode decode $(RUN_OPTIONS)
+
+card: $(VENV)/.run ## measure a model against length: make card MODEL=llama (OPTIONS=)
+	@$(BIN)/bench card "$(MODEL)" $(OPTIONS)
 
 tune: $(VENV)/.run ## choose each entry's learning rate on validation: make tune BENCHMARK=core TASK=ner
 	@$(BIN)/bench tune $(RUN_OPTIONS)

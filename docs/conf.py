@@ -43,6 +43,7 @@ python_maximum_signature_line_length = 88
 CONTENTS = {
     "Run": [
         "docs/quick-tour",
+        "docs/length-card",
         "docs/run-a-matrix",
         "docs/read-the-results",
         "docs/catalogue",

@@ -11,6 +11,7 @@ The Python API. The command line `bench` has a command for each function here:
 | `compare`         | `bench report`    | tables of scores and costs                       |
 | `crossover`       | `bench crossover` | each length where one entry overtakes another    |
 | `frontier`        | `bench frontier`  | the longest sequence within a budget             |
+| `card`            | `bench card`      | the costs of a model against length, as a page   |
 | `tune`            | `bench tune`      | learning rates chosen on validation              |
 | `load_model`      | `bench predict`   | a trained model that takes raw texts             |
 | `verify`          | `bench verify`    | both runs of a record's cell, which is run again |
@@ -36,6 +37,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from suite.actions.cards import card
     from suite.actions.listing import list_plugins
     from suite.actions.publishing import publish_records
     from suite.actions.records import compare, load_model, read_records
@@ -47,6 +49,7 @@ if TYPE_CHECKING:
     from suite.execution.runner import Finished, Postponed, Progressed, Started, Waiting
 
 _MODULES = {
+    "actions.cards": ("card",),
     "actions.listing": ("list_plugins",),
     "actions.publishing": ("publish_records",),
     "actions.records": ("compare", "load_model", "read_records"),

@@ -23,6 +23,7 @@ COMMANDS = {
     "tune": "Tune the learning rate of each architecture on validation.",
     "crossover": "Find each length at which one entry overtakes another.",
     "frontier": "Find the longest sequence that each architecture affords.",
+    "card": "Measure a model against length, and write its length card.",
     "predict": "Apply a trained model whose weights were kept to texts.",
     "list": "List tasks, architectures and methods; NAME shows the details.",
     "benchmarks": "List the benchmarks; NAME shows the details.",

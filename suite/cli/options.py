@@ -322,12 +322,17 @@ def request_options(function: Callable[..., Any]) -> Callable[..., Any]:
                 received=f"--method {one_set[0]} --methods {methods}",
             )
         sets = [" ".join(one_set)] if one_set else methods
-        return function(options=_parse_options(options), methods=sets, **others)
+        return function(options=parse_named_options(options), methods=sets, **others)
 
     return _request_options(call)
 
 
-def _parse_options(pairs: Sequence[str]) -> dict[str, str]:
+def parse_named_options(pairs: Sequence[str]) -> dict[str, str]:
+    """Return the options of texts such as "window=64".
+
+    Raises:
+        RequestError: a text is no option, or a name is given twice.
+    """
     options = {}
     for pair in pairs:
         name, equals, value = pair.partition("=")

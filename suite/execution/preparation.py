@@ -138,6 +138,7 @@ def prepare(
     accept_missing_data: bool = False,
     keep_weights: bool = False,
     runs_elsewhere: bool = False,
+    search_path: Sequence[str] | None = None,
     report_unreadable: ReportUnreadable = ignore_unreadable,
 ) -> Prepared:
     """Expand a request, inspect its data, and find which cells are done.
@@ -155,12 +156,13 @@ def prepare(
         keep_weights: whether the weights of all trainings are kept.
         runs_elsewhere: whether another machine runs the cells, with backends and precisions that
             this one may lack.
+        search_path: the folders of plug-ins; None for those in BENCH_PATH.
         report_unreadable: called with the path of each file that is not a record, and the reason.
 
     Raises:
         LengthwiseError: the request or its data is invalid.
     """
-    search_path = search_path_from_environment()
+    search_path = search_path_from_environment() if search_path is None else tuple(search_path)
     registry = load_registry(search_path)
     cells = expand(request, registry)
     if not runs_elsewhere:

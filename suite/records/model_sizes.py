@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from suite.api import ModelSize
@@ -16,6 +17,8 @@ MODEL_SIZES: Mapping[str, ModelSize] = {
         ModelSize("base", num_layers=12, width=768, num_heads=12, feedforward_width=3072),
     )
 }
+CUSTOM = re.compile(r"(\d+)x(\d+)x(\d+)")
+"""The name of a size of a card: its layers, width and heads, as "4x256x4"."""
 
 
 def model_size_text(name: str, num_parameters: float | None = None) -> str:
@@ -31,11 +34,15 @@ def model_size_text(name: str, num_parameters: float | None = None) -> str:
 
 
 def find_model_size(name: str) -> ModelSize:
-    """Return a model size.
+    """Return a model size by its name, or that of layers, width and heads such as "4x256x4".
 
     Raises:
         RequestError: the name is unknown.
     """
+    if parts := CUSTOM.fullmatch(name):
+        layers, width, heads = map(int, parts.groups())
+        if min(layers, width, heads) > 0:
+            return ModelSize(name, layers, width, heads, feedforward_width=4 * width)
     if name not in MODEL_SIZES:
         raise unknown_name("model size", name, MODEL_SIZES)
     return MODEL_SIZES[name]

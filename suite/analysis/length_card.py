@@ -1,0 +1,336 @@
+"""A length card: what the costs of one model are at each length, measured and predicted.
+
+A card shows disturbed measurements, marked as such: their spread widens the intervals. Costs are
+those of one batch. The memory is that of the model, without the framework that runs it.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from suite.analysis.predictions import FARTHEST, CostFit, Prediction, fit_cost
+from suite.api import Status
+from suite.records.measures import MEBIBYTE, Shown, phase_of
+from suite.records.schema import RecordSummary
+
+SHOWN: Mapping[str, Shown] = {
+    "inference.step_seconds": Shown("Inference time", "ms", 1e-3),
+    "training.step_seconds": Shown("Time of a training step", "ms", 1e-3),
+    "prefill.step_seconds": Shown("Prefill time", "ms", 1e-3),
+    "generation.step_seconds": Shown("Time per generated token", "ms", 1e-3),
+    "inference.peak_memory_bytes": Shown("Inference memory", "MiB", MEBIBYTE),
+    "training.peak_memory_bytes": Shown("Training memory", "MiB", MEBIBYTE),
+    "prefill.peak_memory_bytes": Shown("Prefill memory", "MiB", MEBIBYTE),
+    "generation.peak_memory_bytes": Shown("Generation memory", "MiB", MEBIBYTE),
+    "generation.state_bytes": Shown("Size of the decoding state", "KiB", 2.0**10),
+}
+"""The costs of a card, in the order of its charts."""
+GIGABYTES = (4, 8, 16, 24, 80)
+"""The memory budgets for which a card states the longest length."""
+STEP = 2**0.25
+"""The ratio of neighbouring lengths with a prediction."""
+MEASURED, PREDICTED = "measured", "predicted"
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """The measured cost at a length: the geometric mean over rounds.
+
+    `noisy` says that other processes disturbed a round.
+    """
+
+    length: int
+    value: float
+    lowest: float
+    highest: float
+    rounds: int
+    noisy: bool
+
+
+@dataclass(frozen=True)
+class CostCurve:
+    """A cost against length: its measured points, its fit and its predictions."""
+
+    measure: str
+    points: Sequence[Point]
+    fit: CostFit | None
+
+    @property
+    def shown(self) -> Shown:
+        """The title, the unit and the scale of the cost."""
+        return SHOWN[self.measure]
+
+    @property
+    def longest(self) -> int:
+        """The longest measured length."""
+        return self.points[-1].length
+
+    @property
+    def predictions(self) -> list[Prediction]:
+        """The predictions from the shortest length to the longest predicted one."""
+        if self.fit is None or not self.fit.follows_form:
+            return []
+        first, last = self.points[0].length, self.fit.longest_predicted
+        count = 1 + math.ceil(math.log(last / first, STEP))
+        lengths = np.unique(np.geomspace(first, last, count).round().astype(int))
+        found = (self.fit.predict(int(length)) for length in lengths)
+        return [prediction for prediction in found if prediction]
+
+    @property
+    def note(self) -> str:
+        """Why nothing is predicted; empty where predictions are made."""
+        if self.fit is None:
+            return "has too few lengths to be predicted"
+        if not self.fit.follows_form:
+            worst = self.fit.largest_residual
+            return f"does not follow this form (a length is {worst:.0%} off) and is not predicted"
+        return ""
+
+    @property
+    def squared_share(self) -> float | None:
+        """The share of the cost at the longest measured length that grows with n²."""
+        if self.fit is None or not self.fit.follows_form:
+            return None
+        parts = [part * self.longest**power for power, part in enumerate(self.fit.coefficients)]
+        return float(parts[2] / sum(parts))
+
+    def at_fit(self, length: int) -> Prediction | None:
+        """Return the cost of the fit at a length; None where it is not known."""
+        return self.fit.predict(length) if self.fit else None
+
+    def at(self, length: int) -> tuple[Prediction, str] | None:
+        """Return the cost at a length, and whether it is measured or predicted."""
+        for point in self.points:
+            if point.length == length:
+                ends = point.lowest, point.highest
+                return Prediction(length, point.value, *ends), MEASURED
+        prediction = self.at_fit(length)
+        return (prediction, PREDICTED) if prediction else None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the curve as the JSON of a card has it, in the unit of the measure."""
+        fit = None
+        if self.fit:
+            names = ("fixed", "linear", "squared")
+            fit = {
+                **dict(zip(names, self.fit.coefficients, strict=True)),
+                "follows_form": self.fit.follows_form,
+                "longest_predicted": self.fit.longest_predicted,
+            }
+        return {
+            "measured": [asdict(point) for point in self.points],
+            "fit": fit,
+            "predicted": [asdict(prediction) for prediction in self.predictions],
+            "note": self.note or None,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """The longest length within a memory budget; None where the shortest length needs more.
+
+    `kind` is "measured" or "predicted". `or_more` is true where the card knows no longer length.
+    """
+
+    gigabytes: int
+    length: int | None
+    kind: str
+    or_more: bool = False
+
+    def __str__(self) -> str:
+        if self.length is None:
+            return "none"
+        more = " or more" if self.or_more else ""
+        return f"{self.length:,}{more} ({self.kind})"
+
+
+@dataclass(frozen=True)
+class Profile:
+    """The costs of one model by measure, with its parameters and what ended its measurement."""
+
+    name: str
+    curves: Mapping[str, CostCurve]
+    parameters: int | None
+    ended: Sequence[str] = ()
+
+    @property
+    def main_time(self) -> CostCurve | None:
+        """The curve that the sentence of a card speaks of: that of inference, or of prefill."""
+        return self.curves.get("inference.step_seconds") or self.curves.get("prefill.step_seconds")
+
+    @property
+    def main_memory(self) -> CostCurve | None:
+        """The memory of reading a context: that of prefill if the model decodes."""
+        decoding = self.curves.get("prefill.peak_memory_bytes")
+        return decoding or self.curves.get("inference.peak_memory_bytes")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the profile as the JSON of a card has it."""
+        return {
+            "name": self.name,
+            "parameters": self.parameters,
+            "costs": {measure: curve.to_dict() for measure, curve in self.curves.items()},
+            "ended": list(self.ended),
+        }
+
+
+def make_profile(name: str, records: Sequence[RecordSummary]) -> Profile:
+    """Return the profile of a model from the records of its probes and decodings."""
+    good = [record for record in records if record.status is Status.OK]
+    curves = {}
+    for measure in SHOWN:
+        phase, _, cost = measure.partition(".")
+        values: dict[int, list[tuple[float, bool, str]]] = {}
+        for record in good:
+            value = record.measured(phase, cost)
+            if value is not None and value > 0:
+                noisy = not record.is_quiet(phase_of(measure))
+                item = value, noisy, record.invocation.id
+                values.setdefault(record.cell.sequence_length, []).append(item)
+        if values:
+            curves[measure] = _curve(measure, dict(sorted(values.items())))
+    ended = [
+        f"{record.cell.mode} at {record.cell.sequence_length:,}: {record.status}"
+        + (f" ({record.reason})" if record.reason else "")
+        for record in records
+        if record.status is not Status.OK
+    ]
+    counts = [record.parameter_count for record in good if record.parameter_count]
+    return Profile(name, curves, counts[0] if counts else None, list(dict.fromkeys(ended)))
+
+
+def _curve(measure: str, values: Mapping[int, Sequence[tuple[float, bool, str]]]) -> CostCurve:
+    points = []
+    for length, items in values.items():
+        costs = [cost for cost, *_ in items]
+        mean = statistics.geometric_mean(costs)
+        is_noisy = any(noisy for _, noisy, _ in items)
+        points.append(Point(length, mean, min(costs), max(costs), len(costs), is_noisy))
+    fit = fit_cost(
+        [point.length for point in points],
+        [point.value for point in points],
+        _between_sessions(list(values.values())),
+    )
+    return CostCurve(measure, points, fit)
+
+
+def _between_sessions(values: Sequence[Sequence[tuple[float, bool, str]]]) -> float:
+    """Return the standard deviation of the logarithms of costs between sessions; 0 if unknown."""
+    variances = []
+    for items in values:
+        by_session: dict[str, list[float]] = {}
+        for cost, _, session in items:
+            by_session.setdefault(session, []).append(math.log(cost))
+        means = [statistics.fmean(logs) for logs in by_session.values()]
+        if len(means) > 1:
+            variances.append(statistics.variance(means))
+    return math.sqrt(statistics.fmean(variances)) if variances else 0.0
+
+
+def reach(curve: CostCurve, gigabytes: int) -> Reach:
+    """Return the longest length whose memory is within a budget."""
+    budget = gigabytes * 1e9
+    within = [point.length for point in curve.points if point.value <= budget]
+    measured = max(within, default=None)
+    if curve.fit and curve.fit.follows_form and measured == curve.longest:
+        length = curve.fit.longest_within(budget)
+        if length is not None and length > curve.longest:
+            return Reach(gigabytes, length, PREDICTED, length == curve.fit.longest_predicted)
+    return Reach(gigabytes, measured, MEASURED, measured == curve.longest)
+
+
+def cheaper_text(subject: CostCurve, other: CostCurve) -> str:
+    """Return from which length another model is cheaper, as a clause.
+
+    Lengths are compared at which both costs are known.
+    """
+    ends = [curve.predictions[-1].length for curve in (subject, other) if curve.predictions]
+    if len(ends) < 2:
+        return "is not compared: a cost does not follow the form, or has too few lengths"
+    first, last = max(subject.points[0].length, other.points[0].length), min(ends)
+    if last <= first:
+        return "is not compared: no length is known of both"
+    count = 1 + math.ceil(math.log(last / first, STEP))
+    lengths = [int(length) for length in np.geomspace(first, last, count).round()]
+    costs = [
+        [prediction.value for length in lengths if (prediction := curve.at_fit(length))]
+        for curve in (other, subject)
+    ]
+    cheaper = [theirs < own for theirs, own in zip(*costs, strict=True)]
+    if not any(cheaper):
+        return f"is not cheaper at any length up to {last:,}"
+    if all(cheaper):
+        return f"is cheaper at all lengths from {first:,} to {last:,}"
+    changes = [n for n in range(1, len(lengths)) if cheaper[n] != cheaper[n - 1]]
+    length = lengths[changes[-1]]
+    measured = min(subject.longest, other.longest)
+    kind = PREDICTED if length > measured else "between measured lengths"
+    word = "from" if cheaper[-1] else "up to"
+    return f"is cheaper {word} about {length:,} ({kind})"
+
+
+@dataclass(frozen=True)
+class LengthCard:
+    """The card of a model: its profile, those of references, and the facts of its measurement.
+
+    `checks` are the results of the conformance kit as plain values.
+    """
+
+    profile: Profile
+    references: Sequence[Profile]
+    facts: Mapping[str, str]
+    checks: Sequence[Mapping[str, Any]] = ()
+
+    @property
+    def reaches(self) -> list[Reach]:
+        """The longest context within each memory budget."""
+        curve = self.profile.main_memory
+        return [reach(curve, gigabytes) for gigabytes in GIGABYTES] if curve else []
+
+    @property
+    def cheaper(self) -> dict[str, str]:
+        """From which length each reference is cheaper, by its name."""
+        own = self.profile.main_time
+        return {
+            reference.name: cheaper_text(own, reference.main_time)
+            for reference in self.references
+            if own and reference.main_time
+        }
+
+    @property
+    def sentence(self) -> str:
+        """The growth, the longest contexts, and the references, as one sentence."""
+        own = self.profile.main_time
+        parts = []
+        if own:
+            share = own.squared_share
+            title = own.shown.title.lower()
+            grows = f"the {title} {own.note}"
+            if share is not None:
+                grows = f"{share:.0%} of the {title} at {own.longest:,} tokens grows with n²"
+            parts.append(grows)
+        if reaches := self.reaches:
+            listed = ", ".join(f"{each.gigabytes} GB: {each}" for each in reaches)
+            parts.append(f"the longest contexts are {listed}")
+        parts += [f"{name} {text}" for name, text in self.cheaper.items()]
+        return f"{self.profile.name}: {'; '.join(parts)}."
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the card as its JSON file has it."""
+        return {
+            "format": "lengthwise card 1",
+            "sentence": self.sentence,
+            "model": self.profile.to_dict(),
+            "references": [reference.to_dict() for reference in self.references],
+            "longest_context": [asdict(each) for each in self.reaches],
+            "cheaper": self.cheaper,
+            "farthest_prediction": f"{FARTHEST} times the longest measured length",
+            "facts": dict(self.facts),
+            "checks": list(self.checks),
+        }

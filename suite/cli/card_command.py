@@ -1,0 +1,95 @@
+"""`bench card`: what a model costs at each length, measured and predicted."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from suite.actions.cards import DEFAULT_SIZE, DEFAULT_TIME, card
+from suite.api import BACKENDS, PRECISIONS
+from suite.cli.command import Command
+from suite.cli.options import home_option, json_option, parse_named_options
+from suite.search.frontier import LONGEST
+
+
+@click.command("card", cls=Command)
+@click.argument("model")
+@click.option(
+    "--option",
+    "options",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Option of the architecture; may be repeated.",
+)
+@click.option(
+    "--model-size",
+    help=f"tiny, mini, small or base. [default: {DEFAULT_SIZE}]",
+)
+@click.option("--layers", type=click.IntRange(min=1), help="Layers, with --width and --heads.")
+@click.option("--width", type=click.IntRange(min=1), help="Width of the model.")
+@click.option("--heads", type=click.IntRange(min=1), help="Heads of each layer.")
+@click.option(
+    "--form", help="encoder, decoder or encoder_decoder. [default: a decoder if there is one]"
+)
+@click.option(
+    "--batch-size", type=int, default=1, show_default=True, help="Sequences in each batch."
+)
+@click.option(
+    "--up-to", type=int, default=LONGEST, show_default=True, metavar="N", help="Longest length."
+)
+@click.option("--memory", metavar="SIZE", help="Most memory of the model at its peak, e.g. 8GiB.")
+@click.option(
+    "--time",
+    metavar="DURATION",
+    default=DEFAULT_TIME,
+    show_default=True,
+    help="Time for all measurements.",
+)
+@click.option(
+    "--references/--no-references",
+    default=True,
+    show_default=True,
+    help="Also measure vanilla with rotary positions, and gated_deltanet.",
+)
+@click.option(
+    "--backend", type=click.Choice(BACKENDS), default=BACKENDS[0], show_default=True,
+    help="Keras backend.",
+)  # fmt: skip
+@click.option(
+    "--precision", type=click.Choice(PRECISIONS), default=PRECISIONS[0], show_default=True,
+    help="Precision.",
+)  # fmt: skip
+@click.option("--threads", type=int, help="Threads per cell. [default: all cores]")
+@click.option(
+    "--output",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder of the card. [default: cards in the home]",
+)
+@home_option
+@json_option
+def command(options: tuple[str, ...], as_json: bool, **given: Any) -> None:
+    """Measure MODEL against the length of its input, and write its length card.
+
+    MODEL is an architecture of `bench list`, with options and a size. Inference, a training step,
+    prefill, each generated token, the decoding state and the peak memory are measured in fresh
+    processes, from 128 tokens to the longest length that --up-to, --memory and --time allow. The
+    card is a page that opens from disk, a Markdown file and a JSON file. It has the measured costs,
+    the costs at other lengths up to four times the longest, each with a 90% interval, the longest
+    context within 4 to 80 GB, and the length from which a reference is cheaper.
+
+    All measurements are records in the home. The same command continues after an interruption.
+
+    \b
+    Examples:
+      bench card llama --layers 4 --width 256 --heads 4
+      bench card hybrid --model-size small --up-to 8192 --time 5m
+      bench card bert --memory 2GiB --no-references
+    """
+    written = card(options=parse_named_options(options), **given)
+    if as_json:
+        print(json.dumps(written.card.to_dict(), indent=1))
+    else:
+        print(written)

@@ -1,0 +1,169 @@
+"""Length cards as HTML and Markdown. The HTML is one file with drawn charts and no script."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+
+from suite.analysis.length_card import MEASURED, CostCurve, LengthCard, Profile
+from suite.report.markdown import escape
+
+WIDTH, HEIGHT = 460, 270
+LEFT, RIGHT, TOP, BOTTOM = 58, 12, 12, 36
+"""The size of a chart and its margins, in pixels."""
+FEW_TICKS = 5
+TEMPLATES = Environment(
+    loader=FileSystemLoader(Path(__file__).parent / "templates"),
+    autoescape=select_autoescape(("html.jinja",), default=False),
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+TEMPLATES.filters["text"] = escape
+
+Place = tuple[float, float]
+
+
+def to_html(card: LengthCard) -> str:
+    """Return a card as a page that a browser opens from disk."""
+    return TEMPLATES.get_template("card.html.jinja").render(**_content(card))
+
+
+def to_markdown(card: LengthCard) -> str:
+    """Return a card as Markdown."""
+    return TEMPLATES.get_template("card.md.jinja").render(**_content(card))
+
+
+def _content(card: LengthCard) -> dict[str, Any]:
+    own = card.profile
+    return {
+        "card": card,
+        "charts": [draw(own, card.references, measure) for measure in own.curves],
+        "tables": [(curve, table_rows(curve)) for curve in own.curves.values()],
+        "width": WIDTH,
+        "height": HEIGHT,
+    }
+
+
+def figure_text(value: float) -> str:
+    """Return a figure with three significant digits, without an exponent."""
+    if value == 0:
+        return "0"
+    decimals = max(0, 2 - math.floor(math.log10(abs(value))))
+    return f"{value:,.{decimals}f}"
+
+
+def table_rows(curve: CostCurve) -> list[tuple[str, str, str, str]]:
+    """Return the rows of a curve: length, cost, range, and whether it is measured or predicted.
+
+    Predictions are those of doubled lengths between and beyond the measured ones.
+    """
+    lengths = {point.length for point in curve.points}
+    length = curve.points[0].length
+    while curve.fit and length <= curve.fit.longest_predicted:
+        lengths.add(length)
+        length *= 2
+    noisy = {point.length for point in curve.points if point.noisy}
+    rows = []
+    for length in sorted(lengths):
+        if found := curve.at(length):
+            cost, kind = found
+            value, low, high = (
+                figure_text(each / curve.shown.scale) for each in (cost.value, cost.low, cost.high)
+            )
+            mark = "~" if kind == MEASURED and length in noisy else ""
+            rows.append((f"{length:,}", mark + value, f"{low} to {high}", kind))
+    return rows
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A chart: paths and marks in pixels.
+
+    `solid` are lines within the measured lengths, `dashed` those of predictions, `band` is the
+    area of the 90% interval. `dots` are measured points, and `others` the lines of references.
+    """
+
+    curve: CostCurve
+    solid: str
+    dashed: str
+    band: str
+    dots: Sequence[tuple[float, float, bool]]
+    others: Sequence[tuple[str, str, Sequence[Place]]]
+    x_ticks: Sequence[tuple[float, str]]
+    y_ticks: Sequence[tuple[float, str]]
+
+
+def draw(profile: Profile, references: Sequence[Profile], measure: str) -> Chart:
+    """Return the chart of a measure, on logarithmic axes."""
+    curve = profile.curves[measure]
+    rivals = [(each.name, each.curves[measure]) for each in references if measure in each.curves]
+    predictions = curve.predictions
+    curves = [curve, *(rival for _, rival in rivals)]
+    lengths = [point.length for each in curves for point in each.points]
+    lengths += [prediction.length for prediction in predictions]
+    costs = [point.value for each in curves for point in each.points]
+    costs += [end for each in predictions for end in (each.low, each.high)]
+    across = _axis(min(lengths), max(lengths), LEFT, WIDTH - RIGHT)
+    along = _axis(min(costs), max(costs), HEIGHT - BOTTOM, TOP)
+
+    def places(items: Iterable[Any], of: str = "value") -> list[Place]:
+        return [(across(item.length), along(getattr(item, of))) for item in items]
+
+    known = [each for each in predictions if each.length <= curve.longest]
+    beyond = [each for each in predictions if each.length >= curve.longest]
+    if not predictions:
+        known = list(curve.points)  # type: ignore[arg-type]
+    band = [*places(predictions, "high"), *reversed(places(predictions, "low"))]
+    return Chart(
+        curve,
+        _path(places(known)),
+        _path(places([*known[-1:], *beyond])) if beyond else "",
+        _path(band) + "Z" if band else "",
+        [
+            (*place, point.noisy)
+            for place, point in zip(places(curve.points), curve.points, strict=True)
+        ],
+        [(name, _path(places(each.points)), places(each.points)) for name, each in rivals],
+        [(across(length), _short(length)) for length in _ticks(lengths, 2)],
+        [(along(cost), figure_text(cost / curve.shown.scale)) for cost in _ticks_of(curve, costs)],
+    )
+
+
+def _axis(low: float, high: float, start: float, end: float) -> Callable[[float], float]:
+    """Return the function from a value to its place on a logarithmic axis."""
+    low, high = (low, high) if high > low * 1.05 else (low / 1.5, high * 1.5)
+    scale = (end - start) / math.log(high / low)
+    return lambda value: round(start + scale * math.log(value / low), 1)
+
+
+def _ticks(values: Sequence[float], base: int) -> list[float]:
+    """Return powers of a base from the lowest to the highest value, a few of them."""
+    first = math.ceil(math.log(min(values), base) - 1e-9)
+    last = math.floor(math.log(max(values), base) + 1e-9)
+    step = max(1, math.ceil((last - first) / FEW_TICKS))
+    return [float(base) ** power for power in range(first, last + 1, step)]
+
+
+def _ticks_of(curve: CostCurve, costs: Sequence[float]) -> list[float]:
+    """Return ticks of a cost: powers of ten in its unit, or its ends if there is at most one."""
+    scale = curve.shown.scale
+    ticks = [tick * scale for tick in _ticks([cost / scale for cost in costs], 10)]
+    return ticks if len(ticks) > 1 else sorted({min(costs), max(costs)})
+
+
+def _path(places: Sequence[Place]) -> str:
+    return "M" + "L".join(f"{x} {y}" for x, y in places) if places else ""
+
+
+def _short(length: float) -> str:
+    """Return a length such as 512, 4k and 1M, in powers of 1,024."""
+    for unit, size in (("M", 2**20), ("k", 2**10)):
+        if length >= size:
+            return f"{length / size:g}{unit}"
+    return f"{length:g}"

@@ -1,0 +1,203 @@
+"""Measures a model for its length card: probes and decodings at lengths within a budget.
+
+Lengths quadruple from `SHORTEST` on, as far as the time, the memory and the model allow, because
+long lengths say most about growth. Then come the lengths between, and further rounds. Each length
+is a cell, and leaves a record: the same command continues where it was interrupted.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+
+from suite.api import Limits, Mode, RequestError, Status
+from suite.execution.preparation import check_any_can_run, make_limits, prepare
+from suite.matrix.request import Request
+from suite.records.benchmarks import DECODING_BENCHMARK, DEFAULT_BENCHMARK
+from suite.records.schema import Record
+from suite.records.store import Store
+from suite.search.frontier import Budget
+from suite.search.probing import RunPlan
+
+SHORTEST = 128
+STEP = 4
+"""The ratio of neighbouring lengths, before those between."""
+ROUNDS = 3
+OWN_SHARE = 0.5
+"""The share of the time that a model takes before its references are measured."""
+FIRST_SECONDS = 20.0
+"""The expected time of a first cell: importing the framework and compiling."""
+LEAST_SECONDS = 120.0
+"""The least limit of a cell: the budget is no reason to stop one that has started."""
+
+
+@dataclass(frozen=True, slots=True)
+class CardBudget:
+    """The limits of a card: seconds in all, bytes at the peak, and the longest length."""
+
+    seconds: float
+    memory_bytes: int | None
+    up_to: int
+
+    def check(self) -> None:
+        """Check that the budget allows a card here.
+
+        Raises:
+            RequestError: it does not.
+        """
+        if self.up_to < SHORTEST:
+            raise RequestError(f"A card starts at {SHORTEST}", received=f"--up-to {self.up_to}")
+        if self.memory_bytes:
+            Budget(self.memory_bytes).check()
+
+    def limits(self, seconds: float) -> Limits:
+        """Return the limits of a cell that may take as many seconds."""
+        if self.memory_bytes:
+            return replace(Budget(self.memory_bytes).limits(DEFAULT_BENCHMARK), seconds=seconds)
+        return make_limits(DEFAULT_BENCHMARK, seconds)
+
+
+@dataclass
+class Subject:
+    """A model that is measured: its request without lengths, and the modes that it supports.
+
+    `longest` is the most positions of the model, if it has a limit.
+    """
+
+    name: str
+    request: Request
+    modes: Sequence[Mode]
+    longest: int | None = None
+    records: dict[tuple[Mode, int, int], Record] = field(default_factory=dict)
+    ended: dict[Mode, int] = field(default_factory=dict)
+
+    def of(self, mode: Mode) -> list[Record]:
+        """Return the records of a mode that ended well, the shortest first."""
+        found = [self.records[key] for key in sorted(self.records) if key[0] is mode]
+        return [record for record in found if record.status is Status.OK]
+
+
+@dataclass
+class CardMeasuring:
+    """Measures a model and its references within a budget; `records` of a subject has the rest."""
+
+    store: Store
+    run: RunPlan
+    budget: CardBudget
+    search_path: Sequence[str] | None = None
+    used: float = 0.0
+
+    def measure(self, subject: Subject, references: Sequence[Subject] = ()) -> None:
+        """Measure as many lengths and rounds as the budget allows.
+
+        Raises:
+            RequestError: the model fails at the shortest length, or does not fit in the memory.
+        """
+        share = OWN_SHARE if references else 1.0
+        lengths = list(_ladder(self.budget, subject))
+        for length in lengths:
+            for mode in subject.modes:
+                first = length == SHORTEST
+                self._measure(subject, mode, length, 0, math.inf if first else self.budget.seconds)
+                if first:
+                    self._check_first(subject, mode)
+        between = [
+            round(math.sqrt(first * last))
+            for first, last in pairwise(lengths)
+            if last / first > STEP / 2
+        ]
+        self._fill(subject, between[::-1], 0, share)
+        for reference in references:
+            for length in lengths:
+                for mode in reference.modes:
+                    if mode in subject.modes and self._is_measured(subject, mode, length):
+                        self._measure(reference, mode, length, 0, self.budget.seconds)
+        for number in range(1, ROUNDS):
+            self._fill(subject, sorted({*lengths, *between}, reverse=True), number, 1.0)
+
+    def _fill(self, subject: Subject, lengths: Sequence[int], number: int, share: float) -> None:
+        for length in lengths:
+            for mode in subject.modes:
+                self._measure(subject, mode, length, number, share * self.budget.seconds)
+
+    def _is_measured(self, subject: Subject, mode: Mode, length: int) -> bool:
+        record = subject.records.get((mode, length, 0))
+        return record is not None and record.status is Status.OK
+
+    def _measure(
+        self, subject: Subject, mode: Mode, length: int, number: int, seconds: float
+    ) -> None:
+        """Measure one cell, if it is expected to end before `seconds` of the budget are used."""
+        too_late = self.used + _expected_seconds(subject.of(mode), length) > seconds
+        if too_late or length >= subject.ended.get(mode, math.inf):
+            return
+        benchmark = DECODING_BENCHMARK if mode is Mode.DECODE else DEFAULT_BENCHMARK
+        request = replace(
+            subject.request, mode=mode, benchmark=benchmark, lengths=(length,), rounds=number + 1
+        )
+        limits = self.budget.limits(max(self.budget.seconds - self.used, LEAST_SECONDS))
+        prepared = prepare(
+            request, self.store, limits=limits, tuning=None, search_path=self.search_path
+        )
+        # The plain entry comes before those that a benchmark lists.
+        planned = next(item for item in prepared.plan.cells if item.cell.round == number)
+        prepared = replace(prepared, plan=replace(prepared.plan, cells=[planned]))
+        check_any_can_run(prepared)
+        (record,) = self.run(prepared)
+        subject.records[mode, length, number] = record
+        self.used += (record.ended_at - record.started_at).total_seconds()
+        if record.status is not Status.OK or not self._affords(record):
+            subject.ended[mode] = length
+
+    def _affords(self, record: Record) -> bool:
+        peaks = [
+            value
+            for phase in record.measurements
+            if (value := record.measured(phase, "peak_memory_bytes")) is not None
+        ]
+        return self.budget.memory_bytes is None or max(peaks, default=0) <= self.budget.memory_bytes
+
+    def _check_first(self, subject: Subject, mode: Mode) -> None:
+        record = subject.records[mode, SHORTEST, 0]
+        if record.status is Status.OK and self._affords(record):
+            return
+        if record.status in (Status.OK, Status.OUT_OF_MEMORY):
+            raise RequestError(
+                f"The model does not fit in the memory at {SHORTEST} tokens",
+                received=f"--memory {(self.budget.memory_bytes or 0) / 2**20:g}MiB",
+                remedy="Give more memory, or a smaller model",
+            )
+        raise RequestError(
+            f"The model cannot be measured at {SHORTEST} tokens",
+            received=f"{mode}: {record.status}: {record.reason}",
+        )
+
+
+def _ladder(budget: CardBudget, subject: Subject) -> Iterator[int]:
+    """Yield lengths that quadruple, then the longest one of the budget or the model."""
+    end = min(budget.up_to, subject.longest or budget.up_to)
+    length = SHORTEST
+    while length < end:
+        yield length
+        length *= STEP
+    yield end
+
+
+def _expected_seconds(records: Sequence[Record], length: int) -> float:
+    """Return the expected time of a cell, from the times of the same mode at other lengths."""
+    seconds = {
+        record.cell.sequence_length: (record.ended_at - record.started_at).total_seconds()
+        for record in records
+    }
+    if not seconds:
+        return FIRST_SECONDS
+    *before, last = sorted(seconds)
+    if length <= last:
+        return max(seconds[each] for each in seconds if each <= max(length, min(seconds)))
+    power = 1.0
+    if before:
+        grown = math.log(seconds[last] / seconds[before[-1]]) / math.log(last / before[-1])
+        power = min(2.0, max(0.0, grown) + 0.5)
+    return float(seconds[last] * (length / last) ** power)

@@ -1,0 +1,51 @@
+"""Probes and decodings that end at once, with costs of a known form."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from suite.api import Mode, Status
+from suite.records.schema import Measurement
+from tests.builders.records import MOMENT, make_record
+
+
+def measured(value):
+    return Measurement(value=value, n=1, samples=(), quartiles=None, method="planted")
+
+
+def costs_at(length, linear=4e-6, squared=1e-9):
+    """Return the time and the memory of a pass over a length."""
+    seconds = 1e-3 + linear * length + squared * length**2
+    return {"step_seconds": seconds, "peak_memory_bytes": 2e7 + 4e4 * length}
+
+
+class InstantRuns:
+    """A `run` whose cells end at once: `runs` are their (architecture, mode, length, round).
+
+    A cell takes `seconds`. `times` has the time of inference at lengths that break the form. From
+    `fails_at` on, cells run out of memory.
+    """
+
+    def __init__(self, seconds=5, squared=None, fails_at=None, times=None):
+        self.runs = []
+        self.times = times or {}
+        self.seconds, self.squared, self.fails_at = seconds, squared or {}, fails_at
+
+    def __call__(self, prepared):
+        (planned,) = prepared.plan.cells
+        cell = planned.cell
+        place = cell.architecture, str(cell.mode), cell.sequence_length, cell.round
+        self.runs.append(place)
+        ends = {"started_at": MOMENT, "ended_at": MOMENT + timedelta(seconds=self.seconds)}
+        if self.fails_at and cell.sequence_length >= self.fails_at:
+            return [make_record(Status.OUT_OF_MEMORY, cell=cell, reason="too much memory", **ends)]
+        costs = costs_at(cell.sequence_length, squared=self.squared.get(cell.architecture, 1e-9))
+        names = ("prefill", "generation") if cell.mode is Mode.DECODE else ("training", "inference")
+        phases = {name: dict(costs) for name in names}
+        if cell.sequence_length in self.times:
+            phases[names[1]]["step_seconds"] = self.times[cell.sequence_length]
+        measurements = {
+            name: {cost: measured(value) for cost, value in of_phase.items()}
+            for name, of_phase in phases.items()
+        }
+        return [make_record(cell=cell, measurements=measurements, parameter_count=9_000, **ends)]

@@ -1,0 +1,46 @@
+"""`bench card` through the public path: its files, its continuation and bad input."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.conftest import read_records
+
+SMALL = ("--layers", "1", "--width", "16", "--heads", "2", "--up-to", "256", "--no-references")
+
+
+def test_a_card_is_written_and_the_same_command_runs_nothing_again(bench, tmp_path):
+    first = bench("card", "hasty", *SMALL, "--time", "40s")
+    assert first.returncode == 0, first.stderr
+    assert first.stdout.startswith("hasty: ")
+    folder = tmp_path / "home" / "cards"
+    content = json.loads((folder / "hasty.json").read_text())
+    points = content["model"]["costs"]["inference.step_seconds"]["measured"]
+    assert [point["length"] for point in points][:1] == [128]
+    assert "Length card: hasty" in (folder / "hasty.html").read_text()
+    assert (folder / "hasty.md").is_file()
+    records = read_records(tmp_path / "home")
+    again = bench("card", "hasty", *SMALL, "--time", "40s", "--json")
+    assert len(read_records(tmp_path / "home")) == len(records)
+    assert json.loads(again.stdout)["sentence"] == content["sentence"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("nothing-of-this-name",), "There is no architecture of that name"),
+        (("llama", "--layers", "2"), "layers, width and heads together"),
+        (("llama", "--up-to", "100"), "starts at 128"),
+        (("llama", "--time", "soon"), "A duration is"),
+        (("llama", "--memory", "much"), "A size is"),
+        (("llama", "--option", "windw=3"), "windw"),
+        (("gpt", "--form", "encoder"), "has no encoder form"),
+        (("llama", "--layers", "1", "--width", "10", "--heads", "3"), "multiple of its heads"),
+    ],
+)
+def test_bad_input_is_one_line(bench, arguments, message):
+    result = bench("card", *arguments)
+    assert result.returncode == 2
+    assert message in result.stderr and "Traceback" not in result.stderr

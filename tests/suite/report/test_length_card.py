@@ -1,0 +1,91 @@
+"""Length cards: what they say of measured and predicted costs, and their files."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+
+from suite.analysis.length_card import LengthCard, cheaper_text, make_profile, reach
+from suite.api import Mode, Status
+from suite.matrix.request import Request
+from suite.records.store import Store
+from suite.report.length_card import to_html, to_markdown
+from suite.search.length_card import CardBudget, CardMeasuring, Subject
+from tests.builders.length_costs import InstantRuns, costs_at
+
+
+def profile_of(tmp_path, name="llama", **costs):
+    request = Request(
+        mode=None, architectures=(name,), form="decoder", model_size="2x64x2", batch_size=1,
+        methods=((),),
+    )  # fmt: skip
+    subject = Subject(name, request, (Mode.PROBE, Mode.DECODE))
+    run = InstantRuns(**costs)
+    CardMeasuring(Store(tmp_path / "home"), run, CardBudget(600, None, 8_192)).measure(subject)
+    return make_profile(name, list(subject.records.values()))
+
+
+@pytest.fixture
+def card(tmp_path):
+    own = profile_of(tmp_path, squared={"llama": 5e-8})
+    other = profile_of(tmp_path, "gated_deltanet", squared={"gated_deltanet": 0.0})
+    return LengthCard(own, [other], {"machine": "here"})
+
+
+def test_costs_between_and_beyond_the_measured_lengths_are_predicted(card):
+    curve = card.profile.curves["inference.step_seconds"]
+    assert curve.at(8_192)[1] == "measured"
+    for length in (3_000, 30_000):
+        prediction, kind = curve.at(length)
+        true = costs_at(length, squared=5e-8)["step_seconds"]
+        assert kind == "predicted" and prediction.low <= true <= prediction.high
+        assert prediction.value == pytest.approx(true, rel=0.1)
+    assert curve.at(4 * 8_192 + 1) is None
+    assert curve.squared_share == pytest.approx(0.99, abs=0.02)
+
+
+def test_the_longest_context_within_a_budget_says_whether_it_is_predicted(card):
+    curve = card.profile.main_memory  # 20 MB, and 40 kB a token
+    assert reach(curve, 4).or_more and reach(curve, 4).length == 4 * 8_192
+    assert str(reach(curve, 4)) == "32,768 or more (predicted)"
+    within = reach(curve, 1)
+    assert within.length == pytest.approx((1e9 - 2e7) / 4e4, rel=0.1)
+    assert (within.kind, within.or_more) == ("predicted", False)
+
+
+def test_the_length_from_which_a_reference_is_cheaper(card):
+    text = card.cheaper["gated_deltanet"]
+    assert re.fullmatch(r"is cheaper (at all lengths from 128|from about \d+) .*", text)
+    own = card.profile.main_time
+    assert "not cheaper at any length" in cheaper_text(card.references[0].main_time, own)
+
+
+def test_a_cost_that_breaks_the_form_says_so_in_place_of_predictions(tmp_path):
+    broken = profile_of(tmp_path, times={2_048: 9.0, 4_096: 9.5, 8_192: 10.0})
+    page = to_html(LengthCard(broken, [], {}))
+    assert "does not follow this form" in page
+    assert not broken.curves["inference.step_seconds"].predictions
+    assert broken.curves["training.step_seconds"].predictions
+
+
+def test_a_page_is_small_opens_from_disk_and_labels_predictions(card):
+    page = to_html(card)
+    assert len(page.encode()) < 300_000
+    assert "<script" not in page and not re.search(r"(src|href)=\"(?!data:)", page)
+    assert "<td>predicted</td>" in page and "<td>measured</td>" in page
+    assert 'class="predicted"' in page and 'class="band"' in page
+    assert "| predicted |" in to_markdown(card)
+    content = json.loads(json.dumps(card.to_dict(), allow_nan=False))
+    assert content["model"]["costs"]["training.step_seconds"]["predicted"]
+
+
+def test_a_name_is_text_on_the_page(card):
+    named = LengthCard(card.profile.__class__("<b>&x", card.profile.curves, 1), [], {})
+    assert "<b>&x" not in to_html(named) and "&lt;b&gt;" in to_html(named)
+
+
+def test_what_ended_the_measurements_is_on_the_card(tmp_path):
+    profile = profile_of(tmp_path, fails_at=2_000)
+    assert f"probe at 2,048: {Status.OUT_OF_MEMORY} (too much memory)" in profile.ended

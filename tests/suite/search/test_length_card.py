@@ -1,0 +1,80 @@
+"""The measurements of a length card: lengths, rounds and references within a budget."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from suite.api import Mode, RequestError
+from suite.matrix.request import Request
+from suite.records.store import Store
+from suite.search.length_card import CardBudget, CardMeasuring, Subject
+from tests.builders.length_costs import InstantRuns
+
+BUDGET = CardBudget(seconds=600, memory_bytes=None, up_to=8_192)
+
+
+def subject(name="llama", modes=(Mode.PROBE, Mode.DECODE), longest=None):
+    request = Request(
+        mode=None, architectures=(name,), form="decoder", model_size="2x64x2", batch_size=1,
+        methods=((),),
+    )  # fmt: skip
+    return Subject(name, request, modes, longest)
+
+
+def measure(tmp_path, run, budget=BUDGET, references=(), **of_subject):
+    measured = subject(**of_subject)
+    CardMeasuring(Store(tmp_path / "home"), run, budget).measure(measured, references)
+    return measured
+
+
+def lengths_of(run, mode="probe", name="llama", number=0):
+    return [n for who, how, n, of in run.runs if (who, how, of) == (name, mode, number)]
+
+
+def test_lengths_quadruple_to_the_end_before_those_between_and_further_rounds(tmp_path):
+    measure(tmp_path, run := InstantRuns())
+    assert lengths_of(run) == [128, 512, 2_048, 8_192, 4_096, 1_024, 256]
+    assert lengths_of(run) == lengths_of(run, "decode")
+    assert sorted(lengths_of(run, number=1)) == sorted(lengths_of(run))
+    assert len(set(run.runs)) == len(run.runs)
+
+
+def test_a_budget_of_time_leaves_out_what_would_not_end_in_it(tmp_path):
+    measure(tmp_path, run := InstantRuns(seconds=20), CardBudget(130, None, 2**20))
+    assert 2 <= len(lengths_of(run)) < 7
+    assert 20 * len(run.runs) <= 130
+
+
+def test_nothing_longer_is_measured_once_the_memory_does_not_suffice(tmp_path):
+    measured = measure(tmp_path, run := InstantRuns(fails_at=1_500))
+    assert max(lengths_of(run)) == 2_048
+    assert Counter(lengths_of(run))[2_048] == 1
+    assert measured.ended == {Mode.PROBE: 2_048, Mode.DECODE: 2_048}
+
+
+def test_a_budget_of_memory_ends_the_lengths(tmp_path):
+    measure(tmp_path, run := InstantRuns(), CardBudget(600, 10**8, 2**20))
+    assert max(lengths_of(run)) == 2_048  # it takes 102 MB
+    with pytest.raises(RequestError, match=r"does not fit .* at 128 tokens"):
+        measure(tmp_path, InstantRuns(), CardBudget(600, 2**10, 2**20))
+
+
+def test_a_model_with_an_end_of_its_own_is_measured_up_to_there(tmp_path):
+    measure(tmp_path, run := InstantRuns(), longest=700)
+    assert max(lengths_of(run)) == 700
+
+
+def test_references_are_measured_at_the_lengths_of_the_model(tmp_path):
+    reference = subject("gated_deltanet")
+    measure(tmp_path, run := InstantRuns(fails_at=3_000), references=[reference])
+    assert lengths_of(run, name="gated_deltanet") == [128, 512, 2_048]
+    assert len(reference.records) == 6
+
+
+def test_a_failure_at_the_shortest_length_is_one_line(tmp_path):
+    with pytest.raises(RequestError, match=r"at 128 tokens.*too much memory|does not fit"):
+        measure(tmp_path, InstantRuns(fails_at=1))
+    with pytest.raises(RequestError, match="starts at 128"):
+        CardBudget(600, None, 100).check()
