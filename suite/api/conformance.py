@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-KIT_VERSION = 4
+KIT_VERSION = 5
 """The version of the kit. A new check, a stricter bound or another input raises it."""
 
 

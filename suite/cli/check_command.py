@@ -62,12 +62,13 @@ def command(
       compiled equals eager                   (not on PyTorch)
       bfloat16 is near float32                and finite
       order matters                           not for controls
-      no look ahead                           later tokens change no earlier position (decoders)
+      no look ahead                           later tokens and padding change no earlier position
+                                              (decoders)
       decoding in steps equals the full pass  with a state, in parts of several sizes (decoders)
       generated tokens equal a full recomputation
                                               greedy ones, with a state (decoders)
       the state has its declared size         in bytes, if the architecture declares it (decoders)
-      padding of the source does not leak     in the encoder-decoder form
+      padding of the source does not leak     but its tokens matter, in the encoder-decoder form
       gradients reach every weight            each trainable weight has a gradient
       same seed same losses                   of two trainings
       weights are saved and loaded            and predict the same

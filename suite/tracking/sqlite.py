@@ -20,6 +20,8 @@ USUAL_SECONDS = 1
 BUSY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 SET_WAIT = "PRAGMA busy_timeout ="
 """The start of the statement with which MLflow sets a longer wait for each session."""
+READ_SCHEMA = "SELECT * FROM sqlite_master"
+"""Fails for a damaged database at once: MLflow would try again for minutes."""
 
 _rebuildable: set[Path] = set()
 
@@ -80,6 +82,7 @@ def wait_while_locked(database: Path, on_wait: Callable[[str], None]) -> None:
                     )
             else:
                 connection.execute("ROLLBACK")
+                connection.execute(READ_SCHEMA).fetchall()
                 return
     raise TrackingError(
         "Another process has locked the MLflow database",

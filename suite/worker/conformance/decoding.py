@@ -18,6 +18,8 @@ from suite.worker.conformance.passes import (
     Finding,
     NotApplicable,
     difference,
+    differences,
+    worst,
 )
 from suite.worker.conformance.subjects import BLOCK, LENGTH, VOCABULARY, Subject
 from suite.worker.measure.memory import count_bytes
@@ -29,29 +31,38 @@ ROWS = 37
 
 
 def no_look_ahead(subject: Subject) -> Finding:
-    """Other tokens from any position on change no earlier position, and change the later ones."""
+    """Other tokens from any position on change no earlier position, and change the later ones.
+
+    Nor does padding from a position on.
+    """
     if subject.architecture.content_dependent_layout:
         raise NotApplicable(LAYOUT)
     target, length = subject.values(1), subject.length
     whole = _decode_alike(subject, target)[0]
-    leaks = []
+    padded = subject.decode(target, padding_mask=subject.mask[:1], **_source_of_first(subject, 1))
+    before = difference(padded[0, : subject.real], whole[: subject.real])
+    leaks = {"padding changes earlier positions": before}
     for first in range(1, length, ROWS):
         starts = range(first, min(first + ROWS, length))
         is_changed = np.arange(length)[None] >= np.array(starts)[:, None]
         tokens = np.where(is_changed, (target + 1) % VOCABULARY, target)
         for start, other in zip(starts, _decode_alike(subject, tokens), strict=True):
-            leaks.append(difference(other[:start], whole[:start]))
+            leaks[f"position {start} changes earlier positions"] = difference(
+                other[:start], whole[:start]
+            )
             if not difference(other[start:], whole[start:]) > DIFFERENT:
                 return Finding(float("nan"), high=EQUAL, reason="other tokens change no position")
-    return Finding(float(np.max(leaks)), high=EQUAL, reason="later tokens change earlier positions")
+    return worst(leaks)
 
 
 def _decode_alike(subject: Subject, tokens: np.ndarray) -> np.ndarray:
     """Return the hidden states of targets that all have the first source, if there is one."""
-    encoded = {
-        name: np.repeat(part[:1], len(tokens), axis=0) for name, part in subject.encoded.items()
-    }
-    return subject.decode(tokens, **encoded)
+    return subject.decode(tokens, **_source_of_first(subject, len(tokens)))
+
+
+def _source_of_first(subject: Subject, count: int) -> dict[str, np.ndarray]:
+    """Return the first source, if there is one, as that of `count` targets."""
+    return {name: np.repeat(part[:1], count, axis=0) for name, part in subject.encoded.items()}
 
 
 def decoding_in_steps_equals_the_full_pass(subject: Subject) -> Finding:
@@ -67,8 +78,11 @@ def decoding_in_steps_equals_the_full_pass(subject: Subject) -> Finding:
     edges = [edge + shift for edge in range(BLOCK, length, BLOCK) for shift in (-1, 0, 1)]
     stops = sorted({1, 2, 7, 8, *edges, length})
     decode_in_steps(subject, subject.values(seed=7), [1, 2])
-    states = decode_in_steps(subject, target, stops)
-    return Finding(difference(states, subject.decode(target)), high=ROUNDED)
+    states, whole = decode_in_steps(subject, target, stops), subject.decode(target)
+    by_position = differences(states, whole).max(axis=(0, 2))
+    first = np.argmin(by_position <= ROUNDED)
+    reason = f"the first wrong position is {first}"
+    return Finding(float(by_position.max()), high=ROUNDED, reason=reason)
 
 
 def decode_in_steps(subject: Subject, target: np.ndarray, stops: Sequence[int]) -> np.ndarray:
@@ -138,12 +152,16 @@ def order_matters(subject: Subject) -> Finding:
 
 
 def padding_of_the_source_does_not_leak(subject: Subject) -> Finding:
-    """Other values at padded positions of the encoder's output change nothing."""
-    target = subject.values()
+    """Other values at padded positions of the encoder's output change nothing; real ones do."""
+    target, states = subject.values(), {}
     mask, output = subject.encoded["encoder_mask"], subject.encoded["encoder_output"]
-    other = np.where(mask[:, :, None], output, 9.0).astype("float32")
-    states = subject.decode(target, encoder_output=other)
-    return Finding(difference(states, subject.decode(target)), high=EQUAL)
+    for is_real in (True, False):
+        other = np.where((mask == is_real)[:, :, None], 9.0, output).astype("float32")
+        states[is_real] = subject.decode(target, encoder_output=other)
+    whole = subject.decode(target)
+    if not (subject.architecture.control or difference(states[True], whole) > DIFFERENT):
+        return Finding(float("nan"), high=EQUAL, reason="the source changes no position")
+    return Finding(difference(states[False], whole), high=EQUAL)
 
 
 OF_DECODERS: Sequence[Check] = (

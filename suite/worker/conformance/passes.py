@@ -6,7 +6,7 @@ that of its function. Figures are differences of hidden states relative to their
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ from keras import ops
 
 from suite.api import Form
 from suite.worker.conformance.gradients import BACKEND, differentiate
-from suite.worker.conformance.subjects import BATCH, Subject, dtype_policy
+from suite.worker.conformance.subjects import BATCH, PADDED, Subject, dtype_policy
 
 EQUAL = 1e-5
 """The largest difference of hidden states that are equal but for rounding in float32."""
@@ -75,14 +75,16 @@ def padding_does_not_leak(subject: Subject) -> Finding:
     mask, values = subject.mask, subject.values()
     given = mask if values.ndim == 2 else mask[:, :, None]
     others = np.where(given, values, subject.values(seed=9))
-    leaks = []
+    leaks = {}
     for training in (False, True):
         states = []
         for each in (values, others):
             with subject.restored():  # both passes in training draw the same numbers
-                states.append(subject.states(each, mask, training=training)[mask])
-        leaks.append(difference(*states))
-    return Finding(float(np.max(leaks)), high=EQUAL)
+                states.append(subject.states(each, mask, training=training))
+        for name, real, *pair in zip(PADDED, mask, *states, strict=True):
+            reason = f"{name}, in training" if training else name
+            leaks[reason] = difference(*(part[real] for part in pair))
+    return worst(leaks)
 
 
 def adding_padding_changes_nothing(subject: Subject) -> Finding:
@@ -101,8 +103,12 @@ def batch_members_do_not_mix(subject: Subject) -> Finding:
     """Each member of a batch has the hidden states that it has alone."""
     values, mask = subject.values(), subject.mask
     together = subject.states(values, mask)
-    alone = [subject.states(values[i : i + 1], mask[i : i + 1]) for i in range(len(mask))]
-    return Finding(difference(together[mask], np.concatenate(alone)[mask]), high=EQUAL)
+    figures = {}
+    for row, (name, real) in enumerate(zip(PADDED, mask, strict=True)):
+        alone = subject.states(values[row : row + 1], mask[row : row + 1])[0]
+        mixed = difference(together[row, real], alone[real])
+        figures[f"example {row + 1} of {len(mask)}, {name}"] = mixed
+    return worst(figures)
 
 
 def order_matters(subject: Subject) -> Finding:
@@ -125,16 +131,16 @@ def the_same_call_gives_the_same(subject: Subject) -> Finding:
         states: np.ndarray = subject.states(inputs, mask, training=training)[mask]
         return states
 
-    differences, first = [], {}
+    figures, first = [], {}
     for training in (False, True):
         first[training] = call(values, training)
         call(others, training)
         again = [call(values, training) for _ in range(2)]
         if not (training and subject.architecture.content_dependent_layout):
-            differences += [difference(each, first[training]) for each in again]
-    differences.append(difference(call(values, False), first[False]))
-    reason = "a call changes a later one"
-    return Finding(float(np.max(differences)), high=EQUAL, reason=reason)
+            figures += [difference(each, first[training]) for each in again]
+    figures.append(difference(call(values, False), first[False]))
+    reason = "a call changes a later one, or draws numbers"
+    return Finding(float(np.max(figures)), high=EQUAL, reason=reason)
 
 
 def training_equals_evaluation(subject: Subject) -> Finding:
@@ -143,7 +149,8 @@ def training_equals_evaluation(subject: Subject) -> Finding:
         raise NotApplicable("it declares content_dependent_layout: training may draw another")
     mask, values = subject.mask, subject.values()
     states = [subject.states(values, mask, training=mode)[mask] for mode in (True, False)]
-    return Finding(difference(*states), high=EQUAL)
+    reason = "dropout that the request lacks, statistics of the batch, or another rule in training"
+    return Finding(difference(*states), high=EQUAL, reason=reason)
 
 
 def compiled_equals_eager(subject: Subject) -> Finding:
@@ -197,11 +204,22 @@ def gradients_reach_every_weight(subject: Subject) -> Finding:
     return Finding(float(len(missing)), high=0.0, reason=reason)
 
 
+def worst(figures: Mapping[str, float]) -> Finding:
+    """Return the finding of the largest of some differences, by reason; NaN is the largest."""
+    reason = max(figures, key=lambda each: np.nan_to_num(figures[each], nan=np.inf))
+    return Finding(figures[reason], high=EQUAL, reason=reason)
+
+
 def difference(states: np.ndarray, expected: np.ndarray) -> float:
     """Return the largest difference, relative to the root mean square of the expected."""
-    scale = float(np.sqrt(np.mean(np.square(expected, dtype="float64"))))
-    largest = float(np.abs(states - expected).max())
-    return largest / scale if scale else largest
+    return float(differences(states, expected).max())
+
+
+def differences(states: np.ndarray, expected: np.ndarray) -> np.ndarray:
+    """Return the differences, relative to the root mean square of the expected."""
+    scale = np.sqrt(np.mean(np.square(expected, dtype="float64")))
+    relative: np.ndarray = np.abs(states - expected) / (scale or 1.0)
+    return relative
 
 
 OF_EVERY_FORM: Sequence[Check] = (

@@ -22,12 +22,33 @@ LARGER = ModelSize("conformance", num_layers=2, width=64, num_heads=4, feedforwa
 LONGER, LONGEST = 64, 256
 LONG, BLOCK = 259, 64
 """The length of a long pass, and the positions of the blocks and chunks that it crosses."""
-BATCH = 5
+PADDED = (
+    *("padding on the right", "padding on the left", "padding in the middle"),
+    *("padding at every second position", "no padding"),
+)
+"""The padding of each example of a batch."""
+BATCH = len(PADDED)
 VOCABULARY = 37
 PATCH_SIZE = 12
 SEED = 3
 
 Pass = Callable[..., Any]
+
+
+class Whole(keras.layers.Layer):
+    """A pass as a model calls it: layers inside learn from Keras whether they train."""
+
+    def __init__(self, function: Pass) -> None:
+        super().__init__()
+        self.function = function
+
+    def call(self, inputs: list[Any], training: bool | None = None) -> Any:
+        """Return the result of the function for its inputs, of which some may be None."""
+        return self.function(*inputs, training=training)
+
+    def over(self, *inputs: Any, training: bool) -> Any:
+        """Return the result of a call."""
+        return self([*inputs], training=training)
 
 
 class Case(NamedTuple):
@@ -149,8 +170,9 @@ class Subject:
     """A backbone of an architecture, built for a request, with its passes.
 
     `passes` holds functions of tensors. They stay the same objects, so that JAX compiles each once
-    per shape. In the encoder-decoder form, `encoded` holds the encoder's output and its mask, as
-    arguments of `decode`.
+    per shape. A layer around each pass tells the layers inside whether they train. In the
+    encoder-decoder form, `encoded` holds the encoder's output and its mask, as arguments of
+    `decode`.
     """
 
     def __init__(self, architecture: Architecture, request: BuildRequest) -> None:
@@ -160,7 +182,7 @@ class Subject:
         keras.utils.set_random_seed(SEED)
         self.backbone = architecture.build(request)
         self.passes: dict[tuple[Pass, bool], Pass] = {}
-        create_weights(self._pass(self.compute), self.values(), self.mask)
+        create_weights(self._pass(self._compute), self.values(), self.mask)
         self.encoded: dict[str, np.ndarray] = {}
         if self.form is Form.ENCODER_DECODER:
             output = self.encode(self.values(seed=4), self.mask)
@@ -203,7 +225,11 @@ class Subject:
         return random_inputs(self.request.inputs, batch, length or self.length, seed, width)
 
     def compute(self, values: Any, mask: Any = None, training: bool = False) -> Any:
-        """Return the hidden states of a whole pass over tensors, without extra positions.
+        """Return the hidden states of a whole pass over tensors, without extra positions."""
+        return self._pass(self._compute, training)(values, mask)
+
+    def _compute(self, values: Any, mask: Any, training: bool) -> Any:
+        """Return the hidden states of a whole pass.
 
         An encoder-decoder reads the values as its source and as its target.
         """
@@ -216,16 +242,22 @@ class Subject:
         encoded = {"encoder_output": states, "encoder_mask": mask}
         return self.backbone.decode(values, **encoded, **given)[0]
 
-    def _encode(self, values: Any, mask: Any, training: bool = False) -> Any:
+    def _encode(self, values: Any, mask: Any, training: bool) -> Any:
         states = self.backbone.encode(values, padding_mask=mask, training=training)[0]
         return states[:, self.extra_positions :]
 
-    def _decode(self, target: Any, output: Any, mask: Any, training: bool = False) -> Any:
-        encoded = {} if output is None else {"encoder_output": output, "encoder_mask": mask}
-        return self.backbone.decode(target, training=training, **encoded)[0]
+    def _decode(
+        self, target: Any, output: Any, encoder_mask: Any, mask: Any, training: bool
+    ) -> Any:
+        given = {} if output is None else {"encoder_output": output, "encoder_mask": encoder_mask}
+        if mask is not None:
+            given["padding_mask"] = mask
+        return self.backbone.decode(target, training=training, **given)[0]
 
     def _pass(self, function: Pass, training: bool = False) -> Pass:
-        return self.passes.setdefault((function, training), partial(function, training=training))
+        if (function, training) not in self.passes:
+            self.passes[function, training] = partial(Whole(function).over, training=training)
+        return self.passes[function, training]
 
     @contextmanager
     def restored(self) -> Iterator[None]:
@@ -251,15 +283,18 @@ class Subject:
     ) -> np.ndarray:
         """Return the hidden states of a whole pass; by default, every position is real."""
         mask = np.ones(values.shape[:2], bool) if mask is None else mask
-        return run(self._pass(self.compute, training), values, mask, compiled=compiled)
+        return run(self._pass(self._compute, training), values, mask, compiled=compiled)
 
     def encode(self, values: np.ndarray, mask: np.ndarray | None = None) -> np.ndarray:
         """Return the encoder's hidden states of the input's positions."""
         mask = np.ones(values.shape[:2], bool) if mask is None else mask
         return run(self._pass(self._encode), values, mask)
 
-    def decode(self, target: np.ndarray, **encoded: np.ndarray) -> np.ndarray:
-        """Return the decoder's hidden states of a target, by default for `self.encoded`."""
-        given = {**self.encoded, **encoded}
-        parts = (given.get(name) for name in ("encoder_output", "encoder_mask"))
+    def decode(self, target: np.ndarray, **given: np.ndarray) -> np.ndarray:
+        """Return the decoder's hidden states of a target, by default for `self.encoded`.
+
+        Without a `padding_mask`, the decoder gets none.
+        """
+        given = {**self.encoded, **given}
+        parts = (given.get(key) for key in ("encoder_output", "encoder_mask", "padding_mask"))
         return run(self._pass(self._decode), target, *parts)

@@ -102,6 +102,17 @@ def test_sessions_of_mlflow_wait_at_most_ten_seconds(store):
     engine.dispose()
 
 
+def test_damaged_pages_are_an_error_before_mlflow_tries_again_and_again(store, monkeypatch):
+    with closing(sqlite3.connect(own_database(store))) as database:
+        database.executescript("".join(f"CREATE TABLE t{each} (name);" for each in range(99)))
+    content = own_database(store).read_bytes()
+    own_database(store).write_bytes(content[:4096] + b"x" * (len(content) - 4096))
+    asked = "MLflow was asked, which tries again for minutes"
+    monkeypatch.setattr("suite.tracking.client.Tracker", lambda *given: pytest.fail(asked))
+    with pytest.raises(TrackingError, match=r"malformed.*`bench rebuild --tracking`"):
+        connect(store)
+
+
 def damage_header(path: Path) -> None:
     path.write_bytes(b"no database" * 1_000)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from suite.api import Form, Inputs, ModelSize, Unsupported
@@ -37,6 +39,13 @@ FAILURES = {
         "no look ahead",
         STEPS,
     },
+    "normalizes_the_batch": {
+        "padding does not leak",
+        "the same call gives the same",
+        "training equals evaluation",
+    },
+    "counts_later_padding": {"no look ahead"},
+    "drops_in_evaluation": {"weights are saved and loaded"},
     "keeps_state": {"the same call gives the same", "training equals evaluation"},
 }
 
@@ -60,6 +69,33 @@ def test_a_broken_architecture_fails_exactly_the_checks_that_it_breaks(name):
     failed = [item for item in results if item.verdict is Verdict.FAILED]
     assert {item.check for item in failed} == FAILURES[name], failed
     assert all(item.figure is not None for item in failed), "a figure fails, not an exception"
+
+
+@pytest.mark.parametrize(
+    ("name", "check", "reason"),
+    [
+        ("looks_ahead", "no look ahead", r"position \d+ changes earlier positions"),
+        ("decodes_otherwise", STEPS, r"the first wrong position is [78]"),
+        ("leaks_padding", "padding does not leak", r"padding .*"),
+        ("mixes_the_batch", "batch members do not mix", r"example \d of 5, .*padding.*"),
+    ],
+)
+def test_a_failure_says_where(name, check, reason):
+    architecture = find_plugin(ARCHITECTURES, name, (BROKEN,))
+    (form,) = architecture.forms
+    results = kit.check_passes(architecture, Case(form, Inputs.TOKEN_IDS))
+    (said,) = [item.reason for item in results if item.check == check]
+    assert re.fullmatch(reason, said)
+
+
+def test_an_encoder_decoder_that_ignores_the_source_does_not_pass():
+    class Deaf(type(find_plugin(ARCHITECTURES, "sound", (BROKEN,)))):
+        forms = frozenset({Form.ENCODER_DECODER})
+
+    results = kit.check_passes(Deaf(), Case(Form.ENCODER_DECODER, Inputs.TOKEN_IDS))
+    (failed,) = [item for item in results if item.verdict is Verdict.FAILED]
+    assert failed.check == "padding of the source does not leak"
+    assert failed.reason == "the source changes no position"
 
 
 def test_an_exception_is_a_failure_with_its_reason():
