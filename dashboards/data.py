@@ -85,7 +85,6 @@ def describe(comparison: Comparison, title: str, name: str, subject: str) -> dic
         "options": key.task_options,
         "why_unranked": key.unranked_reason or "",
         "model": comparison.model_text,
-        "is_own": key.is_own_data,
         "command": _newest_command(comparison) if key.is_own_data else "",
         "machine": machine,
         "threads": threads,

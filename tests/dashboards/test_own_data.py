@@ -24,7 +24,8 @@ def made(tmp_path_factory):
         own.append(
             dataclasses.replace(found, record=record.model_copy(update={"reports": examples}))
         )
-    draw([*finals, *own], folder, with_plotly=False)
+    draw([*finals, *own], folder, is_home=True)
+    draw([*finals, *own], folder / "published")
     return (folder,)
 
 
@@ -58,3 +59,8 @@ def test_the_results_on_other_data_are_one_choice_away(shown):
     tab = shown()
     names = tab.select("Results").locator("option").all_text_contents()
     assert len(names) == 2 and names[0] != names[1]
+
+
+def test_published_results_on_files_of_others_do_not_come_first(tab, made):
+    tab.open(made[0] / "published", "index.html")
+    assert "F1 0.900" in tab.answer() and not tab.texts(".warning")
