@@ -58,6 +58,9 @@ interface Comparison {
   precision: string;
   backend: string;
   batch: string;
+  /** Whether the data are files of the user, and the command of the newest run on them. */
+  is_own: boolean;
+  command: string;
   machine: string;
   threads: number;
   session: string;

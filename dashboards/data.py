@@ -85,6 +85,7 @@ def describe(comparison: Comparison, title: str, name: str, subject: str) -> dic
         "options": key.task_options,
         "why_unranked": key.unranked_reason or "",
         "model": comparison.model_text,
+        "command": _newest_command(comparison) if key.is_own_data else "",
         "machine": machine,
         "threads": threads,
         "session": comparison.sessions_text,
@@ -93,6 +94,11 @@ def describe(comparison: Comparison, title: str, name: str, subject: str) -> dic
         "higher_is_better": metric.higher_is_better if metric else True,
         "share": metric.share if metric else False,
     }
+
+
+def _newest_command(comparison: Comparison) -> str:
+    """Return the command line of the newest record, without the paths of a user."""
+    return max(comparison.records, key=lambda record: record.run_id).invocation.command
 
 
 def run_columns(frame: pandas.DataFrame, numbers: Numbers) -> Columns:

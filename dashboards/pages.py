@@ -62,7 +62,10 @@ PAGES = (
         "Overview",
         "Choose a task, a sequence length and what matters",
         heading="Which model at my length?",
-        own_scripts=("answer", "leaderboard", "core_table", "trials", "question", "index"),
+        own_scripts=(
+            *("answer", "leaderboard", "core_table", "trials", "question"),
+            *("task_figures", "task_content", "index"),
+        ),
     ),
     Page(
         "tradeoffs",
@@ -75,7 +78,7 @@ PAGES = (
         "task",
         "Tasks",
         "Learning curves, reports on the scored split, and examples",
-        own_scripts=("task_figures", "task"),
+        own_scripts=("task_figures", "task_content", "task"),
         data_scripts=("reports",),
     ),
     Page(

@@ -60,13 +60,15 @@ class Known:
     """What the site takes from plug-ins.
 
     `architectures` are all known ones, with the growth of cost that each claims. `choices` are the
-    tuned learning rates.
+    tuned learning rates. With `is_home`, the site is that of a user's home, whose own data come
+    first.
     """
 
     tasks: Mapping[str, Task]
     architectures: Mapping[str, Architecture]
     benchmarks: Collection[Benchmark]
     choices: Sequence[Tuned] = ()
+    is_home: bool = False
 
 
 def write_site(
@@ -109,7 +111,8 @@ def _write_rest(
     """Write all files except the complete records."""
     tasks, architectures = known.tasks, known.architectures
     all_comparisons = compare(records, {name: task.version for name, task in tasks.items()})
-    comparisons = in_precedence(one for one in all_comparisons if one.records)
+    with_records = (one for one in all_comparisons if one.records)
+    comparisons = in_precedence(with_records, own_first=known.is_home)
     frame, figures = to_frame(comparisons), to_figures(comparisons)
     boards = rank_comparisons(all_comparisons)
     shown = frame.loc[frame["superseded_by"] == "", ["architecture", "entry"]].drop_duplicates()
@@ -133,7 +136,10 @@ def _write_rest(
             for key, shown in CHARTED.items()
         ],
         "comparisons": [
-            describe(one, title_of[one.key], name_of[one.key], subject_of(one.key, tasks))
+            {
+                **describe(one, title_of[one.key], name_of[one.key], subject_of(one.key, tasks)),
+                "is_own": known.is_home and one.key.is_own_data,
+            }
             for one in comparisons
         ],
         "entries": entries,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 COLORS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#8811EE", "#994433",
           "#BB66FF")  # fmt: skip
@@ -24,14 +24,29 @@ SYMBOLS = (
 )  # fmt: skip
 """Plotly's symbols, each with its outline for the legend, an SVG path in a box of 10 by 10.
 
-The number of symbols and the number of colours have no common divisor, so each of the first 99
-architectures has its own combination. The first 11 also differ in print without colours.
+The first 11 entries of a colour also differ in print without colours.
 """
 DASHES = ("solid", "8px,4px", "2px,3px", "8px,3px,2px,3px", "14px,4px")
 """The dashes: architectures of the same colour differ in the dash, as do variants of one."""
 SHADES = ("#66AAD1", "#8A5F00", "#00674B", "#854F6D", "#346C8C", "#8A3D00", "#B870F5", "#C28F85",
           "#7A42A6")  # fmt: skip
 """A darker or lighter shade of each colour, for every second entry of an architecture."""
+GREY, DARK_GREY = "#888888", "#6B6B6B"
+KINDS: Mapping[str, tuple[str, ...]] = {
+    "attention": ("vanilla", "bert", "gpt", "llama", "t5", "vit", "modernbert", "hub"),
+    "windows": ("longformer", "bigbird", "transformer_xl", "reformer", "linformer"),
+    "linear": ("linear_attention", "performer", "gla", "gated_deltanet", "kimi_delta"),
+    "recurrent": ("mamba2", "mamba3", "rwkv7", "xlstm"),
+    "hybrid": ("hybrid", "griffin"),
+    "control": ("identity", "convolution", "lstm", "full_attention"),
+}
+"""The built-in architectures by kind; a new one goes to the end of its kind, so that none moves."""
+KIND_COLORS = {
+    "attention": 0, "windows": 1, "linear": 2, "recurrent": 5, "hybrid": 6
+}  # fmt: skip
+"""The place in `COLORS` of the colour of each kind. Controls are grey."""
+OTHER_COLORS = [place for place in range(len(COLORS)) if place not in KIND_COLORS.values()]
+"""The places of the colours of plug-ins."""
 METHODS = " + "
 """The text before each method in the name of an entry."""
 
@@ -41,33 +56,61 @@ def style_entries(
 ) -> list[dict[str, Any]]:
     """Return the name and style of each entry, given its architecture and name.
 
-    The place of an architecture's name in the sorted names of all architectures sets colour, symbol
-    and dash. All architectures are those of the entries and those in `architectures`, so the styles
-    do not depend on which architectures have run. Entries of one architecture differ in shade and
-    dash. Colour and dash of an entry with methods follow from its place among all such entries:
-    many methods are compared on one architecture, whose colour would not tell them apart.
+    A built-in architecture has the colour of its kind, and its place in the kind sets symbol and
+    dash. A plug-in has one of the other colours, by its place in the sorted names of all plug-ins:
+    those of the entries and those in `architectures`. No plug-in changes the style of a built-in
+    one, and no style depends on which architectures have run. Entries of one architecture differ in
+    shade and dash. Colour and dash of an entry with methods follow from its place among all such
+    entries: many methods are compared on one architecture, whose colour would not tell them apart.
     """
     pairs = sorted(set(pairs))
-    names = sorted({*architectures, *(architecture for architecture, _ in pairs)})
+    built_in = {name for names in KINDS.values() for name in names}
+    names = {*architectures, *(architecture for architecture, _ in pairs)} - built_in
+    styles_of = _base_styles(sorted(names))
     drawn: Counter[str] = Counter()
     styles = []
     for architecture, entry in pairs:
-        place = names.index(architecture)
-        symbol, outline = SYMBOLS[place % len(SYMBOLS)]
+        base = styles_of[architecture]
         if METHODS in entry:
-            place, variant = drawn[METHODS], 0
+            place = drawn[METHODS]
             drawn[METHODS] += 1
+            shades, dash = (COLORS[place % len(COLORS)],) * 2, place // len(COLORS)
+            variant = 0
         else:
             variant = drawn[architecture]
             drawn[architecture] += 1
+            shades, dash = base.shades, base.dash
+        symbol, outline = SYMBOLS[base.symbol % len(SYMBOLS)]
         styles.append(
             {
                 "name": entry,
                 "architecture": architecture,
-                "color": (COLORS, SHADES)[variant % 2][place % len(COLORS)],
+                "color": shades[variant % 2],
                 "symbol": symbol,
                 "outline": outline,
-                "dash": DASHES[(place // len(COLORS) + variant) % len(DASHES)],
+                "dash": DASHES[(dash + variant) % len(DASHES)],
             }
         )
     return styles
+
+
+class _Style(NamedTuple):
+    """The style of an architecture: its two shades, and the numbers of its symbol and dash."""
+
+    shades: tuple[str, str]
+    symbol: int
+    dash: int
+
+
+def _base_styles(plugins: Sequence[str]) -> dict[str, _Style]:
+    """Return the style of each built-in architecture and of each plug-in."""
+    found = {}
+    for kind, names in KINDS.items():
+        color = KIND_COLORS.get(kind)
+        shades = (GREY, DARK_GREY) if color is None else (COLORS[color], SHADES[color])
+        for place, name in enumerate(names):
+            found[name] = _Style(shades, place, place)
+    for place, name in enumerate(plugins):
+        color = OTHER_COLORS[place % len(OTHER_COLORS)]
+        found[name] = _Style((COLORS[color], SHADES[color]), place, place // len(OTHER_COLORS))
+    return found

@@ -6,6 +6,7 @@ A terminal and a notebook get live lines; a log file gets plain lines.
 from __future__ import annotations
 
 import heapq
+import math
 import sys
 import time
 from collections.abc import Mapping
@@ -24,7 +25,8 @@ from suite.records.naming import cell_label
 from suite.records.printable import printable
 from suite.records.schema import Record
 
-PLAIN_LINE_SECONDS = 5.0
+LINE_SECONDS = 10.0
+"""The least time between two lines of progress in a log; each finished cell has its line."""
 BAR_WIDTH = 20
 
 
@@ -87,8 +89,6 @@ class _Active:
     since: float
     number: int
     progress: Mapping[str, Any] = field(default_factory=dict)
-    written: float = 0.0
-    phase: str = ""
 
 
 class Display:
@@ -104,6 +104,7 @@ class Display:
         self.started = self.finished = 0
         self.seconds: list[float] = []
         self.noted: set[str] = set()
+        self.next_line = -math.inf
         self.active: dict[str, _Active] = {}
         self.most_active = 1
         self.waiting = False
@@ -128,7 +129,7 @@ class Display:
             active = _Active(label, time.monotonic(), self.started)
             self.active[event.planned.cell.id] = active
             self.most_active = max(self.most_active, len(self.active))
-            self._line(f"{self._position(active)} {label}: starting")
+            self._line(f"{self._position(active)} {self._describe(active)}")
         elif isinstance(event, Progressed):
             self._progress(event)
         elif isinstance(event, Finished):
@@ -160,11 +161,7 @@ class Display:
     def _progress(self, event: Progressed) -> None:
         active = self.active[event.planned.cell.id]
         active.progress = event.progress
-        now = time.monotonic()
-        new_phase = event.progress["phase"] != active.phase
-        if new_phase or now - active.written >= PLAIN_LINE_SECONDS:
-            active.written, active.phase = now, event.progress["phase"]
-            self._line(f"  {self._describe(active)}")
+        self._line(f"  {self._describe(active)}")
 
     def _finish(self, event: Finished) -> None:
         cell, record, label = event.planned.cell, event.record, self._label(event.planned)
@@ -238,8 +235,10 @@ class Display:
         return max(places)
 
     def _line(self, text: str) -> None:
-        """Write a line that live lines would show."""
-        if not self.surface.live:
+        """Write a line that live lines would show, unless the last one was just written."""
+        now = time.monotonic()
+        if not self.surface.live and now >= self.next_line:
+            self.next_line = now + LINE_SECONDS
             self.surface.write(text)
 
 

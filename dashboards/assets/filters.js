@@ -22,6 +22,7 @@ const TASK_GROUPS = {
   costs: "Costs on random tokens",
   trial: "Tasks with trials alone",
 };
+const OWN_GROUP = "Your data";
 const NOTHING_MATCHES =
   "No results match. Trials are shown only if they are chosen under “Advanced”, and filters there " +
   "leave out what they do not name.";
@@ -68,7 +69,8 @@ const filterValue = (comparison, name) => String(comparison[name]) || "none";
 
 /**
  * Chooses the comparison to show: the one in the state, otherwise the first one that has results.
- * The data has comparisons in their order of precedence. A trial is shown only if it is named.
+ * The data has comparisons in their order of precedence. A trial is shown only if it is named, or of
+ * the user's own data.
  * @param {State} values
  * @param {(comparison: Comparison) => boolean} [isAllowed] what the page can show
  * @returns {Choice}
@@ -83,7 +85,7 @@ function chooseComparison(values, isAllowed = () => true) {
       ),
   );
   const named = matching.find(({ comparison }) => comparison.title === values.comparison);
-  const results = matching.filter(({ comparison }) => comparison.kind !== "trial");
+  const results = matching.filter(({ comparison: one }) => one.kind !== "trial" || one.is_own);
   const first = results.find(({ number }) => entriesOf(number).length > 0) ?? results[0];
   return { allowed, matching, shown: named ?? first };
 }
@@ -136,7 +138,7 @@ function taskPicker(values, { allowed, shown }) {
   const options = firsts.map(({ comparison: one }) => [
     one.subject,
     one.task,
-    TASK_GROUPS[one.kind],
+    one.is_own ? OWN_GROUP : TASK_GROUPS[one.kind],
   ]);
   const none = options.some(([, name]) => name === task) ? [] : [["choose a task", task, ""]];
   const chosen = (/** @type {string} */ value) => {
@@ -203,8 +205,15 @@ function showComparison(title) {
 }
 
 /** @param {Comparison} about */
-const trialsWarning = (about) =>
-  about.kind === "trial" ? [el("p", { className: "warning" }, TRIALS_SHOWN)] : [];
+function trialsWarning(about) {
+  if (about.kind !== "trial") return [];
+  const split =
+    about.split === "test" ? "on the test split" : "on validation; the test split stays sealed";
+  const told = about.is_own
+    ? `Trials on your data, scored ${split}. Nothing is ranked.`
+    : TRIALS_SHOWN;
+  return [el("p", { className: "warning" }, told)];
+}
 
 /** @param {number} number */
 function disturbedNote(number) {

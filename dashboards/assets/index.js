@@ -139,6 +139,34 @@ function details({ comparison: about, number }, values, chosen, length) {
   ];
 }
 
+/**
+ * Returns the learning curves and the examples of the runs on the user's own data, and what to run
+ * next; empty for other results.
+ * @param {NumberedComparison} shown
+ * @param {State} values
+ * @param {number | undefined} length
+ */
+function ownData({ comparison: about, number }, values, length) {
+  if (!about.is_own) return [];
+  const hidden = hiddenEntries(values);
+  const rows = runsOf(number).filter(
+    (row) =>
+      row.status === "ok" &&
+      row.length === length &&
+      !hidden.has(row.entry) &&
+      (!values.repeat || String(row.repeat) === values.repeat),
+  );
+  const again = `Your command: \`${about.command}\``;
+  const seeds = "With `--seeds 0-2`, figures have intervals";
+  const rates = "`bench tune` with the same task and data chooses learning rates";
+  const kept = "With `--keep-weights`, `bench predict` applies a model to new texts";
+  return [
+    el("h2", {}, `Your data: curves and examples at length ${formatNumber(length)}`),
+    note(joined([again, seeds, rates, kept])),
+    loadedContent(rows, about),
+  ];
+}
+
 start((values) => {
   const choice = chooseComparison(values);
   if (!choice.shown) {
@@ -165,6 +193,7 @@ start((values) => {
     legend(values, entries, leaders),
     el("div", { className: "figures" }, ...overviewFigures(question, costs, values, emphasis)),
     ...disturbedNote(number),
+    ...ownData(shown, values, length),
     ...leaderboardSections(values, about, length),
     ...details(source, shown === source ? values : { ...values, repeat: "" }, boards, length),
   ];

@@ -196,7 +196,6 @@ function lengthFigure(comparison, number, values, options = {}) {
     failures.length ? "✕: a cell failed at this length" : "",
     isCost ? capitalized(about.batch) : "",
     isCost ? `${about.machine}, ${counted(about.threads, "thread")}` : "",
-    `Protocol ${about.protocol}`,
   ]);
   const column = isCost ? measure.key : about.metric;
   const range = points.flatMap(({ value, low }) => [value, low ?? value]);

@@ -132,7 +132,7 @@ function heatMap(comparison, number, values) {
   const isLogarithmic = number !== QUALITY && least > 0 && Math.max(...figures) / least > 5;
   /** @param {number | null} value */
   const shade = (value) => (isLogarithmic && value !== null ? Math.log10(value) : value);
-  const trace = heatTrace(PALE, {
+  const trace = heatTrace(measure.higher_is_better ? PALE : [PALE[1], PALE[0]], {
     x: lengths.map(String),
     y: entries.map((entry) => plain(data.entries[entry].name)),
     z: z.map((row) => row.map(shade)),
@@ -158,7 +158,7 @@ function heatMap(comparison, number, values) {
     caption: joined([
       `Means${measure.unit ? `, ${measure.unit}` : ""}`,
       isLogarithmic ? "Logarithmic colours" : "",
-      `Darker is ${measure.higher_is_better ? "better" : "worse"}`,
+      "Darker is better",
       "A cell without a figure shows why",
     ]),
     traces: [trace],

@@ -117,7 +117,8 @@ def report(
         is_chosen = record_filter(names, mode, registry.tasks.plugins, benchmark)
         chosen = [stored for stored in known if is_chosen(stored.record)]
         shown = without_trials(chosen) if published and not trials else chosen
-        comparisons = in_precedence(compare_records(shown, registry.task_versions))
+        compared = compare_records(shown, registry.task_versions)
+        comparisons = in_precedence(compared, own_first=not published)
         tables = tables_of(comparisons, registry.architectures.plugins, samples=samples)
         is_narrowed = architectures is not None or lengths is not None
         diagnostics = [] if is_narrowed else _diagnostics(comparisons, registry)

@@ -81,6 +81,7 @@ def write_home_site(store: Store, registry: Registry, folder: Path | None = None
             folder or store.dashboard.parent,
             {run_id: f"{pages.at}/{page}" for run_id, page in pages.runs.items()},
             read_choices(),
+            is_home=True,
         )
 
 
@@ -91,8 +92,10 @@ def draw_site(
     mlflow_pages: Mapping[str, str] | None = None,
     choices: Sequence[Tuned] = (),
     host: Host | None = None,
+    *,
+    is_home: bool = False,
 ) -> Path:
-    """Write a site and return its first page.
+    """Write a site and return its first page; that of a user's home has own data first.
 
     `mlflow_pages` holds the address of each run in MLflow by run id. `choices` are the tuned
     learning rates. `host` has the facts about the host that the pages state.
@@ -112,6 +115,7 @@ def draw_site(
             registry.architectures.plugins,
             registry.benchmarks.plugins.values(),
             choices,
+            is_home,
         )
         return write_site(records, known, folder, mlflow_pages, host)
 

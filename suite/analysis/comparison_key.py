@@ -16,6 +16,8 @@ Item = TypeVar("Item")
 Key = TypeVar("Key")
 Groups = dict["ComparisonKey", list[StoredRecord]]
 
+OWN_DATA = "files"
+"""The source of a user's files; cells do not name their path."""
 FILLED = 0.9
 """A probe whose batch fills less of its power of two of positions has a comparison of its own."""
 
@@ -81,6 +83,11 @@ class ComparisonKey:
         if self.mode is not Mode.TRAIN:
             return ComparisonKind.COSTS
         return ComparisonKind.FINAL if self.benchmark else ComparisonKind.TRIAL
+
+    @property
+    def is_own_data(self) -> bool:
+        """Whether the data are files of the user."""
+        return self.source == OWN_DATA
 
     @property
     def unranked_reason(self) -> str | None:

@@ -282,12 +282,15 @@ def _machine_of_most(runs: Sequence[StoredRecord]) -> UsedMachine:
     return max(sorted(counts), key=counts.__getitem__, default=("", 0))
 
 
-def in_precedence(comparisons: Iterable[Comparison]) -> list[Comparison]:
+def in_precedence(
+    comparisons: Iterable[Comparison], *, own_first: bool = False
+) -> list[Comparison]:
     """Return comparisons in the order in which pages and reports prefer them.
 
     Final runs of a ranked benchmark come first, then other final runs, costs, and trials last. A
     benchmark's newest version comes before its others. Among equals, the standard track comes
     before the open one, and then the comparison with the most entries and lengths that ended well.
+    With `own_first`, runs on the user's own data come before all others.
     """
     kinds, comparisons = list(ComparisonKind), list(comparisons)
     newest: dict[tuple[str, str], int] = {}  # a task may keep the runs of an earlier version
@@ -296,12 +299,13 @@ def in_precedence(comparisons: Iterable[Comparison]) -> list[Comparison]:
         task = name, comparison.key.task
         newest[task] = max(version, newest.get(task, 0))
 
-    def order(comparison: Comparison) -> tuple[int, bool, bool, bool, int, int]:
+    def order(comparison: Comparison) -> tuple[bool, int, bool, bool, bool, int, int]:
         key = comparison.key
         name, version = _benchmark(comparison)
         good = [record for record in comparison.records if record.status is Status.OK]
         places = {(record.ranking.entry, record.cell.sequence_length) for record in good}
         return (
+            not (own_first and key.is_own_data),
             kinds.index(key.kind),
             bool(key.unranked_reason),
             version < newest[name, key.task],

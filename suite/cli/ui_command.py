@@ -14,13 +14,13 @@ from suite.cli.options import home_option
 def command(port: int, home: str | None) -> None:
     """Serve the MLflow UI on 127.0.0.1 until Ctrl-C.
 
-    The command prints two addresses for each task: charts of scores and costs against sequence
-    length, and the table of all cells.
+    The command prints three addresses for each task: the comparison of its runs, charts of scores
+    and costs against sequence length, and the table of all cells.
     """
     process, experiments = prepare_mlflow_ui(port=port, home=home)
-    print(f"MLflow UI: {process.address}  (stop with Ctrl-C)")
     for name, addresses in experiments.items():
         for title, address in addresses.items():
-            print(f"  {name:22} {title:6}  {address}")
+            print(f"{name:22} {title:9}  {address}")
+    print(f"All experiments: {process.address}  (stop with Ctrl-C)")
     print("The server answers when it reports `Application startup complete`.")
     process.replace_this_process()

@@ -4,7 +4,8 @@ There is one experiment per task, and one for probes. An experiment holds three 
 with a unique tag `lengthwise.key`:
 
 - `invocation`: one run per invocation, the parent of its cells;
-- `cell`: one run per record of a cell that ran, with the record as an artifact;
+- `cell`: one run per record of a cell that ran, with the record, a picture of its learning curves
+  and its predictions as artifacts;
 - `lengths`: one run per entry, comparison and home, whose step is the sequence length. A changed
   one is deleted and written again, because MLflow only appends to metrics.
 
@@ -33,6 +34,7 @@ from mlflow.tracking import MlflowClient
 from suite.api.files import folder_name
 from suite.records.schema import Record, RecordSummary
 from suite.records.store import Store
+from suite.tracking.artifacts import curve_picture, predictions_table
 from suite.tracking.experiments import (
     PARENT,
     PROBE_EXPERIMENT,
@@ -300,6 +302,10 @@ class Tracker:
             except MlflowException:  # another writer has just created the same data set
                 self._client.log_inputs(run_id, [dataset])
         self._client.log_text(run_id, record.to_json(), "record.json")
+        if picture := curve_picture(record):
+            self._client.log_figure(run_id, picture, "learning_curves.png")
+        if predictions := predictions_table(record):
+            self._client.log_text(run_id, predictions, "predictions.csv")
         experiment.end(record.run_id, run_id, STATUSES[record.status], record.ended_at)
 
     def _write_length_run(self, run: LengthRun) -> bool:

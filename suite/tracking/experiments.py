@@ -163,8 +163,8 @@ def _create(client: MlflowClient, name: str, artifacts: str | None) -> str:
         "- `invocation`: one command; it groups the cells that the command ran.\n"
         "- `lengths`: the mean over the cells of one model at each sequence length. The step of "
         "its metrics is the sequence length.\n\n"
-        "The tag `lengthwise.noisy` names the phases whose times do not count, because other "
-        "programs used the machine."
+        "Metrics that begin with `disturbed.` are speeds that other programs disturbed: they are "
+        "not ranked. The tag `lengthwise.noisy` names their phases."
     )
     try:
         created = client.create_experiment(

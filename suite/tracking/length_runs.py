@@ -1,6 +1,7 @@
 """Length runs: one MLflow run per entry of a comparison, whose step is the sequence length.
 
-Their values come from the analysis that tables, boards and the site use.
+Their values come from the analysis that tables, boards and the site use. The names of their metrics
+say what the step is, because MLflow makes them the titles of its charts.
 """
 
 from __future__ import annotations
@@ -26,13 +27,15 @@ from suite.records.published import local_record
 from suite.records.schema import RecordSummary
 from suite.records.store import Store
 from suite.tracking.experiments import CONTENT, milliseconds
-from suite.tracking.runs import PARAMS, axis_tags, params_of
+from suite.tracking.runs import DISTURBED, PARAMS, axis_tags, params_of
 
 Values = Mapping[str, Mapping[int, float]]
 """Metric → sequence length → value."""
 
 NOT_CHARTED = ("compile_seconds", *(measure.name for measure in DECLARED if measure.keep == 0))
 """Measures that length runs leave out, to keep the number of charts in MLflow small."""
+BY_LENGTH, BY_EVALUATION_LENGTH = " by sequence length", " by evaluation length"
+"""The ends of the names of metrics, which say what their step is."""
 PREFIX = "lengths-"
 """The start of every length run's key."""
 LENGTH_RUN_PARAMS = frozenset(PARAMS) - {"sequence_length", "seed", "round", "batch_size"}
@@ -48,11 +51,12 @@ def read_comparisons(store: Store) -> list[Comparison]:
 def values_by_length(entries: Iterable[EntryAtLength]) -> Values:
     """Return the values of one entry: scores, costs and the number of parameters.
 
-    Scores are means over seeds. Costs are geometric means over quiet runs; a length without a quiet
-    run has no cost. If a length has points of several batch sizes, the largest batch counts.
+    Scores are means over seeds. Costs are geometric means over quiet runs. The costs of a length
+    without a quiet run begin with `DISTURBED`. If a length has points of several batch sizes, the
+    largest batch counts.
 
     The scores of the models trained at a length n also have values by evaluation length, under a
-    name that ends with ".trained_at_n".
+    name with ".trained_at_n".
     """
     largest = {
         entry.sequence_length: entry for entry in sorted(entries, key=attrgetter("batch_size"))
@@ -61,9 +65,9 @@ def values_by_length(entries: Iterable[EntryAtLength]) -> Values:
     for length, entry in sorted(largest.items()):
         for name, value in _values(entry):
             if value is not None:
-                values.setdefault(name, {})[length] = value
+                values.setdefault(f"{name}{BY_LENGTH}", {})[length] = value
         if entry.metric:
-            name = f"{entry.split}.{entry.metric.name}.trained_at_{length}"
+            name = f"{entry.split}.{entry.metric.name}.trained_at_{length}{BY_EVALUATION_LENGTH}"
             for evaluated, score in entry.by_evaluation_length.items():
                 if not isinstance(score, str):
                     values.setdefault(name, {})[evaluated] = score.value
@@ -91,7 +95,9 @@ def _values(entry: EntryAtLength) -> Iterator[tuple[str, float | None]]:
     }
     for measure in sorted(measures):
         if not measure.endswith(NOT_CHARTED):
-            yield measure, entry.cost_value(measure)
+            figure = entry.shown_cost(measure)
+            mark = DISTURBED if figure and figure.is_disturbed else ""
+            yield f"{mark}{measure}", figure.value if figure else None
     counts = [record.parameter_count for record in good if record.parameter_count is not None]
     if counts:
         yield "parameter_count", statistics.fmean(counts)

@@ -8,10 +8,12 @@ from typing import Any
 
 from mlflow.entities import Dataset, DatasetInput, Metric
 
-from suite.api import Status, methods_text
+from suite.api import Mode, Status, methods_text
 from suite.api.evaluation_lengths import BY_EVALUATION_LENGTH
 from suite.records.environment import commit_of
-from suite.records.schema import Record, RecordSummary
+from suite.records.measures import phase_of
+from suite.records.model_sizes import MODEL_SIZES
+from suite.records.schema import Curve, Record, RecordSummary
 
 STATUSES: Mapping[Status, str] = {
     Status.OK: "FINISHED",
@@ -29,6 +31,9 @@ PARAMS = (
     *("batch_size", "steps", "precision", "backend", "threads", "mode", "benchmark"),
 )
 MAX_CURVE_POINTS = 50
+DISTURBED = "disturbed."
+"""The start of the names of costs that other programs disturbed."""
+DEFAULT_OPTIMIZER = "adamw"
 MAX_REASON_CHARACTERS = 500
 
 
@@ -36,8 +41,9 @@ def cell_title(record: RecordSummary) -> str:
     """Return the name of a cell's run."""
     cell = record.cell
     repeat = f"seed {cell.seed}" if cell.task else f"round {cell.round}"
-    methods = [methods_text(cell.methods)] if cell.methods else []
-    return " · ".join([cell.architecture, *methods, str(cell.sequence_length), repeat])
+    steps = f"{cell.steps:,} steps" if cell.task else ""
+    place = [str(cell.sequence_length), cell.benchmark or ("trial" if cell.task else ""), steps]
+    return " · ".join(filter(None, [record.ranking.entry, *place, repeat]))
 
 
 def cell_tags(record: Record) -> dict[str, str]:
@@ -77,8 +83,22 @@ def invocation_tags(record: Record) -> dict[str, str]:
 
 
 def params_of(record: RecordSummary) -> dict[str, Any]:
-    """Return the parameters of a record's run: the fields of its cell and the options in force."""
+    """Return the parameters of a record's run: the fields of its cell and the options in force.
+
+    The learning rate, the optimizer, the size of the model and the digest of the data are named,
+    whatever set them.
+    """
     params = {name: getattr(record.cell, name) for name in PARAMS}
+    if size := MODEL_SIZES.get(record.cell.model_size):
+        params |= {"width": size.width, "layers": size.num_layers, "heads": size.num_heads}
+    if record.cell.mode is Mode.TRAIN:
+        data = record.data or {}
+        named = [m.options.get("name") for m in record.cell.methods if m.name == "optimizer"]
+        params |= {
+            "learning_rate": record.ranking.learning_rate,
+            "optimizer": next(iter(named), DEFAULT_OPTIMIZER),
+            "data_digest": data.get("digest") or data.get("fingerprint"),
+        }
     if lengths := record.cell.evaluation_lengths:
         params["evaluation_lengths"] = ",".join(map(str, lengths))
     if methods := record.cell.methods:
@@ -93,8 +113,14 @@ def metrics_of(record: RecordSummary) -> dict[str, float]:
     """Return the final metrics of a record: scores by split, measurements by phase, parameters.
 
     Scores under a condition are named after it, as "test.accuracy under typos 0.1". Figures of a
-    variant begin with its name, as "trained.test.accuracy".
+    variant begin with its name, as "trained.test.accuracy". Costs that other programs disturbed
+    begin with `DISTURBED`.
     """
+
+    def cost_name(phase: str, name: str) -> str:
+        measure = f"{phase}.{name}"
+        return measure if record.is_quiet(phase_of(measure)) else f"{DISTURBED}{measure}"
+
     metrics: dict[str, float | None] = {
         f"{split}.{name}": value
         for split, values in record.metrics.items()
@@ -102,7 +128,7 @@ def metrics_of(record: RecordSummary) -> dict[str, float]:
     }
     for phase, measurements in record.measurements.items():
         for name, measured in measurements.items():
-            metrics[f"{phase}.{name}"] = measured.value
+            metrics[cost_name(phase, name)] = measured.value
     for condition, splits in record.conditions.items():
         # MLflow has no "=" in names.
         under = condition.replace("=", " ")
@@ -113,24 +139,39 @@ def metrics_of(record: RecordSummary) -> dict[str, float]:
             metrics |= {f"{variant}.{split}.{name}": value for name, value in values.items()}
         for phase, measures in figures.measurements.items():
             metrics |= {
-                f"{variant}.{phase}.{name}": measure.value for name, measure in measures.items()
+                f"{variant}.{cost_name(phase, name)}": measure.value
+                for name, measure in measures.items()
             }
     metrics["parameter_count"] = record.parameter_count
     return {name: float(value) for name, value in metrics.items() if value is not None}
 
 
+def steps_of(record: Record, curve: Curve) -> tuple[list[int], str]:
+    """Return the place of each point of a learning curve, and what is counted there.
+
+    A curve counts training tokens. They become updates if the record says how many tokens its
+    updates read.
+    """
+    details: Mapping[str, Any] = record.details
+    updates, tokens = details.get("training_steps"), details.get("training_tokens")
+    if not updates or not tokens:
+        return list(curve.tokens), "training tokens"
+    return [round(place * updates / tokens) for place in curve.tokens], "updates"
+
+
 def curve_metrics(record: Record, timestamp: int) -> list[Metric]:
-    """Return the training curves with step = training tokens, thinned to `MAX_CURVE_POINTS`."""
+    """Return the learning curves, thinned to `MAX_CURVE_POINTS`; the step is that of `steps_of`."""
     metrics = []
     for name, curve in record.curves.items():
         stride = max(1, -(-len(curve.tokens) // MAX_CURVE_POINTS))
-        points = list(zip(curve.tokens, curve.values, strict=True))
+        steps, unit = steps_of(record, curve)
+        points = list(zip(steps, curve.values, strict=True))
         kept = points[::stride]
         if points and points[-1] != kept[-1]:
             kept.append(points[-1])
         metrics += [
-            Metric(f"curve.{name}", value, timestamp, tokens)
-            for tokens, value in kept
+            Metric(f"curve.{name} by {unit}", value, timestamp, step)
+            for step, value in kept
             if value is not None
         ]
     return metrics

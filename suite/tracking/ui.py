@@ -18,7 +18,8 @@ from suite.tracking.pages import read_pages
 
 HOST = "127.0.0.1"
 LISTS = {
-    "charts": {"kind": "lengths", "compareRunsMode": "CHART"},
+    "compare": {"kind": "cell", "compareRunsMode": "CHART"},
+    "by length": {"kind": "lengths", "compareRunsMode": "CHART"},
     "cells": {"kind": "cell"},
 }
 """The runs that an address of `bench ui` lists, by its title, and how the UI shows them."""
@@ -54,7 +55,8 @@ def prepare_ui(store: Store, port: int) -> MlflowProcess:
 def experiment_addresses(store: Store, address: str) -> dict[str, dict[str, str]]:
     """Return the addresses of each experiment's runs in a UI, by the experiment's name.
 
-    `charts` are those against sequence length, and `cells` is the table of all cells.
+    `compare` has charts of all cells side by side, `by length` charts against sequence length, and
+    `cells` is the table of all cells.
     """
     return {
         name: {

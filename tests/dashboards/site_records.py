@@ -24,8 +24,9 @@ FROZEN = Path(__file__).parent.parent / "suite" / "records" / "frozen"
 
 
 def draw(
-    entries, folder, pages=None, registry=REGISTRY, choices=(), *, with_plotly=False, written=False
-):
+    entries, folder, pages=None, registry=REGISTRY, choices=(), *, with_plotly=False, written=False,
+    is_home=False,
+):  # fmt: skip
     """Draw the site of records that are written to disk and read again, as in a command.
 
     Unless `with_plotly`, a stand-in keeps what a figure draws: Plotly takes seconds to load. The
@@ -37,7 +38,7 @@ def draw(
         path = folder / "records" / f"{len(there)}.json"
         path.write_text(made.record.to_json())
         there.append(dataclasses.replace(made, record=parse_summary(path.read_bytes()), path=path))
-    first = draw_site(there, registry, folder, pages, choices)
+    first = draw_site(there, registry, folder, pages, choices, is_home=is_home)
     if not with_plotly:
         (folder / "assets" / "plotly.min.js").write_text(PLOTLY)
     return first

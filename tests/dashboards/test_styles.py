@@ -7,7 +7,17 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from dashboards.styles import COLORS, DASHES, SHADES, SYMBOLS, style_entries
+from dashboards.styles import (
+    COLORS,
+    DARK_GREY,
+    GREY,
+    KINDS,
+    OTHER_COLORS,
+    SHADES,
+    SYMBOLS,
+    style_entries,
+)
+from suite.matrix.registry import load_registry
 from tests.dashboards.site_records import draw, entry, read_script
 
 
@@ -18,7 +28,7 @@ def pairs(**lines):
 
 def test_lines_of_one_architecture_share_a_symbol_and_differ_in_shade_or_dash():
     *bert, vit = style_entries(pairs(bert="abcdefghij", vit="v"))
-    assert len({(line["color"], line["dash"]) for line in (*bert, vit)}) == 11
+    assert len({(line["color"], line["dash"], line["symbol"]) for line in (*bert, vit)}) == 11
     assert bert[0]["color"] != bert[1]["color"]
     assert {line["symbol"] for line in bert} == {bert[0]["symbol"]} != {vit["symbol"]}
 
@@ -36,21 +46,32 @@ def test_methods_on_one_architecture_differ_in_colour_and_keep_its_symbol():
     assert style_entries(pairs(bert=["bert"], vit=["vit"])) == [of["bert"], of["vit"]]
 
 
-def test_a_newcomer_is_drawn_by_the_rule_of_the_built_in_architectures():
-    """Renaming all architectures, in their order, changes no colour and no symbol."""
-    built_in = style_entries(pairs(bert="a", longformer="b", vanilla="c"))
-    newcomers = style_entries(pairs(b_new="a", l_new="b", v_new="c"))
-    for line, other in zip(built_in, newcomers, strict=True):
-        assert (line["color"], line["symbol"]) == (other["color"], other["symbol"])
+def test_a_plug_in_changes_no_style_of_what_is_built_in():
+    built_in = {name: [name] for names in KINDS.values() for name in names}
+    alone = style_entries(pairs(**built_in))
+    beside = style_entries(pairs(**built_in, aaa=["aaa"], zzz=["zzz"]))
+    assert [line for line in beside if line["name"] in built_in] == alone
+    newcomers = {line["color"] for line in beside} - {line["color"] for line in alone}
+    assert len(newcomers) == 2
+
+
+def test_kinds_have_a_colour_and_controls_are_grey():
+    architectures = load_registry(()).architectures.plugins
+    kind_of = {name: kind for kind, names in KINDS.items() for name in names}
+    assert kind_of.keys() == architectures.keys(), "a built-in architecture needs a kind"
+    controls = {name for name, part in architectures.items() if part.control}
+    assert set(KINDS["control"]) == controls
+    lines = style_entries(pairs(**{name: [name] for name in kind_of}))
+    colors = {kind_of[line["name"]]: line["color"] for line in lines}
+    assert colors["control"] == GREY and len(set(colors.values())) == len(KINDS)
+    assert all(line["color"] == colors[kind_of[line["name"]]] for line in lines)
 
 
 def test_each_architecture_has_its_own_colour_and_symbol():
-    names = [f"architecture_{number:02}" for number in range(len(COLORS) * len(SYMBOLS))]
-    lines = style_entries(pairs(**{name: [name] for name in names}))
-    assert len({(line["color"], line["symbol"]) for line in lines}) == len(names)
-    # Also the dash tells apart the lines of one colour, of up to 45 architectures.
-    first = lines[: len(COLORS) * len(DASHES)]
-    assert len({(line["color"], line["dash"]) for line in first}) == len(first)
+    built_in = [name for names in KINDS.values() for name in names]
+    plugins = [f"plugin_{number:02}" for number in range(len(OTHER_COLORS) * len(SYMBOLS))]
+    lines = style_entries(pairs(**{name: [name] for name in (*built_in, *plugins)}))
+    assert len({(line["color"], line["symbol"]) for line in lines}) == len(lines)
 
 
 def test_colours_do_not_depend_on_which_architectures_have_run(tmp_path):
@@ -106,6 +127,6 @@ def test_colours_differ_for_people_with_colour_blindness(vision):
 @pytest.mark.parametrize("background", ["#FFFFFF", "#15171B"])
 def test_colours_stand_out_on_light_and_dark_pages(background):
     behind = (TO_XYZ @ linear_rgb(background))[1]
-    for color in (*COLORS, *SHADES):
+    for color in (*COLORS, *SHADES, GREY, DARK_GREY):
         low, high = sorted([behind, (TO_XYZ @ linear_rgb(color))[1]])
         assert (high + 0.05) / (low + 0.05) > 2.2, color

@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from suite import progress
 from suite.api import Mode
 from suite.execution.runner import Finished, Progressed, Started
 from suite.matrix.expansion import expand
@@ -24,6 +25,7 @@ def test_the_remaining_time_counts_the_cells_that_run_at_once(monkeypatch, capsy
     cells = expand(request, load_registry(()))
     clock = [0.0]
     monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(progress, "LINE_SECONDS", 0.0)
     with Display(len(cells)) as display:
         for planned in cells[:at_once]:
             display(Started(planned))
@@ -48,7 +50,27 @@ def test_a_note_on_the_data_is_shown_once(capsys):
     assert capsys.readouterr().out.count("keeps 60 of 600") == 1
 
 
-def test_each_of_the_cells_that_run_at_once_keeps_its_number(capsys):
+def test_a_log_has_at_most_one_line_of_progress_in_ten_seconds(monkeypatch, capsys):
+    request = Request(mode=Mode.PROBE, benchmark="smoke", architectures=("bert",))
+    (planned, *_) = expand(request, load_registry(()))
+    clock = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+    with Display(1) as display:
+        display(Started(planned))
+        for second in range(35):
+            clock[0] = float(second)
+            display(Progressed(planned, {"phase": f"phase {second}", "fraction": 0.0}))
+        display(Finished(planned, make_record(cell=planned.cell)))
+    lines = capsys.readouterr().out.splitlines()
+    assert ["starting" in line for line in lines[:2]] == [True, False]
+    assert [line.partition(":")[2].split(" · ")[0].strip() for line in lines[1:-1]] == [
+        "phase 10", "phase 20", "phase 30"
+    ]  # fmt: skip
+    assert ": ok" in lines[-1]
+
+
+def test_each_of_the_cells_that_run_at_once_keeps_its_number(monkeypatch, capsys):
+    monkeypatch.setattr(progress, "LINE_SECONDS", 0.0)
     request = Request(mode=Mode.PROBE, benchmark="smoke", architectures=("bert",), rounds=3)
     first, second, third = expand(request, load_registry(()))
     with Display(3) as display:

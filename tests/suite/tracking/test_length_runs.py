@@ -35,7 +35,9 @@ def test_new_records_replace_the_length_run(store):
     uri = store.tracking_uri
     assert count_kinds(uri) == {"invocation": 1, "cell": 3, "lengths": 1}
     (lengths,) = runs_of_kind(uri, "lengths")
-    history = MlflowClient(uri).get_metric_history(lengths.info.run_id, "test.entity_f1")
+    history = MlflowClient(uri).get_metric_history(
+        lengths.info.run_id, "test.entity_f1 by sequence length"
+    )
     assert {point.step: point.value for point in history} == {
         128: pytest.approx(0.6),
         256: pytest.approx(0.5),
@@ -71,17 +73,20 @@ def test_values_equal_those_of_tables(store):
     (run,) = runs_of_kind(store.tracking_uri, "lengths")
     records = [local_record(record, store.path_of(record)) for record in store.summaries()]
     ((row,),) = [table.rows for table in make_tables(records, load_registry(()).task_versions)]
-    assert run.data.metrics["training.tokens_per_second"] == pytest.approx(200.0)
+    shown = run.data.metrics
+    assert shown["training.tokens_per_second by sequence length"] == pytest.approx(200.0)
     for name in ("training.tokens_per_second", "test.entity_f1"):
-        assert run.data.metrics[name] == row.figures[name].value
+        assert shown[f"{name} by sequence length"] == row.figures[name].value
 
 
-def test_length_without_quiet_run_has_no_cost(store):
+def test_the_speed_of_a_length_without_quiet_run_has_a_name_of_its_own(store):
     store.write(good_record(128, details={"noisy": ("training",)}))
     sync(store)
     (run,) = runs_of_kind(store.tracking_uri, "lengths")
-    assert "training.tokens_per_second" not in run.data.metrics
-    assert run.data.metrics["test.entity_f1"] == 0.5
+    speed = "training.tokens_per_second by sequence length"
+    assert speed not in run.data.metrics
+    assert run.data.metrics[f"disturbed.{speed}"] == pytest.approx(1e6 / 128)
+    assert run.data.metrics["test.entity_f1 by sequence length"] == 0.5
 
 
 def test_length_run_of_an_old_comparison_is_deleted(store):

@@ -37,10 +37,12 @@ def test_ui_serves_this_machine_only(store):
     assert ui.environment["MLFLOW_BACKEND_STORE_URI"] == store.tracking_uri
     addresses = experiment_addresses(store, ui.address)
     assert ui.environment["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] == "false"
-    page, _, search = addresses["ner"]["charts"].partition("?")
+    page, _, search = addresses["ner"]["by length"].partition("?")
     assert page == "http://127.0.0.1:5055/#/experiments/1/runs"
     assert "tags.`lengthwise.kind` = 'lengths'" in parse_qs(search)["searchFilter"]
     assert search.endswith("&compareRunsMode=CHART")
+    title, address = next(iter(addresses["ner"].items()))
+    assert title == "compare" and address.endswith("&compareRunsMode=CHART")
     _, _, search = addresses["ner"]["cells"].partition("?")
     assert "tags.`lengthwise.kind` = 'cell'" in parse_qs(search)["searchFilter"]
 
