@@ -73,7 +73,7 @@ class RunKeywords(RequestKeywords, total=False):
     it is "changed", the trainings whose code has changed.
     `time_limit` (seconds) and `memory_limit` ("8GiB") bound each cell. `stop_after` ("150m") starts
     no cell that is not expected to end by then. `parallel` is the number of cells that run at once.
-    `executor` is "local" or "ray"; `address` and `gpus` are of a Ray cluster. `tracking=False`
+    `executor` is "local", "ray" or "slurm"; `address` and `gpus` are of a cluster. `tracking=False`
     leaves MLflow out. `keep_weights` keeps the weights of every trained model for `load_model`; a
     done cell whose weights are missing runs again.
     """

@@ -15,9 +15,9 @@ from suite.worker.conformance.gradients import without_compiling
 from suite.worker.data import encoded
 from suite.worker.predicting import load
 from tasks.common.sources import hold_out
+from tasks.image_classification.digits import read_digits
 from tasks.question_answering.scoring import compare_answers
 from tests.architectures import slow_unless
-from tasks.image_classification.digits import read_digits
 from tests.builders.task_data import LITTLE_DATA
 from tests.builders.trainings import job_of, plan, run, score_few
 
