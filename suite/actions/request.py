@@ -77,7 +77,7 @@ class RunKeywords(RequestKeywords, total=False):
     no cell that is not expected to end by then. `wait_quiet` ("10m") waits that long for other
     programs to stop before the first cell starts. `parallel` is the number of cells that run at
     once.
-    `executor` is "local" or "ray"; `address` and `gpus` are of a Ray cluster. `tracking=False`
+    `executor` is "local", "ray" or "slurm"; `address` and `gpus` are of a cluster. `tracking=False`
     leaves MLflow out. `keep_weights` keeps the weights of every trained model for `load_model`; a
     done cell whose weights are missing runs again.
     """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -30,6 +31,7 @@ from suite.execution.session import (
     local_executor,
     open_session,
     ray_executor,
+    slurm_executor,
 )
 from suite.matrix.durations import durations_here
 from suite.matrix.request import Request
@@ -43,6 +45,7 @@ from suite.tracking.listener import deliver_records
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
+CLUSTERS = ("ray", "slurm")
 RUN_ONLY = RunKeywords.__annotations__.keys() - RequestKeywords.__annotations__.keys()
 """The keyword arguments of a run that are not of its matrix."""
 
@@ -85,7 +88,8 @@ def _prepare(
         retry=names_of("retry", given["retry"]) if "retry" in given else (),
         rerun=given.get("rerun", False),
         limits=make_limits(request.benchmark, given.get("time_limit"), given.get("memory_limit")),
-        any_machine=given.get("executor") == "ray",  # a cluster's machines are not known beforehand
+        any_machine=given.get("executor")
+        in CLUSTERS,  # a cluster's machines are not known beforehand
         accept_missing_data=accept_missing_data,
         keep_weights=given.get("keep_weights", False),
         report_unreadable=report_unreadable,
@@ -186,17 +190,17 @@ def open_run(
     """
     request, store, given = _read_run(keywords)
     stop_after = seconds_of(given.get("stop_after"))
-    on_ray = given.get("executor") == "ray"
+    on_cluster = given.get("executor") in CLUSTERS
     prepared = _prepare(request, store, given)
     check_any_can_run(prepared)
     check_tuned(prepared)
     check_choices(prepared)
     wait = seconds_of(given.get("wait_quiet"))
-    load_note = "" if on_ray else _load_note(prepared, request.threads, wait)
+    load_note = "" if on_cluster else _load_note(prepared, request.threads, wait)
     for note in filter(None, (prepared.changed_note, _unpublishable_note(prepared), load_note)):
         warn(note)
     report_broken(prepared.registry)
-    executor = _choose_executor(prepared, given)
+    executor = _choose_executor(prepared, store, given)
     store.prepare()
     with open_tracked_session(
         store,
@@ -247,7 +251,7 @@ def seconds_of(duration: str | None) -> float | None:
     return None if duration is None else parse_duration(duration)
 
 
-def _choose_executor(prepared: Prepared, given: Mapping[str, Any]) -> MakeExecutor:
+def _choose_executor(prepared: Prepared, store: Store, given: Mapping[str, Any]) -> MakeExecutor:
     """Return what makes the executor of a run.
 
     Raises:
@@ -256,13 +260,21 @@ def _choose_executor(prepared: Prepared, given: Mapping[str, Any]) -> MakeExecut
     """
     executor = given.get("executor", "local")
     address, gpus, memory = (given.get(name) for name in ("address", "gpus", "memory_limit"))
-    if executor not in ("local", "ray"):
-        raise unknown_name("executor", executor, ("local", "ray"))
+    if executor not in ("local", *CLUSTERS):
+        raise unknown_name("executor", executor, ("local", *CLUSTERS))
     if executor == "ray":
         check_no_weights(prepared.plan.to_run, "on a Ray cluster")
         return ray_executor(address, gpus or 0, parse_size(memory) if memory else None)
+    if executor == "slurm":
+        if address not in (None, "local"):
+            raise RequestError(
+                "On Slurm, --address is local, for jobs on this machine, or left out",
+                received=address,
+            )
+        cluster = address or "slurm"
+        return slurm_executor(store, cluster, given.get("parallel"), math.ceil(gpus or 0))
     if address or gpus:
-        raise RequestError("--address and --gpus need --executor ray")
+        raise RequestError("--address and --gpus need --executor ray or slurm")
     return local_executor(given.get("parallel"), prepared.devices_per_cell)
 
 

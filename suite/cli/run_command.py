@@ -82,22 +82,24 @@ run_options = stack(
     parallel_option,
     click.option(
         "--executor",
-        type=click.Choice(["local", "ray"]),
+        type=click.Choice(["local", "ray", "slurm"]),
         default="local",
         show_default=True,
-        help="Where cells run: on this machine, or on a Ray cluster (needs the extra `ray`).",
+        help="Where cells run: on this machine, or on a Ray or Slurm cluster (extra `ray` or "
+        "`slurm`).",
     ),
     click.option(
         "--address",
         metavar="HOST:PORT",
-        help="Address of the Ray cluster. [default: a new one on this machine]",
+        help="Address of the Ray cluster. [default: a new one on this machine] For Slurm, local: "
+        "jobs on this machine, to try it.",
     ),
     click.option(
         "--gpus",
         type=FiniteRange(min=0),
         metavar="N",
         default=0,
-        help="GPUs that a cell requests from the Ray cluster. [default: 0]",
+        help="GPUs that a cell requests from the cluster. [default: 0]",
     ),
     click.option(
         "--keep-weights",

@@ -193,3 +193,25 @@ def ray_executor(
         return executor  # type: ignore[no-any-return]
 
     return make
+
+
+def slurm_executor(
+    store: Store, cluster: str = "slurm", parallel: int | None = None, num_gpus: int = 0
+) -> MakeExecutor:
+    """Return what makes an executor on a Slurm cluster.
+
+    Calling it raises RequestError where the extra or Slurm is not installed.
+    """
+
+    def make() -> Executor:
+        try:
+            from suite.execution.executors.slurm import SlurmExecutor
+        except ImportError:
+            raise RequestError(
+                "The executor 'slurm' needs its extra",
+                remedy="In the checkout: make setup EXTRAS=slurm",
+            ) from None
+        executor: Any = SlurmExecutor(store.home, cluster, parallel, num_gpus)
+        return executor  # type: ignore[no-any-return]
+
+    return make

@@ -89,7 +89,9 @@ def classify_exit(result: ProcessResult, limits: Limits) -> tuple[Status, str | 
         reason = "killed while the system was out of memory and other cells ran: use --parallel 1"
         return Status.INTERRUPTED, reason
     if result.stopped == "lost":
-        return Status.FAILED, f"{len(result.lost)} machines failed while running it"
+        count = len(result.lost)
+        machines = "a machine" if count == 1 else f"{count} machines"
+        return Status.FAILED, f"{machines} failed while running it: {result.lost[-1]}"
     if result.stopped == "output":
         return Status.FAILED, "wrote more output than the log may hold"
     if result.outcome is not None and UNFINISHED not in result.outcome:

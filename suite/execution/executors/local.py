@@ -44,6 +44,27 @@ LOG_TAIL_BYTES = 8_000
 
 
 @dataclass
+class ProgressLines:
+    """What has been read of a progress file."""
+
+    offset: int = 0
+    partial: bytes = b""
+
+    def read(self, folder: Path) -> Iterator[Mapping[str, Any]]:
+        """Yield the complete lines that the process has added to its progress file."""
+        try:
+            with open(folder / "progress.jsonl", "rb") as file:
+                file.seek(self.offset)
+                added = file.read()
+        except FileNotFoundError:
+            return
+        self.offset += len(added)
+        *lines, self.partial = (self.partial + added).split(b"\n")
+        for line in lines:
+            yield json.loads(line)
+
+
+@dataclass
 class _Running:
     """A running process and the state of watching it."""
 
@@ -59,8 +80,7 @@ class _Running:
     reported_at: float | None = None
     """The supervised seconds of the first report, from which the time limit counts."""
     stopped: str | None = None
-    progress_offset: int = 0
-    partial_line: bytes = b""
+    progress: ProgressLines = field(default_factory=ProgressLines)
 
 
 @dataclass
@@ -144,7 +164,7 @@ class LocalExecutor:
         running = self._running[run_id]
         exit_code = running.child.exit_code()
         _count_time(running)
-        for line in _new_lines(running):
+        for line in running.progress.read(running.folder):
             if running.reported_at is None:
                 running.reported_at = running.seconds
             yield Update(run_id, progress=line)
@@ -198,20 +218,6 @@ def _exceeded_limit(running: _Running) -> str | None:
         if (running.folder / "log.txt").stat().st_size > LOG_LIMIT_BYTES:
             return "output"
     return None
-
-
-def _new_lines(running: _Running) -> Iterator[Mapping[str, Any]]:
-    """Yield the complete lines that the process has added to its progress file."""
-    try:
-        with open(running.folder / "progress.jsonl", "rb") as file:
-            file.seek(running.progress_offset)
-            added = file.read()
-    except FileNotFoundError:
-        return
-    running.progress_offset += len(added)
-    *lines, running.partial_line = (running.partial_line + added).split(b"\n")
-    for line in lines:
-        yield json.loads(line)
 
 
 def _result(running: _Running, exit_code: int, alone: bool) -> ProcessResult:
