@@ -276,7 +276,9 @@ class FullAttention(Layer):
         states = self._project(hidden_states, hidden_states)
         for index, convolution in enumerate(self.convolutions):
             states[index], inputs[index] = convolution.decode_step(states[index], inputs[index])
-        projected = query, key, value = self._by_head(*states, start=position, length=length)
+        query, key, value = projected = self._by_head(
+            states[0], states[1], states[2], position, length
+        )
         if is_start(position):
             heads = self._attend(projected)
             held = write_state(held, (key, value), position, self.num_sinks)

@@ -348,7 +348,6 @@ def _xlstm(case: Case) -> nn.Module:
         ffn_proj_factor=680 / case.width,  # ours are as wide
         ffn_round_up_to_multiple_of=8,
         mode="train",
-        return_last_states=False,
         autocast_kernel_dtype="float32",
         use_cache=False,
     )
