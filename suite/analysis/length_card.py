@@ -16,6 +16,7 @@ import numpy as np
 
 from suite.analysis.predictions import FARTHEST, CostFit, Prediction, fit_cost
 from suite.api import Status
+from suite.api.conformance import Verdict
 from suite.records.measures import MEBIBYTE, Shown, phase_of
 from suite.records.schema import RecordSummary
 
@@ -319,6 +320,9 @@ class LengthCard:
             listed = ", ".join(f"{each.gigabytes} GB: {each}" for each in reaches)
             parts.append(f"the longest contexts are {listed}")
         parts += [f"{name} {text}" for name, text in self.cheaper.items()]
+        failed = [check["check"] for check in self.checks if check["verdict"] == Verdict.FAILED]
+        if failed:
+            parts.append(f"failed checks: {', '.join(dict.fromkeys(failed))}")
         return f"{self.profile.name}: {'; '.join(parts)}."
 
     def to_dict(self) -> dict[str, Any]:

@@ -32,7 +32,8 @@ from suite.search.frontier import LONGEST
 @click.option("--width", type=click.IntRange(min=1), help="Width of the model.")
 @click.option("--heads", type=click.IntRange(min=1), help="Heads of each layer.")
 @click.option(
-    "--form", help="encoder, decoder or encoder_decoder. [default: a decoder if there is one]"
+    "--form",
+    help="encoder, decoder or encoder_decoder. [default: decoder, if the model is one]",
 )
 @click.option(
     "--batch-size", type=int, default=1, show_default=True, help="Sequences in each batch."
@@ -55,8 +56,8 @@ from suite.search.frontier import LONGEST
     help="Also measure vanilla with rotary positions, and gated_deltanet.",
 )
 @click.option(
-    "--backend", type=click.Choice(BACKENDS), default=BACKENDS[0], show_default=True,
-    help="Keras backend.",
+    "--backend", type=click.Choice(BACKENDS),
+    help="Keras backend. [default: tensorflow; torch for Hugging Face]",
 )  # fmt: skip
 @click.option(
     "--precision", type=click.Choice(PRECISIONS), default=PRECISIONS[0], show_default=True,
@@ -73,7 +74,10 @@ from suite.search.frontier import LONGEST
 def command(options: tuple[str, ...], as_json: bool, **given: Any) -> None:
     """Measure MODEL against the length of its input, and write its length card.
 
-    MODEL is an architecture of `bench list`, with options and a size. Inference, a training step,
+    MODEL is an architecture of `bench list`, with options and a size; a .keras file; FILE.py:name,
+    where the function returns a Keras model or layer; a preset folder of keras-hub; or a folder or
+    config.json of Hugging Face (extra hf; remote code is never run). Weights do not change costs:
+    a model without weights gets random ones. Inference, a training step,
     prefill, each generated token, the decoding state and the peak memory are measured in fresh
     processes, from 128 tokens to the longest length that --up-to, --memory and --time allow. The
     card is a page that opens from disk, a Markdown file and a JSON file. It has the measured costs,
@@ -87,6 +91,9 @@ def command(options: tuple[str, ...], as_json: bool, **given: Any) -> None:
       bench card llama --layers 4 --width 256 --heads 4
       bench card hybrid --model-size small --up-to 8192 --time 5m
       bench card bert --memory 2GiB --no-references
+      bench card my_model.keras
+      bench card models.py:make_convolution --up-to 4096
+      bench card gpt2/config.json
     """
     written = card(options=parse_named_options(options), **given)
     if as_json:

@@ -29,7 +29,7 @@ OWN_SHARE = 0.5
 """The share of the time that a model takes before its references are measured."""
 FIRST_SECONDS = 20.0
 """The expected time of a first cell: importing the framework and compiling."""
-LEAST_SECONDS = 120.0
+LEAST_SECONDS = 300.0
 """The least limit of a cell: the budget is no reason to stop one that has started."""
 
 
