@@ -101,6 +101,7 @@ class ModelScores(keras.layers.Layer):
     """A head that returns the outputs of the model."""
 
     def call(self, hidden_states: Any, features: Any = None) -> Any:
+        """Return the outputs."""
         return hidden_states
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, TextIO
 
 from suite.actions.caller import read_registry, search_stream
 from suite.actions.request import PathLike, make_request, make_store
 from suite.actions.runs import open_tracked_session
+from suite.analysis.card_ratios import CostRatio, cost_ratios
 from suite.analysis.length_card import LengthCard, make_profile
 from suite.api import BACKENDS, PRECISIONS, Architecture, Form, Mode, RequestError
 from suite.api.files import atomic_write_bytes
@@ -21,6 +22,7 @@ from suite.execution.given_models import backend_of, kind_of, make_plugin
 from suite.execution.preparation import check_backends
 from suite.execution.quantities import parse_duration, parse_size
 from suite.matrix.model_sizes import find_model_size, size_of_parameters
+from suite.matrix.registry import PluginSet
 from suite.matrix.request import Request
 from suite.progress import Display
 from suite.records.conformance_reports import CheckedCode, ConformanceReport, read_report
@@ -30,7 +32,7 @@ from suite.records.schema import Record
 from suite.records.store import Store
 from suite.report.length_card import to_html, to_markdown
 from suite.search.frontier import LONGEST
-from suite.search.length_card import CardBudget, CardMeasuring, Subject
+from suite.search.length_card import PAIRED_ROUNDS, CardBudget, CardMeasuring, Subject
 
 DEFAULT_TIME = "10m"
 DEFAULT_SIZE = "small"
@@ -79,6 +81,7 @@ def card(
     memory: str | None = None,
     time: str = DEFAULT_TIME,
     references: bool = True,
+    against: str | None = None,
     backend: str | None = None,
     precision: str = PRECISIONS[0],
     threads: int | None = None,
@@ -102,62 +105,104 @@ def card(
     print(card.html.name)
     ```
 
+    `against` is another model. The two are measured in interleaved rounds, in place of the
+    references, and the card has the ratios of their costs with intervals.
+
     Raises:
-        LengthwiseError: the model or a limit is invalid, or the model does not fit.
+        LengthwiseError: a model or a limit is invalid, or the model does not fit.
     """
     budget = CardBudget(parse_duration(time), parse_size(memory) if memory else None, up_to)
     budget.check()
     store = make_store(home)
-    kind = kind_of(model)
-    backend = backend_of(kind, backend) or BACKENDS[0]
+    store.prepare()
+    kinds = {name: kind_of(name) for name in filter(None, (model, against))}
+    for kind in kinds.values():
+        backend = backend_of(kind, backend)
+    backend = backend or BACKENDS[0]
     check_backends((backend,))
-    known = read_registry().architectures
-    search_path = search_path_from_environment()
-    longest = None
-    if kind:
-        if model_size or layers or width or heads:
-            raise RequestError("A model of a file or folder has a size of its own", received=model)
-        if options:
-            raise RequestError("A model of a file or folder has no options", received=model)
-        store.prepare()
-        plugin = make_plugin(model, kind, backend, form, store, known.plugins)
-        model, form, longest = plugin.name, plugin.facts["form"], plugin.facts["longest"]
-        search_path = (*search_path, str(plugin.folder))
-        size_name = size_of_parameters(plugin.facts["mixing"])
-        if longest is not None and up_to != LONGEST and up_to > longest:
-            raise RequestError(
-                f"The model has {longest} positions",
-                received=f"--up-to {up_to}",
-                remedy=f"Give --up-to {longest} or less",
-            )
-    else:
-        form = form or _form_of(known.get(model))
-        size_name = _size_name(model_size, layers, width, heads)
     settings = {
         "mode": "probe",
-        "model_size": size_name,
         "batch_size": batch_size,
         "backend": backend,
         "precision": precision,
-        "threads": threads,
         "methods": "none",
+        **({"threads": threads} if threads else {}),
     }
-    given = {key: value for key, value in settings.items() if value is not None}
-    request = make_request({**given, "options": dict(options or {})})
-    subject = _subject(model, request, form, longest)
-    others = [_subject(name, replace(request, options=own), form) for name, own in REFERENCES]
-    others = [other for other in others if references and other.name != subject.name]
-    store.prepare()
+    has_size = any(value is not None for value in (model_size, layers, width, heads))
+    size = _size_name(model_size, layers, width, heads) if has_size else None
+    models = _Models(store, settings, size, form, up_to)
+    subject = models.find(model, kinds[model], options or {})
+    others: Sequence[Subject] = models.references(subject) if references else ()
+    if against is not None:
+        others = [replace(models.find(against, kinds[against], {}), first_round=PAIRED_ROUNDS)]
     file = search_stream() if progress else None
     keywords = {"model": model, "time": time}
     with open_tracked_session(store, "card", keywords, file=file, tracking=tracking) as tracked:
-        CardMeasuring(store, tracked.run, budget, search_path).measure(subject, others)
-    version = 1 if kind else known.get(model).version
-    code = code_of(model, version, backend, search_path)
+        measuring = CardMeasuring(store, tracked.run, budget, models.search_path)
+        if against is None:
+            measuring.measure(subject, others)
+        else:
+            measuring.compare(subject, others[0])
+    cell = next(iter(subject.records.values())).cell
+    code = code_of(cell.architecture, cell.architecture_version, backend, models.search_path)
     report = read_report(store, code)
-    if report is None and kind:
-        report = _check(code, store, search_path, file)
-    return write_card(_make_card(subject, others, report), store, output)
+    if report is None and kinds[model]:
+        report = _check(code, store, models.search_path, file)
+    ratios = cost_ratios(subject.records, others[0].records) if against is not None else ()
+    return write_card(_make_card(subject, others, report, ratios), store, output)
+
+
+@dataclass
+class _Models:
+    """Finds what is measured: `settings` are those of all requests, `size` was asked for.
+
+    `search_path` gets the plug-ins of given models.
+    """
+
+    store: Store
+    settings: Mapping[str, Any]
+    size: str | None
+    form: str | None
+    up_to: int
+    search_path: list[str] = field(default_factory=lambda: [*search_path_from_environment()])
+    known: PluginSet[Architecture] = field(default_factory=lambda: read_registry().architectures)
+
+    def find(self, model: str, kind: str | None, options: Mapping[str, Any]) -> Subject:
+        """Return what is measured of a model.
+
+        Raises:
+            RequestError: the model is unknown, cannot be loaded, or is shorter than asked for.
+        """
+        if kind is None:
+            request = self._request(self.size or DEFAULT_SIZE, options)
+            return _subject(model, request, self.form or _form_of(self.known.get(model)))
+        if self.size or options:
+            raise RequestError(
+                "A model of a file or folder has its own size and no options", received=model
+            )
+        backend = self.settings["backend"]
+        plugin = make_plugin(model, kind, backend, self.form, self.store, self.known.plugins)
+        longest = plugin.facts["longest"]
+        if longest is not None and self.up_to != LONGEST and self.up_to > longest:
+            raise RequestError(
+                f"The model has {longest} positions",
+                received=f"--up-to {self.up_to}",
+                remedy=f"Give --up-to {longest} or less",
+            )
+        self.search_path.append(str(plugin.folder))
+        request = self._request(size_of_parameters(plugin.facts["mixing"]), {})
+        return _subject(plugin.name, request, plugin.facts["form"], longest)
+
+    def references(self, subject: Subject) -> list[Subject]:
+        """Return the references of a model, in its form and of its size."""
+        found = []
+        for name, options in REFERENCES:
+            request = replace(subject.request, options=options)
+            found.append(_subject(name, request, str(request.form)))
+        return [other for other in found if other.name != subject.name]
+
+    def _request(self, size: str, options: Mapping[str, Any]) -> Request:
+        return make_request({**self.settings, "model_size": size, "options": dict(options)})
 
 
 def _check(
@@ -201,7 +246,10 @@ def _size_name(
 
 
 def _make_card(
-    subject: Subject, others: Sequence[Subject], report: ConformanceReport | None
+    subject: Subject,
+    others: Sequence[Subject],
+    report: ConformanceReport | None,
+    ratios: Sequence[CostRatio],
 ) -> LengthCard:
     profiles = [
         make_profile(each.name, [each.records[key] for key in sorted(each.records)])
@@ -211,7 +259,7 @@ def _make_card(
     checks = [
         asdict(result) for result in (report.results if report else ()) if result.check in CHECKS
     ]
-    return LengthCard(profiles[0], profiles[1:], _facts(subject), checks)
+    return LengthCard(profiles[0], profiles[1:], _facts(subject), checks, ratios)
 
 
 def _facts(subject: Subject) -> dict[str, str]:

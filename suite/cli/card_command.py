@@ -3,16 +3,39 @@
 from __future__ import annotations
 
 import json
+import math
+import sys
 from pathlib import Path
 from typing import Any
 
 import click
 
 from suite.actions.cards import DEFAULT_SIZE, DEFAULT_TIME, card
-from suite.api import BACKENDS, PRECISIONS
+from suite.api import BACKENDS, PRECISIONS, RequestError
 from suite.cli.command import Command
 from suite.cli.options import home_option, json_option, parse_named_options
 from suite.search.frontier import LONGEST
+
+
+class Share(click.ParamType):
+    """A share such as "5%"."""
+
+    name = "PERCENT"
+
+    def convert(self, value: Any, parameter: Any, context: Any) -> float:
+        """Return the share of a text such as "5%" or "0.05".
+
+        Raises:
+            RequestError: the text is no share.
+        """
+        text = str(value)
+        try:
+            share = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+        except ValueError:
+            share = math.nan
+        if not 0 <= share < math.inf:
+            raise RequestError("--fail-above takes a share such as 5%", received=repr(text))
+        return share
 
 
 @click.command("card", cls=Command)
@@ -56,6 +79,17 @@ from suite.search.frontier import LONGEST
     help="Also measure vanilla with rotary positions, and gated_deltanet.",
 )
 @click.option(
+    "--against",
+    metavar="MODEL",
+    help="Another model, measured in interleaved rounds in place of the references.",
+)
+@click.option(
+    "--fail-above",
+    type=Share(),
+    metavar="PERCENT",
+    help="With --against: exit code 1 if a cost is certainly higher by more than this, e.g. 5%.",
+)
+@click.option(
     "--backend", type=click.Choice(BACKENDS),
     help="Keras backend. [default: tensorflow; torch for Hugging Face]",
 )  # fmt: skip
@@ -71,7 +105,9 @@ from suite.search.frontier import LONGEST
 )
 @home_option
 @json_option
-def command(options: tuple[str, ...], as_json: bool, **given: Any) -> None:
+def command(
+    options: tuple[str, ...], as_json: bool, fail_above: float | None, **given: Any
+) -> None:
     """Measure MODEL against the length of its input, and write its length card.
 
     MODEL is an architecture of `bench list`, with options and a size; a .keras file; FILE.py:name,
@@ -86,6 +122,14 @@ def command(options: tuple[str, ...], as_json: bool, **given: Any) -> None:
 
     All measurements are records in the home. The same command continues after an interruption.
 
+    With --against, the card has the ratio of the costs of MODEL to those of the other at each
+    length. All intervals of a comparison hold together with a probability of 99%. With
+    --fail-above 5%, a ratio fails only if its whole interval lies above 1.05.
+
+    \b
+    Exit codes: 1 if --fail-above found a higher cost; 2 if the model or an option is invalid;
+    130 interrupted.
+
     \b
     Examples:
       bench card llama --layers 4 --width 256 --heads 4
@@ -94,9 +138,18 @@ def command(options: tuple[str, ...], as_json: bool, **given: Any) -> None:
       bench card my_model.keras
       bench card models.py:make_convolution --up-to 4096
       bench card gpt2/config.json
+      bench card new.py:make --against old.py:make --fail-above 5%
     """
+    if fail_above is not None and given["against"] is None:
+        raise RequestError("--fail-above needs --against", received=f"{fail_above:.0%}")
     written = card(options=parse_named_options(options), **given)
     if as_json:
         print(json.dumps(written.card.to_dict(), indent=1))
     else:
         print(written)
+    if fail_above is not None:
+        failed = [ratio for ratio in written.card.ratios if ratio.exceeds(fail_above)]
+        for ratio in failed:
+            print(f"above {1 + fail_above:g} times: {ratio}", file=sys.stderr)
+        if failed:
+            sys.exit(1)

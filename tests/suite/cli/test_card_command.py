@@ -44,13 +44,24 @@ def test_a_given_model_is_measured_checked_and_continued(bench, tmp_path):
     assert len(read_records(tmp_path / "home")) == len(records)
 
 
+def test_a_model_against_another_has_ratios_and_an_exit_code(bench, tmp_path):
+    command = ("card", "hasty", "--against", "hasty", "--up-to", "128", "--time", "1s", "--json")
+    result = bench(*command, "--fail-above", "1000%")
+    assert result.returncode == 0, result.stderr
+    content = json.loads(result.stdout)
+    assert {ratio["length"] for ratio in content["ratios"]} == {None, 128}
+    assert len(read_records(tmp_path / "home")) == 2
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (("nothing-of-this-name",), "There is no architecture of that name"),
         (("missing.keras",), "There is no such file"),
         ((f"{given_models.__file__}:raises",), "The function raised an exception"),
-        ((f"{given_models.__file__}:raises", "--model-size", "tiny"), "a size of its own"),
+        ((f"{given_models.__file__}:raises", "--model-size", "tiny"), "has its own size"),
+        (("llama", "--fail-above", "5%"), "--fail-above needs --against"),
+        (("llama", "--against", "gpt", "--fail-above", "much"), "takes a share such as 5%"),
         (("llama", "--layers", "2"), "layers, width and heads together"),
         (("llama", "--up-to", "100"), "starts at 128"),
         (("llama", "--time", "soon"), "A duration is"),
