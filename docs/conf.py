@@ -44,6 +44,7 @@ CONTENTS = {
     "Run": [
         "docs/quick-tour",
         "docs/length-card",
+        "docs/guard-a-length-profile",
         "docs/run-a-matrix",
         "docs/read-the-results",
         "docs/catalogue",

@@ -314,7 +314,7 @@ class FullAttention(Layer):
         return [self.query(hidden_states), self.key(attended), self.value(attended)]
 
     def _by_head(
-        self, query: Any, key: Any, value: Any, *, start: Any = 0, length: Any = None
+        self, query: Any, key: Any, value: Any, start: Any = 0, length: Any = None
     ) -> tuple[Any, Any, Any]:
         """Return queries, keys and values by head; see `AttentionPositions.rotate`."""
         query, key = self._query_heads(query), self._key_heads(key)

@@ -3,26 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from suite.actions.caller import read_registry, search_stream
 from suite.actions.request import PathLike, make_request, make_store
 from suite.actions.runs import open_tracked_session
+from suite.analysis.card_ratios import CostRatio, cost_ratios
 from suite.analysis.length_card import LengthCard, make_profile
 from suite.api import BACKENDS, PRECISIONS, Architecture, Form, Mode, RequestError
 from suite.api.files import atomic_write_bytes
+from suite.api.plugins import search_path_from_environment
+from suite.execution.conformance_checks import Checked, code_of
+from suite.execution.conformance_checks import check as run_kit
+from suite.execution.given_models import backend_of, kind_of, make_plugin
+from suite.execution.preparation import check_backends
 from suite.execution.quantities import parse_duration, parse_size
+from suite.matrix.registry import PluginSet
 from suite.matrix.request import Request
+from suite.progress import Display
+from suite.records.conformance_reports import CheckedCode, ConformanceReport, read_report
 from suite.records.environment import machine_name
-from suite.records.model_sizes import find_model_size
+from suite.records.model_sizes import find_model_size, size_of_parameters
 from suite.records.naming import entry_name
 from suite.records.schema import Record
 from suite.records.store import Store
 from suite.report.length_card import to_html, to_markdown
 from suite.search.frontier import LONGEST
-from suite.search.length_card import CardBudget, CardMeasuring, Subject
+from suite.search.length_card import PAIRED_ROUNDS, CardBudget, CardMeasuring, Subject
 
 DEFAULT_TIME = "10m"
 DEFAULT_SIZE = "small"
@@ -34,6 +44,14 @@ REFERENCES: Sequence[tuple[str, Mapping[str, str]]] = (
 FORMS = (Form.DECODER, Form.ENCODER, Form.ENCODER_DECODER)
 """The forms in the order in which one is chosen."""
 FOLDER = "cards"
+CHECKS = (
+    "no look ahead",
+    "padding does not leak",
+    "adding padding changes nothing",
+    "batch members do not mix",
+    "decoding in steps equals the full pass",
+)
+"""The checks of the conformance kit that a card shows, if the kit has checked the model."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +81,8 @@ def card(
     memory: str | None = None,
     time: str = DEFAULT_TIME,
     references: bool = True,
-    backend: str = BACKENDS[0],
+    against: str | None = None,
+    backend: str | None = None,
     precision: str = PRECISIONS[0],
     threads: int | None = None,
     output: PathLike | None = None,
@@ -73,8 +92,11 @@ def card(
 ) -> WrittenCard:
     """Measure a model against the length of its input, and write its length card.
 
-    `model` is a registered architecture. Its size is `model_size`, or `layers`, `width` and
-    `heads`. The lengths begin at 128, and end at `up_to`, or where `memory` or `time` does not
+    `model` is a registered architecture, whose size is `model_size`, or `layers`, `width` and
+    `heads`; or a model of its own size: a `.keras` file, "FILE.py:function" whose function returns
+    a Keras model or layer, a preset folder of keras-hub, or a folder or config.json of Hugging Face
+    (backend torch). Without a `form`, a model whose positions ignore later ones is a decoder.
+    The lengths begin at 128, and end at `up_to`, or where `memory` or `time` does not
     suffice. Records are kept in the home: the same call continues after an interruption. The card
     is written to `output`, by default the folder `cards` of the home.
 
@@ -83,48 +105,129 @@ def card(
     print(card.html.name)
     ```
 
+    `against` is another model. The two are measured in interleaved rounds, in place of the
+    references, and the card has the ratios of their costs with intervals.
+
     Raises:
-        LengthwiseError: the model or a limit is invalid, or the model does not fit.
+        LengthwiseError: a model or a limit is invalid, or the model does not fit.
     """
     budget = CardBudget(parse_duration(time), parse_size(memory) if memory else None, up_to)
     budget.check()
     store = make_store(home)
-    architecture = read_registry().architectures.get(model)
-    size = _size_name(model_size, layers, width, heads)
+    store.prepare()
+    kinds = {name: kind_of(name) for name in filter(None, (model, against))}
+    for kind in kinds.values():
+        backend = backend_of(kind, backend)
+    backend = backend or BACKENDS[0]
+    check_backends((backend,))
     settings = {
         "mode": "probe",
-        "model_size": size,
         "batch_size": batch_size,
         "backend": backend,
         "precision": precision,
-        "threads": threads,
         "methods": "none",
+        **({"threads": threads} if threads else {}),
     }
-    given = {key: value for key, value in settings.items() if value is not None}
-    request = make_request({**given, "options": dict(options or {})})
-    subject = _subject(model, architecture, request, form)
-    others = [
-        _subject(name, None, replace(request, options=own), subject.request.form)
-        for name, own in REFERENCES
-    ]
-    others = [other for other in others if references and other.name != subject.name]
-    store.prepare()
+    has_size = any(value is not None for value in (model_size, layers, width, heads))
+    size = _size_name(model_size, layers, width, heads) if has_size else None
+    models = _Models(store, settings, size, form, up_to)
+    subject = models.find(model, kinds[model], options or {})
+    others: Sequence[Subject] = models.references(subject) if references else ()
+    if against is not None:
+        others = [replace(models.find(against, kinds[against], {}), first_round=PAIRED_ROUNDS)]
     file = search_stream() if progress else None
     keywords = {"model": model, "time": time}
     with open_tracked_session(store, "card", keywords, file=file, tracking=tracking) as tracked:
-        CardMeasuring(store, tracked.run, budget).measure(subject, others)
-    return write_card(_make_card(subject, others), store, output)
+        measuring = CardMeasuring(store, tracked.run, budget, models.search_path)
+        if against is None:
+            measuring.measure(subject, others)
+        else:
+            measuring.compare(subject, others[0])
+    cell = next(iter(subject.records.values())).cell
+    code = code_of(cell.architecture, cell.architecture_version, backend, models.search_path)
+    report = read_report(store, code)
+    if report is None and kinds[model]:
+        report = _check(code, store, models.search_path, file)
+    ratios = cost_ratios(subject.records, others[0].records) if against is not None else ()
+    return write_card(_make_card(subject, others, report, ratios), store, output)
 
 
-def _subject(
-    name: str, architecture: Architecture | None, request: Request, form: str | None
-) -> Subject:
-    """Return what is measured of an architecture, in a form that it has."""
-    if form is None and architecture:
-        form = next(str(each) for each in FORMS if each in architecture.forms)
+@dataclass
+class _Models:
+    """Finds what is measured: `settings` are those of all requests, `size` was asked for.
+
+    `search_path` gets the plug-ins of given models.
+    """
+
+    store: Store
+    settings: Mapping[str, Any]
+    size: str | None
+    form: str | None
+    up_to: int
+    search_path: list[str] = field(default_factory=lambda: [*search_path_from_environment()])
+    known: PluginSet[Architecture] = field(default_factory=lambda: read_registry().architectures)
+
+    def find(self, model: str, kind: str | None, options: Mapping[str, Any]) -> Subject:
+        """Return what is measured of a model.
+
+        Raises:
+            RequestError: the model is unknown, cannot be loaded, or is shorter than asked for.
+        """
+        if kind is None:
+            request = self._request(self.size or DEFAULT_SIZE, options)
+            return _subject(model, request, self.form or _form_of(self.known.get(model)))
+        if self.size or options:
+            raise RequestError(
+                "A model of a file or folder has its own size and no options", received=model
+            )
+        backend = self.settings["backend"]
+        plugin = make_plugin(model, kind, backend, self.form, self.store, self.known.plugins)
+        longest = plugin.facts["longest"]
+        if longest is not None and self.up_to != LONGEST and self.up_to > longest:
+            raise RequestError(
+                f"The model has {longest} positions",
+                received=f"--up-to {self.up_to}",
+                remedy=f"Give --up-to {longest} or less",
+            )
+        self.search_path.append(str(plugin.folder))
+        request = self._request(size_of_parameters(plugin.facts["mixing"]), {})
+        return _subject(plugin.name, request, plugin.facts["form"], longest)
+
+    def references(self, subject: Subject) -> list[Subject]:
+        """Return the references of a model, in its form and of its size."""
+        found = []
+        for name, options in REFERENCES:
+            request = replace(subject.request, options=options)
+            found.append(_subject(name, request, str(request.form)))
+        return [other for other in found if other.name != subject.name]
+
+    def _request(self, size: str, options: Mapping[str, Any]) -> Request:
+        return make_request({**self.settings, "model_size": size, "options": dict(options)})
+
+
+def _check(
+    code: CheckedCode, store: Store, search_path: Sequence[str], file: TextIO | None
+) -> ConformanceReport | None:
+    """Check a given model by the conformance kit."""
+    report = None
+    with Display(0, file) if file else nullcontext() as display:
+        for event in run_kit([code], store, search_path):
+            if display:
+                display(event)
+            if isinstance(event, Checked):
+                report = event.report
+    return report
+
+
+def _form_of(architecture: Architecture) -> str:
+    return next(str(form) for form in FORMS if form in architecture.forms)
+
+
+def _subject(name: str, request: Request, form: str, longest: int | None = None) -> Subject:
+    """Return what is measured of an architecture in a form."""
     modes = (Mode.PROBE,) if form == Form.ENCODER else (Mode.PROBE, Mode.DECODE)
     request = replace(request, architectures=(name,), form=form)
-    return Subject(entry_name(name, request.options), request, modes)
+    return Subject(entry_name(name, request.options), request, modes, longest)
 
 
 def _size_name(
@@ -142,13 +245,21 @@ def _size_name(
     return find_model_size("x".join(map(str, parts.values()))).name
 
 
-def _make_card(subject: Subject, others: Sequence[Subject]) -> LengthCard:
+def _make_card(
+    subject: Subject,
+    others: Sequence[Subject],
+    report: ConformanceReport | None,
+    ratios: Sequence[CostRatio],
+) -> LengthCard:
     profiles = [
         make_profile(each.name, [each.records[key] for key in sorted(each.records)])
         for each in (subject, *others)
         if each.records
     ]
-    return LengthCard(profiles[0], profiles[1:], _facts(subject))
+    checks = [
+        asdict(result) for result in (report.results if report else ()) if result.check in CHECKS
+    ]
+    return LengthCard(profiles[0], profiles[1:], _facts(subject), checks, ratios)
 
 
 def _facts(subject: Subject) -> dict[str, str]:

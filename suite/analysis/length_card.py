@@ -16,6 +16,7 @@ import numpy as np
 
 from suite.analysis.predictions import FARTHEST, CostFit, Prediction, fit_cost
 from suite.api import Status
+from suite.api.conformance import Verdict
 from suite.records.measures import MEBIBYTE, Shown, phase_of
 from suite.records.schema import RecordSummary
 
@@ -279,13 +280,15 @@ def cheaper_text(subject: CostCurve, other: CostCurve) -> str:
 class LengthCard:
     """The card of a model: its profile, those of references, and the facts of its measurement.
 
-    `checks` are the results of the conformance kit as plain values.
+    `checks` are the results of the conformance kit as plain values. `ratios` are the costs of the
+    model relative to the one reference that it was measured against (`suite.analysis.card_ratios`).
     """
 
     profile: Profile
     references: Sequence[Profile]
     facts: Mapping[str, str]
     checks: Sequence[Mapping[str, Any]] = ()
+    ratios: Sequence[Any] = ()
 
     @property
     def reaches(self) -> list[Reach]:
@@ -319,6 +322,12 @@ class LengthCard:
             listed = ", ".join(f"{each.gigabytes} GB: {each}" for each in reaches)
             parts.append(f"the longest contexts are {listed}")
         parts += [f"{name} {text}" for name, text in self.cheaper.items()]
+        over_all = [f"{ratio}" for ratio in self.ratios if ratio.length is None]
+        if over_all:
+            parts.append(f"relative to {self.references[0].name}, {', '.join(over_all)}")
+        failed = [check["check"] for check in self.checks if check["verdict"] == Verdict.FAILED]
+        if failed:
+            parts.append(f"failed checks: {', '.join(dict.fromkeys(failed))}")
         return f"{self.profile.name}: {'; '.join(parts)}."
 
     def to_dict(self) -> dict[str, Any]:
@@ -333,4 +342,5 @@ class LengthCard:
             "farthest_prediction": f"{FARTHEST} times the longest measured length",
             "facts": dict(self.facts),
             "checks": list(self.checks),
+            "ratios": [ratio.to_dict() for ratio in self.ratios],
         }

@@ -91,6 +91,14 @@ class Architecture(ABC):
     attend to each other. The values at padded positions still change nothing.
     """
 
+    own_size: bool = False
+    """Whether the model has a size of its own, which replaces that of a request.
+
+    The conformance kit then makes only the checks of passes that need no other size.
+    """
+    takes_padding_mask: bool = True
+    """Whether a padding mask reaches the model; otherwise the checks of padding do not apply."""
+
     part_dependent_layout: bool = False
     """Whether the attended positions depend on the parts in which a sequence is decoded.
 

@@ -3,16 +3,39 @@
 from __future__ import annotations
 
 import json
+import math
+import sys
 from pathlib import Path
 from typing import Any
 
 import click
 
 from suite.actions.cards import DEFAULT_SIZE, DEFAULT_TIME, card
-from suite.api import BACKENDS, PRECISIONS
+from suite.api import BACKENDS, PRECISIONS, RequestError
 from suite.cli.command import Command
 from suite.cli.options import home_option, json_option, parse_named_options
 from suite.search.frontier import LONGEST
+
+
+class Share(click.ParamType):
+    """A share such as "5%"."""
+
+    name = "PERCENT"
+
+    def convert(self, value: Any, parameter: Any, context: Any) -> float:
+        """Return the share of a text such as "5%" or "0.05".
+
+        Raises:
+            RequestError: the text is no share.
+        """
+        text = str(value)
+        try:
+            share = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+        except ValueError:
+            share = math.nan
+        if not 0 <= share < math.inf:
+            raise RequestError("--fail-above takes a share such as 5%", received=repr(text))
+        return share
 
 
 @click.command("card", cls=Command)
@@ -32,7 +55,8 @@ from suite.search.frontier import LONGEST
 @click.option("--width", type=click.IntRange(min=1), help="Width of the model.")
 @click.option("--heads", type=click.IntRange(min=1), help="Heads of each layer.")
 @click.option(
-    "--form", help="encoder, decoder or encoder_decoder. [default: a decoder if there is one]"
+    "--form",
+    help="encoder, decoder or encoder_decoder. [default: decoder, if the model is one]",
 )
 @click.option(
     "--batch-size", type=int, default=1, show_default=True, help="Sequences in each batch."
@@ -55,8 +79,19 @@ from suite.search.frontier import LONGEST
     help="Also measure vanilla with rotary positions, and gated_deltanet.",
 )
 @click.option(
-    "--backend", type=click.Choice(BACKENDS), default=BACKENDS[0], show_default=True,
-    help="Keras backend.",
+    "--against",
+    metavar="MODEL",
+    help="Another model, measured in interleaved rounds in place of the references.",
+)
+@click.option(
+    "--fail-above",
+    type=Share(),
+    metavar="PERCENT",
+    help="With --against: exit code 1 if a cost is certainly higher by more than this, e.g. 5%.",
+)
+@click.option(
+    "--backend", type=click.Choice(BACKENDS),
+    help="Keras backend. [default: tensorflow; torch for Hugging Face]",
 )  # fmt: skip
 @click.option(
     "--precision", type=click.Choice(PRECISIONS), default=PRECISIONS[0], show_default=True,
@@ -70,10 +105,15 @@ from suite.search.frontier import LONGEST
 )
 @home_option
 @json_option
-def command(options: tuple[str, ...], as_json: bool, **given: Any) -> None:
+def command(
+    options: tuple[str, ...], as_json: bool, fail_above: float | None, **given: Any
+) -> None:
     """Measure MODEL against the length of its input, and write its length card.
 
-    MODEL is an architecture of `bench list`, with options and a size. Inference, a training step,
+    MODEL is an architecture of `bench list`, with options and a size; a .keras file; FILE.py:name,
+    where the function returns a Keras model or layer; a preset folder of keras-hub; or a folder or
+    config.json of Hugging Face (extra hf; remote code is never run). Weights do not change costs:
+    a model without weights gets random ones. Inference, a training step,
     prefill, each generated token, the decoding state and the peak memory are measured in fresh
     processes, from 128 tokens to the longest length that --up-to, --memory and --time allow. The
     card is a page that opens from disk, a Markdown file and a JSON file. It has the measured costs,
@@ -82,14 +122,34 @@ def command(options: tuple[str, ...], as_json: bool, **given: Any) -> None:
 
     All measurements are records in the home. The same command continues after an interruption.
 
+    With --against, the card has the ratio of the costs of MODEL to those of the other at each
+    length. All intervals of a comparison hold together with a probability of 99%. With
+    --fail-above 5%, a ratio fails only if its whole interval lies above 1.05.
+
+    \b
+    Exit codes: 1 if --fail-above found a higher cost; 2 if the model or an option is invalid;
+    130 interrupted.
+
     \b
     Examples:
       bench card llama --layers 4 --width 256 --heads 4
       bench card hybrid --model-size small --up-to 8192 --time 5m
       bench card bert --memory 2GiB --no-references
+      bench card my_model.keras
+      bench card models.py:make_convolution --up-to 4096
+      bench card gpt2/config.json
+      bench card new.py:make --against old.py:make --fail-above 5%
     """
+    if fail_above is not None and given["against"] is None:
+        raise RequestError("--fail-above needs --against", received=f"{fail_above:.0%}")
     written = card(options=parse_named_options(options), **given)
     if as_json:
         print(json.dumps(written.card.to_dict(), indent=1))
     else:
         print(written)
+    if fail_above is not None:
+        failed = [ratio for ratio in written.card.ratios if ratio.exceeds(fail_above)]
+        for ratio in failed:
+            print(f"above {1 + fail_above:g} times: {ratio}", file=sys.stderr)
+        if failed:
+            sys.exit(1)

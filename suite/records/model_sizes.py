@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 
@@ -46,3 +47,15 @@ def find_model_size(name: str) -> ModelSize:
     if name not in MODEL_SIZES:
         raise unknown_name("model size", name, MODEL_SIZES)
     return MODEL_SIZES[name]
+
+
+def size_of_parameters(parameters: int) -> str:
+    """Return the name of the size with about as many parameters in its layers.
+
+    A layer of width w has about 12w² parameters; heads are about 64 wide.
+    """
+    layers = max(2, round((parameters / (12 * 64**2)) ** (1 / 3)))
+    width = math.sqrt(parameters / (12 * layers))
+    heads = max(1, round(width / 64))
+    width = 2 * heads * max(1, round(width / (2 * heads)))
+    return find_model_size(f"{layers}x{width}x{heads}").name

@@ -10,7 +10,8 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
-from suite.analysis.length_card import MEASURED, CostCurve, LengthCard, Profile
+from suite.analysis.card_ratios import CostRatio
+from suite.analysis.length_card import MEASURED, SHOWN, CostCurve, LengthCard, Profile
 from suite.report.markdown import escape
 
 WIDTH, HEIGHT = 460, 270
@@ -45,9 +46,16 @@ def _content(card: LengthCard) -> dict[str, Any]:
         "card": card,
         "charts": [draw(own, card.references, measure) for measure in own.curves],
         "tables": [(curve, table_rows(curve)) for curve in own.curves.values()],
+        "ratios": [_ratio_row(ratio) for ratio in card.ratios],
         "width": WIDTH,
         "height": HEIGHT,
     }
+
+
+def _ratio_row(ratio: CostRatio) -> tuple[str, str, str, str, int]:
+    length = "all" if ratio.length is None else f"{ratio.length:,}"
+    ends = "too few rounds" if ratio.low is None else f"{ratio.low:.3f} to {ratio.high:.3f}"
+    return SHOWN[ratio.measure].title, length, f"{ratio.value:.3f}", ends, ratio.rounds
 
 
 def figure_text(value: float) -> str:

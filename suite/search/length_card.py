@@ -25,11 +25,13 @@ SHORTEST = 128
 STEP = 4
 """The ratio of neighbouring lengths, before those between."""
 ROUNDS = 3
+PAIRED_ROUNDS = 5
+"""The rounds in which two models are compared."""
 OWN_SHARE = 0.5
 """The share of the time that a model takes before its references are measured."""
 FIRST_SECONDS = 20.0
 """The expected time of a first cell: importing the framework and compiling."""
-LEAST_SECONDS = 120.0
+LEAST_SECONDS = 300.0
 """The least limit of a cell: the budget is no reason to stop one that has started."""
 
 
@@ -63,13 +65,15 @@ class CardBudget:
 class Subject:
     """A model that is measured: its request without lengths, and the modes that it supports.
 
-    `longest` is the most positions of the model, if it has a limit.
+    `longest` is the most positions of the model, if it has a limit. The rounds of its cells begin
+    with `first_round`, so that a model can be compared with itself.
     """
 
     name: str
     request: Request
     modes: Sequence[Mode]
     longest: int | None = None
+    first_round: int = 0
     records: dict[tuple[Mode, int, int], Record] = field(default_factory=dict)
     ended: dict[Mode, int] = field(default_factory=dict)
 
@@ -117,6 +121,42 @@ class CardMeasuring:
         for number in range(1, ROUNDS):
             self._fill(subject, sorted({*lengths, *between}, reverse=True), number, 1.0)
 
+    def compare(self, subject: Subject, other: Subject) -> None:
+        """Measure two models in interleaved rounds, of which every second one begins with `other`.
+
+        The lengths are those at which all rounds are expected to fit the budget.
+
+        Raises:
+            RequestError: a model fails at the shortest length, or does not fit in the memory.
+        """
+        modes = [mode for mode in subject.modes if mode in other.modes]
+        end = min(subject.longest or self.budget.up_to, other.longest or self.budget.up_to)
+        for length in _ladder(replace(self.budget, up_to=min(end, self.budget.up_to)), subject):
+            first = length == SHORTEST
+            seconds = math.inf if first else self.budget.seconds / PAIRED_ROUNDS
+            for mode in modes:
+                self._measure_pair([subject, other], mode, length, 0, seconds)
+                if first:
+                    self._check_first(subject, mode)
+                    self._check_first(other, mode)
+        for number in range(1, PAIRED_ROUNDS):
+            pair = [subject, other] if number % 2 == 0 else [other, subject]
+            for mode, length, of_round in sorted(subject.records):
+                if of_round == 0 and self._is_measured(other, mode, length):
+                    self._measure_pair(pair, mode, length, number, self.budget.seconds)
+
+    def _measure_pair(
+        self, pair: Sequence[Subject], mode: Mode, length: int, number: int, seconds: float
+    ) -> None:
+        """Measure a round of two models; both again if their records are of two sessions."""
+        key = mode, length, number
+        for subject in pair:
+            self._measure(subject, *key, seconds)
+        records = [subject.records[key] for subject in pair if key in subject.records]
+        if len({record.invocation.id for record in records}) > 1:
+            for subject in pair:
+                self._measure(subject, *key, math.inf, rerun=True)
+
     def _fill(self, subject: Subject, lengths: Sequence[int], number: int, share: float) -> None:
         for length in lengths:
             for mode in subject.modes:
@@ -127,22 +167,39 @@ class CardMeasuring:
         return record is not None and record.status is Status.OK
 
     def _measure(
-        self, subject: Subject, mode: Mode, length: int, number: int, seconds: float
+        self,
+        subject: Subject,
+        mode: Mode,
+        length: int,
+        number: int,
+        seconds: float,
+        *,
+        rerun: bool = False,
     ) -> None:
         """Measure one cell, if it is expected to end before `seconds` of the budget are used."""
         too_late = self.used + _expected_seconds(subject.of(mode), length) > seconds
         if too_late or length >= subject.ended.get(mode, math.inf):
             return
+        cell_round = subject.first_round + number
         benchmark = DECODING_BENCHMARK if mode is Mode.DECODE else DEFAULT_BENCHMARK
         request = replace(
-            subject.request, mode=mode, benchmark=benchmark, lengths=(length,), rounds=number + 1
+            subject.request,
+            mode=mode,
+            benchmark=benchmark,
+            lengths=(length,),
+            rounds=cell_round + 1,
         )
         limits = self.budget.limits(max(self.budget.seconds - self.used, LEAST_SECONDS))
         prepared = prepare(
-            request, self.store, limits=limits, tuning=None, search_path=self.search_path
+            request,
+            self.store,
+            limits=limits,
+            tuning=None,
+            search_path=self.search_path,
+            rerun=rerun,
         )
         # The plain entry comes before those that a benchmark lists.
-        planned = next(item for item in prepared.plan.cells if item.cell.round == number)
+        planned = next(item for item in prepared.plan.cells if item.cell.round == cell_round)
         prepared = replace(prepared, plan=replace(prepared.plan, cells=[planned]))
         check_any_can_run(prepared)
         (record,) = self.run(prepared)

@@ -43,7 +43,7 @@ def run(
     predict = make_prediction_step(model, lambda outputs, *_: ops.argmax(outputs, -1), setup.xla)
     phases = [measure("inference", lambda: predict(batch), memory)]
     release_freed_memory()
-    if not setup.methods.compresses:
+    if model.trainable_weights and not setup.methods.compresses:
         report_progress("measuring training", 0.3)
         memory = memory.next_phase()
         memory.reset()

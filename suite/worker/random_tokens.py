@@ -78,7 +78,10 @@ class Setup:
 def set_up(
     job: Job, architecture: Architecture, num_classes: int, report_progress: Callable[..., None]
 ) -> Setup:
-    """Draw the batch of a cell, warm up, and build its model with a head of `num_classes`."""
+    """Draw the batch of a cell, warm up, and build its model with a head of `num_classes`.
+
+    A backbone may have a head of its own, `own_head`.
+    """
     cell = job.cell
     fix_randomness(cell.seed, cell.precision)
     request = build_request(cell, job.model_size, job.recipe, None, architecture)
@@ -89,7 +92,9 @@ def set_up(
     fix_randomness(cell.seed, cell.precision)
     memory = PeakMemory(allocator())
     memory.start()
-    model = Model(None, architecture.build(request), PositionHead(num_classes), cell.form)
+    backbone = architecture.build(request)
+    head = getattr(backbone, "own_head", None) or PositionHead(num_classes)
+    model = Model(None, backbone, head, cell.form)
     applied = find_methods(cell, job.search_path)
     methods = compose(applied, cell, None, request, job.recipe, {}, {})
     # Methods change a built model. A pass over all positions would leave memory behind.

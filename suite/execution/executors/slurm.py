@@ -186,7 +186,8 @@ def has_ended(submitted: Any) -> bool:
         return False
     if isinstance(submitted, submitit.LocalJob):  # submitit takes that of another process for ended
         with suppress(psutil.NoSuchProcess):
-            return psutil.Process(int(submitted.job_id)).status() == psutil.STATUS_ZOMBIE
+            status = psutil.Process(int(submitted.job_id)).status()
+            return bool(status == psutil.STATUS_ZOMBIE)
     return True
 
 

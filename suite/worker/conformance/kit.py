@@ -19,8 +19,11 @@ from suite.worker.conformance.passes import (
     Check,
     Finding,
     NotApplicable,
+    adding_padding_changes_nothing,
+    batch_members_do_not_mix,
     longer_sequences_run,
     order_matters,
+    padding_does_not_leak,
     shape_is_batch_length_width,
 )
 from suite.worker.conformance.subjects import LENGTH, Case, Subject, cases_of, find_request
@@ -28,6 +31,15 @@ from suite.worker.steps import fix_randomness
 
 Results = Iterator[CheckResult]
 EVERY_FORM = "every form is checked"
+OF_OWN_SIZE: Sequence[Check] = (
+    padding_does_not_leak,
+    adding_padding_changes_nothing,
+    batch_members_do_not_mix,
+    decoding.no_look_ahead,
+    decoding.decoding_in_steps_equals_the_full_pass,
+)
+"""The checks of models with a size of their own."""
+OF_PADDING = (padding_does_not_leak, adding_padding_changes_nothing)
 EVERY_CHECK: Sequence[Callable[..., Finding]] = (
     shape_is_batch_length_width,
     longer_sequences_run,
@@ -49,7 +61,8 @@ def run(
     for number, (name, case_results) in enumerate(cases):
         report_progress(name, number / len(cases))
         results += case_results
-    results += [*unchecked_forms(architecture, results), *absent_checks(results)]
+    if not architecture.own_size:
+        results += [*unchecked_forms(architecture, results), *absent_checks(results)]
     return {"status": Status.OK, "checks": [asdict(result) for result in results]}
 
 
@@ -77,6 +90,10 @@ def check_cases(
     architecture: Architecture, sizes: Sequence[ModelSize]
 ) -> Iterator[tuple[str, Results]]:
     """Yield each case with its results, which are computed as they are read."""
+    if architecture.own_size:
+        for case in cases_of(architecture):
+            yield case.name, check_own_size(architecture, case)
+        return
     for case in cases_of(architecture):
         yield case.name, check_passes(architecture, case)
     for form in sorted(architecture.forms):
@@ -95,6 +112,22 @@ def check_passes(architecture: Architecture, case: Case) -> Results:
     for subject in subjects:
         for check in checks_of(architecture, case.form, case.length)[1:]:
             yield perform(name_of(check), case.name, partial(check, subject), builds=False)
+
+
+def check_own_size(architecture: Architecture, case: Case) -> Results:
+    """Yield the results of the checks of a model with a size of its own."""
+    checks = [check for check in OF_OWN_SIZE if check in checks_of(architecture, *case[::2])]
+    subjects: list[Subject] = []
+
+    def measure(check: Check) -> Finding:
+        if check in OF_PADDING and not architecture.takes_padding_mask:
+            raise NotApplicable("it takes no padding mask")
+        if not subjects:
+            subjects.append(Subject(architecture, find_request(architecture, *case)))
+        return check(subjects[0])
+
+    for check in checks:
+        yield perform(name_of(check), case.name, partial(measure, check))
 
 
 def checks_of(architecture: Architecture, form: Form, length: int = LENGTH) -> list[Check]:

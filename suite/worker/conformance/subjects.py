@@ -261,7 +261,11 @@ class Subject:
 
     @contextmanager
     def restored(self) -> Iterator[None]:
-        """Set the weights that no training changes back at the end, seeds among them."""
+        """Set the weights that no training changes back at the end, seeds among them.
+
+        Numbers that the backend draws without such a seed are the same each time, too.
+        """
+        keras.utils.set_random_seed(SEED)
         kept = self.backbone.non_trainable_variables
         values = [ops.convert_to_numpy(variable) for variable in kept]
         yield

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from tests.builders import given_models
 from tests.conftest import read_records
 
 SMALL = ("--layers", "1", "--width", "16", "--heads", "2", "--up-to", "256", "--no-references")
@@ -27,10 +28,40 @@ def test_a_card_is_written_and_the_same_command_runs_nothing_again(bench, tmp_pa
     assert json.loads(again.stdout)["sentence"] == content["sentence"]
 
 
+def test_a_given_model_is_measured_checked_and_continued(bench, tmp_path):
+    model = f"{given_models.__file__}:brisk_convolution"
+    command = ("card", model, "--up-to", "512", "--time", "1s", "--no-references", "--json")
+    first = bench(*command)
+    assert first.returncode == 0, first.stderr
+    content = json.loads(first.stdout)
+    assert content["model"]["parameters"] == 40 * 8 + 5 * 8 * 8 + 8 + 8 * 40 + 40
+    costs = content["model"]["costs"]
+    assert {"training.step_seconds", "generation.step_seconds"} <= set(costs)
+    assert {check["verdict"] for check in content["checks"]} == {"passed", "not applicable"}
+    records = read_records(tmp_path / "home")
+    assert str(tmp_path) not in json.dumps(records) and "given_models.py:" not in str(records)
+    assert json.loads(bench(*command).stdout)["model"]["costs"].keys() == costs.keys()
+    assert len(read_records(tmp_path / "home")) == len(records)
+
+
+def test_a_model_against_another_has_ratios_and_an_exit_code(bench, tmp_path):
+    command = ("card", "hasty", "--against", "hasty", "--up-to", "128", "--time", "1s", "--json")
+    result = bench(*command, "--fail-above", "1000%")
+    assert result.returncode == 0, result.stderr
+    content = json.loads(result.stdout)
+    assert {ratio["length"] for ratio in content["ratios"]} == {None, 128}
+    assert len(read_records(tmp_path / "home")) == 2
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (("nothing-of-this-name",), "There is no architecture of that name"),
+        (("missing.keras",), "There is no such file"),
+        ((f"{given_models.__file__}:raises",), "The function raised an exception"),
+        ((f"{given_models.__file__}:raises", "--model-size", "tiny"), "has its own size"),
+        (("llama", "--fail-above", "5%"), "--fail-above needs --against"),
+        (("llama", "--against", "gpt", "--fail-above", "much"), "takes a share such as 5%"),
         (("llama", "--layers", "2"), "layers, width and heads together"),
         (("llama", "--up-to", "100"), "starts at 128"),
         (("llama", "--time", "soon"), "A duration is"),

@@ -7,6 +7,7 @@ import re
 
 import pytest
 
+from suite.analysis.card_ratios import CostRatio
 from suite.analysis.length_card import LengthCard, cheaper_text, make_profile, reach
 from suite.api import Mode, Status
 from suite.matrix.request import Request
@@ -89,3 +90,16 @@ def test_a_name_is_text_on_the_page(card):
 def test_what_ended_the_measurements_is_on_the_card(tmp_path):
     profile = profile_of(tmp_path, fails_at=2_000)
     assert f"probe at 2,048: {Status.OUT_OF_MEMORY} (too much memory)" in profile.ended
+
+
+def test_ratios_to_another_model_are_on_every_file(card):
+    ratios = [
+        CostRatio("inference.step_seconds", None, 1.2, 1.1, 1.3, 5),
+        CostRatio("inference.step_seconds", 128, 1.2, None, None, 2),
+    ]
+    compared = LengthCard(card.profile, card.references, {}, ratios=ratios)
+    assert "relative to gated_deltanet, inference time over all lengths: 1.200" in compared.sentence
+    for text in (to_html(compared), to_markdown(compared)):
+        assert "Costs relative to gated_deltanet" in text
+        assert "1.100 to 1.300" in text and "too few rounds" in text
+    assert compared.to_dict()["ratios"][0]["low"] == 1.1

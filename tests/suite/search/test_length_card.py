@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from suite.api import Mode, RequestError
 from suite.matrix.request import Request
 from suite.records.store import Store
-from suite.search.length_card import CardBudget, CardMeasuring, Subject
+from suite.search.length_card import PAIRED_ROUNDS, CardBudget, CardMeasuring, Subject
 from tests.builders.length_costs import InstantRuns
 
 BUDGET = CardBudget(seconds=600, memory_bytes=None, up_to=8_192)
@@ -78,3 +79,18 @@ def test_a_failure_at_the_shortest_length_is_one_line(tmp_path):
         measure(tmp_path, InstantRuns(fails_at=1))
     with pytest.raises(RequestError, match="starts at 128"):
         CardBudget(600, None, 100).check()
+
+
+def test_two_models_are_measured_in_interleaved_rounds_also_a_model_and_itself(tmp_path):
+    first = subject()
+    other = dataclasses.replace(subject(), first_round=PAIRED_ROUNDS, records={}, ended={})
+    measuring = CardMeasuring(Store(tmp_path / "home"), run := InstantRuns(seconds=2), BUDGET)
+    measuring.compare(first, other)
+    assert first.records.keys() == other.records.keys()
+    assert {length for _, length, _ in first.records} == {128, 512, 2_048, 8_192}
+    assert {number for *_, number in first.records} == set(range(PAIRED_ROUNDS))
+    rounds = [number for *_, number in run.runs]
+    pairs = [tuple(rounds[start : start + 2]) for start in range(0, len(rounds), 2)]
+    assert all(abs(one - two) == PAIRED_ROUNDS for one, two in pairs)
+    assert {one < two for one, two in pairs} == {True, False}, "each is the first in some rounds"
+    assert len(set(run.runs)) == len(run.runs)

@@ -1,0 +1,210 @@
+"""Finds out which inputs a given model has: a program that writes its facts as JSON.
+
+Its arguments are the kind of the model, its place, the form or "", and the file to write. The file
+has the facts, or a `problem`.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from contextlib import AbstractContextManager, nullcontext, redirect_stdout
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from baselines.layers.given_backbone import (
+    GivenBackbone,
+    call_model,
+    embeddings_of,
+    load_model,
+)
+from suite.api import Form, RequestError
+from suite.api.errors import LengthwiseError
+
+LENGTH, CHANGED = 48, 16
+"""The positions of a pass, and how many of the last tokens another pass changes."""
+DEFAULT_WIDTH, DEFAULT_VOCABULARY = 64, 256
+"""What a layer takes that does not say so."""
+SAME = 1e-4
+
+
+def describe(kind: str, place: str, form: str) -> dict[str, Any]:
+    """Return the facts about a model.
+
+    Raises:
+        RequestError: the model cannot be loaded, or has no length axis.
+    """
+    model = load_model(kind, place)
+    facts: dict[str, Any] = {"form": "encoder", "caches": False, "width": 0, "structure": "single"}
+    facts |= {"longest": _longest(model), "vocabulary": _vocabulary(model)}
+    if kind == "huggingface":
+        config = model.module.config
+        facts |= {"vocabulary": config.vocab_size, "structure": "dict", "caches": model.caches()}
+        facts["inputs"] = {"input_ids": ("tokens", "int64"), "attention_mask": ("mask", "int64")}
+        if model.module.base_model_prefix != "" and _learns_positions(model.module):
+            facts["longest"] = config.max_position_embeddings
+    elif getattr(model, "inputs", None):
+        facts |= _inputs_of(model)
+    else:
+        facts |= _tried_inputs(model)
+    outputs = [_run(model, facts, seed) for seed in (0, 1)]
+    if outputs[0].ndim not in (2, 3):
+        raise _no_length_axis(f"an output of shape {outputs[0].shape}")
+    pooled = outputs[0].ndim == 2
+    if not pooled and outputs[0].shape[1] != LENGTH:
+        raise _no_length_axis(f"{outputs[0].shape[1]} outputs of {LENGTH} positions")
+    start = LENGTH - CHANGED
+    first, second = (each[:, :start] for each in outputs)
+    causal = not pooled and float(np.abs(first - second).max()) <= SAME * float(np.abs(first).max())
+    facts["form"] = form or str(Form.DECODER if causal else Form.ENCODER)
+    facts["caches"] = bool(facts["caches"] and facts["form"] == Form.DECODER)
+    weights = model.trainable_weights + model.non_trainable_weights
+    facts["parameters"] = sum(math.prod(weight.shape) for weight in weights)
+    facts["mixing"] = facts["parameters"] - _embedding_parameters(model)
+    facts["trainable"] = bool(model.trainable_weights)
+    return facts
+
+
+def _run(model: Any, facts: dict[str, Any], seed: int) -> np.ndarray:
+    """Return the outputs of a pass; with a seed above 0, the last tokens are others."""
+    tokens = np.random.default_rng(0).integers(1, 60, size=(1, LENGTH)).astype("int32")
+    tokens[:, LENGTH - CHANGED :] += seed
+    backbone = GivenBackbone(model, {**facts, "caches": False})
+    inputs = backbone._inputs(ops.convert_to_tensor(tokens), None)
+    with _without_gradients():
+        outputs = call_model(model, inputs, facts["structure"])
+        found: np.ndarray = ops.convert_to_numpy(outputs)
+        return found
+
+
+def _without_gradients() -> AbstractContextManager[Any]:
+    if keras.backend.backend() != "torch":
+        return nullcontext()
+    import torch
+
+    without: AbstractContextManager[Any] = torch.no_grad()
+    return without
+
+
+def _inputs_of(model: Any) -> dict[str, Any]:
+    """Return the inputs of a functional model."""
+    given = model.input
+    tensors = model.inputs
+    structure = "single" if len(tensors) == 1 else "list"
+    names = [tensor.name for tensor in tensors]
+    if isinstance(given, dict):
+        structure, names, tensors = "dict", list(given), list(given.values())
+    inputs, width = {}, 0
+    for name, tensor in zip(names, tensors, strict=True):
+        shape, dtype = tensor.shape, str(tensor.dtype)
+        if len(shape) < 2 or len(shape) > 3 or (len(shape) == 2 and shape[1] is not None):
+            raise _no_length_axis(f"the input {name} of shape {tuple(shape)}")
+        if shape[1] is not None:
+            raise _no_length_axis(f"{shape[1]} positions alone in the input {name}")
+        if len(shape) == 3:
+            role, width = "vectors", shape[2]
+        elif "mask" in name:
+            role = "mask"
+        elif any(part in name for part in ("segment", "type", "position")):
+            role = "zeros"
+        else:
+            role = "tokens"
+        inputs[name] = role, dtype
+    return {"inputs": inputs, "width": width, "structure": structure}
+
+
+def _tried_inputs(model: Any) -> dict[str, Any]:
+    """Return the inputs of a model or layer that does not state them: the first that it takes."""
+    spec = model.input_spec
+    axes = getattr(spec, "axes", None) or {}
+    width = axes.get(-1) or DEFAULT_WIDTH
+    errors = []
+    for facts in (
+        {"inputs": {"inputs": ("vectors", "float32")}, "width": width},
+        {"inputs": {"inputs": ("tokens", "int32")}, "width": 0},
+    ):
+        if embeddings_of(model) and facts["width"]:
+            continue
+        try:
+            _run(model, {"structure": "single", "vocabulary": _vocabulary(model), **facts}, 0)
+        except Exception as error:
+            errors.append(" ".join(str(error).split())[:160])
+            continue
+        return facts
+    raise RequestError(
+        "The model takes neither tokens nor vectors",
+        received=errors[0] if errors else "no input",
+        remedy="Give its inputs a shape: a functional model with keras.Input((None,))",
+    )
+
+
+def _vocabulary(model: Any) -> int:
+    """Return the rows of the first table that is not one of positions."""
+    for layer in embeddings_of(model):
+        rows = getattr(layer, "input_dim", None)
+        if rows and not _is_of_positions(layer):
+            return int(rows)
+    return DEFAULT_VOCABULARY
+
+
+def _longest(model: Any) -> int | None:
+    """Return the positions of a table of positions; None without one."""
+    for layer in embeddings_of(model):
+        if _is_of_positions(layer):
+            rows = getattr(layer, "sequence_length", None) or getattr(layer, "input_dim", None)
+            if rows:
+                return int(rows)
+    return None
+
+
+def _is_of_positions(layer: Any) -> bool:
+    return (
+        "position" in f"{type(layer).__name__} {layer.name}".lower()
+        and "Token" not in type(layer).__name__
+    )
+
+
+def _learns_positions(module: Any) -> bool:
+    """Return whether a module of Hugging Face has a table of positions."""
+    names = ("wpe", "position_embeddings", "embed_positions")
+    return any(
+        name.rpartition(".")[2] in names and hasattr(part, "num_embeddings")
+        for name, part in module.named_modules()
+    )
+
+
+def _embedding_parameters(model: Any) -> int:
+    if hasattr(model, "module"):
+        tables = {id(part.weight): part.weight.numel() for part in model.module.modules()
+                  if type(part).__name__ == "Embedding"}  # fmt: skip
+        return sum(tables.values())
+    weights = {id(w): math.prod(w.shape) for layer in embeddings_of(model) for w in layer.weights}
+    return sum(weights.values())
+
+
+def _no_length_axis(received: str) -> RequestError:
+    return RequestError(
+        "The model has no length axis",
+        received=received,
+        remedy="A model takes (batch, length) or (batch, length, width) of any length",
+    )
+
+
+if __name__ == "__main__":
+    kind, place, form, file = sys.argv[1:]
+    try:
+        with redirect_stdout(sys.stderr):  # a function may print
+            content = describe(kind, place, form)
+    except LengthwiseError as error:
+        content = {"problem": str(error)}
+    except Exception as error:
+        text = " ".join(str(error).split())[:300]
+        content = {
+            "problem": f"The model cannot be called. Received: {type(error).__name__}: {text}"
+        }
+    Path(file).write_text(json.dumps(content))

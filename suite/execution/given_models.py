@@ -1,0 +1,153 @@
+"""Models that somebody gives: what they are, and the plug-in that puts them before the workers.
+
+The plug-in lies in a folder of the home, and binds an architecture whose facts a process of its own
+found out. Its folder is part of the search path of one command alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import json
+import re
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from suite.api import RequestError
+from suite.api.files import atomic_write_bytes
+from suite.execution.executors.local import child_environment
+from suite.execution.executors.process import interpreter, interpreter_environment
+from suite.records.environment import num_cores
+from suite.records.store import Store
+
+DESCRIBE = "baselines.layers.describe_model"
+SECONDS = 300
+"""The time for loading a model and one pass."""
+KERAS, FUNCTION, PRESET, HUGGINGFACE = "keras", "function", "preset", "huggingface"
+
+
+@dataclass(frozen=True)
+class GivenPlugin:
+    """The plug-in of a given model: its name, its folder in the search path, and its facts."""
+
+    name: str
+    folder: Path
+    facts: Mapping[str, Any]
+
+
+def kind_of(model: str) -> str | None:
+    """Return what a text names: a file, a function, a preset or a folder; None for a plain name.
+
+    Raises:
+        RequestError: the file or folder does not exist, or is none of these.
+    """
+    path = Path(model).expanduser()
+    is_function = re.fullmatch(r".*\.py:\w+", model) is not None
+    if not (is_function or path.exists() or "/" in model or model.endswith((".keras", ".json"))):
+        return None
+    file = Path(model.rpartition(":")[0]).expanduser() if is_function else path
+    if not file.exists():
+        raise RequestError("There is no such file", received=model)
+    if is_function or file.suffix == ".keras":
+        return FUNCTION if is_function else KERAS
+    config = file / "config.json" if file.is_dir() else file
+    try:
+        content = json.loads(config.read_text(encoding="utf-8"))
+        if "keras_hub" in str(content.get("module", "")):
+            return PRESET
+        if "model_type" in content or "auto_map" in content:
+            return HUGGINGFACE
+    except (OSError, ValueError, AttributeError):
+        pass
+    raise RequestError(
+        "A model is an architecture, a .keras file, FILE.py:function, a preset folder of "
+        "keras-hub, or a folder or config.json of Hugging Face",
+        received=model,
+    )
+
+
+def backend_of(kind: str | None, backend: str | None) -> str | None:
+    """Return the backend of a kind of model: PyTorch for Hugging Face.
+
+    Raises:
+        RequestError: the packages of the kind are missing, or it needs another backend.
+    """
+    needed = {PRESET: ("keras_hub",), HUGGINGFACE: ("torch", "transformers")}.get(kind or "", ())
+    missing = [name for name in needed if importlib.util.find_spec(name) is None]
+    if missing:
+        extra = "hub" if kind == PRESET else "hf"
+        raise RequestError(
+            f"This model needs the extra '{extra}'",
+            received=f"an environment without {' and '.join(missing)}",
+            remedy=f'In the checkout: pip install -c constraints.txt -e ".[{extra}]"',
+        )
+    if kind == HUGGINGFACE and backend not in (None, "torch"):
+        raise RequestError("A model of Hugging Face runs on torch", received=f"backend {backend}")
+    return "torch" if kind == HUGGINGFACE else backend
+
+
+def make_plugin(
+    model: str, kind: str, backend: str, form: str | None, store: Store, taken: Mapping[str, Any]
+) -> GivenPlugin:
+    """Find out the facts about a model, and write its plug-in; `taken` are names of others.
+
+    Raises:
+        RequestError: the model cannot be loaded or measured.
+    """
+    path, _, function = model.rpartition(":") if kind == FUNCTION else (model, "", "")
+    file = Path(path).expanduser().resolve()
+    place = f"{file}:{function}" if kind == FUNCTION else str(file)
+    facts = _describe(kind, place, backend, form or "")
+    stem = file.parent.name if file.name == "config.json" else file.stem
+    words = filter(None, (stem, function if function not in ("make", "model", "build") else ""))
+    name = re.sub(r"\W+", "_", "_".join(words)).strip("_").lower() or "model"
+    name = f"{name}_given" if name in taken or not name.isidentifier() else name
+    digest = _digest(file)
+    key = hashlib.sha256(f"{place} {facts}".encode()).hexdigest()[:8]
+    folder = store.home / "models" / f"{name}-{digest[:8]}-{key}"
+    text = (
+        '"""The model of a length card."""\n\n'
+        "from baselines.layers.given_model import GivenModel\n\n"
+        f"ARCHITECTURE = GivenModel({name!r}, {(kind, place)!r}, {dict(facts)!r}, {digest!r})\n"
+    )
+    plugin = folder / "baselines" / f"{name}.py"
+    plugin.parent.mkdir(parents=True, exist_ok=True)
+    atomic_write_bytes(plugin, text.encode())
+    return GivenPlugin(name, folder, facts)
+
+
+def _describe(kind: str, place: str, backend: str, form: str) -> dict[str, Any]:
+    environment = {**interpreter_environment(), **child_environment(backend, num_cores())}
+    with tempfile.TemporaryDirectory() as scratch:
+        file = Path(scratch, "facts.json")
+        command = [*interpreter(DESCRIBE), kind, place, form, str(file)]
+        try:
+            ended = subprocess.run(
+                command, env=environment, capture_output=True, text=True, timeout=SECONDS
+            )
+        except subprocess.TimeoutExpired:
+            raise RequestError(
+                f"Loading the model took more than {SECONDS} s", received=place
+            ) from None
+        if not file.exists():
+            last = (ended.stderr.strip().splitlines() or ["no message"])[-1]
+            raise RequestError("The process that loads the model ended", received=last[:200])
+        facts: dict[str, Any] = json.loads(file.read_text())
+    if "problem" in facts:
+        raise RequestError(facts["problem"].rstrip("."))
+    return facts
+
+
+def _digest(file: Path) -> str:
+    """Return the digest of a file, or of the names, sizes and small files of a folder."""
+    content = hashlib.sha256()
+    for path in sorted(file.rglob("*")) if file.is_dir() else [file]:
+        if path.is_file():
+            size = path.stat().st_size
+            content.update(f"{path.name} {size}".encode())
+            content.update(path.read_bytes() if size < 2**28 else b"")
+    return content.hexdigest()[:16]

@@ -1,0 +1,94 @@
+"""Given models: which inputs they have, and how they stand among architectures."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+
+from baselines.layers.describe_model import describe
+from baselines.layers.given_backbone import GivenBackbone, load_model
+from baselines.layers.given_model import GivenModel
+from suite.api import BuildRequest, Form, Inputs, ModelSize, RequestError
+from tests.builders import given_models
+
+FUNCTIONS = given_models.__file__
+
+
+def facts_of(name, form=""):
+    return describe("function", f"{FUNCTIONS}:{name}", form)
+
+
+@pytest.mark.parametrize(
+    ("name", "form", "roles", "width"),
+    [
+        ("convolution", "decoder", ["tokens"], 0),
+        ("recurrent_layer", "encoder", ["vectors"], 64),
+        ("pooled_vectors", "encoder", ["vectors"], 6),
+    ],
+)
+def test_inputs_and_form_are_found_out(name, form, roles, width):
+    facts = facts_of(name)
+    assert facts["form"] == form and facts["width"] == width
+    assert [role for role, _ in facts["inputs"].values()] == roles
+    assert facts["longest"] is None
+    backbone = GivenBackbone(load_model("function", f"{FUNCTIONS}:{name}"), facts)
+    tokens = np.arange(18, dtype="int32").reshape(2, 9) * 50
+    outputs, _ = (backbone.decode if form == "decoder" else backbone.encode)(tokens)
+    assert outputs.shape[:2] == (2, 9) and outputs.shape[2] >= 2
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("needs_a_width", r"without arguments. Received: needs_a_width\(width\)"),
+        ("raises", "raised an exception. Received: ValueError: no such thing"),
+        ("returns_a_number", "must return a Keras model or layer. Received: int"),
+        ("exits", "cannot be loaded. Received: SystemExit: 3"),
+        ("ten_features", "no length axis"),
+        ("nothing_of_this_name", "no such function"),
+    ],
+)
+def test_what_is_no_model_of_sequences_is_one_line(name, message):
+    with pytest.raises(RequestError, match=message) as caught:
+        facts_of(name)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_file_of_keras_with_a_custom_class_is_refused_with_advice(tmp_path):
+    class Own(keras.layers.Layer):
+        def call(self, inputs):
+            return inputs
+
+    tokens = keras.Input((None,), dtype="int32")
+    path = tmp_path / "own.keras"
+    keras.Model(tokens, Own()(keras.layers.Embedding(9, 4)(tokens))).save(path)
+    with pytest.raises(RequestError, match=r"Keras does not know.*FILE\.py:function"):
+        load_model("keras", str(path))
+
+
+def test_a_file_of_keras_has_its_vocabulary_and_its_positions(tmp_path):
+    keras_hub = pytest.importorskip("keras_hub")
+    tokens = keras.Input((None,), dtype="int32", name="token_ids")
+    embedded = keras_hub.layers.TokenAndPositionEmbedding(30, 64, 8)(tokens)
+    path = tmp_path / "model.keras"
+    keras.Model(tokens, embedded).save(path)
+    facts = describe("keras", str(path), "")
+    assert (facts["vocabulary"], facts["longest"]) == (30, 64)
+    architecture = GivenModel("model", ("keras", str(path)), facts, "d")
+    size = ModelSize("any", 1, 8, 1, 8)
+    request = BuildRequest(Form(facts["form"]), Inputs.TOKEN_IDS, size, 65, {})
+    assert "has 64 positions" in architecture.unsupported_reason(request)
+
+
+def test_a_preset_of_keras_hub_has_its_own_inputs(tmp_path):
+    keras_hub = pytest.importorskip("keras_hub")
+    backbone = keras_hub.models.BertBackbone(
+        vocabulary_size=30, num_layers=1, num_heads=2, hidden_dim=8, intermediate_dim=16,
+        max_sequence_length=64,
+    )  # fmt: skip
+    backbone.save_to_preset(str(tmp_path / "preset"))
+    facts = describe("preset", str(tmp_path / "preset"), "")
+    roles = {name: role for name, (role, _) in facts["inputs"].items()}
+    assert roles == {"token_ids": "tokens", "padding_mask": "mask", "segment_ids": "zeros"}
+    assert (facts["form"], facts["longest"], facts["vocabulary"]) == ("encoder", 64, 30)

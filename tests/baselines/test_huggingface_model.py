@@ -1,0 +1,67 @@
+"""Models of Hugging Face: their forms, their cache, and what is refused. They need PyTorch."""
+
+from __future__ import annotations
+
+import json
+
+import keras
+import numpy as np
+import pytest
+
+transformers = pytest.importorskip("transformers")
+if keras.backend.backend() != "torch":
+    pytest.skip("models of Hugging Face run on PyTorch", allow_module_level=True)
+
+from baselines.layers.describe_model import describe  # noqa: E402
+from baselines.layers.given_backbone import GivenBackbone, load_model  # noqa: E402
+from suite.api import RequestError  # noqa: E402
+
+GPT2 = {"model_type": "gpt2", "n_layer": 2, "n_embd": 16, "n_head": 2, "vocab_size": 50,
+        "n_positions": 64, "architectures": ["GPT2LMHeadModel"]}  # fmt: skip
+MODERNBERT = {"model_type": "modernbert", "num_hidden_layers": 2, "hidden_size": 16,
+              "intermediate_size": 24, "num_attention_heads": 2, "vocab_size": 50,
+              "max_position_embeddings": 8192, "pad_token_id": 0, "bos_token_id": 1,
+              "eos_token_id": 2, "cls_token_id": 1, "sep_token_id": 2}  # fmt: skip
+
+
+def config(folder, content):
+    path = folder / "config.json"
+    path.write_text(json.dumps(content))
+    return str(path)
+
+
+def test_a_decoder_has_learned_positions_and_a_cache(tmp_path):
+    facts = describe("huggingface", config(tmp_path, GPT2), "")
+    assert (facts["form"], facts["longest"], facts["caches"]) == ("decoder", 64, True)
+    assert facts["vocabulary"] == 50 and facts["mixing"] < facts["parameters"]
+
+
+def test_decoding_with_the_cache_equals_the_full_pass(tmp_path):
+    place = config(tmp_path, GPT2)
+    backbone = GivenBackbone(load_model("huggingface", place), describe("huggingface", place, ""))
+    tokens = keras.ops.convert_to_tensor(np.arange(24, dtype="int32").reshape(2, 12))
+    whole, _ = backbone.decode(tokens, training=False)
+    for _ in range(2):  # a held state is cut off at the position
+        state, parts = backbone.init_state(2, 12), []
+        for start, stop in ((0, 5), (5, 6), (6, 9), (8, 9), (9, 12)):
+            part, state = backbone.decode(tokens[:, start:stop], state=state, position=start)
+            parts.append(part if start != 8 else part[:, :0])
+        stepped = keras.ops.concatenate(parts, axis=1)
+        np.testing.assert_allclose(*map(keras.ops.convert_to_numpy, (stepped, whole)), atol=1e-4)
+
+
+def test_an_encoder_has_no_cache_and_no_end(tmp_path):
+    facts = describe("huggingface", config(tmp_path, MODERNBERT), "")
+    assert (facts["form"], facts["longest"], facts["caches"]) == ("encoder", None, False)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({**GPT2, "auto_map": {"AutoModel": "mine.Model"}}, "remote code is never run"),
+        ({"model_type": "nothing-of-this-name"}, "kind that transformers does not know"),
+    ],
+)
+def test_remote_code_and_unknown_kinds_are_refused(tmp_path, content, message):
+    with pytest.raises(RequestError, match=message):
+        describe("huggingface", config(tmp_path, content), "")

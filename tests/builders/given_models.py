@@ -1,0 +1,50 @@
+"""Models that somebody might give: each function returns one, or fails in a way of its own."""
+
+import keras
+
+
+def convolution():
+    tokens = keras.Input((None,), dtype="int32")
+    states = keras.layers.Embedding(40, 8)(tokens)
+    states += keras.layers.Conv1D(8, 5, padding="causal", activation="gelu")(states)
+    return keras.Model(tokens, keras.layers.Dense(40)(states))
+
+
+def recurrent_layer():
+    print("a line on standard output")
+    return keras.layers.Bidirectional(keras.layers.LSTM(4, return_sequences=True))
+
+
+def pooled_vectors():
+    vectors = keras.Input((None, 6))
+    pooled = keras.layers.GlobalAveragePooling1D()(keras.layers.Dense(4)(vectors))
+    return keras.Model(vectors, keras.layers.Dense(1)(pooled))
+
+
+def ten_features():
+    features = keras.Input((10,))
+    return keras.Model(features, keras.layers.Dense(3)(features))
+
+
+def needs_a_width(width):
+    return keras.layers.Dense(width)
+
+
+def raises():
+    raise ValueError("no such\nthing")
+
+
+def returns_a_number():
+    return 3
+
+
+def exits():
+    raise SystemExit(3)
+
+
+def brisk_convolution():
+    """Return the convolution, and let its process measure as little as a record may hold."""
+    from tests.fakes.baselines.hasty import measure_briefly
+
+    measure_briefly()
+    return convolution()

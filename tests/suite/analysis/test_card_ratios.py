@@ -1,0 +1,66 @@
+"""Two models against each other: alarms are rare without a difference, and certain with one."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from suite.analysis.card_ratios import MIN_ROUNDS, cost_ratios
+from suite.api import Mode
+from suite.records.schema import Invocation
+from tests.builders.length_costs import costs_at, measured
+from tests.builders.records import MOMENT, PROBE, make_record
+
+LENGTHS = (128, 512, 2_048, 8_192)
+FAIL_ABOVE = 0.05
+
+
+def runs(generator, *, slower=1.0, buffer=0.0, rounds=5, noise=0.04, session="s"):
+    """Return the records of a model: `buffer` bytes for each pair of positions are added."""
+    invocation = Invocation(id=session, started_at=MOMENT, command="bench card", planned_cells=1)
+    found = {}
+    for length in LENGTHS:
+        for number in range(rounds):
+            costs = costs_at(length)
+            costs["step_seconds"] *= slower * generator.lognormvariate(0, noise)
+            costs["peak_memory_bytes"] += buffer * length**2
+            costs["peak_memory_bytes"] *= generator.lognormvariate(0, 0.01)
+            phases = {
+                phase: {name: measured(value) for name, value in costs.items()}
+                for phase in ("inference", "training")
+            }
+            record = make_record(cell=PROBE, measurements=phases, invocation=invocation)
+            found[Mode.PROBE, length, number] = record
+    return found
+
+
+def alarms(seed, noise=0.02, **of_first):
+    generator = random.Random(seed)
+    ratios = cost_ratios(runs(generator, noise=noise, **of_first), runs(generator, noise=noise))
+    return [ratio for ratio in ratios if ratio.exceeds(FAIL_ABOVE)]
+
+
+@pytest.mark.parametrize("noise", [0.02, 0.1])
+def test_a_model_against_itself_raises_at_most_two_alarms_of_a_hundred(noise):
+    assert sum(bool(alarms(seed, noise=noise)) for seed in range(100)) <= 2
+
+
+def test_a_slowdown_of_ten_percent_is_found_in_nine_of_ten():
+    assert sum(bool(alarms(seed, slower=1.1)) for seed in range(20)) >= 18
+
+
+def test_an_added_buffer_of_n_squared_is_found_where_it_is_large():
+    for seed in range(10):
+        found = alarms(seed, buffer=4.0)
+        assert any(
+            ratio.measure.endswith("peak_memory_bytes") and ratio.length == 8_192 for ratio in found
+        )
+
+
+def test_no_interval_without_enough_rounds_and_no_ratio_across_sessions():
+    generator = random.Random(0)
+    few = {"rounds": MIN_ROUNDS - 1}
+    ratios = cost_ratios(runs(generator, **few, slower=2.0), runs(generator, **few))
+    assert all(ratio.low is None and not ratio.exceeds(FAIL_ABOVE) for ratio in ratios)
+    assert cost_ratios(runs(generator), runs(generator, session="another")) == []
