@@ -6,7 +6,8 @@ PEERS  := .venv-peers
 UV     := $(BIN)/uv
 # Versions and hashes of packages. `LOCK=` installs the newest that pyproject.toml allows.
 LOCK   := constraints.txt
-INSTALL = $(UV) pip install --quiet --python $(1)/bin/python $(if $(LOCK),-c $(LOCK)) -e
+# Certificates of the system: the proxy of a company has its own.
+INSTALL = $(UV) pip install --quiet --system-certs --python $(1)/bin/python $(if $(LOCK),-c $(LOCK)) -e
 DOCS   := results/local/docs
 NODE_MODULES := dashboards/node_modules
 # Settings that narrow or widen the matrix, passed on to `bench run` where given.
@@ -126,7 +127,7 @@ setup: $(VENV)/.run ## install what running needs, and extras: make setup EXTRAS
 	@$(if $(EXTRAS),$(call INSTALL,$(VENV)) ".[$(EXTRAS)]")
 
 lock: $(UV) ## write the versions and hashes of all packages to constraints.txt (OPTIONS=--upgrade)
-	@$(UV) pip compile --quiet pyproject.toml --all-extras --universal --python-version 3.11 \
+	@$(UV) pip compile --quiet --system-certs pyproject.toml --all-extras --universal --python-version 3.11 \
 	  --fork-strategy fewest --generate-hashes --no-emit-index-url --no-annotate --no-header \
 	  $(OPTIONS) --output-file constraints.txt
 	@# torch has no hashes, so that a CPU build of the same version is accepted.
