@@ -27,8 +27,8 @@ def command(
     The options are those of `bench run`: the plan shows what the same command would run.
 
     The last lines say how long the cells take that a run would start now, which cells wait for
-    `bench tune`, and how long the trials and these cells take. The times follow from the records of
-    your home that ran on this machine with as many threads. The data need not be here: each data
+    `bench tune`, and how long the trials and these cells take. The times follow from the newest
+    2,000 records of your home, those that ran on this machine with as many threads. The data need not be here: each data
     set that a run would need is named.
 
     \b

@@ -334,7 +334,7 @@ class Runner:
         self._report(Finished(planned, record))
 
     def _new_run_id(self) -> str:
-        return new_run_id(utc_now(), dict(self.store.files()))
+        return new_run_id(utc_now(), self.store.run_ids())
 
     def _known(self) -> list[Record]:
         """Return the valid records: those of the plan and those written since."""

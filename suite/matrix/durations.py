@@ -14,6 +14,8 @@ from suite.records.schema import RecordSummary
 from suite.records.store import Store
 
 CellKind = tuple[object, ...]
+MAX_RECORDS = 2_000
+"""The number of records that times are learned from."""
 MARGIN = 1.2
 """A cell may take this many times its expected time before a deadline."""
 
@@ -92,9 +94,12 @@ class Durations:
 
 
 def durations_here(store: Store) -> Durations:
-    """Return the durations that a home's records of this machine or one like it teach."""
-    here = hardware(describe_machine())
-    return Durations(record for record in store.summaries() if hardware(record.environment) == here)
+    """Return the durations that a home's records of this machine or one like it teach.
+
+    The newest records suffice: reading all of a large home would take seconds.
+    """
+    here, records = hardware(describe_machine()), store.summaries(newest=MAX_RECORDS)
+    return Durations(record for record in records if hardware(record.environment) == here)
 
 
 def _kind(cell: Cell) -> CellKind:

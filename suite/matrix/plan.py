@@ -116,7 +116,7 @@ def plan(
             replace(planned, keeps_weights=_has_weights_to_keep(planned.cell)) for planned in cells
         ]
     again: Collection[str] = set(Status) if rerun is True else {*RETRIED_ALWAYS, *retry}
-    known = frozenset(dict(store.files()))
+    known = store.run_ids()
     existing = store.all(report_unreadable, [planned.cell.id for planned in cells])
     valid = find_valid(existing, any_machine, digests)
     statuses = {

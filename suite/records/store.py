@@ -180,11 +180,17 @@ class Store:
             return latest_runs(self._read(self._paths(cell_ids), report_unreadable, parse_record))
 
     def summaries(
-        self, report_unreadable: ReportUnreadable = ignore_unreadable
+        self, report_unreadable: ReportUnreadable = ignore_unreadable, newest: int | None = None
     ) -> list[RecordSummary]:
-        """Return the summary of each cell's valid record; of a probe, one of each session."""
+        """Return the summary of each cell's valid record; of a probe, one of each session.
+
+        With `newest`, only that many records are read: those that ran last.
+        """
+        paths = self._paths(None)
+        if newest is not None:  # run ids sort in the order in which the cells ran
+            paths = sorted(paths, key=_run_id)[-newest:]
         with collector_paused():
-            read = self._read(self._paths(None), report_unreadable, parse_summary)
+            read = self._read(paths, report_unreadable, parse_summary)
             return latest_runs(read, of_each_session=True)
 
     def all(
@@ -203,8 +209,12 @@ class Store:
 
     def files(self) -> Iterator[tuple[str, Path]]:
         """Yield the run id and the path of each file among the records, readable or not."""
-        for path in map(Path, self._paths(None)):
-            yield path.stem.partition(".")[2], path
+        for path in self._paths(None):
+            yield _run_id(path), Path(path)
+
+    def run_ids(self) -> frozenset[str]:
+        """Return the run id of each file among the records, readable or not."""
+        return frozenset(map(_run_id, self._paths(None)))
 
     def unreadable(self) -> list[tuple[Path, str]]:
         """Return the files among the records that are not readable records, with the reasons."""
@@ -343,6 +353,10 @@ class Store:
             elif lease := self.acquire(cell_id):
                 self.drop_scratch(folder)
                 lease.close()
+
+
+def _run_id(path: str) -> str:
+    return path.rpartition("/")[2].removesuffix(".json").partition(".")[2]
 
 
 def remove_if_stale(path: Path) -> None:

@@ -101,14 +101,14 @@ def begun(executor, job):
     return job.folder.name
 
 
-def test_a_job_of_slurm_outlives_its_command_and_the_next_one_attaches(tmp_path, capfd):
+def test_a_job_of_slurm_outlives_its_command_and_the_next_one_attaches(tmp_path, capsys):
     first = slurm(tmp_path / "home")
     run_id = begun(first, probe_job(tmp_path / "a", "hangs"))
     (cell,) = first._cells.values()
     job_id = cell.submitted.job_id
     first.close()
     assert psutil.pid_exists(int(job_id))
-    assert "attaches to them" in (said := capfd.readouterr().err) and job_id in said
+    assert "attaches to them" in (said := capsys.readouterr().err) and job_id in said
     second = slurm(tmp_path / "home")
     begun(second, dataclasses.replace(cell.job, folder=tmp_path / "b"))
     assert [one.submitted.job_id for one in second._cells.values()] == [job_id] and run_id == "a"
