@@ -29,7 +29,7 @@ from suite.api.errors import LengthwiseError
 LENGTH, CHANGED = 48, 16
 """The positions of a pass, and how many of the last tokens another pass changes."""
 DEFAULT_WIDTH, DEFAULT_VOCABULARY = 64, 256
-"""What a layer takes that does not say so."""
+"""The inputs of a layer that does not state them."""
 SAME = 1e-4
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from suite.analysis.comparison_key import grouped
 from suite.analysis.predictions import FARTHEST, CostFit, Prediction, fit_cost
 from suite.api import Status
 from suite.api.conformance import Verdict
@@ -319,8 +320,11 @@ class LengthCard:
                 grows = f"{share:.0%} of the {title} at {own.longest:,} tokens grows with n²"
             parts.append(grows)
         if reaches := self.reaches:
-            listed = ", ".join(f"{each.gigabytes} GB: {each}" for each in reaches)
-            parts.append(f"the longest contexts are {listed}")
+            within = [
+                f"{text} within {' and '.join(f'{each.gigabytes}' for each in same)} GB"
+                for text, same in grouped(reaches, str).items()
+            ]
+            parts.append(f"the longest context is {', '.join(within)}")
         parts += [f"{name} {text}" for name, text in self.cheaper.items()]
         over_all = [f"{ratio}" for ratio in self.ratios if ratio.length is None]
         if over_all:
