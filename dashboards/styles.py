@@ -104,12 +104,12 @@ class _Style(NamedTuple):
 
 def _base_styles(plugins: Sequence[str]) -> dict[str, _Style]:
     """Return the style of each built-in architecture and of each plug-in."""
-    found = {}
+    found: dict[str, _Style] = {}
     for kind, names in KINDS.items():
         color = KIND_COLORS.get(kind)
         shades = (GREY, DARK_GREY) if color is None else (COLORS[color], SHADES[color])
         for place, name in enumerate(names):
-            found[name] = _Style(shades, place, place)
+            found[name] = _Style(shades, len(found), place)  # kinds differ in their symbols too
     for place, name in enumerate(plugins):
         color = OTHER_COLORS[place % len(OTHER_COLORS)]
         found[name] = _Style((COLORS[color], SHADES[color]), place, place // len(OTHER_COLORS))
