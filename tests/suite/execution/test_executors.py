@@ -121,6 +121,7 @@ def test_a_job_of_slurm_outlives_its_command_and_the_next_one_attaches(tmp_path,
     status, reason = classify_exit(found[0], LIMITS)
     assert status is Status.FAILED and f"Slurm job {job_id} ended without a result" in reason
     assert found[0].environment["slurm_job"] == job_id
+    assert cell.submitted.done()  # this process started it, and takes note of its end
 
 
 def test_the_script_of_a_job_has_the_limits_of_the_plan(tmp_path, monkeypatch):
