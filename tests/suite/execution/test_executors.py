@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 import os
 import signal
 import subprocess
 import time
+from contextlib import redirect_stderr
 
 import psutil
 import pytest
@@ -101,14 +103,22 @@ def begun(executor, job):
     return job.folder.name
 
 
-def test_a_job_of_slurm_outlives_its_command_and_the_next_one_attaches(tmp_path, capsys):
+@pytest.fixture
+def uncaptured(capfd):
+    """Let jobs write to the real streams, which outlive the capturing of a test."""
+    with capfd.disabled():
+        yield
+
+
+def test_a_job_of_slurm_outlives_its_command_and_the_next_one_attaches(tmp_path, uncaptured):
     first = slurm(tmp_path / "home")
     run_id = begun(first, probe_job(tmp_path / "a", "hangs"))
     (cell,) = first._cells.values()
     job_id = cell.submitted.job_id
-    first.close()
+    with redirect_stderr(io.StringIO()) as said:
+        first.close()
     assert psutil.pid_exists(int(job_id))
-    assert "attaches to them" in (said := capsys.readouterr().err) and job_id in said
+    assert "attaches to them" in said.getvalue() and job_id in said.getvalue()
     second = slurm(tmp_path / "home")
     begun(second, dataclasses.replace(cell.job, folder=tmp_path / "b"))
     assert [one.submitted.job_id for one in second._cells.values()] == [job_id] and run_id == "a"
