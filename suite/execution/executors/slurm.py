@@ -186,8 +186,7 @@ def has_ended(submitted: Any) -> bool:
         return False
     if isinstance(submitted, submitit.LocalJob):  # submitit takes that of another process for ended
         with suppress(psutil.NoSuchProcess):
-            status = psutil.Process(int(submitted.job_id)).status()
-            return bool(status == psutil.STATUS_ZOMBIE)
+            return bool(psutil.Process(int(submitted.job_id)).status() == psutil.STATUS_ZOMBIE)
     return True
 
 
