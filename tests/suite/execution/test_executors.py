@@ -103,15 +103,8 @@ def begun(executor, job):
     return job.folder.name
 
 
-@pytest.fixture
-def uncaptured(capfd):
-    """Let jobs write to the real streams, which outlive the capturing of a test."""
-    with capfd.disabled():
-        yield
-
-
-@pytest.mark.slow  # it passes with `-s` alone: capturing closes a stream that a job still has
-def test_a_job_of_slurm_outlives_its_command_and_the_next_one_attaches(tmp_path, uncaptured):
+@pytest.mark.slow  # 25 s: two jobs start
+def test_a_job_of_slurm_outlives_its_command_and_the_next_one_attaches(tmp_path):
     first = slurm(tmp_path / "home")
     run_id = begun(first, probe_job(tmp_path / "a", "hangs"))
     (cell,) = first._cells.values()
@@ -188,12 +181,11 @@ def test_two_commands_on_one_home_run_each_cell_once(tmp_path, name):
 def test_after_a_killed_command_the_next_one_runs_what_is_missing(tmp_path, name):
     if name != "local":
         pytest.importorskip({"slurm": "submitit"}.get(name, name))
-    process = start(tmp_path, "--rounds", "2", *COMMANDS[name])
-    for line in process.stdout:
-        if "warming up" in line:
-            break
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    with start(tmp_path, "--rounds", "2", *COMMANDS[name]) as process:
+        for line in process.stdout:
+            if "warming up" in line:
+                break
+        process.send_signal(signal.SIGKILL)
     time.sleep(1)
     again = start(tmp_path, "--rounds", "2", *COMMANDS[name])
     output, _ = again.communicate(timeout=500)
