@@ -217,6 +217,12 @@ def shared_fork_servers() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(autouse=True)
+def no_other_programs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no run of this process warn of other programs, such as other tests."""
+    monkeypatch.setattr("psutil.cpu_percent", lambda seconds: 0.0)
+
+
 @pytest.fixture
 def bench(tmp_path: Path) -> Bench:
     """Run `bench` with a home of its own, in this process or (`process=True`) in a fresh one.

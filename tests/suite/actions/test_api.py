@@ -95,7 +95,7 @@ def test_a_plan_takes_the_command_line_s_names(home):
         ({"tsk": "ner"}, "no keyword argument of that name"),
         ({"task": "ner", "tasks": "ner"}, "named once"),
         ({"task": 7}, "`tasks` takes a name"),
-        ({"task": "ner", "lengths": "128"}, "`lengths` takes a whole number"),
+        ({"task": "ner", "lengths": [128.0]}, "`lengths` takes a whole number"),
         ({"task": "ner", "seeds": [True]}, "`seeds` takes a whole number"),
         ({"task": "ner", "options": ["window=3"]}, "takes a mapping"),
         ({"mode": "dream"}, "no mode of that name"),

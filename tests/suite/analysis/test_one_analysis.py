@@ -282,7 +282,7 @@ def test_mlflow(home, monkeypatch, expected):
     for run in runs:
         scores, speeds = (
             {point.step: point.value for point in client.get_metric_history(run.info.run_id, name)}
-            for name in ("test.entity_f1", SPEED)
+            for name in ("test.entity_f1 by sequence length", f"{SPEED} by sequence length")
         )
         entry = run.data.params["architecture"]
         found |= {(entry, length): (scores[length], speeds[length]) for length in scores}
