@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
@@ -250,6 +251,16 @@ def read_records(home: Path) -> list[dict]:
     """Return all records of a home, oldest first."""
     paths = sorted((home / "records").glob("*.json"), key=lambda path: path.name.split(".")[1])
     return [json.loads(path.read_text()) for path in paths]
+
+
+def wait_for_phase(home: Path, phase: str, seconds: float = 120) -> None:
+    """Wait until a cell of a home reports a phase whose name begins so, such as "measuring"."""
+    last = time.monotonic() + seconds
+    while not any(
+        f'"{phase}' in path.read_text(errors="ignore") for path in home.rglob("progress.jsonl")
+    ):
+        assert time.monotonic() < last, f"no cell reported {phase!r}"
+        time.sleep(0.1)
 
 
 def processes_of(home: Path) -> dict[int, tuple[int, str]]:

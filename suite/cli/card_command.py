@@ -49,17 +49,24 @@ class Share(click.ParamType):
 )
 @click.option(
     "--model-size",
+    metavar="NAME",
     help=f"tiny, mini, small or base. [default: {DEFAULT_SIZE}]",
 )
-@click.option("--layers", type=click.IntRange(min=1), help="Layers, with --width and --heads.")
-@click.option("--width", type=click.IntRange(min=1), help="Width of the model.")
-@click.option("--heads", type=click.IntRange(min=1), help="Heads of each layer.")
+@click.option("--layers", type=int, metavar="N", help="Layers, with --width and --heads.")
+@click.option("--width", type=int, metavar="N", help="Width of the model.")
+@click.option("--heads", type=int, metavar="N", help="Heads of each layer.")
 @click.option(
     "--form",
+    metavar="NAME",
     help="encoder, decoder or encoder_decoder. [default: decoder, if the model is one]",
 )
 @click.option(
-    "--batch-size", type=int, default=1, show_default=True, help="Sequences in each batch."
+    "--batch-size",
+    type=int,
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="Sequences in each batch.",
 )
 @click.option(
     "--up-to", type=int, default=LONGEST, show_default=True, metavar="N", help="Longest length."
@@ -67,7 +74,7 @@ class Share(click.ParamType):
 @click.option("--memory", metavar="SIZE", help="Most memory of the model at its peak, e.g. 8GiB.")
 @click.option(
     "--time",
-    metavar="DURATION",
+    metavar="TIME",
     default=DEFAULT_TIME,
     show_default=True,
     help="Time for all measurements.",
@@ -97,10 +104,11 @@ class Share(click.ParamType):
     "--precision", type=click.Choice(PRECISIONS), default=PRECISIONS[0], show_default=True,
     help="Precision.",
 )  # fmt: skip
-@click.option("--threads", type=int, help="Threads per cell. [default: all cores]")
+@click.option("--threads", type=int, metavar="N", help="Threads per cell. [default: all cores]")
 @click.option(
     "--output",
     type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
     help="Folder of the card. [default: cards in the home]",
 )
 @home_option

@@ -18,7 +18,7 @@ from suite.execution.executors.base import classify_exit
 from suite.execution.executors.local import LocalExecutor
 from tests.builders.cells import probe_job
 from tests.builders.trainings import make_job
-from tests.conftest import BENCH, FAKES, bench_environment, read_records
+from tests.conftest import BENCH, FAKES, bench_environment, read_records, wait_for_phase
 
 LIMITS = Limits(seconds=200, memory_bytes=2**34)
 HASTY = ("--mode", "probe", "--benchmark", "smoke", "--architectures", "hasty", "--threads", "1")
@@ -182,9 +182,7 @@ def test_after_a_killed_command_the_next_one_runs_what_is_missing(tmp_path, name
     if name != "local":
         pytest.importorskip({"slurm": "submitit"}.get(name, name))
     with start(tmp_path, "--rounds", "2", *COMMANDS[name]) as process:
-        for line in process.stdout:
-            if "warming up" in line:
-                break
+        wait_for_phase(tmp_path, "warming up")
         process.send_signal(signal.SIGKILL)
     time.sleep(1)
     again = start(tmp_path, "--rounds", "2", *COMMANDS[name])

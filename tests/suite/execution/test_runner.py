@@ -22,7 +22,15 @@ from suite.records.environment import describe_machine
 from suite.records.store import Store
 from tests.builders.cells import outcome_of, probe_job
 from tests.builders.records import make_record
-from tests.conftest import BENCH, FAKES, bench_environment, processes_of, read_records, run_bench
+from tests.conftest import (
+    BENCH,
+    FAKES,
+    bench_environment,
+    processes_of,
+    read_records,
+    run_bench,
+    wait_for_phase,
+)
 
 PROBE = ("run", "--mode", "probe", "--benchmark", "smoke", "--no-dashboard", "--threads", "1")
 FAST = (*PROBE, "--no-tracking")
@@ -150,10 +158,8 @@ def test_ctrl_c_marks_the_running_cell_and_the_same_command_finishes(tmp_path, n
         # A test run in the background ignores SIGINT, and children inherit the setting.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
-    for line in process.stdout:
-        if "nothing" in line and "measuring" in line:
-            process.send_signal(number)
-            break
+    wait_for_phase(home, "measuring")
+    process.send_signal(number)
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 130
     if number != signal.SIGHUP:  # no terminal is left to print to
