@@ -43,6 +43,8 @@ def public_layers() -> dict[str, type]:
     """Return all public layer classes of the folder `layers`."""
     found = {}
     for path in sorted((ROOT / "baselines" / "layers").glob("[!_]*.py")):
+        if path.stem in ("given_backbone", "huggingface_model"):  # wrap whole models of a user
+            continue
         module = importlib.import_module(f"baselines.layers.{path.stem}")
         for name, value in vars(module).items():
             is_layer = inspect.isclass(value) and issubclass(value, keras.layers.Layer)

@@ -109,7 +109,7 @@ def test_damaged_pages_are_an_error_before_mlflow_tries_again_and_again(store, m
     own_database(store).write_bytes(content[:4096] + b"x" * (len(content) - 4096))
     asked = "MLflow was asked, which tries again for minutes"
     monkeypatch.setattr("suite.tracking.client.Tracker", lambda *given: pytest.fail(asked))
-    with pytest.raises(TrackingError, match=r"malformed.*`bench rebuild --tracking`"):
+    with pytest.raises(TrackingError, match=r"malformed.*`bench sync --rebuild`"):
         connect(store)
 
 
