@@ -221,7 +221,7 @@ def shared_fork_servers() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def no_other_programs(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let no run of this process warn of other programs, such as other tests."""
-    monkeypatch.setattr("psutil.cpu_percent", lambda seconds: 0.0)
+    monkeypatch.setattr("psutil.cpu_percent", lambda *_, **__: 0.0)
 
 
 @pytest.fixture
