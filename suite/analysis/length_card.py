@@ -317,11 +317,12 @@ class LengthCard:
             title = own.shown.title.lower()
             grows = f"the {title} {own.note}"
             if share is not None:
-                grows = f"{share:.0%} of the {title} at {own.longest:,} tokens grows with n²"
+                part = f"{share:.0%}" if share >= 0.005 else "no measurable part"
+                grows = f"{part} of the {title} at {own.longest:,} tokens grows with n²"
             parts.append(grows)
         if reaches := self.reaches:
             within = [
-                f"{text} within {' and '.join(f'{each.gigabytes}' for each in same)} GB"
+                f"{text} within {_range_text(same[0].gigabytes, same[-1].gigabytes)} GB"
                 for text, same in grouped(reaches, str).items()
             ]
             parts.append(f"the longest context is {', '.join(within)}")
@@ -348,3 +349,7 @@ class LengthCard:
             "checks": list(self.checks),
             "ratios": [ratio.to_dict() for ratio in self.ratios],
         }
+
+
+def _range_text(first: float, last: float) -> str:
+    return f"{first}" if first == last else f"{first} to {last}"
