@@ -21,7 +21,7 @@ WEIGHTS = ("*.safetensors", "pytorch_model*.bin")
 
 
 def load(place: str, config: Mapping[str, Any]) -> Any:
-    """Return the module of a folder or a config.json; its weights are random if there are none.
+    """Return the module of a folder or a config.json; without a file of weights, they are random.
 
     Raises:
         RequestError: the configuration is of no known kind, or needs code of its own.

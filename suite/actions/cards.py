@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from suite.actions.caller import read_registry, search_stream
+from suite.actions.checks import make_reports
 from suite.actions.request import PathLike, make_request, make_store
 from suite.actions.runs import open_tracked_session
 from suite.analysis.card_ratios import CostRatio, cost_ratios
@@ -16,15 +17,13 @@ from suite.analysis.length_card import LengthCard, make_profile
 from suite.api import BACKENDS, PRECISIONS, Architecture, Form, Mode, RequestError
 from suite.api.files import atomic_write_bytes
 from suite.api.plugins import search_path_from_environment
-from suite.execution.conformance_checks import Checked, code_of
-from suite.execution.conformance_checks import check as run_kit
+from suite.execution.conformance_checks import code_of
 from suite.execution.given_models import backend_of, kind_of, make_plugin
 from suite.execution.preparation import check_backends
 from suite.execution.quantities import parse_duration, parse_size
 from suite.matrix.registry import PluginSet
 from suite.matrix.request import Request
-from suite.progress import Display
-from suite.records.conformance_reports import CheckedCode, ConformanceReport, read_report
+from suite.records.conformance_reports import ConformanceReport, read_report
 from suite.records.environment import machine_name
 from suite.records.model_sizes import find_model_size, size_of_parameters
 from suite.records.naming import entry_name
@@ -128,8 +127,7 @@ def card(
         "methods": "none",
         **({"threads": threads} if threads else {}),
     }
-    has_size = any(value is not None for value in (model_size, layers, width, heads))
-    size = _size_name(model_size, layers, width, heads) if has_size else None
+    size = _size_name(model_size, layers, width, heads)
     models = _Models(store, settings, size, form, up_to)
     subject = models.find(model, kinds[model], options or {})
     others: Sequence[Subject] = models.references(subject) if references else ()
@@ -147,7 +145,7 @@ def card(
     code = code_of(cell.architecture, cell.architecture_version, backend, models.search_path)
     report = read_report(store, code)
     if report is None and kinds[model]:
-        report = _check(code, store, models.search_path, file)
+        (report,) = make_reports([code], store, models.search_path, file)
     ratios = cost_ratios(subject.records, others[0].records) if against is not None else ()
     return write_card(_make_card(subject, others, report, ratios), store, output)
 
@@ -205,20 +203,6 @@ class _Models:
         return make_request({**self.settings, "model_size": size, "options": dict(options)})
 
 
-def _check(
-    code: CheckedCode, store: Store, search_path: Sequence[str], file: TextIO | None
-) -> ConformanceReport | None:
-    """Check a given model by the conformance kit."""
-    report = None
-    with Display(0, file) if file else nullcontext() as display:
-        for event in run_kit([code], store, search_path):
-            if display:
-                display(event)
-            if isinstance(event, Checked):
-                report = event.report
-    return report
-
-
 def _form_of(architecture: Architecture) -> str:
     return next(str(form) for form in FORMS if form in architecture.forms)
 
@@ -232,11 +216,12 @@ def _subject(name: str, request: Request, form: str, longest: int | None = None)
 
 def _size_name(
     model_size: str | None, layers: int | None, width: int | None, heads: int | None
-) -> str:
+) -> str | None:
+    """Return the name of the size that was asked for, if any was."""
     parts = {"layers": layers, "width": width, "heads": heads}
     given = [name for name, value in parts.items() if value is not None]
     if not given:
-        return find_model_size(model_size or DEFAULT_SIZE).name
+        return None if model_size is None else find_model_size(model_size).name
     if len(given) < len(parts) or model_size:
         raise RequestError(
             "A size is a model size, or layers, width and heads together",
@@ -277,8 +262,6 @@ def _facts(subject: Subject) -> dict[str, str]:
 
 def write_card(made: LengthCard, store: Store, output: PathLike | None) -> WrittenCard:
     """Write the files of a card, which replace those of the same name."""
-    import json
-
     folder = Path(output).expanduser() if output else store.home / FOLDER
     folder.mkdir(parents=True, exist_ok=True)
     name = "".join(c if c.isalnum() or c in "-_" else "-" for c in made.profile.name).strip("-")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
+from typing import TextIO
 
 from suite.actions.caller import read_registry
 from suite.actions.request import Names, PathLike, make_store, names_of
@@ -16,8 +18,9 @@ from suite.execution.conformance_checks import Checked, code_of
 from suite.execution.conformance_checks import check as run_kit
 from suite.execution.preparation import check_backends
 from suite.progress import Display
-from suite.records.conformance_reports import ConformanceReport
+from suite.records.conformance_reports import CheckedCode, ConformanceReport
 from suite.records.environment import num_cores
+from suite.records.store import Store
 from suite.search.complexity_check import check_claims
 
 
@@ -58,13 +61,8 @@ def check(
     codes = [code_of(name, part.version, backend, search_path) for name, part in plugins.items()]
     store = make_store(home)
     store.prepare()
-    checks: dict[str, Checks] = {}
-    with Display(0, sys.stderr) as display:
-        for event in run_kit(codes, store, search_path):
-            display(event)
-            if isinstance(event, Checked):
-                report = event.report
-                checks[report.code.architecture] = Checks(report, report.results)
+    reports = make_reports(codes, store, search_path, sys.stderr)
+    checks = {report.code.architecture: Checks(report, report.results) for report in reports}
     if not costs:
         return checks
     keywords = {"architectures": list(plugins)}
@@ -75,3 +73,17 @@ def check(
             )
             checks[name] = Checks(made.report, [*made.results, *claims])
     return checks
+
+
+def make_reports(
+    codes: Sequence[CheckedCode], store: Store, search_path: Sequence[str], file: TextIO | None
+) -> list[ConformanceReport]:
+    """Run the conformance kit on architectures, and return the reports; `file` shows progress."""
+    reports = []
+    with Display(0, file) if file else nullcontext() as display:
+        for event in run_kit(codes, store, search_path):
+            if display:
+                display(event)
+            if isinstance(event, Checked):
+                reports.append(event.report)
+    return reports

@@ -79,9 +79,7 @@ class CostCurve:
         if self.fit is None or not self.fit.follows_form:
             return []
         first, last = self.points[0].length, self.fit.longest_predicted
-        count = 1 + math.ceil(math.log(last / first, STEP))
-        lengths = np.unique(np.geomspace(first, last, count).round().astype(int))
-        found = (self.fit.predict(int(length)) for length in lengths)
+        found = map(self.fit.predict, _lengths_between(first, last))
         return [prediction for prediction in found if prediction]
 
     @property
@@ -247,6 +245,13 @@ def reach(curve: CostCurve, gigabytes: int) -> Reach:
     return Reach(gigabytes, measured, MEASURED, measured == curve.longest)
 
 
+def _lengths_between(first: int, last: int) -> list[int]:
+    """Return lengths from the first to the last one, whose ratios are at most `STEP`."""
+    count = 1 + math.ceil(math.log(last / first, STEP))
+    lengths: list[int] = np.unique(np.geomspace(first, last, count).round().astype(int)).tolist()
+    return lengths
+
+
 def cheaper_text(subject: CostCurve, other: CostCurve) -> str:
     """Return from which length another model is cheaper, as a clause.
 
@@ -258,8 +263,7 @@ def cheaper_text(subject: CostCurve, other: CostCurve) -> str:
     first, last = max(subject.points[0].length, other.points[0].length), min(ends)
     if last <= first:
         return "is not compared: no length is known of both"
-    count = 1 + math.ceil(math.log(last / first, STEP))
-    lengths = [int(length) for length in np.geomspace(first, last, count).round()]
+    lengths = _lengths_between(first, last)
     costs = [
         [prediction.value for length in lengths if (prediction := curve.at_fit(length))]
         for curve in (other, subject)

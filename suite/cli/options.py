@@ -131,27 +131,24 @@ home_option = stack(
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
+
+def _axis_options(tasks: str, architectures: str, lengths: str) -> Decorator:
+    """Return the options for tasks, architectures and lengths, which have these helps."""
+    names = _Names(_names_of(TASKS)), _Names(_names_of(ARCHITECTURES))
+    return stack(
+        click.option("--task", "tasks", cls=_Lists, type=names[0], help=tasks),
+        click.option(
+            "--architectures", "--architecture", cls=_Lists, type=names[1], help=architectures
+        ),
+        click.option("--lengths", "--length", cls=_Lists, type=Numbers(), help=lengths),
+    )
+
+
 filter_options = stack(
-    click.option(
-        "--task",
-        "tasks",
-        cls=_Lists,
-        type=_Names(_names_of(TASKS)),
-        help="Tasks to show. [default: all]",
-    ),
-    click.option(
-        "--architectures",
-        "--architecture",
-        cls=_Lists,
-        type=_Names(_names_of(ARCHITECTURES)),
-        help="Architectures to show; ranks stay the same. [default: all]",
-    ),
-    click.option(
-        "--lengths",
-        "--length",
-        cls=_Lists,
-        type=Numbers(),
-        help="Sequence lengths to show. [default: all]",
+    _axis_options(
+        "Tasks to show. [default: all]",
+        "Architectures to show; ranks stay the same. [default: all]",
+        "Sequence lengths to show. [default: all]",
     ),
     click.option(
         "--benchmark",
@@ -162,27 +159,10 @@ filter_options = stack(
 """The options that select what is shown."""
 
 _request_options = stack(
-    click.option(
-        "--task",
-        "tasks",
-        cls=_Lists,
-        type=_Names(_names_of(TASKS)),
-        help="Tasks to train on. [default: the benchmark's]",
-    ),
-    click.option(
-        "--architectures",
-        "--architecture",
-        cls=_Lists,
-        type=_Names(_names_of(ARCHITECTURES)),
-        help="Architectures. [default: the benchmark's, or all if it lists none]",
-    ),
-    click.option(
-        "--lengths",
-        "--length",
-        cls=_Lists,
-        type=Numbers(),
-        help="Sequence lengths, e.g. 128,512 or 128..4096, which doubles. [default: the "
-        "benchmark's]",
+    _axis_options(
+        "Tasks to train on. [default: the benchmark's]",
+        "Architectures. [default: the benchmark's, or all if it lists none]",
+        "Sequence lengths, e.g. 128,512 or 128..4096, which doubles. [default: the benchmark's]",
     ),
     click.option(
         "--evaluation-lengths",

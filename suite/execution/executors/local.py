@@ -45,7 +45,7 @@ LOG_TAIL_BYTES = 8_000
 
 @dataclass
 class ProgressLines:
-    """What has been read of a progress file."""
+    """The part of a progress file that has been read."""
 
     offset: int = 0
     partial: bytes = b""
