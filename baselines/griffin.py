@@ -37,6 +37,12 @@ class Griffin(PatternArchitecture):
     forms = frozenset({Form.DECODER, Form.ENCODER})
     options = {"window": 1024, "short_convolution": 4}
 
+    def unsupported_reason(self, request: BuildRequest) -> str | None:
+        """Return why the window is invalid, or None."""
+        if (window := request.options["window"]) < 1:
+            return f"needs a window of at least 1 position; received: window={window}. Use 1024"
+        return super().unsupported_reason(request)
+
     def pattern(self, request: BuildRequest) -> Pattern:
         """Return two recurrences and one local attention."""
         options = request.options

@@ -40,7 +40,7 @@ CASES = [
     ("mamba3", {"rank": 0}, r"sizes of at least 1; received: .*'rank': 0"),
     ("mamba3", {"state_size": -1}, r"state_size of at least 0; received: -1\. Use 0"),
     ("mamba3", {"rotated_share": 2}, r"share from 0 to 1; received: 2\. Use 0\.5"),
-    ("griffin", {"window": 0}, r"window of at least 1 position; received: window=0"),
+    ("griffin", {"window": 0}, r"window of at least 1 position; received: window=0\. Use 1024"),
     ("griffin", {"short_convolution": 0}, r"short_convolution of at least 1; received: 0\. Use 4"),
     ("modernbert", {"window": 7}, r"even window of at least 2 positions.*window=7\. Use 128"),
     ("modernbert", {"global_every": 0}, r"global_every=0\. Use 3"),
