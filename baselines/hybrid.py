@@ -7,6 +7,7 @@ hybrid); Lieber et al. 2024, "Jamba: A Hybrid Transformer-Mamba Language Model";
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
@@ -17,6 +18,9 @@ from baselines.layers.pattern import Part, Pattern, PatternArchitecture
 from baselines.layers.pattern_presets import PRESETS
 from suite.api import BuildRequest
 from suite.api.options import Options
+
+REPEATED = re.compile(r"(?P<name>\w+)\*(?P<count>[1-9]\d?)")
+"""A mixer of several layers in a pattern: "mamba2*7"."""
 
 
 def _find_mixers() -> dict[str, Mixer]:
@@ -33,11 +37,11 @@ class Hybrid(PatternArchitecture):
 
     `pattern` names the mixers of consecutive layers, separated by commas: attention,
     window_attention, gated_deltanet, kimi_delta, gla, linear_attention, mamba, mamba2, mamba3,
-    mlstm, rg_lru, lstm or convolution. The pattern is repeated over the layers. Other options are
-    those of a mixer, whose name comes first: `attention_window` is the `window` of attention. Only
-    attention has positions: rotary positions, or none. A pattern may also be the name of a
-    published one: qwen3_next, olmo_hybrid, kimi_linear, jamba, samba, griffin or gemma3. It sets
-    those options of its mixers that are left at their defaults.
+    mlstm, rg_lru, lstm or convolution. `mamba2*7` names seven layers. The pattern is repeated over
+    the layers. Other options are those of a mixer, whose name comes first: `attention_window` is
+    the `window` of attention. Only attention has positions: rotary positions, or none. A pattern
+    may also be the name of a published one: qwen3_next, olmo_hybrid, kimi_linear, jamba, samba,
+    griffin or gemma3. It sets those options of its mixers that are left at their defaults.
 
     The width of SwiGLU gives each layer as many parameters as a Transformer layer. The encoder's
     recurrent layers read the sequence from its start and from its end in turn, an LSTM from both.
@@ -102,8 +106,14 @@ class Hybrid(PatternArchitecture):
 
     def _names(self, request: BuildRequest) -> list[str]:
         """Return the mixers that the pattern names."""
-        names = self._settings(request)["pattern"].split(",")
-        return [name.strip() for name in names if name.strip()]
+        parts = [part.strip() for part in self._settings(request)["pattern"].split(",")]
+        repeated = [REPEATED.fullmatch(part) for part in parts]
+        return [
+            name
+            for part, match in zip(parts, repeated, strict=True)
+            for name in ([match["name"]] * int(match["count"]) if match else [part])
+            if name
+        ]
 
     def _options(self, request: BuildRequest, key: str) -> Options:
         """Return the options of a mixer without their prefix."""

@@ -66,6 +66,7 @@ def describe(kind: str, place: str, form: str) -> dict[str, Any]:
     weights = model.trainable_weights + model.non_trainable_weights
     facts["parameters"] = sum(math.prod(weight.shape) for weight in weights)
     facts["mixing"] = facts["parameters"] - _embedding_parameters(model)
+    facts["pooled"] = pooled
     facts["trainable"] = bool(model.trainable_weights)
     return facts
 

@@ -17,7 +17,7 @@ from baselines.layers.backbone import Backbone
 from baselines.layers.hub_backbone import _HubBackbone, load_preset
 from suite.api import RequestError
 
-NUM_VECTORS = 64
+NUM_VECTORS = 512
 """The number of random vectors, one for each token, for a model that takes vectors."""
 SEQUENCE_OUTPUTS = ("logits", "sequence_output", "last_hidden_state")
 """The outputs of models with several, in the order in which one is chosen."""

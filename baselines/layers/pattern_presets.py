@@ -15,14 +15,10 @@ class Preset(NamedTuple):
     options: Options
 
 
-def _repeat(count: int, mixer: str, *others: str) -> str:
-    return ",".join([mixer] * count + list(others))
-
-
 PRESETS: Mapping[str, Preset] = {
     # Qwen team 2025. The published norms multiply by 1 + weight: here γ is this sum.
     "qwen3_next": Preset(
-        _repeat(3, "gated_deltanet", "attention"),
+        "gated_deltanet*3,attention",
         {
             "attention_gated": True,
             "attention_query_key_norm": "head",
@@ -31,7 +27,7 @@ PRESETS: Mapping[str, Preset] = {
     ),
     # Ai2 2025: attention of OLMo 2 among layers of Gated DeltaNet.
     "olmo_hybrid": Preset(
-        _repeat(3, "gated_deltanet", "attention"),
+        "gated_deltanet*3,attention",
         {
             "gated_deltanet_negative_eigenvalues": True,
             "attention_query_key_norm": "width",
@@ -40,14 +36,14 @@ PRESETS: Mapping[str, Preset] = {
     ),
     # Lieber et al. 2024, section 3: eight layers with one of attention, all networks dense.
     "jamba": Preset(
-        ",".join([_repeat(4, "mamba", "attention"), _repeat(3, "mamba")]),
+        "mamba*4,attention,mamba*3",
         {"mamba_normalized": True, "attention_positions": "none"},
     ),
     # Ren et al. 2024, "Samba: Simple Hybrid State Space Models", section 2.
     "samba": Preset("mamba,window_attention", {"window_attention_window": 2048}),
     # De et al. 2024, section 2, in this block: Griffin itself has GEGLU and scaled embeddings.
     "griffin": Preset(
-        _repeat(2, "rg_lru", "window_attention"),
+        "rg_lru*2,window_attention",
         {
             "window_attention_window": 1024,
             "window_attention_key_value_heads": 1,
@@ -55,10 +51,10 @@ PRESETS: Mapping[str, Preset] = {
         },
     ),
     # Kimi team 2025: without positions, in place of its latent attention.
-    "kimi_linear": Preset(_repeat(3, "kimi_delta", "attention"), {"attention_positions": "none"}),
+    "kimi_linear": Preset("kimi_delta*3,attention", {"attention_positions": "none"}),
     # Gemma team 2025, section 2: the windows and the norms of queries and keys.
     "gemma3": Preset(
-        _repeat(5, "window_attention", "attention"),
+        "window_attention*5,attention",
         {
             "window_attention_window": 1024,
             "window_attention_query_key_norm": "head",

@@ -11,14 +11,16 @@ from typing import Any
 from suite.actions.caller import read_registry, search_stream
 from suite.actions.checks import make_reports
 from suite.actions.request import PathLike, make_request, make_store
-from suite.actions.runs import open_tracked_session
+from suite.actions.runs import TrackedSession, open_tracked_session
 from suite.analysis.card_ratios import CostRatio, cost_ratios
-from suite.analysis.length_card import LengthCard, make_profile
+from suite.analysis.comparisons import compare
+from suite.analysis.diagnostics import find_diagnostics
+from suite.analysis.length_card import Carried, LengthCard, make_profile
 from suite.api import BACKENDS, PRECISIONS, Architecture, Form, Mode, RequestError
 from suite.api.files import atomic_write_bytes
 from suite.api.plugins import search_path_from_environment
 from suite.execution.conformance_checks import code_of
-from suite.execution.given_models import backend_of, kind_of, make_plugin
+from suite.execution.given_models import HUGGINGFACE, backend_of, kind_of, make_plugin
 from suite.execution.preparation import check_backends
 from suite.execution.quantities import parse_duration, parse_size
 from suite.matrix.registry import PluginSet
@@ -27,14 +29,18 @@ from suite.records.conformance_reports import ConformanceReport, read_report
 from suite.records.environment import machine_name
 from suite.records.model_sizes import find_model_size, size_of_parameters
 from suite.records.naming import entry_name
+from suite.records.published import local_record
 from suite.records.schema import Record
 from suite.records.store import Store
 from suite.report.length_card import to_html, to_markdown
+from suite.search import reach
 from suite.search.frontier import LONGEST
 from suite.search.length_card import PAIRED_ROUNDS, CardBudget, CardMeasuring, Subject
 
 DEFAULT_TIME = "10m"
 DEFAULT_SIZE = "small"
+SIZE_OF_QUALITY = "tiny"
+"""The size in which a larger architecture is trained for its effective lengths."""
 REFERENCES: Sequence[tuple[str, Mapping[str, str]]] = (
     ("vanilla", {"positions": "rotary"}),
     ("gated_deltanet", {}),
@@ -43,6 +49,9 @@ REFERENCES: Sequence[tuple[str, Mapping[str, str]]] = (
 FORMS = (Form.DECODER, Form.ENCODER, Form.ENCODER_DECODER)
 """The forms in the order in which one is chosen."""
 FOLDER = "cards"
+FEWEST_TOKENS = 256
+FEWEST_POSITIONS = 512
+"""The symbols, and the training positions, of the tasks of `reach`."""
 CHECKS = (
     "no look ahead",
     "padding does not leak",
@@ -81,6 +90,7 @@ def card(
     time: str = DEFAULT_TIME,
     references: bool = True,
     against: str | None = None,
+    quality: bool = False,
     backend: str | None = None,
     precision: str = PRECISIONS[0],
     threads: int | None = None,
@@ -107,6 +117,11 @@ def card(
     `against` is another model. The two are measured in interleaved rounds, in place of the
     references, and the card has the ratios of their costs with intervals.
 
+    With `quality`, the model is trained on recall, retrieval and state tracking, by the benchmark
+    `reach`, and the card has its effective lengths. A registered architecture larger than `tiny` is
+    trained in that size. Training starts from new weights, except those that a given model has.
+    `time` bounds the costs alone.
+
     Raises:
         LengthwiseError: a model or a limit is invalid, or the model does not fit.
     """
@@ -129,7 +144,7 @@ def card(
     }
     size = _size_name(model_size, layers, width, heads)
     models = _Models(store, settings, size, form, up_to)
-    subject = models.find(model, kinds[model], options or {})
+    subject = models.find(model, kinds[model], options or {}, trains=quality)
     others: Sequence[Subject] = models.references(subject) if references else ()
     if against is not None:
         others = [replace(models.find(against, kinds[against], {}), first_round=PAIRED_ROUNDS)]
@@ -141,13 +156,15 @@ def card(
             measuring.measure(subject, others)
         else:
             measuring.compare(subject, others[0])
+        carried = _quality(subject, kinds[model], tracked, store, models) if quality else ()
     cell = next(iter(subject.records.values())).cell
     code = code_of(cell.architecture, cell.architecture_version, backend, models.search_path)
     report = read_report(store, code)
     if report is None and kinds[model]:
         (report,) = make_reports([code], store, models.search_path, file)
     ratios = cost_ratios(subject.records, others[0].records) if against is not None else ()
-    return write_card(_make_card(subject, others, report, ratios), store, output)
+    made = _make_card(subject, others, report, ratios)
+    return write_card(replace(made, quality=carried), store, output)
 
 
 @dataclass
@@ -165,11 +182,14 @@ class _Models:
     search_path: list[str] = field(default_factory=lambda: [*search_path_from_environment()])
     known: PluginSet[Architecture] = field(default_factory=lambda: read_registry().architectures)
 
-    def find(self, model: str, kind: str | None, options: Mapping[str, Any]) -> Subject:
-        """Return what is measured of a model.
+    def find(
+        self, model: str, kind: str | None, options: Mapping[str, Any], *, trains: bool = False
+    ) -> Subject:
+        """Return what is measured of a model; with `trains`, one that can be trained on tasks.
 
         Raises:
-            RequestError: the model is unknown, cannot be loaded, or is shorter than asked for.
+            RequestError: the model is unknown, cannot be loaded or trained, or is shorter than
+                asked for.
         """
         if kind is None:
             request = self._request(self.size or DEFAULT_SIZE, options)
@@ -187,6 +207,8 @@ class _Models:
                 received=f"--up-to {self.up_to}",
                 remedy=f"Give --up-to {longest} or less",
             )
+        if trains and (reason := _untrainable_reason(kind, plugin.facts)):
+            raise RequestError("--quality trains a model of Keras on tokens", received=reason)
         self.search_path.append(str(plugin.folder))
         request = self._request(size_of_parameters(plugin.facts["mixing"]), {})
         return _subject(plugin.name, request, plugin.facts["form"], longest)
@@ -228,6 +250,53 @@ def _size_name(
             received=", ".join([*(["a model size"] if model_size else []), *given]),
         )
     return find_model_size("x".join(map(str, parts.values()))).name
+
+
+def _untrainable_reason(kind: str, facts: Mapping[str, Any]) -> str | None:
+    """Return why a given model cannot be trained on the tasks of `reach`, or None."""
+    if kind == HUGGINGFACE:
+        return "a model of Hugging Face"
+    if not facts["trainable"]:
+        return "a model without trainable weights"
+    if facts["pooled"]:
+        return "a model with one output for the whole sequence"
+    if not facts["width"] and facts["vocabulary"] < FEWEST_TOKENS:
+        return f"a vocabulary of {facts['vocabulary']}; the tasks have {FEWEST_TOKENS} symbols"
+    longest = facts["longest"]
+    if longest is not None and longest < FEWEST_POSITIONS:
+        return f"{longest} positions; the tasks have {FEWEST_POSITIONS}"
+    return None
+
+
+def _quality(
+    subject: Subject, kind: str | None, tracked: TrackedSession, store: Store, models: _Models
+) -> list[Carried]:
+    """Train a model on the tasks of `reach`, and return its effective lengths."""
+    size = str(subject.request.model_size)
+    if kind is None and _is_larger(size, SIZE_OF_QUALITY):
+        size = SIZE_OF_QUALITY
+    records = reach.measure_reach(
+        subject.request,
+        size,
+        store,
+        tracked.run,
+        models.search_path,
+        folder=store.home / FOLDER / "tuning",
+        report=lambda text: print(text, file=tracked.file, flush=True) if tracked.file else None,
+    )
+    registry = read_registry()
+    compared = compare([local_record(record, store.path_of(record)) for record in records])
+    label = "its own" if kind else size
+    return [
+        Carried(diagnostic.title, label, row)
+        for diagnostic in find_diagnostics(compared, registry.tasks.plugins)
+        for row in diagnostic.rows()
+    ]
+
+
+def _is_larger(size: str, other: str) -> bool:
+    first, second = find_model_size(size), find_model_size(other)
+    return first.num_layers * first.width**2 > second.num_layers * second.width**2
 
 
 def _make_card(

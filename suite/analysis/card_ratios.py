@@ -15,8 +15,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from suite.analysis.length_card import SHOWN
 from suite.api import Mode, Status
+from suite.records.measures import ON_CARDS
 from suite.records.schema import RecordSummary
 
 COVERED = 0.99
@@ -47,7 +47,7 @@ class CostRatio:
     def __str__(self) -> str:
         where = "over all lengths" if self.length is None else f"at {self.length:,}"
         ends = "" if self.low is None else f" [{self.low:.3f}, {self.high:.3f}]"
-        return f"{SHOWN[self.measure].title.lower()} {where}: {self.value:.3f}{ends} times"
+        return f"{ON_CARDS[self.measure].title.lower()} {where}: {self.value:.3f}{ends} times"
 
     def to_dict(self) -> dict[str, Any]:
         """Return the ratio as the JSON of a card has it."""
@@ -68,7 +68,7 @@ def cost_ratios(
         together = one.invocation.id == other.invocation.id
         if not together or {one.status, other.status} != {Status.OK}:
             continue
-        for measure in SHOWN:
+        for measure in ON_CARDS:
             values = [record.measured(*measure.split(".")) for record in (one, other)]
             if all(values):
                 ratio = math.log(values[0] / values[1])  # type: ignore[operator]

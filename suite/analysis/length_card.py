@@ -14,25 +14,15 @@ from typing import Any
 
 import numpy as np
 
+from suite.analysis.card_ratios import CostRatio
 from suite.analysis.comparison_key import grouped
+from suite.analysis.diagnostics import DiagnosticRow
 from suite.analysis.predictions import FARTHEST, CostFit, Prediction, fit_cost
 from suite.api import Status
 from suite.api.conformance import Verdict
-from suite.records.measures import MEBIBYTE, Shown, phase_of
+from suite.records.measures import ON_CARDS, Shown, phase_of
 from suite.records.schema import RecordSummary
 
-SHOWN: Mapping[str, Shown] = {
-    "inference.step_seconds": Shown("Inference time", "ms", 1e-3),
-    "training.step_seconds": Shown("Time of a training step", "ms", 1e-3),
-    "prefill.step_seconds": Shown("Prefill time", "ms", 1e-3),
-    "generation.step_seconds": Shown("Time per generated token", "ms", 1e-3),
-    "inference.peak_memory_bytes": Shown("Inference memory", "MiB", MEBIBYTE),
-    "training.peak_memory_bytes": Shown("Training memory", "MiB", MEBIBYTE),
-    "prefill.peak_memory_bytes": Shown("Prefill memory", "MiB", MEBIBYTE),
-    "generation.peak_memory_bytes": Shown("Generation memory", "MiB", MEBIBYTE),
-    "generation.state_bytes": Shown("Size of the decoding state", "KiB", 2.0**10),
-}
-"""The costs of a card, in the order of its charts."""
 GIGABYTES = (4, 8, 16, 24, 80)
 """The memory budgets for which a card states the longest length."""
 STEP = 2**0.25
@@ -66,7 +56,7 @@ class CostCurve:
     @property
     def shown(self) -> Shown:
         """The title, the unit and the scale of the cost."""
-        return SHOWN[self.measure]
+        return ON_CARDS[self.measure]
 
     @property
     def longest(self) -> int:
@@ -184,7 +174,7 @@ def make_profile(name: str, records: Sequence[RecordSummary]) -> Profile:
     """Return the profile of a model from the records of its probes and decodings."""
     good = [record for record in records if record.status is Status.OK]
     curves = {}
-    for measure in SHOWN:
+    for measure in ON_CARDS:
         phase, _, cost = measure.partition(".")
         values: dict[int, list[tuple[float, bool, str]]] = {}
         for record in good:
@@ -281,19 +271,59 @@ def cheaper_text(subject: CostCurve, other: CostCurve) -> str:
     return f"is cheaper {word} about {length:,} ({kind})"
 
 
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """Up to which length a model carries what a task asks for: recall, retrieval or a state.
+
+    `row` has the score at the training length and the effective length.
+    """
+
+    task: str
+    model_size: str
+    row: DiagnosticRow
+
+    @property
+    def score(self) -> float | None:
+        """The score at the training length; None without a completed training."""
+        return self.row.score.value if self.row.score else None
+
+    @property
+    def effective_length(self) -> str:
+        """The effective length in words."""
+        length = self.row.effective_length
+        if length is None:
+            return self.row.note or "unknown"
+        return str(length) if length.median else f"below {self.row.sequence_length:,}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the result as the JSON of a card has it."""
+        length = self.row.effective_length
+        return {
+            "task": self.task,
+            "model_size": self.model_size,
+            "training_length": self.row.sequence_length,
+            "score": self.score,
+            "effective_length": length.median if length else None,
+            "longest_tested": length.longest_tested if length else None,
+            "note": self.row.note or None,
+        }
+
+
 @dataclass(frozen=True)
 class LengthCard:
     """The card of a model: its profile, those of references, and the facts of its measurement.
 
     `checks` are the results of the conformance kit as plain values. `ratios` are the costs of the
-    model relative to the one reference that it was measured against (`suite.analysis.card_ratios`).
+    model relative to the one reference that it was measured against. `quality` says up to which
+    length the trained model carries information.
     """
 
     profile: Profile
     references: Sequence[Profile]
     facts: Mapping[str, str]
     checks: Sequence[Mapping[str, Any]] = ()
-    ratios: Sequence[Any] = ()
+    ratios: Sequence[CostRatio] = ()
+    quality: Sequence[Carried] = ()
 
     @property
     def reaches(self) -> list[Reach]:
@@ -334,6 +364,9 @@ class LengthCard:
         over_all = [f"{ratio}" for ratio in self.ratios if ratio.length is None]
         if over_all:
             parts.append(f"relative to {self.references[0].name}, {', '.join(over_all)}")
+        carried = [f"{each.task.lower()} {each.effective_length}" for each in self.quality]
+        if carried:
+            parts.append(f"effective lengths: {', '.join(carried)}")
         failed = [check["check"] for check in self.checks if check["verdict"] == Verdict.FAILED]
         if failed:
             parts.append(f"failed checks: {', '.join(dict.fromkeys(failed))}")
@@ -352,6 +385,7 @@ class LengthCard:
             "facts": dict(self.facts),
             "checks": list(self.checks),
             "ratios": [ratio.to_dict() for ratio in self.ratios],
+            "quality": [carried.to_dict() for carried in self.quality],
         }
 
 

@@ -91,6 +91,11 @@ class Share(click.ParamType):
     help="Another model, measured in interleaved rounds in place of the references.",
 )
 @click.option(
+    "--quality",
+    is_flag=True,
+    help="Also train the model on recall, retrieval and states: about half an hour.",
+)
+@click.option(
     "--fail-above",
     type=Share(),
     metavar="PERCENT",
@@ -127,6 +132,10 @@ def command(
     card is a page that opens from disk, a Markdown file and a JSON file. It has the measured costs,
     the costs at other lengths up to four times the longest, each with a 90% interval, the longest
     context within 4 to 80 GB, and the length from which a reference is cheaper.
+
+    With --quality, the card has effective lengths: up to which length the model answers when it was
+    trained at a shorter one. See the benchmark `reach`. A registered architecture larger than tiny
+    is trained in that size.
 
     All measurements are records in the home. The same command continues after an interruption.
 

@@ -152,6 +152,18 @@ CHARTED: Mapping[str, Shown] = {
     "inference.step_seconds": Shown("Time of an inference step", "s", 1.0),
 }
 """The costs that the site draws; the first two are drawn against quality."""
+ON_CARDS: Mapping[str, Shown] = {
+    "inference.step_seconds": Shown("Inference time", "ms", 1e-3),
+    "training.step_seconds": Shown("Time of a training step", "ms", 1e-3),
+    "prefill.step_seconds": Shown("Prefill time", "ms", 1e-3),
+    "generation.step_seconds": Shown("Time per generated token", "ms", 1e-3),
+    "inference.peak_memory_bytes": Shown("Inference memory", "MiB", MEBIBYTE),
+    "training.peak_memory_bytes": Shown("Training memory", "MiB", MEBIBYTE),
+    "prefill.peak_memory_bytes": Shown("Prefill memory", "MiB", MEBIBYTE),
+    "generation.peak_memory_bytes": Shown("Generation memory", "MiB", MEBIBYTE),
+    "generation.state_bytes": Shown("Size of the decoding state", "KiB", 2**10),
+}
+"""The costs of a length card, in the order of its charts."""
 GENERATION_COLUMNS = {
     "generation.step_seconds": Shown("ms/token", "ms", 1e-3),
     "generation.latency_p50_seconds": Shown("p50", "ms", 1e-3),

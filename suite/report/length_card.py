@@ -11,7 +11,8 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 from suite.analysis.card_ratios import CostRatio
-from suite.analysis.length_card import MEASURED, SHOWN, CostCurve, LengthCard, Profile
+from suite.analysis.length_card import MEASURED, CostCurve, LengthCard, Profile
+from suite.records.measures import ON_CARDS
 from suite.report.markdown import escape
 
 WIDTH, HEIGHT = 460, 270
@@ -55,7 +56,7 @@ def _content(card: LengthCard) -> dict[str, Any]:
 def _ratio_row(ratio: CostRatio) -> tuple[str, str, str, str, int]:
     length = "all" if ratio.length is None else f"{ratio.length:,}"
     ends = "too few rounds" if ratio.low is None else f"{ratio.low:.3f} to {ratio.high:.3f}"
-    return SHOWN[ratio.measure].title, length, f"{ratio.value:.3f}", ends, ratio.rounds
+    return ON_CARDS[ratio.measure].title, length, f"{ratio.value:.3f}", ends, ratio.rounds
 
 
 def figure_text(value: float) -> str:

@@ -43,6 +43,7 @@ def tune(
     rerun: Rerun = False,
     max_cost: float | None = None,
     parallel: int = 1,
+    search_path: Sequence[str] | None = None,
     report: Report = lambda text: None,
 ) -> list[TunedRate]:
     """Tune each entry of a request at each length and model size, task by task.
@@ -58,13 +59,14 @@ def tune(
         rerun: whether trials whose code has changed run again, as in `prepare`.
         max_cost: the most that each search costs, in final runs; by default that of its strategy.
         parallel: the number of trials that run at once, for the expected time.
+        search_path: the folders of plug-ins, as in `prepare`.
         report: shows the cost beforehand, and the progress after each stage.
 
     Raises:
         RequestError: the request is not one of tuning.
     """
     _check(request, max_cost)
-    prepared = prepare(request, store, limits=limits, tuning=None)
+    prepared = prepare(request, store, limits=limits, tuning=None, search_path=search_path)
     check_any_can_run(prepared)
     tuned: list[TunedRate] = []
     for task in prepared.tasks:
@@ -79,7 +81,9 @@ def tune(
             report(statement)
         _run_searches(searches, prepared, store, run, (check_statuses(retry, NOISY), rerun), report)
         # A source that was downloaded by the first trial has a digest only now.
-        digest = prepared.digests[task] or _digest(request, store, task)
+        digest = prepared.digests[task]
+        if digest is None:
+            digest = prepare(request, store, tuning=None, search_path=search_path).digests[task]
         tuned += [search.result(folder, digest) for search in searches]
         if not all(result.is_complete for result in tuned):
             break
@@ -274,7 +278,3 @@ def _statements(
             f"runs of {steps:,} steps. {strategy.trials_text} More only where the best rate lies "
             f"at an edge. {len(cells):,} trials; {durations.expected(cells, parallel)}."
         )
-
-
-def _digest(request: Request, store: Store, task: str) -> str | None:
-    return prepare(request, store, tuning=None).digests[task]

@@ -136,6 +136,14 @@ def test_a_pattern_is_repeated_and_cut_at_the_last_layer():
     assert kinds == ["StateSpaceMixer", "LongShortTermMemory"] * 2 + ["StateSpaceMixer"]
 
 
+def test_a_star_repeats_a_mixer_within_a_pattern():
+    size = replace(SIZE, num_layers=4)
+    architecture, request = request_with("mamba2*2, lstm", model_size=size)
+    assert architecture.pattern(request).parts == [
+        *hybrid("mamba2,mamba2,lstm").pattern(request_with("mamba2,mamba2,lstm")[1]).parts
+    ]
+
+
 def test_the_layers_of_an_encoder_that_have_a_direction_alternate():
     size = replace(SIZE, num_layers=6)
     architecture, request = request_with("mamba2,attention", Form.ENCODER, model_size=size)
@@ -146,8 +154,7 @@ def test_the_layers_of_an_encoder_that_have_a_direction_alternate():
 @pytest.mark.parametrize("name", PRESETS)
 def test_a_preset_is_a_pattern_with_options_of_its_mixers(name):
     preset = PRESETS[name]
-    mixers = preset.pattern.split(",")
-    size = replace(SIZE, num_layers=len(mixers), feedforward_width=128)
+    size = replace(SIZE, num_layers=8, feedforward_width=128)
     architecture, request = request_with(name, model_size=size)
     assert architecture.unsupported_reason(request) is None
     stack = architecture.build(request).decoder
@@ -193,7 +200,8 @@ def test_a_pattern_declares_what_all_its_mixers_allow(pattern, carries, missing)
             {"pattern": "mamba9,lstm"},
             "no mixer 'mamba9'; received: pattern=mamba9,lstm. Choose",
         ),
-        ({"pattern": "lstm,lstm,lstm"}, "which names 3, and num_layers=2. Shorten it or use a"),
+        ({"pattern": "lstm*0,lstm"}, r"no mixer 'lstm\*0'; received: pattern=lstm\*0,lstm"),
+        ({"pattern": "lstm*2,lstm"}, "which names 3, and num_layers=2. Shorten it or use a"),
         (
             {"pattern": "lstm", "attention_window": 8},
             "of the mixers in its pattern; received: pattern=lstm, attention_window=8. Add att",

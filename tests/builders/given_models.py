@@ -3,11 +3,11 @@
 import keras
 
 
-def convolution():
+def convolution(vocabulary=40):
     tokens = keras.Input((None,), dtype="int32")
-    states = keras.layers.Embedding(40, 8)(tokens)
+    states = keras.layers.Embedding(vocabulary, 8)(tokens)
     states += keras.layers.Conv1D(8, 5, padding="causal", activation="gelu")(states)
-    return keras.Model(tokens, keras.layers.Dense(40)(states))
+    return keras.Model(tokens, keras.layers.Dense(vocabulary)(states))
 
 
 def recurrent_layer():
@@ -42,9 +42,14 @@ def exits():
     raise SystemExit(3)
 
 
-def brisk_convolution():
+def brisk_convolution(vocabulary=40):
     """Return the convolution, and let its process measure as little as a record may hold."""
     from tests.fakes.baselines.hasty import measure_briefly
 
     measure_briefly()
-    return convolution()
+    return convolution(vocabulary)
+
+
+def brisk_reader():
+    """Return the convolution with a vocabulary of bytes."""
+    return brisk_convolution(256)

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from suite.search import reach
 from tests.builders import given_models
 from tests.conftest import read_records
 
@@ -53,9 +54,24 @@ def test_a_model_against_another_has_ratios_and_an_exit_code(bench, tmp_path):
     assert len(read_records(tmp_path / "home")) == 2
 
 
+def test_a_card_with_quality_has_the_effective_length_of_each_task(bench, monkeypatch):
+    monkeypatch.setattr(reach, "BENCHMARK", "short_reach")
+    model = f"{given_models.__file__}:brisk_reader"
+    limits = ("--up-to", "128", "--time", "1s", "--no-references")
+    result = bench("card", model, *limits, "--quality", "--json")
+    assert result.returncode == 0, result.stderr
+    (carried,) = json.loads(result.stdout)["quality"]
+    assert carried["task"].startswith("State tracking")
+    assert (carried["training_length"], carried["longest_tested"]) == (16, 32)
+    assert (carried["model_size"], carried["effective_length"]) == ("its own", 0)
+    assert 0 < carried["score"] < 0.9
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        ((f"{given_models.__file__}:convolution", "--quality"), "vocabulary of 40"),
+        ((f"{given_models.__file__}:pooled_vectors", "--quality"), "one output for the whole"),
         (("nothing-of-this-name",), "There is no architecture of that name"),
         (("missing.keras",), "There is no such file"),
         ((f"{given_models.__file__}:raises",), "The function raised an exception"),
