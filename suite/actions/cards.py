@@ -17,6 +17,7 @@ from suite.analysis.comparisons import compare
 from suite.analysis.diagnostics import find_diagnostics
 from suite.analysis.length_card import Carried, LengthCard, make_profile
 from suite.api import BACKENDS, PRECISIONS, Architecture, Form, Mode, RequestError
+from suite.api.conformance import OF_GIVEN_MODELS
 from suite.api.files import atomic_write_bytes
 from suite.api.plugins import search_path_from_environment
 from suite.execution.conformance_checks import code_of
@@ -52,14 +53,6 @@ FOLDER = "cards"
 FEWEST_TOKENS = 256
 FEWEST_POSITIONS = 512
 """The symbols, and the training positions, of the tasks of `reach`."""
-CHECKS = (
-    "no look ahead",
-    "padding does not leak",
-    "adding padding changes nothing",
-    "batch members do not mix",
-    "decoding in steps equals the full pass",
-)
-"""The checks of the conformance kit that a card shows, if the kit has checked the model."""
 
 
 @dataclass(frozen=True)
@@ -311,7 +304,9 @@ def _make_card(
         if each.records
     ]
     checks = [
-        asdict(result) for result in (report.results if report else ()) if result.check in CHECKS
+        asdict(result)
+        for result in (report.results if report else ())
+        if result.check in OF_GIVEN_MODELS
     ]
     return LengthCard(profiles[0], profiles[1:], _facts(subject), checks, ratios)
 

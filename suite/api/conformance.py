@@ -11,6 +11,15 @@ from typing import Any
 KIT_VERSION = 5
 """The version of the kit. A new check, a stricter bound or another input raises it."""
 
+OF_GIVEN_MODELS = (
+    "no look ahead",
+    "padding does not leak",
+    "adding padding changes nothing",
+    "batch members do not mix",
+    "decoding in steps equals the full pass",
+)
+"""The checks of models with a size of their own, which length cards show."""
+
 
 class Verdict(StrEnum):
     """The verdict of a check."""

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from suite.api import Architecture, Form, Job, ModelSize, Status
-from suite.api.conformance import CheckResult, Verdict
+from suite.api.conformance import OF_GIVEN_MODELS, CheckResult, Verdict
 from suite.api.errors import LengthwiseError, Unsupported
 from suite.worker.conformance import decoding
 from suite.worker.conformance.models import OF_MODELS
@@ -20,7 +20,6 @@ from suite.worker.conformance.passes import (
     Finding,
     NotApplicable,
     adding_padding_changes_nothing,
-    batch_members_do_not_mix,
     longer_sequences_run,
     order_matters,
     padding_does_not_leak,
@@ -31,14 +30,6 @@ from suite.worker.steps import fix_randomness
 
 Results = Iterator[CheckResult]
 EVERY_FORM = "every form is checked"
-OF_OWN_SIZE: Sequence[Check] = (
-    padding_does_not_leak,
-    adding_padding_changes_nothing,
-    batch_members_do_not_mix,
-    decoding.no_look_ahead,
-    decoding.decoding_in_steps_equals_the_full_pass,
-)
-"""The checks of models with a size of their own."""
 OF_PADDING = (padding_does_not_leak, adding_padding_changes_nothing)
 EVERY_CHECK: Sequence[Callable[..., Finding]] = (
     shape_is_batch_length_width,
@@ -116,7 +107,8 @@ def check_passes(architecture: Architecture, case: Case) -> Results:
 
 def check_own_size(architecture: Architecture, case: Case) -> Results:
     """Yield the results of the checks of a model with a size of its own."""
-    checks = [check for check in OF_OWN_SIZE if check in checks_of(architecture, *case[::2])]
+    found = checks_of(architecture, *case[::2])
+    checks = [check for check in found if name_of(check) in OF_GIVEN_MODELS]
     subjects: list[Subject] = []
 
     def measure(check: Check) -> Finding:
