@@ -16,10 +16,11 @@ from suite.worker.conformance.kit import checks_of
 from suite.worker.conformance.passes import (
     Finding,
     NotApplicable,
-    batch_members_do_not_mix,
+    adding_padding_changes_nothing,
     bfloat16_is_near_float32,
     gradients_reach_every_weight,
     longer_sequences_run,
+    order_matters,
     padding_does_not_leak,
     shape_is_batch_length_width,
     training_equals_evaluation,
@@ -64,23 +65,24 @@ tests/baselines/test_hybrid.py checks patterns of mixers.
 """
 FEW = ("gpt", "llama", "mamba2", "vanilla")
 """Those that stand for all on JAX, where the mechanisms of the others have tests of their own."""
-IMPLIED = (decoding.no_look_ahead, decoding.generated_tokens_equal_a_full_recomputation)
-"""The checks of what follows where decoding in steps equals the full pass."""
-OF_EVERY_CASE = (
+OF_EVERY_KIND = (
     shape_is_batch_length_width,
     longer_sequences_run,
+    padding_does_not_leak,
+    adding_padding_changes_nothing,
+    order_matters,
+    training_equals_evaluation,
     gradients_reach_every_weight,
+    decoding.padding_of_the_source_does_not_leak,
     decoding.decoding_in_steps_equals_the_full_pass,
     decoding.the_state_has_its_declared_size,
 )
-"""The checks that are quick in forms and with inputs whose layers another case checks in full."""
-AT_LENGTH = (
+"""The checks that are quick for each kind of layer; the others are for `vanilla` alone."""
+OF_EVERY_ARCHITECTURE = (
     padding_does_not_leak,
-    batch_members_do_not_mix,
-    training_equals_evaluation,
     decoding.decoding_in_steps_equals_the_full_pass,
 )
-"""The checks that are quick at the long length: a boundary of chunks or blocks can break these."""
+"""The checks that are quick where the layers mix as those of another architecture do."""
 ON_JAX = (
     shape_is_batch_length_width,
     padding_does_not_leak,
@@ -108,22 +110,25 @@ def checks_of_passes(
 def is_quick(named: NamedCase, check: Callable[[Subject], Finding]) -> bool:
     """Return whether a check of a case can find what no other quick check would.
 
-    `vanilla` has all checks of its main inputs. The layers of other inputs are Keras's own. An
-    encoder-decoder has the layers of an encoder and of a decoder: on JAX, it stands for both.
+    `vanilla` has all checks of its main inputs. Each other kind of layer has the checks that a
+    layer can break: in the encoder-decoder, which has an encoder and a decoder, where there is one.
+    At the long length, a boundary of chunks or blocks can break decoding in steps.
     """
     name, case = named
     has_both = Form.ENCODER_DECODER in ARCHITECTURES[name].forms
+    is_part = has_both and case.form is not Form.ENCODER_DECODER
     if BACKEND == "jax":
-        is_part = has_both and case.form is not Form.ENCODER_DECODER
         is_own = name not in MIXED_AS_ANOTHER or name in FEW
         return check in ON_JAX and case.length == LENGTH and is_own and not is_part
-    is_part = has_both and case.form is Form.DECODER
-    is_main = has_main_inputs(name, case)
-    if name == "vanilla" and is_main:
-        return True
+    if name == "vanilla":
+        return has_main_inputs(name, case)
+    if is_part or not has_main_inputs(name, case):
+        return False
+    if name in MIXED_AS_ANOTHER:
+        return check in OF_EVERY_ARCHITECTURE and case.length == LENGTH
     if case.length != LENGTH:
-        return check in AT_LENGTH and not is_part and name not in MIXED_AS_ANOTHER
-    return check in OF_EVERY_CASE or (is_main and not is_part and check not in IMPLIED)
+        return check is decoding.decoding_in_steps_equals_the_full_pass
+    return check in OF_EVERY_KIND
 
 
 def slow_unless(is_quick: bool, *values: object) -> object:

@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from suite.cli import main
+from suite.tracking.delivery import SyncProcess
 from tests.encoded_data import Cache
 from tests.fork_servers import measured_in_full, shared_servers
 
@@ -222,6 +223,18 @@ def shared_fork_servers() -> Iterator[None]:
 def no_other_programs(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let no run of this process warn of other programs, such as other tests."""
     monkeypatch.setattr("psutil.cpu_percent", lambda *_, **__: 0.0)
+
+
+@pytest.fixture(autouse=True)
+def no_delivery(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no run of this process start MLflow, which takes seconds, unless `delivery` is used."""
+    if "delivery" not in request.fixturenames:
+        monkeypatch.setattr(SyncProcess, "start", lambda self: None)
+
+
+@pytest.fixture
+def delivery() -> None:
+    """Let runs deliver their records to MLflow."""
 
 
 @pytest.fixture

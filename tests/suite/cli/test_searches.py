@@ -44,6 +44,7 @@ def test_the_frontier_is_found_where_it_is(bench):
     assert 0.9 * 5_120 <= found["longest"] <= 5_120 <= 1.06 * found["beyond"]
 
 
+@pytest.mark.usefixtures("delivery")
 def test_a_search_is_one_run_of_mlflow_with_its_probes_below(bench, tmp_path):
     command = ("frontier", "--step-seconds", "60", "--architectures", "hasty", "--up-to", "256")
     told = bench(*command, "--benchmark", "smoke")
@@ -59,6 +60,7 @@ def test_a_search_is_one_run_of_mlflow_with_its_probes_below(bench, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("delivery")
 def test_without_mlflow_a_search_answers_all_the_same(bench):
     command = ("frontier", "--step-seconds", "60", "--architectures", "hasty", "--up-to", "128")
     told = bench(

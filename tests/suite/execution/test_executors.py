@@ -43,7 +43,8 @@ def ray(home):
     return RayExecutor()
 
 
-EXECUTORS = [local, slurm, pytest.param(ray, marks=pytest.mark.slow)]
+EXECUTORS = [slurm, *(pytest.param(each, marks=pytest.mark.slow) for each in (local, ray))]
+"""The cells of most other tests run locally."""
 COMMANDS = {
     "local": (),
     "slurm": ("--executor", "slurm", "--address", "local"),
@@ -80,12 +81,14 @@ def test_a_killed_worker_fails_and_harms_no_other_cell(executor, tmp_path):
     assert all(result.seconds for result in found.values())
 
 
+@pytest.mark.slow  # test_runner.py has it locally
 def test_a_cell_ends_at_its_limit(executor, tmp_path):
     limits = Limits(seconds=1, memory_bytes=2**34)
     (result,) = results_of(executor, probe_job(tmp_path / "a", "hangs"), limits=limits).values()
     assert classify_exit(result, limits)[0] is Status.TIMED_OUT
 
 
+@pytest.mark.slow  # as above
 def test_a_machine_without_the_data_fails_with_the_reason(executor, tmp_path):
     job = make_job(tmp_path / "cell", "ner", "identity", 2)
     nowhere = SourceRequest("files", str(tmp_path / "nowhere"))

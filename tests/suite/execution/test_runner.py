@@ -214,6 +214,7 @@ def test_two_invocations_share_a_home_and_run_each_cell_once(tmp_path):
 
 
 @pytest.mark.alone
+@pytest.mark.usefixtures("delivery")
 def test_overhead_per_cell_and_tracking_within_limits(bench, tmp_path):
     """(wall time − workers' own) / cells, of cells that end at once, in starts of a bare Python.
 

@@ -139,5 +139,3 @@ def test_bench_runs_a_changed_training_again_when_asked(bench, tmp_path):
     assert bench(*run, "--rerun", "changed", **of_both).returncode == 0
     assert len(read_records(tmp_path / "home")) == 2
     assert "1 done" in bench("plan", *words, **of_both).stdout
-    assert bench(*run, "--rerun", **of_both).returncode == 0
-    assert len(read_records(tmp_path / "home")) == 3

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
-import textwrap
-from pathlib import Path
 
 import pytest
 
 from suite.api.errors import PluginError, RequestError
-from suite.api.plugins import ARCHITECTURES, find_plugin
+from suite.api.plugins import ARCHITECTURES, TASKS, find_plugin
 from suite.matrix.registry import load_registry
 from tests.builders.guides import TASK
-from tests.conftest import BENCH, FAKES, bench_environment
+from tests.conftest import FAKES
 
 
 def test_the_file_s_name_is_the_key():
@@ -73,46 +72,22 @@ def test_a_broken_file_harms_only_who_names_it(tmp_path, content, message):
         registry.architectures.get("broken")
 
 
-def test_an_installed_package_adds_a_task_and_an_architecture(tmp_path):
-    """A real small package, installed into a folder of its own, run through the public path."""
-    source = tmp_path / "source"
-    package = source / "extra_parts"
-    package.mkdir(parents=True)
+def test_an_installed_package_adds_a_task_and_an_architecture(bench, tmp_path, monkeypatch):
+    """A package as `pip` installs it: its modules, and the metadata with its entry points."""
+    package, metadata = tmp_path / "extra_parts", tmp_path / "extra_parts-1.dist-info"
+    package.mkdir()
     (package / "__init__.py").write_text("")
-    (package / "mean.py").write_text(
-        (FAKES / "baselines" / "_fake.py").read_text() + "\n\nARCHITECTURE = Fake()\n"
-    )
+    fake = (FAKES / "baselines" / "_fake.py").read_text()
+    (package / "mean.py").write_text(f"{fake}\n\nARCHITECTURE = Fake()\n")
     (package / "larger.py").write_text(TASK)
-    (source / "pyproject.toml").write_text(
-        textwrap.dedent("""\
-        [build-system]
-        requires = ["setuptools"]
-        build-backend = "setuptools.build_meta"
-        [project]
-        name = "extra-parts"
-        version = "1"
-        [tool.setuptools]
-        packages = ["extra_parts"]
-        [project.entry-points."lengthwise.architectures"]
-        extra_mean = "extra_parts.mean:ARCHITECTURE"
-        [project.entry-points."lengthwise.tasks"]
-        extra_larger = "extra_parts.larger"
-        """)
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: extra-parts\nVersion: 1\n")
+    (metadata / "entry_points.txt").write_text(
+        "[lengthwise.architectures]\nextra_mean = extra_parts.mean:ARCHITECTURE\n"
+        "[lengthwise.tasks]\nextra_larger = extra_parts.larger\n"
     )
-    site = tmp_path / "site"
-    install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index"]
-    subprocess.run(
-        [*install, "--no-build-isolation", "--target", str(site), str(source)], check=True
-    )
-    environment = bench_environment({"BENCH_HOME": str(tmp_path / "home"), "PYTHONPATH": str(site)})
-    command = [str(BENCH), "run", "--task", "extra_larger", "--architectures", "extra_mean"]
-    result = subprocess.run(
-        [*command, "--benchmark", "smoke", "--no-tracking", "--no-dashboard"],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=200,
-    )
-    assert result.returncode == 0, result.stderr
-    assert "extra_mean" in result.stdout
-    assert Path(tmp_path / "home" / "records").exists()
+    monkeypatch.syspath_prepend(tmp_path)
+    listing = json.loads(bench("list", "--json", BENCH_PATH="").stdout)
+    assert listing["supports"]["extra_larger"]["extra_mean"] is None
+    for kind, name in ((TASKS, "extra_larger"), (ARCHITECTURES, "extra_mean")):
+        assert find_plugin(kind, name).title

@@ -266,6 +266,8 @@ def test_the_hash_of_a_task_covers_all_of_its_settings():
 
 
 def test_data_of_one_length_in_two_settings_cannot_be_stated(path, store):
+    heading, *_, first, second = BENCHMARK.partition("\n[[tasks.state_tracking]]")
+    path.write_text(heading.partition("[[tasks")[0] + first + second)
     registry = load_registry((str(path.parent.parent),))
     with pytest.raises(RequestError, match="'state_tracking' have the length 40 and other data"):
         describe_data(registry.benchmarks.get("several"), store)

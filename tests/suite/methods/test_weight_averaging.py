@@ -13,7 +13,6 @@ from suite.worker.train import loop
 from tests.builders.methods import context_of
 from tests.builders.trainings import Interrupted, make_job, results, run
 
-STEPS = 2 * NUM_AVERAGED
 TEXT = "weight_averaging:share=0.5"
 
 
@@ -55,6 +54,7 @@ def test_the_mean_of_one_step_is_no_candidate_and_a_share_of_0_averages_nothing(
 @pytest.mark.usefixtures("eager", "few_scored_examples", "frequent_checkpoints")
 def test_an_interruption_does_not_change_the_mean(tmp_path, monkeypatch):
     monkeypatch.setattr(loop, "is_better", lambda metric, value, best: True)
+    monkeypatch.setattr(weight_averaging, "NUM_AVERAGED", 4)
     added = []
     add = weight_averaging.add_to_mean
 
@@ -63,11 +63,11 @@ def test_an_interruption_does_not_change_the_mean(tmp_path, monkeypatch):
         add(state, weights)
 
     monkeypatch.setattr(weight_averaging, "add_to_mean", add_seen)
-    asked = ("language_modeling", "vanilla", STEPS)
+    asked = ("language_modeling", "vanilla", 8)
     whole = run(make_job(tmp_path / "whole", *asked, methods=(TEXT,)))
-    facts = {"averaged_steps": NUM_AVERAGED, "mean_is_kept": True}
+    facts = {"averaged_steps": 4, "mean_is_kept": True}
     assert whole["details"]["methods"] == {"weight_averaging": facts}
-    assert len(added) == NUM_AVERAGED
+    assert len(added) == 4
     job = make_job(tmp_path / "parts", *asked, methods=(TEXT,))
     with pytest.raises(Interrupted):
         run(job, 0.8)

@@ -28,8 +28,9 @@ def profile_of(tmp_path, name="llama", **costs):
     return make_profile(name, list(subject.records.values()))
 
 
-@pytest.fixture
-def card(tmp_path):
+@pytest.fixture(scope="module")
+def card(tmp_path_factory):
+    tmp_path = tmp_path_factory.mktemp("card")
     own = profile_of(tmp_path, squared={"llama": 5e-8})
     other = profile_of(tmp_path, "gated_deltanet", squared={"gated_deltanet": 0.0})
     return LengthCard(own, [other], {"machine": "here"})

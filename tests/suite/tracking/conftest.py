@@ -36,6 +36,11 @@ def tables_are_copied(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None
         yield
 
 
+@pytest.fixture(autouse=True)
+def delivers(delivery: None) -> None:
+    """Let runs deliver their records."""
+
+
 @pytest.fixture
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
     """Return a home that tracks to its own database."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import subprocess
 from datetime import UTC, datetime
 
 import pytest
@@ -15,7 +14,6 @@ from suite.records.schema import Curve, Record
 from suite.tracking.delivery import DeliveryQueue
 from suite.tracking.sync import sync
 from tests.builders.records import CELL
-from tests.conftest import BENCH, bench_environment
 from tests.suite.tracking.helpers import good_record, runs_at
 
 
@@ -52,17 +50,11 @@ def test_a_rejected_record_is_skipped_and_named(store, name):
     assert report.unchanged == 2
 
 
-def test_sync_exits_with_1_after_a_rejected_record(store):
+def test_sync_exits_with_1_after_a_rejected_record(store, bench):
     for record in (BAD["metric"], good_record(128)):
         store.write(record)
     for command in (("sync",), ("sync", "--rebuild", "--yes")):
-        said = subprocess.run(
-            [str(BENCH), *command],
-            env=bench_environment({"BENCH_HOME": str(store.home)}),
-            capture_output=True,
-            text=True,
-            timeout=300,
-        )
+        said = bench(*command)
         assert said.returncode == 1, said.stderr
         assert "1 runs written" in said.stdout and "skipped" in said.stdout
         assert f"MLflow rejects {BAD['metric'].run_id}, which was skipped" in said.stderr

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
-import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -17,7 +17,6 @@ from suite.tracking import sqlite
 from suite.tracking.connection import connect, own_database, without_password
 from suite.tracking.sync import planned_deletion, sync
 from tests.builders.records import new_store
-from tests.conftest import BENCH, bench_environment
 from tests.suite.tracking.helpers import good_record, runs_of_kind
 
 OFF, FULL = 0, 2
@@ -128,22 +127,18 @@ def make_newer(path: Path) -> None:
 
 
 @pytest.mark.parametrize("change", [damage_header, truncate, make_newer])
-def test_a_database_that_mlflow_cannot_use_is_rebuilt(store, change):
-    """Each command is a process of its own: MLflow keeps the connections of this one."""
+def test_a_database_that_mlflow_cannot_use_is_rebuilt(store, bench, tmp_path, change):
+    """Each command has a damaged copy of the home: MLflow has no connection to its database."""
     store.write(good_record(128))
     sync(store)
-    change(own_database(store))
-
-    def run(*command: str) -> subprocess.CompletedProcess[str]:
-        environment = bench_environment({"BENCH_HOME": str(store.home)})
-        return subprocess.run(
-            [str(BENCH), *command], env=environment, capture_output=True, text=True, timeout=60
-        )
-
-    said = run("sync")
+    first, home = tmp_path / "first", tmp_path / "second"
+    for copy in (first, home):
+        shutil.copytree(store.home, copy)
+        change(copy / "mlflow.db")
+    said = bench("sync", "--home", str(first))
     assert said.returncode == 2 and "Run `bench sync --rebuild`" in said.stderr
     assert "mlflow db upgrade" not in said.stderr and "Traceback" not in said.stderr
-    rebuilt = run("sync", "--rebuild", "--yes")
+    rebuilt = bench("sync", "--rebuild", "--yes", "--home", str(home))
     assert rebuilt.returncode == 0 and "1 runs written" in rebuilt.stdout, rebuilt.stderr
-    with closing(sqlite3.connect(own_database(store))) as database:
+    with closing(sqlite3.connect(home / "mlflow.db")) as database:
         assert database.execute("SELECT COUNT(*) FROM runs").fetchone() == (3,)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
-import subprocess
 import sys
 from contextlib import closing
 
@@ -15,8 +15,9 @@ from suite.api.errors import TrackingError
 from suite.cli import sync_command
 from suite.tracking.sync import planned_deletion, sync
 from tests.builders.records import new_store
-from tests.conftest import BENCH, bench_environment
 from tests.suite.tracking.helpers import count_kinds, good_record, runs_at
+
+REBUILD = ("sync", "--rebuild")
 
 
 def run_ids(uri: str) -> set[str]:
@@ -78,56 +79,39 @@ def test_rebuild_asks_at_a_terminal(
     assert len(before - run_ids(shared_uri)) == num_deleted
 
 
-def rebuild_own(store, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run the command in a process of its own, so that no connection to the database is open."""
-    return subprocess.run(
-        [str(BENCH), "sync", "--rebuild", *arguments],
-        env=bench_environment({"BENCH_HOME": str(store.home)}),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-
-
-def test_own_database_is_removed_as_a_file(store):
+def test_own_database_is_removed_as_a_file(store, bench, tmp_path):
+    """The home is a copy, so that MLflow has no connection to its database."""
     store.write(good_record(128))
     sync(store)
-    inode = (store.home / "mlflow.db").stat().st_ino
-    refused = rebuild_own(store)
+    home = tmp_path / "copy"
+    shutil.copytree(store.home, home)
+    command = (*REBUILD, "--home", str(home))
+    inode = (home / "mlflow.db").stat().st_ino
+    refused = bench(*command)
     assert refused.returncode == 2
     assert "will be removed with all its runs (3 runs)" in refused.stderr
     assert "--yes" in refused.stderr
-    assert (store.home / "mlflow.db").stat().st_ino == inode
-    done = rebuild_own(store, "--yes")
+    assert (home / "mlflow.db").stat().st_ino == inode
+    done = bench(*command, "--yes")
     assert done.returncode == 0 and "1 runs written" in done.stdout, done.stderr
-    with closing(sqlite3.connect(store.home / "mlflow.db")) as database:
+    with closing(sqlite3.connect(home / "mlflow.db")) as database:
         ((deleted,),) = database.execute(
             "SELECT COUNT(*) FROM runs WHERE lifecycle_stage = 'deleted'"
         )
     assert deleted == 0
 
 
-def test_own_database_with_a_users_run_is_kept(store):
+def test_own_database_with_a_users_run_is_kept(store, bench):
     store.write(good_record(128))
     sync(store)
     client = MlflowClient(store.tracking_uri)
     experiment = client.get_experiment_by_name("ner").experiment_id
     by_hand = client.create_run(experiment, run_name="by hand").info.run_id
-    done = rebuild_own(store, "--yes")
+    done = bench(*REBUILD, "--yes")
     assert done.returncode == 0, done.stderr
     assert "3 runs that this home wrote will be deleted" in done.stdout
     left = run_ids(store.tracking_uri)
     assert by_hand in left and len(left) == 4
-
-
-def test_rebuild_works_in_a_process_that_has_the_database_open(store):
-    store.write(good_record(128))
-    sync(store)
-    before = run_ids(store.tracking_uri)
-    assert sync(store, rebuild=True).written == 1
-    after = run_ids(store.tracking_uri)
-    assert len(after) == 3 and not after & before
 
 
 def test_damaged_own_database_is_removed(store):

@@ -114,6 +114,7 @@ print(json.dumps([len(layer.kernel.value.sharding.device_set), *products, uses_l
 """
 
 
+@pytest.mark.slow  # JAX starts in a process of its own
 def test_on_jax_float32_has_full_precision_and_the_warm_up_keeps_the_distribution():
     """XLA's own kernels compute products and reductions, not YNNPACK's."""
     flags = "--xla_force_host_platform_device_count=4"

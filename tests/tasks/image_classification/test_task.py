@@ -96,6 +96,7 @@ def test_digits_have_disjoint_splits_with_all_classes():
     assert np.bincount(data.train.targets["labels"]).min() > 300
 
 
+@pytest.mark.slow  # 60,000 images
 def test_cifar_10_is_read(tfds_data_dir):
     source = SourceRequest("tfds", data_dir=str(tfds_data_dir))
     data = TASK.load(source, 16, {})

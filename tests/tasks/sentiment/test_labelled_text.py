@@ -124,6 +124,7 @@ def test_columns_can_be_named(tmp_path):
     )
 
 
+@pytest.mark.slow  # 50,000 reviews
 def test_imdb_is_read_and_its_overlap_is_counted(tfds_data_dir):
     source = SourceRequest("tfds", data_dir=str(tfds_data_dir))
     data = TASK.load(source, 64, {"units": "bytes"})

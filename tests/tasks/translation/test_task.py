@@ -133,6 +133,7 @@ def test_only_line_ends_separate_sentences(tmp_path, line_end):
         assert found == list(zip(sentences, sentences, strict=True))
 
 
+@pytest.mark.slow  # 30,000 pairs
 def test_multi30k_is_read(tfds_data_dir):
     request = SourceRequest("tfds", "", data_dir=str(tfds_data_dir))
     data = TASK.load(request, 64, {"vocabulary": 4_000})
