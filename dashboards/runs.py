@@ -25,7 +25,8 @@ def bundle_runs(entries: Sequence[StoredRecord]) -> dict[str, list[StoredRecord]
     """Return the runs in bundles, in order of their ids, each bundle under its name.
 
     The hash of a run's id decides whether a bundle ends there, so that one run more or less changes
-    one bundle only. The name of a bundle is a hash of the schema version and of the ids in it.
+    one bundle only. The name of a bundle is a hash of the schema version, of the script's format
+    and of the ids in it.
     """
     bundles: list[list[StoredRecord]] = [[]]
     by_id = {entry.record.run_id: entry for entry in entries}
@@ -36,7 +37,7 @@ def bundle_runs(entries: Sequence[StoredRecord]) -> dict[str, list[StoredRecord]
     named = {}
     for bundle in filter(None, bundles):
         run_ids = [entry.record.run_id for entry in bundle]
-        content = "\n".join([f"schema {SCHEMA_VERSION}", *run_ids])
+        content = "\n".join([f"schema {SCHEMA_VERSION}, compressed", *run_ids])
         named[sha256(content.encode()).hexdigest()[:16]] = bundle
     return named
 

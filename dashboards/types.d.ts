@@ -83,5 +83,5 @@ interface Window {
   LENGTHWISE_METHODS: Methods;
   /** The address of a run in MLflow, by run id. */
   LENGTHWISE_MLFLOW: Record<string, string>;
-  lengthwiseRuns: (records: RunRecord[]) => void;
+  lengthwiseRuns: (packed: string) => void;
 }

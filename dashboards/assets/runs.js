@@ -5,10 +5,20 @@
 const loadedRuns = new Map();
 /** @type {Map<string, Promise<unknown>>} */
 const requestedBundles = new Map();
+/** @type {Promise<void>[]} */
+const unpackedBundles = [];
 
-window.lengthwiseRuns = (records) => {
-  for (const record of records) loadedRuns.set(record.run_id, record);
-};
+window.lengthwiseRuns = (packed) => unpackedBundles.push(unpackRuns(packed));
+
+/**
+ * Keeps the records of a bundle.
+ * @param {string} packed their JSON, compressed, in Base64
+ */
+async function unpackRuns(packed) {
+  const bytes = Uint8Array.from(atob(packed), (character) => character.charCodeAt(0));
+  const json = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
+  for (const record of await new Response(json).json()) loadedRuns.set(record.run_id, record);
+}
 
 /**
  * Loads a record. The result is null where the site has no such record.
@@ -28,6 +38,7 @@ async function loadRun(run) {
     requestedBundles.set(bundle, request);
   }
   await request;
+  await Promise.all(unpackedBundles);
   return loadedRuns.get(run) ?? null;
 }
 

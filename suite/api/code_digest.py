@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from suite.api import BACKENDS, Cell
 from suite.api.plugins import ARCHITECTURES, METHODS, TASKS, locate
@@ -129,14 +130,19 @@ def _parse(source: bytes) -> _Module:
 
 def dump_tree(tree: ast.AST) -> str:
     """Return a tree as `ast.dump` of Python 3.11 does: a digest does not depend on the version."""
-    for node in ast.walk(tree):
-        if getattr(node, "type_params", None) == []:
-            del node.type_params  # type: ignore[attr-defined]
+    if sys.version_info >= (3, 12):
+        for node in ast.walk(tree):
+            if getattr(node, "type_params", None) == []:
+                del node.type_params
     return ast.dump(tree, **({"show_empty": True} if sys.version_info >= (3, 13) else {}))
 
 
 class _Measured(ast.NodeTransformer):
     """Removes `missing_parts`, and statements that are only a string: docstrings of any kind."""
+
+    def visit(self, node: ast.AST) -> Any:
+        """Return an expression as it is: no statement is inside one, not even in a lambda."""
+        return node if isinstance(node, ast.expr) else super().visit(node)
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST | None:
         """Return None for `missing_parts`."""
@@ -150,7 +156,9 @@ class _Measured(ast.NodeTransformer):
 
 def _imports(node: ast.AST) -> bool:
     if isinstance(node, ast.Call):
-        return ast.unparse(node.func).endswith("import_module")
+        called = node.func
+        name = called.attr if isinstance(called, ast.Attribute) else getattr(called, "id", "")
+        return name.endswith("import_module")
     return isinstance(node, ast.Import | ast.ImportFrom)
 
 

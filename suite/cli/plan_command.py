@@ -28,7 +28,7 @@ def command(
 
     The last lines say how long the cells take that a run would start now, which cells wait for
     `bench tune`, and how long the trials and these cells take. The times follow from the newest
-    2,000 records of your home that ran on this machine with as many threads. The data need not be
+    1,000 records of your home that ran on this machine with as many threads. The data need not be
     here: each data set that a run would need is named.
 
     \b

@@ -12,7 +12,6 @@ import click
 from suite.actions.records import compare
 from suite.actions.results import MatrixPlan, Records
 from suite.actions.runs import open_run
-from suite.actions.sites import write_home_site
 from suite.api import Status
 from suite.api.files import IN_CHECKOUT
 from suite.cli.command import Command
@@ -185,6 +184,8 @@ def rerun_of(chosen: str | None) -> bool | Literal["changed"]:
 
 
 def _print_results(records: Records, plan: MatrixPlan, store: Store, dashboard: bool) -> None:
+    # A plan, which shares this module's options, prints neither tables nor pages.
+    from suite.actions.sites import write_home_site
     from suite.report.tables import print_tables
 
     if not records:

@@ -14,7 +14,7 @@ from suite.records.schema import RecordSummary
 from suite.records.store import Store
 
 CellKind = tuple[object, ...]
-MAX_RECORDS = 2_000
+MAX_RECORDS = 1_000
 """The number of records that times are learned from."""
 MARGIN = 1.2
 """A cell may take this many times its expected time before a deadline."""

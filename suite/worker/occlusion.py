@@ -21,17 +21,17 @@ from suite.worker.backends import backend
 
 MAX_POSITIONS = 64
 """The most input positions that are replaced, evenly spread, and the most groups of outputs."""
-ROWS_PER_PASS = 8
 NUM_CANDIDATES = 50
 """The longest of these first examples is the one whose positions are replaced."""
 
 
-def occlusion_map(model: Any, examples: Examples) -> dict[str, Any]:
+def occlusion_map(model: Any, examples: Examples, batch_size: int) -> dict[str, Any]:
     """Return the change of each output when an input is replaced, relative to the largest change.
 
     `map` is (inputs, outputs) in bytes of 0 to 255, base64. `inputs` are the replaced positions.
     `outputs` are the first positions of the groups; the largest change in a group counts. The map
-    takes at most 65 forward passes of one sequence.
+    takes at most 65 forward passes of one sequence, `batch_size` at a time. With the batch size of
+    the predictions, the kernels that XLA compiled for them are used again.
     """
     real = np.asarray(examples.features["padding_mask"][:NUM_CANDIDATES])
     row = int(real.sum(axis=1).argmax())
@@ -43,14 +43,14 @@ def occlusion_map(model: Any, examples: Examples) -> dict[str, Any]:
     other = {name: np.asarray(array[donor]) for name, array in examples.features.items()}
     donor_length = max(1, int(real[donor].sum()))
     compute = backend.compile_with_weights(model, model.hidden_states)
-    before = _hidden_states(model, compute, [features], length)[0]
+    (before,) = _hidden_states(model, compute, [features], length, batch_size)
     changes = []
-    for first in range(0, len(inputs), ROWS_PER_PASS):
+    for first in range(0, len(inputs), batch_size):
         replaced = [
             _replace_position(features, other, int(position), int(position) % donor_length)
-            for position in inputs[first : first + ROWS_PER_PASS]
+            for position in inputs[first : first + batch_size]
         ]
-        for after in _hidden_states(model, compute, replaced, length):
+        for after in _hidden_states(model, compute, replaced, length, batch_size):
             distance = np.linalg.norm(after - before, axis=-1)
             changes.append(np.maximum.reduceat(distance, starts))
     change = np.array(changes)
@@ -68,12 +68,13 @@ def _hidden_states(
     compute: Callable[..., Any],
     rows: Sequence[Mapping[str, np.ndarray]],
     length: int,
+    batch_size: int,
 ) -> np.ndarray:
     """Return the hidden states of the real positions, without extra ones: (rows, length, width).
 
-    Every pass has `ROWS_PER_PASS` rows, so that `compute` is compiled once.
+    Every pass has `batch_size` rows, so that `compute` is compiled once.
     """
-    filled = [*rows, *[rows[0]] * (ROWS_PER_PASS - len(rows))]
+    filled = [*rows, *[rows[0]] * (batch_size - len(rows))]
     batch = {name: np.stack([row[name] for row in filled]) for name in filled[0]}
     hidden_states = ops.convert_to_numpy(ops.cast(compute(batch), "float32"))[: len(rows)]
     extra = getattr(model.backbone, "extra_positions", 0)

@@ -3,33 +3,36 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+
+import numpy as np
 
 Entity = tuple[int, int, str]
 """The position of the first word in the stream, the position after the last, and the type."""
 
 
-def extract_entities(tags: Iterable[str], starts: Iterable[bool]) -> list[Entity]:
+def extract_entities(tag_ids: np.ndarray, starts: np.ndarray, tags: Sequence[str]) -> list[Entity]:
     """Return the entities of a stream of tags; an entity ends where a sentence starts.
 
     As in conlleval, an I- tag that continues no entity of its type begins one.
+
+    Args:
+        tag_ids: The places of the stream's tags in `tags`.
+        starts: Whether a sentence starts at each position.
+        tags: The tags, such as "O" and "B-PER".
     """
-    entities: list[Entity] = []
-    begin, open_type = 0, ""
-    position = 0
-    for position, (tag, starts_sentence) in enumerate(zip(tags, starts, strict=True)):
-        if tag == "O" and not open_type:  # most words
-            continue
-        prefix, _, entity_type = tag.partition("-")
-        if open_type and (starts_sentence or prefix != "I" or entity_type != open_type):
-            entities.append((begin, position, open_type))
-            open_type = ""
-        if prefix != "O" and not open_type:
-            begin, open_type = position, entity_type
-    if open_type:
-        entities.append((begin, position + 1, open_type))
-    return entities
+    prefixes, _, types = zip(*(tag.partition("-") for tag in tags), strict=True)
+    names = sorted(set(types))
+    type_ids = np.array([names.index(name) for name in types])[tag_ids]
+    continues = np.array([prefix == "I" for prefix in prefixes])[tag_ids] & ~starts
+    continues[1:] &= type_ids[1:] == type_ids[:-1]
+    continues[:1] = False
+    in_entity = np.array([prefix != "O" for prefix in prefixes])[tag_ids]
+    begins = (in_entity & ~continues).nonzero()[0]
+    ends = (in_entity & ~np.append(continues[1:], False)).nonzero()[0] + 1
+    entity_types = [names[type_id] for type_id in type_ids[begins].tolist()]
+    return list(zip(begins.tolist(), ends.tolist(), entity_types, strict=True))
 
 
 @dataclass(frozen=True, slots=True)

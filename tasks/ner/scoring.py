@@ -27,10 +27,9 @@ def score_tags(examples: Examples, predictions: Any, spec: Mapping[str, Any]) ->
     """Score the predicted tag ids (windows, length) over the stream that the windows form."""
     real = examples.features["padding_mask"]
     gold_ids, predicted_ids = examples.targets["tags"][real], predictions[real]
-    starts = examples.targets["sentence_starts"][real].tolist()
+    starts = examples.targets["sentence_starts"][real]
     tags = spec["tags"]
-    gold = extract_entities((tags[tag] for tag in gold_ids.tolist()), starts)
-    predicted = extract_entities((tags[tag] for tag in predicted_ids.tolist()), starts)
+    gold, predicted = (extract_entities(ids, starts, tags) for ids in (gold_ids, predicted_ids))
     total = count_entities(gold, predicted)
     by_type = count_by_type(gold, predicted)
     macro, weighted = (average_over_types(by_type, weighted=weighted) for weighted in (False, True))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import zlib
+from base64 import b64decode
 from pathlib import Path
 
 from suite.actions.sites import draw_site
@@ -144,9 +146,17 @@ def read_script(path):
     return json.loads(text[text.index("=") + 1 :].rstrip(";\n"))
 
 
-def runs_of(site):
-    """Return the records in each script of runs, by the path of the script."""
-    begin, end = "lengthwiseRuns(", ");\n"
+def texts_of_runs(site):
+    """Return the JSON in each script of runs, by the path of the script."""
+    begin, end = 'lengthwiseRuns("', '");\n'
     scripts = {path: path.read_text() for path in (site / "data" / "runs").iterdir()}
     assert all(text.startswith(begin) and text.endswith(end) for text in scripts.values())
-    return {path: json.loads(text[len(begin) : -len(end)]) for path, text in scripts.items()}
+    return {
+        path: zlib.decompress(b64decode(text[len(begin) : -len(end)])).decode()
+        for path, text in scripts.items()
+    }
+
+
+def runs_of(site):
+    """Return the records in each script of runs, by the path of the script."""
+    return {path: json.loads(text) for path, text in texts_of_runs(site).items()}

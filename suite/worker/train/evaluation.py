@@ -65,7 +65,8 @@ class Evaluator:
         without_part = scores_without_part(task, test, predictions, spec)
         reports = {**score.reports, "without_part": without_part, "examples": examples}
         if task.form is not Form.ENCODER_DECODER:
-            reports["occlusion"] = occlusion_map(model, test)
+            batch_size = self.setup.job.cell.batch_size
+            reports["occlusion"] = occlusion_map(model, test, batch_size)
         scores["test"] = replace(score, reports=reports)
         if model.carries_state:
             scores["test_without_carried_state"] = self.score("test", reset_state=True)

@@ -13,7 +13,7 @@ from suite.matrix.registry import load_registry
 from suite.worker.model import Model
 from suite.worker.occlusion import occlusion_map
 
-LENGTH, VOCABULARY = 48, 30
+LENGTH, VOCABULARY, BATCH_SIZE = 48, 30, 5
 SIZE = ModelSize("one", num_layers=1, width=16, num_heads=2, feedforward_width=32)
 
 
@@ -33,7 +33,7 @@ def occlude(name, form=Form.ENCODER, inputs=Inputs.TOKEN_IDS, **options):
         features["patches"] = random.normal(size=(4, LENGTH, 12)).astype("float32")
     else:
         features["token_ids"] = random.integers(1, VOCABULARY, (4, LENGTH)).astype("int32")
-    found = occlusion_map(model, Examples(features, {}))
+    found = occlusion_map(model, Examples(features, {}), BATCH_SIZE)
     shape = len(found["inputs"]), len(found["outputs"])
     return np.frombuffer(base64.b64decode(found["map"]), np.uint8).reshape(shape)
 

@@ -5,11 +5,18 @@ from __future__ import annotations
 import random
 import warnings
 
+import numpy as np
 import pytest
 from seqeval.metrics import classification_report
 from seqeval.metrics.sequence_labeling import get_entities
 
-from tasks.ner.entities import average_over_types, count_by_type, count_entities, extract_entities
+from tasks.ner.entities import (
+    Entity,
+    average_over_types,
+    count_by_type,
+    count_entities,
+    extract_entities,
+)
 
 TAGS = ("O", "B-PER", "I-PER", "B-LOC", "I-LOC", "B-ORG", "I-ORG")
 
@@ -19,16 +26,15 @@ def random_sentences(seed: int) -> list[list[str]]:
     return [[generator.choice(TAGS) for _ in range(generator.randint(1, 12))] for _ in range(40)]
 
 
-def stream(sentences: list[list[str]]) -> tuple[list[str], list[bool]]:
-    tags = [tag for sentence in sentences for tag in sentence]
+def entities_of(sentences: list[list[str]]) -> list[Entity]:
+    tag_ids = [TAGS.index(tag) for sentence in sentences for tag in sentence]
     starts = [place == 0 for sentence in sentences for place in range(len(sentence))]
-    return tags, starts
+    return extract_entities(np.array(tag_ids), np.array(starts), TAGS)
 
 
 def test_extraction_follows_conlleval():
-    tags = ["I-PER", "I-PER", "B-PER", "I-LOC", "O", "I-LOC", "I-LOC"]
-    starts = [True, False, False, False, False, False, True]
-    assert extract_entities(tags, starts) == [
+    first = ["I-PER", "I-PER", "B-PER", "I-LOC", "O", "I-LOC"]
+    assert entities_of([first, ["I-LOC"]]) == [
         (0, 2, "PER"),
         (2, 3, "PER"),
         (3, 4, "LOC"),
@@ -45,9 +51,7 @@ def test_entities_and_scores_equal_those_of_seqeval(seed):
         for place in range(len(sentence)):
             if generator.random() < 0.3:
                 sentence[place] = generator.choice(TAGS)
-    gold_tags, starts = stream(gold_sentences)
-    gold = extract_entities(gold_tags, starts)
-    predicted = extract_entities(stream(predicted_sentences)[0], starts)
+    gold, predicted = entities_of(gold_sentences), entities_of(predicted_sentences)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         reference = classification_report(gold_sentences, predicted_sentences, output_dict=True)
