@@ -58,6 +58,8 @@ interface Comparison {
   precision: string;
   backend: string;
   batch: string;
+  /** The numbers of the comparisons that have its costs, the preferred ones first. */
+  costs: number[];
   /** Whether the data are files of the user, and the command of the newest run on them. */
   is_own: boolean;
   command: string;
@@ -89,14 +91,9 @@ interface RunRow {
   entry: number;
   length: number;
   batch: number;
-  repeat: number;
   status: string;
   reason: string;
   run: string;
-  /** The figure of each measure, and quality after them: its number, -1, leads there. */
-  values: (number | null)[];
-  /** The numbers of the measures that other programs disturbed. */
-  disturbed: number[];
 }
 
 /** An estimate at one length and batch size, of one measure of one entry. */
@@ -109,6 +106,31 @@ interface Point extends Interval {
   /** The place of the measure in `measures`, or -1 for quality. */
   measure: number;
   n: number;
+}
+
+/** A predicted cost with its 90% interval; `n` is 0. */
+type Prediction = Point;
+
+/** A figure of an entry at a length, from the runs of one commit. */
+interface Moment extends Interval {
+  comparison: number;
+  entry: number;
+  length: number;
+  measure: number;
+  /** The day and the start of the commit. */
+  commit: string;
+  n: number;
+}
+
+/** Where quality and a cost are known of several entries at a length. */
+interface Tradeoff {
+  comparison: number;
+  length: number;
+  measure: number;
+  /** The comparison that has the costs. */
+  source: number;
+  /** The entries that no other beats in both. */
+  front: number[];
 }
 
 interface BoardRow extends Interval {
@@ -225,6 +247,9 @@ interface SiteData {
   boards: BoardData[];
   leaderboards: LeaderboardData[];
   learning_rates: RateSearch[];
+  tradeoffs: Columns<Tradeoff>;
+  /** By ability and entry, whether the diagnostics say that an entry has it, and how. */
+  abilities: Record<string, Record<string, { solves: boolean; text: string }>>;
   diagnosed: string[];
   trials: { task: string; subject: string; text: string }[];
   /** The first run of each bundle, and the name of its script in data/runs/. */
@@ -281,12 +306,8 @@ interface Findings {
   crossings: Columns<Crossing>;
   pairs: Columns<Pair>;
   backends: Columns<BackendRatio>;
-  fronts: { comparison: number; measure: number; costs: number[]; qualities: number[] }[];
-  profile: {
-    shares: number[];
-    entries: Record<string, number[]>;
-    means: Record<string, [mean: number, comparisons: number]>;
-  };
+  /** By entry, the interquartile mean of its shares of the best score, and the number of boards. */
+  shares: Record<string, [mean: number, boards: number]>;
 }
 
 // ---- data/reports.js, data/diagnostics.js and data/methods.js ----

@@ -12,25 +12,23 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from dashboards.scripts import MEASURE_NUMBERS, estimate_row, shorten
+from dashboards.words import TASKS
 from suite.analysis.boards import Board, Row, shown_estimate
 from suite.analysis.comparison_key import ComparisonKey, baseline_keys
 from suite.analysis.comparisons import Comparison
 from suite.analysis.cost_ratios import backend_ratios
 from suite.analysis.diagnostic_charts import ChartSection, make_charts
-from suite.analysis.diagnostics import find_diagnostics
+from suite.analysis.diagnostics import abilities, find_diagnostics
 from suite.analysis.estimates import Estimate
 from suite.analysis.growth import growths
+from suite.analysis.history import history
 from suite.analysis.method_effects import condition_scores, data_size_scores, method_effects
 from suite.analysis.pairwise import pair_crossings, pair_differences
+from suite.analysis.predicted_costs import predicted_costs
 from suite.analysis.reports import grouped_reports
-from suite.analysis.tradeoffs import (
-    comparable_shares,
-    interquartile_mean,
-    pareto_front,
-    performance_profile,
-)
-from suite.api import PROTOCOL, Architecture, Mode, Task
-from suite.records.measures import CHARTED, PRICES, QUALITY
+from suite.analysis.tradeoffs import comparable_shares, interquartile_mean
+from suite.api import PROTOCOL, Architecture, Mode, Task, Track
+from suite.records.measures import CHARTED, PRICES
 
 if TYPE_CHECKING:
     import pandas
@@ -41,8 +39,8 @@ Columns = dict[str, list[Any]]
 PLACE = {"sequence_length": "length", "batch_size": "batch"}
 """The short names of columns in the data of the pages."""
 AGAINST_QUALITY = list(CHARTED)[:2]
-"""The costs that are drawn against quality."""
-PROFILE_SHARES = [round(0.5 + 0.01 * step, 2) for step in range(51)]
+"""The costs of training: those that cross, and whose history is drawn."""
+PREDICTED_COLUMNS = ["entry", "sequence_length", "batch_size", "measure", "value", "low", "high"]
 TRAIN = "bench run --benchmark diagnostics"
 SECTIONS: Mapping[ChartSection, tuple[str, str]] = {
     ChartSection.RECALL: (
@@ -66,10 +64,10 @@ def columns(rows: Iterable[Mapping[str, Any]]) -> Columns:
     return {name: [shorten(row[name]) for row in rows] for name in rows[0]} if rows else {}
 
 
-def describe(comparison: Comparison, title: str, name: str, subject: str) -> dict[str, Any]:
-    """Return the properties of a comparison that the pages show and filter by.
+def describe(comparison: Comparison, name: str, subject: str) -> dict[str, Any]:
+    """Return the properties of a comparison that the pages show.
 
-    The title is unique; the name is short and unique among the comparisons of the subject.
+    The name is short and unique among the comparisons of the subject.
     """
     key, metric = comparison.key, comparison.metric
     machine, threads = comparison.measured_on
@@ -77,7 +75,6 @@ def describe(comparison: Comparison, title: str, name: str, subject: str) -> dic
             "precision", "backend", "batch")  # fmt: skip
     return {
         **{name: getattr(key, name) for name in same},
-        "title": title,
         "name": name,
         "subject": subject,
         "task": key.task or f"{key.mode}, {key.form.replace('_', '-')}",
@@ -102,28 +99,12 @@ def _newest_command(comparison: Comparison) -> str:
 
 
 def run_columns(frame: pandas.DataFrame, numbers: Numbers) -> Columns:
-    """Return the valid runs of a frame (`suite.analysis.frame.to_frame`).
-
-    Each run has its place, its status, and the figures that are shown: each measure, and then
-    quality. `disturbed` has the numbers of the measures that other processes disturbed.
-    """
+    """Return the place and the status of the valid runs of a frame (`analysis.frame.to_frame`)."""
     valid = frame[frame["superseded_by"] == ""]
-    place = ["comparison", "run_id"]
-    runs = valid.drop_duplicates(place).set_index(place, drop=False)
-    disturbed = valid["noisy"] & valid["usable"] & valid["in_session"]
-    values = valid[valid["counts"] | valid["is_primary"] | disturbed]
-    values = values.assign(measure=values["measure"].mask(values["is_primary"], QUALITY))
-    values = values[values["measure"].isin([QUALITY, *CHARTED])]
-    wide = values.pivot(index=place, columns="measure", values="value")
-    wide = wide.reindex(index=runs.index, columns=[*CHARTED, QUALITY])
-    marked: dict[Any, list[int]] = {}
-    for *key, measure in values.loc[values["noisy"], [*place, "measure"]].itertuples(index=False):
-        marked.setdefault(tuple(key), []).append(MEASURE_NUMBERS[measure])
-    shown = ["comparison", *PLACE, "repeat", "status", "reason", "run_id"]
+    runs = valid.drop_duplicates(["comparison", "run_id"])
+    shown = ["comparison", *PLACE, "status", "reason", "run_id"]
     named = runs[shown].rename(columns={**PLACE, "run_id": "run"}).fillna({"reason": ""})
-    figures = [[shorten(value) for value in row] for row in wide.to_numpy().tolist()]
-    columns = _shortened(named.assign(entry=runs["entry"].map(numbers)))
-    return columns | {"values": figures, "disturbed": [marked.get(key, []) for key in runs.index]}
+    return _shortened(named.assign(entry=runs["entry"].map(numbers)))
 
 
 def figure_columns(figures: pandas.DataFrame, numbers: Numbers) -> Columns:
@@ -229,7 +210,7 @@ def make_findings(
     boards: Sequence[Board],
     architectures: Mapping[str, Architecture],
 ) -> dict[str, Any]:
-    """Return growth with length, crossings, pairs, ratios of backends, fronts and the profile."""
+    """Return growth with length, crossings, pairs, ratios of backends, and the best shares."""
     shares = comparable_shares(boards)
     numbered = list(enumerate(comparisons))
     probes = [item for item in numbered if item[1].key.mode is not Mode.TRAIN]
@@ -280,13 +261,8 @@ def make_findings(
             for item in pair_differences(comparison, list(CHARTED))
         ),
         "backends": columns(_backends(probes)),
-        "fronts": [front for item in numbered for front in _fronts(*item, figures)],
-        "profile": {
-            "shares": PROFILE_SHARES,
-            "entries": performance_profile(shares, PROFILE_SHARES),
-            "means": {
-                entry: [interquartile_mean(values), len(values)] for entry, values in shares.items()
-            },
+        "shares": {
+            entry: [interquartile_mean(values), len(values)] for entry, values in shares.items()
         },
     }
 
@@ -306,19 +282,46 @@ def _backends(probes: Sequence[tuple[int, Comparison]]) -> list[dict[str, Any]]:
     return found
 
 
-def _fronts(number: int, comparison: Comparison, figures: pandas.DataFrame) -> list[dict[str, Any]]:
-    """Return the Pareto front of quality and each cost that is drawn against quality."""
-    if comparison.metric is None:
-        return []
-    own, higher = figures[figures["comparison"] == number], comparison.metric.higher_is_better
-    found = []
-    for measure in AGAINST_QUALITY:
-        front = pareto_front(own, measure, higher_is_better=higher)
-        costs, qualities = ([*map(shorten, front[name].tolist())] for name in (measure, QUALITY))
-        if costs:
-            place = {"comparison": number, "measure": MEASURE_NUMBERS[measure]}
-            found.append({**place, "costs": costs, "qualities": qualities})
-    return found
+def make_predictions(
+    comparisons: Sequence[Comparison], sources: Sequence[Sequence[int]]
+) -> pandas.DataFrame:
+    """Return the predicted costs of the preferred sources of costs, as rows of `to_figures`.
+
+    The lengths of each training with a score are among the predicted ones.
+    """
+    import pandas as pd
+
+    wanted: dict[int, set[int]] = {}
+    for number, comparison in enumerate(comparisons):
+        if comparison.metric is None and comparison.key.track == Track.STANDARD:
+            wanted.setdefault(number, set())
+        for source in sources[number]:
+            wanted.setdefault(source, set()).update(e.sequence_length for e in comparison.entries)
+    rows = [
+        (number, *(getattr(one, name) for name in PREDICTED_COLUMNS), 0, False)
+        for number, lengths in sorted(wanted.items())
+        for one in predicted_costs(comparisons[number], lengths)
+        if one.measure in CHARTED
+    ]
+    return pd.DataFrame(rows, columns=["comparison", *PREDICTED_COLUMNS, "n", "disturbed"])
+
+
+def make_history(comparisons: Sequence[Comparison], numbers: Numbers) -> Columns:
+    """Return how the figures of trainings moved over commits."""
+    return columns(
+        {
+            "comparison": number,
+            "entry": numbers[one.entry],
+            "length": one.sequence_length,
+            "measure": MEASURE_NUMBERS[one.measure],
+            "commit": f"{one.day} {one.commit}",
+            **_ends(one.estimate),
+        }
+        for number, comparison in enumerate(comparisons)
+        if comparison.key.mode is Mode.TRAIN
+        for one in history(comparison, AGAINST_QUALITY)
+        if one.entry in numbers
+    )
 
 
 def make_diagnostics(
@@ -330,6 +333,7 @@ def make_diagnostics(
     """
     number_of = {comparison.key: number for number, comparison in enumerate(comparisons)}
     diagnostics = find_diagnostics(comparisons, tasks)
+    able = abilities(diagnostics)
     charts: dict[ChartSection, list[Any]] = {section: [] for section in SECTIONS}
     for chart in make_charts(diagnostics, comparisons):
         charts[chart.section].append(
@@ -359,6 +363,7 @@ def make_diagnostics(
             {"title": title, "command": command, "charts": charts[section]}
             for section, (title, command) in SECTIONS.items()
         ],
+        "abilities": {name: {e: a._asdict() for e, a in own.items()} for name, own in able.items()},
         "tasks": [
             {
                 "title": diagnostic.title,
@@ -440,4 +445,9 @@ def subject_of(key: ComparisonKey, tasks: Mapping[str, Task]) -> str:
     if key.mode is not Mode.TRAIN:
         what = "Decoding" if key.mode is Mode.DECODE else "Speed and memory"
         return f"{what}, {key.form.replace('_', '-')}"
-    return tasks[key.task].title if key.task in tasks else key.task
+    return task_name(key.task, tasks)
+
+
+def task_name(task: str, tasks: Mapping[str, Task]) -> str:
+    """Return the name of a task that a person searches for: its title, or that of the site."""
+    return TASKS.get(task) or (tasks[task].title if task in tasks else task)

@@ -12,8 +12,8 @@ TEMPLATES = Path(__file__).parent / "templates"
 PREVIEW = "preview.png"
 """The file of the preview image."""
 SHARED_SCRIPTS = (
-    "elements", "address", "frame", "legend", "filters", "figures", "length_figure", "runs",
-    "start",
+    "elements", "address", "frame", "legend", "filters", "figures", "line_figure",
+    "length_figure", "runs", "start",
 )  # fmt: skip
 """The scripts in `assets/` that every page loads, in the order in which they are loaded."""
 
@@ -63,23 +63,24 @@ PAGES = (
         "Choose a task, a sequence length and what matters",
         heading="Which model at my length?",
         own_scripts=(
-            *("answer", "leaderboard", "core_table", "trials", "question"),
-            *("task_figures", "task_content", "index"),
+            *("answer", "leaderboard", "core_table", "trials", "question", "shortlist"),
+            *("tradeoff_scatter", "task_figures", "task_content", "index"),
         ),
+        data_scripts=("predictions",),
     ),
     Page(
         "tradeoffs",
         "Trade-offs",
-        "Quality against cost, growth with length, crossover points and length limits",
-        own_scripts=("tradeoff_figures", "tradeoff_tables", "tradeoffs"),
-        data_scripts=("findings",),
+        "Quality against cost, growth with length and crossover points",
+        own_scripts=("tradeoff_scatter", "tradeoff_figures", "tradeoff_tables", "tradeoffs"),
+        data_scripts=("findings", "predictions"),
     ),
     Page(
         "task",
         "Tasks",
         "Learning curves, reports on the scored split, and examples",
         own_scripts=("task_figures", "task_content", "task"),
-        data_scripts=("reports",),
+        data_scripts=("reports", "history"),
     ),
     Page(
         "diagnostics",
@@ -94,7 +95,7 @@ PAGES = (
         "Methods",
         "What pretraining, efficient tuning, compression and other methods gain, what they cost, "
         "and how scores fall when examples are disturbed",
-        own_scripts=("diagnostic_figures", "methods"),
+        own_scripts=("diagnostic_figures", "tradeoff_scatter", "methods"),
         data_scripts=("methods",),
     ),
     Page(
@@ -107,7 +108,7 @@ PAGES = (
     Page(
         "compare",
         "Compare",
-        "Two entries or two runs side by side",
+        "Two entries side by side",
         own_scripts=("compare",),
         data_scripts=("findings",),
     ),
@@ -136,12 +137,15 @@ TERMS = {
     "Final run": "A training of a frozen benchmark, scored on the test split.",
     "Trial": "Any other training: it chooses a learning rate or tries a setting, and has no rank.",
     "Probe": "Training and inference on random tokens, to measure speed and memory.",
-    "Decoding": "Prefill of a context, then generation token by token. The decoding state is what "
-    "a model keeps from one token to the next.",
-    "Standard track, open track": "Equal rules for all entries; or options and methods too.",
+    "Decoding": "Prefill of a context, then generation token by token.",
+    "Standard track": "Equal rules for all entries.",
+    "Open track": "Entries may have options and methods of their own.",
     "Protocol": "The version of the rules: results of different protocols are never compared.",
     "Learning-rate window": "The width of the range of good rates, in decades: factors of ten.",
     "Mixing parameters": "The weights of a model without its embedding and its head.",
+    "Decoding state": "What a model keeps from one generated token to the next.",
+    "Pareto front": "The entries that no other entry beats in both quality and cost.",
+    "Geometric mean": "The mean of factors: the usual mean of times and speeds.",
 }
 """The terms that each page explains at its foot."""
 

@@ -4,8 +4,10 @@ The site opens from disk, needs no network, and keeps the state of a page in its
 opened from disk cannot fetch data, so the data are scripts beside the pages:
 
 - `data/index.js` has the comparisons, entries, runs, points, boards and leaderboards.
-- `data/findings.js` has growth with length, crossover points, differences between entries, Pareto
-  fronts, and the performance profile.
+- `data/predictions.js` has predicted costs at lengths that were not measured.
+- `data/findings.js` has growth with length, crossover points, differences between entries, and
+  shares of the best scores.
+- `data/history.js` has the figures of one's own home by commit.
 - `data/reports.js` has the reports by group of examples, as means over seeds.
 - `data/methods.js` has the gain and the price of methods, and scores of disturbed examples.
 - `data/diagnostics.js` has the charts of diagnostics and of decoding, and who solves what.
@@ -25,22 +27,28 @@ from pathlib import Path
 
 from dashboards.data import (
     board_rows,
+    columns,
     describe,
     figure_columns,
     make_diagnostics,
     make_findings,
+    make_history,
     make_methods,
+    make_predictions,
     report_rows,
     run_columns,
     subject_of,
+    task_name,
 )
 from dashboards.pages import PAGES, PREVIEW, Host, render_page
 from dashboards.runs import bundle_runs, runs_written
-from dashboards.scripts import shorten_all, write_script
+from dashboards.scripts import MEASURE_NUMBERS, shorten_all, write_script
 from dashboards.styles import style_entries
+from dashboards.words import machine_texts, with_texts
 from suite.analysis.boards import rank_comparisons
 from suite.analysis.comparison_key import short_titles, titles
 from suite.analysis.comparisons import compare, in_precedence
+from suite.analysis.cost_sources import cost_sources, tradeoffs
 from suite.analysis.frame import to_figures, to_frame
 from suite.analysis.leaderboard import summarize_leaderboards
 from suite.analysis.learning_rates import summarize_searches
@@ -109,6 +117,8 @@ def _write_rest(
     host: Host,
 ) -> None:
     """Write all files except the complete records."""
+    import pandas  # not at the top: commands that only list or plan do not need pandas
+
     tasks, architectures = known.tasks, known.architectures
     all_comparisons = compare(records, {name: task.version for name, task in tasks.items()})
     with_records = (one for one in all_comparisons if one.records)
@@ -129,6 +139,14 @@ def _write_rest(
     keys = [comparison.key for comparison in comparisons]
     title_of, name_of = titles(keys), short_titles(keys)
     run_ids = {stored.record.run_id for stored in records}
+    machines = machine_texts(stored.machine for stored in records)
+    sources = cost_sources(comparisons, boards)
+    predictions = make_predictions(comparisons, sources)
+    known_costs = pandas.concat([figures, predictions])
+    abilities = diagnostics.pop("abilities")
+    leaderboards = summarize_leaderboards(known.benchmarks, comparisons, boards, tasks)
+    for board in leaderboards:
+        board["titles"] = {task: task_name(task, tasks) for task in board["titles"]}
     content = {
         "protocol": PROTOCOL,
         "measures": [
@@ -137,23 +155,32 @@ def _write_rest(
         ],
         "comparisons": [
             {
-                **describe(one, title_of[one.key], name_of[one.key], subject_of(one.key, tasks)),
+                **with_texts(describe(one, name_of[one.key], subject_of(one.key, tasks)), machines),
+                "title": title_of[one.key],
+                "costs": sources[number],
                 "is_own": known.is_home and one.key.is_own_data,
             }
-            for one in comparisons
+            for number, one in enumerate(comparisons)
         ],
         "entries": entries,
         "runs": run_columns(frame, numbers),
         "points": figure_columns(figures, numbers),
         "boards": board_rows(boards, comparisons, numbers),
-        "leaderboards": shorten_all(
-            summarize_leaderboards(known.benchmarks, comparisons, boards, tasks)
+        "leaderboards": with_texts(shorten_all(leaderboards), machines),
+        "tradeoffs": columns(
+            {
+                **asdict(one),
+                "measure": MEASURE_NUMBERS[one.measure],
+                "front": [numbers[name] for name in one.front],
+            }
+            for one in tradeoffs(comparisons, sources, known_costs, list(CHARTED))
         ),
+        "abilities": abilities,
         "learning_rates": shorten_all(learning_rates),
         "trials": [
             {
                 "task": count.task,
-                "subject": tasks[count.task].title if count.task in tasks else count.task,
+                "subject": task_name(count.task, tasks),
                 "text": str(count),
             }
             for count in count_archived_trials(records)
@@ -165,6 +192,8 @@ def _write_rest(
         "": content,
         "diagnostics": diagnostics,
         "findings": make_findings(comparisons, figures, boards, architectures),
+        "history": make_history(comparisons, numbers) if known.is_home else {},
+        "predictions": figure_columns(predictions, numbers),
         "reports": report_rows(comparisons, numbers),
         "methods": make_methods(comparisons, numbers),
         "mlflow": {run_id: page for run_id, page in mlflow_pages.items() if run_id in run_ids},

@@ -15,7 +15,7 @@ interface Choice {
   shown: NumberedComparison | undefined;
 }
 
-type Board = Omit<BoardData, "rows"> & { rows: BoardRow[] };
+type Board = Omit<BoardData, "rows"> & { rows: BoardRow[]; isPredicted?: boolean };
 
 /** What a reader of the first page asks, and what answers it. */
 interface Question {
@@ -30,10 +30,11 @@ interface Question {
   /** The results of the task, and those that answer: of the costs of a task, probes of its form. */
   shown: NumberedComparison;
   source: NumberedComparison;
-  /** The boards of the source at the length that answers. */
+  /** The boards of the source at the length that answers, and whether they are predictions. */
   boards: Board[];
-  /** Whether results that the filters leave out have what matters at the wanted length. */
-  isElsewhere: boolean;
+  isPredicted: boolean;
+  /** The results that the filters choose. */
+  first: NumberedComparison;
 }
 
 /** A record with its entry. */
@@ -41,14 +42,6 @@ interface Run {
   entry: number;
   record: RunRecord;
 }
-
-/** A choice: its name in the state, its label, and its value and text of an item. */
-type Field<Item> = [
-  name: string,
-  label: string,
-  keyOf: (item: Item) => string,
-  textOf?: (item: Item) => string,
-];
 
 type Value = string | number | null | undefined;
 type TableCell = Value | Node | { text: Value | Node; className?: string };
@@ -58,8 +51,9 @@ interface FigureOptions {
   caption: string;
   /** The name of the downloaded files, without their ending. */
   name: string;
-  /** Whether more is better, which the title says; undefined if neither is. */
+  /** Whether more is better, which the title says, or else what is better. */
   higherIsBetter?: boolean;
+  better?: string;
   /** The results that are drawn, which the downloaded files name. */
   about?: Comparison;
   traces: Record<string, unknown>[];
@@ -67,6 +61,80 @@ interface FigureOptions {
   /** The rows of the CSV file. */
   rows: Value[][];
   tall?: boolean;
+}
+
+/** A point of a line, at a place of the horizontal axis. */
+interface LinePoint extends Interval {
+  x: number | string;
+  n: number;
+  /** Where the point is, if another text than the place says it. */
+  at?: string;
+  /** The size of its symbol, if it has one of its own. */
+  size?: number;
+}
+
+interface Line {
+  entry: number;
+  /** The name, if it is not that of the entry. */
+  name?: string;
+  points: LinePoint[];
+  isThin?: boolean;
+  isPredicted?: boolean;
+}
+
+/** The place on an axis of a point. */
+type PlaceOf = (place: number | string) => number | string;
+
+interface LineStyle {
+  measure: Measure;
+  at: PlaceOf;
+  zero: number;
+  isColored: boolean;
+  isStrong: boolean;
+  hasInterval: boolean;
+  isJoined: boolean;
+}
+
+interface LineFigureOptions extends Omit<FigureOptions, "traces" | "layout" | "rows"> {
+  lines: Line[];
+  /** What the lines show; their values are divided by its scale. */
+  measure: Measure;
+  axis: { type?: string; [setting: string]: unknown };
+  at?: PlaceOf;
+  chosen: Set<number>;
+  strong?: Set<number>;
+  /** "seed" or "round", of which a figure of one says so. */
+  repeat?: string;
+  isShare?: boolean;
+  isJoined?: boolean;
+  mayBeLogarithmic?: boolean;
+  extra?: Record<string, unknown>[];
+  annotations?: object[];
+  shapes?: object[];
+  empty?: string;
+  rows?: Value[][];
+}
+
+interface HeatOptions extends Omit<FigureOptions, "traces" | "layout" | "rows"> {
+  columns: string[];
+  names: string[];
+  values: (number | null)[][];
+  texts: string[][];
+  /** The texts on hovering, if they are others. */
+  hovers?: string[][];
+  axes: [x: string, y: string];
+  range?: [low: number, high: number];
+  /** Whether the cells have texts, and pale colours. */
+  isPale?: boolean;
+  rows?: Value[][];
+}
+
+/** An entry in a figure of quality or gain against a cost. */
+interface ScatterPoint {
+  entry: number;
+  x: Interval;
+  y: Interval;
+  isPredicted?: boolean;
 }
 
 declare const Plotly: {
@@ -78,6 +146,8 @@ interface Window {
   LENGTHWISE: SiteData;
   // A page has those whose scripts it loads.
   LENGTHWISE_FINDINGS: Findings;
+  LENGTHWISE_PREDICTIONS?: Columns<Prediction>;
+  LENGTHWISE_HISTORY?: Columns<Moment>;
   LENGTHWISE_REPORTS: ReportData[];
   LENGTHWISE_DIAGNOSTICS: Diagnostics;
   LENGTHWISE_METHODS: Methods;

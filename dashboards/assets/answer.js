@@ -6,6 +6,11 @@ const NAMED = 3;
 /** The control that mixes no positions. */
 const NO_MIXING = "identity";
 
+const PREDICTED =
+  "A fit to the measured lengths predicts these costs. Intervals are of 90% for a new measurement, " +
+  "and predictions have no ranks";
+const NO_ENTRY_FITS = "No entry fits the limits. The list below says why.";
+
 /** @param {Question} question */
 function answers(question) {
   const { boards, label, matter, shown, source } = question;
@@ -19,6 +24,7 @@ function answers(question) {
     return [el("p", { className: "answer" }, isCost ? missing : none)];
   }
   return boards.flatMap((board) => {
+    if (!board.rows.length) return [el("p", { className: "answer" }, NO_ENTRY_FITS)];
     const measure = measureNamed(board.metric, about);
     const { verdict, leader, facts } = rankedOf(board).length
       ? rankedVerdict(board, measure)
@@ -38,11 +44,11 @@ function answers(question) {
  * Returns the subject and the length of the answer; another length than the wanted one is said.
  * @param {Question} question
  */
-function placeText({ label, wanted, length, longest, shown, isElsewhere }) {
+function placeText({ label, wanted, length, longest, shown, isPredicted }) {
   const place = `${shown.comparison.subject}, length ${formatNumber(length)}`;
   if (length === wanted) return place;
-  const where = isElsewhere ? " in these results" : "";
-  const measured = `${label} at ${formatNumber(wanted)} was not measured${where}`;
+  const measured = `${label} at ${formatNumber(wanted)} was not measured in these results`;
+  if (isPredicted) return `${measured}; the closest predicted length follows. ${place}`;
   return `${measured}; the longest measured length is ${formatNumber(longest)}. ${place}`;
 }
 
@@ -124,6 +130,13 @@ function unrankedVerdict(board, about) {
   const leader = standing.find((row) => !isControl(row)) ?? standing[0];
   if (!leader) return { verdict: "No entry has a standing result", leader, facts: [] };
   const before = standing.slice(0, standing.indexOf(leader));
+  if (board.isPredicted) {
+    return {
+      leader,
+      verdict: "Predicted, not measured; best value of a model",
+      facts: [PREDICTED],
+    };
+  }
   return {
     leader,
     verdict: before.length
@@ -198,10 +211,7 @@ function noMixingText(board, { form }) {
   return `Ranked no better than the control ${NO_MIXING}, which ${mixing}: ${count} of ${models.length} models`;
 }
 
-/**
- * @param {Board} board
- * @param {Measure} measure
- */
+/** @param {Board} board @param {Measure} measure */
 function detectableText({ detectable }, measure) {
   if (detectable === null) return "";
   return measure.key === "quality"

@@ -22,7 +22,7 @@ function entryName(name) {
  * @param {number | undefined} length that is shown
  */
 function leaderboardSections(values, about, length) {
-  if (!data.leaderboards.length) return [el("h2", {}, "Core table"), note(NO_LEADERBOARD)];
+  if (!data.leaderboards.length) return [el("h2", {}, "All tasks"), note(NO_LEADERBOARD)];
   return data.leaderboards.flatMap((board) => {
     const { label, summary, about_runs: runs, latest, machines } = board;
     const [shown, ...rest] = board.blocks.toSorted(
@@ -35,11 +35,11 @@ function leaderboardSections(values, about, length) {
       "Entries in italics are controls",
     ];
     return [
-      el("h2", {}, `Core table of ${label}`),
-      note(`${joined(facts)} ${runs}`),
+      el("h2", {}, `All tasks: ${label.replace(/-\d+$/, "")}`),
+      note(`${joined([`Benchmark ${label}`, ...facts])} ${runs}`),
       ...(shown ? [el("h3", {}, blockTitle(shown)), ...coreTable(board, shown)] : []),
       ...rest.map((block) => folded(blockTitle(block), ...coreTable(board, block))),
-      el("h2", {}, `Winner by length of ${label}`),
+      el("h2", {}, `Winner by length: ${label.replace(/-\d+$/, "")}`),
       ...winnersTable(board, values, about, length),
     ];
   });
@@ -57,30 +57,35 @@ function winnersTable(board, values, about, length) {
     return [el("p", {}, "No entry has the three seeds that a rank needs.")];
   }
   const notes = new Footnotes();
-  const rows = board.winners.map((winner) => {
-    const target = { task: winner.task, length: winner.length, without: values.without };
-    const isShown =
-      about.benchmark === winner.benchmark &&
-      about.task === winner.task &&
-      length === winner.length;
-    const tied = winner.tied.map(([entry, least]) => `${entry} (${formatNumber(least, 2)})`);
-    const task = `${board.titles[winner.task] ?? winner.task}, ${metricText(winner.metric)}`;
-    return [
-      { text: task, className: isShown ? "current" : "" },
-      el("a", { href: address("index", target) }, String(winner.length)),
-      notes.after(winnerCell(winner), winner.marks),
-      formatInterval(winner),
-      winner.next ? `${formatNumber(winner.gap, 2)} to ${winner.next}` : "—",
-      formatNumber(winner.detectable, 2),
-      tied.join(", ") || "none",
-    ];
-  });
-  const head = ["task", "length", "winner", "value [95%]", "gap to the next", "detectable", "tied"];
-  return [
-    note(WINNERS_NOTE),
-    table(head, rows, { caption: "Winner by length", texts: [0], long: [2, 6] }),
-    ...notes.list(),
+  /** @type {[head: string, cell: (winner: WinnerData) => TableCell][]} */
+  const columns = [
+    [
+      "task",
+      ({ task, benchmark, length: at, metric }) => ({
+        text: `${board.titles[task] ?? task}, ${metricText(metric)}`,
+        className:
+          about.benchmark === benchmark && about.task === task && length === at ? "current" : "",
+      }),
+    ],
+    [
+      "length",
+      ({ task, length: at }) => {
+        const target = { task, length: at, entries: values.entries };
+        return el("a", { href: address("index", target) }, String(at));
+      },
+    ],
+    ["winner", (winner) => notes.after(winnerCell(winner), winner.marks)],
+    ["value [95%]", (winner) => formatInterval(winner)],
+    ["gap to the next", ({ next, gap }) => (next ? `${formatNumber(gap, 2)} to ${next}` : "—")],
+    ["detectable", ({ detectable }) => formatNumber(detectable, 2)],
+    [
+      "tied",
+      ({ tied }) =>
+        tied.map(([entry, least]) => `${entry} (${formatNumber(least, 2)})`).join(", ") || "none",
+    ],
   ];
+  const options = { caption: "Winner by length", texts: [0], long: [2, 6], stacked: true };
+  return [note(WINNERS_NOTE), itemsTable(board.winners, columns, options), ...notes.list()];
 }
 
 /** @param {WinnerData} winner */
@@ -114,10 +119,7 @@ const millions = (count) => (count / 1e6).toFixed(2);
 /** @param {BlockData} block */
 const blockTitle = (block) => `${capitalized(block.form)} tasks`;
 
-/**
- * @param {LeaderboardData} board
- * @param {BlockData} block
- */
+/** @param {LeaderboardData} board @param {BlockData} block */
 function coreTable(board, block) {
   /** @type {(places: TaskLength[]) => string} */
   const placesText = (places) =>

@@ -13,11 +13,6 @@ const AGAINST = {
   strength: ["strength", "strength of the disturbance"],
   train_share: ["size of the training data", "share of the training examples, %"],
 };
-/** The ends of the axis of an accuracy, which leave room for the marks at 0 and 1. */
-const SHARE_RANGE = [-0.05, 1.05];
-/** The colour of a guess. */
-const GUESS_COLOR = "#8a8a8a";
-
 /**
  * Returns the measure that a chart draws.
  * @param {Chart} chart
@@ -51,14 +46,14 @@ const shortLength = (length) =>
  * Returns the horizontal axis of a chart, and the place on it of a point.
  * @param {Chart} chart
  * @param {ChartEntry[]} entries
- * @returns {{ axis: object, at: (place: string) => number | string }}
+ * @returns {{ axis: LineFigureOptions["axis"], at: PlaceOf }}
  */
 function chartAxis({ against, length }, entries) {
   const title = AGAINST[against][1];
   const places = placesOf(entries);
   if (against === "strength") return { axis: { title: { text: title } }, at: Number };
   if (against === "pairs" || against === "problem") {
-    /** @param {string} place */
+    /** @param {string | number} place */
     const at = (place) => plain(place).replace(" in ", "<br>in ").replaceAll("_", "<br>");
     const axis = { type: "category", categoryorder: "array", categoryarray: places.map(at) };
     return { axis: { ...axis, title: { text: title } }, at };
@@ -74,47 +69,7 @@ function chartAxis({ against, length }, entries) {
   return { axis, at: (place) => at(Number(place)) };
 }
 
-/**
- * @param {Chart} chart
- * @param {ChartEntry} own
- * @param {(place: string) => number | string} at
- * @param {number} shift a factor that keeps the intervals of several entries apart
- * @param {number} zero where 0 is drawn
- */
-function chartTrace(chart, own, at, shift, zero) {
-  const entry = data.entries[own.entry ?? 0];
-  const { unit, scale } = chartMeasure(chart);
-  const isState = chart.against === "state_bytes";
-  const points = own.points.map(([, ...estimate]) => intervalOf(estimate));
-  const texts = own.points.map(([place, ...estimate]) => {
-    const value = `${estimateText(estimate, scale)} ${unit}`.trim();
-    return `${entry.name}, ${place}: ${value} (n=${estimate[3]})`;
-  });
-  const shape =
-    chart.against === "problem"
-      ? { type: "bar", marker: { color: entry.color } }
-      : {
-          type: "scatter",
-          mode: isState ? "markers" : "lines+markers",
-          line: { color: entry.color, dash: entry.dash, width: 2 },
-          marker: entryMarker(entry, points, isState ? 11 : 8),
-        };
-  return {
-    ...labelled(entry.name, texts),
-    ...shape,
-    x: own.points.map(([place]) => {
-      const there = at(place);
-      return typeof there === "number" ? there * shift : there;
-    }),
-    y: points.map(({ value }) => value / scale || zero),
-    error_y: errorBars(entry, points, scale),
-  };
-}
-
-/**
- * @param {[string, number][]} guesses
- * @param {(place: string) => number | string} at
- */
+/** @param {[string, number][]} guesses @param {PlaceOf} at */
 function guessTrace(guesses, at) {
   const ascending = guesses.toSorted(([a], [b]) => Number(a) - Number(b));
   const texts = ascending.map(([place, guess]) => `guess, ${place}: ${formatNumber(guess, 3)}`);
@@ -126,16 +81,6 @@ function guessTrace(guesses, at) {
     x: ascending.map(([place]) => at(place)),
     y: ascending.map(([, guess]) => guess),
   };
-}
-
-/**
- * Returns the range of the axis of a share; a scaled accuracy, or the end of its interval, may be
- * below 0.
- * @param {ChartEntry[]} entries
- */
-function shareRange(entries) {
-  const least = entries.flatMap(({ points }) => points.map(([, value, low]) => low ?? value));
-  return [Math.min(SHARE_RANGE[0], ...least.map((value) => value - 0.02)), SHARE_RANGE[1]];
 }
 
 /**
@@ -181,10 +126,7 @@ const chartRows = ({ against, measure, entries }) => [
   ),
 ];
 
-/**
- * @param {Chart} chart
- * @param {string} what
- */
+/** @param {Chart} chart @param {string} what */
 function chartTitle({ title, length, against }, what) {
   const trained = length && against !== "sequence_length";
   return [what, title, ...(trained ? [`trained at length ${formatNumber(length)}`] : [])].join(
@@ -193,44 +135,31 @@ function chartTitle({ title, length, against }, what) {
 }
 
 /**
- * Returns a vertical axis, and where 0 is drawn: on a logarithmic axis, below the other values.
- * @param {ReturnType<typeof valueAxis>} axis
- * @param {number[]} values
- */
-function withZero(axis, values) {
-  if (axis.type !== "log" || !values.includes(0)) return { yaxis: axis, zero: 0 };
-  const zero = Math.min(...values.filter((value) => value > 0)) / 4;
-  const tickvals = [zero, ...(axis.tickvals ?? [])];
-  return { yaxis: { ...axis, tickvals, ticktext: ["0", ...(axis.ticktext ?? [])] }, zero };
-}
-
-/**
  * Returns the figure of the entries of a chart.
  * @param {Chart} chart
- * @param {Set<number>} hidden
+ * @param {Set<number>} chosen
  */
-function chartFigure(chart, hidden) {
+function chartFigure(chart, chosen) {
   const measure = chartMeasure(chart);
-  const entries = chart.entries.filter(({ entry }) => entry !== null && !hidden.has(entry ?? -1));
-  const shown = entries.filter(({ points }) => points.length);
-  const { axis, at } = chartAxis(chart, entries);
-  const distance = chart.against === "evaluation_length" ? Math.min(0.05, 0.2 / shown.length) : 0;
-  const values = shown.flatMap(({ points }) => points.map(([, value]) => value / measure.scale));
-  const title = chartTitle(chart, `${measure.title} by ${AGAINST[chart.against][0]}`);
-  const { yaxis, zero } = chart.share
-    ? { yaxis: { title: { text: metricText(chart.measure) }, range: shareRange(shown) }, zero: 0 }
-    : withZero(valueAxis(values, measure, !chart.length), values);
-  const traces = shown.map((own, place) => {
-    const shift = 2 ** (distance * (place - (shown.length - 1) / 2));
-    return chartTrace(chart, own, at, shift, zero);
-  });
-  return figure({
+  const { against, guesses = [] } = chart;
+  const { axis, at } = chartAxis(chart, chart.entries);
+  const title = chartTitle(chart, `${measure.title} by ${AGAINST[against][0]}`);
+  return lineFigure({
     title,
-    higherIsBetter: measure.higher_is_better,
-    caption: entries.length ? chartCaption(chart, entries) : `${NO_ENTRY}.`,
+    caption: chartCaption(chart, chart.entries),
     name: fileName(title),
-    traces: [...(chart.guesses?.length ? [guessTrace(chart.guesses, at)] : []), ...traces],
-    layout: { xaxis: axis, yaxis, annotations: entries.length ? [] : [emptyMark([], false)] },
+    lines: chart.entries.flatMap(({ entry, points }) =>
+      entry === null ? [] : { entry, points: placedPoints(points) },
+    ),
+    measure,
+    axis,
+    at,
+    chosen,
+    repeat: data.comparisons[chart.comparison].metric ? "seed" : "round",
+    isShare: chart.share,
+    isJoined: against !== "state_bytes" && against !== "problem",
+    mayBeLogarithmic: !chart.length,
+    extra: guesses.length ? [guessTrace(guesses, at)] : [],
     rows: chartRows(chart),
   });
 }

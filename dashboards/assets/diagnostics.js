@@ -3,13 +3,9 @@
 
 const SOLVED_NOTE =
   "A seed solves a task if its score reaches the stated threshold. The steps are those until the " +
-  "validation curve reaches it: the median over seeds, where a seed that never reaches it counts as " +
-  "later than all others. An entry that does not solve a task may solve it with more steps or with " +
-  "another learning rate. Intervals are of 95%; those of shares of seeds are Wilson's. A mean of " +
-  "seeds of which some solve the task and others do not has none. The effective length is the longest " +
-  "evaluation length up to which the score stays above 0.9: the median over seeds and the range, 0 " +
-  "if the score is not above it at the training length; ≥ marks the longest length that was tested. " +
-  "The state is that of decoding a sequence of the training length.";
+  "validation curve reaches it: the median over seeds. More steps or another learning rate may solve " +
+  "what an entry does not. The effective length is the longest evaluation length up to which the " +
+  "score stays above 0.9: the median over seeds and the range; ≥ marks the longest tested length.";
 
 /** @param {Chart} chart */
 function depthMap(chart) {
@@ -21,33 +17,20 @@ function depthMap(chart) {
     }),
   );
   const title = chartTitle(chart, data.entries[chart.entry ?? 0].name);
-  return figure({
+  return heatFigure({
     title,
     higherIsBetter: chartMeasure(chart).higher_is_better,
-    caption: chartCaption(chart, chart.entries),
+    caption: joined([chartCaption(chart, chart.entries).slice(0, -1), "Darker is better"]),
     name: fileName(title),
-    traces: [
-      heatTrace(PALE, {
-        x: chart.entries.map(({ name }) => shortLength(Number(name))),
-        y: depths.map(plain),
-        z: cells.map((row) => row.map((cell) => cell?.[0] ?? null)),
-        zmin: 0,
-        zmax: 1,
-        text: cells.map((row) => row.map((cell) => cell?.[0].toFixed(2) ?? "")),
-        texttemplate: "%{text}",
-        customdata: cells.map((row) =>
-          row.map((cell) => (cell ? `${estimateText(cell)} (n=${cell[3]})` : "no figure")),
-        ),
-        hovertemplate: "depth %{y} of %{x}: %{customdata}<extra></extra>",
-        textfont: { color: "#111" },
-        xgap: 1,
-        ygap: 1,
-      }),
-    ],
-    layout: {
-      xaxis: { type: "category", tickangle: 0, title: { text: "evaluation length" } },
-      yaxis: { type: "category", autorange: "reversed", title: { text: "depth", standoff: 10 } },
-    },
+    columns: chart.entries.map(({ name }) => shortLength(Number(name))),
+    names: depths,
+    values: cells.map((row) => row.map((cell) => cell?.[0] ?? null)),
+    range: [0, 1],
+    texts: cells.map((row) => row.map((cell) => cell?.[0].toFixed(2) ?? "")),
+    hovers: cells.map((row) =>
+      row.map((cell) => (cell ? `${estimateText(cell)} (n=${cell[3]})` : "no figure")),
+    ),
+    axes: ["evaluation length", "depth"],
     rows: chartRows(chart),
   });
 }
@@ -55,14 +38,14 @@ function depthMap(chart) {
 /**
  * Returns the charts of a section, or the command whose records it draws.
  * @param {Diagnostics["sections"][number]} section
- * @param {Set<number>} hidden
+ * @param {Set<number>} chosen
  */
-function sectionContent({ title, command, charts }, hidden) {
+function sectionContent({ title, command, charts }, chosen) {
   const figures = charts
-    .filter(({ entry }) => !hidden.has(entry ?? -1))
-    .map((chart) => (chart.against === "depth" ? depthMap(chart) : chartFigure(chart, hidden)));
+    .filter(({ entry }) => entry === null || entry === undefined || chosen.has(entry))
+    .map((chart) => (chart.against === "depth" ? depthMap(chart) : chartFigure(chart, chosen)));
   const none = charts.length
-    ? "All entries of this section are hidden."
+    ? "No entry of this section is chosen."
     : `There are no figures yet. Run \`${command}\`.`;
   return [
     el("h2", {}, title),
@@ -72,14 +55,10 @@ function sectionContent({ title, command, charts }, hidden) {
   ];
 }
 
-/**
- * @param {Diagnostics["tasks"][number]} task
- * @param {Set<number>} hidden
- */
-function solvedTable({ title, comparison, solved_at: solvedAt, rows }, hidden) {
+/** @param {Diagnostics["tasks"][number]} task */
+function solvedTable({ title, comparison, solved_at: solvedAt, rows }) {
   const about = data.comparisons[comparison];
   const metric = metricText(about.metric);
-  const shown = rows.filter(({ entry }) => !hidden.has(entry));
   /** @type {[head: string, cell: (row: SolvedRow) => TableCell][]} */
   const columns = [
     ["entry", ({ entry }) => entryLabel(data.entries[entry])],
@@ -94,26 +73,29 @@ function solvedTable({ title, comparison, solved_at: solvedAt, rows }, hidden) {
     ["effective length", ({ effective }) => effective || "—"],
     ["state, KiB", ({ state }) => formatNumber(state === null ? null : state / 1024, 3)],
   ];
-  if (shown.some(({ note: told }) => told)) {
+  if (rows.some(({ note: told }) => told)) {
     columns.push(["not completed", ({ note: told }) => ({ text: told, className: "soft" })]);
   }
   const caption = `Solved at ${metric} ${solvedAt}, ${about.split} split`;
-  return [el("h3", {}, title), itemsTable(shown, columns, { caption, texts: [0], long: [8] })];
+  return [el("h3", {}, title), itemsTable(rows, columns, { caption, texts: [0], long: [8] })];
 }
 
 start((values) => {
   const { sections, tasks } = window.LENGTHWISE_DIAGNOSTICS;
-  const hidden = hiddenEntries(values);
   const charts = sections.flatMap((section) => section.charts);
   const numbers = charts.flatMap(({ entry, entries }) => [entry, ...entries.map((e) => e.entry)]);
   const entries = sorted(numbers.flatMap((number) => number ?? []));
+  // The best entry of each task comes first, then the second ones.
+  const ranks = tasks.flatMap(({ rows }) => rows.map(({ entry }, place) => ({ entry, place })));
+  const best = ranks.sort((a, b) => a.place - b.place).map(({ entry }) => entry);
+  const chosen = chosenEntries(values, entries, best);
   const shown = [...charts, ...tasks].map(({ comparison }) => data.comparisons[comparison]);
   const firstTrial = shown.find(({ kind }) => kind === "trial");
   return [
     ...(firstTrial ? trialsWarning(firstTrial) : []),
-    ...(entries.length ? [legend(values, entries)] : []),
-    ...sections.flatMap((section) => sectionContent(section, hidden)),
+    ...(entries.length ? [legend(entries, chosen)] : []),
+    ...sections.flatMap((section) => sectionContent(section, chosen)),
     ...(tasks.length ? [el("h2", {}, "Seeds that solve a task"), note(SOLVED_NOTE)] : []),
-    ...tasks.flatMap((task) => solvedTable(task, hidden)),
+    ...tasks.flatMap((task) => solvedTable(task)),
   ];
 });

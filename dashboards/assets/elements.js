@@ -29,12 +29,27 @@ function plain(text) {
   return String(text).replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
 }
 
+/** What the foot of the page says of each term of several words. */
+const TERMS = new Map(
+  [...document.querySelectorAll("footer dt")]
+    .filter(({ textContent: name }) => /[ -]/.test(name))
+    .map((name) => [name.textContent.toLowerCase(), name.nextElementSibling?.textContent ?? ""]),
+);
+const TERM = new RegExp(`(${[...TERMS.keys()].join("|")})`, "i");
+
 /**
- * Returns the nodes of a text, with the parts between backticks as code.
+ * Returns the nodes of a text: the parts between backticks as code, and each term with its meaning,
+ * which hovering, a tap or the keyboard shows.
  * @param {string} text
  */
 function withCode(text) {
-  return text.split("`").map((part, place) => (place % 2 ? el("code", {}, part) : part));
+  return text.split("`").flatMap((part, place) => {
+    if (place % 2) return [el("code", {}, part)];
+    return part.split(TERM).map((word) => {
+      const title = TERMS.get(word.toLowerCase());
+      return title ? el("abbr", { title, tabindex: "0" }, word) : word;
+    });
+  });
 }
 
 /**
@@ -44,7 +59,7 @@ function withCode(text) {
  * @param {string} value the selected value
  * @param {(value: string) => void} onChange
  */
-function select(label, options, value, onChange, wide = false) {
+function select(label, options, value, onChange) {
   const groups = [...new Set(options.map(([, , group]) => group))];
   const list = el(
     "select",
@@ -60,52 +75,135 @@ function select(label, options, value, onChange, wide = false) {
       return group ? [el("optgroup", { label: group }, ...nodes)] : nodes;
     }),
   );
-  return el("label", { className: wide ? "wide" : "" }, label, list);
+  return el("label", {}, label, list);
 }
+
+/**
+ * Returns a labelled field for a number; a value that is not valid is not taken.
+ * @param {string} label
+ * @param {Record<string, unknown>} settings
+ * @param {(value: string) => void} onChange
+ */
+function numberField(label, settings, onChange) {
+  const onchange = (/** @type {Event} */ event) => {
+    const input = /** @type {HTMLInputElement} */ (event.target);
+    if (input.reportValidity()) onChange(input.value);
+  };
+  return el(
+    "label",
+    {},
+    label,
+    el("input", { type: "number", name: label, onchange, ...settings }),
+  );
+}
+
+/** The number of rows from which on a table has a filter, and the number that it shows at first. */
+const FILTERED_ROWS = 12;
+const FEW_ROWS = 200;
 
 /**
  * @param {TableCell} cell
  * @param {string} alignment
+ * @param {string} head the name of the column, which a stacked row shows beside the cell
  */
-function tableCell(cell, alignment) {
+function tableCell(cell, alignment, head) {
   const isObject = cell !== null && typeof cell === "object" && !(cell instanceof Node);
   const { text, className = "" } = isObject ? cell : { text: cell };
   const content = text instanceof Node ? text : String(text ?? "—");
-  return el("td", { className: `${alignment} ${className}` }, content);
+  return el("td", { className: `${alignment} ${className}`, "data-head": head }, content);
 }
 
 /**
- * Returns a table in a region that scrolls.
+ * Sorts the rows of a table by the numbers at the start of a column's texts, or else by these texts; a
+ * second time, in the reversed order.
+ * @param {HTMLElement} head the cell of the column's name
+ * @param {number} column
+ */
+function sortRows(head, column) {
+  const body = head.closest("table")?.tBodies[0];
+  const sign = head.ariaSort === "ascending" ? -1 : 1;
+  for (const cell of head.parentElement?.children ?? []) cell.ariaSort = null;
+  head.ariaSort = sign < 0 ? "descending" : "ascending";
+  const rows = [...(body?.rows ?? [])].map((row) => {
+    const text = row.cells[column].textContent;
+    return { row, text, number: Number.parseFloat(text.replace(/[~≥≈,]/g, "")) };
+  });
+  const areNumbers = rows.every(({ number, text }) => text === "—" || !Number.isNaN(number));
+  rows.sort((a, b) => {
+    const missing = Number(a.text === "—") - Number(b.text === "—");
+    return missing || sign * ((areNumbers && a.number - b.number) || a.text.localeCompare(b.text));
+  });
+  body?.append(...rows.map(({ row }) => row));
+}
+
+/**
+ * Returns the field that filters the rows of a table by their words, and the button that shows all.
+ * @param {HTMLElement[]} rows
+ * @param {string} caption
+ */
+function rowFilter(rows, caption) {
+  let most = FEW_ROWS;
+  const all = el("button", { type: "button", onclick: () => show(rows.length) });
+  const field = el("input", { type: "search", placeholder: "Filter rows", oninput: () => show() });
+  field.ariaLabel = `Filter rows: ${caption || "table"}`;
+  const show = (limit = most) => {
+    most = limit;
+    const words = /** @type {HTMLInputElement} */ (field).value.toLowerCase().split(/\s+/);
+    const found = rows.filter((row) => {
+      const text = row.textContent?.toLowerCase() ?? "";
+      return words.every((word) => text.includes(word));
+    });
+    const shown = new Set(found.slice(0, most));
+    for (const row of rows) row.hidden = !shown.has(row);
+    all.textContent = `Show all ${found.length.toLocaleString("en-US")} rows`;
+    all.hidden = shown.size === found.length;
+  };
+  show();
+  return el("div", { className: "tools" }, field, all);
+}
+
+/**
+ * Returns a table in a region that scrolls. The name of a column sorts the rows, and a table of many
+ * rows has a filter.
  *
  * Columns are aligned right. The columns in `texts` and `long` are aligned left, and those in
- * `long` wrap. `classes` holds the class of each row.
+ * `long` wrap. `classes` holds the class of each row. On a phone, a `stacked` table has a block for
+ * each row.
  * @param {string[]} head
  * @param {TableCell[][]} rows
- * @param {{ caption?: string, texts?: number[], long?: number[], classes?: string[] }} [options]
+ * @param {{ caption?: string, texts?: number[], long?: number[], classes?: string[],
+ *   stacked?: boolean }} [options]
  */
-function table(head, rows, { caption = "", texts = [], long = [], classes = [] } = {}) {
+function table(head, rows, options = {}) {
+  const { caption = "", texts = [], long = [], classes = [], stacked } = options;
   /** @param {number} column */
   const alignment = (column) =>
     long.includes(column) ? "text long" : texts.includes(column) ? "text" : "";
-  const body = rows.map((row, index) =>
-    el(
-      "tr",
-      { className: classes[index] || "" },
-      ...row.map((cell, column) => tableCell(cell, alignment(column))),
-    ),
-  );
-  const header = head.map((text, column) =>
-    el("th", { className: alignment(column), scope: "col" }, text),
-  );
+  const body = rows.map((row, index) => {
+    const cells = row.map((cell, column) => tableCell(cell, alignment(column), head[column]));
+    return el("tr", { className: classes[index] || "" }, ...cells);
+  });
+  const header = head.map((text, column) => {
+    const cell = el("th", { className: alignment(column), scope: "col" });
+    const onclick = () => sortRows(cell, column);
+    const title = TERMS.get(text.split(",")[0].toLowerCase());
+    cell.append(el("button", { type: "button", title, onclick }, text));
+    return cell;
+  });
   return el(
     "div",
-    { className: "scroll", tabindex: "0", role: "region", "aria-label": caption || "Table" },
+    {},
+    ...(rows.length > FILTERED_ROWS ? [rowFilter(body, caption)] : []),
     el(
-      "table",
-      {},
-      caption ? el("caption", {}, caption) : null,
-      el("thead", {}, el("tr", {}, ...header)),
-      el("tbody", {}, ...body),
+      "div",
+      { className: "scroll", tabindex: "0", role: "region", "aria-label": caption || "Table" },
+      el(
+        "table",
+        { className: stacked ? "stacked" : "" },
+        caption ? el("caption", {}, ...withCode(caption)) : null,
+        el("thead", {}, el("tr", {}, ...header)),
+        el("tbody", {}, ...body),
+      ),
     ),
   );
 }

@@ -7,15 +7,14 @@ const IMAGE_COLORS = { ink: "#1a1a1a", rule: "#d4d7dd", paper: "#ffffff" };
 const IMAGE_SIZE = { width: 960, height: 540, tallHeight: 680 };
 /** The height of an entry in the legend of an image. */
 const ENTRY_HEIGHT = 20;
+/** The most labels of a logarithmic axis that fit in the width of a phone. */
+const MOST_TICKS = 6;
 /** A line of a title that has more than the 100 characters that fit in the width of an image. */
 const TITLE_LINE = /(?=.{101})(.{1,100}) /g;
 /** The same for the smaller lines below, which say where the figures come from. */
 const SOURCE_LINE = /(?=.{141})(.{1,140}) /g;
 
-/**
- * @param {string} name
- * @param {Value[][]} rows
- */
+/** @param {string} name @param {Value[][]} rows */
 function downloadCsv(name, rows) {
   /** @param {Value} value */
   const quote = (value) => {
@@ -85,8 +84,10 @@ function downloadImage(options, format) {
   const source = about ? sourceText(about).replace(SOURCE_LINE, "$1\n").split("\n") : [];
   const below = source.map((part) => `<br><sub>${plain(part)}</sub>`).join("");
   const text = plain(title).replace(TITLE_LINE, "$1<br>") + below;
+  const marks = /** @type {{ name?: string }[]} */ (layout.annotations ?? []);
   const image = {
     ...coloredLayout(layout, IMAGE_COLORS),
+    annotations: marks.filter((mark) => mark.name !== "end"), // the legend has the names
     title: { text, font: { size: 16 }, x: 0.02, xanchor: "left" },
     margin: { l: 75, r: 15, t: 45 + 15 * Math.max(1, source.length), b: 65 },
     showlegend: entries > 0,
@@ -112,8 +113,8 @@ function csvRows({ rows, about }) {
 }
 
 /** @param {FigureOptions} options */
-function fullTitle({ title, higherIsBetter }) {
-  if (higherIsBetter === undefined) return title;
+function fullTitle({ title, higherIsBetter, better }) {
+  if (higherIsBetter === undefined) return better ? `${title} · ${better}` : title;
   return `${title} · ${higherIsBetter ? "higher" : "lower"} is better`;
 }
 
@@ -170,9 +171,11 @@ function numberAxis(numbers, title, text, distance = 1.6) {
   const least = numbers.find((value) => value > 0) ?? 1;
   /** @param {number} value */
   const at = (value) => (value > 0 ? value : least / 4);
+  const span = numbers.length ? Math.log2(at(numbers[numbers.length - 1]) / at(numbers[0])) : 0;
+  const apart = Math.max(distance, 2 ** (span / MOST_TICKS));
   let last = 0;
   const labels = numbers.map((value) => {
-    if (at(value) < last * distance) return "";
+    if (at(value) < last * apart) return "";
     last = at(value);
     return text(value);
   });
@@ -257,19 +260,45 @@ function errorBars({ color }, points, scale = 1) {
 }
 
 /**
- * Returns the trace of a heat map.
- * @param {[light: string, dark: string]} colors
- * @param {Record<string, unknown>} trace
+ * Returns a figure of cells in colours, each with its text: `values` has a row for each of `names`,
+ * and null where a cell has no figure. Darker is better, also where less is.
+ * @param {HeatOptions} options
  */
-const heatTrace = ([light, dark], trace) => ({
-  type: "heatmap",
-  colorscale: [
-    [0, light],
-    [1, dark],
-  ],
-  showscale: false,
-  ...trace,
-});
-
-/** The colours of a heat map whose cells have texts. */
-const PALE = /** @type {[string, string]} */ (["#f4f8fd", "#74a9dc"]);
+function heatFigure({ columns, names, values, texts, hovers = texts, axes, range, ...options }) {
+  const { isPale = true, higherIsBetter } = options;
+  const colors = isPale ? ["#f4f8fd", "#74a9dc"] : ["#ffffff", "#123a66"];
+  const [first, last] = higherIsBetter === false ? colors.toReversed() : colors;
+  const few = isPale ? {} : { nticks: 9 };
+  const gap = isPale ? 2 : 0;
+  return figure({
+    tall: true,
+    rows: [[axes[1], ...columns], ...names.map((name, i) => [name, ...values[i]])],
+    ...options,
+    traces: [
+      {
+        type: "heatmap",
+        colorscale: [
+          [0, first],
+          [1, last],
+        ],
+        showscale: false,
+        x: columns.map(plain),
+        y: names.map(plain),
+        z: values,
+        zmin: range?.[0],
+        zmax: range?.[1],
+        text: texts.map((row) => row.map(plain)),
+        texttemplate: isPale ? "%{text}" : undefined,
+        customdata: hovers.map((row) => row.map(plain)),
+        hovertemplate: `${axes[1]} %{y}, ${axes[0]} %{x}: %{customdata}<extra></extra>`,
+        textfont: { color: "#111" },
+        xgap: gap,
+        ygap: gap,
+      },
+    ],
+    layout: {
+      xaxis: { type: "category", tickangle: 0, title: { text: axes[0] }, ...few },
+      yaxis: { type: "category", autorange: "reversed", title: { text: axes[1] }, ...few },
+    },
+  });
+}

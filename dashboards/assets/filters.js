@@ -1,21 +1,6 @@
-// Filters: the choice of a task and of its results; further filters are folded under "Advanced".
+// The choice of a task and of its results.
 "use strict";
 
-/** @type {[name: keyof Comparison, label: string][]} */
-const DIMENSIONS = [
-  ["benchmark", "Benchmark"],
-  ["split", "Scored split"],
-  ["track", "Track"],
-  ["source", "Source"],
-  ["options", "Task options"],
-  ["model_size", "Size"],
-  ["steps", "Steps"],
-  ["batch", "Batch"],
-  ["precision", "Precision"],
-  ["backend", "Backend"],
-  ["machine", "Machine"],
-  ["threads", "Threads"],
-];
 /** The names of the groups in the list of tasks, by the kind of their results. */
 const TASK_GROUPS = {
   final: "Tasks with final runs",
@@ -24,34 +9,10 @@ const TASK_GROUPS = {
 };
 const OWN_GROUP = "Your data";
 const NOTHING_MATCHES =
-  "No results match. Trials are shown only if they are chosen under “Advanced”, and filters there " +
-  "leave out what they do not name.";
+  "No results match. Trials are shown only if they are chosen under “Results”.";
 const TRIALS_SHOWN =
   "Trials, not results: these runs are no final runs of a frozen benchmark. They choose learning " +
   "rates, try other settings or belong to a draft of a benchmark. Nothing here is ranked.";
-
-/**
- * Returns the texts and the values that a field has in some items, each once.
- * @template Item
- * @param {Item[]} items
- * @param {Field<Item>} field
- */
-function optionsOf(items, [, , keyOf, textOf = keyOf]) {
-  const texts = new Map(items.map((item) => [keyOf(item), textOf(item)]));
-  return [...texts]
-    .map(([value, text]) => [text, value])
-    .sort(([a, one], [b, other]) => Number(one) - Number(other) || a.localeCompare(b));
-}
-
-/**
- * Returns the list of the options of a field, which changes the state.
- * @template Item
- * @param {Field<Item>} field
- * @param {string[][]} options
- * @param {string} value
- */
-const choiceList = ([name, label], options, value) =>
-  select(label, options, value, (chosen) => change({ [name]: chosen }));
 
 /**
  * Returns all comparisons with their numbers.
@@ -59,13 +20,6 @@ const choiceList = ([name, label], options, value) =>
  */
 const numberedComparisons = () =>
   data.comparisons.map((comparison, number) => ({ comparison, number }));
-
-/**
- * Returns a comparison's value of a filter; an empty one is "none", since "" sets no filter.
- * @param {Comparison} comparison
- * @param {keyof Comparison} name
- */
-const filterValue = (comparison, name) => String(comparison[name]) || "none";
 
 /**
  * Chooses the comparison to show: the one in the state, otherwise the first one that has results.
@@ -78,25 +32,12 @@ const filterValue = (comparison, name) => String(comparison[name]) || "none";
 function chooseComparison(values, isAllowed = () => true) {
   const allowed = numberedComparisons().filter(({ comparison }) => isAllowed(comparison));
   const matching = allowed.filter(
-    ({ comparison }) =>
-      (!values.task || comparison.task === values.task) &&
-      DIMENSIONS.every(
-        ([name]) => !(name in values) || filterValue(comparison, name) === values[name],
-      ),
+    ({ comparison }) => !values.task || comparison.task === values.task,
   );
   const named = matching.find(({ comparison }) => comparison.title === values.comparison);
   const results = matching.filter(({ comparison: one }) => one.kind !== "trial" || one.is_own);
   const first = results.find(({ number }) => entriesOf(number).length > 0) ?? results[0];
   return { allowed, matching, shown: named ?? first };
-}
-
-/**
- * Returns the values that clear all filters, for a view of another task.
- * @returns {State}
- */
-function clearedFilters() {
-  const names = ["task", "comparison", "length", "metric", "repeat", ...DIMENSIONS.map(([n]) => n)];
-  return Object.fromEntries(names.map((name) => [name, ""]));
 }
 
 /**
@@ -110,18 +51,24 @@ function filterForm(label, ...controls) {
 }
 
 /**
- * Returns the choice of a task, with more controls of the page; further filters are folded.
+ * Returns the choice of a task, with more controls of the page; that of its results is folded.
  * @param {State} values
  * @param {Choice} choice
  * @param {Node[]} [extras]
- * @param {Node[]} [advancedExtras]
  */
-function filterBar(values, choice, extras = [], advancedExtras = []) {
+function filterBar(values, choice, extras = []) {
   return filterForm(
     "Choice of results",
     ...taskPicker(values, choice),
     ...extras,
-    advancedFilters(values, choice, [...resultsPicker(values, choice), ...advancedExtras]),
+    el(
+      "details",
+      // What the reader has opened stays open when the page is drawn again.
+      { className: "advanced results", open: document.querySelector(".results[open]") !== null },
+      el("summary", {}, "Results"),
+      el("div", { className: "controls" }, ...resultsPicker(values, choice)),
+      note(`Shown: ${choice.shown?.comparison.title ?? "nothing"}.`),
+    ),
   );
 }
 
@@ -142,8 +89,7 @@ function taskPicker(values, { allowed, shown }) {
   ]);
   const none = options.some(([, name]) => name === task) ? [] : [["choose a task", task, ""]];
   const chosen = (/** @type {string} */ value) => {
-    const { length = "", metric = "" } = state();
-    change({ ...clearedFilters(), task: value, length, metric });
+    change({ task: value, comparison: "" });
   };
   return [select("Task", [...none, ...options], task, chosen)];
 }
@@ -159,49 +105,8 @@ function resultsPicker(values, { matching, shown }) {
   if (!found.length || (shown && found.length < 2)) return [];
   const options = found.map(({ comparison: { name, title } }) => [name, title]);
   if (!shown) options.unshift(["choose", ""]);
-  const chosen = (/** @type {string} */ value) =>
-    change({ task: task ?? "", comparison: value, repeat: "" });
+  const chosen = (/** @type {string} */ value) => change({ task: task ?? "", comparison: value });
   return [select("Results", options, shown?.comparison.title ?? "", chosen)];
-}
-
-/**
- * Returns the further filters and the full names of the comparisons, folded.
- * @param {State} values
- * @param {Choice} choice
- * @param {Node[]} extras
- */
-function advancedFilters(values, choice, extras) {
-  const lists = DIMENSIONS.flatMap(([name, label]) => {
-    const found = [
-      ...new Set(choice.allowed.map(({ comparison }) => filterValue(comparison, name))),
-    ];
-    if (found.length < 2 && !(name in values)) return [];
-    const options = [["all", ""], ...found.map((value) => [value, value])];
-    const chosen = (/** @type {string} */ value) => change({ [name]: value, comparison: "" });
-    return [select(label, options, values[name] ?? "", chosen)];
-  });
-  if (choice.allowed.length > 1) {
-    const options = choice.allowed.map(({ comparison: { title } }) => [title, title]);
-    const title = choice.shown?.comparison.title ?? "";
-    if (!choice.shown) options.unshift(["none matches", ""]);
-    const label = `Full name (${choice.allowed.length} comparisons)`;
-    lists.push(select(label, options, title, showComparison, true));
-  }
-  const set = DIMENSIONS.filter(([name]) => name in values).length;
-  return el(
-    "details",
-    // What the reader has opened stays open when the page is drawn again.
-    { className: "advanced", open: document.querySelector(".advanced[open]") !== null },
-    el("summary", {}, set ? `Advanced (${counted(set, "filter")} set)` : "Advanced"),
-    el("div", { className: "controls" }, ...extras, ...lists),
-    note(`Shown: ${choice.shown?.comparison.title ?? "nothing"}.`),
-  );
-}
-
-/** @param {string} title */
-function showComparison(title) {
-  const found = data.comparisons.find((comparison) => comparison.title === title);
-  if (found) change({ ...clearedFilters(), task: found.task, comparison: title });
 }
 
 /** @param {Comparison} about */
@@ -224,50 +129,15 @@ function disturbedNote(number) {
 }
 
 /**
- * Returns whether a comparison has the form, the backend and the precision of another.
- * @param {Comparison} one
- * @param {Comparison} other
- */
-const isComparable = (one, other) =>
-  one.form === other.form && one.backend === other.backend && one.precision === other.precision;
-
-/**
- * Returns the comparisons of costs of the standard track for a training's form, backend and
- * precision: first those of its model size, then those with the most of its entries, then those with
- * the most ranks on a board, then those of its machine. Costs of one of its entries answer only if
- * no others have several: they do not tell which is best.
+ * Returns the comparisons of costs that stand for those of a training, the preferred ones first.
  * @param {NumberedComparison} training
  */
-function costsFor({ comparison: about, number }) {
-  const asked = new Set(entriesOf(number));
-  const found = numberedComparisons()
-    .filter(({ comparison: one }) => one.kind === "costs" && one.track === "standard")
-    .filter(({ comparison: one }) => isComparable(one, about))
-    .map((one) => {
-      const boards = data.boards.filter(({ comparison }) => comparison === one.number);
-      const ranks = boards.map(
-        ({ rows }) => (rows.rank ?? []).filter((rank) => rank !== null).length,
-      );
-      const entries = entriesOf(one.number).filter((entry) => asked.has(entry)).length;
-      const isSame = Number(one.comparison.model_size === about.model_size);
-      const isHere = Number(one.comparison.machine === about.machine);
-      return { one, entries, precedence: [isSame, entries, Math.max(0, ...ranks), isHere] };
-    })
-    .sort((a, b) => {
-      const place = a.precedence.findIndex((value, i) => value !== b.precedence[i]);
-      return place < 0 ? 0 : b.precedence[place] - a.precedence[place];
-    });
-  const several = found.filter(({ entries }) => entries > 1);
-  return (several.length ? several : found).map(({ one }) => one);
-}
+const costsFor = ({ comparison: about }) =>
+  about.costs.map((number) => ({ number, comparison: data.comparisons[number] }));
 
 /**
- * @param {State} values
- * @param {number} comparison
+ * Says which results a page shows: the benchmark or the kind of trial, and the size of the models.
+ * @param {Comparison} about
  */
-function repeatPicker(values, comparison) {
-  const repeats = sorted(runsOf(comparison).map(({ repeat }) => repeat)).map(String);
-  const options = [["all, with intervals", ""], ...repeats.map((repeat) => [repeat, repeat])];
-  const label = capitalized(repeatName(data.comparisons[comparison]));
-  return select(label, options, values.repeat ?? "", (value) => change({ repeat: value }));
-}
+const resultsNote = ({ name, model, title }) =>
+  el("p", { className: "note", title }, `Results: ${name}. Model size ${model}.`);

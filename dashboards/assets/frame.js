@@ -8,13 +8,16 @@ const reports = window.LENGTHWISE_REPORTS;
 const QUALITY = -1;
 const TOKENS_PER_SECOND = 0;
 const PEAK_MEMORY = 1;
-const PREFILL_TOKENS_PER_SECOND = 7;
-const TOKEN_LATENCY = 8;
-const STATE_BYTES = 9;
 /** The mark of a cost that other programs disturbed. */
 const DISTURBED = "~";
-const MIB = 2 ** 20;
 const GIB = 2 ** 30;
+/** The most entries of a chart that have colours; the others are grey, and named on hovering. */
+const MOST_COLORED = 8;
+/** The number of models that have colours until the reader chooses. */
+const BEST = 5;
+const PREDICTED_NOTE =
+  "Dotted and hollow: predicted, not measured, from a fit to the measured lengths, with 90% " +
+  "intervals on hovering";
 /** Statuses of cells that could not run at all. */
 const NOT_RUN = new Set(["unsupported", "skipped"]);
 const entryNumber = new Map(data.entries.map((entry, number) => [entry.name, number]));
@@ -166,63 +169,38 @@ const repeatName = ({ mode }) => (mode === "train" ? "seed" : "round");
 
 // ---- runs, points and entries ----
 
+/** @type {WeakMap<object, Map<number | undefined, any[]>>} */
+const knownRows = new WeakMap();
+
 /**
  * Returns the rows of a table in columns; those of one comparison, if it is given.
  * @template Row
  * @param {Columns<Row>} columns
  * @param {number} [comparison]
+ * @returns {Row[]}
  */
 function rowsOf(columns, comparison) {
-  const named = /** @type {[string, unknown[]][]} */ (Object.entries(columns));
-  const own = named.find(([name]) => name === "comparison")?.[1];
-  const rows = [];
-  for (let i = 0; i < (named[0]?.[1].length ?? 0); i += 1) {
-    if (comparison !== undefined && own?.[i] !== comparison) continue;
-    rows.push(Object.fromEntries(named.map(([name, column]) => [name, column[i]])));
+  const known = knownRows.get(columns) ?? new Map();
+  knownRows.set(columns, known);
+  if (!known.has(comparison)) {
+    const named = /** @type {[string, unknown[]][]} */ (Object.entries(columns));
+    const own = named.find(([name]) => name === "comparison")?.[1];
+    const places = [...(named[0]?.[1].keys() ?? [])];
+    const wanted = places.filter((i) => comparison === undefined || own?.[i] === comparison);
+    const row = (/** @type {number} */ i) => named.map(([name, column]) => [name, column[i]]);
+    known.set(
+      comparison,
+      wanted.map((i) => Object.fromEntries(row(i))),
+    );
   }
-  return /** @type {Row[]} */ (rows);
+  return known.get(comparison);
 }
-
-/** @type {Map<number, RunRow[]>} */
-const runsByComparison = new Map();
 
 /** @param {number} comparison */
-function runsOf(comparison) {
-  const runs = runsByComparison.get(comparison) ?? rowsOf(data.runs, comparison);
-  runsByComparison.set(comparison, runs);
-  return runs;
-}
+const runsOf = (comparison) => rowsOf(data.runs, comparison);
 
-/**
- * Returns a figure of a run, which has no interval.
- * @param {RunRow} run
- * @param {number} measure
- */
-const runFigure = ({ values, disturbed }, measure) => ({
-  value: values.at(measure) ?? null,
-  low: null,
-  high: null,
-  disturbed: disturbed.includes(measure),
-});
-
-/**
- * Returns the points of a comparison: over all repeats, or of one repeat, without intervals.
- * @param {number} comparison
- * @param {string} [repeat]
- * @returns {Point[]}
- */
-function pointsOf(comparison, repeat) {
-  if (!repeat) return rowsOf(data.points, comparison);
-  const ended = runsOf(comparison).filter(({ status }) => status === "ok");
-  return ended
-    .filter((run) => String(run.repeat) === repeat)
-    .flatMap((run) =>
-      [QUALITY, ...data.measures.keys()].flatMap((measure) => {
-        const value = run.values.at(measure) ?? null;
-        return value === null ? [] : [{ ...run, measure, ...runFigure(run, measure), value, n: 1 }];
-      }),
-    );
-}
+/** @param {number} comparison */
+const pointsOf = (comparison) => rowsOf(data.points, comparison);
 
 /**
  * Returns the first item of each key.
@@ -246,11 +224,23 @@ const lengthsOf = (items) => sorted(items.map(({ length }) => length));
 const entriesOf = (comparison) =>
   sorted(runsOf(comparison).flatMap((run) => (NOT_RUN.has(run.status) ? [] : run.entry)));
 
-/** @param {State} values */
-const hiddenNames = (values) => new Set((values.without || "").split("|").filter(Boolean));
-
-/** @param {State} values */
-function hiddenEntries(values) {
-  const names = hiddenNames(values);
-  return new Set(data.entries.flatMap(({ name }, number) => (names.has(name) ? [number] : [])));
+/**
+ * Returns the entries of a comparison as its board of its metric, or of its first cost, at the longest
+ * length has them: the best first.
+ * @param {number} comparison
+ */
+function bestFirst(comparison) {
+  const boards = data.boards.filter((board) => board.comparison === comparison);
+  const metric = data.comparisons[comparison].metric || boards[0]?.metric;
+  const found = boards.filter((board) => board.metric === metric);
+  return found.toSorted((a, b) => b.length - a.length)[0]?.rows.entry ?? [];
 }
+
+/**
+ * Returns the predicted costs of a comparison, at lengths that were not measured; a page without
+ * predictions has none.
+ * @param {number} comparison
+ * @param {number} measure
+ */
+const predictionsOf = (comparison, measure) =>
+  rowsOf(window.LENGTHWISE_PREDICTIONS ?? {}, comparison).filter((one) => one.measure === measure);

@@ -4,11 +4,7 @@
 /** The number of digits that a table shows of the digest of code. */
 const DIGITS = 8;
 
-/**
- * @param {number} comparison
- * @param {string} metric
- * @returns {Board[]}
- */
+/** @param {number} comparison @param {string} metric @returns {Board[]} */
 const boardsOf = (comparison, metric) =>
   data.boards
     .filter((board) => board.comparison === comparison && board.metric === metric)
@@ -26,60 +22,68 @@ const isStanding = (row) => !row.superseded && row.value !== null;
 /** @param {Board} board */
 const rankedOf = (board) => board.rows.filter(({ rank }) => rank !== null);
 
+/** @typedef {[head: string, cell: (row: BoardRow) => TableCell]} Column */
+
 /**
+ * Returns the table of a board: the standing rows, and the superseded ones folded.
  * @param {Board} board
  * @param {Comparison} about
- * @param {Point[]} points
+ * @param {Column[]} facts what is known of each entry besides
  */
-function leaderboard(board, about, points) {
+function leaderboard(board, about, facts) {
   const measure = measureNamed(board.metric, about);
   const standing = board.rows.filter((row) => !row.superseded);
   const superseded = board.rows.filter((row) => row.superseded);
-  const facts = [
+  const told = [
     `Length ${board.length}, batch ${board.batch}`,
     `${measure.higher_is_better ? "Higher" : "Lower"} is better`,
     detectableText(board, measure),
   ];
-  const nodes = [boardTable({ ...board, rows: standing }, measure, points, joined(facts))];
+  const nodes = [boardTable({ ...board, rows: standing }, measure, facts, joined(told))];
   if (superseded.length) {
     const former = `Length ${board.length}: superseded`;
-    const rows = boardTable({ ...board, rows: superseded }, measure, points, former);
+    const rows = boardTable({ ...board, rows: superseded }, measure, [], former);
     nodes.push(folded(counted(superseded.length, "superseded row"), rows));
   }
   return nodes;
 }
 
-/** @typedef {[head: string, cell: (row: BoardRow) => TableCell]} Column */
-
-/**
- * @param {Board} board
- * @param {Measure} measure
- * @param {Point[]} points
- * @param {string} caption
- */
-function boardTable(board, measure, points, caption) {
+/** @param {Board} board @param {Measure} measure @param {Column[]} facts @param {string} caption */
+function boardTable(board, measure, facts, caption) {
   const isQuality = measure.key === "quality";
   const unit = measure.unit ? `, ${measure.unit}` : "";
   const notes = new Footnotes();
+  const word = board.isPredicted ? "predicted" : "measured";
+  const end = board.isPredicted ? "90%" : "95%";
   /** @type {Column[]} */
   const columns = [
     ["rank", (row) => row.rank],
-    ["entry", (row) => notes.after(runLink(row.run, nameOf(row)), notesOf(row))],
-    [`${titleOf(board.metric)} [95%]${unit}`, (row) => figureCell(row, measure.scale)],
+    ["entry", (row) => notes.after(rowName(row), notesOf(row))],
+    [`${titleOf(board.metric)}, ${word} [${end}]${unit}`, (row) => figureCell(row, measure.scale)],
+    ...facts,
     [`${isQuality ? "seed" : "round"}s`, (row) => row.n],
     [
       isQuality ? "detectable difference" : "detectable ratio",
       (row) => (isQuality ? formatNumber(row.detectable, 2) : formatFigure(row.detectable)),
     ],
-    ...(isQuality ? trainingColumns(board, points) : SESSION_COLUMNS),
+    ...(isQuality ? [TRAINING_MINUTES] : SESSION_COLUMNS),
     ["parameters", (row) => formatNumber(row.parameters, 7)],
-    ["date", (row) => row.date],
+    ["date", (row) => row.date || null],
     ...evaluationColumns(board, measure, notes),
   ];
+  // A column that no row fills says nothing.
+  const filled = columns.filter(([, cell]) => board.rows.some((row) => isFilled(cell(row))));
   const classes = board.rows.map((row) => (row.rank === 1 ? "first" : ""));
-  const options = { caption, texts: [1], classes };
-  return el("div", {}, itemsTable(board.rows, columns, options), ...notes.list());
+  const options = { caption, texts: [filled[0]?.[0] === "rank" ? 1 : 0], classes };
+  return el("div", {}, itemsTable(board.rows, filled, options), ...notes.list());
 }
+
+/** @param {BoardRow} row */
+const rowName = (row) =>
+  row.run ? runLink(row.run, nameOf(row)) : entryLabel(data.entries[row.entry]);
+
+/** @param {TableCell} cell */
+const isFilled = (cell) => cell !== null && cell !== undefined && cell !== "—" && cell !== 0;
 
 /**
  * Returns a column for each evaluation length of the board; a reason becomes a footnote.
@@ -104,37 +108,11 @@ function evaluationColumns(board, measure, notes) {
   ]);
 }
 
-/**
- * @param {Board} board
- * @param {Point[]} points
- * @returns {Column[]}
- */
-function trainingColumns(board, points) {
-  /** @type {(row: BoardRow, number: number) => TableCell} */
-  const cost = (row, number) => {
-    const { length, batch } = board;
-    const point = points.find(
-      (p) =>
-        p.entry === row.entry && p.length === length && p.batch === batch && p.measure === number,
-    );
-    // The points are of the runs that stand, so a superseded row has no costs.
-    if (!point || row.superseded) return "—";
-    return figureCell({ ...point, low: null, high: null }, data.measures[number].scale);
-  };
-  const known = [TOKENS_PER_SECOND, PEAK_MEMORY].filter((number) =>
-    board.rows.some((row) => cost(row, number) !== "—"),
-  );
-  return [
-    ...known.map(
-      (number) =>
-        /** @type {Column} */ ([
-          `training, ${data.measures[number].unit}`,
-          (row) => cost(row, number),
-        ]),
-    ),
-    ["minutes", (row) => formatNumber(row.seconds === null ? null : row.seconds / 60, 2)],
-  ];
-}
+/** @type {Column} */
+const TRAINING_MINUTES = [
+  "training, minutes",
+  (row) => formatNumber(row.seconds === null ? null : row.seconds / 60, 2),
+];
 
 /**
  * What was measured of a cost, and how far sessions differ.

@@ -2,6 +2,10 @@
 "use strict";
 
 const SVG = "http://www.w3.org/2000/svg";
+/** The width of a page in pixels up to which it is that of a phone. */
+const PHONE = 640;
+/** What the address names if no entry is chosen. */
+const NO_ENTRIES = "-";
 
 /**
  * @param {string} tag
@@ -38,50 +42,64 @@ const entryLabel = ({ name, control, about }) =>
     ...name.split(/(?<=_)/).flatMap((part) => [part, el("wbr", {})]), // long names break there
   );
 
-/** @param {Entry[]} entries */
-function plainLegend(entries) {
-  const items = entries.map((entry) => el("li", {}, entrySample(entry), entryLabel(entry)));
-  return el("ul", { className: "legend", "aria-label": "Entries" }, ...items);
-}
-
 /**
- * @param {number[]} entries
- * @param {boolean} shown whether the entries are shown afterwards
- */
-function showEntries(entries, shown) {
-  const names = hiddenNames(state());
-  for (const entry of entries) names[shown ? "delete" : "add"](data.entries[entry].name);
-  change({ without: [...names].join("|") });
-}
-
-/**
- * Returns a legend with a box for each entry, and buttons for all.
+ * Returns the entries that have colours: those that the reader chose, otherwise the best models and
+ * the controls.
  * @param {State} values
  * @param {number[]} entries
+ * @param {number[]} best some of them, the best first
+ */
+function chosenEntries(values, entries, best = []) {
+  const named = values.entries?.split("|").map((name) => entryNumber.get(name) ?? -1);
+  if (named) return new Set(named.slice(0, MOST_COLORED));
+  if (entries.length <= MOST_COLORED) return new Set(entries);
+  const known = new Set(entries);
+  const ordered = [...new Set([...best, ...entries])].filter((entry) => known.has(entry));
+  const models = ordered.filter((entry) => !data.entries[entry].control).slice(0, BEST);
+  const controls = ordered.filter((entry) => data.entries[entry].control);
+  return new Set([...models, ...controls].slice(0, MOST_COLORED));
+}
+
+/**
+ * Returns a legend with a box for each entry, which gives it a colour, and buttons for all. It is
+ * folded on a phone.
+ * @param {number[]} entries
+ * @param {Set<number>} chosen
  * @param {number[]} [first] the entries that come first, in bold
  */
-function legend(values, entries, first = []) {
-  const hidden = hiddenEntries(values);
+function legend(entries, chosen, first = []) {
+  /** @param {number[]} numbers */
+  const choose = (numbers) =>
+    change({ entries: numbers.map((number) => data.entries[number].name).join("|") || NO_ENTRIES });
   const rest = entries.filter((entry) => !first.includes(entry));
   const boxes = [...first, ...rest].map((number) => {
     const entry = data.entries[number];
+    const isChosen = chosen.has(number);
     const box = el("input", {
       type: "checkbox",
       name: `entry ${entry.name}`,
-      checked: !hidden.has(number),
-      onchange: (/** @type {Event} */ event) =>
-        showEntries([number], /** @type {HTMLInputElement} */ (event.target).checked),
+      checked: isChosen,
+      disabled: !isChosen && chosen.size >= MOST_COLORED,
+      onchange: () =>
+        choose(isChosen ? [...chosen].filter((one) => one !== number) : [...chosen, number]),
     });
     const className = first.includes(number) ? "first" : "";
     return el("label", { className }, box, entrySample(entry), entryLabel(entry));
   });
-  const buttons = ["all", "none"].map((name) => {
-    const isShown = name === "all";
-    const label = `${isShown ? "Show" : "Hide"} all entries`;
-    const onclick = () => showEntries(entries, isShown);
-    const about = { type: "button", name: `${name} entries`, "aria-label": label, onclick };
-    return el("button", about, name);
-  });
-  const title = el("legend", {}, "Entries; controls are in italics");
-  return el("fieldset", { className: "legend" }, title, ...boxes, ...buttons);
+  const clear = { type: "button", name: "no entries", onclick: () => choose([]) };
+  const reset = { type: "button", name: "best entries", onclick: () => change({ entries: "" }) };
+  const told = `Lines with a colour: ${chosen.size} of ${entries.length}, at most ${MOST_COLORED}`;
+  const isWide = window.innerWidth > PHONE;
+  return el(
+    "details",
+    { className: "legend", open: isWide || document.querySelector(".legend[open]") !== null },
+    el("summary", {}, told),
+    el(
+      "fieldset",
+      { className: "legend", "aria-label": `${told}; controls are in italics` },
+      ...boxes,
+      el("button", clear, "none"),
+      el("button", reset, "the best"),
+    ),
+  );
 }

@@ -2,13 +2,10 @@
 "use strict";
 
 const EFFECTS_NOTE =
-  "A gain is the difference of the scores with and without a method, and a price the ratio of the " +
-  "costs, both paired by seed and with 95% intervals from three seeds on. A positive gain is " +
-  "better. Each interval holds for its method alone: of 20 methods without any effect, one seems " +
-  "to have one. The reference is the entry without the last method, or the architecture alone. The " +
-  "costs of a compressed model are compared with its own before compression, in one process. A " +
-  "probe measures prices alone, on random tokens and in rounds, against the reference's own cell. " +
-  "“—” stands for what is unknown, since a run is missing or failed.";
+  "A gain is the difference of the scores with and without a method: positive is better. A price is " +
+  "the ratio of the costs. Both are paired by seed, with 95% intervals from three seeds on. Each " +
+  "interval holds for its method alone: of 20 methods without any effect, one seems to have one. " +
+  "The costs of a compressed model are compared with its own before compression.";
 const NO_REFERENCE =
   "Entries against “—” have no reference here: their gain and their price are unknown. Run them " +
   'beside the entry without methods: `--methods "none;…"`.';
@@ -17,11 +14,7 @@ const NONE =
   "There are no records with methods yet. Run " +
   '`bench run --task sentiment --methods "none;label_smoothing"`.';
 
-/**
- * @param {Comparison} about
- * @param {MethodEffect[]} effects
- * @param {string[]} prices
- */
+/** @param {Comparison} about @param {MethodEffect[]} effects @param {string[]} prices */
 function effectsTable(about, effects, prices) {
   /** @param {Estimate | null} one */
   const isEqual = (one) => one?.slice(0, 3).every((end) => end === 0);
@@ -51,88 +44,89 @@ function effectsTable(about, effects, prices) {
 }
 
 /**
- * @param {number} entry
- * @param {PlacedEstimate[]} points
- * @returns {ChartEntry}
- */
-const chartEntry = (entry, points) => ({
-  name: data.entries[entry].name,
-  entry,
-  points,
-  reasons: {},
-});
-
-/**
- * Returns the charts of a comparison: gains and prices along the length, scores by strength and by
- * the size of the training data.
+ * Returns the charts of a comparison: scores by the strength of a disturbance, and by the size of the
+ * training data.
  * @param {MethodComparison} found
- * @param {string[]} prices
+ * @returns {Chart[]}
  */
-function methodCharts({ comparison, effects, conditions, sizes }, prices) {
+function methodCharts({ comparison, conditions, sizes }) {
   const about = data.comparisons[comparison];
-  const lengths = sorted(effects.map(({ length }) => length));
-  /**
-   * Returns the chart of a figure against the length, with an entry for each entry with methods.
-   * @param {string} measure
-   * @param {boolean} higher
-   * @param {(effect: MethodEffect) => Estimate | null} figureOf
-   * @returns {Chart[]}
-   */
-  const alongLength = (measure, higher, figureOf) => {
-    const entries = sorted(effects.map(({ entry }) => entry)).map((entry) => {
-      const points = effects.flatMap((effect) => {
-        const one = effect.entry === entry ? figureOf(effect) : null;
-        return one ? [/** @type {PlacedEstimate} */ ([String(effect.length), ...one])] : [];
-      });
-      return chartEntry(entry, points);
-    });
-    if (lengths.length < 2 || entries.every(({ points }) => points.length < 2)) return [];
-    const length = lengths[lengths.length - 1];
-    const what = { title: about.name, measure, higher_is_better: higher };
-    return [{ ...what, comparison, against: "sequence_length", length, entries }];
-  };
-  /**
-   * Returns a chart of each disturbance and length, or of each length.
-   * @param {"strength" | "train_share"} against
-   * @param {ScoresBy[]} scores
-   * @returns {Chart[]}
-   */
-  const scoresBy = (against, scores) =>
-    [...Map.groupBy(scores, ({ disturbance, length }) => `${disturbance} ${length}`).values()].map(
-      (shown) => {
-        const [{ disturbance, length }] = shown;
-        const what = disturbance ? [disturbance.replaceAll("_", " ")] : [];
-        const title = [...what, about.name].join(" · ");
-        const entries = shown.map(({ entry, points }) => chartEntry(entry, points));
-        const { metric: measure, share } = about;
-        return { title, measure, comparison, against, length, share, entries };
-      },
-    );
   return [
-    ...alongLength(`gain in ${about.metric}`, true, ({ gain }) => gain),
-    ...prices.flatMap((name, place) =>
-      alongLength(`multiple of the ${name}`, false, (effect) => effect.prices[place]),
-    ),
-    ...scoresBy("strength", conditions),
-    ...scoresBy("train_share", sizes),
-  ];
+    ...Map.groupBy([...conditions, ...sizes], (one) => `${one.disturbance} ${one.length}`),
+  ].map(([, shown]) => {
+    const [{ disturbance, length }] = shown;
+    const entries = shown.map(({ entry, points }) => {
+      return { name: data.entries[entry].name, entry, points, reasons: {} };
+    });
+    return {
+      title: [disturbance?.replaceAll("_", " "), about.subject].filter(Boolean).join(" · "),
+      measure: about.metric,
+      comparison,
+      against: disturbance ? "strength" : "train_share",
+      length,
+      share: about.share,
+      entries,
+    };
+  });
 }
 
 /**
+ * Returns the figure of the gain of each method against a price at the longest length; of a probe,
+ * which has no gain, another price against it. Empty with fewer than two methods.
  * @param {MethodComparison} found
  * @param {string[]} prices
- * @param {Set<number>} hidden
+ * @param {number} place of the price
+ * @param {number | undefined} other the place of another price
+ * @param {Set<number>} chosen
  */
-function methodContent(found, prices, hidden) {
-  const about = data.comparisons[found.comparison];
-  const charts = methodCharts(found, prices).map((chart) => chartFigure(chart, hidden));
-  const shown = found.effects.filter(({ entry }) => !hidden.has(entry));
+function priceFigure({ comparison, effects }, prices, place, other, chosen) {
+  const about = data.comparisons[comparison];
+  const longest = lengthsOf(effects).at(-1);
+  const points = effects.flatMap(({ entry, length, gain, prices: of }) => {
+    const [cost, y] = [of[place], about.metric ? gain : of[other ?? -1]];
+    return cost && y && length === longest ? { entry, x: intervalOf(cost), y: intervalOf(y) } : [];
+  });
+  if (points.length < 2) return [];
+  /** @param {number} number */
+  const multiple = (number) => plainMeasure(`multiple of the ${prices[number]}`, false);
+  const measure = about.metric
+    ? plainMeasure(`gain in ${metricText(about.metric)}`, true)
+    : multiple(other ?? 0);
   return [
-    el("h2", {}, `${about.subject} · ${about.name}`),
+    scatterFigure(points, multiple(place), measure, [], {
+      title: `${capitalized(measure.title)} against the ${prices[place]}, length ${longest}`,
+      name: `${about.task}-${fileName(prices[place])}`,
+      about,
+      caption: "1 is the price of the reference. Bars are 95% intervals from three seeds on.",
+      chosen,
+    }),
+  ];
+}
+
+/** @param {MethodComparison} found @param {string[]} prices @param {State} values */
+function methodContent(found, prices, values) {
+  const about = data.comparisons[found.comparison];
+  const { effects, conditions, sizes } = found;
+  const entries = sorted([...effects, ...conditions, ...sizes].map(({ entry }) => entry));
+  const best = effects.toSorted((a, b) => (b.gain?.[0] ?? 0) - (a.gain?.[0] ?? 0));
+  const ordered = best.map(({ entry }) => entry);
+  const chosen = chosenEntries(values, entries, ordered);
+  const priced = [...prices.keys()].filter((n) => effects.some(({ prices: of }) => of[n]));
+  const place = priced.includes(Number(values.price)) ? Number(values.price) : priced[0];
+  const other = priced.find((n) => n !== place);
+  const figures = priceFigure(found, prices, place, other, chosen);
+  const charts = methodCharts(found).map((chart) => chartFigure(chart, chosen));
+  const options = priced.map((n) => [prices[n], String(n)]);
+  const price = select("Price", options, String(place), (value) => change({ price: value }));
+  return [
+    el("h2", {}, about.subject),
+    resultsNote(about),
     ...trialsWarning(about),
-    ...(found.effects.length ? [effectsTable(about, shown, prices)] : []),
-    ...(shown.some(({ reference }) => reference === null) ? [note(NO_REFERENCE)] : []),
-    ...(charts.length ? [el("div", { className: "figures" }, ...charts)] : []),
+    ...(effects.length ? [effectsTable(about, effects, prices)] : []),
+    ...(effects.some(({ reference }) => reference === null) ? [note(NO_REFERENCE)] : []),
+    legend(entries, chosen),
+    ...(figures.length ? [filterForm("Price", price), ...figures] : []),
+    el("div", { className: "figures" }, ...charts),
   ];
 }
 
@@ -149,14 +143,9 @@ start((values) => {
     change(name === ALL ? { tasks: ALL } : { task: name, tasks: "" }),
   );
   const shown = comparisons.filter((one) => task === ALL || about(one).task === task);
-  const numbers = shown.flatMap(({ effects, conditions, sizes }) =>
-    [...effects, ...conditions, ...sizes].map(({ entry }) => entry),
-  );
-  const hidden = hiddenEntries(values);
   return [
     filterForm("Choice of results", picker),
-    legend(values, sorted(numbers)),
     note(EFFECTS_NOTE),
-    ...shown.flatMap((found) => methodContent(found, prices, hidden)),
+    ...shown.flatMap((found) => methodContent(found, prices, values)),
   ];
 });

@@ -19,10 +19,7 @@ const MATTERS = /** @type {const} */ ([
  */
 const isDone = ({ form }, matter) => form !== "encoder" || !/^(prefill|generation)\./.test(matter);
 
-/**
- * @param {NumberedComparison} one
- * @param {string} matter
- */
+/** @param {NumberedComparison} one @param {string} matter */
 const boardsBy = ({ comparison, number }, matter) => boardsOf(number, matter || comparison.metric);
 
 /** @param {Board} board */
@@ -57,31 +54,81 @@ function sourcesOf(values, { matching }, shown, fromCosts) {
     Number(comparison.machine !== about.machine);
   return matching
     .filter(({ comparison: one }) => one.task === about.task && one.kind === about.kind)
-    .filter(({ comparison }) => isComparable(comparison, about))
+    .filter(
+      ({ comparison: { form, backend, precision } }) =>
+        form === about.form && backend === about.backend && precision === about.precision,
+    )
     .sort((one, other) => distance(one) - distance(other));
 }
 
 /**
- * Returns the measured length that is the closest to the wanted one by ratio, and the first source
- * that has it; the longer of two that are equally close. Superseded results answer only at the
- * wanted length, and after all others. Undefined without any.
+ * Returns the lengths at which a comparison has predicted costs, ascending.
+ * @param {NumberedComparison} one
+ * @param {string} matter
+ */
+const predictedBy = ({ number }, matter) =>
+  lengthsOf(predictionsOf(number, matter ? measureNumber(matter) : QUALITY));
+
+/**
+ * Returns the length that is the closest to the wanted one by ratio, and the first source that has
+ * it, measured or else predicted; the longer of two that are equally close. Superseded results answer
+ * only at the wanted length, and after all others. Undefined without any.
  * @param {NumberedComparison[]} sources
  * @param {string} matter
  * @param {number} wanted
  */
 function closest(sources, matter, wanted) {
-  const found = sources.flatMap((source) =>
-    lengthsBy(source, matter).map((length) => ({ source, length })),
-  );
   const superseded = sources.filter((source) =>
     boardsBy(source, matter).some(({ length }) => length === wanted),
   );
-  found.push(...superseded.map((source) => ({ source, length: wanted })));
+  const found = [
+    ...sources.flatMap((source) =>
+      lengthsBy(source, matter).map((length) => ({ source, length, isPredicted: false })),
+    ),
+    ...superseded.map((source) => ({ source, length: wanted, isPredicted: false })),
+    ...sources.flatMap((source) =>
+      predictedBy(source, matter).map((length) => ({ source, length, isPredicted: true })),
+    ),
+  ];
   /** @param {{ length: number }} one */
   const distance = ({ length }) => Math.abs(Math.log2(length / wanted));
   return found.sort(
     (one, other) => distance(one) - distance(other) || other.length - one.length,
   )[0];
+}
+
+/**
+ * Returns a board of the predicted costs of a comparison at a length, which has no ranks.
+ * @param {NumberedComparison} source
+ * @param {string} metric
+ * @param {number} length
+ * @returns {Board}
+ */
+function predictedBoard({ number, comparison }, metric, length) {
+  const measure = measureNumber(metric);
+  const sign = data.measures[measure].higher_is_better ? -1 : 1;
+  const found = predictionsOf(number, measure).filter((one) => one.length === length);
+  const facts = { rank: null, detectable: null, parameters: null, seconds: null, between: null };
+  const texts = {
+    note: "",
+    superseded: "",
+    date: "",
+    run: "",
+    digest: "",
+    sessions: 0,
+    tested: {},
+  };
+  return {
+    comparison: number,
+    length,
+    batch: found[0]?.batch ?? 1,
+    metric,
+    detectable: null,
+    isPredicted: Boolean(comparison),
+    rows: found
+      .toSorted((a, b) => sign * (a.value - b.value))
+      .map((one) => ({ ...facts, ...texts, ...one })),
+  };
 }
 
 /**
@@ -124,7 +171,9 @@ function readQuestion(values, choice, first) {
     (longestOf(sourcesFor(isTask ? "" : matter), isTask ? "" : matter) ?? longest);
   const best = wanted ? closest(sources, matter, wanted) : undefined;
   const source = best?.source ?? first;
-  const boards = boardsBy(source, matter).filter(({ length }) => length === best?.length);
+  const boards = best?.isPredicted
+    ? [predictedBoard(source, matter, best.length)]
+    : boardsBy(source, matter).filter(({ length }) => length === best?.length);
   const question = {
     label,
     matter,
@@ -134,61 +183,34 @@ function readQuestion(values, choice, first) {
     shown: isTask && matter ? first : source,
     source,
     boards,
-    isElsewhere: isMeasuredElsewhere(first, sources, matter, wanted),
+    first,
+    isPredicted: Boolean(best?.isPredicted),
   };
-  return { question, controls: questionControls(question, offered, first) };
+  return { question, controls: questionControls(question, offered, sources) };
 }
 
 /**
- * Returns whether results that may not answer have what matters at the wanted length.
- * @param {NumberedComparison} first
- * @param {NumberedComparison[]} sources
- * @param {string} matter
- * @param {number | undefined} wanted
- */
-function isMeasuredElsewhere({ comparison: about }, sources, matter, wanted) {
-  const numbers = new Set(sources.map(({ number }) => number));
-  return numberedComparisons()
-    .filter(({ number }) => !numbers.has(number))
-    .filter(({ comparison: { kind, task, form } }) =>
-      matter ? form === about.form : task === about.task && kind !== "trial",
-    )
-    .some((one) => lengthsBy(one, matter).some((length) => length === wanted));
-}
-
-/**
- * Returns a field for a length that is not in the list.
- * @param {number} wanted
- */
-function otherLength(wanted) {
-  const onchange = (/** @type {Event} */ event) => {
-    const input = /** @type {HTMLInputElement} */ (event.target);
-    if (input.reportValidity() && input.value) change({ length: input.value });
-  };
-  const field = { type: "number", min: 1, step: 1, name: "Other length", onchange };
-  return el("label", {}, "Other length", el("input", { ...field, placeholder: String(wanted) }));
-}
-
-/**
- * Returns the lists that choose the length, among all that any result has, and what matters.
+ * Returns the lists that choose the length, of which the measured ones are marked, and what matters.
  * @param {Question} question
  * @param {readonly (readonly [matter: string, label: string])[]} offered
- * @param {NumberedComparison} first
+ * @param {NumberedComparison[]} sources
  */
-function questionControls({ wanted, matter }, offered, first) {
-  const measured = data.boards.filter(
-    ({ comparison }) =>
-      data.comparisons[comparison].kind !== "trial" || comparison === first.number,
+function questionControls({ wanted, matter }, offered, sources) {
+  const measured = sorted(sources.flatMap((one) => lengthsOf(boardsBy(one, matter))));
+  const predicted = sorted(sources.flatMap((one) => predictedBy(one, matter)));
+  const known = [...measured, ...predicted];
+  const asked = wanted && !known.includes(wanted) ? [wanted] : [];
+  const groups = { measured, predicted: predicted.filter((n) => !measured.includes(n)), asked };
+  const options = Object.entries(groups).flatMap(([name, lengths]) =>
+    lengths.map((length) => [formatNumber(length), String(length), capitalized(name)]),
   );
-  const lengths = sorted([...measured.map(({ length }) => length), ...(wanted ? [wanted] : [])]);
-  const lengthOptions = lengths.map((length) => [formatNumber(length), String(length)]);
   const matterOptions = offered.map(([name, label]) => [label, name]);
   const chosen = (/** @type {string} */ value) => change({ length: value });
   const matters = (/** @type {string} */ value) => change({ metric: value });
+  const settings = { min: 1, step: 1, placeholder: wanted };
+  const other = numberField("Other length", settings, (value) => change({ length: value }));
   return [
-    ...(wanted
-      ? [select("Length", lengthOptions, String(wanted), chosen), otherLength(wanted)]
-      : []),
+    ...(wanted ? [select("Length", options, String(wanted), chosen), other] : []),
     ...(offered.length > 1 ? [select("What matters", matterOptions, matter, matters)] : []),
   ];
 }

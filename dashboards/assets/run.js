@@ -1,27 +1,19 @@
 // Run: one complete record. The address is run.html#run=ID.
 "use strict";
 
-/**
- * @param {string} name
- * @param {Curve} curve
- */
-function curveFigure(name, { tokens, values }) {
-  return figure({
-    title: name.replace(/_/g, " "),
-    caption: "Against training tokens (for images: examples) seen. One run.",
+/** @param {string} name @param {Curve} curve @param {number} entry */
+function curveFigure(name, curve, entry) {
+  const about = data.comparisons.find(({ metric }) => metric && name.endsWith(metric));
+  const title = name.replace(/_/g, " ");
+  return lineFigure({
+    title,
+    caption: "Against training tokens (for images: examples) seen.",
     name,
-    traces: [
-      {
-        x: tokens,
-        y: values,
-        mode: "lines+markers",
-        type: "scatter",
-        marker: { size: 4 },
-        line: { color: "#0072B2" },
-      },
-    ],
-    layout: { xaxis: { title: { text: "seen in training" } } },
-    rows: [["seen", "value"], ...tokens.map((seen, i) => [seen, values[i]])],
+    lines: [{ entry, points: curvePoints(curve) }],
+    measure: plainMeasure(title, about?.higher_is_better ?? false), // a loss is better when lower
+    axis: { title: { text: "seen in training" } },
+    chosen: new Set([entry]),
+    repeat: "run",
   });
 }
 
@@ -73,10 +65,11 @@ function measurementsTable({ measurements, details }) {
 }
 
 /** @param {RunRecord} record */
-function learningCurves({ curves }) {
+function learningCurves({ curves, run_id: run }) {
   const drawn = Object.entries(curves ?? {}).filter(([, { tokens }]) => tokens.length > 1);
   if (!drawn.length) return [];
-  const figures = drawn.map(([name, curve]) => curveFigure(name, curve));
+  const entry = rowsOf(data.runs).find((row) => row.run === run)?.entry ?? 0;
+  const figures = drawn.map(([name, curve]) => curveFigure(name, curve, entry));
   return [el("h3", {}, "Learning curves"), el("div", { className: "figures" }, ...figures)];
 }
 

@@ -41,11 +41,8 @@ function drawnOrError(name, draw) {
   }
 }
 
-/**
- * @param {Run[]} runs
- * @param {Comparison} about
- */
-function runFigures(runs, about) {
+/** @param {Run[]} runs @param {Comparison} about @param {Set<number>} chosen */
+function runFigures(runs, about, chosen) {
   const metric = metricText(about.metric);
   const validation = {
     title: `Validation ${metric}`,
@@ -64,10 +61,10 @@ function runFigures(runs, about) {
   const nameOf = ({ entry }) => data.entries[entry].name;
   return [
     ...drawnOrError("The validation curve", () =>
-      learningFigure(runs, (name) => name.startsWith("validation_"), validation),
+      learningFigure(runs, (name) => name.startsWith("validation_"), validation, chosen),
     ),
     ...drawnOrError("The training loss", () =>
-      learningFigure(runs, (name) => name === "training_loss", loss),
+      learningFigure(runs, (name) => name === "training_loss", loss, chosen),
     ),
     ...firsts.flatMap((run) =>
       drawnOrError(`The occlusion map of ${nameOf(run)}`, () => occlusionFigure(run)),
@@ -78,14 +75,11 @@ function runFigures(runs, about) {
   ];
 }
 
-/**
- * @param {Run[]} runs
- * @param {Comparison} about
- */
-function taskContent(runs, about) {
+/** @param {Run[]} runs @param {Comparison} about @param {Set<number>} chosen */
+function taskContent(runs, about, chosen) {
   const links = runs.map((run) => el("li", {}, runLink(run.record.run_id, runTitle(run))));
   return [
-    el("div", { className: "figures" }, ...runFigures(runs, about)),
+    el("div", { className: "figures" }, ...runFigures(runs, about, chosen)),
     ...drawnOrError("The examples", () => exampleTables(runs)),
     el("h2", {}, "Runs"),
     el("ul", { className: "inline" }, ...links),
@@ -96,8 +90,9 @@ function taskContent(runs, about) {
  * Returns a place that shows the content of some runs as soon as their records are loaded.
  * @param {RunRow[]} rows
  * @param {Comparison} about
+ * @param {Set<number>} chosen
  */
-function loadedContent(rows, about) {
+function loadedContent(rows, about, chosen) {
   const text = rows.length ? `Loading ${rows.length} records…` : `${NO_ENTRY}.`;
   const place = el("div", {}, el("p", {}, text));
   const requested = JSON.stringify(state());
@@ -108,7 +103,7 @@ function loadedContent(rows, about) {
       const record = records[i];
       return record ? [{ entry, record }] : [];
     });
-    place.replaceChildren(...taskContent(runs, about));
+    place.replaceChildren(...taskContent(runs, about, chosen));
     document.body.dataset.loaded = "true";
   });
   return place;

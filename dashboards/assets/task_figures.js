@@ -11,37 +11,28 @@ const firstRuns = (runs) => firstOfEach(runs, ({ entry }) => entry);
  * @param {Run[]} runs
  * @param {(name: string) => boolean} isShown
  * @param {{ title: string, unit: string, caption: string, higherIsBetter: boolean }} texts
+ * @param {Set<number>} chosen
  */
-function learningFigure(runs, isShown, { title, unit, caption, higherIsBetter }) {
-  const curves = runs.flatMap(({ entry, record }) =>
+function learningFigure(runs, isShown, { title, unit, caption, higherIsBetter }, chosen) {
+  const lines = runs.flatMap(({ entry, record }) =>
     Object.entries(record.curves ?? {})
       .filter(([name]) => isShown(name))
-      .map(([, curve]) => ({ ...data.entries[entry], ...curve, seed: record.cell.seed })),
+      .map(([, curve]) => ({ entry, points: curvePoints(curve), seed: record.cell.seed })),
   );
-  if (!curves.length) return null;
-  return figure({
+  if (!lines.length) return null;
+  return lineFigure({
     title,
-    higherIsBetter,
     caption,
     name: title,
-    traces: curves.map(({ name, color, dash, symbol, tokens, values, seed }) => ({
-      x: tokens,
-      y: values,
-      name: plain(name),
-      type: "scatter",
-      mode: tokens.length > 12 ? "lines" : "lines+markers",
-      line: { color, width: 1.5, dash },
-      marker: { symbol, size: 7 },
-      hovertemplate: `${plain(name)}, seed ${seed}: %{y:.4g} at %{x:,}<extra></extra>`,
-    })),
-    layout: {
-      xaxis: { title: { text: "tokens (images: examples) seen in training" } },
-      yaxis: { title: { text: unit } },
-    },
+    lines,
+    measure: plainMeasure(unit, higherIsBetter),
+    axis: { title: { text: "tokens (images: examples) seen in training" } },
+    chosen,
+    repeat: new Set(lines.map(({ seed }) => seed)).size === 1 ? "seed" : undefined,
     rows: [
       ["entry", "seed", "seen", "value"],
-      ...curves.flatMap(({ name, seed, tokens, values }) =>
-        tokens.map((seen, i) => [name, seed, seen, values[i]]),
+      ...lines.flatMap(({ entry, seed, points }) =>
+        points.map(({ x, value }) => [data.entries[entry].name, seed, x, value]),
       ),
     ],
   });
@@ -51,15 +42,13 @@ function learningFigure(runs, isShown, { title, unit, caption, higherIsBetter })
  * Returns a figure for each report by group of examples: its means over seeds by entry and group.
  * @param {number} comparison
  * @param {number} length
- * @param {State} values
+ * @param {Set<number>} chosen
  */
-function reportFigures(comparison, length, values) {
-  const hidden = hiddenEntries(values);
-  const shown = reports.filter(
-    (one) => one.comparison === comparison && one.length === length && !hidden.has(one.entry),
-  );
+function reportFigures(comparison, length, chosen) {
+  const shown = reports.filter((one) => one.comparison === comparison && one.length === length);
   const about = data.comparisons[comparison];
-  return [...Map.groupBy(shown, ({ name }) => name).values()].map((of) => reportFigure(of, about));
+  const byName = Map.groupBy(shown, ({ name }) => name);
+  return [...byName.values()].map((found) => reportFigure(found, about, chosen));
 }
 
 /**
@@ -67,8 +56,9 @@ function reportFigures(comparison, length, values) {
  * as precision and recall, the one of the task's metric is drawn.
  * @param {ReportData[]} found
  * @param {Comparison} about
+ * @param {Set<number>} chosen
  */
-function reportFigure(found, about) {
+function reportFigure(found, about, chosen) {
   const { name, length } = found[0];
   const fields = [...new Set(found.flatMap(({ figures }) => Object.keys(figures)))];
   const field = fields.find((one) => one && about.metric.endsWith(one)) ?? fields[0];
@@ -87,22 +77,21 @@ function reportFigure(found, about) {
   const seeds = most > 1 ? `Mean of up to ${most} seeds${hover}` : "One seed";
   const reasons = new Set(found.flatMap((one) => Object.values(one.reasons)));
   const texts = [...reasons].map((reason) => capitalized(reason.replaceAll("_", " ")));
-  return figure({
+  return lineFigure({
     title: isAlongLength
       ? `${capitalized(measure)} after training at length ${length}`
       : `${capitalized(measure)} by ${by}`,
-    higherIsBetter: about.metric.endsWith(field ?? "") ? about.higher_is_better : undefined,
     caption: joined([`${seeds}, on the ${about.split} split`, isOfParts ? PARTS : "", ...texts]),
     name,
-    traces: found
+    lines: found
       .filter(({ figures }) => figures[field]?.length)
-      .map(({ entry, figures }) =>
-        reportTrace(data.entries[entry], figures[field], isOrdered, isAlongLength),
-      ),
-    layout: {
-      xaxis: { type: "category", title: { text: by } },
-      yaxis: { title: { text: measure } },
-    },
+      .map(({ entry, figures }) => ({ entry, points: placedPoints(figures[field]) })),
+    measure: plainMeasure(measure, about.higher_is_better),
+    axis: { type: "category", title: { text: by } },
+    at: plain,
+    chosen,
+    repeat: "seed",
+    isJoined: isOrdered,
     rows: [
       ["entry", by, "figure", "mean", "low", "high", "n"],
       ...found.flatMap(({ entry, figures }) =>
@@ -117,54 +106,22 @@ function reportFigure(found, about) {
   });
 }
 
-/**
- * @param {Entry} entry
- * @param {PlacedEstimate[]} points
- * @param {boolean} isOrdered
- * @param {boolean} hasIntervals whether 95% intervals are drawn
- */
-function reportTrace(entry, points, isOrdered, hasIntervals) {
-  const { name, color, dash, symbol } = entry;
-  const texts = points.map(
-    ([group, ...one]) => `${name}, ${group}: ${estimateText(one)} (n=${one[3]})`,
-  );
-  const intervals = points.map(([, ...one]) => intervalOf(one));
-  return {
-    ...labelled(name, texts),
-    type: "scatter",
-    mode: isOrdered ? "lines+markers" : "markers",
-    line: { color, dash },
-    marker: { color, symbol, size: 8 },
-    x: points.map(([group]) => plain(group)),
-    y: points.map(([, value]) => value),
-    error_y: hasIntervals ? errorBars(entry, intervals) : undefined,
-  };
-}
-
 /** @param {Run} run */
 function confusionFigure({ entry, record }) {
   const { confusion: matrix, classes = [] } = reportsOf(record);
   if (!matrix) return null;
-  const labels = classes.map(plain);
-  return figure({
+  const counts = matrix.map((row) => row.map(String));
+  return heatFigure({
     title: `Confusion matrix: ${data.entries[entry].name}, seed ${record.cell.seed}`,
-    tall: true,
+    better: "dark on the diagonal is better",
     name: "confusion",
     caption: "Rows are true classes, columns predictions. Counts of examples.",
-    traces: [
-      heatTrace(["#eef4fb", "#1f5fa8"], {
-        x: labels,
-        y: labels,
-        z: matrix.map((row) => row.map((count) => Math.log10(count + 1))),
-        text: matrix.map((row) => row.map(String)),
-        texttemplate: matrix.length <= 12 ? "%{text}" : undefined,
-        hovertemplate: "%{y} predicted as %{x}: %{text}<extra></extra>",
-      }),
-    ],
-    layout: {
-      xaxis: { type: "category", title: { text: "prediction" } },
-      yaxis: { type: "category", autorange: "reversed", title: { text: "true class" } },
-    },
+    columns: classes,
+    names: classes,
+    values: matrix.map((row) => row.map((count) => Math.log10(count + 1))),
+    texts: counts,
+    axes: ["prediction", "true class"],
+    isPale: matrix.length <= 12,
     rows: [["truth", ...classes], ...matrix.map((row, i) => [classes[i], ...row])],
   });
 }
@@ -179,32 +136,24 @@ function occlusionFigure({ entry, record }) {
   const { name } = data.entries[entry];
   const bytes = Uint8Array.from(atob(found.map), (character) => character.charCodeAt(0));
   const width = found.outputs.length;
-  const z = found.outputs.map((_, output) =>
+  const moves = found.outputs.map((_, output) =>
     found.inputs.map((__, input) => bytes[input * width + output] / 255),
   );
-  return figure({
+  return heatFigure({
     title: `Occlusion map: ${name}`,
-    tall: true,
+    better: "no direction is better",
     name: `occlusion-${name}`,
     caption:
-      `One example, seed ${record.cell.seed}. Shows how far each output (row) moves when the ` +
+      `One example, one seed (${record.cell.seed}). Shows how far each output (row) moves when the ` +
       "input at a position (column) is exchanged, as a share of the largest move. Darker is " +
       "farther, on a square root scale.",
-    traces: [
-      heatTrace(["#ffffff", "#123a66"], {
-        x: found.inputs.map(String),
-        y: found.outputs.map(String),
-        z: z.map((row) => row.map(Math.sqrt)),
-        zmin: 0,
-        zmax: 1,
-        text: z.map((row) => row.map((value) => value.toFixed(3))),
-        hovertemplate: "output %{y}, input %{x}: %{text}<extra></extra>",
-      }),
-    ],
-    layout: {
-      xaxis: { type: "category", nticks: 9, title: { text: "exchanged input" } },
-      yaxis: { type: "category", nticks: 9, autorange: "reversed", title: { text: "output" } },
-    },
-    rows: [["output", ...found.inputs], ...z.map((row, i) => [found.outputs[i], ...row])],
+    columns: found.inputs.map(String),
+    names: found.outputs.map(String),
+    values: moves.map((row) => row.map(Math.sqrt)),
+    texts: moves.map((row) => row.map((value) => value.toFixed(3))),
+    axes: ["exchanged input", "output"],
+    range: [0, 1],
+    isPale: false,
+    rows: [["output", ...found.inputs], ...moves.map((row, i) => [found.outputs[i], ...row])],
   });
 }

@@ -1,13 +1,12 @@
-// Tables of the trade-offs page, and the performance profile over all tasks.
+// Tables of the trade-offs page.
 "use strict";
 
-/** The least number of boards of a performance profile: fewer show nothing. */
+/** The least number of boards whose shares are averaged: fewer show nothing. */
 const LEAST_BOARDS = 3;
 const GROWTH_NOTE =
-  "The cost of one sequence is fitted as a constant plus a term that grows as n^p. The table " +
-  "shows the exponent p with its 95% interval, from the rounds and the fit, and the growth that " +
-  "the architecture claims. Memory is fitted only for batches of one sequence. Red: the " +
-  "exponent exceeds the claim by more than its interval and 0.15.";
+  "The cost of one sequence is fitted as a constant plus a term that grows as n^p: the exponent p with " +
+  "its 95% interval, beside the growth that the architecture claims. Memory is fitted only for batches " +
+  "of one sequence. Red: the exponent exceeds the claim by more than its interval and 0.15.";
 const CROSSOVER_NOTE =
   "The length from which the second entry is better than the first, within the measured lengths. " +
   "`bench crossover` finds it within 5%.";
@@ -24,10 +23,6 @@ function growthTable(comparison) {
   const found = rowsOf(findings.growth, comparison);
   if (!found.length) return [];
   const certain = found.filter(({ value, low }) => value === null || low !== null);
-  const numLeftOut = found.length - certain.length;
-  const leftOut =
-    `Fits without an interval, not shown: ${numLeftOut}. An interval needs three rounds at four ` +
-    "lengths. `bench run` with `--lengths` and `--rounds` measures more.";
   const rows = certain.map((item) => [
     item.entry,
     titleOf(item.measure),
@@ -44,7 +39,6 @@ function growthTable(comparison) {
     el("h2", {}, "Growth with length"),
     note(GROWTH_NOTE),
     ...(rows.length ? [table(head, rows, { texts: [0, 1] })] : []),
-    ...(numLeftOut ? [note(leftOut)] : []),
   ];
 }
 
@@ -52,13 +46,10 @@ function growthTable(comparison) {
  * Returns a table of the same cells on other backends and in other precisions, as ratios to the
  * baseline.
  * @param {number} comparison the baseline, or one that is compared with it
- * @param {Set<number>} hidden
  */
-function backendTable(comparison, hidden) {
+function backendTable(comparison) {
   const found = rowsOf(findings.backends).filter(
-    (one) =>
-      (one.comparison === comparison || one.baseline === comparison) &&
-      !hidden.has(entryNumber.get(one.entry) ?? -1),
+    (one) => one.comparison === comparison || one.baseline === comparison,
   );
   if (!found.length) return [];
   const cells = [
@@ -104,23 +95,12 @@ function crossoverText({ changes, first, last }) {
   return texts.length > 1 ? `${texts.join(", back at ")}: neither stays better` : texts[0];
 }
 
-/**
- * @param {number} comparison
- * @param {Set<number>} hidden
- */
-function crossoverTable(comparison, hidden) {
-  /** @param {string} entry */
-  const isHidden = (entry) => hidden.has(entryNumber.get(entry) ?? -1);
-  const pairs = rowsOf(findings.crossings, comparison).filter(
-    ({ behind, ahead }) => !isHidden(behind) && !isHidden(ahead),
-  );
+/** @param {number} comparison */
+function crossoverTable(comparison) {
+  const pairs = rowsOf(findings.crossings, comparison);
   if (!pairs.length) return [];
   const crossed = pairs.filter(({ changes }) => changes.some(({ low }) => low !== null));
   const never = pairs.filter(({ changes }) => !changes.length);
-  const numUncertain = pairs.length - never.length - crossed.length;
-  const uncertain =
-    `Further pairs that cross without an interval: ${numUncertain}. They have fewer than three ` +
-    "rounds, or a round in which they do not cross. `bench crossover` measures one of them.";
   const rows = crossed.map((pair) => {
     return [pair.behind, pair.ahead, titleOf(pair.measure), crossoverText(pair)];
   });
@@ -136,7 +116,6 @@ function crossoverTable(comparison, hidden) {
           long: [3],
         })
       : el("p", {}, "No crossover point has an interval."),
-    ...(numUncertain ? [note(uncertain)] : []),
     folded(
       `Pairs that do not cross: ${never.length}`,
       table(["better entry", "other entry", "measure", "up to length"], rest, { texts: [0, 1, 2] }),
@@ -144,46 +123,24 @@ function crossoverTable(comparison, hidden) {
   ];
 }
 
-/** Returns the performance profile over all ranked boards of quality. */
-function performanceProfile() {
-  const { shares, entries, means } = findings.profile;
-  const names = Object.keys(entries).sort((a, b) => means[b][0] - means[a][0]);
-  const number = names.length ? means[names[0]][1] : 0;
+/** Returns the table of the scores over all ranked boards of quality. */
+function sharesTable() {
+  const rows = Object.entries(findings.shares);
+  const number = rows[0]?.[1][1] ?? 0;
   if (number < LEAST_BOARDS) return [];
-  const styles = names.flatMap((name) => data.entries[entryNumber.get(name) ?? -1] ?? []);
-  const traces = styles.map(({ name, color, dash }) => ({
-    x: shares,
-    y: entries[name],
-    type: "scatter",
-    mode: "lines",
-    name: plain(name),
-    line: { color, dash, width: 2, shape: "hv" },
-    hovertemplate: `${plain(name)}: %{y:.0%} of boards reach %{x:.0%}<extra></extra>`,
-  }));
-  const profile = figure({
-    title: "Performance profile",
-    higherIsBetter: true,
-    tall: true,
-    name: "profile",
-    caption:
-      `The part of the ${number} ranked boards (a task at a length) on which an entry reaches a share ` +
-      "of the best score. Where lower is better, as for bits, the share is the best score divided by " +
-      "the entry's score. Only entries that are on all these boards are drawn.",
-    traces,
-    layout: {
-      xaxis: { title: { text: "share of the best" }, tickformat: ".0%" },
-      yaxis: { title: { text: "part of boards" }, range: [0, 1.02], tickformat: ".0%" },
-    },
-    rows: [
-      ["share", ...names],
-      ...shares.map((share, i) => [share, ...names.map((name) => entries[name][i])]),
-    ],
-  });
-  const rows = names.map((name) => [name, formatNumber(means[name][0])]);
+  const told =
+    `The ${number} ranked boards (a task at a length) that all these entries are on. A share is the ` +
+    "score divided by the best score; where lower is better, the best score divided by the score.";
   return [
-    el("h2", {}, "All tasks"),
-    plainLegend(styles),
-    profile,
-    table(["entry", "interquartile mean of shares"], rows, { texts: [0] }),
+    el("h2", {}, "All tasks: shares of the best score"),
+    note(told),
+    itemsTable(
+      rows.toSorted(([, [a]], [, [b]]) => b - a),
+      [
+        ["entry", ([name]) => entryLabel(data.entries[entryNumber.get(name) ?? -1])],
+        ["interquartile mean of the shares", ([, [mean]]) => formatNumber(mean)],
+      ],
+      { texts: [0] },
+    ),
   ];
 }

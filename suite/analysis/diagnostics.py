@@ -249,6 +249,43 @@ class Diagnostic:
         return math.inf
 
 
+ABILITIES = {"recall": "associative_recall", "state": "state_tracking"}
+"""The task that shows each ability that a reader may ask for."""
+
+
+class Ability(NamedTuple):
+    """Whether an entry solves the diagnostics of an ability, and a text that says how."""
+
+    solves: bool
+    text: str
+
+
+def abilities(diagnostics: Sequence[Diagnostic]) -> dict[str, dict[str, Ability]]:
+    """Return by ability and entry what the diagnostics say, at the longest training length of each.
+
+    An entry has an ability if at least half of its seeds solve each setting of the task.
+    """
+    found: dict[str, dict[str, Ability]] = {}
+    for ability, task in ABILITIES.items():
+        shares: dict[str, list[tuple[float, str]]] = {}
+        for diagnostic in diagnostics:
+            if diagnostic.comparison.key.task != task:
+                continue
+            # The rows are in order of their length: the longest one stays.
+            rows = {row.entry: row for row in diagnostic.rows() if row.solved}
+            for name, row in rows.items():
+                if row.solved:
+                    n = row.solved.n
+                    solved = f"{round(row.solved.value * n)} of {n} seeds solve {diagnostic.title}"
+                    text = f"{solved} at length {row.sequence_length:,}"
+                    shares.setdefault(name, []).append((row.solved.value, text))
+        found[ability] = {
+            name: Ability(all(share >= 0.5 for share, _ in own), "; ".join(t for _, t in own))
+            for name, own in shares.items()
+        }
+    return found
+
+
 def state_bytes(entry: EntryAtLength) -> int | None:
     """Return the bytes of the decoding state that some seed of an entry states."""
     sizes = (record.details.get("declared_state_bytes") for record in entry.good)

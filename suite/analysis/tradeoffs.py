@@ -1,10 +1,9 @@
-"""Summaries over entries: Pareto fronts, performance profiles and interquartile means."""
+"""Summaries over entries: Pareto fronts, shares of the best scores, and interquartile means."""
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from suite.analysis.boards import Board
@@ -74,18 +73,3 @@ def interquartile_mean(values: Sequence[float]) -> float:
         total += share * value
         weight += share
     return total / weight
-
-
-def performance_profile(
-    scores: Mapping[str, Sequence[float]], shares: Sequence[float]
-) -> dict[str, list[float]]:
-    """Return, by entry, the fraction of boards on which it reaches each share of the best score.
-
-    `scores` are shares of the best score of each board (Dolan and Moré 2002; Agarwal et al. 2021,
-    section 4.2).
-    """
-    ordered = {name: sorted(values) for name, values in scores.items() if values}
-    return {
-        name: [(len(values) - bisect_left(values, share)) / len(values) for share in shares]
-        for name, values in ordered.items()
-    }

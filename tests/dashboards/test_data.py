@@ -9,16 +9,16 @@ import click
 import pandas as pd
 import pytest
 
-from dashboards.data import SECTIONS, run_columns
+from dashboards.data import SECTIONS
 from suite.actions.request import make_request
 from suite.analysis.comparison_key import ComparisonKind
 from suite.analysis.comparisons import compare, in_precedence
-from suite.analysis.frame import to_figures, to_frame
+from suite.analysis.frame import to_figures
 from suite.analysis.tradeoffs import comparable_shares
 from suite.api import AppliedMethod, Form, Metric, Mode
 from suite.cli.options import request_options
 from suite.matrix.expansion import expand
-from suite.records.measures import CHARTED, QUALITY
+from suite.records.measures import QUALITY
 from tests.builders.costs import SPEED, cost
 from tests.dashboards.site_records import (
     ENTRIES,
@@ -89,11 +89,12 @@ def test_trials_are_a_kind_of_their_own_with_validation_scores(tmp_path):
     index = read_script(tmp_path / "data" / "index.js")
     found = [(about["kind"], about["split"]) for about in index["comparisons"]]
     assert found == [("final", "test"), ("costs", ""), ("trial", "validation")]
-    assert {values[-1] for values in index["runs"]["values"]} == {0.4, None, 0.5, 0.7}
+    scores = {point["value"] for point in rows(index["points"]) if point["measure"] == -1}
+    assert scores == {0.4, 0.5, 0.7}
     (count,) = index["trials"]
     assert count["text"] == "6 trials of 2 architectures at length 128"
     # A trial has no share in the profile of final runs.
-    assert read_script(tmp_path / "data" / "findings.js")["profile"]["entries"] == {}
+    assert read_script(tmp_path / "data" / "findings.js")["shares"] == {}
 
 
 def test_costs_come_from_one_machine_and_mark_noisy_runs():
@@ -117,8 +118,6 @@ def test_costs_come_from_one_machine_and_mark_noisy_runs():
     points = to_figures(made).set_index("measure")
     assert points.loc["training.tokens_per_second", "disturbed"]
     assert not points.loc[[QUALITY, "training.peak_memory_bytes"], "disturbed"].any()
-    runs = run_columns(to_frame(made), {"vanilla": 0})
-    assert runs["values"][0][0] == 1 and runs["disturbed"] == [[0]]
 
 
 def test_points_leave_out_superseded_records():
@@ -157,10 +156,11 @@ def test_crossings_and_pairs(folder):
     assert gap["low"] == pytest.approx(3) and gap["high"] == pytest.approx(3)
     trained = next(number for number, about in enumerate(index["comparisons"]) if about["metric"])
     assert (trained, -1, 128, 16, SCRIPT, "vanilla") not in gaps, "one seed has no interval"
-    # At 128, SCRIPT is better in memory, speed and score; at 512, vanilla alone has a score.
-    fronts = {(one["comparison"], one["measure"]): one for one in findings["fronts"]}
-    assert fronts[trained, 0]["costs"] == [400, 2_000]
-    assert fronts[trained, 0]["qualities"] == [0.8, 0.6]
+    # At 128, SCRIPT is better in speed and equal in score; at 512, vanilla alone has a score.
+    found = {(one["comparison"], one["measure"]): one for one in rows(index["tradeoffs"])}
+    names = [index["entries"][entry]["name"] for entry in found[trained, speed]["front"]]
+    assert names == [SCRIPT]
+    assert found[trained, speed]["source"] == trained and found[trained, speed]["length"] == 128
 
 
 def test_backends_are_compared_with_the_baseline_cell_by_cell(tmp_path):
@@ -226,20 +226,17 @@ def test_models_come_before_methods_and_many_before_few(tmp_path):
     assert found == [("standard", "here"), ("standard", "abacus"), ("open", "here")]
 
 
-def test_a_cost_that_does_not_count_is_drawn_for_no_round():
+def test_a_cost_that_does_not_count_is_not_drawn():
     """The session with the most entries has a run of older code of one of them."""
     together = [cost("bert", 100.0), cost("mamba2", 100.0), cost("lstm", 100.0, digest="old")]
     comparisons = compare([*together, cost("lstm", 300.0, session=2, length=1_024)])
-    names = ["bert", "lstm", "mamba2"]
-    columns = run_columns(to_frame(comparisons), {name: names.index(name) for name in names})
-    entries = (names[number] for number in columns["entry"])
-    speeds = (values[list(CHARTED).index(SPEED)] for values in columns["values"])
-    assert set(zip(entries, columns["length"], speeds, strict=True)) == {
-        ("bert", 512, 100.0),
-        ("mamba2", 512, 100.0),
-        ("lstm", 512, None),
-        ("lstm", 1_024, 300.0),
-    }
+    figures = to_figures(comparisons)
+    speeds = figures[figures["measure"] == SPEED][["entry", "sequence_length", "value"]]
+    assert [tuple(row) for row in speeds.itertuples(index=False)] == [
+        ("bert", 512, pytest.approx(100)),
+        ("lstm", 1_024, pytest.approx(300)),
+        ("mamba2", 512, pytest.approx(100)),
+    ]
 
 
 def test_the_profile_compares_entries_of_the_same_boards():

@@ -50,6 +50,7 @@ def charts(full):
 
 def test_every_chart_says_what_is_better_and_has_its_intervals(tab, full, charts):
     tab.open(full, PAGE, again=True)
+    assert tab.page.locator(".legend input:not(:checked)").count() == 0
     assert tab.texts("h2") == [
         "Recall against the decoding state",
         "State tracking",
@@ -68,13 +69,15 @@ def test_every_chart_says_what_is_better_and_has_its_intervals(tab, full, charts
             assert len(trace["z"]) == 10 and len(trace["z"][0]) == 2
             assert "[" not in trace["customdata"][1][0]
             continue
-        found = {trace["name"]: trace for trace in traces}
+        found = {trace["name"]: trace for trace in traces if trace.get("name")}
+        intervals = [trace for trace in traces if trace.get("fill") or trace.get("error_y")]
+        certain = [low for line in chart["entries"] for _, _, low, *_ in line["points"] if low]
+        assert not certain or intervals
         guesses = found["guess"]["y"] if "guess" in found else []
         assert sorted(guesses) == sorted(guess for _, guess in chart["guesses"])
         for line in chart["entries"]:
             if line["points"]:
                 assert len(found[line["name"]]["y"]) == len(line["points"])
-                assert len(found[line["name"]]["error_y"]["array"]) == len(line["points"])
                 shown = [
                     low if low is not None else value for _, value, low, _, _ in line["points"]
                 ]
@@ -92,11 +95,11 @@ def test_axes_have_multiples_of_the_training_length_and_units(tab, full, charts)
     assert layout["xaxis"]["ticktext"] == ["64<br>1×", "256<br>4×", "1k<br>16×"]
     traces, layout = plots["decoder, batch 1", "context", "generation.step_seconds"]
     assert layout["yaxis"]["title"]["text"] == "Time per generated token, ms"
-    assert {t["name"]: t["y"][0] for t in traces} == pytest.approx(
+    assert {t["name"]: t["y"][0] for t in traces if t.get("name")} == pytest.approx(
         {"identity": 0.505, "mamba2": 1.01, "vanilla": 1.01}, rel=1e-3
     )
     traces, layout = plots["decoder, batch 1", "context", "generation.state_bytes"]
-    (drawn,) = (trace["y"] for trace in traces if trace["name"] == "identity")
+    (drawn,) = (trace["y"] for trace in traces if trace.get("name") == "identity")
     assert layout["yaxis"]["ticktext"][0] == "0"  # on a logarithmic axis
     assert drawn == [layout["yaxis"]["tickvals"][0]] * 3 and drawn[0] < 64
     captions = tab.texts("figcaption")
@@ -124,12 +127,14 @@ def test_the_share_of_seeds_stands_beside_the_mean(tab, full):
     assert len(table.locator("th").all()) == 8  # every run was completed
 
 
-def test_a_hidden_line_leaves_charts_maps_and_tables(tab, full):
-    tab.open(full, PAGE, "without=mamba2")
-    drawn = [trace.get("name") for traces, _ in tab.plots() for trace in traces]
-    assert "mamba2" not in drawn and "vanilla" in drawn
+def test_an_entry_that_is_not_chosen_is_grey_has_no_map_and_stays_in_tables(tab, full):
+    tab.open(full, PAGE, "entries=vanilla")
+    traces = [trace for traces, _ in tab.plots() for trace in traces]
+    assert {trace["name"] for trace in traces if trace.get("name")} == {"vanilla", "guess"}
+    grey = [trace for trace in traces if "mamba2" in str(trace.get("text"))]
+    assert grey and {trace["line"]["color"] for trace in grey} == {"#9a9a9a"}
     assert not any(title.startswith("mamba2") for title in tab.texts("figure h3"))
-    assert "mamba2" not in tab.texts("tbody td")
+    assert "mamba2" in tab.texts("tbody td")
 
 
 def test_the_page_of_a_task_says_what_its_intervals_cover(tab, full):
@@ -185,7 +190,7 @@ def test_names_and_reasons_never_become_markup(tab, tmp_path):
     tab.open(tmp_path, "index.html", "task=duplication&length=64")
     table = tab.page.locator("table", has_text="tested at 128")
     rows = [row.locator("td").all_text_contents() for row in table.locator("tbody tr").all()]
-    tested = {row[1].rstrip(" 0123456789"): row[-1] for row in rows}  # without the notes' numbers
+    tested = {row[0].rstrip(" 0123456789"): row[-1] for row in rows}  # without the notes' numbers
     notes = tab.texts(".footnotes li")
     assert tested["lstm"] == f"not applicable{notes.index(reason) + 1}"
     assert tested["vanilla"] == f"0.500{notes.index(f'1 of 3 seeds: {reason}') + 1}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 import re
 from urllib.parse import urlencode
@@ -63,18 +64,51 @@ def test_no_script_computes_a_figure(folder):
     assert len(PAGES) == 9
 
 
-def test_one_seed_is_drawn_alone(tab, folder):
-    tab.open(folder, "index.html", "task=ner&repeat=1")
-    (quality, _), *_ = tab.plots()
-    drawn = [trace["y"] for trace in quality if trace.get("text")]
-    assert [values for values in drawn if values] == [[0.7]]
+def test_a_figure_of_one_seed_says_so_inside(tab, folder, tmp_path):
+    def inside():
+        return [[mark["text"] for mark in layout["annotations"]] for _, layout in tab.plots()]
+
+    tab.open(folder, "index.html", "task=ner&length=512")
+    assert not any("one seed: no interval" in texts for texts in inside()), "vanilla has two seeds"
+    draw([entry("vanilla", length, f1=0.5, memory=1, speed=1) for length in (128, 512)], tmp_path)
+    tab.open(tmp_path, "index.html")
+    assert inside() and all("one seed: no interval" in texts for texts in inside())
+
+
+def test_five_models_and_the_controls_have_colours_and_names_at_their_ends(tab, tmp_path):
+    models = ("bert", "bigbird", "gla", "gpt", "linformer", "llama", "longformer", "mamba2")
+    names = (*models, "identity", "lstm")
+    draw(
+        [
+            entry(name, length, f1=0.9 - 0.05 * place, memory=1, speed=1)
+            for place, name in enumerate(names)
+            for length in (128, 512)
+        ],
+        tmp_path,
+    )
+    tab.open(tmp_path, "index.html", "task=ner&length=512")
+    plots = {layout["yaxis"]["title"]["text"]: (data, layout) for data, layout in tab.plots()}
+    traces, layout = plots["entity F1"]
+    colored = {trace["name"] for trace in traces if trace.get("name")}
+    assert colored == {*models[:5], "identity", "lstm"}
+    assert {mark["text"] for mark in layout["annotations"] if mark.get("name") == "end"} == colored
+    heights = sorted(mark["y"] for mark in layout["annotations"] if mark.get("name") == "end")
+    assert all(b - a > 0.04 for a, b in itertools.pairwise(heights))
+    rest = [trace for trace in traces if not trace.get("name")]
+    assert {trace["text"][0].split(" at")[0] for trace in rest} == {*models[5:]}
+    # The reader chooses others, at most eight.
+    tab.page.locator('.legend input[name="entry mamba2"]').check()
+    assert tab.page.locator(".legend input:checked").count() == 8
+    assert tab.page.locator('.legend input[name="entry llama"]').is_disabled()
+    assert "mamba2" in tab.page.url
 
 
 def test_failed_cells_are_marked_and_listed(tab, folder):
     tab.open(folder, "index.html", "task=ner")
     marks = [layout["annotations"] for _, layout in tab.plots()]
-    assert [[mark["text"] for mark in of_figure] for of_figure in marks] == [["✕"]] * 3
-    listed = tab.page.locator("table", has_text="out_of_memory").nth(-2).text_content()
+    failed = [[mark["text"] for mark in of_figure].count("✕") for of_figure in marks]
+    assert failed == [1, 1, 1]
+    listed = tab.page.locator("table", has_text="out_of_memory").first.text_content()
     assert f"too big {SCRIPT}" in listed and "unsupported" in listed
 
 
@@ -122,7 +156,7 @@ def test_scores_are_drawn_along_the_evaluation_length(tab, tmp_path):
 
 
 def test_a_report_of_another_form_hides_its_own_figure_only(tab, other):
-    tab.open(other, "task.html", "length=128")
+    tab.open(other, "task.html", "length=128&entries=vanilla")
     tab.page.wait_for_selector("body[data-loaded]")
     errors = tab.texts("main p.status-bad")
     assert [text.partition(" cannot be drawn")[0] for text in errors] == [
@@ -133,11 +167,11 @@ def test_a_report_of_another_form_hides_its_own_figure_only(tab, other):
 
 
 def test_disturbed_speeds_are_hollow_and_dimmed_and_say_what_to_do(tab, other):
-    tab.open(other, "index.html", "length=512")
+    tab.open(other, "index.html", "length=512&entries=vanilla")
     assert any("--retry noisy --wait-quiet" in text for text in tab.texts("p.note"))
     symbols = {
         layout["yaxis"]["title"]["text"].partition(",")[0]: trace["marker"]["symbol"]
-        for traces, layout in tab.plots()
+        for traces, layout in tab.plots()[1:]
         for trace in traces
         if trace.get("name") == "vanilla"
     }
@@ -145,33 +179,18 @@ def test_disturbed_speeds_are_hollow_and_dimmed_and_say_what_to_do(tab, other):
     assert not any(symbol.endswith("-open") for symbol in symbols["Peak training memory"])
     caption = next(text for text in tab.texts("figcaption") if "Hollow" in text)
     assert "Model size tiny: 2 layers, width 128" in caption
-    assert "~1.000" in tab.texts("td.soft")
-
-
-def test_a_long_list_of_runs_shows_the_total(tab, other):
-    tab.open(other, "index.html", "length=512")
-    count, summary = tab.page.evaluate(
-        "() => { const runs = Array(501).fill(runsOf(0)[0]);"
-        " const listed = runsTable(runs, data.comparisons[0]);"
-        " return [listed.querySelectorAll('tbody tr').length, listed.firstChild.textContent]; }"
-    )
-    assert (count, summary) == (500, "501 runs, the first 500 of them listed")
+    assert "~1.000 measured" in tab.texts("td.soft")
 
 
 def test_a_figure_without_costs_says_so_and_invents_no_axis(tab, other):
     tab.open(other, "index.html", "length=512")
-    for measure, without, text in (
-        ("STATE_BYTES", "''", "No measurement of these entries"),
-        ("TOKENS_PER_SECOND", "data.entries.map(({ name }) => name).join('|')",
-         "No entry is chosen"),
-    ):  # fmt: skip
-        tab.page.evaluate(
-            "document.getElementById('content').append("
-            f"lengthFigure(0, {measure}, {{ without: {without} }}))"
-        )
-        _, layout = tab.plots()[-1]
-        assert text in {mark["text"] for mark in layout["annotations"]}
-        assert layout["yaxis"]["showticklabels"] is False
+    tab.page.evaluate(
+        "document.getElementById('content').append("
+        "lengthFigure(0, measureNumber('generation.state_bytes'), new Set()))"
+    )
+    _, layout = tab.plots()[-1]
+    assert "No measurement of these entries" in {mark["text"] for mark in layout["annotations"]}
+    assert layout["yaxis"]["showticklabels"] is False
 
 
 def test_the_occlusion_map_of_a_record_of_an_older_schema_is_drawn(tab, tmp_path):
@@ -207,5 +226,5 @@ def test_superseded_rows_are_folded_and_have_no_costs(tab, folder):
     folded = tab.page.locator("details", has_text="1 superseded row")
     assert not folded.locator("table").is_visible()
     cells = folded.locator("tbody td").all_text_contents()
-    assert cells[:4] == ["—", "vanilla1", "0.100", "1"]
+    assert cells[:3] == ["vanilla1", "0.100", "1"]
     assert folded.locator(".footnotes").text_content().startswith("superseded by protocol")

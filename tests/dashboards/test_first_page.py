@@ -101,8 +101,8 @@ def test_a_tie_has_no_significant_winner_and_a_detectable_difference(shown, made
 def test_two_choices_lead_to_the_answer_also_from_the_keyboard(shown):
     tab = shown(again=True)
     assert "Named entity recognition, length 512. Best: longformer" in tab.answer()
-    tab.select("Task").select_option(label="Sentiment")
-    assert "Sentiment, length 128. No significant winner" in tab.answer()
+    tab.select("Task").select_option(label="Reviews: document classification")
+    assert "Reviews: document classification, length 128. No significant winner" in tab.answer()
     tab.select("Task").select_option(label="Language modelling")
     assert "Language modelling, length 64. Best: gpt, test bits per char" in tab.answer()
     tab.select("Task").select_option(label="Named entity recognition")
@@ -110,30 +110,31 @@ def test_two_choices_lead_to_the_answer_also_from_the_keyboard(shown):
     tab.page.keyboard.press("ArrowUp")
     tab.page.wait_for_function("location.hash.includes('length=128')")
     assert "length 128" in tab.answer()
-    tab.page.locator(".advanced summary").focus()
+    tab.page.locator(".limits summary").focus()
     tab.page.keyboard.press("Enter")
-    tab.select("Seed").wait_for(state="visible")
-    # A line that is hidden leaves the figures, and its box keeps the focus.
+    tab.page.get_by_label("Memory budget, GiB").wait_for(state="visible")
+    # An entry that is not chosen is grey, and its box keeps the focus.
     box = tab.page.locator('.legend input[name="entry bert"]')
     box.focus()
     tab.page.keyboard.press("Space")
-    tab.page.wait_for_function("location.hash.includes('without=bert')")
+    tab.page.wait_for_function("location.hash.includes('entries=')")
     assert tab.page.evaluate("document.activeElement.name") == "entry bert"
     assert all("bert" not in [trace.get("name") for trace in data] for data, _ in tab.plots())
 
 
 @pytest.mark.parametrize("width", [400, 1_300])
-def test_the_order_is_choice_answer_charts_core_table(shown, width):
-    tab = shown("task=ner&length=128", again=True)
+def test_the_order_is_choice_answer_list_charts_core_table(tab, shown, width):
     tab.page.set_viewport_size({"width": width, "height": 800})
+    shown("task=ner&length=128", again=True)
     tops = tab.page.evaluate(
-        "() => ['select[name=Task]', '.answer', '.figures', '.figures figure:nth-child(3)',"
-        " 'table'].map(s => document.querySelector(s).getBoundingClientRect().top)"
+        "() => ['select[name=Task]', '.answer', 'table', '.figures', '.figures figure:last-child',"
+        " 'h2'].map(s => document.querySelector(s).getBoundingClientRect().top)"
     )
-    assert tops == sorted(tops) and tops[1] < 400  # the answer is on the first screen
-    assert not tab.page.locator(".advanced .controls").is_visible()
+    assert tops == sorted(tops) and tops[1] < 450  # the answer is on the first screen
+    assert not tab.page.locator(".advanced .controls").first.is_visible()
+    assert tab.page.locator("details.legend").get_attribute("open") == (None if width < 640 else "")
     captions = tab.texts("caption")
-    assert captions[0] == "Entries with every cell, best first, encoder tasks"
+    assert captions[1] == "Entries with every cell, best first, encoder tasks"
     for summary in tab.page.locator("main details > summary").all():
         if summary.is_visible():  # the full names are wider than the page
             summary.click()
@@ -145,15 +146,8 @@ def test_the_order_is_choice_answer_charts_core_table(shown, width):
 def test_trials_are_shown_only_if_they_are_chosen_and_are_marked(shown):
     tab = shown("task=ner", again=True)
     assert "small-1" in tab.texts(".answer + .note")[0] and not tab.texts(".warning")
-    full = tab.select("Full name (10 comparisons)")
-    titles = full.locator("option").all_text_contents()
-    outside = tab.page.evaluate(
-        "() => { const main = document.querySelector('main').cloneNode(true);"
-        " main.querySelector('.advanced').remove(); return main.textContent; }"
-    )
-    assert len(titles) == 10 and not any(title in outside for title in titles)
-    assert not full.is_visible() and not tab.select("Results").is_visible()
-    tab.page.locator(".advanced summary").click()
+    assert not tab.select("Results").is_visible()
+    tab.page.locator(".results summary").click()
     names = tab.select("Results").locator("option").all_text_contents()
     assert names[0] == "small-1" and len(set(names)) == 7
     assert all(name.startswith("trials scored on validation") for name in names[1:])
@@ -165,7 +159,8 @@ def test_trials_are_shown_only_if_they_are_chosen_and_are_marked(shown):
     assert any(title.startswith("Validation entity F1") for title in tab.texts("h3"))
     # Other pages leave the trials out too, unless they are named.
     tab.open(tab_site(tab), "tradeoffs.html", "task=ner")
-    assert "small-1" in tab.texts("h2")[0] and not tab.texts(".warning")
+    assert tab.texts("h2")[0] == "Named entity recognition" and not tab.texts(".warning")
+    assert tab.texts("h2 + .note")[0].startswith("Results: small-1. Model size tiny")
 
 
 def tab_site(tab):
@@ -179,11 +174,13 @@ def tab_site(tab):
 def test_three_charts_and_costs_from_probes(shown):
     """The final runs have no quiet costs, so those of the probes of the same form are drawn."""
     tab = shown("task=ner&length=512")
-    titles = ["Test entity F1", "Peak training memory", "Training throughput"]
+    scatter = "Test entity F1 against peak training memory at length 512"
+    titles = [scatter, "Test entity F1", "Peak training memory", "Training throughput"]
     assert [title.partition(" · ")[0] for title in tab.texts("figure h3")] == titles
+    assert all(" is better" in title for title in tab.texts("figure h3"))
     captions = tab.texts("figcaption")
-    assert ["encoder probes" in caption for caption in captions] == [False, True, True]
-    plots = tab.plots()
+    assert ["encoder probes" in caption for caption in captions] == [False, False, True, True]
+    plots = tab.plots()[1:]
     assert [layout["shapes"][0]["x0"] for _, layout in plots] == [512] * 3
     axes = [layout["yaxis"]["title"]["text"] for _, layout in plots]
     units = ["Peak training memory, MiB", "Training throughput, tokens/s"]
@@ -193,11 +190,6 @@ def test_three_charts_and_costs_from_probes(shown):
     assert {name for name, width in quality.items() if width > 2} == {"longformer"}
     bands = [trace for trace in plots[0][0] if trace.get("fill")]
     assert len(quality) == 7 and len(bands) == 1
-    # Costs of another engine are not drawn beside scores.
-    about = "{form: 'encoder', model_size: 'tiny', precision: 'float32', backend: '%s'}"
-    shown_as = f"{{comparison: {about}, number: 0}}"
-    found = [tab.page.evaluate(f"probesFor({shown_as % name})") for name in ("tensorflow", "jax")]
-    assert found[0] >= 0 and found[1] == -1
 
 
 def test_the_core_table_is_that_of_the_analysis(shown, made):
@@ -233,8 +225,8 @@ def test_a_winner_links_to_its_results_and_a_tie_has_none(shown, made):
     assert tie[2].startswith("no significant winner; best mean: longformer")
     assert tie[6] == f"bert ({small(made[1].winners[0].tied['bert'])})"
     assert win[2].startswith("longformer") and win[6] == "none"
-    tab.redrawn_after(rows.filter(has_text="Sentiment").locator("a").click)
-    assert "Sentiment, length 128. No significant winner" in tab.answer()
+    tab.redrawn_after(rows.filter(has_text="Reviews").locator("a").click)
+    assert "Reviews: document classification, length 128. No significant winner" in tab.answer()
 
 
 def test_the_detectable_difference_of_costs_is_a_ratio():

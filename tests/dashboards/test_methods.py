@@ -70,14 +70,16 @@ def test_the_table_has_gains_and_prices_and_the_chart_the_disturbance(tab, site)
     assert "none;…" not in " ".join(tab.texts("p"))
     assert "0.1" in " ".join(cells) and any("1.2" in cell and "×" in cell for cell in cells)
     plots = {layout["xaxis"]["title"]["text"]: (traces, layout) for traces, layout in tab.plots()}
-    (trace,), _ = plots["strength of the disturbance"]
+    traces, _ = plots["strength of the disturbance"]
+    (trace,) = (one for one in traces if one.get("name"))
     assert trace["x"] == [0, 0.1] and trace["y"][1] == 0.4
-    (trace,), layout = plots["share of the training examples, %"]
+    traces, layout = plots["share of the training examples, %"]
+    (trace,) = (one for one in traces if one.get("name"))
     assert layout["xaxis"]["ticktext"] == ["1", "10", "100"]
     assert trace["y"] == [0.01, 0.1, 0.51]
 
 
-def test_a_probe_has_prices_alone_and_a_chart_of_them_along_the_length(tab, site):
+def test_a_probe_has_prices_alone(tab, site):
     tab.open(site, PAGE, again=True)
     named = ("rounds", "gain")
     assert {text for text in tab.texts("thead th") if text in named} == {"gain"}
@@ -86,11 +88,28 @@ def test_a_probe_has_prices_alone_and_a_chart_of_them_along_the_length(tab, site
     assert {text for text in tab.texts("thead th") if text in named} == {"rounds"}
     tab.select("Task").select_option("all")
     assert {text for text in tab.texts("thead th") if text in named} == {*named}
-    plots = [traces for traces, layout in tab.plots() if "sequence length" in str(layout).lower()]
-    (trace,) = next(traces for traces in plots if traces[0]["y"] == [0.5, 0.5])
-    assert trace["x"] == [128, 256]
-    captions = " ".join(tab.texts("figcaption, .caption, p"))
-    assert "Geometric mean of up to 3 rounds" in captions
+
+
+def test_one_chart_has_the_gain_of_each_method_against_a_price_that_the_reader_chooses(
+    tab, tmp_path
+):
+    priced = [("smooth", 0.6, 1.2), ("sharp", 0.55, 0.9)]
+    records = [run(seed, 0.5) for seed in range(3)]
+    records += [
+        run(seed, score, name, seconds=seconds)
+        for name, score, seconds in priced
+        for seed in range(3)
+    ]
+    draw([replace(one, path=UNWRITTEN) for one in records], tmp_path)
+    tab.open(tmp_path, PAGE, again=True)
+    order = "() => ['table', 'figure'].map(s => document.querySelector(s).offsetTop)"
+    assert tab.page.evaluate(order) == sorted(tab.page.evaluate(order))
+    (title,) = tab.texts("figure h3")
+    assert title.startswith("Gain in entity F1 against the ") and title.endswith("left is better")
+    ((traces, _),) = tab.plots()
+    gains = {trace["name"][-6:]: trace["y"][0] for trace in traces if trace.get("name")}
+    assert gains == {"smooth": pytest.approx(0.1), " sharp": pytest.approx(0.05)}
+    assert tab.select("Price").count() == 1
 
 
 def test_an_entry_without_its_reference_has_a_score_and_the_page_says_what_is_missing(

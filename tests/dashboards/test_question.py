@@ -92,27 +92,32 @@ def figure(made):
 def test_a_length_that_the_task_lacks_names_the_longest_measured_one(shown, figure):
     tab = shown("task=ner", again=True)
     lengths = tab.select("Length").locator("option").all_text_contents()
-    assert lengths == ["64", "128", "512", "1,024", "2,048", "4,096", "8,192"]  # no trial's
-    tab.select("Length").select_option(label="4,096")
+    assert lengths == ["128", "512"]  # no trial's
+    marks = [
+        group.get_attribute("label") for group in tab.select("Length").locator("optgroup").all()
+    ]
+    assert marks == ["Measured"]
+    tab.page.get_by_label("Other length").fill("4096")
+    tab.page.get_by_label("Other length").press("Enter")
     known = figure("longformer", "entity_f1", 512, "ner", 3)
     assert tab.answer() == (
-        "Quality at 4,096 was not measured; the longest measured length is 512. Named entity "
-        f"recognition, length 512. Best: longformer, test entity F1 {known}."
+        "Quality at 4,096 was not measured in these results; the longest measured length is 512. "
+        f"Named entity recognition, length 512. Best: longformer, test entity F1 {known}."
     )
-    assert "Named entity recognition at length 512" in tab.texts("h2")
+    assert tab.texts("table caption")[0].startswith("Length 512, ")
     # The chosen length stays when the task changes. A single entry is no winner.
     tab.select("Task").select_option(label="Language modelling")
     assert tab.answer().startswith(
-        "Quality at 4,096 was not measured; the longest measured length is 64. Language modelling, "
-        "length 64. Only ranked entry: vanilla, test bits per char"
+        "Quality at 4,096 was not measured in these results; the longest measured length is 64. "
+        "Language modelling, length 64. Only ranked entry: vanilla, test bits per char"
     )
 
 
 def test_between_measured_lengths_the_closest_one_answers(shown):
     tab = shown("task=ner&length=150")
     assert tab.answer().startswith(
-        "Quality at 150 was not measured; the longest measured length is 512. Named entity "
-        "recognition, length 128. Best: longformer"
+        "Quality at 150 was not measured in these results; the longest measured length is 512. "
+        "Named entity recognition, length 128. Best: longformer"
     )
     assert "150" in tab.select("Length").locator("option").all_text_contents()
 
@@ -123,8 +128,8 @@ def test_a_cost_of_a_task_is_that_of_the_probes_of_its_form(shown, figure, made)
     matters = tab.select("What matters").locator("option").all_text_contents()
     # Nothing measured inference here, and encoders do not generate.
     assert matters == ["Quality", "Training memory", "Training speed"]
-    tab.select("Length").select_option(label="4,096")
     tab.select("What matters").select_option(label="Training speed")
+    tab.select("Length").select_option(label="4,096")
     known = figure("longformer", "training.tokens_per_second", 4_096)
     answer = tab.answer()
     assert answer == (
@@ -139,12 +144,9 @@ def test_a_cost_of_a_task_is_that_of_the_probes_of_its_form(shown, figure, made)
     ) in note
     assert "Not measured: identity. Results: probes" in note
     assert "(3 rounds)" in note and "Session of 2026-01-02 03:04 on here" in note
-    titles = ["Test entity F1", "Peak training memory", "Training throughput"]
+    scatter = "Test entity F1 against training throughput at length 512"
+    titles = [scatter, "Test entity F1", "Training throughput", "Peak training memory"]
     assert [title.partition(" · ")[0] for title in tab.texts("figure h3")] == titles
-    sizes = [
-        "Model size small: 4 layers, width 256." in caption for caption in tab.texts("figcaption")
-    ]
-    assert sizes == [False, True, True]
     tab.open(made[0], "index.html", tab.page.url.partition("#")[2], again=True)
     assert tab.answer() == answer
     assert tab.page.evaluate("document.querySelector('[name=\"What matters\"]').value") == (
@@ -223,7 +225,11 @@ def test_generation_speed_is_that_of_decodings(shown, figure):
         f"Language modelling, length 1,024. Control identity leads; best model: mamba2, "
         f"time per generated token {known} ms."
     )
-    titles = ["Test bits per character", "Size of the decoding state", "Time per generated token"]
+    titles = [
+        "Test bits per character",
+        "Time per generated token",
+        "Size of the decoding state",
+    ]
     assert [title.partition(" · ")[0] for title in tab.texts("figure h3")] == titles
     # Encoders do not generate, and nothing else answers in their place.
     tab.select("Task").select_option(label="Named entity recognition")
@@ -233,7 +239,7 @@ def test_generation_speed_is_that_of_decodings(shown, figure):
 def test_a_state_of_no_bytes_has_no_ratio(tab, made):
     tab.open(made[0], "compare.html", "task=decode%2C+decoder&a=identity&b=mamba2")
     answers = " ".join(tab.texts(".answer li"))
-    assert "Size of the decoding state: a size of 0 has no ratio (128, 1024, 8192)." in answers
+    assert "Size of the decoding state: a size of 0: no interval (128, 1024, 8192)." in answers
     assert "∞" not in tab.page.locator("main").text_content()
 
 

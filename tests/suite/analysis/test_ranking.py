@@ -8,7 +8,7 @@ import scipy.stats
 
 from suite.analysis.estimates import pseudo_values
 from suite.analysis.ranking import Scores, difference, rank
-from suite.analysis.tradeoffs import interquartile_mean, performance_profile
+from suite.analysis.tradeoffs import interquartile_mean
 
 NUM_PARTS = 20
 TRIALS = 600
@@ -339,10 +339,3 @@ def test_interquartile_mean():
     assert interquartile_mean([1, 2, 3, 100]) == pytest.approx(2.5)
     assert interquartile_mean([0.0, 1.0, 2.0, 3.0, 4.0, 100.0]) == pytest.approx(7.5 / 3)
     assert interquartile_mean([5.0]) == 5.0
-
-
-def test_performance_profile():
-    assert performance_profile({"a": [1.0, 0.9], "b": [0.5, 1.0]}, [0.9, 1.0]) == {
-        "a": [1.0, 0.5],
-        "b": [0.5, 0.5],
-    }

@@ -1,0 +1,57 @@
+"""The words of the site for tasks and machines: names that a person knows and searches for."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+TASKS: Mapping[str, str] = {
+    "sentiment": "Reviews: document classification",
+    "listops": "Nested lists: ListOps, up to 512 symbols",
+}
+"""The names of tasks whose title is not what a person searches for."""
+SPELLED = {"amd": "AMD", "epyc": "EPYC", "nvidia": "NVIDIA"}
+SILENT = re.compile(r"-(?:r|tm|processor|cpu)(?=-)")
+FAMILY = re.compile(r"-family-(\d+)-model-(\d+)")
+
+
+def machine_texts(names: Iterable[str]) -> dict[str, str]:
+    """Return the text of each machine by the name of its folder: "Intel Xeon, 2 cores".
+
+    Machines that have the same text are told apart by their family and model.
+    """
+    names = sorted(set(names))
+    counts = Counter(_machine_text(name) for name in names)
+    texts = {}
+    for name in names:
+        text, family = _machine_text(name), FAMILY.search(name)
+        if counts[text] > 1 and family:
+            text = f"{text} (family {family[1]}, model {family[2]})"
+        texts[name] = text
+    return texts
+
+
+def with_texts(value: Any, texts: Mapping[str, str]) -> Any:
+    """Return a value of lists and mappings in whose texts each machine has its words."""
+    if isinstance(value, dict):
+        return {name: with_texts(inner, texts) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [with_texts(inner, texts) for inner in value]
+    if isinstance(value, str):
+        for name, text in texts.items():
+            value = value.replace(name, text)
+    return value
+
+
+def _machine_text(name: str) -> str:
+    found = re.fullmatch(r"(.+)-(\d+)-cores", name)
+    if not found:
+        return name
+    processor = SILENT.sub("", FAMILY.sub("", f"{found[1]}-")).strip("-")
+    words = [
+        SPELLED.get(word, word.upper() if re.search(r"\d", word) else word.capitalize())
+        for word in processor.split("-")
+    ]
+    return f"{' '.join(words)}, {found[2]} core{'s' * (found[2] != '1')}"
