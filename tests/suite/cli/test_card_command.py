@@ -6,6 +6,8 @@ import json
 
 import pytest
 
+from suite.actions import cards
+from suite.analysis.card_ratios import CostRatio
 from suite.search import reach
 from tests.builders import given_models
 from tests.conftest import read_records
@@ -45,13 +47,19 @@ def test_a_given_model_is_measured_checked_and_continued(bench, tmp_path):
     assert len(read_records(tmp_path / "home")) == len(records)
 
 
-def test_a_model_against_another_has_ratios_and_an_exit_code(bench, tmp_path):
+def test_a_model_against_another_has_ratios_and_an_exit_code(bench, tmp_path, monkeypatch):
     command = ("card", "hasty", "--against", "hasty", "--up-to", "128", "--time", "1s", "--json")
     result = bench(*command, "--fail-above", "1000%")
     assert result.returncode == 0, result.stderr
     content = json.loads(result.stdout)
     assert {ratio["length"] for ratio in content["ratios"]} == {None, 128}
     assert len(read_records(tmp_path / "home")) == 2
+    slower = CostRatio("inference.step_seconds", 128, 1.08, 1.06, 1.10, 5)
+    monkeypatch.setattr(cards, "cost_ratios", lambda records, others: [slower])
+    assert bench(*command, "--fail-above", "7%").returncode == 0
+    failed = bench(*command, "--fail-above", "5%")
+    assert failed.returncode == 1
+    assert "above 1.05 times: inference time at 128: 1.080 [1.060, 1.100] times" in failed.stderr
 
 
 def test_a_card_with_quality_has_the_effective_length_of_each_task(bench, monkeypatch):
