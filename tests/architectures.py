@@ -64,7 +64,7 @@ MIXED_AS_ANOTHER = (
 tests/baselines/test_hybrid.py checks patterns of mixers.
 """
 FEW = ("gpt", "llama", "mamba2", "vanilla")
-"""Those that stand for all on JAX, where the mechanisms of the others have tests of their own."""
+"""Those that stand for all where the mechanisms of the others have tests of their own."""
 OF_EVERY_KIND = (
     shape_is_batch_length_width,
     longer_sequences_run,
@@ -95,14 +95,11 @@ ON_JAX = (
 """The checks that are quick on JAX, which compiles each shape: a backend can break these."""
 
 
-def checks_of_passes(
-    of_encoders: bool,
-) -> dict[str, tuple[NamedCase, Callable[[Subject], Finding]]]:
-    """Return each case of encoders, or of the other forms, with each of its checks."""
+def checks_of_passes() -> dict[str, tuple[NamedCase, Callable[[Subject], Finding]]]:
+    """Return each case with each of its checks."""
     return {
         "-".join([name, *case.name.split(", "), check.__name__]): ((name, case), check)
         for name, case in CASES
-        if (case.form is Form.ENCODER) is of_encoders
         for check in checks_of(ARCHITECTURES[name], case.form, case.length)
     }
 
@@ -136,15 +133,9 @@ def slow_unless(is_quick: bool, *values: object) -> object:
     return pytest.param(*values, marks=() if is_quick else pytest.mark.slow)
 
 
-def one_of_each_kind(names: Iterable[str]) -> list[object]:
-    """Return names of architectures as parameters, of which one of each kind of layer is quick.
-
-    On JAX, which compiles each, only `FEW` are.
-    """
-    return [
-        slow_unless(name in FEW if BACKEND == "jax" else name not in MIXED_AS_ANOTHER, name)
-        for name in names
-    ]
+def few_of(names: Iterable[str]) -> list[object]:
+    """Return names of architectures as parameters, of which `FEW` are quick."""
+    return [slow_unless(name in FEW, name) for name in names]
 
 
 def slow_on_jax(test: Callable[..., None]) -> Callable[..., None]:
