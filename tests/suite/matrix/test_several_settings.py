@@ -12,7 +12,6 @@ from suite.matrix.registry import load_registry
 from suite.matrix.request import Request
 from suite.publish.frozen import benchmark_contradiction
 from suite.records.benchmarks import hash_task, read_benchmark
-from suite.records.store import Store
 from suite.search.tuning import tune
 from suite.search.tuning_evidence import choice_problem
 from tests.builders.tunings import learner
@@ -64,11 +63,6 @@ seeds = [0]
 full_trials = true
 at = { associative_recall = { length = 128, steps = 30 } }
 """
-
-
-@pytest.fixture
-def store(tmp_path):
-    return Store(tmp_path / "home")
 
 
 @pytest.fixture

@@ -14,10 +14,8 @@ from suite.records.measures import DECODING_PHASES, MEASURES, PHASES
 from suite.records.schema import Invocation
 from suite.search.crossover import cost_crossover
 from suite.search.recorded_crossover import score_crossover
-from tests.builders.crossovers import LEARNED, PAIR, learned, measured, store
+from tests.builders.crossovers import LEARNED, PAIR, learned, measured
 from tests.builders.records import MOMENT, make_record
-
-__all__ = ["store"]  # fixtures
 
 GENERATORS = replace(PAIR, architectures=("vanilla", "mamba2"))
 
