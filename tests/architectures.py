@@ -16,14 +16,10 @@ from suite.worker.conformance.kit import checks_of
 from suite.worker.conformance.passes import (
     Finding,
     NotApplicable,
-    adding_padding_changes_nothing,
     bfloat16_is_near_float32,
     gradients_reach_every_weight,
-    longer_sequences_run,
-    order_matters,
     padding_does_not_leak,
     shape_is_batch_length_width,
-    training_equals_evaluation,
 )
 from suite.worker.conformance.subjects import (
     LENGTH,
@@ -66,12 +62,7 @@ tests/baselines/test_hybrid.py checks patterns of mixers.
 FEW = ("gpt", "llama", "mamba2", "vanilla")
 """Those that stand for all where the mechanisms of the others have tests of their own."""
 OF_EVERY_KIND = (
-    shape_is_batch_length_width,
-    longer_sequences_run,
     padding_does_not_leak,
-    adding_padding_changes_nothing,
-    order_matters,
-    training_equals_evaluation,
     gradients_reach_every_weight,
     decoding.padding_of_the_source_does_not_leak,
     decoding.decoding_in_steps_equals_the_full_pass,
@@ -83,6 +74,8 @@ OF_EVERY_ARCHITECTURE = (
     decoding.decoding_in_steps_equals_the_full_pass,
 )
 """The checks that are quick where the layers mix as those of another architecture do."""
+ACROSS_BLOCKS = ("linear_attention", "longformer")
+"""Those that stand for chunks and for windows, whose boundaries can break decoding in steps."""
 ON_JAX = (
     shape_is_batch_length_width,
     padding_does_not_leak,
@@ -109,7 +102,6 @@ def is_quick(named: NamedCase, check: Callable[[Subject], Finding]) -> bool:
 
     `vanilla` has all checks of its main inputs. Each other kind of layer has the checks that a
     layer can break: in the encoder-decoder, which has an encoder and a decoder, where there is one.
-    At the long length, a boundary of chunks or blocks can break decoding in steps.
     """
     name, case = named
     has_both = Form.ENCODER_DECODER in ARCHITECTURES[name].forms
@@ -124,7 +116,7 @@ def is_quick(named: NamedCase, check: Callable[[Subject], Finding]) -> bool:
     if name in MIXED_AS_ANOTHER:
         return check in OF_EVERY_ARCHITECTURE and case.length == LENGTH
     if case.length != LENGTH:
-        return check is decoding.decoding_in_steps_equals_the_full_pass
+        return name in ACROSS_BLOCKS and check is decoding.decoding_in_steps_equals_the_full_pass
     return check in OF_EVERY_KIND
 
 

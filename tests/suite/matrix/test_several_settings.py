@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from suite.api import PluginError, RequestError
-from suite.execution.benchmark_data import describe_data
+from suite.execution import benchmark_data
+from suite.execution.benchmark_data import DataFacts, describe_data
 from suite.execution.preparation import prepare
 from suite.matrix.freezing import checked_cells, freeze
 from suite.matrix.registry import load_registry
@@ -259,9 +260,11 @@ def test_the_hash_of_a_task_covers_all_of_its_settings():
     assert hash_task(one, "ner") != hash_task(other, "ner")
 
 
-def test_data_of_one_length_in_two_settings_cannot_be_stated(path, store):
-    heading, *_, first, second = BENCHMARK.partition("\n[[tasks.state_tracking]]")
-    path.write_text(heading.partition("[[tasks")[0] + first + second)
+def test_data_of_one_length_in_two_settings_cannot_be_stated(path, store, monkeypatch):
+    def describe(jobs):
+        return [DataFacts(str(number), None) for number, _ in enumerate(jobs)]
+
+    monkeypatch.setattr(benchmark_data, "_describe", describe)  # it would read all data
     registry = load_registry((str(path.parent.parent),))
     with pytest.raises(RequestError, match="'state_tracking' have the length 40 and other data"):
         describe_data(registry.benchmarks.get("several"), store)
