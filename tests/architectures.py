@@ -16,14 +16,10 @@ from suite.worker.conformance.kit import checks_of
 from suite.worker.conformance.passes import (
     Finding,
     NotApplicable,
-    adding_padding_changes_nothing,
     bfloat16_is_near_float32,
     gradients_reach_every_weight,
-    longer_sequences_run,
-    order_matters,
     padding_does_not_leak,
     shape_is_batch_length_width,
-    training_equals_evaluation,
 )
 from suite.worker.conformance.subjects import (
     LENGTH,
@@ -64,14 +60,9 @@ MIXED_AS_ANOTHER = (
 tests/baselines/test_hybrid.py checks patterns of mixers.
 """
 FEW = ("gpt", "llama", "mamba2", "vanilla")
-"""Those that stand for all on JAX, where the mechanisms of the others have tests of their own."""
+"""Those that stand for all where the mechanisms of the others have tests of their own."""
 OF_EVERY_KIND = (
-    shape_is_batch_length_width,
-    longer_sequences_run,
     padding_does_not_leak,
-    adding_padding_changes_nothing,
-    order_matters,
-    training_equals_evaluation,
     gradients_reach_every_weight,
     decoding.padding_of_the_source_does_not_leak,
     decoding.decoding_in_steps_equals_the_full_pass,
@@ -83,6 +74,8 @@ OF_EVERY_ARCHITECTURE = (
     decoding.decoding_in_steps_equals_the_full_pass,
 )
 """The checks that are quick where the layers mix as those of another architecture do."""
+ACROSS_BLOCKS = ("linear_attention", "longformer")
+"""Those that stand for chunks and for windows, whose boundaries can break decoding in steps."""
 ON_JAX = (
     shape_is_batch_length_width,
     padding_does_not_leak,
@@ -95,14 +88,11 @@ ON_JAX = (
 """The checks that are quick on JAX, which compiles each shape: a backend can break these."""
 
 
-def checks_of_passes(
-    of_encoders: bool,
-) -> dict[str, tuple[NamedCase, Callable[[Subject], Finding]]]:
-    """Return each case of encoders, or of the other forms, with each of its checks."""
+def checks_of_passes() -> dict[str, tuple[NamedCase, Callable[[Subject], Finding]]]:
+    """Return each case with each of its checks."""
     return {
         "-".join([name, *case.name.split(", "), check.__name__]): ((name, case), check)
         for name, case in CASES
-        if (case.form is Form.ENCODER) is of_encoders
         for check in checks_of(ARCHITECTURES[name], case.form, case.length)
     }
 
@@ -112,7 +102,6 @@ def is_quick(named: NamedCase, check: Callable[[Subject], Finding]) -> bool:
 
     `vanilla` has all checks of its main inputs. Each other kind of layer has the checks that a
     layer can break: in the encoder-decoder, which has an encoder and a decoder, where there is one.
-    At the long length, a boundary of chunks or blocks can break decoding in steps.
     """
     name, case = named
     has_both = Form.ENCODER_DECODER in ARCHITECTURES[name].forms
@@ -127,7 +116,7 @@ def is_quick(named: NamedCase, check: Callable[[Subject], Finding]) -> bool:
     if name in MIXED_AS_ANOTHER:
         return check in OF_EVERY_ARCHITECTURE and case.length == LENGTH
     if case.length != LENGTH:
-        return check is decoding.decoding_in_steps_equals_the_full_pass
+        return name in ACROSS_BLOCKS and check is decoding.decoding_in_steps_equals_the_full_pass
     return check in OF_EVERY_KIND
 
 
@@ -136,15 +125,9 @@ def slow_unless(is_quick: bool, *values: object) -> object:
     return pytest.param(*values, marks=() if is_quick else pytest.mark.slow)
 
 
-def one_of_each_kind(names: Iterable[str]) -> list[object]:
-    """Return names of architectures as parameters, of which one of each kind of layer is quick.
-
-    On JAX, which compiles each, only `FEW` are.
-    """
-    return [
-        slow_unless(name in FEW if BACKEND == "jax" else name not in MIXED_AS_ANOTHER, name)
-        for name in names
-    ]
+def few_of(names: Iterable[str]) -> list[object]:
+    """Return names of architectures as parameters, of which `FEW` are quick."""
+    return [slow_unless(name in FEW, name) for name in names]
 
 
 def slow_on_jax(test: Callable[..., None]) -> Callable[..., None]:

@@ -57,7 +57,7 @@ def request_with(pattern: str, form: Form = Form.DECODER, **changes: object):
 # The kit checks the default pattern, which has Gated DeltaNet. No other architecture has `mamba`.
 @pytest.mark.parametrize(
     "mixer",
-    [slow_on_jax_unless(name == "mamba", name) for name in MIXERS if name != "gated_deltanet"],
+    [slow_unless(name == "mamba", name) for name in MIXERS if name != "gated_deltanet"],
 )
 def test_a_decoder_with_any_mixer_passes_the_checks(mixer):
     subject = subject_with(f"{mixer},attention", **OWN.get(mixer, {}))

@@ -26,9 +26,8 @@ from suite.worker.conformance.subjects import (
 )
 from tests.architectures import (
     ARCHITECTURES,
-    MIXED_AS_ANOTHER,
     REAL,
-    slow_on_jax_unless,
+    few_of,
     slow_unless,
 )
 from tests.builders.guides import ARCHITECTURE
@@ -102,9 +101,7 @@ def test_the_layer_of_an_architecture_takes_its_options_as_plain_arguments(name)
     assert all(option in layer_class.__doc__ for option in options)
 
 
-@pytest.mark.parametrize(
-    "name", [slow_unless(name not in MIXED_AS_ANOTHER, name) for name in ARCHITECTURES]
-)
+@pytest.mark.parametrize("name", few_of(ARCHITECTURES))
 def test_an_architecture_is_a_layer_that_is_saved(name, tmp_path):
     layer, inputs = layer_and_inputs(name)
     model = keras.Sequential([keras.Input(inputs.shape[1:], dtype=inputs.dtype.name), layer])
@@ -116,7 +113,7 @@ def test_an_architecture_is_a_layer_that_is_saved(name, tmp_path):
     "name",
     [
         slow_unless(
-            BACKEND != "jax" and name in ("longformer", "reformer", "transformer_xl", "vanilla"),
+            BACKEND != "jax" and name == "vanilla",
             name,
         )
         for name in TRANSLATORS
@@ -213,7 +210,7 @@ def test_wrong_inputs_are_rejected():
 
 
 @pytest.mark.parametrize(
-    "name", [slow_on_jax_unless(name in ("vanilla", "vit"), name) for name in ARCHITECTURES]
+    "name", [slow_unless(name in ("vanilla", "vit"), name) for name in ARCHITECTURES]
 )
 def test_the_shape_is_known_before_the_layer_is_built(name):
     layer, inputs = layer_and_inputs(name)
@@ -242,7 +239,7 @@ def test_each_step_of_a_series_has_the_layer(name):
 
 @pytest.mark.parametrize(
     "mixer",
-    [slow_on_jax_unless(name in ("FullAttention", "StateSpaceMixer"), name) for name in mixers()],
+    [slow_unless(name in ("FullAttention", "StateSpaceMixer"), name) for name in mixers()],
 )
 def test_each_step_of_a_series_has_the_mechanism(mixer):
     series = random_of((2, 3, 8, SIZE.width))

@@ -13,6 +13,7 @@ from baselines.layers.positions import AxialPositions, LearnedPositions, Sinusoi
 from baselines.layers.sliding_window_attention import SlidingWindowAttention
 from suite.api import BuildRequest, Form, Inputs, ModelSize
 from suite.api.plugins import ARCHITECTURES, find_plugin
+from tests.architectures import slow_unless
 
 WIDTH, PLACES = 16, 8
 SIZE = ModelSize("test", num_layers=1, width=WIDTH, num_heads=2, feedforward_width=32)
@@ -30,9 +31,15 @@ def kinds_of_numbers():
     return [int, np.int64, lambda number: ops.convert_to_tensor(np.int32(number))]
 
 
-@pytest.mark.parametrize("kind", kinds_of_numbers())
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        slow_unless(name == "vanilla" or kind is int, name, kind)
+        for name in LIMITED
+        for kind in kinds_of_numbers()
+    ],
+)
 @pytest.mark.parametrize(("position", "count"), [(PLACES, 1), (PLACES - 2, 3), (0, PLACES + 1)])
-@pytest.mark.parametrize("name", LIMITED)
 def test_decoding_past_the_end_of_a_state_is_an_error(name, position, count, kind):
     architecture = find_plugin(ARCHITECTURES, name)
     options = {**architecture.options}

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import pytest
-
 from suite.api import Mode
 from suite.execution.preparation import prepare
 from suite.matrix.request import Request
 from suite.records.schema import Measurement, TuningChoice
-from suite.records.store import Store
 from tests.builders.records import make_record, stored
 
 PAIR = Request(mode=Mode.PROBE, architectures=("vanilla", "bert"), lengths=(128, 512, 2_048))
@@ -18,11 +15,6 @@ PAIR = Request(mode=Mode.PROBE, architectures=("vanilla", "bert"), lengths=(128,
 
 def measured(value):
     return Measurement(value=value, n=1, samples=(), quartiles=None, method="planted")
-
-
-@pytest.fixture
-def store(tmp_path):
-    return Store(tmp_path / "home")
 
 
 LEARNED = Request(

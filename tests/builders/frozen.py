@@ -10,7 +10,6 @@ from suite.matrix.freezing import freeze
 from suite.matrix.registry import load_registry
 from suite.records.benchmarks import find_benchmark
 from suite.records.schema import TuningChoice
-from suite.records.store import Store
 from suite.records.tuned_rates import tuning_setting
 from suite.search.learning_rate_search import Trial
 from suite.search.tuning_evidence import strategy_of
@@ -88,10 +87,3 @@ def evidence(cell, strategy, scores, **changes):
         "trials": trials,
     }
     return TuningChoice(**{**given, **changes})
-
-
-@pytest.fixture
-def store(tmp_path) -> Store:
-    store = Store(tmp_path / "home")
-    store.prepare()
-    return store

@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 
 from suite.api import PluginError, RequestError
-from suite.execution.benchmark_data import describe_data
+from suite.execution import benchmark_data
+from suite.execution.benchmark_data import DataFacts, describe_data
 from suite.execution.preparation import prepare
 from suite.matrix.freezing import checked_cells, freeze
 from suite.matrix.registry import load_registry
 from suite.matrix.request import Request
 from suite.publish.frozen import benchmark_contradiction
 from suite.records.benchmarks import hash_task, read_benchmark
-from suite.records.store import Store
 from suite.search.tuning import tune
 from suite.search.tuning_evidence import choice_problem
 from tests.builders.tunings import learner
@@ -64,11 +64,6 @@ seeds = [0]
 full_trials = true
 at = { associative_recall = { length = 128, steps = 30 } }
 """
-
-
-@pytest.fixture
-def store(tmp_path):
-    return Store(tmp_path / "home")
 
 
 @pytest.fixture
@@ -265,9 +260,11 @@ def test_the_hash_of_a_task_covers_all_of_its_settings():
     assert hash_task(one, "ner") != hash_task(other, "ner")
 
 
-def test_data_of_one_length_in_two_settings_cannot_be_stated(path, store):
-    heading, *_, first, second = BENCHMARK.partition("\n[[tasks.state_tracking]]")
-    path.write_text(heading.partition("[[tasks")[0] + first + second)
+def test_data_of_one_length_in_two_settings_cannot_be_stated(path, store, monkeypatch):
+    def describe(jobs):
+        return [DataFacts(str(number), None) for number, _ in enumerate(jobs)]
+
+    monkeypatch.setattr(benchmark_data, "_describe", describe)  # it would read all data
     registry = load_registry((str(path.parent.parent),))
     with pytest.raises(RequestError, match="'state_tracking' have the length 40 and other data"):
         describe_data(registry.benchmarks.get("several"), store)

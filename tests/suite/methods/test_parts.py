@@ -21,9 +21,11 @@ CASES = [
     pytest.param(name, form, {}, marks=pytest.mark.slow if is_repeated else ())
     for name, architecture in ARCHITECTURES.items()
     for form in sorted(architecture.forms)
-    for is_repeated in [form is Form.DECODER and Form.ENCODER in architecture.forms]
+    for is_repeated in [
+        form is not Form.ENCODER_DECODER and Form.ENCODER_DECODER in architecture.forms
+    ]
 ] + [("vanilla", Form.ENCODER, {"positions": positions}) for positions in POSITIONS]
-"""Each architecture and form; a decoder has the layers of the encoder."""
+"""Each architecture and form; an encoder-decoder has the layers of both."""
 
 
 def lacking(name, form, options):

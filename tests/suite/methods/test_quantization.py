@@ -12,7 +12,7 @@ from suite.matrix.registry import load_registry
 from suite.methods.int4 import METHOD as INT4
 from suite.methods.int8 import METHOD as INT8
 from suite.worker.measure.memory import count_bytes
-from tests.architectures import MIXED_AS_ANOTHER, slow_unless
+from tests.architectures import slow_unless
 from tests.builders.models import hidden_states, model_and_features
 from tests.builders.trainings import run_planned
 
@@ -24,14 +24,14 @@ MOST_BYTES = {"lstm": 0.85, "performer": 0.35}
 """The share of bytes where it is above 0.3: of LSTMs, and of random rows that are not trained."""
 CASES = [
     slow_unless(
-        name == "vanilla" or (name not in MIXED_AS_ANOTHER and form is max(own, key=ORDER.index)),
+        name in ("vanilla", *MOST_BYTES, "reformer") and form is max(own, key=ORDER.index),
         name,
         form,
     )
     for name, own in ((name, architecture.forms) for name, architecture in ARCHITECTURES.items())
     for form in sorted(own)
 ]
-"""Each architecture and form; one form of each kind of mixing is quick."""
+"""Each architecture and form; quick are a plain one, and those with limits of their own."""
 
 
 class Context:

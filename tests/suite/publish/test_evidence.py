@@ -13,11 +13,11 @@ from suite.publish.checks import check_files, check_finals, check_tree
 from suite.publish.publishing import publish
 from suite.records.published import read_by_run, read_published, write_archive
 from suite.search.tuning_evidence import unpublished_trial
-from tests.builders.frozen import store, tuned
+from tests.builders.frozen import tuned
 from tests.builders.publishing import CLEAN
 from tests.builders.records import FINGERPRINT, TASK, make_record
 
-__all__ = ["store", "tuned"]  # fixtures
+__all__ = ["tuned"]  # a fixture
 DATA = {"fingerprint": FINGERPRINT, "digest": "d"}
 MACHINE = "abacus-r-9-2-cores"
 

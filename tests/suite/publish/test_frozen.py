@@ -13,13 +13,13 @@ from suite.publish.frozen import benchmark_contradiction
 from suite.records.benchmarks import find_benchmark
 from suite.records.tuned_rates import Tuned
 from suite.search.tuning_evidence import file_problem, strategy_of
-from tests.builders.frozen import DATA, changed, evidence, frozen_registry, store, tuned
+from tests.builders.frozen import DATA, changed, evidence, frozen_registry, tuned
 from tests.builders.learning_rate_searches import peak_at, search
 from tests.builders.publishing import REGISTRY
 from tests.builders.records import FINAL, TASK, TRIAL, make_record
 from tests.conftest import FAKES
 
-__all__ = ["store", "tuned"]  # fixtures
+__all__ = ["tuned"]  # a fixture
 
 
 def contradiction(cell=FINAL, registry=REGISTRY, **facts):

@@ -21,18 +21,11 @@ from suite.publish.checks import check_tree
 from suite.publish.reduction import reduced
 from suite.records.published import local_records, read_published, without_trials, write_archive
 from suite.records.schema import Failure, parse_record
-from suite.records.store import Store, ignore_unreadable
+from suite.records.store import ignore_unreadable
 from tests.builders.publishing import CLEAN, GOOD, REGISTRY, publish_here
 from tests.builders.records import FINAL, FINGERPRINT, PROBE, TRIAL, make_record
 from tests.conftest import STORED_RECORDS
 from tests.suite.analysis.diagnostic_records import recall
-
-
-@pytest.fixture
-def store(tmp_path) -> Store:
-    store = Store(tmp_path / "home")
-    store.prepare()
-    return store
 
 
 def test_a_record_is_published_once_and_without_private_content(store, tmp_path):

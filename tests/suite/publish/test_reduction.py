@@ -24,7 +24,6 @@ from suite.records.published import (
     write_archive,
 )
 from suite.records.schema import Curve, Measurement, RecordError, TuningChoice, parse_record
-from suite.records.store import Store
 from suite.records.tuned_rates import KEPT
 from tests.builders.publishing import GOOD, publish_here
 from tests.builders.records import FINAL, PROBE, TRIAL, make_record
@@ -62,13 +61,6 @@ def full_record(cell, seed=0, **fields):
         "details": {"noisy": ("training",) if cell.task else (), "recipe": {"steps": 9}},
     }
     return make_record(**{**given, **fields})
-
-
-@pytest.fixture
-def store(tmp_path) -> Store:
-    store = Store(tmp_path / "home")
-    store.prepare()
-    return store
 
 
 def test_a_final_run_is_thinned_and_keeps_its_figures():

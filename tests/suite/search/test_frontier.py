@@ -9,16 +9,10 @@ import pytest
 from suite.api import Mode, RequestError, Status
 from suite.execution.preparation import make_limits
 from suite.matrix.request import Request
-from suite.records.store import Store
 from suite.search import frontier
 from suite.search.frontier import FRAMEWORK_BYTES, Budget, find_length_limits
 from tests.builders.crossovers import measured
 from tests.builders.records import PROBE, make_record
-
-
-@pytest.fixture
-def store(tmp_path):
-    return Store(tmp_path / "home")
 
 
 def run(prepared):

@@ -13,7 +13,6 @@ from suite.matrix.registry import load_registry
 from suite.matrix.request import Request
 from suite.records.benchmarks import read_benchmark
 from suite.records.naming import cell_label
-from suite.records.store import Store
 from suite.search.crossover import cost_crossover
 from suite.search.tuning import tune, tuning_cells
 from tests.builders.tunings import learner, peak_at
@@ -54,11 +53,6 @@ at = { ner = { length = 64, steps = 100 } }
 """
 SIZES = ("tiny", "mini")
 TRAININGS = Request(benchmark="growing", tasks=("ner",))
-
-
-@pytest.fixture
-def store(tmp_path):
-    return Store(tmp_path / "home")
 
 
 @pytest.fixture(autouse=True)

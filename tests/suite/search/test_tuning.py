@@ -11,7 +11,6 @@ from suite.api import DataError, Mode, PluginError, RequestError, Status
 from suite.execution.preparation import check_tuned, prepare
 from suite.matrix.request import Request
 from suite.records.benchmarks import read_benchmark
-from suite.records.store import Store
 from suite.search.tuning import tune
 from tests.builders.tunings import BENCHMARK, benchmark, corpus, learner, peak_at, rate_of
 
@@ -27,13 +26,6 @@ def planned_rate(store, folder, **changes):
     options = {**{"learning_rate": None}, **planned.cell.options}
     assert tuning is None or tuning.learning_rate == options["learning_rate"]
     return tuning and tuning.learning_rate
-
-
-@pytest.fixture
-def store(tmp_path):
-    store = Store(tmp_path / "home")
-    store.prepare()
-    return store
 
 
 def test_a_tuned_rate_is_used_only_for_the_setting_it_was_tuned_for(tmp_path, store):

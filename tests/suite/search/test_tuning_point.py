@@ -9,7 +9,6 @@ from suite.execution.preparation import prepare
 from suite.matrix.registry import load_registry
 from suite.matrix.request import Request
 from suite.records.benchmarks import read_benchmark
-from suite.records.store import Store
 from suite.search.tuning import tune
 from suite.search.tuning_evidence import choice_problem
 from tests.builders.tunings import learner, peak_at
@@ -45,11 +44,6 @@ seeds = [5, 6]
 full_trials = true
 at = { ner = { length = 128, steps = 300 } }
 """
-
-
-@pytest.fixture
-def store(tmp_path):
-    return Store(tmp_path / "home")
 
 
 @pytest.fixture

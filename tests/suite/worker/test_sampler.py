@@ -15,8 +15,8 @@ from tests.architectures import ARCHITECTURES, slow_unless
 from tests.builders.models import sharpened
 
 DECODERS = [name for name, part in ARCHITECTURES.items() if Form.DECODER in part.forms]
-OF_EACH_STATE = ("gpt", "longformer", "mamba2", "reformer", "transformer_xl")
-"""Decoders with keys, a ring of keys, a recurrent state, buckets, and memories of a segment."""
+OF_EACH_STATE = ("gpt", "longformer", "mamba2")
+"""Decoders with keys, a ring of keys, and a recurrent state."""
 PROMPTS = [[5, 3, 8], [7], [2, 30, 11, 4, 9]]
 RULES = [Sampling(top_p=0.0), Sampling(0.9, seed=1), Sampling(top_p=0.8, seed=2)]
 COUNT = 4
@@ -50,7 +50,7 @@ def test_a_batch_of_unequal_prompts_has_the_tokens_of_each_prompt_alone(name):
     assert other[::2].tolist() == together[::2].tolist()
 
 
-@pytest.mark.parametrize("name", ["gpt", "lstm"])
+@pytest.mark.parametrize("name", [slow_unless(False, "gpt"), "lstm"])
 def test_a_compiled_greedy_sample_is_what_recomputation_chooses(name):
     model = make(name)
     found = Sampler(model, xla=True).sample(PROMPTS, [Sampling(top_p=0.0)] * 3, COUNT)

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.usefixtures("few_scored_examples", "eager", "brief_meas
     ("disturbed", "noisy"),
     [
         ({"measuring inference"}, ["inference", "inference.compile"]),
-        ({"compiling"}, ["training.compile"]),
+        pytest.param({"compiling"}, ["training.compile"], marks=pytest.mark.slow),
         ({"training"}, ["training"]),
     ],
 )
