@@ -7,7 +7,6 @@ from typing import Any
 
 import keras
 import tensorflow as tf
-from tensorflow.python.ops.resource_variable_ops import ResourceVariable
 
 from suite.worker.data.batches import Batch, Features
 from suite.worker.measure.memory import Allocator
@@ -94,36 +93,24 @@ def value_and_gradient(function: Callable[[Any], Any], tensor: Any) -> tuple[Any
 def make_prediction_step(
     model: Any, predict: Callable[[Any, Features, Features], Any], xla: bool
 ) -> Callable[[Batch], Any]:
-    """Compile inference; calling it returns the reduced outputs as a NumPy array.
-
-    The first call creates the weights of a model that has none.
-    """
+    """Compile inference; calling it returns the reduced outputs as a NumPy array."""
 
     @tf.function(jit_compile=xla, autograph=False)  # type: ignore[untyped-decorator]
     def step(features: Features, targets: Features) -> Any:
-        with tf.variable_creator_scope(_create_at_once):
-            return predict(model(features, training=False), targets, features)
+        return predict(model(features, training=False), targets, features)
 
     def run(batch: Batch) -> Any:
+        _create_weights(model, batch)
         return step(dict(batch.features), dict(batch.targets)).numpy()
 
     return run
 
 
-def _create_at_once(next_creator: Callable[..., Any], **arguments: Any) -> Any:
-    """Create a variable outside the function that is being traced.
-
-    With `next_creator`, which is that of the function, the function would be traced twice, and each
-    variable would take as long to initialize as many operations.
-    """
-    with tf.init_scope():
-        return ResourceVariable(**arguments)
-
-
 def _create_weights(model: Any, batch: Batch) -> None:
     """Create the weights of a model that has none, by a pass that computes nothing.
 
-    An optimizer needs them before the first update is traced.
+    A compiled function that creates variables is traced twice, and each variable takes as long to
+    initialize there as many operations.
     """
     if not model.built:
         shapes = {

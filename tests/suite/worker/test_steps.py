@@ -77,20 +77,3 @@ def test_a_step_of_a_new_model_is_traced_once():
             steps[name](batch)
         assert traced == order
         traced.clear()
-
-
-@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="others build eagerly or apart")
-def test_the_first_prediction_creates_the_weights_without_a_pass_of_its_own():
-    architecture = ARCHITECTURES["identity"]
-    token_ids = np.zeros((2, LENGTH), "int32")
-    features = {"token_ids": token_ids, "padding_mask": np.ones((2, LENGTH), bool)}
-    backbone = architecture.build(request_for(architecture, Inputs.TOKEN_IDS))
-    model, passes = Model(None, backbone, PositionHead(3)), []
-    predict = make_prediction_step(
-        model, lambda outputs, *_: passes.append("traced") or outputs, xla=False
-    )
-    encode = backbone.encode
-    backbone.encode = lambda *given, **named: passes.append("encoded") or encode(*given, **named)
-    first, second = (predict(Batch(features, {}, token_ids.size, 2)) for _ in range(2))
-    assert passes == ["encoded", "traced"]
-    assert model.built and np.array_equal(first, second) and np.any(first)
