@@ -45,13 +45,11 @@ interface Comparison {
   mode: "train" | "probe" | "decode";
   task: string;
   source: string;
-  options: string;
   model_size: string;
   /** The model size and what it means: layers, width, and weights without embedding and head. */
   model: string;
   steps: number;
   benchmark: string;
-  track: "standard" | "open";
   split: "test" | "validation" | "";
   /** Why no entry has a rank, "" if entries may have one. */
   why_unranked: string;

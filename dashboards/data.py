@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from dashboards.scripts import MEASURE_NUMBERS, estimate_row, shorten
 from dashboards.words import TASKS
 from suite.analysis.boards import Board, Row, shown_estimate
-from suite.analysis.comparison_key import ComparisonKey, baseline_keys
+from suite.analysis.comparison_key import ComparisonKey, ComparisonKind, baseline_keys
 from suite.analysis.comparisons import Comparison
 from suite.analysis.cost_ratios import backend_ratios
 from suite.analysis.diagnostic_charts import ChartSection, make_charts
@@ -79,7 +79,6 @@ def describe(comparison: Comparison, name: str, subject: str) -> dict[str, Any]:
         "subject": subject,
         "task": key.task or f"{key.mode}, {key.form.replace('_', '-')}",
         "source": key.source or "random tokens",
-        "options": key.task_options,
         "why_unranked": key.unranked_reason or "",
         "model": comparison.model_text,
         "command": _newest_command(comparison) if key.is_own_data else "",
@@ -285,18 +284,25 @@ def _backends(probes: Sequence[tuple[int, Comparison]]) -> list[dict[str, Any]]:
 def make_predictions(
     comparisons: Sequence[Comparison], sources: Sequence[Sequence[int]]
 ) -> pandas.DataFrame:
-    """Return the predicted costs of the preferred sources of costs, as rows of `to_figures`.
+    """Return predicted costs, as rows of `to_figures`.
 
-    The lengths of each training with a score are among the predicted ones.
+    A fit takes 10 ms, so they are those of the preferred probes and decodings of each training, and
+    of each form and engine. The lengths of the trainings are among the predicted ones.
     """
     import pandas as pd
 
     wanted: dict[int, set[int]] = {}
+    forms: dict[Any, int] = {}
     for number, comparison in enumerate(comparisons):
-        if comparison.metric is None and comparison.key.track == Track.STANDARD:
-            wanted.setdefault(number, set())
+        key = comparison.key
+        if key.kind is ComparisonKind.COSTS and key.track == Track.STANDARD:
+            place = key.mode, key.form, key.backend, key.precision
+            wanted.setdefault(forms.setdefault(place, number), set())
+        modes: dict[Mode, int] = {}
         for source in sources[number]:
-            wanted.setdefault(source, set()).update(e.sequence_length for e in comparison.entries)
+            first = modes.setdefault(comparisons[source].key.mode, source)
+            lengths = {entry.sequence_length for entry in comparison.entries}
+            wanted.setdefault(first, set()).update(lengths)
     rows = [
         (number, *(getattr(one, name) for name in PREDICTED_COLUMNS), 0, False)
         for number, lengths in sorted(wanted.items())

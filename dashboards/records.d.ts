@@ -41,7 +41,6 @@ interface RunRecord {
     architecture: string;
     sequence_length: number;
   };
-  parameter_count: number | null;
   metrics: Record<string, Record<string, number>> | null;
   measurements: Record<string, Record<string, Measurement>> | null;
   curves: Record<string, Curve> | null;

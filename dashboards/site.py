@@ -126,7 +126,10 @@ def _write_rest(
     frame, figures = to_frame(comparisons), to_figures(comparisons)
     boards = rank_comparisons(all_comparisons)
     shown = frame.loc[frame["superseded_by"] == "", ["architecture", "entry"]].drop_duplicates()
-    learning_rates = summarize_searches(known.choices, tasks)
+    learning_rates = [
+        {**search, "title": task_name(search["task"], tasks)}
+        for search in summarize_searches(known.choices, tasks)
+    ]
     tuned = [(search["architecture"], search["entry"]) for search in learning_rates]
     entries = style_entries([*shown.itertuples(index=False, name=None), *tuned], architectures)
     numbers = {entry["name"]: number for number, entry in enumerate(entries)}

@@ -33,6 +33,8 @@ interface Question {
   /** The boards of the source at the length that answers, and whether they are predictions. */
   boards: Board[];
   isPredicted: boolean;
+  /** Whether the reader's limits leave rows of the boards out. */
+  isLimited?: boolean;
   /** The results that the filters choose. */
   first: NumberedComparison;
 }
@@ -85,15 +87,10 @@ interface Line {
 /** The place on an axis of a point. */
 type PlaceOf = (place: number | string) => number | string;
 
-interface LineStyle {
-  measure: Measure;
-  at: PlaceOf;
-  zero: number;
-  isColored: boolean;
-  isStrong: boolean;
-  hasInterval: boolean;
-  isJoined: boolean;
-}
+type LineStyle = { measure: Measure; at: PlaceOf; zero: number } & Record<
+  "isColored" | "isStrong" | "hasInterval" | "isJoined",
+  boolean
+>;
 
 interface LineFigureOptions extends Omit<FigureOptions, "traces" | "layout" | "rows"> {
   lines: Line[];

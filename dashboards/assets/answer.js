@@ -44,8 +44,9 @@ function answers(question) {
  * Returns the subject and the length of the answer; another length than the wanted one is said.
  * @param {Question} question
  */
-function placeText({ label, wanted, length, longest, shown, isPredicted }) {
-  const place = `${shown.comparison.subject}, length ${formatNumber(length)}`;
+function placeText({ label, wanted, length, longest, shown, isPredicted, isLimited }) {
+  const limits = isLimited ? ", within the limits" : "";
+  const place = `${shown.comparison.subject}, length ${formatNumber(length)}${limits}`;
   if (length === wanted) return place;
   const measured = `${label} at ${formatNumber(wanted)} was not measured in these results`;
   if (isPredicted) return `${measured}; the closest predicted length follows. ${place}`;

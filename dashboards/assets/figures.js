@@ -8,7 +8,7 @@ const IMAGE_SIZE = { width: 960, height: 540, tallHeight: 680 };
 /** The height of an entry in the legend of an image. */
 const ENTRY_HEIGHT = 20;
 /** The most labels of a logarithmic axis that fit in the width of a phone. */
-const MOST_TICKS = 6;
+const MOST_TICKS = 5;
 /** A line of a title that has more than the 100 characters that fit in the width of an image. */
 const TITLE_LINE = /(?=.{101})(.{1,100}) /g;
 /** The same for the smaller lines below, which say where the figures come from. */

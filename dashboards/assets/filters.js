@@ -15,13 +15,6 @@ const TRIALS_SHOWN =
   "rates, try other settings or belong to a draft of a benchmark. Nothing here is ranked.";
 
 /**
- * Returns all comparisons with their numbers.
- * @returns {NumberedComparison[]}
- */
-const numberedComparisons = () =>
-  data.comparisons.map((comparison, number) => ({ comparison, number }));
-
-/**
  * Chooses the comparison to show: the one in the state, otherwise the first one that has results.
  * The data has comparisons in their order of precedence. A trial is shown only if it is named, or of
  * the user's own data.
@@ -30,7 +23,8 @@ const numberedComparisons = () =>
  * @returns {Choice}
  */
 function chooseComparison(values, isAllowed = () => true) {
-  const allowed = numberedComparisons().filter(({ comparison }) => isAllowed(comparison));
+  const all = data.comparisons.map((comparison, number) => ({ comparison, number }));
+  const allowed = all.filter(({ comparison }) => isAllowed(comparison));
   const matching = allowed.filter(
     ({ comparison }) => !values.task || comparison.task === values.task,
   );

@@ -104,6 +104,7 @@ start((values) => {
   const { comparison: about, number } = shown;
   const fits = (/** @type {BoardRow} */ row) => !reasonsAgainst(values, question, row).length;
   const boards = question.boards.map((board) => ({ ...board, rows: board.rows.filter(fits) }));
+  const left = leftOut(values, question);
   const leaders = boards.flatMap((board) => bestOf(board).best).map(({ entry }) => entry);
   const rank = `rank 1 in ${question.label.toLowerCase()} at length ${formatNumber(length)}`;
   const drawn = [number, source.number, ...first.comparison.costs.slice(0, 1)];
@@ -115,10 +116,10 @@ start((values) => {
   return [
     filterBar(values, { ...choice, shown }, [...controls, limitControls(values, question)]),
     ...trialsWarning(about),
-    ...answers({ ...question, boards }),
+    ...answers({ ...question, boards, isLimited: left.length > 0 }),
     ...(about.kind === "costs" ? noFinalRuns() : []),
     ...boards.flatMap((board) => leaderboard(board, source.comparison, facts)),
-    ...leftOut(values, question),
+    ...left,
     ...(boards.some((board) => rankedOf(board).length) ? [note(RANKS_NOTE)] : []),
     legend(entries, chosen, leaders),
     el("div", { className: "figures" }, ...overviewFigures(question, chosen, emphasis)),

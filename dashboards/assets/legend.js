@@ -55,8 +55,11 @@ function chosenEntries(values, entries, best = []) {
   if (entries.length <= MOST_COLORED) return new Set(entries);
   const known = new Set(entries);
   const ordered = [...new Set([...best, ...entries])].filter((entry) => known.has(entry));
-  const models = ordered.filter((entry) => !data.entries[entry].control).slice(0, BEST);
-  const controls = ordered.filter((entry) => data.entries[entry].control);
+  // An entry with methods is compared with its architecture, also if that is a control.
+  const isControl = (/** @type {number} */ entry) =>
+    data.entries[entry].control && !data.entries[entry].name.includes(" + ");
+  const models = ordered.filter((entry) => !isControl(entry)).slice(0, BEST);
+  const controls = ordered.filter(isControl);
   return new Set([...models, ...controls].slice(0, MOST_COLORED));
 }
 

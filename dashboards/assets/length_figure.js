@@ -89,8 +89,10 @@ function lengthFigure(comparison, number, chosen, options = {}) {
         .map((p) => ({ ...p, x: isSingle ? data.entries[entry].name : p.length })),
     }));
   const colored = isSingle ? [] : predicted.filter(({ entry }) => chosen.has(entry));
+  const ticks = sorted([...lengthsOf(runs), ...lengthsOf(colored).slice(-1)]);
   const sign = measure.higher_is_better ? -1 : 1;
   const best = points.toSorted((a, b) => sign * (a.value - b.value));
+  const names = best.map(({ entry }) => data.entries[entry].name);
   return lineFigure({
     title: measure.title,
     name: `${about.task}-${column}`,
@@ -99,9 +101,10 @@ function lengthFigure(comparison, number, chosen, options = {}) {
     lines: [...linesOf(isSingle ? best : points, false), ...linesOf(colored, true)],
     measure,
     axis: isSingle
-      ? { type: "category", tickangle: -60 }
-      : numberAxis(lengthsOf([...runs, ...colored]), "sequence length, positions", String).axis,
+      ? { type: "category", tickangle: -60, categoryarray: names }
+      : numberAxis(ticks, "sequence length, positions", String).axis,
     isJoined: !isSingle,
+    tall: isSingle,
     chosen,
     strong,
     repeat: repeatName(about),

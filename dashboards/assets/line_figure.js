@@ -10,9 +10,9 @@ const REST_COLOR = "#9a9a9a";
 /** The colour of a guess, and of a Pareto front. */
 const GUESS_COLOR = "#8a8a8a";
 /** A name at the end of a line: the pixels of a character, a line of text, and its characters. */
-const LABEL = { width: 6.2, height: 13, most: 20 };
+const LABEL = { width: 6.6, height: 14, most: 20 };
 /** The pixels of a figure above and below its axes. */
-const AROUND = 55;
+const AROUND = 75;
 
 /**
  * Returns the band of the intervals of some points, as a trace.
@@ -167,12 +167,13 @@ function endLabels(ends, pixels) {
     x: end ?? 1,
     xref: end === undefined ? "paper" : "x",
     xanchor: "left",
-    xshift: 6,
+    xshift: 4,
     y: heights[place],
     yref: "paper",
-    text: plain(shortName(text)),
+    // The name has the colour of the text, which every paper shows well.
+    text: `<span style="color:${color}">■</span> ${plain(shortName(text))}`,
     showarrow: false,
-    font: { color, size: 11 },
+    font: { size: 11 },
   }));
 }
 
@@ -243,7 +244,8 @@ function lineFigure({ lines, measure, axis, chosen, repeat, ...options }) {
       return { text: name ?? text, color, height, end: x };
     });
   const longest = Math.max(0, ...labels.map(({ text }) => shortName(text).length));
-  const pixels = (options.tall ? 460 : 340) - AROUND;
+  const height = window.innerWidth <= PHONE ? 300 : options.tall ? 460 : 340;
+  const pixels = height - AROUND;
   const once = points.length > 0 && points.every(({ n }) => n === 1 || n === 0);
   const alone = { x: 0, y: 1, xanchor: "left", yanchor: "top", font: { size: 11 } };
   const isEmpty = points.length === 0;
@@ -262,7 +264,7 @@ function lineFigure({ lines, measure, axis, chosen, repeat, ...options }) {
     layout: {
       xaxis: axis,
       yaxis: vertical.axis,
-      margin: { l: 55, r: 12 + LABEL.width * longest, t: 10, b: 45 },
+      margin: { l: 55, r: 12 + LABEL.width * (longest && longest + 2), t: 10, b: 45 },
       shapes: options.shapes,
       annotations: [
         ...endLabels(labels, pixels),

@@ -115,7 +115,10 @@ function methodContent(found, prices, values) {
   const place = priced.includes(Number(values.price)) ? Number(values.price) : priced[0];
   const other = priced.find((n) => n !== place);
   const figures = priceFigure(found, prices, place, other, chosen);
-  const charts = methodCharts(found).map((chart) => chartFigure(chart, chosen));
+  const charts = methodCharts(found).map((chart) => {
+    const own = chart.entries.map(({ entry }) => entry ?? -1);
+    return chartFigure(chart, chosenEntries(values, own));
+  });
   const options = priced.map((n) => [prices[n], String(n)]);
   const price = select("Price", options, String(place), (value) => change({ price: value }));
   return [
@@ -142,7 +145,9 @@ start((values) => {
   const picker = select("Task", options, task, (name) =>
     change(name === ALL ? { tasks: ALL } : { task: name, tasks: "" }),
   );
-  const shown = comparisons.filter((one) => task === ALL || about(one).task === task);
+  const shown = comparisons
+    .filter((one) => task === ALL || about(one).task === task)
+    .sort((a, b) => Number(b.effects.length > 0) - Number(a.effects.length > 0));
   return [
     filterForm("Choice of results", picker),
     note(EFFECTS_NOTE),

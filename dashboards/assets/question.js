@@ -22,15 +22,9 @@ const isDone = ({ form }, matter) => form !== "encoder" || !/^(prefill|generatio
 /** @param {NumberedComparison} one @param {string} matter */
 const boardsBy = ({ comparison, number }, matter) => boardsOf(number, matter || comparison.metric);
 
-/** @param {Board} board */
-const hasStanding = ({ rows }) => rows.some(isStanding);
-
-/**
- * Returns the lengths at which a comparison has a standing result, ascending.
- * @param {NumberedComparison} one
- * @param {string} matter
- */
-const lengthsBy = (one, matter) => lengthsOf(boardsBy(one, matter).filter(hasStanding));
+/** @param {NumberedComparison} one @param {string} matter */
+const lengthsBy = (one, matter) =>
+  lengthsOf(boardsBy(one, matter).filter(({ rows }) => rows.some(isStanding)));
 
 /**
  * Returns the comparisons that may answer, the preferred ones first.
@@ -52,20 +46,13 @@ function sourcesOf(values, { matching }, shown, fromCosts) {
     4 * Number(number !== shown.number) +
     2 * Number(comparison.model_size !== about.model_size) +
     Number(comparison.machine !== about.machine);
+  const shared = /** @type {const} */ (["task", "kind", "form", "backend", "precision"]);
   return matching
-    .filter(({ comparison: one }) => one.task === about.task && one.kind === about.kind)
-    .filter(
-      ({ comparison: { form, backend, precision } }) =>
-        form === about.form && backend === about.backend && precision === about.precision,
-    )
+    .filter(({ comparison: one }) => shared.every((name) => one[name] === about[name]))
     .sort((one, other) => distance(one) - distance(other));
 }
 
-/**
- * Returns the lengths at which a comparison has predicted costs, ascending.
- * @param {NumberedComparison} one
- * @param {string} matter
- */
+/** @param {NumberedComparison} one @param {string} matter */
 const predictedBy = ({ number }, matter) =>
   lengthsOf(predictionsOf(number, matter ? measureNumber(matter) : QUALITY));
 

@@ -62,7 +62,10 @@ function costAt({ first, wanted, length }, entry, measure) {
  * @param {Question} question
  * @param {BoardRow} row
  */
-function reasonsAgainst(values, question, { entry, seconds, value: own }) {
+function reasonsAgainst(values, question, { entry, seconds: ownSeconds, value: own }) {
+  const { comparison: about, number } = question.first;
+  const scored = boardsOf(number, about.metric).flatMap(({ rows }) => rows);
+  const seconds = ownSeconds ?? scored.findLast((row) => row.entry === entry)?.seconds;
   const [phase] = (question.matter || "training").split(".");
   const reasons = LIMITS.flatMap(([name, label, measure, unit]) => {
     const limit = Number(values[name]);

@@ -8,7 +8,8 @@
  * @param {Measure} cost
  * @param {Measure} measure
  * @param {number[]} front the entries that no other beats in both
- * @param {Omit<FigureOptions, "traces" | "layout" | "rows"> & { chosen: Set<number> }} options
+ * @param {Omit<FigureOptions, "traces" | "layout" | "rows"> & { chosen: Set<number>,
+ *   repeat?: string }} options
  */
 function scatterFigure(points, cost, measure, front, options) {
   const x = (/** @type {ScatterPoint} */ point) => (point.x.value ?? 0) / cost.scale;
@@ -80,6 +81,7 @@ function tradeoffFigure(comparison, number, length, chosen) {
   const drawn = scatterFigure(points, cost, quality, found.front, {
     title: `${what} at length ${formatNumber(length)}`,
     chosen,
+    repeat: most > 1 ? undefined : "seed",
     name: `${about.task}-${length}-against-${cost.key}`,
     about,
     caption: joined([

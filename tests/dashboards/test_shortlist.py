@@ -87,6 +87,7 @@ def test_limits_leave_entries_out_with_their_reasons_and_the_address_holds_them(
     budget.fill("1")
     tab.redrawn_after(lambda: budget.press("Enter"))
     tab.redrawn_after(tab.page.get_by_label("must recall").check)
+    assert "length 512, within the limits. " in tab.answer()
     assert "vanilla" in tab.answer() and "gib=1" in tab.page.url and "recall=1" in tab.page.url
     reasons = tab.texts("details li")
     assert any("0 of 1 seeds solve Associative recall" in text for text in reasons)
