@@ -1,9 +1,10 @@
 """Delivers records to MLflow during a run, from a helper process.
 
-The helper starts with the run. The parent does not import mlflow, and a cell waits at most
-`CELL_DEADLINE_SECONDS` for a slow server. If a server does not answer, records wait. The helper
-tries again after growing pauses, and once more at the end. Then it delivers what MLflow lacks of
-earlier commands, as after the loss of a database. `bench sync` delivers the rest.
+The helper starts with the run. The parent does not import mlflow. The helper delivers the record of
+a cell while the next cell starts, which measures nothing yet. The record after it waits for a slow
+server, at most `CELL_DEADLINE_SECONDS`. If a server does not answer, records wait. The helper tries
+again after growing pauses, and once more at the end. Then it delivers what MLflow lacks of earlier
+commands, as after the loss of a database. `bench sync` delivers the rest.
 
 The protocol is lines: a record's path, or `FINISH`, to the helper; a JSON object back. One process
 per home writes at a time (`lock_writing`), so no other process is still writing an incomplete run
@@ -84,9 +85,12 @@ class SyncProcess:
         self._reader.start()
 
     def record_written(self, path: Path) -> None:
-        """Pass a record to the helper, and wait at most `CELL_DEADLINE_SECONDS` for answers."""
-        self._send(str(path))
+        """Pass a record to the helper, after a wait of at most `CELL_DEADLINE_SECONDS` for answers.
+
+        The answers are those on earlier records; a quick store gave them long ago.
+        """
         self._receive(CELL_DEADLINE_SECONDS)
+        self._send(str(path))
 
     def finish(self) -> str | None:
         """End the helper; return why MLflow lacks records, or None if it has all."""

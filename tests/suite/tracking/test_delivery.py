@@ -162,12 +162,18 @@ def fake_helper(program: str) -> tuple[str, ...]:
 
 
 def test_two_answers_in_one_write_are_both_received(store, monkeypatch):
-    """With select() on a buffered file, the second answer stays unseen until the deadline."""
-    monkeypatch.setattr(delivery, "FINAL_DEADLINE_SECONDS", 20.0)
+    """With select() on a buffered file, the second answer stays unseen until the deadline.
+
+    The next cell starts meanwhile: nothing waits for the answer on its own record.
+    """
+    for deadline in ("CELL_DEADLINE_SECONDS", "FINAL_DEADLINE_SECONDS"):
+        monkeypatch.setattr(delivery, deadline, 20.0)
     program = "for _ in range(2): sys.stdin.readline()\nos.write(1, b'{\"ok\": true}\\n' * 2)"
     process = SyncProcess(store, pytest.fail, fake_helper(program))
     process.start()
+    written = time.monotonic()
     process.record_written(store.home / "a.json")  # the helper answers after the next line only
+    assert time.monotonic() - written < 10
     assert process.finish() is None
 
 
