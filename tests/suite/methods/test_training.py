@@ -64,7 +64,7 @@ def test_an_interruption_changes_no_figure(tmp_path, monkeypatch, architecture, 
 @pytest.mark.parametrize("method", ["int8", pytest.param("int4", marks=pytest.mark.slow)])
 @pytest.mark.usefixtures("eager", "few_scored_examples", "frequent_checkpoints")
 def test_a_compression_that_was_interrupted_starts_again(tmp_path, monkeypatch, method):
-    trained, planned = plan("sentiment", "vanilla", method)
+    trained, planned = plan("sentiment", "vanilla", method, steps=2)
     run(job_of(trained, tmp_path))
     job = job_of(planned, tmp_path)
     whole = run(job)

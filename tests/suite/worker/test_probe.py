@@ -80,7 +80,7 @@ def test_methods_change_the_model_before_it_is_measured(tmp_path, monkeypatch):
 
     def outcome_with(*methods):
         name = "-".join(methods) or "plain"
-        job = probe_job(tmp_path / name, "vanilla", lengths=(128,), methods=(methods,))
+        job = probe_job(tmp_path / name, "vanilla", lengths=(32,), methods=(methods,))
         return probe.run(job, find_plugin(ARCHITECTURES, "vanilla", ()), lambda *progress: None)
 
     plain, adapted, squeezed = outcome_with(), outcome_with("lora"), outcome_with("int8")

@@ -21,7 +21,7 @@ from tests.conftest import FAKES
     ("task", "architecture", "stops", "steps", "fixtures"),
     [
         # State from batch to batch.
-        ("language_modeling", "transformer_xl", [0.7], 24, ["eager"]),
+        ("language_modeling", "transformer_xl", [0.7], 12, ["eager"]),
         # Hidden words, dropout, the best weights; two interruptions.
         pytest.param("ner", "bert", [0.55, 0.9], 64, [], marks=pytest.mark.slow),
     ],

@@ -74,7 +74,7 @@ def test_samples_are_of_the_weights_that_validation_selected(tmp_path, monkeypat
 
 
 def test_a_task_without_prompts_has_no_samples(tmp_path):
-    assert "samples" not in reports(tmp_path, "gpt", task="duplication")["validation"]
+    assert "samples" not in reports(tmp_path, "identity", task="duplication")["validation"]
 
 
 def test_a_training_and_its_lengths_stand_if_sampling_takes_too_much_memory(tmp_path, monkeypatch):
