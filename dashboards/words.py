@@ -20,7 +20,7 @@ FAMILY = re.compile(r"-family-(\d+)-model-(\d+)")
 def machine_texts(names: Iterable[str]) -> dict[str, str]:
     """Return the text of each machine by the name of its folder: "Intel Xeon, 2 cores".
 
-    Machines that have the same text are told apart by their family and model.
+    If several machines have the same text, it names the family and the model too.
     """
     names = sorted(set(names))
     counts = Counter(_machine_text(name) for name in names)

@@ -172,7 +172,8 @@ function numberAxis(numbers, title, text, distance = 1.6) {
   /** @param {number} value */
   const at = (value) => (value > 0 ? value : least / 4);
   const span = numbers.length ? Math.log2(at(numbers[numbers.length - 1]) / at(numbers[0])) : 0;
-  const apart = Math.max(distance, 2 ** (span / MOST_TICKS));
+  const isDense = numbers.length > MOST_TICKS;
+  const apart = isDense ? Math.max(distance, 2 ** (span / MOST_TICKS)) : distance;
   let last = 0;
   const labels = numbers.map((value) => {
     if (at(value) < last * apart) return "";
