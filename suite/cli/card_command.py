@@ -93,7 +93,7 @@ class Share(click.ParamType):
 @click.option(
     "--quality",
     is_flag=True,
-    help="Also train the model on recall, retrieval and states: about half an hour.",
+    help="Also train the model on recall, retrieval and states (twelve trainings).",
 )
 @click.option(
     "--fail-above",
