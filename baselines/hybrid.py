@@ -106,14 +106,12 @@ class Hybrid(PatternArchitecture):
 
     def _names(self, request: BuildRequest) -> list[str]:
         """Return the mixers that the pattern names."""
-        parts = [part.strip() for part in self._settings(request)["pattern"].split(",")]
-        repeated = [REPEATED.fullmatch(part) for part in parts]
-        return [
-            name
-            for part, match in zip(parts, repeated, strict=True)
-            for name in ([match["name"]] * int(match["count"]) if match else [part])
-            if name
-        ]
+        names = []
+        for part in self._settings(request)["pattern"].split(","):
+            name = part.strip()
+            match = REPEATED.fullmatch(name)
+            names += [match["name"]] * int(match["count"]) if match else [name]
+        return [name for name in names if name]
 
     def _options(self, request: BuildRequest, key: str) -> Options:
         """Return the options of a mixer without their prefix."""

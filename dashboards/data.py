@@ -38,7 +38,7 @@ Numbers = Mapping[str, int]
 Columns = dict[str, list[Any]]
 PLACE = {"sequence_length": "length", "batch_size": "batch"}
 """The short names of columns in the data of the pages."""
-AGAINST_QUALITY = list(CHARTED)[:2]
+TRAINING_COSTS = list(CHARTED)[:2]
 """The costs of training: those that cross, and whose history is drawn."""
 PREDICTED_COLUMNS = ["entry", "sequence_length", "batch_size", "measure", "value", "low", "high"]
 TRAIN = "bench run --benchmark diagnostics"
@@ -242,7 +242,7 @@ def make_findings(
                 "last": item.longest,
             }
             for number, comparison in probes
-            for measure in AGAINST_QUALITY
+            for measure in TRAINING_COSTS
             for item in pair_crossings(comparison, measure)
         ),
         "pairs": columns(
@@ -325,7 +325,7 @@ def make_history(comparisons: Sequence[Comparison], numbers: Numbers) -> Columns
         }
         for number, comparison in enumerate(comparisons)
         if comparison.key.mode is Mode.TRAIN
-        for one in history(comparison, AGAINST_QUALITY)
+        for one in history(comparison, TRAINING_COSTS)
         if one.entry in numbers
     )
 

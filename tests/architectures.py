@@ -60,7 +60,7 @@ MIXED_AS_ANOTHER = (
 tests/baselines/test_hybrid.py checks patterns of mixers.
 """
 FEW = ("gpt", "llama", "mamba2", "vanilla")
-"""Those that stand for all where the mechanisms of the others have tests of their own."""
+"""The architectures that are checked where the mechanisms of the others have their own tests."""
 OF_EVERY_KIND = (
     padding_does_not_leak,
     gradients_reach_every_weight,
@@ -75,7 +75,7 @@ OF_EVERY_ARCHITECTURE = (
 )
 """The checks that are quick where the layers mix as those of another architecture do."""
 ACROSS_BLOCKS = ("linear_attention", "longformer")
-"""Those that stand for chunks and for windows, whose boundaries can break decoding in steps."""
+"""One architecture with chunks and one with windows: their boundaries can break decoding."""
 ON_JAX = (
     shape_is_batch_length_width,
     padding_does_not_leak,

@@ -272,13 +272,15 @@ def abilities(diagnostics: Sequence[Diagnostic]) -> dict[str, dict[str, Ability]
             if diagnostic.comparison.key.task != task:
                 continue
             # The rows are in order of their length: the longest one stays.
-            rows = {row.entry: row for row in diagnostic.rows() if row.solved}
-            for name, row in rows.items():
-                if row.solved:
-                    n = row.solved.n
-                    solved = f"{round(row.solved.value * n)} of {n} seeds solve {diagnostic.title}"
-                    text = f"{solved} at length {row.sequence_length:,}"
-                    shares.setdefault(name, []).append((row.solved.value, text))
+            longest = {
+                row.entry: (row.solved, row.sequence_length)
+                for row in diagnostic.rows()
+                if row.solved
+            }
+            for name, (share, length) in longest.items():
+                solved = f"{round(share.value * share.n)} of {share.n} seeds"
+                text = f"{solved} solve {diagnostic.title} at length {length:,}"
+                shares.setdefault(name, []).append((share.value, text))
         found[ability] = {
             name: Ability(all(share >= 0.5 for share, _ in own), "; ".join(t for _, t in own))
             for name, own in shares.items()

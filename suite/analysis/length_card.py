@@ -289,7 +289,7 @@ class Carried:
 
     @property
     def effective_length(self) -> str:
-        """The effective length in words."""
+        """The effective length as text, or why there is none."""
         length = self.row.effective_length
         if length is None:
             return self.row.note or "unknown"

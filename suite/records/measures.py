@@ -151,7 +151,7 @@ CHARTED: Mapping[str, Shown] = {
     "generation.step_seconds": Shown("Time per generated token", "ms", 1e-3),
     "inference.step_seconds": Shown("Time of an inference step", "s", 1.0),
 }
-"""The costs that the site draws; the first two are drawn against quality."""
+"""The costs that the site draws; crossover points and history have the first two."""
 ON_CARDS: Mapping[str, Shown] = {
     "inference.step_seconds": Shown("Inference time", "ms", 1e-3),
     "training.step_seconds": Shown("Time of a training step", "ms", 1e-3),

@@ -11,7 +11,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 from suite.analysis.card_ratios import CostRatio
-from suite.analysis.length_card import MEASURED, CostCurve, LengthCard, Profile
+from suite.analysis.length_card import MEASURED, Carried, CostCurve, LengthCard, Profile
 from suite.records.measures import ON_CARDS
 from suite.report.markdown import escape
 
@@ -48,6 +48,7 @@ def _content(card: LengthCard) -> dict[str, Any]:
         "charts": [draw(own, card.references, measure) for measure in own.curves],
         "tables": [(curve, table_rows(curve)) for curve in own.curves.values()],
         "ratios": [_ratio_row(ratio) for ratio in card.ratios],
+        "quality": [_quality_row(carried) for carried in card.quality],
         "width": WIDTH,
         "height": HEIGHT,
     }
@@ -57,6 +58,12 @@ def _ratio_row(ratio: CostRatio) -> tuple[str, str, str, str, int]:
     length = "all" if ratio.length is None else f"{ratio.length:,}"
     ends = "too few rounds" if ratio.low is None else f"{ratio.low:.3f} to {ratio.high:.3f}"
     return ON_CARDS[ratio.measure].title, length, f"{ratio.value:.3f}", ends, ratio.rounds
+
+
+def _quality_row(carried: Carried) -> tuple[str, str, str, str, str]:
+    length = f"{carried.row.sequence_length:,}"
+    score = "none" if carried.score is None else f"{carried.score:.3f}"
+    return carried.task, carried.model_size, length, score, carried.effective_length
 
 
 def figure_text(value: float) -> str:

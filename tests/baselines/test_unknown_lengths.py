@@ -22,7 +22,7 @@ OF_EACH_KIND = (
     *("LinearAttention-causal", "ProjectedAttention", "ReversibleStack"),
     *("LightweightConvolution", "LongShortTermMemory"),
 )
-"""The mixers that are quick: one of each kind. Linear attention stands for scans of chunks."""
+"""The mixers that are quick: one of each kind. Linear attention scans in chunks."""
 EMBEDDED = [name for name, part in ARCHITECTURES.items() if Inputs.EMBEDDINGS in part.inputs]
 CASES = [(name, form) for name in EMBEDDED for form in sorted(ARCHITECTURES[name].forms)]
 

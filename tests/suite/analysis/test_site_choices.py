@@ -1,4 +1,4 @@
-"""What the site chooses from: sources of costs, predicted costs, abilities and the history."""
+"""The choices of the site: sources of costs, predicted costs, abilities and the history."""
 
 from __future__ import annotations
 

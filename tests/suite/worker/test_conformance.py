@@ -60,7 +60,7 @@ REASONS = {
     "leaks_padding": ("padding does not leak", r"padding .*"),
     "mixes_the_batch": ("batch members do not mix", r"example \d of 5, .*padding.*"),
 }
-"""What a failure says of where it is."""
+"""For each broken architecture, the check that fails, and where the failure says it is."""
 
 
 def results_of(architecture):
