@@ -18,7 +18,7 @@ RUN_OPTIONS = $(if $(TASK),--task "$(TASK)") $(if $(DATA),--data "$(DATA)") \
   $(if $(STEPS),--steps "$(STEPS)") $(if $(MODEL_SIZE),--model-size "$(MODEL_SIZE)") $(if $(MODE),--mode "$(MODE)") \
   $(if $(filter 1,$(DOWNLOAD)),--download) $(OPTIONS)
 
-.PHONY: help setup bench probe decode card tune peers ui server dashboard leaderboard docs reference test-quick test test-jax test-torch test-slow check audit check-javascript format lock system-packages clean
+.PHONY: help setup bench probe decode card tune peers ladder ui server dashboard leaderboard docs reference test-quick test test-jax test-torch test-slow check audit check-javascript format lock system-packages clean
 .DEFAULT_GOAL := help
 # What needs neither the framework nor cells of its own.
 QUICK_TESTS := $(addprefix tests/suite/,api records matrix analysis report) tests/tasks \
@@ -52,8 +52,11 @@ card: $(VENV)/.run ## measure a model against length: make card MODEL=llama (OPT
 tune: $(VENV)/.run ## choose each entry's learning rate on validation: make tune BENCHMARK=core TASK=ner
 	@$(BIN)/bench tune $(RUN_OPTIONS)
 
-peers: $(PEERS)/.run ## compare our speed and memory with PyTorch's (CASES="bert-512 vit-64")
+peers: $(PEERS)/.run ## compare our speed and memory with PyTorch's, eager and compiled (CASES="bert-512 vit-64")
 	@$(PEERS)/bin/python -m tests.peers.compare $(CASES)
+
+ladder: $(PEERS)/.run ## show the rates of full attention by library, from a product to a layer (OPTIONS="--length 2048")
+	@$(PEERS)/bin/python -m tests.peers.ladder $(OPTIONS)
 
 ui: $(VENV)/.run ## open the MLflow UI on 127.0.0.1:5000 (PORT=)
 	@$(BIN)/bench ui $(if $(PORT),--port "$(PORT)")
@@ -189,5 +192,5 @@ $(PEERS)/bin/python: | $(VENV)/bin/python
 $(PEERS)/.run: export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 $(PEERS)/.run: pyproject.toml constraints.txt | $(PEERS)/bin/python $(UV)
 	@echo "Installing PyTorch and transformers (about 5 GB with GPU libraries) ..."
-	@$(call INSTALL,$(PEERS)) ".[peers,dev,hub]"
+	@$(call INSTALL,$(PEERS)) ".[peers,dev,hub,jax]"
 	@touch $@

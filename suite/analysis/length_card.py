@@ -25,6 +25,8 @@ from suite.records.schema import RecordSummary
 
 GIGABYTES = (4, 8, 16, 24, 80)
 """The memory budgets for which a card states the longest length."""
+FEWEST_OF_GROWTH = 4
+"""The fewest lengths that tell which share of a cost grows with n²: the form has three parts."""
 STEP = 2**0.25
 """The ratio of neighbouring lengths with a prediction."""
 MEASURED, PREDICTED = "measured", "predicted"
@@ -84,8 +86,11 @@ class CostCurve:
 
     @property
     def squared_share(self) -> float | None:
-        """The share of the cost at the longest measured length that grows with n²."""
-        if self.fit is None or not self.fit.follows_form:
+        """The share of the cost at the longest measured length that grows with n².
+
+        None with fewer than `FEWEST_OF_GROWTH` lengths, or where the cost does not follow the form.
+        """
+        if len(self.points) < FEWEST_OF_GROWTH or not self.fit or not self.fit.follows_form:
             return None
         parts = [part * self.longest**power for power, part in enumerate(self.fit.coefficients)]
         return float(parts[2] / sum(parts))
@@ -349,7 +354,8 @@ class LengthCard:
         if own:
             share = own.squared_share
             title = own.shown.title.lower()
-            grows = f"the {title} {own.note}"
+            few = f"was measured at {len(own.points)} lengths, which do not tell its growth"
+            grows = f"the {title} {own.note or few}"
             if share is not None:
                 part = f"{share:.0%}" if share >= 0.005 else "no measurable part"
                 grows = f"{part} of the {title} at {own.longest:,} tokens grows with n²"

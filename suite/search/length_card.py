@@ -31,6 +31,8 @@ OWN_SHARE = 0.5
 """The share of the time that a model takes before its references are measured."""
 FIRST_SECONDS = 20.0
 """The expected time of a first cell: importing the framework and compiling."""
+FIRST_GROWTH = 0.5
+"""The expected growth of a cell's time after one length: most of it is starting and compiling."""
 LEAST_SECONDS = 300.0
 """The least limit of a cell: the budget is no reason to stop one that has started."""
 
@@ -253,7 +255,7 @@ def _expected_seconds(records: Sequence[Record], length: int) -> float:
     *before, last = sorted(seconds)
     if length <= last:
         return max(seconds[each] for each in seconds if each <= max(length, min(seconds)))
-    power = 1.0
+    power = FIRST_GROWTH
     if before:
         grown = math.log(seconds[last] / seconds[before[-1]]) / math.log(last / before[-1])
         power = min(2.0, max(0.0, grown) + 0.5)

@@ -22,6 +22,7 @@ from tests.peers.cases import (
     GENERATIONS,
     IMAGE_SIZE,
     PATCH_SIZE,
+    SIDES,
     VOCABULARY_SIZE,
     Case,
 )
@@ -50,13 +51,14 @@ def data(case: Case) -> tuple[dict[str, np.ndarray], np.ndarray]:
 
 def serve(side: str, case: Case, mode: str) -> None:
     """Build and warm up the model, then answer commands until the input ends."""
-    module = importlib.import_module(f"tests.peers.{side}")
+    name, options = SIDES[side]
+    module = importlib.import_module(name)
     if mode == "generation":
         context = data(case)[0]["token_ids"][:1]
         _answer_timings(module.make_generation(case, context))
         return
     memory = PeakMemory()
-    predict, train = module.make(case, *data(case))
+    predict, train = module.make(case, *data(case), **options)
     memory.start()
     step = train if mode == "training" else predict
     for _ in range(WARMUP_STEPS):

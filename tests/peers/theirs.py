@@ -1,4 +1,4 @@
-"""Their side of a case: a model of transformers in eager PyTorch, as its users run it."""
+"""Their side of a case: a model of transformers in PyTorch, eager or by `torch.compile`."""
 
 from __future__ import annotations
 
@@ -31,11 +31,18 @@ from tests.peers.cases import (
 )
 
 
-def make(case: Case, features: dict[str, np.ndarray], labels: np.ndarray) -> tuple[Any, Any]:
-    """Build the model; return functions for one inference step and one training step."""
+def make(
+    case: Case, features: dict[str, np.ndarray], labels: np.ndarray, compiled: bool = False
+) -> tuple[Any, Any]:
+    """Build the model; return functions for one inference step and one training step.
+
+    The optimizer is PyTorch's fused kernel, which `torch.compile` would not make faster.
+    """
     torch.manual_seed(0)
     torch.set_num_threads(THREADS)
     model = BUILDERS[case.architecture](case)
+    if compiled:
+        model.compile(dynamic=False)
     inputs = {name: torch.from_numpy(value) for name, value in features.items()}
     answers = torch.from_numpy(labels.astype("int64"))
     optimizer = torch.optim.AdamW(

@@ -17,14 +17,14 @@ from suite.search.length_card import CardBudget, CardMeasuring, Subject
 from tests.builders.length_costs import InstantRuns, costs_at
 
 
-def profile_of(tmp_path, name="llama", **costs):
+def profile_of(tmp_path, name="llama", up_to=8_192, **costs):
     request = Request(
         mode=None, architectures=(name,), form="decoder", model_size="2x64x2", batch_size=1,
         methods=((),),
     )  # fmt: skip
     subject = Subject(name, request, (Mode.PROBE, Mode.DECODE))
     run = InstantRuns(**costs)
-    CardMeasuring(Store(tmp_path / "home"), run, CardBudget(600, None, 8_192)).measure(subject)
+    CardMeasuring(Store(tmp_path / "home"), run, CardBudget(600, None, up_to)).measure(subject)
     return make_profile(name, list(subject.records.values()))
 
 
@@ -46,6 +46,15 @@ def test_costs_between_and_beyond_the_measured_lengths_are_predicted(card):
         assert prediction.value == pytest.approx(true, rel=0.1)
     assert curve.at(4 * 8_192 + 1) is None
     assert curve.squared_share == pytest.approx(0.99, abs=0.02)
+
+
+def test_few_lengths_do_not_tell_the_growth(tmp_path):
+    profile = profile_of(tmp_path, up_to=512)
+    assert profile.main_time.squared_share is None and profile.main_time.predictions
+    assert (
+        "measured at 2 lengths, which do not tell its growth"
+        in LengthCard(profile, [], {}).sentence
+    )
 
 
 def test_the_longest_context_within_a_budget_says_whether_it_is_predicted(card):
