@@ -25,7 +25,7 @@ QUICK_TESTS := $(addprefix tests/suite/,api records matrix analysis report) test
   tests/test_docs.py tests/test_dependencies.py tests/test_community.py
 # The longest first, so that both workers end together.
 BACKEND_TESTS := tests/conformance/test_architectures.py \
-  tests/baselines tests/test_guides.py tests/suite/worker/test_carried_state.py \
+  tests/baselines tests/test_guides.py tests/suite/worker/test_carried_state.py tests/suite/worker/test_steps.py \
   tests/suite/methods/test_adversarial_training.py tests/suite/methods/test_efficient_tuning.py
 # The costs are TensorFlow's, and so is the training of a published result.
 SLOW_BACKEND_TESTS := tests/conformance/test_architectures.py \
