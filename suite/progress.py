@@ -31,8 +31,6 @@ BAR_WIDTH = 20
 
 
 class _Output:
-    """An output with lines that stay and, in a terminal, live lines below them."""
-
     def __init__(self, file: TextIO) -> None:
         self.live = file.isatty()
         """Whether live lines are shown."""
@@ -49,15 +47,12 @@ class _Output:
         self._live.start()
 
     def write(self, text: str) -> None:
-        """Write a line that stays."""
         self._console.print(Text(printable(text)))
 
     def redraw(self, text: str) -> None:
-        """Replace the live lines."""
         self._live.update(Text(printable(text)), refresh=True)
 
     def stop(self) -> None:
-        """Remove the live lines."""
         self._live.stop()
 
 
@@ -83,8 +78,6 @@ class _Notebook:
 
 @dataclass
 class _Active:
-    """A running cell: its start and its last progress."""
-
     label: str
     since: float
     number: int

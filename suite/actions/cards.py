@@ -207,7 +207,6 @@ class _Models:
         return _subject(plugin.name, request, plugin.facts["form"], longest)
 
     def references(self, subject: Subject) -> list[Subject]:
-        """Return the references of a model, in its form and of its size."""
         found = []
         for name, options in REFERENCES:
             request = replace(subject.request, options=options)

@@ -136,7 +136,6 @@ def _records(store: Store, set_aside: bool) -> Iterator[Check]:
 
 
 def _weights(store: Store) -> Check:
-    """Tell the size of the kept weights."""
     folders = weights_folders(store)
     size = f"{num_bytes(folders) / 2**20:.1f} MiB"
     return Check("weights", True, f"{len(folders)} trained models kept, {size}")

@@ -81,7 +81,6 @@ def _read_run(keywords: Mapping[str, Any]) -> tuple[Request, Store, dict[str, An
 def _prepare(
     request: Request, store: Store, given: Mapping[str, Any], *, accept_missing_data: bool = False
 ) -> Prepared:
-    """Return the plan of a run with the keyword arguments that only runs have."""
     return prepare(
         request,
         store,

@@ -206,7 +206,6 @@ def _filled(name: str, text: str, frame: pandas.DataFrame) -> str:
 
 
 def _path(name: str) -> str:
-    """Return the path of a file, relative to the folder that has the folder of results."""
     return os.path.normpath(f"results/{name}")
 
 

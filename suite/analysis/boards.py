@@ -174,7 +174,6 @@ def shown_estimate(entry: EntryAtLength, metric: Metric) -> Figure | None:
 
 
 def _scores(entry: EntryAtLength, metric: Metric) -> Scores:
-    """Return the values that rank an entry: scores, or logarithms of costs."""
     return entry.log_scores(metric.name) if is_cost(metric.name) else entry.scores()
 
 

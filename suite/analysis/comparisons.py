@@ -203,7 +203,6 @@ def _superseded(
 
 
 def _with_own_session(entry: EntryAtLength, reason: str) -> EntryAtLength:
-    """Return an entry of superseded runs, whose costs are those of their own best session."""
     sessions = by_session(entry.runs, newest_digests(run.record for run in entry.runs))
     session = choose_session([sessions])
     return replace(entry, session=session, runs_by_session=sessions, superseded_by=reason)

@@ -246,7 +246,6 @@ def _block(
 
 
 def _sessions_text(probes: Comparison) -> str:
-    """Return the sessions that the relative costs come from."""
     entries = [entry for entry in probes.entries if entry.sequence_length in LENGTHS]
     return sessions_text(
         {entry.sequence_length: entry.session for entry in entries if entry.session}
@@ -312,7 +311,6 @@ def _value(row: Row) -> float:
 def _by_task(
     rows: Mapping[TaskLength, Row], value_of: Callable[[Row], float | None]
 ) -> dict[str, float]:
-    """Return the mean over lengths of each task."""
     return {
         task: statistics.fmean(value_of(rows[place]) or 0.0 for place in places)
         for task, places in grouped(rows, lambda place: place[0]).items()

@@ -147,7 +147,6 @@ def _of_entry(entry: EntryAtLength) -> Iterator[GroupedReport]:
 
 
 def _read(run: StoredRecord) -> Mapping[str, Mapping[str, Any]]:
-    """Return the reports of a run by split; none if the record has been removed."""
     try:
         return read_reports(run)
     except (FileNotFoundError, RecordError):

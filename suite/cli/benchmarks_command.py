@@ -99,7 +99,6 @@ def command(
 
 
 def _print_lines(usable: Sequence[tuple[Benchmark, Hours]]) -> None:
-    """Print a line for each benchmark, the default first."""
     width = max((len(benchmark.label) for benchmark, _ in usable), default=0)
     for benchmark, expected in sorted(usable, key=lambda one: one[0].name != DEFAULT_BENCHMARK):
         facts = ["" if benchmark.is_frozen else "draft", "ranked" if benchmark.ranked else ""]

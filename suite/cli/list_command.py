@@ -38,7 +38,6 @@ def command(names: tuple[str, ...], as_json: bool, markdown: bool) -> None:
 
 
 def _print(listing: dict[str, Any]) -> None:
-    """Print a line for each task and architecture, and for the methods of each stage."""
     stages: dict[str, list[str]] = {stage: [] for stage in STAGES}
     for key, method in listing["methods"].items():
         stages[method["stage"]].append(key)

@@ -73,8 +73,6 @@ class Option(click.Option):
 
 
 class _Lists(Option):
-    """An option that takes a list, and may be repeated: the lists are joined."""
-
     def __init__(self, *given: Any, **settings: Any) -> None:
         super().__init__(*given, **{**settings, "multiple": True, "callback": _join})
 

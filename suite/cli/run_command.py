@@ -201,7 +201,6 @@ def _print_results(records: Records, plan: MatrixPlan, store: Store, dashboard: 
 
 
 def _print_next(records: Records, plan: MatrixPlan) -> None:
-    """Print the commands that lead on from a run of trainings."""
     for number, (command_line, purpose) in enumerate(next_commands(records, plan)):
         print(f"{'' if number else 'Next':10} {command_line}   # {purpose}")
 

@@ -108,7 +108,6 @@ def _main_first(board: Leaderboard) -> tuple[bool, str]:
 
 
 def _links(files: Iterable[str], folder: str = "") -> list[tuple[str, str]]:
-    """Return the title and the target of each file."""
     return [
         (
             LINKS.get(file) or file.removesuffix(".md").replace("costs-", "costs on ", 1),
@@ -127,7 +126,6 @@ def _page(
     down: str = "",
     up: str = "../",
 ) -> str:
-    """Return the page of a benchmark. `down` leads to the folder, and `up` to LEADERBOARD.md."""
     notes = Footnotes()
 
     def places(of: Iterable[TaskLength]) -> str:
@@ -224,7 +222,6 @@ def cost_page_name(machine: str) -> str:
 
 
 def _cost_parts(boards: Sequence[Board]) -> list[dict[str, Any]]:
-    """Return the title, the sessions and the table of each cost of each comparison."""
     named = titles(board.key for board in boards)
     parts = []
     for key, of_key in grouped(boards, lambda board: board.key).items():
@@ -262,13 +259,11 @@ def _digest(rows: Iterable[Row]) -> str:
 
 
 def _millions(counts: Collection[int] | None) -> str:
-    """Return the smallest and the largest number of parameters, in millions."""
     texts = dict.fromkeys(f"{count / 1e6:.2f}" for count in counts or ())
     return f"{'–'.join(texts)} M" if texts else NONE
 
 
 def _render(name: str, **content: Any) -> str:
-    """Return a page: the template of that name with some content."""
     environment = Environment(  # noqa: S701 (the filters escape Markdown)
         loader=FileSystemLoader(Path(__file__).parent / "templates"),
         undefined=StrictUndefined,

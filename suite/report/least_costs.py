@@ -73,7 +73,6 @@ def _place(board: Board) -> tuple[str, int]:
 
 
 def _models(board: Board, controls: Collection[str]) -> list[Row]:
-    """Return the rows with a figure that are no controls."""
     return [row for row in board.valid if row.estimate and row.architecture not in controls]
 
 

@@ -188,7 +188,6 @@ class Strategy(ABC):
         return statistics.fmean(values) - error > self.utility(score)
 
     def _on_first_seed(self, scores: TrialScores, *, long: bool) -> dict[float, float]:
-        """Return the utility of each rate on the first seed."""
         return {
             trial.learning_rate: self.utility(score)
             for trial, score in scores.items()
@@ -196,7 +195,6 @@ class Strategy(ABC):
         }
 
     def _long_scores(self, scores: TrialScores) -> dict[float, list[float]]:
-        """Return the utilities of the long trials of each rate."""
         utilities: dict[float, list[float]] = {}
         for trial, score in scores.items():
             if trial.long:

@@ -77,7 +77,6 @@ def _check(database: str, folder: Path) -> None:
 
 
 def _write_configuration(folder: Path, database: str) -> Path:
-    """Write the configuration of MLflow's authentication and return its path."""
     settings = configparser.ConfigParser(interpolation=None)
     settings["mlflow"] = {
         "default_permission": "MANAGE",  # writers delete and rewrite changed and duplicate runs
@@ -103,5 +102,4 @@ def _secret_key(folder: Path) -> str:
 
 
 def _write_private(path: Path, text: str) -> None:
-    """Write a file that only its owner can read."""
     atomic_write_bytes(path, text.encode(), PRIVATE)

@@ -147,7 +147,6 @@ def planned_deletion(store: Store, on_wait: OnWait = ignore_wait) -> Deletion:
 
 
 def _is_open(store: Store) -> bool:
-    """Return whether this process may hold connections to the home's own database."""
     from suite.tracking.sqlite import is_open
 
     return is_open(own_database(store))

@@ -66,8 +66,6 @@ class ProgressLines:
 
 @dataclass
 class _Running:
-    """A running process and the state of watching it."""
-
     child: Child
     folder: Path
     limits: Limits

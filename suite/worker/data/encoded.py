@@ -143,7 +143,6 @@ def _keep(data: TaskData, entry: Path) -> None:
 
 
 def _write(data: TaskData, folder: Path) -> None:
-    """Write data to a folder, and wait until the disk has it."""
     checksums = {}
     for name, values in _arrays(data):
         np.save(folder / f"{name}.npy", values, allow_pickle=False)
