@@ -8,10 +8,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from suite.actions.request import DATA_DIR_VARIABLE, PathLike, make_store
-from suite.analysis.boards import rank_comparisons
+from suite.analysis.boards import final_boards, rank_comparisons
 from suite.analysis.comparisons import compare
 from suite.analysis.core_table import reference_scores
-from suite.analysis.final_boards import final_boards
 from suite.api import LengthwiseError
 from suite.api.plugins import search_path_from_environment
 from suite.execution.benchmark_data import DataFacts, describe_data

@@ -33,7 +33,7 @@ from suite.records.store import Store, collector_paused
 from suite.records.tuned_rates import Tuned, read_choices
 from suite.report.leaderboard import FOLDER, leaderboard_files
 from suite.search.tuning_evidence import check_tuning_files
-from suite.tracking.pages import read_pages
+from suite.tracking.connection import read_pages
 
 if TYPE_CHECKING:
     import pandas

@@ -10,9 +10,13 @@ from pathlib import Path
 from suite.actions.caller import report_unreadable, warn
 from suite.actions.request import PathLike, make_existing_store, make_store
 from suite.records.store import Store
-from suite.tracking import ui
 from suite.tracking.connection import MlflowProcess, tracking_uri, without_password
-from suite.tracking.server import database_uri, prepare_server
+from suite.tracking.server import (
+    database_uri,
+    experiment_addresses,
+    prepare_server,
+    prepare_ui,
+)
 from suite.tracking.sync import Deletion, SyncReport, planned_deletion
 from suite.tracking.sync import sync as write_records
 
@@ -90,8 +94,8 @@ def prepare_mlflow_ui(
         RequestError: the store is a server or does not exist yet, or the port is in use.
     """
     store = make_store(home)
-    process = ui.prepare_ui(store, port)
-    return process, ui.experiment_addresses(store, process.address)
+    process = prepare_ui(store, port)
+    return process, experiment_addresses(store, process.address)
 
 
 def prepare_mlflow_server(

@@ -8,13 +8,12 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from suite.analysis.boards import BASELINE, Board, Row
+from suite.analysis.boards import BASELINE, Board, Row, TaskLength, mean_position, places_of
 from suite.analysis.comparison_key import grouped
 from suite.analysis.comparisons import Comparison
 from suite.analysis.cost_ratios import LENGTHS, choose_probes, relative_costs
 from suite.analysis.entry_at_length import EntryAtLength
 from suite.analysis.estimates import Estimate, Figure, wilson_interval
-from suite.analysis.final_boards import TaskLength, mean_position, places_of
 from suite.analysis.ranking import Scores, example_margin
 from suite.analysis.sessions import sessions_text
 from suite.api import Form, Task

@@ -16,18 +16,19 @@ from datetime import date
 from enum import StrEnum
 from typing import Any
 
-from suite.analysis.boards import Board, Row
-from suite.analysis.comparisons import Comparison
-from suite.analysis.core_table import Block, make_blocks
-from suite.analysis.cost_ratios import LENGTHS
-from suite.analysis.entry_at_length import EntryAtLength
-from suite.analysis.estimates import Estimate
-from suite.analysis.final_boards import (
+from suite.analysis.boards import (
+    Board,
+    Row,
     TaskLength,
     final_boards,
     mean_position,
     places_of,
 )
+from suite.analysis.comparisons import Comparison
+from suite.analysis.core_table import Block, make_blocks
+from suite.analysis.cost_ratios import LENGTHS
+from suite.analysis.entry_at_length import EntryAtLength
+from suite.analysis.estimates import Estimate
 from suite.api import Metric, Task
 from suite.records.benchmark_sections import ExpectedFigure
 from suite.records.benchmarks import Benchmark

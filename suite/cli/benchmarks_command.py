@@ -11,7 +11,7 @@ import click
 
 from suite.actions.benchmarks import Hours, add_reference, expected_hours, freeze_benchmark
 from suite.api.errors import unknown_name
-from suite.cli.options import home_option, json_option
+from suite.cli.command import home_option, json_option
 from suite.matrix.listing import describe_benchmark
 from suite.records.benchmarks import DEFAULT_BENCHMARK, Benchmark
 from suite.records.naming import data_text

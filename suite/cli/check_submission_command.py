@@ -10,8 +10,7 @@ import click
 
 from suite.actions.publishing import check_submission
 from suite.api.files import RESULTS
-from suite.cli.command import Command
-from suite.cli.options import json_option
+from suite.cli.command import Command, json_option
 
 
 @click.command("check-submission", cls=Command)

@@ -10,8 +10,7 @@ import click
 
 from suite.actions.searches import crossover
 from suite.api.files import RESULTS
-from suite.cli.command import Command
-from suite.cli.options import json_option, request_options
+from suite.cli.command import Command, json_option, request_options
 from suite.records.measures import DEFAULT_MEASURE
 
 

@@ -12,8 +12,7 @@ from suite.actions.publishing import publish_records
 from suite.actions.sites import write_public_folder
 from suite.api.errors import RequestError
 from suite.api.files import RESULTS
-from suite.cli.command import Command
-from suite.cli.options import home_option
+from suite.cli.command import Command, home_option
 from suite.records.naming import cell_label
 from suite.records.published import PUBLISHED
 

@@ -8,8 +8,7 @@ import click
 
 from suite.actions.tracking import rebuild, sync
 from suite.api.errors import RequestError
-from suite.cli.command import Command
-from suite.cli.options import home_option
+from suite.cli.command import Command, home_option
 from suite.tracking.sync import Deletion
 
 

@@ -8,10 +8,9 @@ from typing import Any
 
 import click
 
-from suite.actions.verification import verify
+from suite.actions.publishing import verify
 from suite.api.files import RESULTS
-from suite.cli.command import Command
-from suite.cli.options import SECONDS, home_option
+from suite.cli.command import SECONDS, Command, home_option
 from suite.publish.verify import TIME_LIMIT_SECONDS, Verification
 
 

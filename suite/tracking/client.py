@@ -35,6 +35,7 @@ from suite.api.files import folder_name
 from suite.records.schema import Record, RecordSummary
 from suite.records.store import Store
 from suite.tracking.artifacts import curve_picture, predictions_table
+from suite.tracking.connection import save_pages
 from suite.tracking.experiments import (
     PARENT,
     PROBE_EXPERIMENT,
@@ -46,7 +47,6 @@ from suite.tracking.experiments import (
 )
 from suite.tracking.failures import describe, is_of_store, tracking_errors
 from suite.tracking.length_runs import LengthRun, is_length_run, length_runs, read_comparisons
-from suite.tracking.pages import save_pages
 from suite.tracking.runs import (
     SEVERITY,
     STATUSES,

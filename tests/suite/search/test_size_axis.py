@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from suite.analysis.boards import final_boards
 from suite.analysis.comparison_key import short_titles
-from suite.analysis.final_boards import final_boards
 from suite.api import Mode, PluginError, RequestError
 from suite.execution.preparation import prepare
 from suite.matrix.listing import describe_benchmark
