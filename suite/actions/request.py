@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, TypedDict, TypeVar
 
 from suite.api import Mode, RequestError
-from suite.api.errors import HomeError, unknown_name
+from suite.api.errors import HomeError, check_name, unknown_name
 from suite.matrix.request import Request, split_methods
 from suite.records.benchmarks import DECODING_BENCHMARK, DEFAULT_BENCHMARK
 from suite.records.environment import num_cores
@@ -181,8 +181,7 @@ def _mode(given: Mapping[str, Any]) -> Mode | None:
     """
     if "mode" in given:
         mode = str(given["mode"])
-        if mode not in list(Mode):
-            raise unknown_name("mode", mode, list(Mode))
+        check_name("mode", mode, list(Mode))
         return Mode(mode)
     if "tasks" in given:
         return Mode.TRAIN

@@ -40,7 +40,6 @@ if TYPE_CHECKING:
 
     from dashboards.pages import Host
 
-"""The page of findings, whose figures come from the records."""
 LINKS_WITH_DOCS = [
     ("Findings", "docs/results/README.html"),
     ("Leaderboard as text", "docs/results/LEADERBOARD.html"),

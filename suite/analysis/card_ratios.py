@@ -12,8 +12,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 from suite.api import Mode, Status
 from suite.records.measures import ON_CARDS
@@ -48,10 +47,6 @@ class CostRatio:
         where = "over all lengths" if self.length is None else f"at {self.length:,}"
         ends = "" if self.low is None else f" [{self.low:.3f}, {self.high:.3f}]"
         return f"{ON_CARDS[self.measure].title.lower()} {where}: {self.value:.3f}{ends} times"
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the ratio as the JSON of a card has it."""
-        return asdict(self)
 
     def exceeds(self, share: float) -> bool:
         """Return whether the whole interval lies above 1 + `share`."""

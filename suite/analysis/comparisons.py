@@ -80,8 +80,7 @@ class Comparison:
     @property
     def sessions_text(self) -> str:
         """The sessions that the costs come from."""
-        sessions = {entry.sequence_length: entry.session for entry in self.entries if entry.session}
-        return sessions_text(sessions)
+        return sessions_text((entry.sequence_length, entry.session) for entry in self.entries)
 
     def costs(self, measures: Collection[str], *, noisy: bool = False) -> pandas.DataFrame:
         """Return the rows of the positive costs that stand for their session: the quiet ones.

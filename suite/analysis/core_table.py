@@ -239,15 +239,12 @@ def _block(
         },
         unscaled=[place for place in places if place not in scales],
         costs=costs,
-        sessions=_sessions_text(probes) if probes and costs else "",
+        sessions=sessions_text(
+            (entry.sequence_length, entry.session)
+            for entry in (probes.entries if probes and costs else ())
+            if entry.sequence_length in LENGTHS
+        ),
         spread=_spread_text(costs),
-    )
-
-
-def _sessions_text(probes: Comparison) -> str:
-    entries = [entry for entry in probes.entries if entry.sequence_length in LENGTHS]
-    return sessions_text(
-        {entry.sequence_length: entry.session for entry in entries if entry.session}
     )
 
 

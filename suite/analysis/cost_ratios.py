@@ -6,7 +6,7 @@ that ran side by side.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -47,11 +47,6 @@ class Ratio:
             "rounds": self.ratio.n,
             "hours_apart": self.hours_apart,
         }
-
-
-def paired_ratios(ours: Mapping[int, float], theirs: Mapping[int, float]) -> list[float]:
-    """Return the ratio of each repeat that both have."""
-    return [ours[number] / theirs[number] for number in sorted(ours.keys() & theirs.keys())]
 
 
 def backend_ratios(comparison: Comparison, baseline: Comparison) -> list[Ratio]:

@@ -39,6 +39,7 @@ from suite.api.errors import (
     RequestError,
     TrackingError,
     Unsupported,
+    check_name,
     unknown_name,
 )
 from suite.api.files import atomic_write_bytes, digest_paths

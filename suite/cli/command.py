@@ -8,7 +8,7 @@ import sys
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import click
 
@@ -52,19 +52,12 @@ class Command(click.Command):
 _show_other_warning = warnings.showwarning
 
 
-def _show_warning(
-    message: Warning | str,
-    category: type[Warning],
-    filename: str,
-    lineno: int,
-    file: TextIO | None = None,
-    line: str | None = None,
-) -> None:
+def _show_warning(message: Warning | str, category: type[Warning], *where: Any) -> None:
     """Print the warning of an action to standard error: standard output is for the answer."""
     if issubclass(category, LengthwiseWarning):
         print(f"bench: {message}", file=sys.stderr)
     else:
-        _show_other_warning(message, category, filename, lineno, file, line)
+        _show_other_warning(message, category, *where)
 
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -149,13 +142,9 @@ ARCHITECTURE = _Names(_names_of(ARCHITECTURES), several=False)
 
 def stack(*decorators: Any) -> Decorator:
     """Return decorators as one."""
-
-    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
-        for decorator in reversed(decorators):
-            function = decorator(function)
-        return function
-
-    return decorate
+    return lambda function: functools.reduce(
+        lambda made, decorator: decorator(made), reversed(decorators), function
+    )
 
 
 home_option = stack(

@@ -154,7 +154,7 @@ def _tasks(tasks: Mapping[str, Any]) -> str:
         for key, task in tasks.items()
     ]
     head = ["task", "the model", "form", "data", "metric", "open track"]
-    return _table(head, rows) + (
+    return table(head, rows) + (
         "\n\nThe first source is the default; [your own files](your-own-data.md) are `files`. "
         "Options in the last column break a rule of the "
         "[standard track](how-we-compare.md#standard-and-open-track)."
@@ -183,7 +183,7 @@ def _architectures(architectures: Mapping[str, Any]) -> str:
         for key, part in architectures.items()
     ]
     head = ["architecture", "paper", "forms", "time", "memory"]
-    return _table(head, rows) + (
+    return table(head, rows) + (
         "\n\nTime and memory are the claims of the papers, in the sequence length n."
     )
 
@@ -199,7 +199,7 @@ def _methods(methods: Mapping[str, Any]) -> str:
         ]
         for key, method in ordered
     ]
-    return _table(["stage", "method", "what it does", "in probes"], rows)
+    return table(["stage", "method", "what it does", "in probes"], rows)
 
 
 def _benchmarks(benchmarks: Mapping[str, Any]) -> str:
@@ -211,11 +211,7 @@ def _benchmarks(benchmarks: Mapping[str, Any]) -> str:
         ]
         for key, benchmark in benchmarks.items()
     ]
-    return _table(["benchmark", "summary", "ranked"], rows)
-
-
-def _table(head: list[str], rows: list[list[str]]) -> str:
-    return table(head, rows)
+    return table(["benchmark", "summary", "ranked"], rows)
 
 
 def _names(names: Any) -> str:

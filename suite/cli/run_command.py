@@ -164,7 +164,8 @@ def command(
     if keep_weights:
         _print_kept(records, plan, opened.store, named_home=home)
     if not interrupted:
-        _print_next(records, plan)
+        for number, (command_line, purpose) in enumerate(next_commands(records, plan)):
+            print(f"{'' if number else 'Next':10} {command_line}   # {purpose}")
     if interrupted:
         without = " without --rerun" if rerun == ALL else ""
         print(f"Interrupted. The same command{without} runs the missing cells.")
@@ -197,11 +198,6 @@ def _print_results(records: Records, plan: MatrixPlan, store: Store, dashboard: 
     uri = without_password(tracking_uri(store))
     command = "make ui" if IN_CHECKOUT else "bench ui"
     print(f"MLflow UI  {uri if uri.startswith('http') else f'{command}   (store: {uri})'}")
-
-
-def _print_next(records: Records, plan: MatrixPlan) -> None:
-    for number, (command_line, purpose) in enumerate(next_commands(records, plan)):
-        print(f"{'' if number else 'Next':10} {command_line}   # {purpose}")
 
 
 def _print_kept(

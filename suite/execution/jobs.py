@@ -12,7 +12,7 @@ from suite.records.model_sizes import find_model_size
 from suite.records.naming import cell_label
 from suite.records.schema import Record
 from suite.records.store import Store
-from suite.records.weights import has_weights, weights_folder
+from suite.records.weights import has_weights
 
 
 def make_job(
@@ -80,8 +80,3 @@ def check_no_weights(cells: Iterable[PlannedCell], where: str) -> None:
                 received=f"{cell_label(planned.cell, planned.ranking)}, which {does}",
                 remedy="Run these cells here: `bench run` with the local executor",
             )
-
-
-def parent_folders(planned: PlannedCell, store: Store) -> dict[str, Path]:
-    """Return the folder of the trained model of each role."""
-    return {role: weights_folder(store, cell_id) for role, cell_id in planned.parents.items()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -71,7 +72,7 @@ def make_record(
         error=_failure(outcome.pop("error", None), status, reason),
         details={
             **outcome.pop("details", {}),
-            "limits": _describe(limits),
+            "limits": asdict(limits),
             **({"parents": dict(planned.parents)} if planned.parents else {}),
             **({"earlier_runs": dict(earlier)} if earlier else {}),
             **({"lost": result.lost} if result.lost else {}),
@@ -97,7 +98,3 @@ def _failure(error: Mapping[str, Any] | None, status: Status, reason: str | None
     if error is not None:
         return Failure(**error)
     return Failure(type=status, message=reason or "") if status is Status.FAILED else None
-
-
-def _describe(limits: Limits) -> dict[str, float]:
-    return {"seconds": limits.seconds, "memory_bytes": limits.memory_bytes}

@@ -8,7 +8,7 @@ from collections.abc import Set as AbstractSet
 from pathlib import Path
 
 from suite.api import RUN_OPTIONS, Form, Mode, PluginError, Track
-from suite.api.errors import RequestError, unknown_name
+from suite.api.errors import RequestError, check_name
 from suite.api.files import RESULTS
 from suite.matrix.benchmark_writing import with_hash, with_tables
 from suite.matrix.expansion import expand
@@ -146,8 +146,7 @@ def _check_entries(benchmark: Benchmark, registry: Registry) -> None:
                     received=f"{name} of the entry {entry.architecture}",
                     remedy='Set it in [tasks.NAME] for all entries, or write track = "open"',
                 )
-            if name not in known:
-                raise unknown_name(f"option of the entry {entry.architecture}", name, known)
+            check_name(f"option of the entry {entry.architecture}", name, known)
 
 
 def _check_lengths(benchmark: Benchmark, cells: Sequence[PlannedCell]) -> None:

@@ -14,7 +14,6 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from suite.api import Job, Limits, Mode, SourceRequest
 from suite.api.errors import DataError, RequestError
@@ -183,7 +182,10 @@ def _unpack(folder: Path, store: Store) -> tuple[list[Record], int]:
             planned=PlannedCell(job.cell, job.source, None, ranking),
             result=result,
             verdict=classify_exit(result, limits),
-            times=(_moment(content["started_at"]), _moment(content["ended_at"])),
+            times=(
+                datetime.fromisoformat(content["started_at"]),
+                datetime.fromisoformat(content["ended_at"]),
+            ),
             environment={**content["environment"], **commit, **code},
             invocation=invocation,
             limits=limits,
@@ -263,7 +265,3 @@ def _encode(job: Job) -> None:
     if result.returncode:
         last = (result.stderr.strip().splitlines() or ["no reason given"])[-1]
         raise DataError("The data could not be encoded", received=last)
-
-
-def _moment(text: Any) -> datetime:
-    return datetime.fromisoformat(text)

@@ -19,7 +19,7 @@ from typing import Any
 from pydantic import Field, ValidationError, model_validator
 
 from suite.api import BACKENDS, PRECISIONS, Cell, Form, PluginError, Task, Track
-from suite.api.errors import RequestError, unknown_name
+from suite.api.errors import RequestError, check_name, unknown_name
 from suite.api.files import CHECKOUT
 from suite.records.benchmark_sections import (
     BenchmarkSection,
@@ -128,14 +128,16 @@ class Benchmark(BenchmarkSection):
                 raise ValueError(f"{name}: give positions_per_step or examples_per_step")
         if any(settings.form is Form.ENCODER for settings in self.decodings):
             raise ValueError("decodings: an encoder generates nothing: choose another form")
+        lengths = {length for _, settings in self.each_settings for length in settings.lengths}
+        budgets = {steps for _, settings in self.each_settings for steps in settings.steps}
         for entry in self.entries:
             if entry.is_plain and not self.includes(entry.architecture):
                 missing = f"entries: the benchmark does not include {entry.architecture}"
                 raise ValueError(f"{missing}: change architectures")
             for limit, unknown in (
                 ("tasks", set(entry.tasks) - set(self.tasks)),
-                ("lengths", set(entry.lengths) - self._lengths()),
-                ("steps", set(entry.steps) - self._budgets()),
+                ("lengths", set(entry.lengths) - lengths),
+                ("steps", set(entry.steps) - budgets),
             ):
                 if unknown:
                     raise ValueError(
@@ -187,12 +189,6 @@ class Benchmark(BenchmarkSection):
                 f"has the hash {stated} for it; now it has {self.task_hashes.get(task)}: remove "
                 "its line, so that its runs are those of the new version"
             )
-
-    def _lengths(self) -> set[int]:
-        return {length for _, settings in self.each_settings for length in settings.lengths}
-
-    def _budgets(self) -> set[int]:
-        return {steps for _, settings in self.each_settings for steps in settings.steps}
 
     def _places_without_data(self) -> list[str]:
         return [
@@ -340,8 +336,7 @@ def find_benchmark(name: str, search_path: Sequence[str] = ()) -> Benchmark:
         PluginError: the file is not a benchmark.
     """
     paths = _files(search_path)
-    if name not in paths:
-        raise unknown_name("benchmark", name, paths)
+    check_name("benchmark", name, paths)
     return read_benchmark(paths[name])
 
 

@@ -70,14 +70,18 @@ def leaderboard_files(
 
     `comparisons` are those of the records, and `choices` the tuned learning rates.
     """
-    tasks, controls = registry.tasks.plugins, _controls(registry)
+    tasks, architectures = registry.tasks.plugins, registry.architectures.plugins
+    controls = {name: part for name, part in architectures.items() if part.control}
     boards = rank_comparisons(comparisons)
     made = [
         make_leaderboard(benchmark, comparisons, boards, tasks)
         for benchmark in registry.benchmarks.plugins.values()
         if benchmark.ranked
     ]
-    found = sorted((one for one in made if one.boards), key=_main_first)
+    found = sorted(
+        (one for one in made if one.boards),
+        key=lambda one: (one.benchmark.name != MAIN_BENCHMARK, one.benchmark.name),
+    )
     first = found[0] if found else None
     beside = _pages_beside(boards)
     if choices:
@@ -96,14 +100,6 @@ def leaderboard_files(
         for name, board in own.items()
     }
     return {MAIN: main, **{f"{FOLDER}/{name}": page for name, page in (pages | beside).items()}}
-
-
-def _controls(registry: Registry) -> dict[str, Architecture]:
-    return {name: part for name, part in registry.architectures.plugins.items() if part.control}
-
-
-def _main_first(board: Leaderboard) -> tuple[bool, str]:
-    return board.benchmark.name != MAIN_BENCHMARK, board.benchmark.name
 
 
 def _links(files: Iterable[str], folder: str = "") -> list[tuple[str, str]]:
@@ -237,8 +233,8 @@ def _cost_parts(boards: Sequence[Board]) -> list[dict[str, Any]]:
                     by_entry[row.entry][board.sequence_length] = row
             if own:
                 tables.append((cost, {board.sequence_length: board for board in own}, by_entry))
-        sessions = {board.sequence_length: board.session for board in of_key if board.session}
-        parts.append({"title": named[key], "sessions": sessions_text(sessions), "tables": tables})
+        sessions = sessions_text((board.sequence_length, board.session) for board in of_key)
+        parts.append({"title": named[key], "sessions": sessions, "tables": tables})
     return parts
 
 

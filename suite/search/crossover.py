@@ -49,11 +49,6 @@ class Crossover:
     noisy_lengths: Sequence[int] = ()
     measured: str = ""
 
-    @property
-    def beyond_noise(self) -> bool:
-        """Whether the second is ahead or behind beyond the noise at any length."""
-        return not self.differences or any(gap.is_beyond_noise for gap in self.differences.values())
-
     def to_dict(self) -> dict[str, Any]:
         """Return the result as `bench crossover --json` prints it."""
         length = asdict(self.crossing.length) if self.crossing.length else None
@@ -67,7 +62,8 @@ class Crossover:
         }
 
     def __str__(self) -> str:
-        noise = "" if self.beyond_noise else "; at no length beyond the noise"
+        is_noise = not any(gap.is_beyond_noise for gap in self.differences.values())
+        noise = "; at no length beyond the noise" if self.differences and is_noise else ""
         lines = [self._sentence() + noise]
         for length, gap in self.differences.items():
             lines.append(f"  at {length:,}: {self.second} {_gap_text(gap)}")

@@ -17,22 +17,8 @@ from suite.matrix.registry import load_registry
 from suite.matrix.request import Request
 from suite.records.measures import DEFAULT_MEASURE, find_directed_measure, mode_measuring
 from suite.records.published import StoredRecord
-from suite.records.schema import RecordSummary
 from suite.search.crossover import Crossover, cells_of, check_pair
 from suite.search.probing import architectures_of
-
-
-def recorded_crossover(
-    request: Request, records: Iterable[StoredRecord], metric: str | None
-) -> Crossover:
-    """Compare the scores of two entries if the request has a task; otherwise their costs.
-
-    Raises:
-        RequestError: there is nothing to compare.
-    """
-    if request.tasks:
-        return score_crossover(request, records, metric)
-    return published_cost_crossover(request, records, metric or DEFAULT_MEASURE)
 
 
 def score_crossover(
@@ -177,19 +163,18 @@ def _requested_entries(
         [
             entry
             for entry in comparison.entries
-            if any(_is_requested(record, requested) for record in entry.records)
+            if any(
+                _score_id(record.cell, tuned=record.ranking.tuning is not None) in requested
+                for record in entry.records
+            )
         ]
         for comparison in comparisons
     ]
-    return max(candidates, key=lambda entries: (len(entries), _newest_run(entries)), default=[])
-
-
-def _is_requested(record: RecordSummary, requested: Collection[str]) -> bool:
-    return _score_id(record.cell, tuned=record.ranking.tuning is not None) in requested
-
-
-def _newest_run(entries: Iterable[EntryAtLength]) -> str:
-    return max((record.run_id for entry in entries for record in entry.records), default="")
+    return max(
+        candidates,
+        key=lambda entries: (len(entries), max(sum((e.run_ids for e in entries), [""]))),
+        default=[],
+    )
 
 
 def _scores_by_length(

@@ -117,7 +117,7 @@ def planned_deletion(store: Store, on_wait: OnWait = ignore_wait) -> Deletion:
     Raises:
         TrackingError: the MLflow store cannot be used.
     """
-    from suite.tracking.sqlite import wait_while_locked
+    from suite.tracking.sqlite import is_open, wait_while_locked
 
     uri = without_password(tracking_uri(store))
     if not is_own(store):
@@ -134,7 +134,7 @@ def planned_deletion(store: Store, on_wait: OnWait = ignore_wait) -> Deletion:
         if error.sqlite_errorcode in DAMAGED:
             return Deletion(uri, None, whole=True)
         raise TrackingError("The MLflow store cannot be used", received=f"{uri}: {error}") from None
-    if own == total and not _is_open(store):
+    if own == total and not is_open(path):
         return Deletion(uri, total, whole=True)
     try:
         return Deletion(uri, len(connect(store, on_wait).own_runs()), whole=False)
@@ -144,12 +144,6 @@ def planned_deletion(store: Store, on_wait: OnWait = ignore_wait) -> Deletion:
             received=error,
             remedy="Move the file away, then run `bench sync`",
         ) from None
-
-
-def _is_open(store: Store) -> bool:
-    from suite.tracking.sqlite import is_open
-
-    return is_open(own_database(store))
 
 
 def _delete_own_runs(store: Store, on_wait: OnWait) -> None:
