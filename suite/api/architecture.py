@@ -10,8 +10,7 @@ from typing import Any
 from suite.api.cell import Cell
 from suite.api.enums import Form, Inputs, Mode
 from suite.api.errors import Unsupported
-from suite.api.options import Options, dtype_policy
-from suite.api.recipe import Recipe
+from suite.api.options import Options, Recipe, dtype_policy
 from suite.api.task import Task
 
 PROBE_VOCABULARY_SIZE = 8_000

@@ -38,7 +38,6 @@ from suite.matrix.registry import load_registry
 from suite.records.published import local_records
 from suite.records.schema import Record, RecordSummary
 from suite.records.store import Store, ignore_unreadable
-from suite.tracking.artifacts import curve_picture, predictions_table
 from suite.tracking.connection import save_pages
 from suite.tracking.experiments import (
     PARENT,
@@ -57,12 +56,14 @@ from suite.tracking.runs import (
     cell_tags,
     cell_title,
     curve_metrics,
+    curve_picture,
     dataset_of,
     evaluation_length_metrics,
     invocation_tags,
     invocation_title,
     metrics_of,
     params_of,
+    predictions_table,
 )
 
 SERVER_THREADS = 6

@@ -31,8 +31,7 @@ from suite.worker.conformance.subjects import (
 )
 from suite.worker.data.batches import Batch
 from suite.worker.model import Model, PositionHead, mean_cross_entropy
-from suite.worker.optimizers import make_optimizer
-from suite.worker.steps import make_training_step
+from suite.worker.steps import make_optimizer, make_training_step
 from tests.architectures import (
     ARCHITECTURES,
     ENCODERS,

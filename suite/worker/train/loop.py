@@ -16,8 +16,7 @@ from suite.worker.failures import Diverged
 from suite.worker.measure.interference import InterferenceMonitor
 from suite.worker.measure.memory import PeakMemory
 from suite.worker.measure.timing import MIN_BLOCKS, WARMUP_STEPS, Phase, steps_per_block
-from suite.worker.optimizers import make_optimizer
-from suite.worker.steps import make_training_step
+from suite.worker.steps import make_optimizer, make_training_step
 from suite.worker.train.checkpoint import Checkpoint
 from suite.worker.train.evaluation import Evaluator
 from suite.worker.train.selection import BestWeights, Progress, is_better, validation_steps
