@@ -14,9 +14,9 @@ from suite.analysis.core_table import reference_scores
 from suite.api import LengthwiseError
 from suite.api.plugins import search_path_from_environment
 from suite.execution.benchmark_data import DataFacts, describe_data
-from suite.matrix.benchmark_writing import add_to_scale
 from suite.matrix.durations import Durations, ExpectedTime, durations_here
 from suite.matrix.freezing import (
+    add_to_scale,
     check_published,
     checked_cells,
     freeze,

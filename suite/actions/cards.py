@@ -12,8 +12,8 @@ from suite.actions.caller import read_registry, search_stream
 from suite.actions.checks import make_reports
 from suite.actions.request import PathLike, make_request, make_store
 from suite.actions.runs import TrackedSession, open_tracked_session
-from suite.analysis.card_ratios import CostRatio, cost_ratios
 from suite.analysis.comparisons import compare
+from suite.analysis.cost_ratios import CostRatio, cost_ratios
 from suite.analysis.diagnostics import find_diagnostics
 from suite.analysis.length_card import Carried, LengthCard, make_profile
 from suite.api import BACKENDS, PRECISIONS, Form, Mode, RequestError

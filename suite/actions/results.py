@@ -17,8 +17,8 @@ from suite.execution.preparation import Prepared
 from suite.matrix.durations import Durations, ExpectedTime
 from suite.matrix.plan import CHANGED
 from suite.matrix.planned_cells import PlannedCell
+from suite.records.command_line import printable
 from suite.records.naming import cell_label
-from suite.records.printable import printable
 from suite.records.schema import RecordSummary
 from suite.search.frontier import LengthLimit
 from suite.search.trials import TunedRate

@@ -39,7 +39,7 @@ from suite.records.environment import describe_commit
 from suite.records.schema import Record
 from suite.records.store import Store
 from suite.search.tuning_evidence import choice_problem
-from suite.tracking.listener import deliver_records
+from suite.tracking.delivery import deliver_records
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack

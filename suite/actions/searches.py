@@ -21,9 +21,14 @@ from suite.records.measures import DEFAULT_MEASURE
 from suite.records.published import local_records, read_published
 from suite.records.tuned_rates import TUNING
 from suite.search import tuning
-from suite.search.crossover import Crossover, check_pair, cost_crossover
+from suite.search.crossover import (
+    Crossover,
+    check_pair,
+    cost_crossover,
+    published_cost_crossover,
+    score_crossover,
+)
 from suite.search.frontier import LONGEST, Budget, LengthLimit, find_length_limits
-from suite.search.recorded_crossover import published_cost_crossover, score_crossover
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack

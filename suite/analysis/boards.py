@@ -302,7 +302,8 @@ def _notes(
         repeats = "seed" if entry.cell.mode is Mode.TRAIN else "round"
         few = f"{n} {repeats}{'s' if n > 1 else ''}: needs at least {RANKED_FROM}"
         notes = [few if n < RANKED_FROM else f"no {repeats} in common with the best", *notes]
-    if ranked and ranked.estimate.low is not None and not _has_parts(entry, metric):
+    has_interval = ranked and ranked.estimate.low is not None and not is_cost(metric.name)
+    if has_interval and not all(parts_of(record, metric.name) for record in entry.good):
         notes.append("interval over seeds alone")
     if ranked and any(method.stage is Stage.EVALUATE for method in entry.cell.methods):
         notes.append(UNDISTURBED)
@@ -311,13 +312,6 @@ def _notes(
     if not entry.has_tuned_rate:
         notes.append("untuned")
     return notes
-
-
-def _has_parts(entry: EntryAtLength, metric: Metric) -> bool:
-    """Return whether an interval covers the choice of test examples."""
-    if is_cost(metric.name):
-        return True
-    return all(parts_of(record, metric.name) for record in entry.good)
 
 
 TaskLength = tuple[str, int]

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from suite.analysis.card_ratios import CostRatio
 from suite.analysis.comparison_key import grouped
+from suite.analysis.cost_ratios import CostRatio
 from suite.analysis.diagnostics import DiagnosticRow
 from suite.analysis.predictions import FARTHEST, CostFit, Prediction, fit_cost
 from suite.api import Status

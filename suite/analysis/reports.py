@@ -105,7 +105,7 @@ def figures_by_group(report: object) -> Grouped:
         if is_reason(figures):
             continue
         named = figures if isinstance(figures, Mapping) else {"": figures}
-        if not all(_is_figure(value) for value in named.values()):
+        if not all(type(value) in (int, float, type(None)) for value in named.values()):
             return {}
         known = {str(name): value for name, value in named.items() if value is not None}
         if known:
@@ -151,10 +151,6 @@ def _read(run: StoredRecord) -> Mapping[str, Mapping[str, Any]]:
         return read_reports(run)
     except (FileNotFoundError, RecordError):
         return {}
-
-
-def _is_figure(value: object) -> bool:
-    return value is None or (isinstance(value, int | float) and not isinstance(value, bool))
 
 
 def _number_of(group: str) -> tuple[bool, int, str]:

@@ -15,7 +15,7 @@ from typing import TextIO, cast
 import click
 
 from suite.api.errors import LengthwiseError, check_name
-from suite.records.printable import PrintableStream
+from suite.records.command_line import PrintableStream
 
 COMMANDS = {
     "run": "Run the cells of a request that are not done yet.",

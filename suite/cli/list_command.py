@@ -175,7 +175,7 @@ def _architectures(architectures: Mapping[str, Any]) -> str:
     rows = [
         [
             f"`{key}`" + (" (control)" if part["control"] else ""),
-            _authors(part["paper"]),
+            escape(re.sub(r"( \d{4}), .*", r"\1", part["paper"])),  # the authors and the year
             "all" if len(part["forms"]) == len(Form) else ", ".join(map(_form, part["forms"])),
             escape(part["claimed_time"]),
             escape(part["claimed_memory"]),
@@ -216,11 +216,6 @@ def _benchmarks(benchmarks: Mapping[str, Any]) -> str:
 
 def _names(names: Any) -> str:
     return ", ".join(f"`{name}`" for name in names) or "—"
-
-
-def _authors(paper: str) -> str:
-    """Return the authors and the year of a citation, as in "Vaswani et al. 2017, Title"."""
-    return escape(re.sub(r"( \d{4}), .*", r"\1", paper))
 
 
 def _form(name: str) -> str:

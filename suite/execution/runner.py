@@ -20,8 +20,7 @@ from suite.execution.executors.base import (
     classify_exit,
     read_provenance,
 )
-from suite.execution.jobs import make_job, parent_problem
-from suite.execution.outcome import count_runs, make_record
+from suite.execution.jobs import count_runs, make_job, make_record, parent_problem
 from suite.matrix.durations import Deadline
 from suite.matrix.plan import (
     RETRIED_ALWAYS,

@@ -18,9 +18,8 @@ from suite.analysis.comparison_key import grouped, titles
 from suite.analysis.comparisons import Comparison
 from suite.analysis.cost_ratios import LENGTHS
 from suite.analysis.leaderboard import Leaderboard, TaskTable, Winner, about_runs, make_leaderboard
-from suite.analysis.learning_rates import search_summaries
+from suite.analysis.learning_rates import count_trials, count_unranked_runs, search_summaries
 from suite.analysis.sessions import sessions_text
-from suite.analysis.training_counts import count_trials, count_unranked_runs
 from suite.api import Architecture, Form, Mode, Track
 from suite.matrix.registry import Registry
 from suite.records.benchmarks import Benchmark

@@ -20,8 +20,8 @@ from suite.analysis.estimates import Estimate, Figure
 from suite.analysis.growth import Growth, Quadratic
 from suite.analysis.tables import Table
 from suite.api import Mode, Status
+from suite.records.command_line import printable
 from suite.records.measures import COSTS, GENERATION_COLUMNS, phases_of
-from suite.records.printable import printable
 
 
 class _PrintableConsole(Console):
@@ -64,12 +64,9 @@ def print_table(out: Console, titles: Sequence[str], rows: Sequence[Sequence[str
         justify: Literal["left", "right"] = "left" if title in LEFT else "right"
         table.add_column(Text(title), justify=justify, overflow="fold")
     for row in rows:
-        table.add_row(*map(_cell_text, row))
+        dimmed = ("dim" if cell.startswith(DISTURBED) else "" for cell in row)
+        table.add_row(*map(Text, map(printable, row), dimmed))
     out.print(table)
-
-
-def _cell_text(cell: str) -> Text:
-    return Text(printable(cell), style="dim" if cell.startswith(DISTURBED) else "")
 
 
 def print_tables(tables: Sequence[Table]) -> None:

@@ -44,9 +44,7 @@ def make_training_step(
     return _resetting(model, backend.make_training_step(model, loss, optimizer, xla, minimize))
 
 
-def _with_hidden_states(
-    loss: Loss,
-) -> Loss:
+def _with_hidden_states(loss: Loss) -> Loss:
     def of_both(both: tuple[Any, Any], targets: Features, features: Features) -> Any:
         outputs, states = both
         return loss(outputs, targets, {**features, "hidden_states": states})

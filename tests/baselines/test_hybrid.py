@@ -19,7 +19,7 @@ from suite.worker.conformance.decoding import (
     the_state_has_its_declared_size,
 )
 from suite.worker.conformance.gradients import BACKEND
-from suite.worker.conformance.parity import judge_parity, relative_parameters
+from suite.worker.conformance.models import judge_parity, relative_parameters
 from suite.worker.conformance.passes import gradients_reach_every_weight, padding_does_not_leak
 from suite.worker.conformance.subjects import SIZE, Subject, request_for
 from tests.architectures import ARCHITECTURES, assert_passes, slow_on_jax_unless, slow_unless

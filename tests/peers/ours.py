@@ -12,8 +12,7 @@ from keras import ops
 from suite.api import BuildRequest, Inputs, ModelSize, Recipe
 from suite.api.plugins import ARCHITECTURES, find_plugin
 from suite.worker.data.batches import Batch
-from suite.worker.decode import create_weights
-from suite.worker.decoder import Decoder
+from suite.worker.decode import Decoder, create_weights
 from suite.worker.model import Model, PositionHead
 from suite.worker.steps import (
     fix_randomness,

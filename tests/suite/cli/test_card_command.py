@@ -7,7 +7,7 @@ import json
 import pytest
 
 from suite.actions import cards
-from suite.analysis.card_ratios import CostRatio
+from suite.analysis.cost_ratios import CostRatio
 from suite.search import length_card
 from tests.builders import given_models
 from tests.conftest import read_records

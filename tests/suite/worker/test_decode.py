@@ -16,7 +16,7 @@ from suite.matrix.request import Request
 from suite.records.measures import MEASURES, phases_of
 from suite.records.model_sizes import MODEL_SIZES
 from suite.worker import decode
-from suite.worker.decoder import START_ID, Decoder
+from suite.worker.decode import START_ID, Decoder
 from suite.worker.measure import timing, warmup
 from suite.worker.model import Model
 from tests.builders.models import make_model, sharpened
