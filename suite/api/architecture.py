@@ -152,6 +152,14 @@ class Architecture(ABC):
         """Return why a request is unsupported, or None. This runs without any framework."""
         return None
 
+    def claimed_costs(self, request: BuildRequest) -> tuple[str, str]:
+        """Return the claimed time and the claimed memory of a request.
+
+        Options may change them. This runs without any framework, and is no part of the code whose
+        costs are measured.
+        """
+        return self.claimed_time, self.claimed_memory
+
     def missing_parts(self, request: BuildRequest) -> Collection[str]:
         """Return the values of `Part` that the model does not have, such as "heads".
 
