@@ -8,9 +8,8 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from suite.api.architecture import ModelSize
-from suite.api.cell import Cell
+from suite.api.cell import Cell, LocalPath, local_paths
 from suite.api.data import SourceRequest
-from suite.api.local_path import LocalPath, local_paths
 from suite.api.options import Recipe
 
 

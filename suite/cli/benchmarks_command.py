@@ -10,9 +10,9 @@ from typing import Any
 import click
 
 from suite.actions.benchmarks import Hours, add_reference, expected_hours, freeze_benchmark
+from suite.actions.listing import describe_benchmark
 from suite.api.errors import unknown_name
 from suite.cli.command import home_option, json_option
-from suite.matrix.listing import describe_benchmark
 from suite.records.benchmarks import DEFAULT_BENCHMARK, Benchmark
 from suite.records.naming import data_text
 

@@ -16,6 +16,7 @@ from suite.actions.caller import COMMAND, LengthwiseWarning
 from suite.actions.request import read_numbers, split_list
 from suite.api import BACKENDS, PRECISIONS, Mode
 from suite.api.errors import RequestError
+from suite.api.files import RESULTS
 from suite.api.plugins import (
     ARCHITECTURES,
     TASKS,
@@ -160,6 +161,10 @@ home_option = stack(
     )
 )
 
+results_option = click.option(
+    "--results", type=click.Path(path_type=Path), default=RESULTS, hidden=True
+)
+"""The folder of the published records: tests have others."""
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from suite.api import Job, Limits, Status
+from suite.api.cell import without_local_paths
 from suite.api.errors import RequestError
 from suite.api.evaluation_lengths import NO_SAMPLES, UNFINISHED, with_reason
-from suite.api.local_path import without_local_paths
 from suite.execution.executors.base import ProcessResult, training_stands
 from suite.matrix.planned_cells import PlannedCell
 from suite.records.model_sizes import find_model_size

@@ -22,8 +22,8 @@ from suite.api import (
     training_methods,
 )
 from suite.api.architecture import BuildRequest
+from suite.api.cell import LocalPath, without_local_paths
 from suite.api.errors import PluginError, RequestError, check_name
-from suite.api.local_path import LocalPath, without_local_paths
 from suite.matrix.registry import PluginSet
 from suite.records.options import parse_options
 
