@@ -18,7 +18,7 @@ from suite.analysis.entry_at_length import EntryAtLength, parts_of
 from suite.analysis.estimates import Estimate, mean_interval
 from suite.api import Mode, Status
 from suite.api.evaluation_lengths import BY_EVALUATION_LENGTH, is_reason
-from suite.records.published import StoredRecord, read_reports
+from suite.records.published import StoredRecord, read_detail
 from suite.records.schema import RecordError
 
 BY = "by_"
@@ -148,7 +148,7 @@ def _of_entry(entry: EntryAtLength) -> Iterator[GroupedReport]:
 
 def _read(run: StoredRecord) -> Mapping[str, Mapping[str, Any]]:
     try:
-        return read_reports(run)
+        return read_detail(run).reports
     except (FileNotFoundError, RecordError):
         return {}
 

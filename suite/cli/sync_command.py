@@ -55,5 +55,5 @@ def command(home: str | None, log_models: bool, again: bool, yes: bool) -> None:
     else:
         synced = sync(home=home, log_models=log_models)
     print(synced or "Nothing was deleted.")
-    if synced and synced.report.rejected:
+    if synced and synced.rejected:
         sys.exit(1)
