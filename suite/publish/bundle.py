@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
-import os
 import shutil
-import subprocess
-import sys
 import tarfile
 import tempfile
 import zlib
@@ -34,6 +31,7 @@ from suite.execution.executors.packed import (
     WHEELS,
     read_result,
 )
+from suite.execution.executors.process import last_line, run_module
 from suite.execution.jobs import check_no_weights, make_job, make_record
 from suite.execution.preparation import Prepared, check_any_can_run
 from suite.execution.session import make_invocation
@@ -257,16 +255,10 @@ def _encode(job: Job) -> None:
         DataError: the process failed; the message has its last line.
     """
     (job.folder / "job.json").write_text(job.to_json())
-    result = subprocess.run(
-        [sys.executable, "-m", "suite.worker.data.encode", str(job.folder)],
-        env={**os.environ, **child_environment(job.cell.backend, job.cell.threads)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    environment = child_environment(job.cell.backend, job.cell.threads)
+    result = run_module("suite.worker.data.encode", job.folder, environment=environment)
     if result.returncode:
-        last = (result.stderr.strip().splitlines() or ["no reason given"])[-1]
-        raise DataError("The data could not be encoded", received=last)
+        raise DataError("The data could not be encoded", received=last_line(result))
 
 
 COSTS = ("keras",)
@@ -310,19 +302,12 @@ def download_wheels(
         RequestError: pip cannot download a wheel; the message has its last line.
     """
     platforms = [argument for name in PLATFORMS for argument in ("--platform", name)]
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
-    command += ["--disable-pip-version-check", "--only-binary=:all:", *platforms]
-    command += [
-        "--python-version",
-        python_version,
-        "--dest",
-        str(folder),
-        *with_requirements(names, backends),
-    ]
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    arguments = ["download", "--quiet", "--no-deps", "--disable-pip-version-check"]
+    arguments += ["--only-binary=:all:", *platforms, "--python-version", python_version]
+    arguments += ["--dest", str(folder), *with_requirements(names, backends)]
+    result = run_module("pip", *arguments, environment={})
     if result.returncode:
-        last = (result.stderr.strip().splitlines() or ["no reason given"])[-1]
         raise RequestError(
             "pip must find wheels for the Python version of the other machine",
-            received=f"{python_version} ({last})",
+            received=f"{python_version} ({last_line(result)})",
         )
