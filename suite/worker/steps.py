@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import keras
@@ -107,6 +108,17 @@ def fix_randomness(seed: int, precision: str = PRECISIONS[0]) -> None:
         backend.multiply_float32(in_tensorfloat32=precision == "tensorfloat32")
     else:
         backend.prepare_processor()
+
+
+@contextmanager
+def default_policy(name: str) -> Iterator[None]:
+    """Make a dtype policy Keras's default in this context."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(name)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
 
 
 def allocator() -> Allocator | None:

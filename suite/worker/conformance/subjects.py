@@ -150,17 +150,6 @@ def random_inputs(
     return generator.normal(size=(batch, length, width)).astype("float32")
 
 
-@contextmanager
-def dtype_policy(name: str) -> Iterator[None]:
-    """Make a dtype policy Keras's default in this context."""
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(name)
-    try:
-        yield
-    finally:
-        keras.config.set_dtype_policy(before)
-
-
 class Subject:
     """A backbone of an architecture, built for a request, with its passes.
 
