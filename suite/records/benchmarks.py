@@ -111,21 +111,20 @@ class Benchmark(BenchmarkSection):
             if len(sources := {settings.source for settings in several}) > 1:
                 texts = " and ".join(sorted(source or "the default" for source in sources))
                 raise ValueError(f"task {name}: its settings share one source, not {texts}")
+        for what, sized in (
+            *((f"task {name}", settings) for name, settings in self.each_settings),
+            *(("probes", settings) for settings in self.probes),
+            *(("decodings", settings) for settings in self.decodings),
+        ):
+            if (sized.positions_per_step is None) == (sized.examples_per_step is None):
+                raise ValueError(f"{what}: give positions_per_step or examples_per_step")
         for name, settings in self.each_settings:
-            if (settings.positions_per_step is None) == (settings.examples_per_step is None):
-                raise ValueError(f"task {name}: give positions_per_step or examples_per_step")
             positions = settings.positions_per_step
             if positions and (odd := [n for n in settings.lengths if n < 1 or positions % n]):
                 raise ValueError(
                     f"task {name}: positions_per_step = {positions} is not divisible by the "
                     f"lengths {odd}, so that updates would differ in positions: change either"
                 )
-        for name, costs in (("probes", self.probes), ("decodings", self.decodings)):
-            if any(
-                (settings.positions_per_step is None) == (settings.examples_per_step is None)
-                for settings in costs
-            ):
-                raise ValueError(f"{name}: give positions_per_step or examples_per_step")
         if any(settings.form is Form.ENCODER for settings in self.decodings):
             raise ValueError("decodings: an encoder generates nothing: choose another form")
         lengths = {length for _, settings in self.each_settings for length in settings.lengths}
