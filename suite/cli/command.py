@@ -40,7 +40,7 @@ class Command(click.Command):
         token = COMMAND.set(shareable_command(sys.argv[1:], paths))
         with warnings.catch_warnings():
             warnings.simplefilter("default", LengthwiseWarning)
-            warnings.showwarning = _show_warning
+            warnings.showwarning = _show_warning  # type: ignore[assignment]
             try:
                 return super().invoke(context)
             except Interrupted:
