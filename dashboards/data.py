@@ -24,7 +24,7 @@ from suite.analysis.growth import growths
 from suite.analysis.history import history
 from suite.analysis.method_effects import condition_scores, data_size_scores, method_effects
 from suite.analysis.pairwise import pair_crossings, pair_differences
-from suite.analysis.predicted_costs import predicted_costs
+from suite.analysis.predictions import predicted_costs
 from suite.analysis.reports import grouped_reports
 from suite.analysis.tradeoffs import comparable_shares, interquartile_mean
 from suite.api import PROTOCOL, Architecture, Mode, Task, Track

@@ -48,11 +48,10 @@ from dashboards.words import machine_texts, with_texts
 from suite.analysis.boards import rank_comparisons
 from suite.analysis.comparison_key import short_titles, titles
 from suite.analysis.comparisons import compare, in_precedence
-from suite.analysis.cost_sources import cost_sources, tradeoffs
 from suite.analysis.frame import to_figures, to_frame
 from suite.analysis.leaderboard import summarize_leaderboards
-from suite.analysis.learning_rates import summarize_searches
-from suite.analysis.training_counts import count_archived_trials
+from suite.analysis.learning_rates import count_archived_trials, summarize_searches
+from suite.analysis.tradeoffs import cost_sources, tradeoffs
 from suite.api import PROTOCOL, Architecture, Task
 from suite.api.files import atomic_write_bytes
 from suite.records.benchmarks import Benchmark

@@ -39,25 +39,23 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from suite.actions.cards import card
     from suite.actions.listing import list_plugins
-    from suite.actions.publishing import publish_records
+    from suite.actions.publishing import publish_records, verify
     from suite.actions.records import compare, load_model, read_records
     from suite.actions.request import RequestKeywords, RunKeywords
     from suite.actions.runs import plan, run, run_events
     from suite.actions.searches import crossover, frontier, tune
     from suite.actions.tracking import sync
-    from suite.actions.verification import verify
     from suite.execution.runner import Finished, Postponed, Progressed, Started, Waiting
 
 _MODULES = {
     "actions.cards": ("card",),
     "actions.listing": ("list_plugins",),
-    "actions.publishing": ("publish_records",),
+    "actions.publishing": ("publish_records", "verify"),
     "actions.records": ("compare", "load_model", "read_records"),
     "actions.request": ("RequestKeywords", "RunKeywords"),
     "actions.runs": ("plan", "run", "run_events"),
     "actions.searches": ("crossover", "frontier", "tune"),
     "actions.tracking": ("sync",),
-    "actions.verification": ("verify",),
     "execution.runner": ("Finished", "Postponed", "Progressed", "Started", "Waiting"),
 }
 """The names of each module, which is imported when one of them is used."""

@@ -21,8 +21,8 @@ from suite.api import Status
 from suite.execution.conformance_checks import Checked, Checking
 from suite.execution.runner import Event, Finished, Postponed, Progressed, Started, Waiting
 from suite.matrix.planned_cells import PlannedCell
+from suite.records.command_line import printable
 from suite.records.naming import cell_label
-from suite.records.printable import printable
 from suite.records.schema import Record
 
 LINE_SECONDS = 10.0
@@ -31,8 +31,6 @@ BAR_WIDTH = 20
 
 
 class _Output:
-    """An output with lines that stay and, in a terminal, live lines below them."""
-
     def __init__(self, file: TextIO) -> None:
         self.live = file.isatty()
         """Whether live lines are shown."""
@@ -49,15 +47,12 @@ class _Output:
         self._live.start()
 
     def write(self, text: str) -> None:
-        """Write a line that stays."""
         self._console.print(Text(printable(text)))
 
     def redraw(self, text: str) -> None:
-        """Replace the live lines."""
         self._live.update(Text(printable(text)), refresh=True)
 
     def stop(self) -> None:
-        """Remove the live lines."""
         self._live.stop()
 
 
@@ -83,8 +78,6 @@ class _Notebook:
 
 @dataclass
 class _Active:
-    """A running cell: its start and its last progress."""
-
     label: str
     since: float
     number: int
@@ -131,7 +124,9 @@ class Display:
             self.most_active = max(self.most_active, len(self.active))
             self._line(f"{self._position(active)} {self._describe(active)}")
         elif isinstance(event, Progressed):
-            self._progress(event)
+            active = self.active[event.planned.cell.id]
+            active.progress = event.progress
+            self._line(f"  {self._describe(active)}")
         elif isinstance(event, Finished):
             self._finish(event)
         elif isinstance(event, Waiting) and not self.waiting:
@@ -157,11 +152,6 @@ class Display:
         self.surface.write(
             f"conformance kit {code.kit} on {code.architecture} ({code.backend}): {verdict}"
         )
-
-    def _progress(self, event: Progressed) -> None:
-        active = self.active[event.planned.cell.id]
-        active.progress = event.progress
-        self._line(f"  {self._describe(active)}")
 
     def _finish(self, event: Finished) -> None:
         cell, record, label = event.planned.cell, event.record, self._label(event.planned)

@@ -43,9 +43,8 @@ def main(
     from suite.worker.measure import warmup
     from suite.worker.measure.memory import PeakMemory
     from suite.worker.model import Model, PositionHead, mean_cross_entropy
-    from suite.worker.optimizers import make_optimizer
     from suite.worker.random_tokens import random_batch
-    from suite.worker.steps import make_prediction_step, make_training_step
+    from suite.worker.steps import make_optimizer, make_prediction_step, make_training_step
 
     architecture = find_plugin(ARCHITECTURES, name)
     form = Form(form_name)

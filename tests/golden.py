@@ -113,10 +113,10 @@ def _copy_results(folder: Path) -> None:
 
 
 def _script_content(path: Path) -> Any:
-    """Return the data of a script `window.NAME = JSON;` of the site."""
+    """Return the data of a script `window.NAME = JSON;` of the site; another script as text."""
     text = path.read_text(encoding="utf-8")
-    start = min(index for index in (text.find("{"), text.find("[")) if index >= 0)
-    return json.JSONDecoder().raw_decode(text[start:])[0]
+    starts = [index for index in (text.find("{"), text.find("[")) if index >= 0]
+    return json.JSONDecoder().raw_decode(text[min(starts) :])[0] if starts else text
 
 
 def _tracked() -> dict[str, Any]:

@@ -8,16 +8,15 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from suite.actions.request import DATA_DIR_VARIABLE, PathLike, make_store
-from suite.analysis.boards import rank_comparisons
+from suite.analysis.boards import final_boards, rank_comparisons
 from suite.analysis.comparisons import compare
 from suite.analysis.core_table import reference_scores
-from suite.analysis.final_boards import final_boards
 from suite.api import LengthwiseError
 from suite.api.plugins import search_path_from_environment
 from suite.execution.benchmark_data import DataFacts, describe_data
-from suite.matrix.benchmark_writing import add_to_scale
 from suite.matrix.durations import Durations, ExpectedTime, durations_here
 from suite.matrix.freezing import (
+    add_to_scale,
     check_published,
     checked_cells,
     freeze,

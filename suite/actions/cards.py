@@ -12,11 +12,11 @@ from suite.actions.caller import read_registry, search_stream
 from suite.actions.checks import make_reports
 from suite.actions.request import PathLike, make_request, make_store
 from suite.actions.runs import TrackedSession, open_tracked_session
-from suite.analysis.card_ratios import CostRatio, cost_ratios
 from suite.analysis.comparisons import compare
+from suite.analysis.cost_ratios import CostRatio, cost_ratios
 from suite.analysis.diagnostics import find_diagnostics
 from suite.analysis.length_card import Carried, LengthCard, make_profile
-from suite.api import BACKENDS, PRECISIONS, Architecture, Form, Mode, RequestError
+from suite.api import BACKENDS, PRECISIONS, Form, Mode, RequestError
 from suite.api.conformance import OF_GIVEN_MODELS
 from suite.api.files import atomic_write_bytes
 from suite.api.plugins import search_path_from_environment
@@ -24,7 +24,7 @@ from suite.execution.conformance_checks import code_of
 from suite.execution.given_models import HUGGINGFACE, backend_of, kind_of, make_plugin
 from suite.execution.preparation import check_backends
 from suite.execution.quantities import parse_duration, parse_size
-from suite.matrix.registry import PluginSet
+from suite.matrix.registry import Registry
 from suite.matrix.request import Request
 from suite.records.conformance_reports import ConformanceReport, read_report
 from suite.records.environment import machine_name
@@ -34,9 +34,15 @@ from suite.records.published import local_record
 from suite.records.schema import Record
 from suite.records.store import Store
 from suite.report.length_card import to_html, to_markdown
-from suite.search import reach
 from suite.search.frontier import LONGEST
-from suite.search.length_card import PAIRED_ROUNDS, CardBudget, CardMeasuring, Subject
+from suite.search.length_card import (
+    PAIRED_ROUNDS,
+    CardBudget,
+    CardMeasuring,
+    Subject,
+    measure_reach,
+    needs_of_reach,
+)
 
 DEFAULT_TIME = "10m"
 DEFAULT_SIZE = "small"
@@ -50,9 +56,6 @@ REFERENCES: Sequence[tuple[str, Mapping[str, str]]] = (
 FORMS = (Form.DECODER, Form.ENCODER, Form.ENCODER_DECODER)
 """The forms in the order in which one is chosen."""
 FOLDER = "cards"
-FEWEST_TOKENS = 256
-FEWEST_POSITIONS = 512
-"""The symbols, and the training positions, of the tasks of `reach`."""
 
 
 @dataclass(frozen=True)
@@ -173,7 +176,7 @@ class _Models:
     form: str | None
     up_to: int
     search_path: list[str] = field(default_factory=lambda: [*search_path_from_environment()])
-    known: PluginSet[Architecture] = field(default_factory=lambda: read_registry().architectures)
+    registry: Registry = field(default_factory=read_registry)
 
     def find(
         self, model: str, kind: str | None, options: Mapping[str, Any], *, trains: bool = False
@@ -186,13 +189,16 @@ class _Models:
         """
         if kind is None:
             request = self._request(self.size or DEFAULT_SIZE, options)
-            return _subject(model, request, self.form or _form_of(self.known.get(model)))
+            forms = self.registry.architectures.get(model).forms
+            form = self.form or next(str(form) for form in FORMS if form in forms)
+            return _subject(model, request, form)
         if self.size or options:
             raise RequestError(
                 "A model of a file or folder has its own size and no options", received=model
             )
         backend = self.settings["backend"]
-        plugin = make_plugin(model, kind, backend, self.form, self.store, self.known.plugins)
+        known = self.registry.architectures.plugins
+        plugin = make_plugin(model, kind, backend, self.form, self.store, known)
         longest = plugin.facts["longest"]
         if longest is not None and self.up_to != LONGEST and self.up_to > longest:
             raise RequestError(
@@ -200,14 +206,13 @@ class _Models:
                 received=f"--up-to {self.up_to}",
                 remedy=f"Give --up-to {longest} or less",
             )
-        if trains and (reason := _untrainable_reason(kind, plugin.facts)):
+        if trains and (reason := _untrainable_reason(kind, plugin.facts, self.registry)):
             raise RequestError("--quality trains a model of Keras on tokens", received=reason)
         self.search_path.append(str(plugin.folder))
         request = self._request(size_of_parameters(plugin.facts["mixing"]), {})
         return _subject(plugin.name, request, plugin.facts["form"], longest)
 
     def references(self, subject: Subject) -> list[Subject]:
-        """Return the references of a model, in its form and of its size."""
         found = []
         for name, options in REFERENCES:
             request = replace(subject.request, options=options)
@@ -216,10 +221,6 @@ class _Models:
 
     def _request(self, size: str, options: Mapping[str, Any]) -> Request:
         return make_request({**self.settings, "model_size": size, "options": dict(options)})
-
-
-def _form_of(architecture: Architecture) -> str:
-    return next(str(form) for form in FORMS if form in architecture.forms)
 
 
 def _subject(name: str, request: Request, form: str, longest: int | None = None) -> Subject:
@@ -245,7 +246,7 @@ def _size_name(
     return find_model_size("x".join(map(str, parts.values()))).name
 
 
-def _untrainable_reason(kind: str, facts: Mapping[str, Any]) -> str | None:
+def _untrainable_reason(kind: str, facts: Mapping[str, Any], registry: Registry) -> str | None:
     """Return why a given model cannot be trained on the tasks of `reach`, or None."""
     if kind == HUGGINGFACE:
         return "a model of Hugging Face"
@@ -253,11 +254,12 @@ def _untrainable_reason(kind: str, facts: Mapping[str, Any]) -> str | None:
         return "a model without trainable weights"
     if facts["pooled"]:
         return "a model with one output for the whole sequence"
-    if not facts["width"] and facts["vocabulary"] < FEWEST_TOKENS:
-        return f"a vocabulary of {facts['vocabulary']}; the tasks have {FEWEST_TOKENS} symbols"
+    symbols, positions = needs_of_reach(registry)
+    if not facts["width"] and facts["vocabulary"] < symbols:
+        return f"a vocabulary of {facts['vocabulary']}; the tasks have {symbols} symbols"
     longest = facts["longest"]
-    if longest is not None and longest < FEWEST_POSITIONS:
-        return f"{longest} positions; the tasks have {FEWEST_POSITIONS}"
+    if longest is not None and longest < positions:
+        return f"{longest} positions; the tasks have {positions}"
     return None
 
 
@@ -266,9 +268,10 @@ def _quality(
 ) -> list[Carried]:
     """Train a model on the tasks of `reach`, and return its effective lengths."""
     size = str(subject.request.model_size)
-    if kind is None and _is_larger(size, SIZE_OF_QUALITY):
+    own, largest = find_model_size(size), find_model_size(SIZE_OF_QUALITY)
+    if kind is None and own.num_layers * own.width**2 > largest.num_layers * largest.width**2:
         size = SIZE_OF_QUALITY
-    records = reach.measure_reach(
+    records = measure_reach(
         subject.request,
         size,
         store,
@@ -277,19 +280,13 @@ def _quality(
         folder=store.home / FOLDER / "tuning",
         report=lambda text: print(text, file=tracked.file, flush=True) if tracked.file else None,
     )
-    registry = read_registry()
     compared = compare([local_record(record, store.path_of(record)) for record in records])
     label = "its own" if kind else size
     return [
         Carried(diagnostic.title, label, row)
-        for diagnostic in find_diagnostics(compared, registry.tasks.plugins)
+        for diagnostic in find_diagnostics(compared, models.registry.tasks.plugins)
         for row in diagnostic.rows()
     ]
-
-
-def _is_larger(size: str, other: str) -> bool:
-    first, second = find_model_size(size), find_model_size(other)
-    return first.num_layers * first.width**2 > second.num_layers * second.width**2
 
 
 def _make_card(

@@ -69,7 +69,9 @@ def examine(
     yield from _records(store, set_aside)
     yield _weights(store)
     yield _disk(store)
-    yield from _plugins(registry)
+    for collection in registry.plugin_sets:
+        for key, reason in collection.broken.items():
+            yield Check(f"{collection.word} {key}", False, reason, "Correct the file")
     yield from _data(registry, data_dir)
     yield _in_process(
         "devices",
@@ -136,7 +138,6 @@ def _records(store: Store, set_aside: bool) -> Iterator[Check]:
 
 
 def _weights(store: Store) -> Check:
-    """Tell the size of the kept weights."""
     folders = weights_folders(store)
     size = f"{num_bytes(folders) / 2**20:.1f} MiB"
     return Check("weights", True, f"{len(folders)} trained models kept, {size}")
@@ -150,12 +151,6 @@ def _disk(store: Store) -> Check:
     return Check(
         "disk", free >= LEAST_DISK_BYTES, f"{free / 2**30:.1f} GiB free", "Free 2 GiB or more"
     )
-
-
-def _plugins(registry: Registry) -> Iterator[Check]:
-    for collection in registry.plugin_sets:
-        for key, reason in collection.broken.items():
-            yield Check(f"{collection.word} {key}", False, reason, "Correct the file")
 
 
 def _data(registry: Registry, data_dir: str | None) -> Iterator[Check]:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from suite.actions.caller import report_unreadable
 from suite.actions.request import Names, PathLike, make_store, names_of
+from suite.api import PROTOCOL, Status
 from suite.api.errors import RequestError
 from suite.matrix.plan import check_statuses
-from suite.records.pruning import prunable
 from suite.records.schema import Record, utc_now
+from suite.records.store import ReportUnreadable, Store, ignore_unreadable
+from suite.records.validity import latest_runs
 from suite.records.weights import num_bytes, superseded_weights, weights_folders
 
 
@@ -79,3 +81,36 @@ def prune(
         for folder in folders:
             shutil.rmtree(folder, ignore_errors=True)
     return pruned
+
+
+def prunable(
+    store: Store,
+    *,
+    before: datetime | None = None,
+    statuses: Collection[str] = (),
+    old_protocols: bool = False,
+    superseded: bool = False,
+    report_unreadable: ReportUnreadable = ignore_unreadable,
+) -> list[Record]:
+    """Return the records that meet every condition that is set, oldest first.
+
+    Args:
+        store: the home.
+        before: the record ended before this moment.
+        statuses: the record has one of these statuses; empty for any.
+        old_protocols: the record ran under another protocol than the current one.
+        superseded: another record of the same cell stands. A good record is superseded by good ones
+            alone.
+        report_unreadable: receives each unreadable file.
+    """
+    records = store.all(report_unreadable)
+    good = [record for record in records if record.status is Status.OK]
+    valid = {record.run_id for record in [*latest_runs(records), *latest_runs(good)]}
+    return [
+        record
+        for record in records
+        if (before is None or record.ended_at < before)
+        and (not statuses or record.status in statuses)
+        and not (old_protocols and record.protocol == PROTOCOL)
+        and not (superseded and record.run_id in valid)
+    ]

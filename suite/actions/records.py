@@ -179,7 +179,6 @@ def predict(model: str, file: Path, *, home: PathLike | None = None) -> list[Any
 def _select(
     records: Iterable[RecordSummary], tasks: Names | None, mode: str | None
 ) -> list[RecordSummary]:
-    """Return the records of some tasks and of a mode."""
     names = None if tasks is None else names_of("tasks", tasks)
     known = load_registry(search_path_from_environment()).tasks.plugins if names else ()
     return list(filter(record_filter(names, mode, known), records))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -10,10 +9,11 @@ from pathlib import Path
 from typing import Any, Literal, TypedDict, TypeVar
 
 from suite.api import Mode, RequestError
-from suite.api.errors import HomeError, unknown_name
+from suite.api.errors import HomeError, check_name, unknown_name
 from suite.matrix.request import Request, split_methods
 from suite.records.benchmarks import DECODING_BENCHMARK, DEFAULT_BENCHMARK
 from suite.records.environment import num_cores
+from suite.records.options import as_text as texts_of
 from suite.records.store import DEFAULT_HOME, HOME_VARIABLE, Store
 
 DATA_DIR_VARIABLE = "TFDS_DATA_DIR"
@@ -181,8 +181,7 @@ def _mode(given: Mapping[str, Any]) -> Mode | None:
     """
     if "mode" in given:
         mode = str(given["mode"])
-        if mode not in list(Mode):
-            raise unknown_name("mode", mode, list(Mode))
+        check_name("mode", mode, list(Mode))
         return Mode(mode)
     if "tasks" in given:
         return Mode.TRAIN
@@ -318,10 +317,7 @@ def _options(keyword: str, options: Any) -> dict[str, str]:
         raise RequestError(
             f"`{keyword}` takes a mapping from name to value", received=repr(options)
         )
-    return {
-        str(name): value if isinstance(value, str) else json.dumps(value)
-        for name, value in options.items()
-    }
+    return texts_of({str(name): value for name, value in options.items()})
 
 
 def as_text(path: PathLike | None) -> str | None:

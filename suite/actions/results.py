@@ -17,8 +17,8 @@ from suite.execution.preparation import Prepared
 from suite.matrix.durations import Durations, ExpectedTime
 from suite.matrix.plan import CHANGED
 from suite.matrix.planned_cells import PlannedCell
+from suite.records.command_line import printable
 from suite.records.naming import cell_label
-from suite.records.printable import printable
 from suite.records.schema import RecordSummary
 from suite.search.frontier import LengthLimit
 from suite.search.trials import TunedRate
@@ -35,6 +35,7 @@ class Results(Generic[Item]):
     """Items in order, which a notebook or `print` shows one per line."""
 
     items: Sequence[Item]
+    noun = "items"
 
     def __iter__(self) -> Iterator[Item]:
         return iter(self.items)
@@ -62,7 +63,7 @@ class Results(Generic[Item]):
         return str(item)
 
     def _summary(self) -> str:
-        return f"{len(self.items)} items"
+        return f"{len(self.items)} {self.noun}"
 
     def __repr__(self) -> str:
         return printable("\n".join([*map(self._line, self.items), self._summary()]))
@@ -128,14 +129,9 @@ class MatrixPlan(Results[PlannedCell]):
         return f"{item.cell.id}  {cell_label(item.cell, item.ranking):48}  {self.state(item)}"
 
     def _summary(self) -> str:
-        own_notes = (self.summary, self.time_note, self.tuning_note, self.sealed_note)
         prepared = self.prepared
-        notes = (
-            *own_notes,
-            prepared.left_out_note,
-            prepared.changed_note,
-            *prepared.data_notes,
-        )
+        notes = [self.summary, self.time_note, self.tuning_note, self.sealed_note]
+        notes += [prepared.left_out_note, prepared.changed_note, *prepared.data_notes]
         return "\n".join(filter(None, notes))
 
     @cached_property
@@ -209,6 +205,8 @@ class MatrixPlan(Results[PlannedCell]):
 class Records(Results[RecordSummary]):
     """Records; from `suite.run` and `suite.read_records`."""
 
+    noun = "records"
+
     def _rows(self, item: RecordSummary) -> list[dict[str, Any]]:
         return [{**run_columns(item), **dict(measured_values(item))}]
 
@@ -220,13 +218,12 @@ class Records(Results[RecordSummary]):
         shown = "" if score is None else f"  {metric} {score:.3f}"
         return f"{cell_label(item.cell, item.ranking):48}  {item.status}{reason}{shown}"
 
-    def _summary(self) -> str:
-        return f"{len(self.items)} records"
-
 
 @dataclass(frozen=True, repr=False)
 class Tables(Results[Table]):
     """Tables of comparisons; from `suite.compare`."""
+
+    noun = "tables"
 
     def _rows(self, item: Table) -> list[dict[str, Any]]:
         return [_table_row(item, row) for row in item.rows]
@@ -237,13 +234,12 @@ class Tables(Results[Table]):
         ]
         return "\n".join([item.title, *rows])
 
-    def _summary(self) -> str:
-        return f"{len(self.items)} tables"
-
 
 @dataclass(frozen=True, repr=False)
 class LengthLimits(Results[LengthLimit]):
     """The length limits of entries; from `suite.frontier`."""
+
+    noun = "entries"
 
     def _rows(self, item: LengthLimit) -> list[dict[str, Any]]:
         return [asdict(item)]
@@ -251,13 +247,12 @@ class LengthLimits(Results[LengthLimit]):
     def _line(self, item: LengthLimit) -> str:
         return f"{item.entry:16} {item}"
 
-    def _summary(self) -> str:
-        return f"{len(self.items)} entries"
-
 
 @dataclass(frozen=True, repr=False)
 class TunedRates(Results[TunedRate]):
     """Tuned learning rates; from `suite.tune`."""
+
+    noun = "learning rates"
 
     def _rows(self, item: TunedRate) -> list[dict[str, Any]]:
         return [
@@ -275,51 +270,38 @@ class TunedRates(Results[TunedRate]):
             for trial in item.trials
         ]
 
-    def _summary(self) -> str:
-        return f"{len(self.items)} learning rates"
-
 
 def _table_row(table: Table, row: Row) -> dict[str, Any]:
+    """Return a row; a missing score at an evaluation length is NaN, with a column of its reason."""
     cell: Mapping[str, Any] = row.cell.to_dict()
-    figures = {name: figure.value if figure else None for name, figure in row.figures.items()}
+    known = {name: figure for name, figure in row.figures.items() if figure}
+    metric = f"{table.split}.{table.metric}"
+    scores: dict[str, Any] = {}
+    for length, score in row.by_evaluation_length.items():
+        if isinstance(score, str):
+            scores |= {f"{metric}_at_{length}": math.nan, f"{metric}_at_{length}_reason": score}
+        else:
+            scores[f"{metric}_at_{length}"] = score.value
     ends: dict[str, Any] = {}
-    if score := row.figures.get(f"{table.split}.{table.metric}"):
-        ends = {"n": score.n, "low": score.low, "high": score.high, "rank": row.rank}
+    if primary := known.get(metric):
+        ends = {"n": primary.n, "low": primary.low, "high": primary.high, "rank": row.rank}
         ends["detectable_difference"] = row.detectable_difference
     return {
         "table": table.title,
         "entry": row.entry,
         **{name: value for name, value in cell.items() if name not in REPEATED},
-        **figures,
-        "disturbed": ", ".join(sorted(_disturbed(row))),
-        **_at_lengths(table, row),
+        **{name: figure and figure.value for name, figure in row.figures.items()},
+        "disturbed": ", ".join(sorted(name for name in known if known[name].is_disturbed)),
+        **scores,
         **ends,
         "statuses": dict(row.statuses),
     }
 
 
-def _at_lengths(table: Table, row: Row) -> dict[str, Any]:
-    """Return the score at each evaluation length, or NaN and the reason in another column."""
-    scores: dict[str, Any] = {}
-    for length, score in row.by_evaluation_length.items():
-        name = f"{table.split}.{table.metric}_at_{length}"
-        if isinstance(score, str):
-            scores |= {name: math.nan, f"{name}_reason": score}
-        else:
-            scores[name] = score.value
-    return scores
-
-
-def _disturbed(row: Row) -> set[str]:
-    """Return the costs of a row that other programs disturbed."""
-    return {name for name, figure in row.figures.items() if figure and figure.is_disturbed}
-
-
 def _figures(row: Row) -> str:
-    known = {name: figure for name, figure in row.figures.items() if figure}
-    disturbed = _disturbed(row)
     shown = [
-        f"{name.removeprefix('test.')} {'~' if name in disturbed else ''}{figure.value:,.4g}"
-        for name, figure in known.items()
+        f"{name.removeprefix('test.')} {'~' if figure.is_disturbed else ''}{figure.value:,.4g}"
+        for name, figure in row.figures.items()
+        if figure
     ]
     return ", ".join(shown) or ", ".join(row.statuses)

@@ -13,7 +13,7 @@ from suite.actions.caller import name_call, report_broken, report_unreadable, wa
 from suite.actions.request import RequestKeywords, RunKeywords, names_of, read_request
 from suite.actions.results import MatrixPlan, Records
 from suite.api import Mode, RequestError
-from suite.api.errors import unknown_name
+from suite.api.errors import check_name
 from suite.execution.jobs import check_no_weights
 from suite.execution.preparation import (
     Prepared,
@@ -28,10 +28,9 @@ from suite.execution.runner import Event
 from suite.execution.session import (
     MakeExecutor,
     Session,
+    cluster_executor,
     local_executor,
     open_session,
-    ray_executor,
-    slurm_executor,
 )
 from suite.matrix.durations import durations_here
 from suite.matrix.request import Request
@@ -40,7 +39,7 @@ from suite.records.environment import describe_commit
 from suite.records.schema import Record
 from suite.records.store import Store
 from suite.search.tuning_evidence import choice_problem
-from suite.tracking.listener import deliver_records
+from suite.tracking.delivery import deliver_records
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -81,7 +80,6 @@ def _read_run(keywords: Mapping[str, Any]) -> tuple[Request, Store, dict[str, An
 def _prepare(
     request: Request, store: Store, given: Mapping[str, Any], *, accept_missing_data: bool = False
 ) -> Prepared:
-    """Return the plan of a run with the keyword arguments that only runs have."""
     return prepare(
         request,
         store,
@@ -260,19 +258,19 @@ def _choose_executor(prepared: Prepared, store: Store, given: Mapping[str, Any])
     """
     executor = given.get("executor", "local")
     address, gpus, memory = (given.get(name) for name in ("address", "gpus", "memory_limit"))
-    if executor not in ("local", *CLUSTERS):
-        raise unknown_name("executor", executor, ("local", *CLUSTERS))
+    check_name("executor", executor, ("local", *CLUSTERS))
     if executor == "ray":
         check_no_weights(prepared.plan.to_run, "on a Ray cluster")
-        return ray_executor(address, gpus or 0, parse_size(memory) if memory else None)
+        memory_bytes = parse_size(memory) if memory else None
+        return cluster_executor("ray", address, gpus or 0, memory_bytes)
     if executor == "slurm":
         if address not in (None, "local"):
             raise RequestError(
                 "On Slurm, --address is local, for jobs on this machine, or left out",
                 received=address,
             )
-        cluster = address or "slurm"
-        return slurm_executor(store, cluster, given.get("parallel"), math.ceil(gpus or 0))
+        settings = store.home, address or "slurm", given.get("parallel"), math.ceil(gpus or 0)
+        return cluster_executor("slurm", *settings)
     if address or gpus:
         raise RequestError("--address and --gpus need --executor ray or slurm")
     return local_executor(given.get("parallel"), prepared.devices_per_cell)

@@ -21,9 +21,14 @@ from suite.records.measures import DEFAULT_MEASURE
 from suite.records.published import local_records, read_published
 from suite.records.tuned_rates import TUNING
 from suite.search import tuning
-from suite.search.crossover import Crossover, check_pair, cost_crossover
+from suite.search.crossover import (
+    Crossover,
+    check_pair,
+    cost_crossover,
+    published_cost_crossover,
+    score_crossover,
+)
 from suite.search.frontier import LONGEST, Budget, LengthLimit, find_length_limits
-from suite.search.recorded_crossover import recorded_crossover
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -61,11 +66,11 @@ def crossover(
     matrix, store = read_request(keywords, search_mode=Mode.PROBE)
     check_pair(matrix)
     if published or matrix.tasks:
-        if published:
-            records = read_published(Path(results))
-        else:
-            records = local_records(store, report_unreadable)
-        return recorded_crossover(matrix, records, metric)
+        own = [] if published else local_records(store, report_unreadable)
+        records = read_published(Path(results)) if published else own
+        if matrix.tasks:
+            return score_crossover(matrix, records, metric)
+        return published_cost_crossover(matrix, records, metric or DEFAULT_MEASURE)
     file = search_stream() if progress else None
     with open_tracked_session(
         store, "crossover", keywords, file=file, tracking=tracking

@@ -33,14 +33,13 @@ from suite.records.store import Store, collector_paused
 from suite.records.tuned_rates import Tuned, read_choices
 from suite.report.leaderboard import FOLDER, leaderboard_files
 from suite.search.tuning_evidence import check_tuning_files
-from suite.tracking.pages import read_pages
+from suite.tracking.connection import read_pages
 
 if TYPE_CHECKING:
     import pandas
 
     from dashboards.pages import Host
 
-"""The page of findings, whose figures come from the records."""
 LINKS_WITH_DOCS = [
     ("Findings", "docs/results/README.html"),
     ("Leaderboard as text", "docs/results/LEADERBOARD.html"),
@@ -206,7 +205,6 @@ def _filled(name: str, text: str, frame: pandas.DataFrame) -> str:
 
 
 def _path(name: str) -> str:
-    """Return the path of a file, relative to the folder that has the folder of results."""
     return os.path.normpath(f"results/{name}")
 
 

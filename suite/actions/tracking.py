@@ -4,41 +4,26 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 from suite.actions.caller import report_unreadable, warn
 from suite.actions.request import PathLike, make_existing_store, make_store
 from suite.records.store import Store
-from suite.tracking import ui
-from suite.tracking.connection import MlflowProcess, tracking_uri, without_password
-from suite.tracking.server import database_uri, prepare_server
+from suite.tracking.connection import MlflowProcess, without_password
+from suite.tracking.server import (
+    database_uri,
+    experiment_addresses,
+    prepare_server,
+    prepare_ui,
+)
 from suite.tracking.sync import Deletion, SyncReport, planned_deletion
 from suite.tracking.sync import sync as write_records
 
 PROGRESS_INTERVAL = 25
 
 
-@dataclass(frozen=True, slots=True)
-class Synced:
-    """The result of a sync with the store at `uri`; `num_models` is None if none were asked for."""
-
-    uri: str
-    report: SyncReport
-    num_models: int | None = None
-
-    def __str__(self) -> str:
-        report = self.report
-        duplicates = f", {report.duplicates} duplicates deleted" if report.duplicates else ""
-        skipped = f", {len(report.rejected)} skipped" if report.rejected else ""
-        models = "" if self.num_models is None else f"\n{self.num_models} models logged"
-        return (
-            f"{self.uri}: {report.written} runs written, {report.unchanged} records unchanged, "
-            f"{report.length_runs} length runs written{duplicates}{skipped}{models}"
-        )
-
-
-def sync(*, home: PathLike | None = None, log_models: bool = False) -> Synced:
+def sync(*, home: PathLike | None = None, log_models: bool = False) -> SyncReport:
     """Write the records that MLflow lacks, and warn of each that it rejects.
 
     `log_models` copies the kept weights to MLflow too.
@@ -56,7 +41,7 @@ def rebuild(
     confirm: Callable[[Deletion], bool],
     home: PathLike | None = None,
     log_models: bool = False,
-) -> Synced | None:
+) -> SyncReport | None:
     """Delete this home's runs from MLflow and write them again; None if `confirm` refuses.
 
     Raises:
@@ -69,16 +54,16 @@ def rebuild(
     return _sync(store, rebuild=True, log_models=log_models)
 
 
-def _sync(store: Store, *, rebuild: bool = False, log_models: bool = False) -> Synced:
+def _sync(store: Store, *, rebuild: bool = False, log_models: bool = False) -> SyncReport:
     report = write_records(store, _show_progress, report_unreadable, rebuild=rebuild, on_wait=warn)
     for name, reason in report.rejected.items():
         warn(f"MLflow rejects {name}, which was skipped: {reason}")
-    count = None
     if log_models:
         from suite.tracking import models
 
         count = models.log_models(store, _show_progress, report_unreadable)
-    return Synced(without_password(tracking_uri(store)), report, count)
+        report = replace(report, num_models=count)
+    return report
 
 
 def prepare_mlflow_ui(
@@ -90,8 +75,8 @@ def prepare_mlflow_ui(
         RequestError: the store is a server or does not exist yet, or the port is in use.
     """
     store = make_store(home)
-    process = ui.prepare_ui(store, port)
-    return process, ui.experiment_addresses(store, process.address)
+    process = prepare_ui(store, port)
+    return process, experiment_addresses(store, process.address)
 
 
 def prepare_mlflow_server(

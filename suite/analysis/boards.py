@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 
@@ -12,8 +13,12 @@ from suite.analysis.entry_at_length import EntryAtLength, parts_of
 from suite.analysis.estimates import MIN_REPEATS, Estimate, Figure, exponential
 from suite.analysis.ranking import Ranked, Ranking, Scores, only_certain, rank
 from suite.analysis.sessions import CostSession
-from suite.api import Metric, Mode, Stage, Status, Track
+from suite.api import Metric, Mode, Stage, Status, Task, Track
+from suite.records.benchmark_sections import TaskSettings
+from suite.records.benchmarks import Benchmark
 from suite.records.measures import RANKED, is_cost, metric_of
+from suite.records.naming import options_text
+from suite.records.options import listed_options
 
 RANKED_FROM = MIN_REPEATS
 """The number of seeds, or rounds of a probe, that an entry needs for a rank."""
@@ -174,7 +179,6 @@ def shown_estimate(entry: EntryAtLength, metric: Metric) -> Figure | None:
 
 
 def _scores(entry: EntryAtLength, metric: Metric) -> Scores:
-    """Return the values that rank an entry: scores, or logarithms of costs."""
     return entry.log_scores(metric.name) if is_cost(metric.name) else entry.scores()
 
 
@@ -298,7 +302,8 @@ def _notes(
         repeats = "seed" if entry.cell.mode is Mode.TRAIN else "round"
         few = f"{n} {repeats}{'s' if n > 1 else ''}: needs at least {RANKED_FROM}"
         notes = [few if n < RANKED_FROM else f"no {repeats} in common with the best", *notes]
-    if ranked and ranked.estimate.low is not None and not _has_parts(entry, metric):
+    has_interval = ranked and ranked.estimate.low is not None and not is_cost(metric.name)
+    if has_interval and not all(parts_of(record, metric.name) for record in entry.good):
         notes.append("interval over seeds alone")
     if ranked and any(method.stage is Stage.EVALUATE for method in entry.cell.methods):
         notes.append(UNDISTURBED)
@@ -309,8 +314,58 @@ def _notes(
     return notes
 
 
-def _has_parts(entry: EntryAtLength, metric: Metric) -> bool:
-    """Return whether an interval covers the choice of test examples."""
-    if is_cost(metric.name):
-        return True
-    return all(parts_of(record, metric.name) for record in entry.good)
+TaskLength = tuple[str, int]
+"""A task and a sequence length of a benchmark; each has one board."""
+
+
+def final_boards(
+    benchmark: Benchmark,
+    boards: Iterable[Board],
+    tasks: Mapping[str, Task],
+    version: int | None = None,
+) -> dict[TaskLength, Board]:
+    """Return the boards of a benchmark's final runs on its own data, in the order of its file.
+
+    A board is on the data of the benchmark if it has the fingerprint in the file. `version` is
+    another version of the benchmark. The file does not state the data of that version: its runs
+    were checked when they were published. A place has the board of the last model size, and there
+    of the largest budget.
+    """
+    own: dict[TaskLength, Board] = {}
+    size = benchmark.model_size[-1]
+    for board in sorted(boards, key=lambda board: (board.key.model_size == size, board.key.steps)):
+        name = board.key.task
+        several, task = benchmark.tasks.get(name, ()), tasks.get(name)
+        label = benchmark.label_of(name, version)
+        if task and any(_is_own(board, label, task, settings) for settings in several):
+            place = name, board.sequence_length
+            if label != benchmark.label_of(name) or board.fingerprint == benchmark.fingerprint(
+                *place
+            ):
+                own[place] = board
+    return {place: own[place] for place in places_of(benchmark) if place in own}
+
+
+def places_of(benchmark: Benchmark) -> list[TaskLength]:
+    """Return each task and length of a benchmark, in the order of its file."""
+    return [
+        (name, length) for name, settings in benchmark.each_settings for length in settings.lengths
+    ]
+
+
+def mean_position(name: str, boards: Iterable[Board]) -> float:
+    """Return the mean position of an entry by value on the boards that rank it; 0 without any."""
+    positions = [list(board.ranked).index(name) for board in boards if name in board.ranked]
+    return statistics.fmean(positions) if positions else 0.0
+
+
+def _is_own(board: Board, label: str, task: Task, settings: TaskSettings) -> bool:
+    """Return whether a board ranks final runs on the data and with the options of the benchmark."""
+    key = board.key
+    return (
+        key.benchmark == label
+        and key.split == "test"
+        and key.source == (settings.source or task.default_source)
+        and key.task_options == options_text(listed_options(task, settings.options))
+        and board.sequence_length in settings.lengths
+    )

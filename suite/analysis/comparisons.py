@@ -80,8 +80,7 @@ class Comparison:
     @property
     def sessions_text(self) -> str:
         """The sessions that the costs come from."""
-        sessions = {entry.sequence_length: entry.session for entry in self.entries if entry.session}
-        return sessions_text(sessions)
+        return sessions_text((entry.sequence_length, entry.session) for entry in self.entries)
 
     def costs(self, measures: Collection[str], *, noisy: bool = False) -> pandas.DataFrame:
         """Return the rows of the positive costs that stand for their session: the quiet ones.
@@ -203,7 +202,6 @@ def _superseded(
 
 
 def _with_own_session(entry: EntryAtLength, reason: str) -> EntryAtLength:
-    """Return an entry of superseded runs, whose costs are those of their own best session."""
     sessions = by_session(entry.runs, newest_digests(run.record for run in entry.runs))
     session = choose_session([sessions])
     return replace(entry, session=session, runs_by_session=sessions, superseded_by=reason)

@@ -8,13 +8,12 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from suite.analysis.boards import BASELINE, Board, Row
+from suite.analysis.boards import BASELINE, Board, Row, TaskLength, mean_position, places_of
 from suite.analysis.comparison_key import grouped
 from suite.analysis.comparisons import Comparison
 from suite.analysis.cost_ratios import LENGTHS, choose_probes, relative_costs
 from suite.analysis.entry_at_length import EntryAtLength
 from suite.analysis.estimates import Estimate, Figure, wilson_interval
-from suite.analysis.final_boards import TaskLength, mean_position, places_of
 from suite.analysis.ranking import Scores, example_margin
 from suite.analysis.sessions import sessions_text
 from suite.api import Form, Task
@@ -240,16 +239,12 @@ def _block(
         },
         unscaled=[place for place in places if place not in scales],
         costs=costs,
-        sessions=_sessions_text(probes) if probes and costs else "",
+        sessions=sessions_text(
+            (entry.sequence_length, entry.session)
+            for entry in (probes.entries if probes and costs else ())
+            if entry.sequence_length in LENGTHS
+        ),
         spread=_spread_text(costs),
-    )
-
-
-def _sessions_text(probes: Comparison) -> str:
-    """Return the sessions that the relative costs come from."""
-    entries = [entry for entry in probes.entries if entry.sequence_length in LENGTHS]
-    return sessions_text(
-        {entry.sequence_length: entry.session for entry in entries if entry.session}
     )
 
 
@@ -312,7 +307,6 @@ def _value(row: Row) -> float:
 def _by_task(
     rows: Mapping[TaskLength, Row], value_of: Callable[[Row], float | None]
 ) -> dict[str, float]:
-    """Return the mean over lengths of each task."""
     return {
         task: statistics.fmean(value_of(rows[place]) or 0.0 for place in places)
         for task, places in grouped(rows, lambda place: place[0]).items()

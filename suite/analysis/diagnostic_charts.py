@@ -116,14 +116,11 @@ def _by_group(
 
 @dataclass(frozen=True)
 class _AtLength:
-    """The entries of a diagnostic at one training length, and their charts."""
-
     diagnostic: Diagnostic
     length: int
     entries: Sequence[EntryAtLength]
 
     def charts(self, reports: Sequence[GroupedReport]) -> Iterator[Chart]:
-        """Yield the charts of the length."""
         if by_pairs := _by_group(reports, BY_PAIRS):
             yield from self._states()
             yield from self._pairs(by_pairs)
@@ -134,7 +131,6 @@ class _AtLength:
     def chart(
         self, section: ChartSection, against: str, lines: Sequence[ChartLine], **facts: Any
     ) -> Chart:
-        """Return a chart of the metric of the diagnostic, with further facts."""
         share = self.diagnostic.task.primary_metric.share
         facts = {"title": self.diagnostic.title, "is_share": share, **facts}
         metric, key = self.diagnostic.metric.name, self.diagnostic.comparison.key

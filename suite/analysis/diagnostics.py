@@ -22,7 +22,7 @@ from suite.analysis.comparisons import Comparison
 from suite.analysis.entry_at_length import EntryAtLength
 from suite.analysis.estimates import MIN_REPEATS, Estimate, wilson_interval
 from suite.api import DATA_OPTIONS, Metric, Status, Task, task_options
-from suite.records.published import StoredRecord, read_curves
+from suite.records.published import StoredRecord, read_detail
 from suite.records.schema import RecordError
 
 SCALED_ACCURACY = "scaled_accuracy"
@@ -238,7 +238,7 @@ class Diagnostic:
         that there is no curve.
         """
         try:
-            curve = read_curves(run).get(f"validation_{self.task.primary_metric.name}")
+            curve = read_detail(run).curves.get(f"validation_{self.task.primary_metric.name}")
         except (FileNotFoundError, RecordError):
             return None
         if curve is None:

@@ -15,8 +15,9 @@ from typing import Any
 
 from suite.analysis.comparisons import Comparison
 from suite.analysis.estimates import Estimate
-from suite.api import Architecture
+from suite.api import Architecture, Cell, Recipe, build_request
 from suite.records.measures import phases_of
+from suite.records.model_sizes import find_model_size
 
 FULL_ATTENTION = "n^2"
 """The claim whose costs are fitted as a polynomial."""
@@ -97,7 +98,7 @@ def growths(
     fixed_batch = len({entry.batch_size for entry in comparison.entries}) == 1
     names = ("peak_memory_bytes", "step_seconds") if fixed_batch else ("step_seconds",)
     measures = [f"{phase}.{name}" for phase in phases_of(comparison.key.mode) for name in names]
-    known = {entry.name: entry.architecture for entry in comparison.entries}
+    cells = {entry.name: entry.cell for entry in comparison.entries}
     costs: Any = comparison.costs(measures, noisy=True)
     costs = costs[costs["session"] == comparison.session]
     costs = costs.assign(value=costs["value"] / costs["batch_size"])
@@ -108,9 +109,10 @@ def growths(
         if is_disturbed := len(sweeps.columns) < MIN_LENGTHS:
             sweeps = _sweeps(rows)
         if len(sweeps.columns) >= MIN_LENGTHS:
-            architecture = (architectures or {}).get(known[name])
+            architecture = (architectures or {}).get(cells[name].architecture)
             lengths, rounds = [int(length) for length in sweeps.columns], sweeps.to_numpy()
-            growth = _fitted(name, measure, lengths, rounds, _claim(architecture, measure))
+            claim = _claim(architecture, cells[name], measure)
+            growth = _fitted(name, measure, lengths, rounds, claim)
             if is_disturbed:
                 growth = replace(growth, is_disturbed=True, contradicted=False)
             fitted.append(growth)
@@ -124,11 +126,13 @@ def _sweeps(costs: Any) -> Any:
     return sweeps.dropna(axis="columns")
 
 
-def _claim(architecture: Architecture | None, measure: str) -> str | None:
+def _claim(architecture: Architecture | None, cell: Cell, measure: str) -> str | None:
     if architecture is None or measure.startswith("generation."):
         return None  # the claims are those of a whole sequence
-    time = measure.endswith("seconds")
-    return architecture.claimed_time if time else architecture.claimed_memory
+    size = find_model_size(cell.model_size)
+    request = build_request(cell, size, Recipe(), None, architecture)
+    time, memory = architecture.claimed_costs(request)
+    return time if measure.endswith("seconds") else memory
 
 
 def _fitted(

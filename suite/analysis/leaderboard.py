@@ -16,18 +16,18 @@ from datetime import date
 from enum import StrEnum
 from typing import Any
 
-from suite.analysis.boards import Board, Row
-from suite.analysis.comparisons import Comparison
-from suite.analysis.core_table import Block, make_blocks
-from suite.analysis.cost_ratios import LENGTHS
-from suite.analysis.entry_at_length import EntryAtLength
-from suite.analysis.estimates import Estimate
-from suite.analysis.final_boards import (
+from suite.analysis.boards import (
+    Board,
+    Row,
     TaskLength,
     final_boards,
     mean_position,
     places_of,
 )
+from suite.analysis.comparisons import Comparison
+from suite.analysis.core_table import Block, make_blocks
+from suite.analysis.cost_ratios import LENGTHS
+from suite.analysis.estimates import Estimate
 from suite.api import Metric, Task
 from suite.records.benchmark_sections import ExpectedFigure
 from suite.records.benchmarks import Benchmark
@@ -62,7 +62,9 @@ def verdicts(
         board = boards.get((figure.task, figure.length))
         rows = board.valid if board else ()
         row = next((row for row in rows if row.entry == figure.architecture), None)
-        scores = row.scores(_metric(row, figure.metric)) if row else None
+        own = row.metric if row else None  # only of the primary metric is the range known
+        metric = own if own and own.name == figure.metric else Metric(figure.metric)
+        scores = row.scores(metric) if row else None
         measured = scores.estimate() if scores and scores.by_seed else None
         judged.append(FigureVerdict(figure, measured, agreement(figure, measured)))
     return judged
@@ -84,11 +86,6 @@ def agreement(expected: ExpectedFigure, measured: Estimate | None) -> Agreement:
     if measured.high < least or measured.low > most:
         return Agreement.DIFFERS
     return Agreement.UNDECIDED
-
-
-def _metric(entry: EntryAtLength, name: str) -> Metric:
-    """Return the metric of a name; only of the primary metric is the range known."""
-    return entry.metric if entry.metric and entry.metric.name == name else Metric(name)
 
 
 @dataclass(frozen=True, slots=True)

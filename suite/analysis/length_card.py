@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from suite.analysis.card_ratios import CostRatio
 from suite.analysis.comparison_key import grouped
+from suite.analysis.cost_ratios import CostRatio
 from suite.analysis.diagnostics import DiagnosticRow
 from suite.analysis.predictions import FARTHEST, CostFit, Prediction, fit_cost
 from suite.api import Status
@@ -362,8 +362,9 @@ class LengthCard:
             parts.append(grows)
         if reaches := self.reaches:
             within = [
-                f"{text} within {_range_text(same[0].gigabytes, same[-1].gigabytes)} GB"
+                f"{text} within {' to '.join(dict.fromkeys((str(low), str(high))))} GB"
                 for text, same in grouped(reaches, str).items()
+                for low, high in [(same[0].gigabytes, same[-1].gigabytes)]
             ]
             parts.append(f"the longest context is {', '.join(within)}")
         parts += [f"{name} {text}" for name, text in self.cheaper.items()]
@@ -390,10 +391,6 @@ class LengthCard:
             "farthest_prediction": f"{FARTHEST} times the longest measured length",
             "facts": dict(self.facts),
             "checks": list(self.checks),
-            "ratios": [ratio.to_dict() for ratio in self.ratios],
+            "ratios": [asdict(ratio) for ratio in self.ratios],
             "quality": [carried.to_dict() for carried in self.quality],
         }
-
-
-def _range_text(first: float, last: float) -> str:
-    return f"{first}" if first == last else f"{first} to {last}"

@@ -14,7 +14,6 @@ from typing import Any
 
 from suite.analysis.comparison_key import ComparisonKey
 from suite.analysis.comparisons import Comparison
-from suite.analysis.cost_ratios import paired_ratios
 from suite.analysis.entry_at_length import EntryAtLength
 from suite.analysis.estimates import Estimate, mean_interval, ratio_interval
 from suite.analysis.frame import PLACE
@@ -137,8 +136,9 @@ def _prices(
             if (figure := variant.measurements.get(phase, {}).get(name)) and figure.value
         }
         others = before or (reference.cost_values.get(measure, {}) if reference else {})
-        if ratios := paired_ratios(entry.cost_values.get(measure, {}), others):
-            yield measure, ratio_interval(ratios)
+        own = entry.cost_values.get(measure, {})
+        if repeats := sorted(own.keys() & others.keys()):
+            yield measure, ratio_interval([own[number] / others[number] for number in repeats])
 
 
 def condition_scores(comparison: Comparison) -> list[ConditionScores]:

@@ -18,7 +18,7 @@ from suite.analysis.entry_at_length import EntryAtLength, parts_of
 from suite.analysis.estimates import Estimate, mean_interval
 from suite.api import Mode, Status
 from suite.api.evaluation_lengths import BY_EVALUATION_LENGTH, is_reason
-from suite.records.published import StoredRecord, read_reports
+from suite.records.published import StoredRecord, read_detail
 from suite.records.schema import RecordError
 
 BY = "by_"
@@ -105,7 +105,7 @@ def figures_by_group(report: object) -> Grouped:
         if is_reason(figures):
             continue
         named = figures if isinstance(figures, Mapping) else {"": figures}
-        if not all(_is_figure(value) for value in named.values()):
+        if not all(type(value) in (int, float, type(None)) for value in named.values()):
             return {}
         known = {str(name): value for name, value in named.items() if value is not None}
         if known:
@@ -147,15 +147,10 @@ def _of_entry(entry: EntryAtLength) -> Iterator[GroupedReport]:
 
 
 def _read(run: StoredRecord) -> Mapping[str, Mapping[str, Any]]:
-    """Return the reports of a run by split; none if the record has been removed."""
     try:
-        return read_reports(run)
+        return read_detail(run).reports
     except (FileNotFoundError, RecordError):
         return {}
-
-
-def _is_figure(value: object) -> bool:
-    return value is None or (isinstance(value, int | float) and not isinstance(value, bool))
 
 
 def _number_of(group: str) -> tuple[bool, int, str]:

@@ -134,11 +134,12 @@ def choose_session(
     return max(usable, key=precedence, default=None)
 
 
-def sessions_text(by_length: Mapping[int, CostSession]) -> str:
+def sessions_text(at_lengths: Iterable[tuple[int, CostSession | None]]) -> str:
     """Return a clause with the sessions that costs at some lengths come from; empty without any.
 
     It begins with a capital letter. The lengths are named only if there are several sessions.
     """
+    by_length = {length: session for length, session in at_lengths if session}
     lengths = grouped(sorted(by_length), by_length.__getitem__)
     if len(lengths) < 2:
         return "".join(f"Session of {session}" for session in lengths)

@@ -13,7 +13,7 @@ from suite.analysis.cost_ratios import Ratio, backend_ratios
 from suite.analysis.growth import Growth, growths
 from suite.analysis.reports import samples_of
 from suite.api import Architecture, Mode
-from suite.api.errors import unknown_name
+from suite.api.errors import check_name
 from suite.records.naming import split_label
 from suite.records.published import StoredRecord
 from suite.records.schema import RecordSummary
@@ -33,10 +33,9 @@ def record_filter(
         RequestError: there is no task or mode of that name.
     """
     for name in tasks or ():
-        if name not in known_tasks:
-            raise unknown_name("task", name, known_tasks)
-    if mode is not None and mode not in list(Mode):
-        raise unknown_name("mode", mode, list(Mode))
+        check_name("task", name, known_tasks)
+    if mode is not None:
+        check_name("mode", mode, list(Mode))
     return lambda record: (
         (tasks is None or record.cell.task in tasks)
         and mode in (None, record.cell.mode)

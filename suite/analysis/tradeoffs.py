@@ -1,13 +1,16 @@
-"""Summaries over entries: Pareto fronts, shares of the best scores, and interquartile means."""
+"""Quality against costs: where the costs of a training come from, Pareto fronts and summaries."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from suite.analysis.boards import Board
-from suite.analysis.comparison_key import ComparisonKind
+from suite.analysis.comparison_key import ComparisonKey, ComparisonKind
+from suite.analysis.comparisons import Comparison
+from suite.api import Status, Track
 from suite.records.measures import QUALITY, metric_of
 
 if TYPE_CHECKING:
@@ -73,3 +76,113 @@ def interquartile_mean(values: Sequence[float]) -> float:
         total += share * value
         weight += share
     return total / weight
+
+
+NOT_RUN = {Status.UNSUPPORTED, Status.SKIPPED}
+"""The statuses of cells that did not run at all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tradeoff:
+    """Quality and a cost of several entries at a length.
+
+    `comparison` is the number of the training, `source` that of the comparison whose costs these
+    are. `front` has the entries that no other beats in both, by their cost.
+    """
+
+    comparison: int
+    length: int
+    measure: str
+    source: int
+    front: Sequence[str]
+
+
+def cost_sources(comparisons: Sequence[Comparison], boards: Sequence[Board]) -> list[list[int]]:
+    """Return for each comparison the numbers of those that have its costs, the preferred first.
+
+    Costs depend on the architecture and the length, and not on the task. They are those of the
+    standard track with the form, the backend and the precision of a training: first those of its
+    model size, then those with the most of its entries, then those with the most ranks on a board,
+    then those of its machine. Costs of one of its entries answer only if no others have several:
+    they do not tell which entry is best. Probes and decodings have their own costs alone.
+    """
+    ranks: dict[ComparisonKey, int] = {}
+    for board in boards:
+        ranked = sum(row.rank is not None for row in board.rows)
+        ranks[board.key] = max(ranked, ranks.get(board.key, 0))
+    ran = [_entries_that_ran(comparison) for comparison in comparisons]
+
+    def of(number: int) -> list[int]:
+        training = comparisons[number].key
+        if training.kind is ComparisonKind.COSTS:
+            return []
+        found = [
+            other
+            for other, comparison in enumerate(comparisons)
+            if comparison.key.kind is ComparisonKind.COSTS
+            and comparison.key.track == Track.STANDARD
+            and _engine(comparison.key) == _engine(training)
+        ]
+        shared = {other: len(ran[other] & ran[number]) for other in found}
+        several = [other for other in found if shared[other] > 1]
+
+        def precedence(other: int) -> tuple[bool, int, int, bool]:
+            key = comparisons[other].key
+            is_here = comparisons[other].measured_on == comparisons[number].measured_on
+            same_size = key.model_size == training.model_size
+            return same_size, shared[other], ranks.get(key, 0), is_here
+
+        return sorted(several or found, key=precedence, reverse=True)
+
+    return [of(number) for number in range(len(comparisons))]
+
+
+def tradeoffs(
+    comparisons: Sequence[Comparison],
+    sources: Sequence[Sequence[int]],
+    figures: pandas.DataFrame,
+    measures: Sequence[str],
+) -> Iterator[Tradeoff]:
+    """Yield quality against each cost at each length with a score of two entries or more.
+
+    Args:
+        comparisons: all comparisons.
+        sources: for each comparison, the numbers of those that have its costs (`cost_sources`).
+        figures: measured figures (`suite.analysis.frame.to_figures`), and predicted ones beside.
+        measures: the costs.
+    """
+    wanted = figures[figures["measure"].isin([QUALITY, *measures]) & ~figures["disturbed"]]
+    # A cost of probes has a batch size of its own: the entries at a length are compared.
+    tables: Mapping[Any, pandas.DataFrame] = {
+        place: rows.drop_duplicates("entry").assign(batch_size=0)
+        for place, rows in wanted.groupby(["comparison", "sequence_length", "measure"])
+    }
+    for (number, length, measure), scores in tables.items():
+        metric = comparisons[number].metric
+        if measure != QUALITY or metric is None or len(scores) < 2:
+            continue
+        for cost in measures:
+            for source in (number, *sources[number]):
+                costs = tables.get((source, length, cost))
+                shared = set() if costs is None else set(costs["entry"]) & set(scores["entry"])
+                if costs is None or len(shared) < 2:
+                    continue
+                import pandas
+
+                both = pandas.concat([scores, costs])
+                front = pareto_front(both, cost, higher_is_better=metric.higher_is_better)
+                entries = [str(name) for name in front.index.get_level_values("entry")]
+                yield Tradeoff(number, length, cost, source, entries)
+                break
+
+
+def _engine(key: ComparisonKey) -> tuple[str, str, str]:
+    return key.form, key.backend, key.precision
+
+
+def _entries_that_ran(comparison: Comparison) -> set[str]:
+    return {
+        entry.name
+        for entry in comparison.entries
+        if any(record.status not in NOT_RUN for record in entry.records)
+    }

@@ -14,7 +14,10 @@ from suite.api.architecture import (
 from suite.api.cell import PROTOCOL, AppliedMethod, Cell, Stage
 from suite.api.data import (
     MASKS,
+    ExamplePrediction,
     Examples,
+    Metric,
+    Score,
     Source,
     SourceRequest,
     TaskData,
@@ -39,6 +42,7 @@ from suite.api.errors import (
     RequestError,
     TrackingError,
     Unsupported,
+    check_name,
     unknown_name,
 )
 from suite.api.files import atomic_write_bytes, digest_paths
@@ -62,14 +66,14 @@ from suite.api.options import (
     COMPILE_MODES,
     DATA_OPTIONS,
     MIN_TRAIN_SHARE,
+    OPEN_RECIPE_OPTIONS,
     PRECISIONS,
     RUN_OPTIONS,
     Options,
+    Recipe,
     dtype_policy,
 )
 from suite.api.raw_text import ChangeWords, RawText
-from suite.api.recipe import OPEN_RECIPE_OPTIONS, Recipe
-from suite.api.scores import ExamplePrediction, Metric, Score
 from suite.api.task import (
     IDENTITY,
     SPELLING,

@@ -10,8 +10,7 @@ from typing import Any
 from suite.api.cell import Cell
 from suite.api.enums import Form, Inputs, Mode
 from suite.api.errors import Unsupported
-from suite.api.options import Options, dtype_policy
-from suite.api.recipe import Recipe
+from suite.api.options import Options, Recipe, dtype_policy
 from suite.api.task import Task
 
 PROBE_VOCABULARY_SIZE = 8_000
@@ -152,6 +151,14 @@ class Architecture(ABC):
     def unsupported_reason(self, request: BuildRequest) -> str | None:
         """Return why a request is unsupported, or None. This runs without any framework."""
         return None
+
+    def claimed_costs(self, request: BuildRequest) -> tuple[str, str]:
+        """Return the claimed time and the claimed memory of a request.
+
+        Options may change them. This runs without any framework, and is no part of the code whose
+        costs are measured.
+        """
+        return self.claimed_time, self.claimed_memory
 
     def missing_parts(self, request: BuildRequest) -> Collection[str]:
         """Return the values of `Part` that the model does not have, such as "heads".

@@ -18,6 +18,8 @@ from typing import Any
 from suite.api import BACKENDS, Cell
 from suite.api.plugins import ARCHITECTURES, METHODS, TASKS, locate
 
+DECLARATIONS = ("claimed_costs", "missing_parts")
+"""The methods of an architecture that only declare."""
 BUILT_IN_METHODS = "suite.methods"
 """The package of the built-in methods: the rest of `suite` belongs to no plug-in."""
 
@@ -47,7 +49,7 @@ def digest_costs(
 ) -> str:
     """Digest the code of an architecture, whose costs are measured.
 
-    `Architecture.missing_parts` is left out: it declares, and no model is built with it.
+    The methods `DECLARATIONS` are left out: no model is built with them.
     The digest covers the architecture's module and every module that it imports, directly or not,
     from `baselines` or from its own package. Imports inside functions count.
     `import_module(f"baselines.layers.backends.{name}")` counts as an import of every module that
@@ -138,15 +140,15 @@ def dump_tree(tree: ast.AST) -> str:
 
 
 class _Measured(ast.NodeTransformer):
-    """Removes `missing_parts`, and statements that are only a string: docstrings of any kind."""
+    """Removes `DECLARATIONS`, and statements that are only a string: docstrings of any kind."""
 
     def visit(self, node: ast.AST) -> Any:
         """Return an expression as it is: no statement is inside one, not even in a lambda."""
         return node if isinstance(node, ast.expr) else super().visit(node)
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST | None:
-        """Return None for `missing_parts`."""
-        return None if node.name == "missing_parts" else self.generic_visit(node)
+        """Return None for `DECLARATIONS`."""
+        return None if node.name in DECLARATIONS else self.generic_visit(node)
 
     def visit_Expr(self, node: ast.Expr) -> ast.Expr | None:
         """Return None for a string, which removes the statement."""

@@ -15,7 +15,7 @@ Unsupported                no error of the user: the architecture cannot do what
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 
 class LengthwiseError(Exception):
@@ -58,6 +58,16 @@ class TrackingError(LengthwiseError):
 
 class Unsupported(Exception):
     """An architecture cannot build the requested model; the cell's status is `unsupported`."""
+
+
+def check_name(kind: str, name: str, known: Collection[str]) -> None:
+    """Check that a name is known.
+
+    Raises:
+        RequestError: it is not.
+    """
+    if name not in known:
+        raise unknown_name(kind, name, known)
 
 
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> RequestError:

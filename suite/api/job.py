@@ -8,10 +8,9 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from suite.api.architecture import ModelSize
-from suite.api.cell import Cell
+from suite.api.cell import Cell, LocalPath, local_paths
 from suite.api.data import SourceRequest
-from suite.api.local_path import LocalPath, local_paths
-from suite.api.recipe import Recipe
+from suite.api.options import Recipe
 
 
 @dataclass(frozen=True, slots=True)

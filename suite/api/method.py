@@ -7,13 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from suite.api.architecture import BuildRequest
-from suite.api.cell import AppliedMethod, Cell, Stage
+from suite.api.cell import AppliedMethod, Cell, Stage, local_paths
 from suite.api.data import Examples, TaskData
 from suite.api.enums import Part
 from suite.api.errors import PluginError
-from suite.api.local_path import local_paths
-from suite.api.options import Options
-from suite.api.recipe import Recipe
+from suite.api.options import Options, Recipe
 from suite.api.task import Task
 
 TRAINED = "trained"

@@ -1,9 +1,13 @@
-"""Backends, precisions, and the options of every cell and of every task."""
+"""The options of cells, and the recipe of a task."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
+
+from suite.api.errors import RequestError
 
 Options = Mapping[str, Any]
 
@@ -46,3 +50,65 @@ DATA_OPTIONS: Options = {"train_share": 1.0}
 """
 
 MIN_TRAIN_SHARE = 0.01
+
+
+OPEN_RECIPE_OPTIONS = frozenset({"carry_state"})
+"""The options of a recipe that put a cell on the open track, unless they are 0 or false."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """The training hyper-parameters of a task, the same for every architecture of a comparison.
+
+    The defaults have published sources. Dropout is that of Vaswani et al. 2017, section 5.4. Weight
+    decay, warm-up and clipping are those of BERT (Devlin et al. 2019, appendix A.2, and its
+    published code for fine-tuning). A task states the source of another value. No value may be
+    chosen by test scores.
+
+    Attributes:
+        learning_rate: peak of the schedule.
+        warmup_share: share of the steps in which the learning rate rises linearly. Afterwards
+            the rate falls linearly to zero.
+        weight_decay: of AdamW; biases and normalisation weights do not decay.
+        clip_norm: bound of the gradient's global norm.
+        dropout: rate inside the architecture.
+        carry_state: whether an architecture that can carries its state from batch to batch of a
+            contiguous task (Dai et al. 2019, section 3.2). Such a model sees more positions than
+            the sequence length.
+        validations: number of validation passes. The best weights are kept.
+        validation_spacing: "even" over the steps, or "log" for a curve whose points are evenly
+            spread over the logarithm of the steps.
+    """
+
+    learning_rate: float = 1e-3
+    warmup_share: float = 0.1
+    weight_decay: float = 0.01
+    clip_norm: float = 1.0
+    dropout: float = 0.1
+    carry_state: bool = False
+    validations: int = 5
+    validation_spacing: str = "even"
+
+    def __post_init__(self) -> None:
+        """Check every value.
+
+        Raises:
+            RequestError: a value is outside its range.
+        """
+        for name, fits, wanted in (
+            ("learning_rate", 0 < self.learning_rate < math.inf, "above 0"),
+            ("warmup_share", 0 <= self.warmup_share <= 1, "from 0 to 1"),
+            ("weight_decay", 0 <= self.weight_decay < math.inf, "at least 0"),
+            ("clip_norm", self.clip_norm > 0, "above 0"),
+            ("dropout", 0 <= self.dropout < 1, "from 0 to below 1"),
+            ("validations", self.validations >= 1, "at least 1"),
+        ):
+            if not fits:
+                raise RequestError(
+                    f"The option '{name}' must be {wanted}", received=getattr(self, name)
+                )
+        if self.validation_spacing not in ("even", "log"):
+            raise RequestError(
+                "The option 'validation_spacing' must be 'even' or 'log'",
+                received=repr(self.validation_spacing),
+            )

@@ -25,7 +25,7 @@ from types import ModuleType
 from typing import Generic, TypeVar
 
 from suite.api import Architecture, Method, Metric, Task
-from suite.api.errors import LengthwiseError, PluginError, unknown_name
+from suite.api.errors import LengthwiseError, PluginError, check_name
 from suite.api.files import CHECKOUT
 
 SEARCH_PATH_VARIABLE = "BENCH_PATH"
@@ -83,8 +83,7 @@ def find_plugin(kind: PluginKind[Plugin], key: str, search_path: Sequence[str] =
         PluginError: the file of the plug-in cannot be used.
     """
     locations = dict(locate(kind, search_path))
-    if key not in locations:
-        raise unknown_name(kind.word, key, locations)
+    check_name(kind.word, key, locations)
     return load_plugin(kind, key, locations[key])
 
 

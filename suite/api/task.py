@@ -7,13 +7,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from suite.api.data import Examples, Source, SourceRequest, TaskData
+from suite.api.data import (
+    ExamplePrediction,
+    Examples,
+    Metric,
+    Score,
+    Source,
+    SourceRequest,
+    TaskData,
+)
 from suite.api.enums import Form, Inputs, Track
 from suite.api.errors import PluginError, Unsupported
-from suite.api.options import DATA_OPTIONS, Options
+from suite.api.options import DATA_OPTIONS, OPEN_RECIPE_OPTIONS, Options, Recipe
 from suite.api.raw_text import RawText
-from suite.api.recipe import OPEN_RECIPE_OPTIONS, Recipe
-from suite.api.scores import ExamplePrediction, Metric, Score
 
 if TYPE_CHECKING:
     import numpy as np

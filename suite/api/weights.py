@@ -17,7 +17,7 @@ from suite.api.architecture import ModelSize
 from suite.api.cell import Cell
 from suite.api.errors import HomeError
 from suite.api.files import atomic_write_bytes
-from suite.api.recipe import Recipe
+from suite.api.options import Recipe
 
 WEIGHTS_FILE = "model.weights.h5"
 ABOUT_FILE = "about.json"

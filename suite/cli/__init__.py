@@ -14,8 +14,8 @@ from typing import TextIO, cast
 
 import click
 
-from suite.api.errors import LengthwiseError, unknown_name
-from suite.records.printable import PrintableStream
+from suite.api.errors import LengthwiseError, check_name
+from suite.records.command_line import PrintableStream
 
 COMMANDS = {
     "run": "Run the cells of a request that are not done yet.",
@@ -64,8 +64,7 @@ class _LazyGroup(click.Group):
         return list(COMMANDS)
 
     def get_command(self, context: click.Context, name: str) -> click.Command:
-        if name not in COMMANDS:
-            raise unknown_name("command", name, COMMANDS)
+        check_name("command", name, COMMANDS)
         module = importlib.import_module(f"suite.cli.{name.replace('-', '_')}_command")
         command = module.command
         assert isinstance(command, click.Command)

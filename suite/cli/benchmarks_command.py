@@ -10,9 +10,9 @@ from typing import Any
 import click
 
 from suite.actions.benchmarks import Hours, add_reference, expected_hours, freeze_benchmark
+from suite.actions.listing import describe_benchmark
 from suite.api.errors import unknown_name
-from suite.cli.options import home_option, json_option
-from suite.matrix.listing import describe_benchmark
+from suite.cli.command import home_option, json_option
 from suite.records.benchmarks import DEFAULT_BENCHMARK, Benchmark
 from suite.records.naming import data_text
 
@@ -99,7 +99,6 @@ def command(
 
 
 def _print_lines(usable: Sequence[tuple[Benchmark, Hours]]) -> None:
-    """Print a line for each benchmark, the default first."""
     width = max((len(benchmark.label) for benchmark, _ in usable), default=0)
     for benchmark, expected in sorted(usable, key=lambda one: one[0].name != DEFAULT_BENCHMARK):
         facts = ["" if benchmark.is_frozen else "draft", "ranked" if benchmark.ranked else ""]

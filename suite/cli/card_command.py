@@ -12,8 +12,7 @@ import click
 
 from suite.actions.cards import DEFAULT_SIZE, DEFAULT_TIME, card
 from suite.api import BACKENDS, PRECISIONS, RequestError
-from suite.cli.command import Command
-from suite.cli.options import home_option, json_option, parse_named_options
+from suite.cli.command import Command, home_option, json_option, parse_named_options
 from suite.search.frontier import LONGEST
 
 

@@ -13,8 +13,7 @@ from rich.table import Table as RichTable
 from suite.actions.checks import Checks, check
 from suite.api import BACKENDS, RequestError
 from suite.api.conformance import Verdict, worst_of_each_check
-from suite.cli.command import Command
-from suite.cli.options import ARCHITECTURE, home_option, json_option
+from suite.cli.command import ARCHITECTURE, Command, home_option, json_option
 from suite.report.tables import console, escape
 
 

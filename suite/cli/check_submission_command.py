@@ -9,14 +9,12 @@ from pathlib import Path
 import click
 
 from suite.actions.publishing import check_submission
-from suite.api.files import RESULTS
-from suite.cli.command import Command
-from suite.cli.options import json_option
+from suite.cli.command import Command, json_option, results_option
 
 
 @click.command("check-submission", cls=Command)
 @click.argument("paths", type=click.Path(path_type=Path), nargs=-1, required=True)
-@click.option("--results", type=click.Path(path_type=Path), default=RESULTS, hidden=True)
+@results_option
 @json_option
 def command(paths: tuple[Path, ...], results: Path, as_json: bool) -> None:
     """Print for each record of PATHS whether `bench publish` would accept it, or why not.

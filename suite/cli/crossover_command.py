@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import click
 
 from suite.actions.searches import crossover
-from suite.api.files import RESULTS
-from suite.cli.command import Command
-from suite.cli.options import json_option, request_options
+from suite.cli.command import Command, json_option, request_options, results_option
 from suite.records.measures import DEFAULT_MEASURE
 
 
@@ -29,7 +26,7 @@ from suite.records.measures import DEFAULT_MEASURE
     is_flag=True,
     help="Compare the published records instead of your own; nothing is run.",
 )
-@click.option("--results", type=click.Path(path_type=Path), default=RESULTS, hidden=True)
+@results_option
 @request_options
 @json_option
 def command(as_json: bool, **given: Any) -> None:

@@ -7,8 +7,7 @@ from pathlib import Path
 import click
 
 from suite.actions.sites import write_dashboard
-from suite.cli.command import Command
-from suite.cli.options import home_option
+from suite.cli.command import Command, home_option
 
 
 @click.command("dashboard", cls=Command)

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from suite.actions.doctor import examine
-from suite.cli.options import home_option, json_option
+from suite.cli.command import home_option, json_option
 
 
 @click.command("doctor")

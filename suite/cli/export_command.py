@@ -7,9 +7,8 @@ from typing import Any
 
 import click
 
-from suite.actions.packs import export
-from suite.cli.command import Command
-from suite.cli.options import request_options
+from suite.actions.publishing import export
+from suite.cli.command import Command, request_options
 
 
 @click.command("export", cls=Command)

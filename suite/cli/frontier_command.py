@@ -10,8 +10,7 @@ import click
 
 from suite.actions.searches import frontier
 from suite.api import RequestError
-from suite.cli.command import Command
-from suite.cli.options import SECONDS, json_option, request_options
+from suite.cli.command import SECONDS, Command, json_option, request_options
 from suite.search.frontier import ALL_PHASES, LONGEST, SHORTEST, LengthLimit
 
 

@@ -6,9 +6,8 @@ from pathlib import Path
 
 import click
 
-from suite.actions.packs import import_records
-from suite.cli.command import Command
-from suite.cli.options import home_option
+from suite.actions.publishing import import_records
+from suite.cli.command import Command, home_option
 from suite.records.naming import cell_label
 
 

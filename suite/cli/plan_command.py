@@ -9,8 +9,7 @@ from typing import Any
 import click
 
 from suite.actions.runs import plan
-from suite.cli.command import Command
-from suite.cli.options import json_option, request_options
+from suite.cli.command import Command, json_option, request_options
 from suite.cli.run_command import rerun_of, run_options
 from suite.execution.preparation import check_any_can_run
 

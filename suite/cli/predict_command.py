@@ -9,8 +9,7 @@ from typing import Any
 import click
 
 from suite.actions.records import predict
-from suite.cli.command import Command
-from suite.cli.options import home_option, json_option
+from suite.cli.command import Command, home_option, json_option
 
 
 @click.command("predict", cls=Command)

@@ -9,8 +9,7 @@ import click
 
 from suite.actions.pruning import prune
 from suite.api import PROTOCOL
-from suite.cli.command import Command
-from suite.cli.options import FiniteRange, home_option
+from suite.cli.command import Command, FiniteRange, home_option
 from suite.records.naming import cell_label
 
 

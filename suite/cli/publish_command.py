@@ -11,9 +11,7 @@ import click
 from suite.actions.publishing import publish_records
 from suite.actions.sites import write_public_folder
 from suite.api.errors import RequestError
-from suite.api.files import RESULTS
-from suite.cli.command import Command
-from suite.cli.options import home_option
+from suite.cli.command import Command, home_option, results_option
 from suite.records.naming import cell_label
 from suite.records.published import PUBLISHED
 
@@ -45,7 +43,7 @@ ADDRESS = re.compile(r"https?://[^\s\"'<>?#]+")
     metavar="DIR",
     help="With --to, the folder of the documentation that `make docs` built, to be copied as well.",
 )
-@click.option("--results", type=click.Path(path_type=Path), default=RESULTS, hidden=True)
+@results_option
 @click.option("--dry-run", is_flag=True, help="Print what would be published, and write nothing.")
 @home_option
 def command(

@@ -10,8 +10,7 @@ import click
 
 from suite.actions.records import report
 from suite.api import Mode, RequestError
-from suite.cli.command import Command
-from suite.cli.options import filter_options, home_option, json_option
+from suite.cli.command import Command, filter_options, home_option, json_option
 
 
 @click.command("report", cls=Command)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any, Literal
 
 import click
@@ -12,14 +12,13 @@ import click
 from suite.actions.records import compare
 from suite.actions.results import MatrixPlan, Records
 from suite.actions.runs import open_run
-from suite.api import Status
+from suite.api import Mode, Status
 from suite.api.files import IN_CHECKOUT
-from suite.cli.command import Command
-from suite.cli.next_commands import next_commands
-from suite.cli.options import SECONDS, FiniteRange, request_options, stack
+from suite.cli.command import SECONDS, Command, FiniteRange, request_options, stack
 from suite.execution.session import Interrupted
 from suite.matrix.plan import CHANGED
 from suite.records.naming import cell_label
+from suite.records.schema import RecordSummary
 from suite.records.store import Store
 from suite.records.weights import MOST_LISTED, has_weights
 from suite.tracking.connection import tracking_uri, without_password
@@ -165,7 +164,8 @@ def command(
     if keep_weights:
         _print_kept(records, plan, opened.store, named_home=home)
     if not interrupted:
-        _print_next(records, plan)
+        for number, (command_line, purpose) in enumerate(next_commands(records, plan)):
+            print(f"{'' if number else 'Next':10} {command_line}   # {purpose}")
     if interrupted:
         without = " without --rerun" if rerun == ALL else ""
         print(f"Interrupted. The same command{without} runs the missing cells.")
@@ -200,12 +200,6 @@ def _print_results(records: Records, plan: MatrixPlan, store: Store, dashboard: 
     print(f"MLflow UI  {uri if uri.startswith('http') else f'{command}   (store: {uri})'}")
 
 
-def _print_next(records: Records, plan: MatrixPlan) -> None:
-    """Print the commands that lead on from a run of trainings."""
-    for number, (command_line, purpose) in enumerate(next_commands(records, plan)):
-        print(f"{'' if number else 'Next':10} {command_line}   # {purpose}")
-
-
 def _print_kept(
     records: Records, plan: MatrixPlan, store: Store, *, named_home: str | None
 ) -> None:
@@ -222,3 +216,68 @@ def _print_kept(
             print(f"Weights    {label}: the task reads no raw input, so that it cannot predict")
     if len(kept) > MOST_LISTED:
         print(f"           and {len(kept) - MOST_LISTED} others: see the files in {store.records}")
+
+
+SEEDS = 3
+"""The least number of seeds with an interval."""
+RERUN = "--rerun"
+ONCE = ("rerun", "retry", "wait_quiet")
+"""Options that the next command does not repeat."""
+
+
+def next_commands(records: Records, plan: MatrixPlan) -> list[tuple[str, str]]:
+    """Return commands that lead on from the trainings of a run, each with its purpose."""
+    context = click.get_current_context()
+    trained = [
+        record
+        for record in records
+        if record.status is Status.OK and record.cell.mode is Mode.TRAIN
+    ]
+    return list(_commands(trained, plan, context)) if trained else []
+
+
+def _commands(
+    trained: Sequence[RecordSummary], plan: MatrixPlan, context: click.Context
+) -> Iterator[tuple[str, str]]:
+    from suite.cli.tune_command import command as tune
+
+    seeds = {record.cell.seed for record in trained}
+    again = _words(context, {"seeds", *ONCE})
+    if len(seeds) < SEEDS:
+        purpose = "three seeds: a range, and an interval on the dashboard"
+        yield _text("run", [*again, "--seeds", f"0-{SEEDS - 1}"]), purpose
+    if not any(record.ranking.tuning for record in trained):
+        known = {parameter.name for parameter in tune.params}
+        others = {parameter.name or "" for parameter in context.command.params} - known
+        words = _words(context, {"seeds", "test", *others, *ONCE})
+        yield _text("tune", words), "choose each learning rate on validation"
+    tasks = {plan.prepared.tasks[str(record.cell.task)] for record in trained}
+    if not context.params["keep_weights"] and any(task.reads_raw_text for task in tasks):
+        words = [*_words(context, set(ONCE)), "--keep-weights"]
+        yield _text("run", words), "keep the weights; then `bench predict`"
+
+
+def _text(command: str, words: list[str]) -> str:
+    return shlex.join(["bench", command, *words])
+
+
+def _words(context: click.Context, without: Collection[str]) -> list[str]:
+    """Return the words of the command line without some options, which have their names in it."""
+    options = {
+        name: parameter
+        for parameter in context.command.params
+        if isinstance(parameter, click.Option)
+        for name in (*parameter.opts, *parameter.secondary_opts)
+    }
+    given, kept = sys.argv[2:], []
+    while given:
+        word = given.pop(0)
+        name, has_value, _ = word.partition("=")
+        parameter = options.get(name)
+        words = [word]
+        takes_value = parameter and not parameter.is_flag and not has_value
+        if takes_value and (name != RERUN or given[:1] == [CHANGED]):  # --rerun may have none
+            words.append(given.pop(0))
+        if parameter is None or parameter.name not in without:
+            kept += words
+    return kept

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from suite.actions.tracking import prepare_mlflow_server
-from suite.cli.options import home_option
+from suite.cli.command import home_option
 
 
 @click.command("server")

@@ -8,8 +8,7 @@ import click
 
 from suite.actions.tracking import rebuild, sync
 from suite.api.errors import RequestError
-from suite.cli.command import Command
-from suite.cli.options import home_option
+from suite.cli.command import Command, home_option
 from suite.tracking.sync import Deletion
 
 
@@ -56,5 +55,5 @@ def command(home: str | None, log_models: bool, again: bool, yes: bool) -> None:
     else:
         synced = sync(home=home, log_models=log_models)
     print(synced or "Nothing was deleted.")
-    if synced and synced.report.rejected:
+    if synced and synced.rejected:
         sys.exit(1)

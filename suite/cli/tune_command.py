@@ -9,8 +9,7 @@ from typing import Any, Literal
 import click
 
 from suite.actions.searches import tune
-from suite.cli.command import Command
-from suite.cli.options import FiniteRange, request_options
+from suite.cli.command import Command, FiniteRange, request_options
 from suite.cli.run_command import parallel_option, stop_after_option, time_limit_option
 from suite.matrix.plan import CHANGED
 from suite.records.tuned_rates import TUNING

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from suite.actions.tracking import prepare_mlflow_ui
-from suite.cli.options import home_option
+from suite.cli.command import home_option
 
 
 @click.command("ui")

@@ -8,10 +8,8 @@ from typing import Any
 
 import click
 
-from suite.actions.verification import verify
-from suite.api.files import RESULTS
-from suite.cli.command import Command
-from suite.cli.options import SECONDS, home_option
+from suite.actions.publishing import verify
+from suite.cli.command import SECONDS, Command, home_option, results_option
 from suite.publish.verify import TIME_LIMIT_SECONDS, Verification
 
 
@@ -24,7 +22,7 @@ from suite.publish.verify import TIME_LIMIT_SECONDS, Verification
 @click.option(
     "--time-limit", type=SECONDS, default=TIME_LIMIT_SECONDS, show_default=True, metavar="SECONDS"
 )
-@click.option("--results", type=click.Path(path_type=Path), default=RESULTS, hidden=True)
+@results_option
 @home_option
 def command(record: Path, results: Path, **given: Any) -> None:
     """Run the cell of a record again on this machine and compare both runs.

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,6 +10,7 @@ from pathlib import Path
 
 from suite.api import DataError, Job, Mode, RequestError
 from suite.execution.executors.local import child_environment
+from suite.execution.executors.process import last_line, run_module
 from suite.execution.jobs import make_job
 from suite.execution.preparation import prepare
 from suite.matrix.request import Request
@@ -85,17 +83,9 @@ def _describe(jobs: Sequence[Job]) -> list[DataFacts]:
         job.folder.mkdir()
         (job.folder / "job.json").write_text(job.to_json())
     first = jobs[0].cell
-    result = subprocess.run(
-        [
-            *(sys.executable, "-m", "suite.worker.benchmark_data"),
-            *(str(job.folder) for job in jobs),
-        ],
-        env={**os.environ, **child_environment(first.backend, first.threads)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    folders = [job.folder for job in jobs]
+    environment = child_environment(first.backend, first.threads)
+    result = run_module("suite.worker.benchmark_data", *folders, environment=environment)
     if result.returncode:
-        last = (result.stderr.strip().splitlines() or ["no reason given"])[-1]
-        raise DataError("The data of the benchmark could not be read", received=last)
+        raise DataError("The data of the benchmark could not be read", received=last_line(result))
     return [DataFacts(**facts) for facts in json.loads(result.stdout.strip().splitlines()[-1])]

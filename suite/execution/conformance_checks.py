@@ -81,16 +81,13 @@ def check(
 def _check(
     code: CheckedCode, executor: LocalExecutor, job: Job, store: Store
 ) -> Iterator[Checking | Checked]:
-    executor.start(code.architecture, job, LIMITS)
-    while True:
-        for update in executor.wait():
-            if update.progress is not None:
-                yield Checking(code, update.progress)
-            if update.result is not None:
-                report = make_report(code, update.result)
-                write_report(store, report)
-                yield Checked(report)
-                return
+    for update in executor.updates(code.architecture, job, LIMITS):
+        if update.progress is not None:
+            yield Checking(code, update.progress)
+        if update.result is not None:
+            report = make_report(code, update.result)
+            write_report(store, report)
+            yield Checked(report)
 
 
 def check_ranked(

@@ -20,7 +20,7 @@ from typing import Any
 from suite.api import RequestError
 from suite.api.files import atomic_write_bytes
 from suite.execution.executors.local import child_environment
-from suite.execution.executors.process import interpreter, interpreter_environment
+from suite.execution.executors.process import last_line, run_module
 from suite.records.environment import num_cores
 from suite.records.store import Store
 
@@ -121,21 +121,19 @@ def make_plugin(
 
 
 def _describe(kind: str, place: str, backend: str, form: str) -> dict[str, Any]:
-    environment = {**interpreter_environment(), **child_environment(backend, num_cores())}
+    environment = child_environment(backend, num_cores())
     with tempfile.TemporaryDirectory() as scratch:
         file = Path(scratch, "facts.json")
-        command = [*interpreter(DESCRIBE), kind, place, form, str(file)]
+        arguments = kind, place, form, file
         try:
-            ended = subprocess.run(
-                command, env=environment, capture_output=True, text=True, timeout=SECONDS
-            )
+            ended = run_module(DESCRIBE, *arguments, environment=environment, seconds=SECONDS)
         except subprocess.TimeoutExpired:
             raise RequestError(
                 f"Loading the model took more than {SECONDS} s", received=place
             ) from None
         if not file.exists():
-            last = (ended.stderr.strip().splitlines() or ["no message"])[-1]
-            raise RequestError("The process that loads the model ended", received=last[:200])
+            last = last_line(ended)[:200]
+            raise RequestError("The process that loads the model ended", received=last)
         facts: dict[str, Any] = json.loads(file.read_text())
     if "problem" in facts:
         raise RequestError(facts["problem"].rstrip("."))

@@ -1,18 +1,25 @@
-"""The job of a planned cell, and the trained models that it takes from other cells."""
+"""The job of a planned cell, the trained models that it takes, and the record of its process."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
-from suite.api import Job, Status
+from suite.api import Job, Limits, Status
+from suite.api.cell import without_local_paths
 from suite.api.errors import RequestError
+from suite.api.evaluation_lengths import NO_SAMPLES, UNFINISHED, with_reason
+from suite.execution.executors.base import ProcessResult, training_stands
 from suite.matrix.planned_cells import PlannedCell
 from suite.records.model_sizes import find_model_size
 from suite.records.naming import cell_label
-from suite.records.schema import Record
+from suite.records.schema import Conformance, Failure, Invocation, Record
 from suite.records.store import Store
-from suite.records.weights import has_weights, weights_folder
+from suite.records.weights import has_weights
 
 
 def make_job(
@@ -82,6 +89,85 @@ def check_no_weights(cells: Iterable[PlannedCell], where: str) -> None:
             )
 
 
-def parent_folders(planned: PlannedCell, store: Store) -> dict[str, Path]:
-    """Return the folder of the trained model of each role."""
-    return {role: weights_folder(store, cell_id) for role, cell_id in planned.parents.items()}
+def make_record(
+    *,
+    run_id: str,
+    planned: PlannedCell,
+    result: ProcessResult,
+    verdict: tuple[Status, str | None],
+    times: tuple[datetime, datetime],
+    environment: Mapping[str, Any],
+    invocation: Invocation,
+    limits: Limits,
+    digest: str | None,
+    conformance: Conformance | None,
+    earlier: Mapping[str, int] | None = None,
+) -> Record:
+    """Return the record of a run; `verdict` is the result of `classify_exit`.
+
+    `environment` describes the parent; the worker adds the facts that only its process knows.
+    `digest` is the digest of the source's bytes when the run was planned. `conformance` is the
+    conformance kit's result for the code that ran. `earlier` counts the runs of the cell before, by
+    status.
+
+    A training that exceeded a limit at an evaluation length stands: that length and the longer ones
+    have the reason in place of figures. If it drew samples, its details have the reason. The
+    details of a cell that took trained models have the ids of their cells by role.
+    """
+    status, reason = verdict
+    outcome = dict(result.outcome or {})
+    outcome.pop("status", None)
+    outcome.pop("reason", None)
+    lengths = outcome.pop(UNFINISHED, ())
+    if training_stands(result, status):
+        if lengths:
+            outcome["reports"] = with_reason(outcome["reports"], lengths, status, str(reason))
+        else:
+            outcome["details"] = {**outcome["details"], NO_SAMPLES: f"{status}: {reason}"}
+        outcome["worker_seconds"] = result.seconds
+        status, reason = Status.OK, None
+    data = outcome.pop("data", None)
+    if data is None and digest is not None:
+        data = {}
+    return Record(
+        run_id=run_id,
+        cell_id=planned.cell.id,
+        cell=planned.cell,
+        ranking=planned.ranking,
+        status=status,
+        reason=reason,
+        started_at=times[0],
+        ended_at=times[1],
+        environment={**environment, **outcome.pop("environment", {})},
+        conformance=conformance,
+        invocation=invocation,
+        data=None if data is None else {**data, "digest": digest},
+        error=_failure(outcome.pop("error", None), status, reason),
+        details={
+            **outcome.pop("details", {}),
+            "limits": asdict(limits),
+            **({"parents": dict(planned.parents)} if planned.parents else {}),
+            **({"earlier_runs": dict(earlier)} if earlier else {}),
+            **({"lost": result.lost} if result.lost else {}),
+        },
+        log_tail=without_local_paths(result.log_tail, planned.cell.methods)
+        if status is not Status.OK
+        else "",
+        **outcome,
+    )
+
+
+def count_runs(records: Iterable[Record]) -> dict[str, int]:
+    """Return the number of runs by status; a copy of a record is no other run."""
+    started = {
+        record.started_at: str(record.status)
+        for record in records
+        if record.status not in (Status.SKIPPED, Status.UNSUPPORTED)
+    }
+    return dict(Counter(started.values()))
+
+
+def _failure(error: Mapping[str, Any] | None, status: Status, reason: str | None) -> Failure | None:
+    if error is not None:
+        return Failure(**error)
+    return Failure(type=status, message=reason or "") if status is Status.FAILED else None

@@ -6,9 +6,6 @@ The texts come from a user's file: one a line, or in a column of a table.
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -26,9 +23,7 @@ from suite.api import (
 from suite.api.errors import LengthwiseError, RequestError
 from suite.api.plugins import TASKS, find_plugin
 from suite.api.weights import KeptWeights
-
-PROGRAM = "suite.worker.predicting"
-QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3"}
+from suite.execution.executors.process import last_line, run_module
 
 
 def predict_file(kept: KeptWeights, path: Path, search_path: Sequence[str]) -> list[Any]:
@@ -69,17 +64,11 @@ def predict(kept: KeptWeights, texts: Sequence[str], search_path: Sequence[str])
             "texts": list(texts),
         }
         asked.write_text(json.dumps(request))
-        process = subprocess.run(
-            [sys.executable, "-m", PROGRAM, str(asked), str(answered)],
-            env={**QUIET, **os.environ, "KERAS_BACKEND": kept.cell.backend},
-            capture_output=True,
-            text=True,
-            errors="replace",
-        )
+        environment = {"TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_BACKEND": kept.cell.backend}
+        process = run_module("suite.worker.predicting", asked, answered, environment=environment)
         if not answered.exists():
             raise LengthwiseError(
-                "The process of the model ended without predictions",
-                received=(process.stderr.strip().splitlines() or ["no message"])[-1],
+                "The process of the model ended without predictions", received=last_line(process)
             )
         answer = json.loads(answered.read_text())
     if "error" in answer:

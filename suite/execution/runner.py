@@ -20,8 +20,7 @@ from suite.execution.executors.base import (
     classify_exit,
     read_provenance,
 )
-from suite.execution.jobs import make_job, parent_folders, parent_problem
-from suite.execution.outcome import count_runs, make_record
+from suite.execution.jobs import count_runs, make_job, make_record, parent_problem
 from suite.matrix.durations import Deadline
 from suite.matrix.plan import (
     RETRIED_ALWAYS,
@@ -36,7 +35,7 @@ from suite.records.naming import new_run_id
 from suite.records.schema import Invocation, Record, utc_now
 from suite.records.store import Lease, Store
 from suite.records.validity import has_lengths_of
-from suite.records.weights import keep_weights
+from suite.records.weights import keep_weights, weights_folder
 
 RESUMABLE = frozenset({Status.INTERRUPTED, Status.TIMED_OUT})
 """The statuses of trainings that resume from their checkpoint when they run again."""
@@ -220,7 +219,7 @@ class Runner:
             time.sleep(LEASE_POLL_SECONDS)
 
     def _skip_reason(self, planned: PlannedCell) -> str | None:
-        known = self._known()
+        known = [*self.plan.done.values(), *self._written]
         return shorter_length_ran_out_of_memory(planned, known) or parent_problem(
             planned, known, self.store
         )
@@ -250,7 +249,7 @@ class Runner:
             folder=folder,
             cache=self.store.cache,
             checkpoint=self.store.checkpoint(planned.cell.id),
-            parents=parent_folders(planned, self.store),
+            parents={role: weights_folder(self.store, id) for role, id in planned.parents.items()},
         )
         limits = planned.limits_from(self.limits)
         self._running[run_id] = _Run(planned, job, limits, lease, started_at, earlier)
@@ -335,10 +334,6 @@ class Runner:
 
     def _new_run_id(self) -> str:
         return new_run_id(utc_now(), self.store.run_ids())
-
-    def _known(self) -> list[Record]:
-        """Return the valid records: those of the plan and those written since."""
-        return [*self.plan.done.values(), *self._written]
 
 
 @dataclass(frozen=True, slots=True)

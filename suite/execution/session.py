@@ -6,6 +6,7 @@ displays; they listen to its events.
 
 from __future__ import annotations
 
+import importlib
 import secrets
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -173,45 +174,21 @@ def local_executor(parallel: int | None = None, devices_per_cell: int = 1) -> Ma
     return make
 
 
-def ray_executor(
-    address: str | None = None, num_gpus: float = 0, memory_bytes: int | None = None
-) -> MakeExecutor:
-    """Return what makes an executor on a Ray cluster.
+def cluster_executor(name: str, *settings: Any) -> MakeExecutor:
+    """Return what makes an executor of some settings on a cluster: "ray" or "slurm".
 
     Calling it raises RequestError where the extra is not installed or no cluster answers.
     """
 
     def make() -> Executor:
         try:
-            from suite.execution.executors.ray import RayExecutor
+            module = importlib.import_module(f"suite.execution.executors.{name}")
         except ImportError:
             raise RequestError(
-                "The executor 'ray' needs its extra",
-                remedy="In the checkout: make setup EXTRAS=ray",
+                f"The executor '{name}' needs its extra",
+                remedy=f"In the checkout: make setup EXTRAS={name}",
             ) from None
-        executor: Any = RayExecutor(address, num_gpus, memory_bytes)
-        return executor  # type: ignore[no-any-return]
-
-    return make
-
-
-def slurm_executor(
-    store: Store, cluster: str = "slurm", parallel: int | None = None, num_gpus: int = 0
-) -> MakeExecutor:
-    """Return what makes an executor on a Slurm cluster.
-
-    Calling it raises RequestError where the extra or Slurm is not installed.
-    """
-
-    def make() -> Executor:
-        try:
-            from suite.execution.executors.slurm import SlurmExecutor
-        except ImportError:
-            raise RequestError(
-                "The executor 'slurm' needs its extra",
-                remedy="In the checkout: make setup EXTRAS=slurm",
-            ) from None
-        executor: Any = SlurmExecutor(store.home, cluster, parallel, num_gpus)
-        return executor  # type: ignore[no-any-return]
+        executor: Executor = getattr(module, f"{name.title()}Executor")(*settings)
+        return executor
 
     return make

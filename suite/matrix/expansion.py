@@ -18,7 +18,7 @@ from suite.api import (
     Mode,
     Options,
 )
-from suite.api.errors import RequestError, unknown_name
+from suite.api.errors import RequestError, check_name
 from suite.matrix.planned_cells import FindTunedRate, PlannedCell, Planner, no_tuned_rate
 from suite.matrix.registry import Registry
 from suite.matrix.request import Request, check_request
@@ -128,8 +128,7 @@ def _check_options(
     for workload in workloads:
         task_options = _defaults(workload, None)
         for name in workload.options:
-            if name not in task_options:
-                raise unknown_name(f"option of the task '{workload.name}'", name, task_options)
+            check_name(f"option of the task '{workload.name}'", name, task_options)
     known = {name for workload in workloads for name in _defaults(workload, None)}
     known |= {
         name
@@ -138,8 +137,7 @@ def _check_options(
         for name in entry.architecture.options
     }
     for name in request.options:
-        if name not in known:
-            raise unknown_name("option", name, known)
+        check_name("option", name, known)
 
 
 def _defaults(workload: Workload, architecture: Architecture | None) -> dict[str, Any]:

@@ -22,8 +22,8 @@ from suite.api import (
     training_methods,
 )
 from suite.api.architecture import BuildRequest
-from suite.api.errors import PluginError, RequestError, unknown_name
-from suite.api.local_path import LocalPath, without_local_paths
+from suite.api.cell import LocalPath, without_local_paths
+from suite.api.errors import PluginError, RequestError, check_name
 from suite.matrix.registry import PluginSet
 from suite.records.options import parse_options
 
@@ -68,8 +68,7 @@ def _parse(text: str, known: PluginSet[Method]) -> AppliedMethod:
             raise RequestError(
                 "A method is NAME or NAME:OPTION=VALUE,…, each option once", received=repr(text)
             )
-        if option not in method.options:
-            raise unknown_name(f"option of the method '{name}'", option, method.options)
+        check_name(f"option of the method '{name}'", option, method.options)
         asked[option] = value
     options = parse_options(asked, method.options)
     every_option = {**method.options, **options}

@@ -8,7 +8,7 @@ from typing import Literal
 
 from suite.api import Cell, Limits, Mode, Status, has_own_weights
 from suite.api.code_digest import CodeDigests
-from suite.api.errors import unknown_name
+from suite.api.errors import check_name
 from suite.api.evaluation_lengths import exceeded_limits
 from suite.api.weights import too_large
 from suite.matrix.planned_cells import PlannedCell
@@ -62,8 +62,7 @@ def check_statuses(names: Iterable[str], *others: str) -> list[str]:
     known = [*Status, *others]
     names = list(names)
     for name in names:
-        if name not in known:
-            raise unknown_name("status", name, known)
+        check_name("status", name, known)
     return names
 
 
@@ -75,8 +74,7 @@ def check_rerun(value: bool | str) -> Rerun:
     """
     if isinstance(value, bool):
         return value
-    if value != CHANGED:
-        raise unknown_name("value of `rerun`", value, [CHANGED])
+    check_name("value of `rerun`", value, [CHANGED])
     return CHANGED
 
 
@@ -113,7 +111,11 @@ def plan(
     """
     if keep_weights:
         cells = [
-            replace(planned, keeps_weights=_has_weights_to_keep(planned.cell)) for planned in cells
+            replace(
+                planned, keeps_weights=cell.mode is Mode.TRAIN and has_own_weights(cell.methods)
+            )
+            for planned in cells
+            for cell in [planned.cell]
         ]
     again: Collection[str] = set(Status) if rerun is True else {*RETRIED_ALWAYS, *retry}
     known = store.run_ids()
@@ -188,10 +190,6 @@ def _changed_trainings(
 def has_parents_of(record: Record, planned: PlannedCell) -> bool:
     """Whether a record took the trained models that a cell needs, or does not name its own."""
     return record.details.get("parents", planned.parents) == planned.parents
-
-
-def _has_weights_to_keep(cell: Cell) -> bool:
-    return cell.mode is Mode.TRAIN and has_own_weights(cell.methods)
 
 
 def _without_missing_weights(

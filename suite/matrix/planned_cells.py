@@ -133,7 +133,11 @@ class Planner:
             }
             for parent in parents.values():
                 with_needed[parent.cell.id] = replace(parent, keeps_weights=True)
-            reasons = [_needs_unsupported(each) for each in parents.values() if each.unsupported]
+            reasons = [
+                f"it needs {cell_label(each.cell, each.ranking)}: {each.unsupported}"
+                for each in parents.values()
+                if each.unsupported
+            ]
             planned = replace(
                 planned,
                 parents={role: parent.cell.id for role, parent in parents.items()},
@@ -175,11 +179,6 @@ class Planner:
         planned = self.plan(cell, task, child.source, tuning)
         factor = max(1.0, cell.steps / child.cell.steps) * child.time_factor
         return replace(planned, time_factor=factor)
-
-
-def _needs_unsupported(parent: PlannedCell) -> str:
-    """Return why a cell cannot run whose parent is unsupported."""
-    return f"it needs {cell_label(parent.cell, parent.ranking)}: {parent.unsupported}"
 
 
 def _unsupported_by_task(task: Task | None, cell: Cell) -> str | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from suite.api import Architecture, Method, PluginError, RequestError, Task, unknown_name
+from suite.api import Architecture, Method, PluginError, RequestError, Task, check_name
 from suite.api.plugins import (
     ARCHITECTURES,
     METHODS,
@@ -40,8 +40,7 @@ class PluginSet(Generic[Item]):
         """
         if key in self.broken:
             raise PluginError(f"The {self.word} '{key}' cannot be used: {self.broken[key]}")
-        if key not in self.plugins:
-            raise unknown_name(self.word, key, self.plugins)
+        check_name(self.word, key, self.plugins)
         return self.plugins[key]
 
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from suite.api import BACKENDS, PRECISIONS, Form, Mode, SourceRequest
-from suite.api.errors import RequestError, unknown_name
+from suite.api import BACKENDS, PRECISIONS, Form, Mode
+from suite.api.errors import RequestError, check_name
 from suite.records.benchmarks import DEFAULT_BENCHMARK
 
 MAX_THREADS = 1_024
@@ -49,12 +49,6 @@ class Request:
     methods: tuple[tuple[str, ...], ...] | None = None
 
 
-def parse_source(text: str) -> SourceRequest:
-    """Split `kind:argument`."""
-    kind, _, argument = text.partition(":")
-    return SourceRequest(kind=kind, argument=argument)
-
-
 def check_request(request: Request) -> None:
     """Check all fields that depend on neither tasks nor architectures.
 
@@ -67,12 +61,11 @@ def check_request(request: Request) -> None:
     ):
         check_unique(axis, names)
         for name in names or ():
-            if name not in known:
-                raise unknown_name(axis, name, known)
+            check_name(axis, name, known)
     _check_numbers(request)
     _check_mode(request)
-    if request.form is not None and request.form not in list(Form):
-        raise unknown_name("form", request.form, list(Form))
+    if request.form is not None:
+        check_name("form", request.form, list(Form))
 
 
 def split_methods(text: str) -> tuple[str, ...]:

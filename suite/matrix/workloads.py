@@ -15,10 +15,10 @@ from suite.api import (
     SourceRequest,
     Task,
 )
-from suite.api.errors import RequestError, unknown_name
+from suite.api.errors import RequestError, check_name
 from suite.matrix.method_sets import Methods, parse_methods
 from suite.matrix.registry import Registry
-from suite.matrix.request import Request, check_unique, parse_source
+from suite.matrix.request import Request, check_unique
 from suite.records.benchmark_sections import (
     DecodingSettings,
     EntrySettings,
@@ -154,6 +154,7 @@ def _of_task(request: Request, task: Task, benchmark: Benchmark, name: str) -> I
         if not lengths:
             continue
         _check_lengths(name, request, settings, lengths)
+        reached = tuple(n for n in settings.evaluation_lengths if n >= max(lengths))
         yield Workload(
             name=name,
             task=task,
@@ -164,7 +165,7 @@ def _of_task(request: Request, task: Task, benchmark: Benchmark, name: str) -> I
             source=_checked_source(name, task, request, settings.source),
             recipe=task.recipe,
             evaluation_lengths=_checked_evaluation_lengths(
-                name, task, lengths, _reached(settings, lengths) if asked is None else asked
+                name, task, lengths, reached if asked is None else asked
             ),
         )
 
@@ -184,11 +185,6 @@ def _with_requested_options(
                 settings for settings, own in zip(several, values, strict=True) if own == asked
             ] or several
     return several
-
-
-def _reached(settings: TaskSettings, lengths: tuple[int, ...]) -> tuple[int, ...]:
-    """Return the evaluation lengths of a benchmark that no requested training length exceeds."""
-    return tuple(length for length in settings.evaluation_lengths if length >= max(lengths))
 
 
 def _checked_evaluation_lengths(
@@ -303,9 +299,10 @@ def _with_methods(entry: Entry, methods: Methods, listed: Sequence[Entry]) -> En
 def _checked_source(
     name: str, task: Task, request: Request, of_benchmark: str | None
 ) -> SourceRequest:
-    asked = parse_source(request.source or of_benchmark or task.default_source)
-    if asked.kind not in task.sources:
-        raise unknown_name(f"source for the task '{name}'", asked.kind, task.sources)
+    text = request.source or of_benchmark or task.default_source
+    kind, _, argument = text.partition(":")
+    asked = SourceRequest(kind, argument)
+    check_name(f"source for the task '{name}'", asked.kind, task.sources)
     declared = task.sources[asked.kind]
     if asked.argument and not declared.argument:
         raise RequestError(

@@ -18,7 +18,6 @@ class _MaskedHead(keras.layers.Layer):
     """The layers before the scores."""
 
     def build(self, input_shape: Any) -> None:
-        """Create the weights."""
         self.transform = keras.layers.Dense(input_shape[-1], "gelu")
         self.norm = keras.layers.LayerNormalization()
         for part in (self.transform, self.norm):
@@ -55,7 +54,6 @@ class WordHead(_MaskedHead):
         self.scores = keras.layers.Dense(num_ids)
 
     def build(self, input_shape: Any) -> None:
-        """Create the weights."""
         super().build(input_shape)
         self.scores.build(input_shape)
 

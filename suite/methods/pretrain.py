@@ -203,7 +203,6 @@ class Pretrain(Method):
 
 
 def _weights(model: Any) -> list[Any]:
-    """Return the weights of embedding and backbone."""
     parts = [part for part in (model.embedding, model.backbone) if part is not None]
     return [weight for part in parts for weight in part.weights]
 

@@ -93,7 +93,6 @@ def num_removed(count: int, share: float) -> int:
 
 
 def _remove(norms: Any, share: float, remove: Callable[[Any], None]) -> None:
-    """Remove the parts with the smallest norms."""
     import numpy as np
 
     if removed := num_removed(len(norms), share):

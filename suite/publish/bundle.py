@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
-import os
 import shutil
-import subprocess
-import sys
 import tarfile
 import tempfile
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from suite.api import Job, Limits, Mode, SourceRequest
 from suite.api.errors import DataError, RequestError
@@ -31,12 +31,11 @@ from suite.execution.executors.packed import (
     WHEELS,
     read_result,
 )
-from suite.execution.jobs import check_no_weights, make_job
-from suite.execution.outcome import make_record
+from suite.execution.executors.process import last_line, run_module
+from suite.execution.jobs import check_no_weights, make_job, make_record
 from suite.execution.preparation import Prepared, check_any_can_run
 from suite.execution.session import make_invocation
 from suite.matrix.planned_cells import PlannedCell
-from suite.publish.wheels import COSTS, TRAINING, download_wheels
 from suite.records.environment import describe_commit
 from suite.records.naming import new_run_id
 from suite.records.schema import Invocation, RankingFacts, Record, utc_now
@@ -183,7 +182,10 @@ def _unpack(folder: Path, store: Store) -> tuple[list[Record], int]:
             planned=PlannedCell(job.cell, job.source, None, ranking),
             result=result,
             verdict=classify_exit(result, limits),
-            times=(_moment(content["started_at"]), _moment(content["ended_at"])),
+            times=(
+                datetime.fromisoformat(content["started_at"]),
+                datetime.fromisoformat(content["ended_at"]),
+            ),
             environment={**content["environment"], **commit, **code},
             invocation=invocation,
             limits=limits,
@@ -253,17 +255,59 @@ def _encode(job: Job) -> None:
         DataError: the process failed; the message has its last line.
     """
     (job.folder / "job.json").write_text(job.to_json())
-    result = subprocess.run(
-        [sys.executable, "-m", "suite.worker.data.encode", str(job.folder)],
-        env={**os.environ, **child_environment(job.cell.backend, job.cell.threads)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    environment = child_environment(job.cell.backend, job.cell.threads)
+    result = run_module("suite.worker.data.encode", job.folder, environment=environment)
     if result.returncode:
-        last = (result.stderr.strip().splitlines() or ["no reason given"])[-1]
-        raise DataError("The data could not be encoded", received=last)
+        raise DataError("The data could not be encoded", received=last_line(result))
 
 
-def _moment(text: Any) -> datetime:
-    return datetime.fromisoformat(text)
+COSTS = ("keras",)
+"""The packages of a pack that measures costs."""
+TRAINING = (*COSTS, "scikit-learn")
+"""The packages of a pack that trains: scikit-learn scores classes."""
+THERE = {
+    "jax": ("numpy", "ml-dtypes", "scipy"),
+    "tensorflow": ("numpy", "ml-dtypes"),
+    "torch": ("numpy",),
+}
+"""Packages that come with each backend. PyTorch does not bring NumPy, but its users have it."""
+PLATFORMS = ("manylinux2014_x86_64", "manylinux_2_28_x86_64", "linux_x86_64")
+
+
+def with_requirements(names: Sequence[str], backends: Iterable[str]) -> list[str]:
+    """Return packages and their requirements at the versions installed here: "keras==3.15.1".
+
+    Packages that come with all of the backends are left out.
+    """
+    there = set.intersection(*(set(THERE[backend]) for backend in backends))
+    found: dict[str, str] = {}
+    waiting = [*names]
+    while waiting:
+        name = waiting.pop()
+        if name in found or name in there:
+            continue
+        found[name] = importlib.metadata.version(name)
+        needed = map(Requirement, importlib.metadata.requires(name) or ())
+        # A requirement of an extra, or of another Python version, has a marker.
+        waiting += [canonicalize_name(one.name) for one in needed if not one.marker]
+    return [f"{name}=={version}" for name, version in found.items()]
+
+
+def download_wheels(
+    folder: Path, python_version: str, names: Sequence[str], backends: Iterable[str]
+) -> None:
+    """Download packages and their requirements for Linux on x86-64 and a Python such as "3.12".
+
+    Raises:
+        RequestError: pip cannot download a wheel; the message has its last line.
+    """
+    platforms = [argument for name in PLATFORMS for argument in ("--platform", name)]
+    arguments = ["download", "--quiet", "--no-deps", "--disable-pip-version-check"]
+    arguments += ["--only-binary=:all:", *platforms, "--python-version", python_version]
+    arguments += ["--dest", str(folder), *with_requirements(names, backends)]
+    result = run_module("pip", *arguments, environment={})
+    if result.returncode:
+        raise RequestError(
+            "pip must find wheels for the Python version of the other machine",
+            received=f"{python_version} ({last_line(result)})",
+        )

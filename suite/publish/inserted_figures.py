@@ -134,7 +134,6 @@ def _fields(kind: str, written: str) -> dict[str, str]:
 def _select(
     fields: Mapping[str, str], written: str, by_measure: Mapping[str, pandas.DataFrame]
 ) -> pandas.DataFrame:
-    """Return the rows of the values of a mark for which `where` holds."""
     import pandas
 
     values = [value.partition("@")[0] for value in fields["value"].split(",")]
@@ -175,7 +174,6 @@ def _check_costs(selected: pandas.DataFrame, written: str) -> None:
 
 
 def _check_cell(group: pandas.DataFrame) -> None:
-    """Check that the runs of one figure are repeats of one cell."""
     if group["cell"].nunique() > 1:
         column = next(name for name in CELL if group[name].nunique(dropna=False) > 1)
         found = group[column].drop_duplicates()
@@ -192,7 +190,6 @@ def _mean(group: pandas.DataFrame) -> float:
 
 
 def _figure(group: pandas.DataFrame | None, fields: Mapping[str, str]) -> str:
-    """Return the mean of the rows of one figure as text."""
     if group is None or group.empty:
         return NO_FIGURE
     _check_cell(group)

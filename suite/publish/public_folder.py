@@ -52,7 +52,6 @@ def replaced_contents(folder: Path) -> Iterator[Path]:
 
 
 def _written_before(folder: Path) -> set[str]:
-    """Return the names that an earlier call wrote to a folder."""
     if not folder.exists():
         return set()
     if not folder.is_dir():

@@ -77,7 +77,10 @@ def publish(
         )
     outcome = PublishResult()
     added: dict[Path, dict[str, bytes]] = {}
-    records = sorted(store.current(report_unreadable=report_unreadable), key=_trials_first)
+    records = sorted(  # trials come first
+        store.current(report_unreadable=report_unreadable),
+        key=lambda record: (record.ranking.tuning is not None, record.run_id),
+    )
     known: dict[str, RecordSummary] = {
         stored.record.run_id: stored.record for stored in read_published(into.parent)
     }
@@ -104,10 +107,6 @@ def publish(
         outcome.written += [path] * num_new
         outcome.already_published += len(of_path) - num_new
     return outcome
-
-
-def _trials_first(record: Record) -> tuple[bool, str]:
-    return record.ranking.tuning is not None, record.run_id
 
 
 def add_records(path: Path, records: Mapping[str, bytes], *, dry_run: bool = False) -> int:

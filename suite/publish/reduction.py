@@ -200,7 +200,6 @@ def _spread(length: int, count: int) -> list[int]:
 
 
 def _rounded(value: Any) -> Any:
-    """Return a JSON value with its floats rounded."""
     if isinstance(value, float):
         return float(f"{value:.{DIGITS}g}")
     if isinstance(value, Mapping):

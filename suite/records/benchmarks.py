@@ -19,7 +19,7 @@ from typing import Any
 from pydantic import Field, ValidationError, model_validator
 
 from suite.api import BACKENDS, PRECISIONS, Cell, Form, PluginError, Task, Track
-from suite.api.errors import RequestError, unknown_name
+from suite.api.errors import RequestError, check_name, unknown_name
 from suite.api.files import CHECKOUT
 from suite.records.benchmark_sections import (
     BenchmarkSection,
@@ -111,31 +111,32 @@ class Benchmark(BenchmarkSection):
             if len(sources := {settings.source for settings in several}) > 1:
                 texts = " and ".join(sorted(source or "the default" for source in sources))
                 raise ValueError(f"task {name}: its settings share one source, not {texts}")
+        for what, sized in (
+            *((f"task {name}", settings) for name, settings in self.each_settings),
+            *(("probes", settings) for settings in self.probes),
+            *(("decodings", settings) for settings in self.decodings),
+        ):
+            if (sized.positions_per_step is None) == (sized.examples_per_step is None):
+                raise ValueError(f"{what}: give positions_per_step or examples_per_step")
         for name, settings in self.each_settings:
-            if (settings.positions_per_step is None) == (settings.examples_per_step is None):
-                raise ValueError(f"task {name}: give positions_per_step or examples_per_step")
             positions = settings.positions_per_step
             if positions and (odd := [n for n in settings.lengths if n < 1 or positions % n]):
                 raise ValueError(
                     f"task {name}: positions_per_step = {positions} is not divisible by the "
                     f"lengths {odd}, so that updates would differ in positions: change either"
                 )
-        for name, costs in (("probes", self.probes), ("decodings", self.decodings)):
-            if any(
-                (settings.positions_per_step is None) == (settings.examples_per_step is None)
-                for settings in costs
-            ):
-                raise ValueError(f"{name}: give positions_per_step or examples_per_step")
         if any(settings.form is Form.ENCODER for settings in self.decodings):
             raise ValueError("decodings: an encoder generates nothing: choose another form")
+        lengths = {length for _, settings in self.each_settings for length in settings.lengths}
+        budgets = {steps for _, settings in self.each_settings for steps in settings.steps}
         for entry in self.entries:
             if entry.is_plain and not self.includes(entry.architecture):
                 missing = f"entries: the benchmark does not include {entry.architecture}"
                 raise ValueError(f"{missing}: change architectures")
             for limit, unknown in (
                 ("tasks", set(entry.tasks) - set(self.tasks)),
-                ("lengths", set(entry.lengths) - self._lengths()),
-                ("steps", set(entry.steps) - self._budgets()),
+                ("lengths", set(entry.lengths) - lengths),
+                ("steps", set(entry.steps) - budgets),
             ):
                 if unknown:
                     raise ValueError(
@@ -187,12 +188,6 @@ class Benchmark(BenchmarkSection):
                 f"has the hash {stated} for it; now it has {self.task_hashes.get(task)}: remove "
                 "its line, so that its runs are those of the new version"
             )
-
-    def _lengths(self) -> set[int]:
-        return {length for _, settings in self.each_settings for length in settings.lengths}
-
-    def _budgets(self) -> set[int]:
-        return {steps for _, settings in self.each_settings for steps in settings.steps}
 
     def _places_without_data(self) -> list[str]:
         return [
@@ -340,8 +335,7 @@ def find_benchmark(name: str, search_path: Sequence[str] = ()) -> Benchmark:
         PluginError: the file is not a benchmark.
     """
     paths = _files(search_path)
-    if name not in paths:
-        raise unknown_name("benchmark", name, paths)
+    check_name("benchmark", name, paths)
     return read_benchmark(paths[name])
 
 

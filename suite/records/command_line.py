@@ -1,10 +1,11 @@
-"""The command line as a record holds it: without the user's paths."""
+"""Texts that others read: without the user's paths, and without what a terminal would obey."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable
 from pathlib import Path
+from typing import Any, TextIO
 
 HIDDEN = "…"
 FOLDER_OPTIONS = frozenset({"--home", "--bench-home", "--bench_home", "--tfds-data-dir"})
@@ -42,3 +43,32 @@ def without_path(word: str) -> str:
     if equals and not PATH.search(name):
         return f"{name}={without_path(value)}"
     return HIDDEN if PATH.search(word) and not DATA_SET.fullmatch(word) else word
+
+
+CONTROLS = {
+    code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0)) if chr(code) not in "\n\t"
+}
+"""Control characters, as Python writes them; line breaks and tabs stay."""
+
+
+def printable(text: str) -> str:
+    """Return a text with its control characters written out: escape sequences begin with one."""
+    return text.translate(CONTROLS)
+
+
+class PrintableStream:
+    """A text stream that writes control characters out.
+
+    Rich writes its own sequences to `rich_proxied_file`.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self.rich_proxied_file = stream
+
+    def write(self, text: str) -> int:
+        """Write a text; a leading carriage return overwrites a line of progress."""
+        start = text[:1] if text.startswith("\r") else ""
+        return self.rich_proxied_file.write(start + printable(text.removeprefix(start)))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.rich_proxied_file, name)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from suite.api import Metric, Mode, RequestError
-from suite.api.errors import unknown_name
+from suite.api.errors import check_name
 
 PHASES = ("training", "inference")
 """The measured phases of a training or a probe."""
@@ -174,11 +174,6 @@ GENERATION_COLUMNS = {
 """The further columns of `bench report` for a decoding."""
 
 
-def measures_of(mode: Mode) -> list[str]:
-    """Return the measures of a mode by "phase.name"."""
-    return [name for name in MEASURES if name.startswith(phases_of(mode))]
-
-
 @cache
 def tabled_costs(mode: Mode) -> tuple[str, ...]:
     """Return the costs in a row of a table."""
@@ -198,8 +193,7 @@ def find_directed_measure(name: str) -> Measure:
     Raises:
         RequestError: there is no such measure, or neither direction of it is better.
     """
-    if name not in MEASURES:
-        raise unknown_name("measure", name, MEASURES)
+    check_name("measure", name, MEASURES)
     measure = MEASURES[name]
     if measure.higher_is_better is None:
         directed = [key for key, other in MEASURES.items() if other.higher_is_better is not None]

@@ -24,17 +24,9 @@ def migrate(content: dict[str, Any]) -> dict[str, Any]:
     return content
 
 
-def _from_3_to_4(content: dict[str, Any]) -> dict[str, Any]:
-    """State that it is unknown whether the code passed the conformance kit (kit 0)."""
-    return {**content, "schema_version": 4, "conformance": {"kit": 0}}
-
-
-def _from_4_to_5(content: dict[str, Any]) -> dict[str, Any]:
-    """Methods, variants and conditions are new: an older record has none."""
-    return {**content, "schema_version": 5}
-
-
 MIGRATIONS: Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]] = {
-    3: _from_3_to_4,
-    4: _from_4_to_5,
+    # It is unknown whether the code passed the conformance kit (kit 0).
+    3: lambda content: {**content, "schema_version": 4, "conformance": {"kit": 0}},
+    # Methods, variants and conditions are new: an older record has none.
+    4: lambda content: {**content, "schema_version": 5},
 }

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 
 from suite.api import ModelSize
-from suite.api.errors import unknown_name
+from suite.api.errors import check_name
 
 MODEL_SIZES: Mapping[str, ModelSize] = {
     size.name: size
@@ -44,8 +44,7 @@ def find_model_size(name: str) -> ModelSize:
         layers, width, heads = map(int, parts.groups())
         if min(layers, width, heads) > 0:
             return ModelSize(name, layers, width, heads, feedforward_width=4 * width)
-    if name not in MODEL_SIZES:
-        raise unknown_name("model size", name, MODEL_SIZES)
+    check_name("model size", name, MODEL_SIZES)
     return MODEL_SIZES[name]
 
 

@@ -24,7 +24,7 @@ import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any, TypeVar
+from typing import Any
 
 from pydantic import BaseModel
 
@@ -236,49 +236,28 @@ def read_record(address: str | Path) -> Record:
     return parse_record(content)
 
 
-def read_reports(stored: StoredRecord) -> Mapping[str, Mapping[str, Any]]:
-    """Return the complete reports of a record by split; none for a record of an archive.
+class Detail(BaseModel, extra="ignore"):
+    """The complete reports of a record by split, and its curves of `tokens` and `values`."""
 
-    Archives keep no reports but those of a summary. The record is not validated again.
-
-    Raises:
-        FileNotFoundError: the file has been removed.
-        RecordError: the file is not a record.
-    """
-    return _read_part(stored, _Reports).reports
-
-
-def read_curves(stored: StoredRecord) -> Mapping[str, Mapping[str, Sequence[Any]]]:
-    """Return the curves of a record by name, each with `tokens` and `values`.
-
-    A record of an archive has none. The record is not validated again.
-
-    Raises:
-        FileNotFoundError: the file has been removed.
-        RecordError: the file is not a record.
-    """
-    return _read_part(stored, _Curves).curves
-
-
-class _Reports(BaseModel, extra="ignore"):
     reports: Mapping[str, Mapping[str, Any]] = {}
-
-
-class _Curves(BaseModel, extra="ignore"):
     curves: Mapping[str, Mapping[str, Sequence[Any]]] = {}
 
 
-Part = TypeVar("Part", _Reports, _Curves)
+def read_detail(stored: StoredRecord) -> Detail:
+    """Return what a record holds beside its summary; nothing for a record of an archive.
 
+    This takes a quarter of the time of reading the record, which is not validated again.
 
-def _read_part(stored: StoredRecord, kind: type[Part]) -> Part:
-    """Read one field of a record, in a quarter of the time that all of its JSON takes."""
+    Raises:
+        FileNotFoundError: the file has been removed.
+        RecordError: the file is not a record.
+    """
     if stored.path.name.endswith(SUFFIX):
-        return kind()
+        return Detail()
     content = stored.path.read_bytes()
     try:
         if stated_version(content) == SCHEMA_VERSION:
-            return kind.model_validate_json(content)
-        return kind.model_validate(migrate(json.loads(content)))
+            return Detail.model_validate_json(content)
+        return Detail.model_validate(migrate(json.loads(content)))
     except (ValueError, AttributeError, KeyError, TypeError):  # pydantic's error is a ValueError
         raise RecordError("The file must be a record", received=str(stored.path)) from None

@@ -108,12 +108,8 @@ def probed_machine(record: RecordSummary) -> tuple[object, ...]:
     """
     if record.cell.mode is Mode.TRAIN:
         return ()
-    return speed_facts(without_devices(record.environment), record.cell.backend)
-
-
-def without_devices(environment: Mapping[str, object]) -> dict[str, object]:
-    """Return an environment as the process that starts the cells knows it."""
-    return {name: value for name, value in environment.items() if name != "devices"}
+    known = {name: value for name, value in record.environment.items() if name != "devices"}
+    return speed_facts(known, record.cell.backend)
 
 
 def newest_versions(

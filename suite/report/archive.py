@@ -75,7 +75,6 @@ def _rows(board: Board, setting: str) -> Iterator[dict[str, Any]]:
 
 
 def _ends(estimate: Estimate | None) -> dict[str, Any]:
-    """Return the columns of an estimate."""
     if estimate is None:
         return {}
     return {name: getattr(estimate, name) for name in ("value", "low", "high", "n")}

@@ -13,22 +13,20 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from suite.analysis.boards import Board, Row, rank_comparisons
+from suite.analysis.boards import Board, Row, TaskLength, rank_comparisons
 from suite.analysis.comparison_key import grouped, titles
 from suite.analysis.comparisons import Comparison
 from suite.analysis.cost_ratios import LENGTHS
-from suite.analysis.final_boards import TaskLength
 from suite.analysis.leaderboard import Leaderboard, TaskTable, Winner, about_runs, make_leaderboard
-from suite.analysis.learning_rates import search_summaries
+from suite.analysis.learning_rates import count_trials, count_unranked_runs, search_summaries
 from suite.analysis.sessions import sessions_text
-from suite.analysis.training_counts import count_trials, count_unranked_runs
 from suite.api import Architecture, Form, Mode, Track
 from suite.matrix.registry import Registry
+from suite.records.benchmarks import Benchmark
 from suite.records.measures import COSTS, RANKED
 from suite.records.published import StoredRecord
 from suite.records.tuned_rates import Tuned
 from suite.report.archive import to_csv
-from suite.report.least_costs import LEAST, least_costs
 from suite.report.markdown import (
     NONE,
     Footnotes,
@@ -71,14 +69,18 @@ def leaderboard_files(
 
     `comparisons` are those of the records, and `choices` the tuned learning rates.
     """
-    tasks, controls = registry.tasks.plugins, _controls(registry)
+    tasks, architectures = registry.tasks.plugins, registry.architectures.plugins
+    controls = {name: part for name, part in architectures.items() if part.control}
     boards = rank_comparisons(comparisons)
     made = [
         make_leaderboard(benchmark, comparisons, boards, tasks)
         for benchmark in registry.benchmarks.plugins.values()
         if benchmark.ranked
     ]
-    found = sorted((one for one in made if one.boards), key=_main_first)
+    found = sorted(
+        (one for one in made if one.boards),
+        key=lambda one: (one.benchmark.name != MAIN_BENCHMARK, one.benchmark.name),
+    )
     first = found[0] if found else None
     beside = _pages_beside(boards)
     if choices:
@@ -99,16 +101,7 @@ def leaderboard_files(
     return {MAIN: main, **{f"{FOLDER}/{name}": page for name, page in (pages | beside).items()}}
 
 
-def _controls(registry: Registry) -> dict[str, Architecture]:
-    return {name: part for name, part in registry.architectures.plugins.items() if part.control}
-
-
-def _main_first(board: Leaderboard) -> tuple[bool, str]:
-    return board.benchmark.name != MAIN_BENCHMARK, board.benchmark.name
-
-
 def _links(files: Iterable[str], folder: str = "") -> list[tuple[str, str]]:
-    """Return the title and the target of each file."""
     return [
         (
             LINKS.get(file) or file.removesuffix(".md").replace("costs-", "costs on ", 1),
@@ -127,7 +120,6 @@ def _page(
     down: str = "",
     up: str = "../",
 ) -> str:
-    """Return the page of a benchmark. `down` leads to the folder, and `up` to LEADERBOARD.md."""
     notes = Footnotes()
 
     def places(of: Iterable[TaskLength]) -> str:
@@ -224,7 +216,6 @@ def cost_page_name(machine: str) -> str:
 
 
 def _cost_parts(boards: Sequence[Board]) -> list[dict[str, Any]]:
-    """Return the title, the sessions and the table of each cost of each comparison."""
     named = titles(board.key for board in boards)
     parts = []
     for key, of_key in grouped(boards, lambda board: board.key).items():
@@ -241,8 +232,8 @@ def _cost_parts(boards: Sequence[Board]) -> list[dict[str, Any]]:
                     by_entry[row.entry][board.sequence_length] = row
             if own:
                 tables.append((cost, {board.sequence_length: board for board in own}, by_entry))
-        sessions = {board.sequence_length: board.session for board in of_key if board.session}
-        parts.append({"title": named[key], "sessions": sessions_text(sessions), "tables": tables})
+        sessions = sessions_text((board.sequence_length, board.session) for board in of_key)
+        parts.append({"title": named[key], "sessions": sessions, "tables": tables})
     return parts
 
 
@@ -262,13 +253,11 @@ def _digest(rows: Iterable[Row]) -> str:
 
 
 def _millions(counts: Collection[int] | None) -> str:
-    """Return the smallest and the largest number of parameters, in millions."""
     texts = dict.fromkeys(f"{count / 1e6:.2f}" for count in counts or ())
     return f"{'–'.join(texts)} M" if texts else NONE
 
 
 def _render(name: str, **content: Any) -> str:
-    """Return a page: the template of that name with some content."""
     environment = Environment(  # noqa: S701 (the filters escape Markdown)
         loader=FileSystemLoader(Path(__file__).parent / "templates"),
         undefined=StrictUndefined,
@@ -290,3 +279,84 @@ def _render(name: str, **content: Any) -> str:
     }
     text = environment.get_template(f"{name}.jinja").render(content)
     return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
+
+
+UNRANKED, TIED = "°", "≈"
+LEAST = {
+    "training.tokens_per_second": "fastest training",
+    "training.peak_memory_bytes": "least training memory",
+    "inference.tokens_per_second": "fastest inference",
+    "generation.step_seconds": "fastest generated token",
+}
+
+
+def least_costs(
+    boards: Iterable[Board], benchmark: Benchmark, controls: Collection[str]
+) -> list[dict[str, Any]]:
+    """Return a row for each form and length: the best entry by each cost of `LEAST`.
+
+    The costs have the last model size, the precision and the backend of the benchmark. A row is of
+    the session that measured most entries there, and then of the one that ranked most. A single
+    entry is no answer.
+    """
+    engine = benchmark.model_size[-1], benchmark.precision, benchmark.backend
+    measured = [
+        board
+        for board in boards
+        if board.metric.name in LEAST
+        and board.key.track == Track.STANDARD
+        and (board.key.model_size, board.key.precision, board.key.backend) == engine
+    ]
+
+    def coverage(of_session: Iterable[Board]) -> tuple[int, int]:
+        rows = [_models(board, controls) for board in of_session]
+        ranked = (sum(row.rank is not None for row in of_board) for of_board in rows)
+        return max(map(len, rows)), max(ranked)
+
+    found = []
+    for (form, length), of_place in sorted(grouped(measured, _place).items()):
+        sessions = grouped(of_place, lambda board: (board.key, board.batch_size)).values()
+        widest = max(sessions, key=coverage)
+        num_entries, _ = coverage(widest)
+        if num_entries > 1:
+            by_cost = {board.metric.name: board for board in widest}
+            best = [_best(by_cost[name], controls) if name in by_cost else NONE for name in LEAST]
+            found.append(
+                {
+                    "form": form,
+                    "length": length,
+                    "num_entries": num_entries,
+                    "best": best,
+                    "batch": widest[0].batch_size,
+                    "machine": widest[0].key.machine,
+                }
+            )
+    return found
+
+
+def _place(board: Board) -> tuple[str, int]:
+    """Return the form of the measured models, such as "decoder, generation", and the length."""
+    form = str(board.key.form).replace("_", "-")
+    what = f"{form}, generation" if board.key.mode is Mode.DECODE else form
+    return what, board.sequence_length
+
+
+def _models(board: Board, controls: Collection[str]) -> list[Row]:
+    return [row for row in board.valid if row.estimate and row.architecture not in controls]
+
+
+def _best(board: Board, controls: Collection[str]) -> str:
+    """Return the best entry and its cost; a mark says that it is tied or without a rank."""
+    rows = _models(board, controls)
+    if len(rows) < 2:
+        return NONE
+    sign = -1 if board.metric.higher_is_better else 1
+    value, best = min(
+        ((row.estimate.value, row) for row in rows if row.estimate),
+        key=lambda pair: sign * pair[0],
+    )
+    # Entries of a rank are tied with its leader, which may be a control.
+    is_tied = sum(row.rank == best.rank for row in board.valid) > 1
+    mark = UNRANKED if best.rank is None else TIED if is_tied else ""
+    scale = RANKED[board.key.mode][board.metric.name].scale
+    return f"{escape_name(best.entry)} {number(value / scale)}{mark}"

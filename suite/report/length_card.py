@@ -10,7 +10,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
-from suite.analysis.card_ratios import CostRatio
+from suite.analysis.cost_ratios import CostRatio
 from suite.analysis.length_card import MEASURED, Carried, CostCurve, LengthCard, Profile
 from suite.records.measures import ON_CARDS
 from suite.report.markdown import escape

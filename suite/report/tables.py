@@ -20,8 +20,8 @@ from suite.analysis.estimates import Estimate, Figure
 from suite.analysis.growth import Growth, Quadratic
 from suite.analysis.tables import Table
 from suite.api import Mode, Status
+from suite.records.command_line import printable
 from suite.records.measures import COSTS, GENERATION_COLUMNS, phases_of
-from suite.records.printable import printable
 
 
 class _PrintableConsole(Console):
@@ -64,12 +64,9 @@ def print_table(out: Console, titles: Sequence[str], rows: Sequence[Sequence[str
         justify: Literal["left", "right"] = "left" if title in LEFT else "right"
         table.add_column(Text(title), justify=justify, overflow="fold")
     for row in rows:
-        table.add_row(*map(_cell_text, row))
+        dimmed = ("dim" if cell.startswith(DISTURBED) else "" for cell in row)
+        table.add_row(*map(Text, map(printable, row), dimmed))
     out.print(table)
-
-
-def _cell_text(cell: str) -> Text:
-    return Text(printable(cell), style="dim" if cell.startswith(DISTURBED) else "")
 
 
 def print_tables(tables: Sequence[Table]) -> None:
@@ -136,8 +133,9 @@ def _columns(table: Table) -> dict[str, Callable[[Row], str]]:
         columns[score.replace(".", " ", 1)] = lambda row: _quality(row.figures[score])
         for length in table.evaluation_lengths:
             columns[f"tested at {length}"] = partial(_tested, length)
+    memory = partial(_cost, divisor=2**20, unit=" MiB")
     for phase in ("training",) if mode is Mode.TRAIN else phases_of(mode):
-        columns[f"{phase} memory"] = partial(_measured, f"{phase}.peak_memory_bytes", _mebibytes)
+        columns[f"{phase} memory"] = partial(_measured, f"{phase}.peak_memory_bytes", memory)
         columns[f"{phase} tokens/s"] = partial(_measured, f"{phase}.tokens_per_second", _cost)
     if mode is Mode.DECODE:
         for measure, shown in GENERATION_COLUMNS.items():
@@ -171,10 +169,6 @@ def _quality(figure: Figure | None) -> str:
     if figure.n == 1:
         return f"{figure.value:.3f} (n=1)"
     return f"{figure.value:.3f} ({figure.lowest:.3f} to {figure.highest:.3f}, n={figure.n})"
-
-
-def _mebibytes(figure: Figure) -> str:
-    return _cost(figure, 2**20, " MiB")
 
 
 def _cost(figure: Figure, divisor: int = 1, unit: str = "") -> str:
@@ -244,14 +238,10 @@ def _print_ratios(out: Console, baseline: str, ratios: Sequence[Ratio]) -> None:
         points.setdefault((item.sequence_length, item.entry), {})[item.measure] = item
     rows = []
     for (length, entry), of_point in sorted(points.items()):
-        texts = (_ratio(of_point.get(measure)) for measure in COSTS)
+        texts = (_interval(of_point[name].ratio) if name in of_point else "—" for name in COSTS)
         apart = max(item.hours_apart for item in of_point.values())
         rows.append([str(length), entry, *texts, f"{apart:.1f}"])
     print_table(out, ["length", "architecture", *columns, "hours apart"], rows)
-
-
-def _ratio(item: Ratio | None) -> str:
-    return "—" if item is None else _interval(item.ratio)
 
 
 def _fitted(item: Growth) -> Estimate | None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from suite.analysis.bisection import find_frontier
 from suite.api import Limits, RequestError, Status
-from suite.api.errors import unknown_name
+from suite.api.errors import check_name
 from suite.execution.preparation import check_any_can_run, make_limits, prepare
 from suite.matrix.request import Request
 from suite.records.environment import has_accelerator, total_memory_bytes
@@ -41,8 +41,7 @@ class Budget:
         Raises:
             RequestError: it has not.
         """
-        if self.phase not in ALL_PHASES:
-            raise unknown_name("phase", self.phase, ALL_PHASES)
+        check_name("phase", self.phase, ALL_PHASES)
         if self.memory_bytes is None and self.step_seconds is None:
             raise RequestError(
                 "A frontier needs a budget", remedy="Give --memory 8GiB, --step-seconds 2, or both"
@@ -191,17 +190,15 @@ def find_length_limits(
 
 def _search(prober: Prober, entry: str, budget: Budget, up_to: int) -> LengthLimit:
     try:
-        frontier = find_frontier(_fits(prober, entry, budget), SHORTEST, up_to)
+        frontier = find_frontier(
+            lambda length: all(map(budget.affords, prober.probe(length, (entry,)))), SHORTEST, up_to
+        )
         taken = None
         if frontier.longest is None:
             taken = _taken(prober.probe(SHORTEST, (entry,)), budget.phase)
     except ProbeFailed as failure:
         return LengthLimit(entry, failed=str(failure))
     return LengthLimit(entry, frontier.longest, frontier.beyond, taken)
-
-
-def _fits(prober: Prober, entry: str, budget: Budget) -> Callable[[int], bool]:
-    return lambda length: all(map(budget.affords, prober.probe(length, (entry,))))
 
 
 def _taken(records: Sequence[Record], phase: str) -> dict[str, float | None]:

@@ -92,9 +92,10 @@ class Strategy(ABC):
     def first_plan(self) -> list[Trial]:
         """Return the trials of a search without extensions, the best rate being the middle one."""
 
-    @abstractmethod
     def stage_of(self, trial: Trial) -> int:
-        """Return the stage of a trial, from 1."""
+        """Return the stage of a trial, from 1: short ones, those of the first seed, the others."""
+        is_after_short = trial.long and self.num_stages == 3
+        return 1 + is_after_short + (trial.seed != self.seeds[0])
 
     @abstractmethod
     def next_trials(self, scores: TrialScores) -> list[Trial]:
@@ -188,7 +189,6 @@ class Strategy(ABC):
         return statistics.fmean(values) - error > self.utility(score)
 
     def _on_first_seed(self, scores: TrialScores, *, long: bool) -> dict[float, float]:
-        """Return the utility of each rate on the first seed."""
         return {
             trial.learning_rate: self.utility(score)
             for trial, score in scores.items()
@@ -196,7 +196,6 @@ class Strategy(ABC):
         }
 
     def _long_scores(self, scores: TrialScores) -> dict[float, list[float]]:
-        """Return the utilities of the long trials of each rate."""
         utilities: dict[float, list[float]] = {}
         for trial, score in scores.items():
             if trial.long:
@@ -285,10 +284,6 @@ class SuccessiveHalving(Strategy):
         short = [Trial(rate, self.seeds[0], long=False) for rate in self.learning_rates]
         return short + [Trial(rate, seed, long=True) for seed in self.seeds for rate in window]
 
-    def stage_of(self, trial: Trial) -> int:
-        """Return the stage of a trial: 1 short, 2 long on the first seed, 3 on the others."""
-        return 1 + trial.long + (trial.seed != self.seeds[0])
-
     def next_trials(self, scores: TrialScores) -> list[Trial]:
         """Return the trials that come next; none if the search has ended."""
         first = self.seeds[0]
@@ -363,10 +358,6 @@ class FullTrials(Strategy):
         trials = [Trial(rate, self.seeds[0], long=True) for rate in self.learning_rates]
         repeated = [Trial(rate, seed, long=True) for seed in self.seeds[1:] for rate in finalists]
         return trials + repeated
-
-    def stage_of(self, trial: Trial) -> int:
-        """Return the stage of a trial: 1 on the first seed, 2 on the others."""
-        return 1 + (trial.seed != self.seeds[0])
 
     def next_trials(self, scores: TrialScores) -> list[Trial]:
         """Return the trials that come next; none if the search has ended."""

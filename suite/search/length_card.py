@@ -8,18 +8,21 @@ is a cell, and leaves a record: the same command continues where it was interrup
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
+from pathlib import Path
 
 from suite.api import Limits, Mode, RequestError, Status
 from suite.execution.preparation import check_any_can_run, make_limits, prepare
+from suite.matrix.registry import Registry
 from suite.matrix.request import Request
 from suite.records.benchmarks import DECODING_BENCHMARK, DEFAULT_BENCHMARK
 from suite.records.schema import Record
 from suite.records.store import Store
 from suite.search.frontier import Budget
 from suite.search.probing import RunPlan
+from suite.search.tuning import tune
 
 SHORTEST = 128
 STEP = 4
@@ -260,3 +263,46 @@ def _expected_seconds(records: Sequence[Record], length: int) -> float:
         grown = math.log(seconds[last] / seconds[before[-1]]) / math.log(last / before[-1])
         power = min(2.0, max(0.0, grown) + 0.5)
     return float(seconds[last] * (length / last) ** power)
+
+
+REACH = "reach"
+"""The benchmark of effective lengths: its tasks, steps and learning rates are taken."""
+
+
+def needs_of_reach(registry: Registry) -> tuple[int, int]:
+    """Return the most symbols, and the most training positions, of the benchmark's tasks."""
+    settings = registry.benchmarks.get(REACH).each_settings
+    options = ({**registry.tasks.get(name).options, **part.options} for name, part in settings)
+    symbols = max(int(each.get("vocabulary", 0)) for each in options)
+    return symbols, max(length for _, part in settings for length in part.lengths)
+
+
+def measure_reach(
+    request: Request,
+    model_size: str,
+    store: Store,
+    run: RunPlan,
+    search_path: Sequence[str],
+    *,
+    folder: Path,
+    report: Callable[[str], None] = lambda text: None,
+) -> list[Record]:
+    """Return the final runs of a model on the tasks of the benchmark.
+
+    `request` names the model, its options and where it runs. The learning rate of each task is
+    chosen on validation; `folder` gets the choices. Records that are there are only read.
+
+    Raises:
+        RequestError: the model cannot run any of the tasks.
+    """
+    training = replace(
+        request,
+        mode=Mode.TRAIN,
+        benchmark=REACH,
+        model_size=model_size,
+        form=None,
+        batch_size=None,
+    )
+    tune(training, store, run, folder=folder, search_path=search_path, report=report)
+    final = replace(training, score_test=True)
+    return run(prepare(final, store, tuning=folder, search_path=search_path))

@@ -79,16 +79,14 @@ class TunedRate:
         scores = ", ".join(str(trial) for trial in self.trials if trial.steps == self.long_steps)
         width = self.good_range_decades
         good_range = "" if width is None else f"good range {width:.2f} decades; "
-        return (
+        text = (
             f"{point}  {self.learning_rate:<6g} {good_range}cost {self.cost:.2f} final runs; "
-            f"validation {self.metric} at {scores}" + self._warning()
+            f"validation {self.metric} at {scores}"
         )
-
-    def _warning(self) -> str:
         if self.trivial is None:
-            return ""
+            return text
         learned = f"not better than a trivial predictor ({self.trivial:g})"
-        return f"; {learned}: the trials are too short to choose a rate"
+        return f"{text}; {learned}: the trials are too short to choose a rate"
 
 
 @dataclass

@@ -245,7 +245,6 @@ def _report_best(searches: Sequence[TrialSet], report: Report) -> None:
 
 
 def _stages(wanted: Iterable[tuple[TrialSet, Trial, PlannedCell]]) -> str:
-    """Describe the next trials: their stages, numbers and steps."""
     trials = Counter(
         (search.strategy.stage_of(trial), search.strategy.num_stages, planned.cell.steps)
         for search, trial, planned in wanted

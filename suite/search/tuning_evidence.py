@@ -206,7 +206,6 @@ def _is_trial(
 
 
 def _without_source(cell: Cell) -> Cell:
-    """Return a cell without its options, and without what a trial need not share."""
     return replace(cell, options={}, source=None, threads=1, evaluation_lengths=())
 
 

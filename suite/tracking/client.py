@@ -31,10 +31,14 @@ from mlflow.entities import Metric, Param
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
+from suite.analysis.comparisons import compare
 from suite.api.files import folder_name
+from suite.api.plugins import search_path_from_environment
+from suite.matrix.registry import load_registry
+from suite.records.published import local_records
 from suite.records.schema import Record, RecordSummary
-from suite.records.store import Store
-from suite.tracking.artifacts import curve_picture, predictions_table
+from suite.records.store import Store, ignore_unreadable
+from suite.tracking.connection import save_pages
 from suite.tracking.experiments import (
     PARENT,
     PROBE_EXPERIMENT,
@@ -45,20 +49,21 @@ from suite.tracking.experiments import (
     read_runs,
 )
 from suite.tracking.failures import describe, is_of_store, tracking_errors
-from suite.tracking.length_runs import LengthRun, is_length_run, length_runs, read_comparisons
-from suite.tracking.pages import save_pages
+from suite.tracking.length_runs import LengthRun, is_length_run, length_runs
 from suite.tracking.runs import (
     SEVERITY,
     STATUSES,
     cell_tags,
     cell_title,
     curve_metrics,
+    curve_picture,
     dataset_of,
     evaluation_length_metrics,
     invocation_tags,
     invocation_title,
     metrics_of,
     params_of,
+    predictions_table,
 )
 
 SERVER_THREADS = 6
@@ -137,7 +142,9 @@ class Tracker:
 
     def _refresh_length_runs(self, store: Store) -> int:
         with self._tracking_errors():
-            runs = length_runs(read_comparisons(store), self.writer)
+            registry = load_registry(search_path_from_environment())
+            records = local_records(store, ignore_unreadable)
+            runs = length_runs(compare(records, registry.task_versions), self.writer)
             num_written = 0
             for run in runs:
                 with self._skipping(run.title, run.key):

@@ -11,15 +11,20 @@ import re
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+from pydantic import BaseModel, ConfigDict, Field
 
 from suite.api.errors import TrackingError
+from suite.api.files import atomic_write_bytes
 from suite.records.store import TRACKING, Store
 
 if TYPE_CHECKING:
     from suite.tracking.client import Tracker
+
 
 URI_VARIABLE = "MLFLOW_TRACKING_URI"
 POLL_SECONDS = 0.05
@@ -135,3 +140,45 @@ class MlflowProcess:
         command = [sys.executable, "-m", "mlflow", "server", *self.arguments]
         sys.stdout.flush()
         os.execve(sys.executable, command, {**os.environ, **QUIET, **self.environment})  # noqa: S606
+
+
+UI_ADDRESS = "http://127.0.0.1:5000"
+"""The default address of `bench ui`."""
+
+
+Page = Annotated[str, Field(pattern=r"^#/experiments/[^/]+/.")]
+
+
+class MlflowPages(BaseModel):
+    """Pages of the MLflow UI, relative to its address `at`: of runs by id, experiments by name."""
+
+    model_config = ConfigDict(frozen=True)
+
+    at: str
+    runs: Mapping[str, Page] = {}
+    experiments: Mapping[str, Page] = {}
+
+
+def read_pages(store: Store) -> MlflowPages:
+    """Return the known pages of the MLflow store in use; none before the first sync.
+
+    A damaged file counts as none: the next sync writes it again.
+    """
+    uri = tracking_uri(store)
+    at = without_password(uri).rstrip("/") if uri.startswith("http") else UI_ADDRESS
+    with suppress(FileNotFoundError, ValueError):  # pydantic's error is a ValueError
+        saved = MlflowPages.model_validate_json(store.mlflow_pages.read_bytes())
+        if saved.at == at:
+            return saved
+    return MlflowPages(at=at)
+
+
+def save_pages(store: Store, runs: Mapping[str, str], experiments: Mapping[str, str]) -> None:
+    """Add pages of runs, by key, and of experiments, by name, to the home's file."""
+    known = read_pages(store)
+    pages = MlflowPages(
+        at=known.at,
+        runs={**known.runs, **runs},
+        experiments={**known.experiments, **experiments},
+    )
+    atomic_write_bytes(store.mlflow_pages, pages.model_dump_json().encode())

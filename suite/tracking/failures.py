@@ -77,7 +77,6 @@ def tracking_errors(uri: str, *, own: bool) -> Iterator[None]:
 
 
 def _is_damage(error: BaseException | None) -> bool:
-    """Return whether a damaged SQLite database caused an error."""
     while error is not None:
         driver: Any = getattr(error, "orig", error)
         if getattr(driver, "sqlite_errorcode", None) in DAMAGED:

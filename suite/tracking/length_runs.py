@@ -17,15 +17,11 @@ from operator import attrgetter
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from mlflow.entities import Metric, Param
 
-from suite.analysis.comparisons import Comparison, compare
+from suite.analysis.comparisons import Comparison
 from suite.analysis.entry_at_length import EntryAtLength
 from suite.api import Mode
-from suite.api.plugins import search_path_from_environment
-from suite.matrix.registry import load_registry
 from suite.records.measures import DECLARED
-from suite.records.published import local_record
 from suite.records.schema import RecordSummary
-from suite.records.store import Store
 from suite.tracking.experiments import CONTENT, milliseconds
 from suite.tracking.runs import DISTURBED, PARAMS, axis_tags, params_of
 
@@ -39,13 +35,6 @@ BY_LENGTH, BY_EVALUATION_LENGTH = " by sequence length", " by evaluation length"
 PREFIX = "lengths-"
 """The start of every length run's key."""
 LENGTH_RUN_PARAMS = frozenset(PARAMS) - {"sequence_length", "seed", "round", "batch_size"}
-
-
-def read_comparisons(store: Store) -> list[Comparison]:
-    """Return the comparisons of a home's records."""
-    records = [local_record(record, store.path_of(record)) for record in store.summaries()]
-    registry = load_registry(search_path_from_environment())
-    return compare(records, registry.task_versions)
 
 
 def values_by_length(entries: Iterable[EntryAtLength]) -> Values:
@@ -169,8 +158,12 @@ class LengthRun:
     @property
     def params(self) -> list[Param]:
         """The parameters that all records of the run share."""
-        shared = set.intersection(*(set(_params(record).items()) for record in self.records))
-        return [Param(name, value) for name, value in sorted(shared)]
+        stated = (
+            {(name, str(value)) for name, value in params_of(record).items()}
+            for record in self.records
+        )
+        shared = sorted(set.intersection(*stated))
+        return [Param(name, value) for name, value in shared if name in LENGTH_RUN_PARAMS]
 
     def page(self) -> str:
         """Return an HTML table of the values: a row per metric, a column per sequence length."""
@@ -202,8 +195,3 @@ def is_length_run(key: str, writer: str) -> bool:
 def _key(comparison: Comparison, entry: str, writer: str) -> str:
     identity = json.dumps([asdict(comparison.key), entry], sort_keys=True)
     return f"{PREFIX}{hashlib.sha256(identity.encode()).hexdigest()[:16]}-{writer}"
-
-
-def _params(record: RecordSummary) -> dict[str, str]:
-    params = params_of(record)
-    return {name: str(value) for name, value in params.items() if name in LENGTH_RUN_PARAMS}

@@ -37,18 +37,29 @@ DAMAGED = (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_ERROR)
 
 @dataclass(frozen=True, slots=True)
 class SyncReport:
-    """The result of a sync.
+    """The result of a sync with the store at `uri`; `num_models` is None if none were asked for.
 
     `written` counts runs of cells, `unchanged` the records that needed no new run, and
     `duplicates` the runs deleted because another home wrote the same run at the same time.
     `rejected` says why MLflow rejected a record, by run id, or a run of another kind, by title.
     """
 
+    uri: str
     written: int
     unchanged: int
     length_runs: int
     duplicates: int
     rejected: Mapping[str, str]
+    num_models: int | None = None
+
+    def __str__(self) -> str:
+        duplicates = f", {self.duplicates} duplicates deleted" if self.duplicates else ""
+        skipped = f", {len(self.rejected)} skipped" if self.rejected else ""
+        models = "" if self.num_models is None else f"\n{self.num_models} models logged"
+        return (
+            f"{self.uri}: {self.written} runs written, {self.unchanged} records unchanged, "
+            f"{self.length_runs} length runs written{duplicates}{skipped}{models}"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +116,8 @@ def sync(
         num_length_runs = tracker.complete(store)
         duplicates = tracker.drop_duplicates()
     unchanged = sum(record.run_id not in tracker.rejected for record in records) - written
-    return SyncReport(written, unchanged, num_length_runs, duplicates, tracker.rejected)
+    uri = without_password(tracking_uri(store))
+    return SyncReport(uri, written, unchanged, num_length_runs, duplicates, tracker.rejected)
 
 
 def planned_deletion(store: Store, on_wait: OnWait = ignore_wait) -> Deletion:
@@ -117,7 +129,7 @@ def planned_deletion(store: Store, on_wait: OnWait = ignore_wait) -> Deletion:
     Raises:
         TrackingError: the MLflow store cannot be used.
     """
-    from suite.tracking.sqlite import wait_while_locked
+    from suite.tracking.sqlite import is_open, wait_while_locked
 
     uri = without_password(tracking_uri(store))
     if not is_own(store):
@@ -134,7 +146,7 @@ def planned_deletion(store: Store, on_wait: OnWait = ignore_wait) -> Deletion:
         if error.sqlite_errorcode in DAMAGED:
             return Deletion(uri, None, whole=True)
         raise TrackingError("The MLflow store cannot be used", received=f"{uri}: {error}") from None
-    if own == total and not _is_open(store):
+    if own == total and not is_open(path):
         return Deletion(uri, total, whole=True)
     try:
         return Deletion(uri, len(connect(store, on_wait).own_runs()), whole=False)
@@ -144,13 +156,6 @@ def planned_deletion(store: Store, on_wait: OnWait = ignore_wait) -> Deletion:
             received=error,
             remedy="Move the file away, then run `bench sync`",
         ) from None
-
-
-def _is_open(store: Store) -> bool:
-    """Return whether this process may hold connections to the home's own database."""
-    from suite.tracking.sqlite import is_open
-
-    return is_open(own_database(store))
 
 
 def _delete_own_runs(store: Store, on_wait: OnWait) -> None:

@@ -27,10 +27,10 @@ from suite.api import (
     Task,
     dtype_policy,
 )
+from suite.api.cell import without_local_paths
 from suite.api.code_digest import digest_costs, digest_training
 from suite.api.errors import Unsupported
 from suite.api.files import atomic_write_bytes
-from suite.api.local_path import without_local_paths
 from suite.api.plugins import ARCHITECTURES, TASKS, find_plugin
 from suite.worker import decode, probe
 from suite.worker.backends import backend

@@ -25,7 +25,7 @@ from suite.worker.data.batches import Batch, evaluation_batches, predict_example
 from suite.worker.generation import BeamSearch
 from suite.worker.kept_models import build_kept, check_kept, kept_task
 from suite.worker.model import Model
-from suite.worker.steps import make_prediction_step
+from suite.worker.steps import default_policy, make_prediction_step
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class TrainedModel:
         if not texts:
             return []
         examples = self.encode(texts)
-        with _precision_of(self.cell):
+        with default_policy(dtype_policy(self.cell.precision)):
             predictions = predict_examples(
                 self._make_step(),
                 examples,
@@ -106,7 +106,7 @@ def load(folder: Path, search_path: Sequence[str] = ()) -> TrainedModel:
     task = kept_task(kept, search_path)
     with _raw_text_only():
         examples = task.encode_blank(cell.sequence_length, kept.spec)
-    with _precision_of(cell):
+    with default_policy(dtype_policy(cell.precision)):
         batches = evaluation_batches(examples, cell.batch_size, buckets=task.length_buckets)
         model = build_kept(kept, search_path, kept.spec, next(batches))
     return TrainedModel(model, task, cell, kept.spec)
@@ -121,17 +121,6 @@ def _raw_text_only() -> Iterator[None]:
         raise RequestError(
             "A model predicts from texts if its task encodes raw text", received=str(error)
         ) from None
-
-
-@contextmanager
-def _precision_of(cell: Cell) -> Iterator[None]:
-    """Set the precision of a cell, and that of the caller afterwards."""
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(dtype_policy(cell.precision))
-    try:
-        yield
-    finally:
-        keras.config.set_dtype_policy(before)
 
 
 def answer(request: Mapping[str, Any]) -> dict[str, Any]:

@@ -20,9 +20,8 @@ from suite.worker.measure.memory import PeakMemory, measure_weight_bytes, releas
 from suite.worker.measure.samples import Measurements, single
 from suite.worker.measure.timing import Phase, time_latency, time_repeats
 from suite.worker.model import mean_cross_entropy
-from suite.worker.optimizers import make_optimizer
 from suite.worker.random_tokens import random_batch, set_up
-from suite.worker.steps import make_prediction_step, make_training_step
+from suite.worker.steps import make_optimizer, make_prediction_step, make_training_step
 
 SCHEDULE_STEPS = 10**9
 """A probe's steps are all at the start of the warm-up, so that the weights hardly change."""

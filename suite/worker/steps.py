@@ -1,14 +1,15 @@
-"""Compiled steps on the backend of Keras: updates, predictions and gradients of a batch."""
+"""Compiled steps on the backend of Keras, and the optimizer of a recipe."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import keras
 from keras import ops
 
-from suite.api import PRECISIONS
+from suite.api import PRECISIONS, Recipe
 from suite.worker.backends import backend
 from suite.worker.data.batches import Batch, Features
 from suite.worker.measure.memory import Allocator
@@ -44,9 +45,7 @@ def make_training_step(
     return _resetting(model, backend.make_training_step(model, loss, optimizer, xla, minimize))
 
 
-def _with_hidden_states(
-    loss: Loss,
-) -> Loss:
+def _with_hidden_states(loss: Loss) -> Loss:
     def of_both(both: tuple[Any, Any], targets: Features, features: Features) -> Any:
         outputs, states = both
         return loss(outputs, targets, {**features, "hidden_states": states})
@@ -111,6 +110,17 @@ def fix_randomness(seed: int, precision: str = PRECISIONS[0]) -> None:
         backend.prepare_processor()
 
 
+@contextmanager
+def default_policy(name: str) -> Iterator[None]:
+    """Make a dtype policy Keras's default in this context."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(name)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
 def allocator() -> Allocator | None:
     """Return the memory counters of the first accelerator; None where the processor computes.
 
@@ -123,3 +133,42 @@ def allocator() -> Allocator | None:
 def has_accelerator() -> bool:
     """Whether the backend sees a device other than the processor."""
     return not all("CPU" in name.upper() for name in backend.devices())
+
+
+class LinearWarmupAndDecay(keras.optimizers.schedules.LearningRateSchedule):
+    """A rate that rises linearly to `peak`, then falls linearly to zero at `total_steps`."""
+
+    def __init__(self, peak: float, warmup_steps: int, total_steps: int) -> None:
+        super().__init__()
+        self.peak = peak
+        self.warmup_steps = max(1, warmup_steps)
+        self.total_steps = max(total_steps, self.warmup_steps + 1)
+
+    def __call__(self, step: Any) -> Any:
+        """Return the rate of a step, counted from 0."""
+        position = ops.cast(step, "float32") + 1.0
+        rising = position / self.warmup_steps
+        falling = (self.total_steps - position) / (self.total_steps - self.warmup_steps)
+        return self.peak * ops.clip(ops.minimum(rising, falling), 0.0, 1.0)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments of the constructor."""
+        return {
+            "peak": self.peak,
+            "warmup_steps": self.warmup_steps,
+            "total_steps": self.total_steps,
+        }
+
+
+def make_optimizer(recipe: Recipe, total_steps: int) -> Any:
+    """Build AdamW with the recipe's settings and without weight decay on biases and norms."""
+    schedule = LinearWarmupAndDecay(
+        recipe.learning_rate, round(recipe.warmup_share * total_steps), total_steps
+    )
+    optimizer = backend.AdamW(
+        schedule, weight_decay=recipe.weight_decay, global_clipnorm=recipe.clip_norm
+    )
+    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    if keras.config.dtype_policy().compute_dtype == "float16":
+        return keras.optimizers.LossScaleOptimizer(optimizer)  # small gradients would underflow
+    return optimizer

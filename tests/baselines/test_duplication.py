@@ -17,8 +17,7 @@ from suite.api import BuildRequest, Form, Inputs, ModelSize, Recipe
 from suite.api.plugins import ARCHITECTURES, find_plugin
 from suite.worker.data.batches import Batch
 from suite.worker.model import Model, PositionHead
-from suite.worker.optimizers import make_optimizer
-from suite.worker.steps import make_prediction_step, make_training_step
+from suite.worker.steps import make_optimizer, make_prediction_step, make_training_step
 
 LENGTH, VOCABULARY, BATCH = 1_024, 128, 4
 SIZE = ModelSize("paper", num_layers=1, width=256, num_heads=4, feedforward_width=1_024)

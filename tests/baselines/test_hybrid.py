@@ -19,7 +19,7 @@ from suite.worker.conformance.decoding import (
     the_state_has_its_declared_size,
 )
 from suite.worker.conformance.gradients import BACKEND
-from suite.worker.conformance.parity import judge_parity, relative_parameters
+from suite.worker.conformance.models import judge_parity, relative_parameters
 from suite.worker.conformance.passes import gradients_reach_every_weight, padding_does_not_leak
 from suite.worker.conformance.subjects import SIZE, Subject, request_for
 from tests.architectures import ARCHITECTURES, assert_passes, slow_on_jax_unless, slow_unless
@@ -189,6 +189,21 @@ def test_a_pattern_declares_what_all_its_mixers_allow(pattern, carries, missing)
     architecture, request = request_with(pattern)
     assert architecture.build(request).carries_state is carries
     assert architecture.missing_parts(request) == missing
+
+
+@pytest.mark.parametrize(
+    ("pattern", "window", "time"),
+    [
+        ("gated_deltanet,attention", None, "n^2"),
+        ("gated_deltanet,attention", 16, "n"),
+        ("gated_deltanet,window_attention", None, "n"),
+        ("mamba2,lstm", None, "n"),
+    ],
+)
+def test_the_claim_is_the_sum_over_the_layers(pattern, window, time):
+    architecture, request = request_with(pattern)
+    options = {**request.options, "attention_window": window}
+    assert architecture.claimed_costs(replace(request, options=options)) == (time, "n")
 
 
 @pytest.mark.parametrize(

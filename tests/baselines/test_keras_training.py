@@ -8,7 +8,7 @@ import pytest
 from keras import ops
 
 from suite.worker.conformance.gradients import BACKEND
-from suite.worker.conformance.subjects import dtype_policy
+from suite.worker.steps import default_policy
 from tests.architectures import ARCHITECTURES
 from tests.layers import layer_and_inputs
 
@@ -47,7 +47,7 @@ def loss_of(model, inputs):
 
 
 def test_a_model_trains_and_is_saved_in_mixed_bfloat16(name, tmp_path):
-    with dtype_policy("mixed_bfloat16"):
+    with default_policy("mixed_bfloat16"):
         model, inputs = classifier_of(name)
         before = loss_of(model, inputs)
         losses = losses_of(model, inputs)

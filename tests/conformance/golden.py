@@ -30,8 +30,8 @@ from suite.worker.conformance.gradients import without_compiling
 from suite.worker.conformance.subjects import LENGTH, SIZE, main_inputs, random_inputs, request_for
 from suite.worker.data.batches import Batch, training_stream
 from suite.worker.model import Model, PositionHead, build_embedding
-from suite.worker.optimizers import make_optimizer as optimizer_of
 from suite.worker.steps import fix_randomness, make_training_step
+from suite.worker.steps import make_optimizer as optimizer_of
 from tests.architectures import REAL
 from tests.builders.task_data import load
 

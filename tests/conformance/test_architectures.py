@@ -24,15 +24,13 @@ from suite.worker.conformance.subjects import (
     SIZE,
     Case,
     Subject,
-    dtype_policy,
     main_inputs,
     random_inputs,
     request_for,
 )
 from suite.worker.data.batches import Batch
 from suite.worker.model import Model, PositionHead, mean_cross_entropy
-from suite.worker.optimizers import make_optimizer
-from suite.worker.steps import make_training_step
+from suite.worker.steps import default_policy, make_optimizer, make_training_step
 from tests.architectures import (
     ARCHITECTURES,
     ENCODERS,
@@ -99,7 +97,7 @@ def skip_unless_attention_takes(name: str, half: str) -> None:
 def test_training_in_float16_lowers_the_loss(name):
     """The loss scale halves until gradients fit, so the first steps may be skipped."""
     skip_unless_attention_takes(name, "float16")
-    with dtype_policy("mixed_float16"), without_compiling():
+    with default_policy("mixed_float16"), without_compiling():
         model, batch = model_of(ARCHITECTURES[name])
         recipe = Recipe(learning_rate=0.01, warmup_share=0.0)
         step = make_training_step(model, mean_cross_entropy, make_optimizer(recipe, 100), xla=False)

@@ -16,7 +16,7 @@ from suite.worker.conformance.decoding import (
     the_state_has_its_declared_size,
 )
 from suite.worker.conformance.gradients import BACKEND
-from suite.worker.conformance.parity import judge_parity
+from suite.worker.conformance.models import judge_parity
 from suite.worker.conformance.passes import (
     adding_padding_changes_nothing,
     gradients_reach_every_weight,

@@ -12,7 +12,7 @@ import pytest
 from suite.api import Form, PluginError
 from suite.records.model_sizes import MODEL_SIZES
 from suite.worker.conformance.gradients import BACKEND
-from suite.worker.conformance.parity import (
+from suite.worker.conformance.models import (
     counted,
     extrapolated,
     judge_parity,

@@ -16,7 +16,7 @@ from suite.analysis.comparisons import compare, in_precedence
 from suite.analysis.frame import to_figures
 from suite.analysis.tradeoffs import comparable_shares
 from suite.api import AppliedMethod, Form, Metric, Mode
-from suite.cli.options import request_options
+from suite.cli.command import request_options
 from suite.matrix.expansion import expand
 from suite.records.measures import QUALITY
 from tests.builders.costs import SPEED, cost

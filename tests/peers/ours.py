@@ -12,11 +12,14 @@ from keras import ops
 from suite.api import BuildRequest, Inputs, ModelSize, Recipe
 from suite.api.plugins import ARCHITECTURES, find_plugin
 from suite.worker.data.batches import Batch
-from suite.worker.decode import create_weights
-from suite.worker.decoder import Decoder
+from suite.worker.decode import Decoder, create_weights
 from suite.worker.model import Model, PositionHead
-from suite.worker.optimizers import make_optimizer
-from suite.worker.steps import fix_randomness, make_prediction_step, make_training_step
+from suite.worker.steps import (
+    fix_randomness,
+    make_optimizer,
+    make_prediction_step,
+    make_training_step,
+)
 from tests.peers.cases import (
     BLOCK,
     CHUNK,

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from suite.matrix.registry import load_registry
-from suite.worker.train.sealing import seal_test
+from suite.worker.train.setup import seal_test
 from tests.builders.task_data import load_little
 
 TASKS = load_registry(()).tasks

@@ -27,7 +27,6 @@ def run(folder: str, parent: int) -> None:
 
 
 def _detach(folder: Path) -> None:
-    """Give the process its own group and log, and the default signal handlers."""
     with suppress(PermissionError):  # a spawned child already leads its session
         os.setsid()
     signal.signal(signal.SIGINT, signal.SIG_DFL)

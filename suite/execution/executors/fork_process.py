@@ -62,7 +62,6 @@ class _Server:
         self._selector.register(self._wakeup, selectors.EVENT_READ)
 
     def serve(self) -> None:
-        """Answer requests until the parent closes the control socket or ends."""
         while os.getppid() == self._parent:
             for key, _ in self._selector.select(PARENT_CHECK_SECONDS):
                 if key.fileobj is self._wakeup:
@@ -75,7 +74,6 @@ class _Server:
                     self._kill(key.data)
 
     def close(self) -> None:
-        """Kill and reap all children."""
         for child in list(self._children.values()):
             self._kill_group(child)
             os.waitpid(child.pid, 0)

@@ -66,8 +66,6 @@ class ProgressLines:
 
 @dataclass
 class _Running:
-    """A running process and the state of watching it."""
-
     child: Child
     folder: Path
     limits: Limits
@@ -123,6 +121,12 @@ class LocalExecutor:
             child, job.folder, limits, accelerators, kills_before, polled_at=time.monotonic()
         )
 
+    def updates(self, run_id: str, job: Job, limits: Limits) -> Iterator[Update]:
+        """Run a cell, and yield its news; the last has the result."""
+        self.start(run_id, job, limits)
+        while self._running:
+            yield from self.wait()
+
     def wait(self) -> list[Update]:
         """Wait until a process ends, for at most `POLL_SECONDS`, and return the news."""
         if not self._running:
@@ -131,11 +135,6 @@ class LocalExecutor:
             [running.child.sentinel for running in self._running.values()], timeout=POLL_SECONDS
         )
         return [update for run_id in list(self._running) for update in self._check(run_id)]
-
-    @property
-    def running(self) -> bool:
-        """Whether a cell runs."""
-        return bool(self._running)
 
     def stop(self) -> None:
         """Kill all running cells."""

@@ -145,7 +145,8 @@ def run_pack(pack: Path, stop_after_seconds: float | None = None) -> PackRun:
         ),
         key=lambda folder: ((folder / "log.txt").exists(), folder),
     )
-    failed = _num_failed(pack, limits)
+    earlier = (read_result(path.parent) for path in (pack / JOBS).glob(f"*/{RESULT}"))
+    failed = sum(_status(found[1], limits) is not Status.OK for found in earlier if found)
     for number, folder in enumerate(waiting, 1):
         job = Job.from_json((folder / "job.json").read_text())
         search_path = tuple(str(path) for path in sorted((pack / PARTS).glob("*")))
@@ -181,12 +182,6 @@ def run_pack(pack: Path, stop_after_seconds: float | None = None) -> PackRun:
 def _label(job: Job) -> str:
     facts = json.loads((job.folder / RANKING).read_text())
     return label_with(job.cell, facts["entry"], facts["task_options"])
-
-
-def _num_failed(pack: Path, limits: Limits) -> int:
-    """Return the number of cells that failed in earlier calls."""
-    results = (read_result(path.parent) for path in (pack / JOBS).glob(f"*/{RESULT}"))
-    return sum(_status(result[1], limits) is not Status.OK for result in results if result)
 
 
 def _status(result: ProcessResult, limits: Limits) -> Status:

@@ -95,6 +95,29 @@ def interpreter_environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
 
 
+def run_module(
+    module: str, *arguments: object, environment: Mapping[str, str], seconds: float | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run a module in a new interpreter to its end, and return what it wrote.
+
+    Raises:
+        subprocess.TimeoutExpired: it took more than `seconds`.
+    """
+    return subprocess.run(
+        [*interpreter(module), *map(str, arguments)],
+        env={**interpreter_environment(), **environment},
+        capture_output=True,
+        text=True,
+        errors="replace",
+        timeout=seconds,
+    )
+
+
+def last_line(process: subprocess.CompletedProcess[str]) -> str:
+    """Return the last line of a process's errors."""
+    return (process.stderr.strip().splitlines() or ["no message"])[-1]
+
+
 def _has_ended(pid: int) -> bool:
     """Whether a child of this process has ended, without reaping it."""
     if hasattr(os, "waitid"):

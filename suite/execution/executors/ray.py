@@ -198,13 +198,12 @@ def _run_cell(job_json: str, limits: Limits) -> Iterator[Update]:
     folder = Path(tempfile.mkdtemp(prefix="lengthwise-"))
     executor = _node_executor()
     try:
-        executor.start("", _with_node_paths(Job.from_json(job_json), folder), limits)
-        while executor.running:
-            for update in executor.wait():
-                if update.result:
-                    here = {**describe_machine(), **(update.result.environment or {})}
-                    update = replace(update, result=replace(update.result, environment=here))
-                yield update
+        job = _with_node_paths(Job.from_json(job_json), folder)
+        for update in executor.updates("", job, limits):
+            if update.result:
+                here = {**describe_machine(), **(update.result.environment or {})}
+                update = replace(update, result=replace(update.result, environment=here))
+            yield update
     finally:
         executor.stop()
         shutil.rmtree(folder, ignore_errors=True)

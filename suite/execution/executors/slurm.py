@@ -211,11 +211,10 @@ def run_cell(folder: str, limits: Limits) -> ProcessResult:
     """Run the cell of a job's folder on this node, and return its result."""
     executor = LocalExecutor(spawn=needs_spawn())
     try:
-        executor.start("", Job.from_json((Path(folder) / "job.json").read_text()), limits)
-        while True:
-            for update in executor.wait():
-                if update.result:
-                    here = {**describe_machine(), **(update.result.environment or {})}
-                    return replace(update.result, environment=here)
+        job = Job.from_json((Path(folder) / "job.json").read_text())
+        *_, last = executor.updates("", job, limits)
+        assert last.result is not None
+        here = {**describe_machine(), **(last.result.environment or {})}
+        return replace(last.result, environment=here)
     finally:
         executor.close()

@@ -11,8 +11,7 @@ from suite.api import Architecture, Form, Job, ModelSize, Status
 from suite.api.conformance import OF_GIVEN_MODELS, CheckResult, Verdict
 from suite.api.errors import LengthwiseError, Unsupported
 from suite.worker.conformance import decoding
-from suite.worker.conformance.models import OF_MODELS
-from suite.worker.conformance.parity import parity_with_vanilla
+from suite.worker.conformance.models import OF_MODELS, parity_with_vanilla
 from suite.worker.conformance.passes import (
     OF_ENCODERS,
     OF_EVERY_FORM,

@@ -15,7 +15,8 @@ from keras import ops
 
 from suite.api import Form
 from suite.worker.conformance.gradients import BACKEND, differentiate
-from suite.worker.conformance.subjects import BATCH, PADDED, Subject, dtype_policy
+from suite.worker.conformance.subjects import BATCH, PADDED, Subject
+from suite.worker.steps import default_policy
 
 EQUAL = 1e-5
 """The largest difference of hidden states that are equal but for rounding in float32."""
@@ -173,7 +174,7 @@ def near_float32(subject: Subject, policy: str) -> Finding:
     The figure is that of the median position: rounding may change the layout of a few.
     """
     mask, values = subject.mask, subject.values()
-    with dtype_policy(policy):  # the same seed gives the same weights, in float32
+    with default_policy(policy):  # the same seed gives the same weights, in float32
         rounded = Subject(subject.architecture, subject.request).states(values, mask)
     if not np.isfinite(rounded.astype("float32")).all():
         return Finding(float("nan"), high=NEAR, reason="values are not finite")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import partial
 from typing import Any, NamedTuple
 
 import keras
@@ -45,10 +44,6 @@ class Whole(keras.layers.Layer):
     def call(self, inputs: list[Any], training: bool | None = None) -> Any:
         """Return the result of the function for its inputs, of which some may be None."""
         return self.function(*inputs, training=training)
-
-    def over(self, *inputs: Any, training: bool) -> Any:
-        """Return the result of a call."""
-        return self([*inputs], training=training)
 
 
 class Case(NamedTuple):
@@ -155,17 +150,6 @@ def random_inputs(
     return generator.normal(size=(batch, length, width)).astype("float32")
 
 
-@contextmanager
-def dtype_policy(name: str) -> Iterator[None]:
-    """Make a dtype policy Keras's default in this context."""
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(name)
-    try:
-        yield
-    finally:
-        keras.config.set_dtype_policy(before)
-
-
 class Subject:
     """A backbone of an architecture, built for a request, with its passes.
 
@@ -256,7 +240,8 @@ class Subject:
 
     def _pass(self, function: Pass, training: bool = False) -> Pass:
         if (function, training) not in self.passes:
-            self.passes[function, training] = partial(Whole(function).over, training=training)
+            whole = Whole(function)
+            self.passes[function, training] = lambda *inputs: whole([*inputs], training=training)
         return self.passes[function, training]
 
     @contextmanager

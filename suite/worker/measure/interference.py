@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import NamedTuple, Self
 
 from suite.records.environment import INTERFERENCE_LIMIT, num_cores
-from suite.worker.measure import nvml
-from suite.worker.measure.energy import find_energy_counter
+from suite.worker.measure.energy import LOAD_METHOD, NvidiaDevices, find_energy_counter
 
 try:
     import psutil
@@ -60,7 +59,7 @@ class InterferenceMonitor:
     """
 
     def __init__(self, threads: int, on_accelerator: bool = False) -> None:
-        devices = nvml.NvidiaDevices() if on_accelerator else None
+        devices = NvidiaDevices() if on_accelerator else None
         self._energy, self.energy_method = find_energy_counter(devices)
         self._device_load = devices.load_at_rest() if devices else None
         self._cores = min(threads, num_cores())
@@ -103,7 +102,7 @@ class InterferenceMonitor:
         counter = "/proc/stat" if psutil is None else "psutil"
         cores = "1 core" if self._cores == 1 else f"{self._cores} cores"
         methods = [CPU_METHOD.format(counter=counter, cores=cores)] if self._knows_cpu_share else []
-        methods += [] if self._device_load is None else [nvml.LOAD_METHOD]
+        methods += [] if self._device_load is None else [LOAD_METHOD]
         return "; or, if higher, ".join(methods)
 
     @property

@@ -10,12 +10,13 @@ Measurements = dict[str, dict[str, Any]]
 
 
 def measurement(samples: Sequence[float], method: str) -> dict[str, Any]:
-    """Return the samples of one measure with their median and quartiles."""
+    """Return the samples of one measure with their median and, of several, the quartiles."""
+    quartiles = statistics.quantiles(samples, method="inclusive") if len(samples) > 1 else None
     return {
         "value": statistics.median(samples) if samples else None,
         "n": len(samples),
         "samples": list(samples),
-        "quartiles": quartiles(samples),
+        "quartiles": quartiles and (quartiles[0], quartiles[2]),
         "method": method,
     }
 
@@ -23,16 +24,3 @@ def measurement(samples: Sequence[float], method: str) -> dict[str, Any]:
 def single(value: float | None, method: str) -> dict[str, Any]:
     """Return a measure of one sample. For the value None, `method` states the reason."""
     return measurement([] if value is None else [float(value)], method)
-
-
-def quartiles(samples: Sequence[float]) -> tuple[float, float] | None:
-    """Return the first and third quartile (inclusive method), None for fewer than two samples."""
-    if len(samples) < 2:
-        return None
-    first, _, third = statistics.quantiles(samples, n=4, method="inclusive")
-    return first, third
-
-
-def percentile(samples: Sequence[float], percent: int) -> float:
-    """Return a percentile, interpolated between neighbours (inclusive method)."""
-    return statistics.quantiles(samples, n=100, method="inclusive")[percent - 1]

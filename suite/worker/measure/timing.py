@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -10,7 +11,7 @@ from typing import Any
 
 from suite.worker.measure.interference import InterferenceMonitor, Totals
 from suite.worker.measure.memory import PeakMemory
-from suite.worker.measure.samples import Measurements, measurement, percentile, single
+from suite.worker.measure.samples import Measurements, measurement, single
 
 BLOCK_SECONDS = 0.2
 MIN_BLOCKS = 5
@@ -206,4 +207,5 @@ def _latency_percentile(
     if len(samples) < needed:
         return single(None, f"not measured: needs {needed} answers, had time for {len(samples)}")
     method = f"{percent}th percentile of {len(samples)} answers, {about}"
-    return single(percentile(samples, percent), method)
+    percentiles = statistics.quantiles(samples, n=100, method="inclusive")
+    return single(percentiles[percent - 1], method)

@@ -10,8 +10,7 @@ from suite.api import Recipe
 from suite.worker.data.batches import Batch
 from suite.worker.measure.memory import release_freed_memory
 from suite.worker.model import Model, PositionHead, mean_cross_entropy
-from suite.worker.optimizers import make_optimizer
-from suite.worker.steps import make_prediction_step, make_training_step
+from suite.worker.steps import make_optimizer, make_prediction_step, make_training_step
 
 WIDTH = 32
 LENGTH = 16

@@ -38,8 +38,7 @@ from suite.worker.steps import allocator, fix_randomness
 from suite.worker.train.evaluation_lengths import reports_at_lengths
 from suite.worker.train.phases import score_trained, train_and_score
 from suite.worker.train.samples import draw_samples
-from suite.worker.train.sealing import seal_test
-from suite.worker.train.setup import Setup, splits_of
+from suite.worker.train.setup import Setup, seal_test, splits_of
 
 
 def run(

@@ -48,24 +48,16 @@ class Checkpoint:
         On a full disk the log states the error and training continues.
         """
         self._last = time.monotonic()
-        try:
-            self._write(variables, kept_weights, state)
-        except OSError as error:
-            print(f"The checkpoint could not be written: {error}", flush=True)
-
-    def _write(
-        self,
-        variables: Sequence[Any],
-        kept_weights: Mapping[str, Sequence[np.ndarray]],
-        state: Mapping[str, Any],
-    ) -> None:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
         arrays = {f"variable_{i}": value for i, value in enumerate(map(_to_numpy, variables))}
         for name, weights in kept_weights.items():
             arrays |= {f"{name}_{i}": value for i, value in enumerate(weights)}
         about = json.dumps({"digests": list(self.digests), "state": dict(state)})
-        with atomic_write(self.path) as file:
-            np.savez(file, allow_pickle=False, **arrays, about=np.array(about))
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with atomic_write(self.path) as file:
+                np.savez(file, allow_pickle=False, **arrays, about=np.array(about))
+        except OSError as error:
+            print(f"The checkpoint could not be written: {error}", flush=True)
 
     def read(
         self, variables: Sequence[Any]

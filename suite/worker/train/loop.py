@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,22 +15,11 @@ from suite.worker.failures import Diverged
 from suite.worker.measure.interference import InterferenceMonitor
 from suite.worker.measure.memory import PeakMemory
 from suite.worker.measure.timing import MIN_BLOCKS, WARMUP_STEPS, Phase, steps_per_block
-from suite.worker.optimizers import make_optimizer
-from suite.worker.steps import make_training_step
+from suite.worker.steps import make_optimizer, make_training_step
 from suite.worker.train.checkpoint import Checkpoint
 from suite.worker.train.evaluation import Evaluator
 from suite.worker.train.selection import BestWeights, Progress, is_better, validation_steps
 from suite.worker.train.setup import Setup
-
-
-@dataclass(frozen=True, slots=True)
-class _Block:
-    """Consecutive steps that are timed together."""
-
-    seconds: float
-    steps: int
-    tokens: int
-    positions: int
 
 
 class TrainingLoop:
@@ -97,8 +85,7 @@ class TrainingLoop:
                 self._validate()
             if self.progress.steps >= self.total_steps:
                 break
-            block = self._take_steps(self._num_block_steps(), self.phase.monitor)
-            self.phase.add(block.seconds, block.steps, block.tokens, block.positions)
+            self.phase.add(*self._take_steps(self._num_block_steps(), self.phase.monitor))
             self.phase.memory.update()
         assert self.progress.best is not None
         model.set_weights(self.progress.best.weights)
@@ -107,12 +94,12 @@ class TrainingLoop:
         """Take the first steps; they are timed apart, as the compilation."""
         self.setup.report_progress("compiling", 0.0)
         self.phase.memory.reset()
-        block = self._take_steps(self._compiling_steps, self.phase.compile_monitor)
-        self.phase.compile_seconds = block.seconds
+        seconds, *_ = self._take_steps(self._compiling_steps, self.phase.compile_monitor)
+        self.phase.compile_seconds = seconds
         self.phase.memory.end_compilation()
 
-    def _take_steps(self, count: int, monitor: InterferenceMonitor) -> _Block:
-        """Take `count` steps together and report the progress.
+    def _take_steps(self, count: int, monitor: InterferenceMonitor) -> tuple[float, int, int, int]:
+        """Take `count` steps together and report the progress; return the block that they are.
 
         Raises:
             Diverged: the loss of a step is no finite number.
@@ -137,7 +124,7 @@ class TrainingLoop:
         progress.losses.append((progress.tokens, mean_loss))
         self.setup.report_progress("training", progress.steps / self.total_steps, mean_loss)
         positions = sum(count_positions(batch.features) for batch in batches)
-        return _Block(seconds, count, tokens, positions)
+        return seconds, count, tokens, positions
 
     def _updates(self, batches: Sequence[Batch]) -> list[Any]:
         """Take one step with each batch, and return the losses, which may be on the device."""

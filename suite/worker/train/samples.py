@@ -11,7 +11,7 @@ from keras import ops
 
 from suite.api import Job, Task, TaskData
 from suite.worker.backends import backend
-from suite.worker.decoder import repeat
+from suite.worker.decode import repeat
 from suite.worker.model import Model
 
 MAX_TOKENS = 100

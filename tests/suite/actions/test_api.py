@@ -13,8 +13,8 @@ import suite
 from suite import Finished, Started
 from suite.actions.caller import describe_call
 from suite.actions.checks import check
-from suite.actions.packs import import_records
 from suite.actions.pruning import prune
+from suite.actions.publishing import import_records
 from suite.actions.records import report
 from suite.api import LengthwiseError, RequestError
 from tests.conftest import FAKES, bench_environment, processes_of, read_records

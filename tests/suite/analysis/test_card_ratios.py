@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from suite.analysis.card_ratios import MIN_ROUNDS, cost_ratios
+from suite.analysis.cost_ratios import MIN_ROUNDS, cost_ratios
 from suite.api import Mode
 from suite.records.schema import Invocation
 from tests.builders.length_costs import costs_at, measured

@@ -23,7 +23,7 @@ from suite.records.published import StoredRecord, local_record
 from suite.records.schema import Measurement
 from suite.records.store import Store
 from suite.report.archive import to_csv
-from suite.search.recorded_crossover import score_crossover
+from suite.search.crossover import score_crossover
 from suite.tracking.sync import sync
 from tests.builders.boards import UNREAD
 from tests.builders.records import make_record

@@ -8,11 +8,11 @@ import pytest
 
 from suite.analysis.boards import rank_comparisons
 from suite.analysis.comparisons import compare, in_precedence
-from suite.analysis.cost_sources import cost_sources, tradeoffs
 from suite.analysis.diagnostics import abilities, find_diagnostics
 from suite.analysis.frame import to_figures
 from suite.analysis.history import history
-from suite.analysis.predicted_costs import predicted_costs
+from suite.analysis.predictions import predicted_costs
+from suite.analysis.tradeoffs import cost_sources, tradeoffs
 from suite.records.measures import QUALITY
 from tests.builders.costs import MEMORY, SPEED, cost
 from tests.builders.records import FINAL, REGISTRY, make_record, stored

@@ -9,14 +9,15 @@ import pytest
 from suite.analysis.comparison_key import ComparisonKind
 from suite.analysis.comparisons import compare
 from suite.analysis.frame import to_figures
-from suite.analysis.learning_rates import search_summaries, summarize_searches
-from suite.analysis.pairwise import pair_differences
-from suite.analysis.tradeoffs import pareto_front
-from suite.analysis.training_counts import (
+from suite.analysis.learning_rates import (
     count_archived_trials,
     count_trials,
     count_unranked_runs,
+    search_summaries,
+    summarize_searches,
 )
+from suite.analysis.pairwise import pair_differences
+from suite.analysis.tradeoffs import pareto_front
 from suite.api import Mode, Status
 from suite.records.measures import QUALITY
 from suite.records.schema import Measurement, TuningChoice

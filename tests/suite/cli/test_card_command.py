@@ -7,8 +7,8 @@ import json
 import pytest
 
 from suite.actions import cards
-from suite.analysis.card_ratios import CostRatio
-from suite.search import reach
+from suite.analysis.cost_ratios import CostRatio
+from suite.search import length_card
 from tests.builders import given_models
 from tests.conftest import read_records
 
@@ -63,7 +63,7 @@ def test_a_model_against_another_has_ratios_and_an_exit_code(bench, tmp_path, mo
 
 
 def test_a_card_with_quality_has_the_effective_length_of_each_task(bench, monkeypatch):
-    monkeypatch.setattr(reach, "BENCHMARK", "short_reach")
+    monkeypatch.setattr(length_card, "REACH", "short_reach")
     model = f"{given_models.__file__}:brisk_reader"
     limits = ("--up-to", "128", "--time", "1s", "--no-references")
     result = bench("card", model, *limits, "--quality", "--json")

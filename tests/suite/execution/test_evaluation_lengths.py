@@ -10,7 +10,7 @@ import pytest
 from suite.api import Job, Limits, Recipe, Status
 from suite.execution.executors import packed
 from suite.execution.executors.base import ProcessResult, classify_exit
-from suite.execution.outcome import make_record
+from suite.execution.jobs import make_record
 from suite.execution.preparation import prepare
 from suite.matrix.planned_cells import PlannedCell
 from suite.matrix.request import Request

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 
-from suite.matrix.benchmark_writing import with_hash, with_tables
+from suite.matrix.freezing import with_hash, with_tables
 
 TEXT = """# A benchmark.
 name = "small"

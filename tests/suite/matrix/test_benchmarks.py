@@ -9,9 +9,8 @@ import pytest
 
 from suite.api import Mode
 from suite.api.errors import PluginError, RequestError
-from suite.matrix.benchmark_writing import add_to_scale
 from suite.matrix.expansion import expand
-from suite.matrix.freezing import freeze
+from suite.matrix.freezing import add_to_scale, freeze
 from suite.matrix.registry import load_registry
 from suite.matrix.request import Request
 from suite.records.benchmarks import BUILT_IN, find_benchmark, read_benchmark

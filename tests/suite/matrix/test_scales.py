@@ -10,7 +10,7 @@ import pytest
 
 from suite.analysis.core_table import scale_of
 from suite.api.errors import PluginError, RequestError
-from suite.matrix.benchmark_writing import add_to_scale
+from suite.matrix.freezing import add_to_scale
 from suite.matrix.registry import load_registry
 from suite.records.benchmarks import read_benchmark
 from tests.builders.records import CELL, make_record

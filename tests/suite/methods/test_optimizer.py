@@ -12,8 +12,8 @@ import pytest
 from suite.api import Recipe
 from suite.methods._optimizers import WITHOUT_DECAY, Schedule, make_optimizer, paths_without_muon
 from suite.methods.optimizer import METHOD
-from suite.worker.optimizers import LinearWarmupAndDecay
-from suite.worker.optimizers import make_optimizer as make_default
+from suite.worker.steps import LinearWarmupAndDecay
+from suite.worker.steps import make_optimizer as make_default
 from tests.builders.methods import context_of
 
 RECIPE = Recipe(learning_rate=0.1, warmup_share=0.5, weight_decay=0.2, clip_norm=0.7)

@@ -13,7 +13,7 @@ import pytest
 
 from suite.api import RequestError
 from suite.execution.executors import packed
-from suite.publish.wheels import COSTS, TRAINING, download_wheels, with_requirements
+from suite.publish.bundle import COSTS, TRAINING, download_wheels, with_requirements
 from tests.conftest import bench_environment, read_records
 
 SMOKE = ("--benchmark", "smoke", "--architectures", "brisk", "--seeds", "0")

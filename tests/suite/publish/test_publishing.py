@@ -14,7 +14,7 @@ import pytest
 from suite.analysis.comparisons import compare
 from suite.analysis.diagnostic_charts import make_charts
 from suite.analysis.diagnostics import find_diagnostics
-from suite.analysis.training_counts import count_archived_trials
+from suite.analysis.learning_rates import count_archived_trials
 from suite.api import Status
 from suite.api.errors import RequestError
 from suite.publish.checks import check_tree

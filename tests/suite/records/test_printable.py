@@ -9,7 +9,7 @@ from rich.console import Console
 
 from suite.actions.results import Records
 from suite.api import Status
-from suite.records.printable import PrintableStream, printable
+from suite.records.command_line import PrintableStream, printable
 from tests.builders.records import CELL, make_record
 
 ESCAPE = "\x1b]0;title\x07\x1b[2J\x9b31m"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 
+from suite.actions.pruning import prunable
 from suite.api import PROTOCOL, Status
-from suite.records.pruning import prunable
 from tests.builders.records import CELL, make_record
 
 

@@ -12,9 +12,9 @@ import pytest
 
 from suite.actions import doctor
 from suite.actions.doctor import Check
+from suite.actions.pruning import prunable
 from suite.api import Mode, Status
 from suite.api.errors import HomeError
-from suite.records.pruning import prunable
 from suite.records.schema import (
     RecordError,
     parse_record,

@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from suite.analysis.card_ratios import CostRatio
+from suite.analysis.cost_ratios import CostRatio
 from suite.analysis.length_card import LengthCard, cheaper_text, make_profile, reach
 from suite.api import Mode, Status
 from suite.matrix.request import Request

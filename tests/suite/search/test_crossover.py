@@ -12,8 +12,7 @@ from suite.execution.preparation import prepare
 from suite.records.environment import describe_machine
 from suite.records.measures import DECODING_PHASES, MEASURES, PHASES
 from suite.records.schema import Invocation
-from suite.search.crossover import cost_crossover
-from suite.search.recorded_crossover import score_crossover
+from suite.search.crossover import cost_crossover, score_crossover
 from tests.builders.crossovers import LEARNED, PAIR, learned, measured
 from tests.builders.records import MOMENT, make_record
 

@@ -8,8 +8,7 @@ import pytest
 
 from suite.api import RequestError
 from suite.execution.preparation import prepare
-from suite.search.crossover import cost_crossover
-from suite.search.recorded_crossover import score_crossover
+from suite.search.crossover import cost_crossover, score_crossover
 from tests.builders.crossovers import LEARNED, PAIR, learned, measured
 from tests.builders.records import make_record, stored
 

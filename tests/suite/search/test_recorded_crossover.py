@@ -9,7 +9,7 @@ import pytest
 
 from suite.api import RequestError
 from suite.matrix.request import Request
-from suite.search.recorded_crossover import published_cost_crossover
+from suite.search.crossover import published_cost_crossover
 from tests.builders.cost_pairs import SPEED, measured
 
 PAIR = Request(architectures=("vanilla", "bert"))

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from suite.actions.listing import describe_benchmark
+from suite.analysis.boards import final_boards
 from suite.analysis.comparison_key import short_titles
-from suite.analysis.final_boards import final_boards
 from suite.api import Mode, PluginError, RequestError
 from suite.execution.preparation import prepare
-from suite.matrix.listing import describe_benchmark
 from suite.matrix.registry import load_registry
 from suite.matrix.request import Request
 from suite.records.benchmarks import read_benchmark

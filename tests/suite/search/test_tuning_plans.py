@@ -9,9 +9,8 @@ import re
 import pytest
 
 from suite.api.plugins import search_path_from_environment
-from suite.matrix.benchmark_writing import add_to_scale
 from suite.matrix.expansion import expand
-from suite.matrix.freezing import checked_cells
+from suite.matrix.freezing import add_to_scale, checked_cells
 from suite.matrix.registry import load_registry
 from suite.matrix.request import Request
 from suite.records.benchmarks import read_benchmark

@@ -12,8 +12,7 @@ from suite.api import Status
 from suite.api.errors import TrackingError
 from suite.records.store import TRACKING
 from suite.tracking import delivery
-from suite.tracking.delivery import DeliveryQueue, SyncProcess
-from suite.tracking.listener import WITHOUT_RUN, may_lack_records
+from suite.tracking.delivery import WITHOUT_RUN, DeliveryQueue, SyncProcess, may_lack_records
 from suite.tracking.runs import STATUSES
 from suite.tracking.sync import sync
 from tests.builders.records import CELL, make_record

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from mlflow.tracking import MlflowClient
 
-from suite.tracking.pages import read_pages
+from suite.tracking.connection import read_pages
+from suite.tracking.server import experiment_addresses
 from suite.tracking.sync import sync
-from suite.tracking.ui import experiment_addresses
 from tests.suite.tracking.helpers import good_record
 
 

@@ -8,8 +8,8 @@ from urllib.parse import parse_qs
 import pytest
 
 from suite.api.errors import RequestError
+from suite.tracking.server import experiment_addresses, prepare_ui
 from suite.tracking.sync import sync
-from suite.tracking.ui import experiment_addresses, prepare_ui
 from tests.suite.tracking.helpers import good_record
 
 

@@ -9,8 +9,7 @@ import pytest
 from suite.api import Form, Recipe
 from suite.worker.data.batches import Batch
 from suite.worker.model import Model, mean_cross_entropy
-from suite.worker.optimizers import make_optimizer
-from suite.worker.steps import make_prediction_step, make_training_step
+from suite.worker.steps import make_optimizer, make_prediction_step, make_training_step
 from tests.builders.models import make_model
 
 LENGTH, BATCH = 6, 3

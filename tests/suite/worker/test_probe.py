@@ -7,7 +7,7 @@ import pytest
 from suite.api import Mode
 from suite.api.plugins import ARCHITECTURES, find_plugin
 from suite.records.environment import INTERFERENCE_LIMIT
-from suite.records.measures import measures_of
+from suite.records.measures import MEASURES, phases_of
 from suite.worker import probe
 from suite.worker.measure import matrix_rate, timing
 from tests.builders.cells import FAKES, probe_job
@@ -59,9 +59,9 @@ def test_utilization_follows_from_the_counted_operations(tmp_path, monkeypatch):
     monkeypatch.setattr(matrix_rate, "BLOCK_SECONDS", 0.0)
     outcome = run(tmp_path / "probe")
     measured, details = outcome["measurements"], outcome["details"]
-    assert {f"{phase}.{name}" for phase in measured for name in measured[phase]} == set(
-        measures_of(Mode.PROBE)
-    )
+    assert {f"{phase}.{name}" for phase in measured for name in measured[phase]} == {
+        name for name in MEASURES if name.startswith(phases_of(Mode.PROBE))
+    }
     operations, rate = details["operations_per_token"], details["matrix_rate"]
     mixing = outcome["parameter_counts"]["mixing"]
     assert operations["inference"] == pytest.approx(1e6 + 2 * mixing)

@@ -10,8 +10,12 @@ from suite.api import Inputs, Recipe
 from suite.worker.conformance.subjects import LENGTH, request_for
 from suite.worker.data.batches import Batch
 from suite.worker.model import Model, PositionHead
-from suite.worker.optimizers import LinearWarmupAndDecay, make_optimizer
-from suite.worker.steps import make_prediction_step, make_training_step
+from suite.worker.steps import (
+    LinearWarmupAndDecay,
+    make_optimizer,
+    make_prediction_step,
+    make_training_step,
+)
 from tests.architectures import ARCHITECTURES
 
 TOTAL_STEPS = 8

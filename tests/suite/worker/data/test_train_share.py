@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from suite.api import DataError, Examples, TaskData
-from suite.worker.data.train_share import take_train_share
+from suite.worker.data.encoded import take_train_share
 
 COUNT = 1_000
 

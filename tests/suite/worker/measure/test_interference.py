@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import psutil
 import pytest
 
-from suite.worker.measure import energy, interference, nvml
+from suite.worker.measure import energy, interference
 from suite.worker.measure.interference import InterferenceMonitor
 from tests.suite.worker.measure.machine import FakeMachine
 
@@ -164,7 +164,7 @@ def show_devices(monkeypatch, visible: str | None) -> FakeNvml:
     """Replace NVML, and set CUDA_VISIBLE_DEVICES."""
     fake = FakeNvml()
     monkeypatch.setitem(sys.modules, "pynvml", fake)
-    monkeypatch.setattr(nvml, "REST_SECONDS", 0.0)
+    monkeypatch.setattr(energy, "REST_SECONDS", 0.0)
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     if visible is not None:
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)

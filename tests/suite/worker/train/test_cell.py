@@ -7,7 +7,7 @@ import pytest
 from suite.api.plugins import ARCHITECTURES, TASKS, find_plugin
 from suite.records.environment import INTERFERENCE_LIMIT
 from suite.worker.train import cell, phases
-from suite.worker.train.sealing import SealedSplitError
+from suite.worker.train.setup import SealedSplitError
 from tests.builders.trainings import make_job
 from tests.suite.worker.measure.machine import FakeMachine
 
