@@ -69,7 +69,7 @@ def oracle(layer, states, padding, is_global, window, causal=False, dilation=1):
         for length, window in [(1, 2), (3, 8), (7, 2), (13, 6), (13, 64), (31, 2), (31, 6), (31, 8)]
     ],
 )
-@pytest.mark.parametrize("num_global", [0, slow_on_jax_unless(False, 1), 3])
+@pytest.mark.parametrize("num_global", [0, slow_unless(False, 1), 3])
 @pytest.mark.parametrize("causal, dilation", [(False, 1), (True, 1), (False, (3, 1)), (True, 2)])
 def test_windowed_attention_equals_its_definition(length, window, num_global, causal, dilation):
     generator = np.random.default_rng(length * window + num_global)

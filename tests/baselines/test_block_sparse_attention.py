@@ -20,7 +20,7 @@ from suite.api import Form, Inputs, ModelSize
 from suite.worker.conformance.gradients import BACKEND, differentiate, run
 from suite.worker.conformance.kit import checks_of
 from suite.worker.conformance.subjects import Subject, request_for
-from tests.architectures import ARCHITECTURES, assert_passes
+from tests.architectures import ARCHITECTURES, assert_passes, slow_unless
 from tests.builders.published import TOLERANCE, cases
 
 HEADS, WIDTH = 3, 12
@@ -171,7 +171,7 @@ def test_every_far_block_is_equally_likely():
 BIGBIRD = ARCHITECTURES["bigbird"]
 
 
-@pytest.fixture(scope="module", params=["learned", "rotary"])
+@pytest.fixture(scope="module", params=["learned", slow_unless(False, "rotary")])
 def subject(request):
     """The encoder with blocks that are short enough for the tests' inputs."""
     options = {"block_size": 2, "random_blocks": 1, "positions": request.param}

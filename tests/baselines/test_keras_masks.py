@@ -252,12 +252,13 @@ def random_states() -> np.ndarray:
     [slow_unless(padding == "between", name, padding) for name in MIXERS for padding in PADDINGS],
 )
 def test_values_at_padded_positions_change_nothing_even_if_not_finite(name, padding):
-    layer, real = MIXERS[name](), PADDINGS[padding]
-    states = random_states()
-    expected = ops.convert_to_numpy(layer(states, padding_mask=ops.convert_to_tensor(real)))
-    for value in (np.nan, np.inf, -np.inf, 1e38):
-        other = np.where(real[:, :, None], states, np.float32(value))
-        found = ops.convert_to_numpy(layer(other, padding_mask=ops.convert_to_tensor(real)))
+    layer, real, states = MIXERS[name](), PADDINGS[padding], random_states()
+    values = np.array([np.nan, np.inf, -np.inf, 1e38], "float32")
+    batch = [states, *(np.where(real[:, :, None], states, value) for value in values)]
+    mask = ops.convert_to_tensor(np.tile(real, (len(batch), 1)))
+    mixed = ops.convert_to_numpy(layer(np.concatenate(batch), padding_mask=mask))
+    expected, *others = np.split(mixed, len(batch))
+    for found in others:
         np.testing.assert_allclose(found[real], expected[real], atol=1e-5)
 
 

@@ -39,8 +39,7 @@ def kinds_of_numbers():
         for kind in kinds_of_numbers()
     ],
 )
-@pytest.mark.parametrize(("position", "count"), [(PLACES, 1), (PLACES - 2, 3), (0, PLACES + 1)])
-def test_decoding_past_the_end_of_a_state_is_an_error(name, position, count, kind):
+def test_decoding_past_the_end_of_a_state_is_an_error(name, kind):
     architecture = find_plugin(ARCHITECTURES, name)
     options = {**architecture.options}
     request = BuildRequest(
@@ -48,11 +47,10 @@ def test_decoding_past_the_end_of_a_state_is_an_error(name, position, count, kin
     )
     backbone = architecture.build(request)
     backbone.decode(states(PLACES))
-    state = backbone.init_state(2, PLACES)
-    if name == "reformer" and position and count > 1:
-        count = 3  # later positions are computed one by one
-    with pytest.raises(ValueError, match="positions"):
-        backbone.decode(states(count), state=state, position=kind(position))
+    for position, count in ((PLACES, 1), (PLACES - 2, 3), (0, PLACES + 1)):
+        state = backbone.init_state(2, PLACES)
+        with pytest.raises(ValueError, match="positions"):
+            backbone.decode(states(count), state=state, position=kind(position))
 
 
 def mixers():

@@ -81,6 +81,13 @@ def stored(record: Record) -> StoredRecord:
     return local_record(record, Path("unread"))
 
 
+def with_fields(run: StoredRecord, **fields) -> StoredRecord:
+    """Return a run with other fields of its record; another cell has another id."""
+    if "cell" in fields:
+        fields = {"cell_id": fields["cell"].id, **fields}
+    return dataclasses.replace(run, record=run.record.model_copy(update=fields))
+
+
 def new_store(home: Path) -> Store:
     """Return a home with its folders."""
     store = Store(home)

@@ -7,6 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from suite.api import Examples, Job
 from suite.api.plugins import ARCHITECTURES, TASKS, find_plugin
 from suite.matrix.expansion import expand
@@ -15,6 +17,7 @@ from suite.matrix.registry import load_registry
 from suite.matrix.request import Request
 from suite.records.model_sizes import MODEL_SIZES
 from suite.worker.data import encoded
+from suite.worker.measure import timing, warmup
 from suite.worker.train import cell
 from tests.encoded_data import Cache
 
@@ -66,8 +69,18 @@ def make_job(folder, task, architecture, steps, *, score_test=False, methods=(),
     return replace(job_of(planned, folder), folder=folder, checkpoint=folder / "cell.npz")
 
 
+def measure_briefly(patch: pytest.MonkeyPatch) -> None:
+    """Take the fewest samples that a record may hold, without a warm-up."""
+    patch.setattr(warmup, "throwaway_step", lambda xla: None)
+    patch.setattr(timing, "ATTEMPTS", 1)
+    for name in ("BLOCK_SECONDS", "MIN_SECONDS", "LATENCY_SECONDS"):
+        patch.setattr(timing, name, 0.0)
+
+
 def run(job: Job, stop_at: float = math.inf, kept: list | None = None) -> dict[str, Any]:
-    """Run a job and return its outcome; `kept` gets the unfinished outcomes.
+    """Run a job with brief measurements, and return its outcome.
+
+    `kept` gets the unfinished outcomes.
 
     Raises:
         Interrupted: the training reached the share `stop_at`.
@@ -81,7 +94,9 @@ def run(job: Job, stop_at: float = math.inf, kept: list | None = None) -> dict[s
     task = find_plugin(TASKS, job.cell.task)
     architecture = find_plugin(ARCHITECTURES, job.cell.architecture)
     write = (lambda outcome: None) if kept is None else kept.append
-    return cell.run(job, task, architecture, (), report_progress, write)
+    with pytest.MonkeyPatch.context() as patch:
+        measure_briefly(patch)
+        return cell.run(job, task, architecture, (), report_progress, write)
 
 
 def run_planned(folder: Path, *asked: str, **settings: Any) -> list[dict[str, Any]]:
@@ -103,13 +118,13 @@ def results(outcome: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def cut(examples: Examples, count: int = 32) -> Examples:
+def cut(examples: Examples, count: int = 8) -> Examples:
     """Return the first examples."""
     parts = (examples.features, examples.targets)
     return Examples(*({name: part[name][:count] for name in part} for part in parts))
 
 
-def score_few(monkeypatch, count: int = 32) -> None:
+def score_few(monkeypatch, count: int = 8) -> None:
     """Score the first examples of each split only; the training is the same."""
     load = encoded.load
 

@@ -13,7 +13,7 @@ from suite.api import PROTOCOL, Mode, Status
 from suite.matrix.registry import load_registry
 from suite.records.published import StoredRecord
 from suite.records.schema import Curve, Measurement, parse_summary
-from tests.builders.records import CELL, make_record
+from tests.builders.records import CELL, make_record, with_fields
 
 SCRIPT = "<script>alert(1)</script>"
 REGISTRY = load_registry(())
@@ -94,10 +94,7 @@ def trial(architecture, seed, f1, length=128, **changes):
     cell = dataclasses.replace(found.record.cell, scores_test=False, benchmark=None, **changes)
     scores = {"validation": found.record.metrics["test"]}
     reports = {"validation": {"by_type": found.record.reports["test"]["by_type"]}}
-    record = found.record.model_copy(
-        update={"cell": cell, "cell_id": cell.id, "metrics": scores, "reports": reports}
-    )
-    return dataclasses.replace(found, record=record)
+    return with_fields(found, cell=cell, metrics=scores, reports=reports)
 
 
 def probe(architecture, length, number, speed, **changes):
@@ -134,11 +131,7 @@ ENTRIES = [
 
 
 SUPERSEDED = entry("vanilla", 128, 2, f1=0.1, memory=1.0, speed=3.0)
-ENTRIES.append(
-    dataclasses.replace(
-        SUPERSEDED, record=SUPERSEDED.record.model_copy(update={"protocol": PROTOCOL - 1})
-    )
-)
+ENTRIES.append(with_fields(SUPERSEDED, protocol=PROTOCOL - 1))
 
 
 def read_script(path):

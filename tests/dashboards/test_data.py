@@ -20,6 +20,7 @@ from suite.cli.command import request_options
 from suite.matrix.expansion import expand
 from suite.records.measures import QUALITY
 from tests.builders.costs import SPEED, cost
+from tests.builders.records import with_fields
 from tests.dashboards.site_records import (
     ENTRIES,
     REGISTRY,
@@ -98,15 +99,14 @@ def test_trials_are_a_kind_of_their_own_with_validation_scores(tmp_path):
 
 
 def test_costs_come_from_one_machine_and_mark_noisy_runs():
-    def noisy(found):
-        record = found.record.model_copy(update={"details": {"noisy": ("training",)}})
-        return dataclasses.replace(found, record=record)
-
     entries = [
         entry("vanilla", 128, 0, f1=0.5, memory=100.0, speed=1_000.0),
         entry("vanilla", 128, 1, f1=0.6, memory=100.0, speed=1_000.0),
         entry("vanilla", 128, 2, machine="elsewhere", f1=0.7, memory=1.0, speed=9_000.0),
-        noisy(entry("vanilla", 128, 3, f1=0.8, memory=1.0, speed=1.0)),
+        with_fields(
+            entry("vanilla", 128, 3, f1=0.8, memory=1.0, speed=1.0),
+            details={"noisy": ("training",)},
+        ),
     ]
     made = compare(entries, VERSIONS)
     points = to_figures(made).set_index("measure")
@@ -126,8 +126,7 @@ def test_points_leave_out_superseded_records():
         entry("vanilla", 128, 0, f1=0.5, memory=100.0, speed=1_000.0),
         entry("vanilla", 128, 1, f1=0.6, memory=100.0, speed=1_000.0),
     ]
-    earlier = found[0].record.model_copy(update={"run_id": "20200101T000000000000Z-000000"})
-    found[0] = dataclasses.replace(found[0], record=earlier)
+    found[0] = with_fields(found[0], run_id="20200101T000000000000Z-000000")
     made = compare(found, VERSIONS)
     points = to_figures(made)
     quality = points[points["measure"] == QUALITY].set_index("entry")
@@ -172,9 +171,8 @@ def test_backends_are_compared_with_the_baseline_cell_by_cell(tmp_path):
         for length in (512, 1_024)
         for place, engine in enumerate(engines)
     ]
-    noisy = probe("vanilla", 512, 3, 9e9, backend="jax").record
-    noisy = noisy.model_copy(update={"details": {"noisy": ("training", "inference")}})
-    entries.append(dataclasses.replace(entries[0], record=noisy))
+    noisy = probe("vanilla", 512, 3, 9e9, backend="jax")
+    entries.append(with_fields(noisy, details={"noisy": ("training", "inference")}))
     entries.append(probe("vanilla", 512, 3, 200.0))
     draw(entries, tmp_path)
     index = read_script(tmp_path / "data" / "index.js")

@@ -15,6 +15,7 @@ from dashboards.site import ASSETS
 from suite.api import PROTOCOL
 from suite.records.migrations import SCHEMA_VERSION
 from suite.records.schema import parse_summary
+from tests.builders.records import with_fields
 from tests.dashboards.site_records import (
     ARCHITECTURES,
     ENTRIES,
@@ -41,17 +42,15 @@ def other(tmp_path_factory):
         "examples": {"length": 2},
         "without_part": {"entity_f1": (0.4, 0.6)},
     }
-    odd = first.record.model_copy(update={"reports": {"test": reports}})
-    entries = [dataclasses.replace(first, record=odd)]
-    noisy = {"details": {"noisy": ("training", "inference")}}
-    for name, part in ARCHITECTURES.items():
-        if not part.control:
-            one = entry(name, 512, f1=0.5, memory=1, speed=1)
-            record = one.record.model_copy(update=noisy)
-            entries.append(dataclasses.replace(one, record=record))
-    entries[0] = dataclasses.replace(entries[0], record=entries[0].record.model_copy(update=noisy))
+    entries = [with_fields(first, reports={"test": reports})]
+    entries += [
+        entry(name, 512, f1=0.5, memory=1, speed=1)
+        for name, part in ARCHITECTURES.items()
+        if not part.control
+    ]
+    noisy = {"noisy": ("training", "inference")}
     folder = tmp_path_factory.mktemp("other")
-    draw(entries, folder)
+    draw([with_fields(one, details=noisy) for one in entries], folder)
     return folder
 
 
@@ -139,10 +138,7 @@ def test_scores_are_drawn_along_the_evaluation_length(tab, tmp_path):
     ):
         one = entry(name, 128, seed, f1=0.5, memory=1, speed=1)
         by_length = {"128": {"f1": 0.5, "examples": 9}, "1024": longer}
-        reports = {"test": {"by_evaluation_length": by_length}}
-        found.append(
-            dataclasses.replace(one, record=one.record.model_copy(update={"reports": reports}))
-        )
+        found.append(with_fields(one, reports={"test": {"by_evaluation_length": by_length}}))
     draw(found, tmp_path)
     tab.open(tmp_path, "task.html", "task=ner&length=128")
     assert tab.texts("figure h3")[0].startswith("F1 after training at length 128")

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import pytest
 
+from tests.builders.records import with_fields
 from tests.dashboards.site_records import draw, entry, trial
 
 
@@ -19,18 +18,12 @@ def made(tmp_path_factory):
         found = trial(name, 0, f1, source="files")
         command = "bench run --task ner --data files:… --steps 9"
         invocation = found.record.invocation.model_copy(update={"command": command})
-        record = found.record.model_copy(update={"invocation": invocation})
-        examples = {"validation": {**record.reports["validation"], **finals_examples(finals)}}
-        own.append(
-            dataclasses.replace(found, record=record.model_copy(update={"reports": examples}))
-        )
+        examples = {"examples": finals[0].record.reports["test"]["examples"]}
+        reports = {"validation": {**found.record.reports["validation"], **examples}}
+        own.append(with_fields(found, invocation=invocation, reports=reports))
     draw([*finals, *own], folder, is_home=True)
     draw([*finals, *own], folder / "published")
     return (folder,)
-
-
-def finals_examples(finals):
-    return {"examples": finals[0].record.reports["test"]["examples"]}
 
 
 def test_own_data_come_first_as_trials_with_their_split(shown):

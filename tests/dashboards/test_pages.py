@@ -12,6 +12,7 @@ import pytest
 
 from dashboards.pages import PAGES
 from suite.api import PROTOCOL, Form, Mode
+from tests.builders.records import with_fields
 from tests.dashboards.site_records import ENTRIES, SCRIPT, draw, entry, measured, probe
 
 F1_TITLE = "Test entity F1 · higher is better"
@@ -217,9 +218,8 @@ def test_heat_maps_bars_and_lines_download_as_images(tab, folder, name, state):
 def test_the_page_of_a_run_shows_samples_as_text(tab, tmp_path):
     found = entry("vanilla", 128, f1=0.5, memory=1, speed=1)
     samples = [{"method": "greedy", "prompt": SCRIPT, "sample": " or\nnot"}]
-    record = found.record.model_copy(update={"reports": {"validation": {"samples": samples}}})
-    draw([dataclasses.replace(found, record=record)], tmp_path)
-    tab.open(tmp_path, "run.html", f"run={record.run_id}")
+    draw([with_fields(found, reports={"validation": {"samples": samples}})], tmp_path)
+    tab.open(tmp_path, "run.html", f"run={found.record.run_id}")
     tab.page.locator("h3", has_text="Samples").wait_for()
     shown = tab.page.locator("pre", has=tab.page.locator("strong"))
     assert shown.text_content() == f"{SCRIPT} or\nnot"
@@ -233,10 +233,8 @@ def test_decodings_are_drawn_against_the_context_beside_probes(tab, tmp_path):
         cell = dataclasses.replace(found.record.cell, mode=Mode.DECODE, batch_size=1)
         generation = measured(step_seconds=0.002, state_bytes=8.0 * length)
         phases = {"prefill": measured(tokens_per_second=5e4), "generation": generation}
-        changes = {"cell": cell, "cell_id": cell.id, "measurements": phases}
         noisy = {"noisy": ("generation",)} if length == 512 else {}
-        record = found.record.model_copy(update={**changes, "details": noisy})
-        return dataclasses.replace(found, record=record)
+        return with_fields(found, cell=cell, measurements=phases, details=noisy)
 
     decodings = [
         decoding(name, length, number)

@@ -10,6 +10,7 @@ from suite.analysis.boards import rank_comparisons
 from suite.analysis.comparisons import compare
 from suite.api import AppliedMethod
 from suite.matrix.registry import load_registry
+from tests.builders.records import with_fields
 from tests.dashboards.site_records import draw, entry, probe, trial
 from tests.suite.analysis.diagnostic_records import decodings
 from tests.suite.analysis.final_runs import (
@@ -293,8 +294,7 @@ def test_without_ranks_the_answer_says_how_many_values_there_are(tab, tmp_path):
 def test_superseded_results_answer_only_at_their_own_length(tab, tmp_path):
     now, old = (entry("vanilla", length, f1=0.5, memory=1.0, speed=1.0) for length in (512, 128))
     cell = dataclasses.replace(old.record.cell, task_version=old.record.cell.task_version - 1)
-    former = old.record.model_copy(update={"cell": cell, "cell_id": cell.id})
-    draw([now, dataclasses.replace(old, record=former)], tmp_path)
+    draw([now, with_fields(old, cell=cell)], tmp_path)
     tab.open(tmp_path, "index.html", "length=64", again=True)
     assert "length is 512. Named entity recognition, length 512. No entry" in tab.answer()
     tab.open(tmp_path, "index.html", "length=128")

@@ -11,16 +11,14 @@ from suite.matrix.planned_cells import ranking_facts
 from suite.records.published import StoredRecord
 from suite.records.schema import Measurement, TuningChoice
 from tests.builders.boards import TASKS, UNREAD, VERSIONS, entry, seeds
-from tests.builders.records import FINAL, MINIATURE, make_record
+from tests.builders.records import FINAL, MINIATURE, make_record, with_fields
 from tests.suite.analysis.final_runs import make_boards
 
 
 def test_costs_come_from_the_machine_and_threads_with_most_records():
     def took(seconds, seed, machine="here", threads=1):
         one = entry(seed=seed, machine=machine, threads=threads)
-        return dataclasses.replace(
-            one, record=one.record.model_copy(update={"worker_seconds": seconds})
-        )
+        return with_fields(one, worker_seconds=seconds)
 
     two, other = [took(60.0, 0), took(70.0, 1)], took(600.0, 2, machine="elsewhere")
     for odd_one in (other, took(600.0, 2, threads=2)):
@@ -31,8 +29,7 @@ def test_costs_come_from_the_machine_and_threads_with_most_records():
 
 def test_minutes_exclude_resumed_trainings():
     whole, resumed = entry(seed=0), entry(seed=1)
-    update = {"worker_seconds": 1.0, "details": {"resumed_at_steps": [700]}}
-    resumed = dataclasses.replace(resumed, record=resumed.record.model_copy(update=update))
+    resumed = with_fields(resumed, worker_seconds=1.0, details={"resumed_at_steps": [700]})
     (board,) = make_boards([whole, resumed], VERSIONS)
     assert [row.worker_seconds for row in board.rows] == [9.0]
     (board,) = make_boards([resumed], VERSIONS)
@@ -57,13 +54,10 @@ def test_an_interval_without_example_variance_has_a_note():
 def tuned(entries):
     """Return the entries with a learning rate that tuning chose."""
     choice = TuningChoice(learning_rate=3e-3, metric="validation entity_f1", setting={})
-    changed = []
-    for one in entries:
-        task = TASKS["ner"]
-        ranking = ranking_facts(one.record.cell, task, choice, MINIATURE)
-        record = one.record.model_copy(update={"ranking": ranking})
-        changed.append(dataclasses.replace(one, record=record))
-    return changed
+    return [
+        with_fields(one, ranking=ranking_facts(one.record.cell, TASKS["ner"], choice, MINIATURE))
+        for one in entries
+    ]
 
 
 def test_an_untuned_entry_is_marked_and_named_by_a_rate_that_was_asked_for():
@@ -106,15 +100,8 @@ def test_intervals_of_shares_never_pass_1():
 
 
 def test_the_number_of_test_examples_gives_the_interval_of_1():
-    entries = [
-        dataclasses.replace(
-            one,
-            record=one.record.model_copy(
-                update={"data": {"fingerprint": "f", "examples": {"test": 996}}}
-            ),
-        )
-        for one in tuned(seeds("vanilla", [1.0] * 3))
-    ]
+    data = {"fingerprint": "f", "examples": {"test": 996}}
+    entries = [with_fields(one, data=data) for one in tuned(seeds("vanilla", [1.0] * 3))]
     (board,) = make_boards(entries, VERSIONS)
     assert board.rows[0].estimate.low == pytest.approx(996 / (996 + 1.96**2), abs=1e-5)
 
@@ -126,11 +113,7 @@ def test_parts_are_pseudo_values_of_the_score_without_each():
         parts = [0.5 + spread * (-1) ** part for part in range(20)]
         made = seeds("vanilla", [0.5, 0.501, 0.502])
         reports = {"test": {"without_part": {"entity_f1": parts}}}
-        made = [
-            dataclasses.replace(one, record=one.record.model_copy(update={"reports": reports}))
-            for one in made
-        ]
-        (board,) = make_boards(made, VERSIONS)
+        (board,) = make_boards([with_fields(one, reports=reports) for one in made], VERSIONS)
         return board.rows[0].estimate
 
     alone, wide = of_parts(0.0), of_parts(0.01)
@@ -140,9 +123,7 @@ def test_parts_are_pseudo_values_of_the_score_without_each():
 def test_a_row_says_by_how_much_an_entry_breaks_parity():
     def sized(architecture, mixing):
         return [
-            dataclasses.replace(
-                one, record=one.record.model_copy(update={"parameter_counts": {"mixing": mixing}})
-            )
+            with_fields(one, parameter_counts={"mixing": mixing})
             for one in seeds(architecture, [0.5, 0.51, 0.52])
         ]
 
@@ -195,10 +176,8 @@ def test_probes_are_ranked_on_one_machine_by_ratio():
         made = entry(architecture, mode=Mode.PROBE, task=None, source=None, task_version=None,
                      round=number, steps=0, machine=machine)  # fmt: skip
         value = Measurement(value=speed, n=1, samples=(speed,), quartiles=None, method="")
-        record = made.record.model_copy(
-            update={"measurements": {"training": {"tokens_per_second": value}}, "metrics": {}}
-        )
-        return dataclasses.replace(made, record=record)
+        measured = {"training": {"tokens_per_second": value}}
+        return with_fields(made, measurements=measured, metrics={})
 
     entries = [
         probe(architecture, speed + number, number, machine)
@@ -224,13 +203,7 @@ def test_other_runs_have_no_rank_and_the_best_comes_first(changes, reason):
     made = seeds("vanilla", [0.50, 0.51, 0.52], **changes) + seeds("bert", [0.8, 0.8], **changes)
     split = "test" if changes.get("scores_test", True) else "validation"
     entries = [
-        dataclasses.replace(
-            one,
-            record=one.record.model_copy(
-                update={"metrics": {split: one.record.metrics["test"]}, "reports": {}}
-            ),
-        )
-        for one in made
+        with_fields(one, metrics={split: one.record.metrics["test"]}, reports={}) for one in made
     ]
     (board,) = make_boards(entries, VERSIONS)
     assert board.detectable_difference is None
@@ -264,8 +237,8 @@ def test_an_untuned_run_does_not_join_a_tuned_entry():
 def test_an_interrupted_run_never_supersedes_another():
     good = entry(f1=0.5, threads=2)
     cut = entry(f1=0.5, threads=4, minutes=9)
-    interrupted = cut.record.model_copy(update={"status": Status.INTERRUPTED, "metrics": {}})
-    (board,) = make_boards([good, dataclasses.replace(cut, record=interrupted)], VERSIONS)
+    interrupted = with_fields(cut, status=Status.INTERRUPTED, metrics={})
+    (board,) = make_boards([good, interrupted], VERSIONS)
     (row,) = [row for row in board.rows if not row.superseded_by]
     assert row.estimate.value == 0.5 and row.run_ids == [good.record.run_id]
 

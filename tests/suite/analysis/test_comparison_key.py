@@ -13,7 +13,7 @@ from suite.matrix.planned_cells import ranking_facts
 from suite.records.published import StoredRecord
 from suite.report.archive import to_csv
 from tests.builders.boards import UNREAD, VERSIONS, entry
-from tests.builders.records import CELL, REGISTRY, make_record
+from tests.builders.records import CELL, REGISTRY, make_record, with_fields
 from tests.suite.analysis.final_runs import make_boards
 
 
@@ -111,14 +111,9 @@ def test_a_sweep_is_one_comparison_for_constant_positions_or_sequences():
 def test_task_options_make_a_board_and_recipe_options_an_entry():
     sentiment = {"task": "sentiment", "source": "tfds"}
     entries = [
-        dataclasses.replace(found, record=found.record.model_copy(
-            update={"metrics": {"test": {"accuracy": 0.5}}}))
-        for found in (
-            entry(**sentiment),
-            entry(**sentiment, options={"dropout": 0.0}),
-            entry(**sentiment, options={"units": "bytes"}),
-        )
-    ]  # fmt: skip
+        with_fields(entry(**sentiment, options=options), metrics={"test": {"accuracy": 0.5}})
+        for options in ({}, {"dropout": 0.0}, {"units": "bytes"})
+    ]
     boards = make_boards(entries, VERSIONS)
     lines = sorted([row.entry for row in board.rows] for board in boards)
     assert lines == [["vanilla"], ["vanilla", "vanilla (dropout=0.0)"]]

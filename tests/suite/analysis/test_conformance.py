@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import pytest
 
 from suite.records.schema import Conformance
 from tests.builders.boards import VERSIONS, seeds
+from tests.builders.records import with_fields
 from tests.suite.analysis.final_runs import make_boards
 
 SCORES = [0.80, 0.81, 0.82]
@@ -18,8 +17,7 @@ def with_conformance(runs, *stated, track="standard"):
     found = []
     for run, conformance in zip(runs, stated, strict=True):
         ranking = run.record.ranking.model_copy(update={"track": track})
-        update = {"conformance": conformance, "ranking": ranking}
-        found.append(dataclasses.replace(run, record=run.record.model_copy(update=update)))
+        found.append(with_fields(run, conformance=conformance, ranking=ranking))
     return found
 
 

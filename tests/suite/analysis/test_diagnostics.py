@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 
 import pytest
@@ -12,7 +11,7 @@ from suite.analysis.diagnostic_charts import ChartSection, make_charts
 from suite.analysis.diagnostics import find_diagnostics
 from suite.analysis.estimates import Estimate, wilson_interval
 from suite.api import Metric, PluginError, Status, Task
-from tests.builders.records import REGISTRY
+from tests.builders.records import REGISTRY, with_fields
 from tests.suite.analysis.diagnostic_records import (
     NOT_APPLICABLE,
     by_length,
@@ -100,8 +99,7 @@ def test_settings_are_named_by_the_options_in_which_they_differ(tmp_path):
 def test_a_run_without_a_curve_has_no_steps_and_a_run_that_failed_a_reason(tmp_path):
     good = trained("duplication", "vanilla", 0, 1.0, 64)
     failed = trained("duplication", "lstm", 0, 0.0, 64, reason="too slow")
-    update = {"status": Status.TIMED_OUT, "metrics": {}}
-    failed = dataclasses.replace(failed, record=failed.record.model_copy(update=update))
+    failed = with_fields(failed, status=Status.TIMED_OUT, metrics={})
     (found,) = diagnose([good, failed], tmp_path)
     one, other = found.rows()
     assert one.median_steps is None and one.solved == Estimate(1.0, None, None, 1)

@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import pytest
 
 from suite.api import Status
 from tests.builders.boards import VERSIONS, seeds
+from tests.builders.records import with_fields
 from tests.suite.analysis.final_runs import make_boards
 
 
 def with_facts(entries, **facts):
     """Return the entries with other ranking facts."""
     return [
-        dataclasses.replace(
-            one,
-            record=one.record.model_copy(
-                update={"ranking": one.record.ranking.model_copy(update=facts)}
-            ),
-        )
-        for one in entries
+        with_fields(one, ranking=one.record.ranking.model_copy(update=facts)) for one in entries
     ]
 
 
@@ -43,8 +36,7 @@ def test_a_rank_needs_all_seeds_of_the_benchmark():
     whole = with_facts(seeds("vanilla", values), seeds=range(5))
     picked = with_facts(seeds("bert", [0.80, 0.81, 0.82]), seeds=range(5))
     failed = with_facts(seeds("longformer", [0.8] * 5), seeds=range(5))
-    bad = failed[4].record.model_copy(update={"status": Status.DIVERGED, "metrics": {}})
-    failed[4] = dataclasses.replace(failed[4], record=bad)
+    failed[4] = with_fields(failed[4], status=Status.DIVERGED, metrics={})
     (board,) = make_boards(whole + picked + failed, VERSIONS)
     told = {row.entry: (row.rank, row.note.partition("; ")[0]) for row in board.rows}
     assert told == {

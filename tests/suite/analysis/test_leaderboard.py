@@ -11,7 +11,7 @@ from suite.analysis.leaderboard import Agreement
 from suite.api import Form
 from suite.matrix.registry import load_registry
 from suite.records.naming import new_run_id
-from tests.builders.records import MOMENT
+from tests.builders.records import MOMENT, with_fields
 from tests.suite.analysis.final_runs import (
     SCALE,
     SMALL,
@@ -107,13 +107,7 @@ def test_a_score_of_equal_seeds_has_the_interval_of_its_test_examples(tmp_path):
     registry = load_registry((str(folder),))
     equal = final_runs(registry, by_architecture(SCORES, spread=0.0), list(SCORES))
     counted = [
-        dataclasses.replace(
-            one,
-            record=one.record.model_copy(
-                update={"data": {**one.record.data, "examples": {"test": 200}}}
-            ),
-        )
-        for one in equal
+        with_fields(one, data={**one.record.data, "examples": {"test": 200}}) for one in equal
     ]
     plain, found = (board_of(runs, folder).blocks[0].rows[0].score for runs in (equal, counted))
     assert plain.high == pytest.approx(plain.low)
@@ -148,18 +142,13 @@ def test_the_mean_rank_is_the_mean_over_lengths_and_then_over_tasks(folder):
     assert {row.entry: row.mean_rank for row in encoder.rows} == {"vanilla": 1.5, "bert": 1.5}
 
 
-def on_data(found, fingerprint, minutes=0, **update):
+def on_data(found, fingerprint, minutes=0):
     """Return runs on other data, later by some minutes."""
     return [
-        dataclasses.replace(
+        with_fields(
             one,
-            record=one.record.model_copy(
-                update={
-                    "run_id": new_run_id(MOMENT + timedelta(minutes=minutes)),
-                    "data": {"fingerprint": f"{one.record.cell.task} {fingerprint}"},
-                }
-            ),
-            **update,
+            run_id=new_run_id(MOMENT + timedelta(minutes=minutes)),
+            data={"fingerprint": f"{one.record.cell.task} {fingerprint}"},
         )
         for one in found
     ]
@@ -237,12 +226,7 @@ def test_changes_name_the_winners_that_differ_and_the_entries_that_came_and_went
 
 def test_superseded_rows_are_counted_and_are_in_no_table(folder):
     former = [
-        dataclasses.replace(
-            found,
-            record=found.record.model_copy(
-                update={"cell": dataclasses.replace(found.record.cell, architecture_version=0)}
-            ),
-        )
+        with_fields(found, cell=dataclasses.replace(found.record.cell, architecture_version=0))
         for found in runs(folder, {"vanilla": 0.1})
     ]
     board = board_of([*former, *runs(folder)], folder)

@@ -17,7 +17,7 @@ from suite.records.environment import describe_machine
 from suite.records.published import local_records
 from suite.records.store import ignore_unreadable
 from tests.builders.costs import MACHINE, SPEED, cost, rounds
-from tests.builders.records import make_record
+from tests.builders.records import make_record, with_fields
 from tests.suite.analysis.final_runs import make_boards
 
 LATENCY = "inference.latency_p50_seconds"
@@ -112,9 +112,9 @@ def test_a_former_version_of_a_method_gives_no_variation_between_sessions():
     def of_version(version, records):
         for stored in records:
             method = AppliedMethod("lora", version, {}, Stage.TRAIN)
-            cell = dataclasses.replace(stored.record.cell, methods=(method,))
-            record = stored.record.model_copy(update={"cell": cell, "cell_id": cell.id})
-            yield dataclasses.replace(stored, record=record)
+            yield with_fields(
+                stored, cell=dataclasses.replace(stored.record.cell, methods=(method,))
+            )
 
     former = of_version(1, rounds("vanilla", 100.0))
     newer = of_version(2, rounds("vanilla", 300.0, session=2))

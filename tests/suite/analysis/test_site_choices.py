@@ -15,7 +15,7 @@ from suite.analysis.predictions import predicted_costs
 from suite.analysis.tradeoffs import cost_sources, tradeoffs
 from suite.records.measures import QUALITY
 from tests.builders.costs import MEMORY, SPEED, cost
-from tests.builders.records import FINAL, REGISTRY, make_record, stored
+from tests.builders.records import FINAL, REGISTRY, make_record, stored, with_fields
 from tests.suite.analysis.diagnostic_records import trained
 
 
@@ -42,9 +42,7 @@ def probed(entry, lengths, **fields):
     for length in lengths:
         measures = {"training.step_seconds": 1e-6 * length, MEMORY: 2.0**20 * length}
         made = cost(entry, 1.0, length=length, measures=measures, **fields)
-        cell = dataclasses.replace(made.record.cell, batch_size=1)
-        record = made.record.model_copy(update={"cell": cell, "cell_id": cell.id})
-        records.append(dataclasses.replace(made, record=record))
+        records.append(with_fields(made, cell=dataclasses.replace(made.record.cell, batch_size=1)))
     return records
 
 
@@ -71,18 +69,17 @@ def test_the_costs_of_a_training_are_those_of_its_form_with_most_of_its_entries(
     few = [dataclasses.replace(one, machine="single") for one in probed("vanilla", (512, 1_024))]
     many = [one for name in ("vanilla", "longformer") for one in probed(name, (512,))]
     jax = [
-        dataclasses.replace(one, record=of_engine(one.record, "jax"), machine="jax") for one in many
+        with_fields(
+            dataclasses.replace(one, machine="jax"),
+            cell=dataclasses.replace(one.record.cell, backend="jax"),
+        )
+        for one in many
     ]
     comparisons = in_precedence(compare([*runs, *few, *many, *jax]))
     sources = cost_sources(comparisons, rank_comparisons(comparisons))
     (training,) = (n for n, one in enumerate(comparisons) if one.metric)
     assert [comparisons[n].key.machine for n in sources[training]] == ["here"]
     assert all(not found for n, found in enumerate(sources) if n != training)
-
-
-def of_engine(record, backend):
-    cell = dataclasses.replace(record.cell, backend=backend)
-    return record.model_copy(update={"cell": cell, "cell_id": cell.id})
 
 
 def test_a_front_is_of_one_length_and_takes_the_costs_of_the_source():

@@ -10,7 +10,6 @@ import pytest
 
 from suite.api import Form
 from suite.records.naming import split_label
-from suite.records.store import Store
 from tests.builders.records import CELL, REGISTRY, make_record
 from tests.suite.analysis.diagnostic_records import states
 
@@ -21,10 +20,8 @@ SAMPLES = [
 
 
 @pytest.fixture
-def home(tmp_path):
+def home(store):
     """A home with two seeds of a language model, of which the second has other samples."""
-    store = Store(tmp_path / "home")
-    store.prepare()
     version = REGISTRY.task_versions["language_modeling"]
     for seed in (0, 1):
         own = SAMPLES if seed == 0 else [{**SAMPLES[0], "sample": " of seed 1"}]
@@ -48,9 +45,7 @@ def test_samples_are_shown_if_asked_for(bench, home):
     assert "▸" not in bench("report", "--home", home).stdout
 
 
-def test_filters_select_rows_and_keep_their_ranks(bench, tmp_path):
-    store = Store(tmp_path / "home")
-    store.prepare()
+def test_filters_select_rows_and_keep_their_ranks(bench, store):
     for stored in states():
         store.write(stored.record)
     home = ("--home", str(store.home))
@@ -68,9 +63,7 @@ def test_filters_select_rows_and_keep_their_ranks(bench, tmp_path):
         assert {row["cell"]["benchmark"] for table in found for row in table["rows"]} == {label}
 
 
-def test_seeds_that_solve_a_task_stand_below_the_tables(bench, tmp_path):
-    store = Store(tmp_path / "home")
-    store.prepare()
+def test_seeds_that_solve_a_task_stand_below_the_tables(bench, store):
     for stored in states():
         store.write(stored.record)
     shown = bench("report", "--home", str(store.home)).stdout
@@ -102,10 +95,8 @@ def test_published_records_are_shown_if_asked_for(bench, home):
         ("a-" + "9" * 5_000, ("a-" + "9" * 5_000, "")),
     ],
 )
-def test_a_benchmark_of_any_name_is_shown(bench, tmp_path, label, parts):
+def test_a_benchmark_of_any_name_is_shown(bench, store, label, parts):
     assert split_label(label) == parts
-    store = Store(tmp_path / "home")
-    store.prepare()
     metrics = {"test": {"entity_f1": 0.5}}
     for benchmark in (label, "core-1"):
         cell = dataclasses.replace(CELL, benchmark=benchmark)

@@ -19,7 +19,7 @@ def outcomes(tmp_path_factory):
         "adversarial:strengths=0.0,0.05",
     )
     with pytest.MonkeyPatch.context() as patch, without_compiling():
-        score_few(patch, 24)
+        score_few(patch, 12)
         folder = tmp_path_factory.mktemp("conditions")
         return run_planned(folder, "sentiment", "vanilla", *methods, steps=4, score_test=True)
 

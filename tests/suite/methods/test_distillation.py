@@ -91,7 +91,7 @@ def test_the_teacher_is_planned_without_the_students_options():
         plan("language_modeling", "llama", "distillation:teacher=transformer")
 
 
-@pytest.mark.usefixtures("eager", "few_scored_examples", "brief_measurements")
+@pytest.mark.usefixtures("eager", "few_scored_examples")
 def test_a_student_learns_from_a_teacher_of_the_same_vocabulary(tmp_path, monkeypatch):
     shapes = {}
 
@@ -122,7 +122,7 @@ def test_a_student_learns_from_a_teacher_of_the_same_vocabulary(tmp_path, monkey
         parents["teacher"]()
 
 
-@pytest.mark.usefixtures("eager", "few_scored_examples", "brief_measurements")
+@pytest.mark.usefixtures("eager", "few_scored_examples")
 def test_a_run_that_scores_test_takes_a_teacher_that_does_not(tmp_path):
     """The teacher's spec has no texts of the test split (`sealed_spec`)."""
     asked = ("listops", "vanilla", "distillation:teacher=identity")

@@ -18,7 +18,7 @@ from suite.worker.data import encoded
 from suite.worker.kept_models import load_model
 from tests.builders.trainings import Interrupted, job_of, plan, run
 
-pytestmark = pytest.mark.usefixtures("eager", "brief_measurements", "few_scored_examples")
+pytestmark = pytest.mark.usefixtures("eager", "few_scored_examples")
 
 
 def test_the_parent_trains_on_all_texts_with_its_own_steps_and_rate():

@@ -161,7 +161,7 @@ def test_decoding_with_quantized_weights_equals_the_whole_pass(name):
     assert difference < 0.005
 
 
-@pytest.mark.usefixtures("eager", "few_scored_examples", "brief_measurements")
+@pytest.mark.usefixtures("eager", "few_scored_examples")
 @pytest.mark.parametrize(
     "method", ["int8", pytest.param("int4:block_size=0", marks=pytest.mark.slow)]
 )
@@ -181,7 +181,7 @@ def test_a_cell_measures_the_model_before_and_after(tmp_path, method):
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("few_scored_examples", "brief_measurements")
+@pytest.mark.usefixtures("few_scored_examples")
 def test_a_quantized_model_generates(tmp_path):
     """The answers of validation are decoded token by token, with the tied table in 8 bits."""
     _, compressed = run_planned(tmp_path, "translation", "vanilla", "int8")

@@ -109,7 +109,7 @@ def test_architectures_that_cannot_lose_parts_are_unsupported(name, options, nam
         METHOD.model(model, context(**options))
 
 
-@pytest.mark.usefixtures("eager", "few_scored_examples", "brief_measurements")
+@pytest.mark.usefixtures("eager", "few_scored_examples")
 def test_a_compressed_model_is_loaded_from_its_weights(tmp_path, monkeypatch):
     """The loaded model lost other heads and units, as its weights were random then."""
     compressed, save = [], cell.save_model

@@ -32,7 +32,7 @@ SETS = [
 ]
 
 
-@pytest.mark.usefixtures("eager", "few_scored_examples", "brief_measurements")
+@pytest.mark.usefixtures("eager", "few_scored_examples")
 def test_neutral_options_are_plain_training_to_the_digit(tmp_path):
     (plain,), (neutral,) = (plan("sentiment", "vanilla", *given) for given in ((), NEUTRAL))
     assert plain.cell.id != neutral.cell.id

@@ -70,10 +70,8 @@ def fake_records() -> list[Record]:
 
 
 @pytest.fixture
-def results(tmp_path, bench) -> Path:
+def results(tmp_path, store, bench) -> Path:
     """Publish the fake records to a folder of results, with its leaderboard."""
-    store = Store(tmp_path / "home")
-    store.prepare()
     for record in fake_records():
         store.write(record)
     folder = tmp_path / "results"

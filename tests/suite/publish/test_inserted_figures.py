@@ -17,7 +17,7 @@ from suite.publish.inserted_figures import (
 from suite.records.published import read_published
 from suite.records.schema import Invocation, Measurement
 from tests.builders.boards import seeds
-from tests.builders.records import MOMENT, PROBE, make_record, stored
+from tests.builders.records import MOMENT, PROBE, make_record, stored, with_fields
 
 
 def rows(*values, **columns):
@@ -220,10 +220,13 @@ def test_a_method_keeps_its_learning_rate():
     entries = ["a (learning_rate=0.1)", "a (learning_rate=0.1 b=2)", "a (b=2 learning_rate=0.1)"]
     entries.append("a (b=2) + pretrain:learning_rate=0.002,steps=3")
     (run,) = seeds("vanilla", [0.5])
-    rankings = [run.record.ranking.model_copy(update={"entry": entry}) for entry in entries]
-    records = [
-        run.record.model_copy(update={"ranking": ranking, "run_id": f"{run.record.run_id}{number}"})
-        for number, ranking in enumerate(rankings)
-    ]
-    frame = selectable(compare(dataclasses.replace(run, record=record) for record in records))
+    runs = (
+        with_fields(
+            run,
+            ranking=run.record.ranking.model_copy(update={"entry": entry}),
+            run_id=f"{run.record.run_id}{number}",
+        )
+        for number, entry in enumerate(entries)
+    )
+    frame = selectable(compare(runs))
     assert set(frame["entry"]) == {"a", "a (b=2)", entries[3]}

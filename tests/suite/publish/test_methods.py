@@ -17,7 +17,6 @@ from suite.publish.reduction import reduced
 from suite.publish.verify import verify
 from suite.records.published import max_archived_bytes
 from suite.records.schema import Measurement, parse_record, parse_summary
-from suite.records.store import Store
 from tests.builders.frozen import frozen_registry
 from tests.builders.publishing import CLEAN
 from tests.builders.records import FINGERPRINT, make_record
@@ -73,10 +72,10 @@ def finals(registry):
     return found
 
 
-def test_the_entries_of_a_benchmark_are_published_with_their_methods(finals, registry, tmp_path):
+def test_the_entries_of_a_benchmark_are_published_with_their_methods(
+    finals, registry, store, tmp_path
+):
     assert set(finals) == {"", *METHODS}
-    store = Store(tmp_path / "home")
-    store.prepare()
     for record in finals.values():
         store.write(record)
     outcome = publish(store, into=tmp_path / "results" / "published", registry=registry)
@@ -140,7 +139,7 @@ def test_a_trial_has_room_for_a_curve_against_the_strength_of_a_disturbance(fina
     assert len(parse_summary(content).conditions) == count
 
 
-def test_verification_runs_the_parents_before_the_cell(tmp_path):
+def test_verification_runs_the_parents_before_the_cell(store):
     registry = load_registry(())
     request = Request(
         tasks=("ner",),
@@ -159,7 +158,7 @@ def test_verification_runs_the_parents_before_the_cell(tmp_path):
         seen.extend(prepared.plan.to_run)
         return [make_record(cell=one.cell, ranking=one.ranking) for one in prepared.plan.to_run]
 
-    verification = verify(record, Store(tmp_path / "home"), run, registry=registry)
+    verification = verify(record, store, run, registry=registry)
     parent, child = seen
     assert (parent.cell.methods, child.cell) == ((), record.cell)
     assert parent.keeps_weights and set(child.parents.values()) == {parent.cell.id}

@@ -10,6 +10,7 @@ import re
 from suite.analysis.comparisons import compare
 from suite.matrix.registry import load_registry
 from suite.report.leaderboard import leaderboard_files
+from tests.builders.records import with_fields
 from tests.suite.analysis.final_runs import by_architecture, final_runs
 
 ENTRIES = {"vanilla": 0.80, "bert": 0.70, "longformer": 0.799, "identity": 0.40}
@@ -39,8 +40,7 @@ def renamed(stored, entry):
     record = stored.record
     cell = dataclasses.replace(record.cell, architecture=entry)
     ranking = record.ranking.model_copy(update={"entry": entry})
-    changes = {"cell": cell, "cell_id": cell.id, "ranking": ranking}
-    return dataclasses.replace(stored, record=record.model_copy(update=changes))
+    return with_fields(stored, cell=cell, ranking=ranking)
 
 
 def section(text, heading):

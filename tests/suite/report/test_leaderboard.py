@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 
 import pytest
@@ -13,6 +12,7 @@ from suite.records.published import committed_path, read_published
 from suite.records.schema import RecordError
 from suite.report.archive import to_csv
 from tests.builders.boards import VERSIONS, seeds
+from tests.builders.records import with_fields
 from tests.suite.analysis.final_runs import SCALE, SMALL, benchmark_folder, make_boards
 from tests.suite.report.pages import (
     ENTRIES,
@@ -131,10 +131,7 @@ def test_an_open_track_without_rows_has_no_page_and_no_link(tmp_path):
 
 def test_the_archive_has_superseded_rows_and_names_are_escaped_on_the_page(tmp_path):
     folder = benchmark_folder(tmp_path)
-    former = [
-        dataclasses.replace(one, record=one.record.model_copy(update={"protocol": 1}))
-        for one in runs(folder, {"vanilla": 0.1})
-    ]
+    former = [with_fields(one, protocol=1) for one in runs(folder, {"vanilla": 0.1})]
     names = ("<script>|[x](y)", "=HYPERLINK(1)")
     nasty = [renamed(one, name) for one in runs(folder, {"vanilla": 0.3}) for name in names]
     files = files_of(folder, [*former, *nasty, *runs(folder)])

@@ -16,7 +16,6 @@ from suite.matrix.request import Request
 from suite.records.benchmarks import read_benchmark
 from suite.records.environment import describe_machine, num_cores
 from suite.records.schema import Measurement
-from suite.records.store import Store
 from suite.search.tuning import tune, tuning_cells
 from tests.builders.records import make_record
 from tests.builders.tunings import benchmark, corpus, learner, peak_at
@@ -38,12 +37,10 @@ def test_a_plan_names_the_cells_that_need_tuning_first(bench, tmp_path, benchmar
     assert "6 cells, 6 to run\n" in trials and "tune" not in trials
 
 
-def finished_cells(tmp_path, benchmark, source="files", **fields):
+def finished_cells(store, benchmark, source="files", **fields):
     """Write a finished training of 50 s, of which 10 s were 100 steps, to the home."""
     registry = load_registry(search_path_from_environment())
     request = Request(tasks=("ner",), benchmark=benchmark, architectures=("vanilla",), seeds=(9,))
-    store = Store(tmp_path / "home")
-    store.prepare()
     step = Measurement(value=0.1, n=1, samples=(0.1,))
     for planned in expand(dataclasses.replace(request, **fields), registry):
         cell = dataclasses.replace(planned.cell, source=source)
@@ -60,13 +57,13 @@ def finished_cells(tmp_path, benchmark, source="files", **fields):
 
 @pytest.mark.parametrize("draft", [False, True])
 def test_a_plan_states_what_runs_now_what_waits_and_the_time_of_each(
-    bench, tmp_path, benchmark, draft
+    bench, tmp_path, store, benchmark, draft
 ):
     """Drafts wait for nothing, but lack tuned rates too."""
     path = tmp_path / "plugins" / "benchmarks" / "tuned.toml"
     if draft:
         path.write_text(path.read_text().replace("version = 1", "version = 2"))
-    finished_cells(tmp_path, benchmark, threads=1)
+    finished_cells(store, benchmark, threads=1)
     source = corpus(tmp_path / "corpus", "Ella")
     words = ("--benchmark", benchmark, "--task", "ner", "--architectures", "vanilla", "--data",
              source, "--lengths", "128", "--threads", "1")  # fmt: skip
@@ -88,9 +85,11 @@ def test_a_plan_states_what_runs_now_what_waits_and_the_time_of_each(
     assert "an unknown time (no record of this machine has such a cell)" in unknown
 
 
-def test_the_hours_of_a_benchmark_are_those_of_the_threads_that_ran(bench, tmp_path, benchmark):
+def test_the_hours_of_a_benchmark_are_those_of_the_threads_that_ran(
+    bench, tmp_path, store, benchmark
+):
     def hours(**fields):
-        finished_cells(tmp_path, benchmark, "synthetic", **fields)
+        finished_cells(store, benchmark, "synthetic", **fields)
         content = bench("benchmarks", "--json", BENCH_PATH=str(tmp_path / "plugins")).stdout
         return json.loads(content)["benchmarks"]["tuned"]
 
@@ -123,13 +122,13 @@ def test_the_help_lists_no_option_that_tuning_refuses(bench):
 
 
 @pytest.mark.parametrize(("trivial", "is_warned"), [(0.4, False), (0.506, True)])
-def test_a_search_whose_best_rate_learned_nothing_says_so(tmp_path, benchmark, trivial, is_warned):
+def test_a_search_whose_best_rate_learned_nothing_says_so(
+    tmp_path, store, benchmark, trivial, is_warned
+):
     """Two seeds score 0.505 and 0.506 at the best rate; a search needs more than their error."""
     path = tmp_path / "plugins" / "benchmarks" / "tuned.toml"
     tasks = load_registry(search_path_from_environment()).tasks.plugins
     add_to_scale(read_benchmark(path), {"ner": {64: trivial, 128: trivial}}, {}, tasks)
-    store = Store(tmp_path / "home")
-    store.prepare()
     request = Request(
         tasks=("ner",), benchmark=benchmark, architectures=("vanilla",), lengths=(128,),
         source=corpus(tmp_path / "corpus", "Ella"),

@@ -7,9 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from suite.worker.conformance.gradients import without_compiling
-from suite.worker.measure import timing, warmup
 from suite.worker.train import checkpoint, evaluation_lengths
-from tests.builders.trainings import cut, score_few
+from tests.builders.trainings import cut, measure_briefly, score_few
 
 
 @pytest.fixture
@@ -21,21 +20,14 @@ def eager() -> Iterator[None]:
 
 @pytest.fixture
 def brief_measurements(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Take the fewest samples that a record may hold, without a warm-up."""
-    monkeypatch.setattr(warmup, "throwaway_step", lambda xla: None)
-    monkeypatch.setattr(timing, "ATTEMPTS", 1)
-    monkeypatch.setattr(timing, "BLOCK_SECONDS", 0.0)
-    monkeypatch.setattr(timing, "MIN_SECONDS", 0.0)
-    monkeypatch.setattr(timing, "LATENCY_SECONDS", 0.0)
+    """Measure briefly in cells that do not run by `trainings.run`, which does so by itself."""
+    measure_briefly(monkeypatch)
 
 
 @pytest.fixture
-def frequent_checkpoints(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Write a checkpoint after every block, and skip the measurements."""
+def frequent_checkpoints(brief_measurements: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Write a checkpoint after every step: blocks are as brief as the measurements."""
     monkeypatch.setattr(checkpoint, "SECONDS_BETWEEN", 0.0)
-    monkeypatch.setattr(warmup, "throwaway_step", lambda xla: None)
-    monkeypatch.setattr(timing, "ATTEMPTS", 1)
-    monkeypatch.setattr(timing, "MIN_SECONDS", 0.0)
 
 
 @pytest.fixture

@@ -11,7 +11,6 @@ import pytest
 import suite
 from suite.api import Cell, DataError, HomeError, RequestError, SourceRequest, task_options
 from suite.api.plugins import TASKS, find_plugin
-from suite.records.store import Store
 from suite.records.weights import keep_weights, superseded_weights, weights_folder
 from suite.worker.conformance.gradients import without_compiling
 from suite.worker.data import encoded
@@ -97,9 +96,9 @@ def test_a_model_that_this_process_cannot_build_is_refused(trained, tmp_path, ch
         load(copied(trained, tmp_path, **changes))
 
 
-def test_a_record_gives_its_model_unless_a_later_run_has_replaced_the_weights(trained, tmp_path):
-    store = Store(tmp_path / "home")
-    store.prepare()
+def test_a_record_gives_its_model_unless_a_later_run_has_replaced_the_weights(
+    trained, store, tmp_path
+):
     about = json.loads((trained[0] / "about.json").read_text())
     cell = Cell.from_dict(about["cell"])
     weights = {"sha256": about["sha256"], "bytes": about["num_bytes"]}

@@ -21,7 +21,7 @@ from tests.conftest import FAKES
     ("task", "architecture", "stops", "steps", "fixtures"),
     [
         # State from batch to batch.
-        ("language_modeling", "transformer_xl", [0.7], 12, ["eager"]),
+        ("language_modeling", "transformer_xl", [0.7], 6, ["eager"]),
         # Hidden words, dropout, the best weights; two interruptions.
         pytest.param("ner", "bert", [0.55, 0.9], 64, [], marks=pytest.mark.slow),
     ],
@@ -54,7 +54,7 @@ def test_a_worker_resumes_a_checkpoint_of_the_code_that_it_runs(tmp_path, monkey
     """Interrupt a worker, edit no file or one of the architecture, and run the job again."""
     plugins = tmp_path / "plugins"
     shutil.copytree(FAKES / "baselines", plugins / "baselines")
-    job = replace(make_job(tmp_path, "ner", "vanilla", 64), search_path=(str(plugins),))
+    job = replace(make_job(tmp_path, "ner", "vanilla", 6), search_path=(str(plugins),))
     job = replace(job, cell=replace(job.cell, architecture="nothing"))
     (tmp_path / "job.json").write_text(job.to_json())
 

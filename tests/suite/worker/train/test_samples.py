@@ -12,8 +12,7 @@ from suite.worker.train import cell, loop, samples
 from tests.builders import trainings
 from tests.builders.trainings import make_job
 
-FIXTURES = ("few_scored_examples", "few_examples_at_lengths", "eager", "brief_measurements")
-pytestmark = pytest.mark.usefixtures(*FIXTURES)
+pytestmark = pytest.mark.usefixtures("few_scored_examples", "few_examples_at_lengths", "eager")
 TASK = find_plugin(TASKS, "language_modeling")
 
 
