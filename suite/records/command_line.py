@@ -45,15 +45,13 @@ def without_path(word: str) -> str:
     return HIDDEN if PATH.search(word) and not DATA_SET.fullmatch(word) else word
 
 
-CONTROLS = {
-    code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0)) if chr(code) not in "\n\t"
-}
-"""Control characters, as Python writes them; line breaks and tabs stay."""
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+"""A control character; line breaks and tabs stay."""
 
 
 def printable(text: str) -> str:
     """Return a text with its control characters written out: escape sequences begin with one."""
-    return text.translate(CONTROLS)
+    return CONTROL.sub(lambda character: f"\\x{ord(character[0]):02x}", text)
 
 
 class PrintableStream:
