@@ -49,10 +49,10 @@ def test_costs_between_and_beyond_the_measured_lengths_are_predicted(card):
 
 
 def test_few_lengths_do_not_tell_the_growth(tmp_path):
-    profile = profile_of(tmp_path, up_to=512)
+    profile = profile_of(tmp_path, up_to=512)  # and 128 and 256
     assert profile.main_time.squared_share is None and profile.main_time.predictions
     assert (
-        "measured at 2 lengths, which do not tell its growth"
+        "measured at 3 lengths, which do not tell its growth"
         in LengthCard(profile, [], {}).sentence
     )
 
