@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import inspect
 import json
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -149,6 +150,8 @@ def load_model(kind: str, place: str) -> Any:
 
 
 def _load_file(path: str) -> Any:
+    if not zipfile.is_zipfile(path):
+        raise RequestError("The file is not one that Keras 3 saved", received=Path(path).name)
     try:
         return keras.models.load_model(path, compile=False)
     except (TypeError, ValueError) as error:

@@ -95,6 +95,16 @@ class CostCurve:
         parts = [part * self.longest**power for power, part in enumerate(self.fit.coefficients)]
         return float(parts[2] / sum(parts))
 
+    @property
+    def growth(self) -> str:
+        """How the cost grows with the length, as a clause."""
+        title, share = self.shown.title.lower(), self.squared_share
+        if share is not None:
+            part = f"{share:.0%}" if share >= 0.005 else "no measurable part"
+            return f"{part} of the {title} at {self.longest:,} tokens grows with n²"
+        few = f"was measured at {len(self.points)} lengths, which do not tell its growth"
+        return f"the {title} {self.note or few}"
+
     def at_fit(self, length: int) -> Prediction | None:
         """Return the cost of the fit at a length; None where it is not known."""
         return self.fit.predict(length) if self.fit else None
@@ -349,17 +359,8 @@ class LengthCard:
     @property
     def sentence(self) -> str:
         """The growth, the longest contexts, and the references, as one sentence."""
-        own = self.profile.main_time
-        parts = []
-        if own:
-            share = own.squared_share
-            title = own.shown.title.lower()
-            few = f"was measured at {len(own.points)} lengths, which do not tell its growth"
-            grows = f"the {title} {own.note or few}"
-            if share is not None:
-                part = f"{share:.0%}" if share >= 0.005 else "no measurable part"
-                grows = f"{part} of the {title} at {own.longest:,} tokens grows with n²"
-            parts.append(grows)
+        profile = self.profile
+        parts = [curve.growth for curve in (profile.main_time, profile.main_memory) if curve]
         if reaches := self.reaches:
             within = [
                 f"{text} within {' to '.join(dict.fromkeys((str(low), str(high))))} GB"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from suite.api import DataError, Job, Mode, RequestError
 from suite.execution.executors.local import child_environment
-from suite.execution.executors.process import last_line, run_module
+from suite.execution.executors.process import run_module, why_ended
 from suite.execution.jobs import make_job
 from suite.execution.preparation import prepare
 from suite.matrix.request import Request
@@ -87,5 +87,5 @@ def _describe(jobs: Sequence[Job]) -> list[DataFacts]:
     environment = child_environment(first.backend, first.threads)
     result = run_module("suite.worker.benchmark_data", *folders, environment=environment)
     if result.returncode:
-        raise DataError("The data of the benchmark could not be read", received=last_line(result))
+        raise DataError("The data of the benchmark could not be read", received=why_ended(result))
     return [DataFacts(**facts) for facts in json.loads(result.stdout.strip().splitlines()[-1])]

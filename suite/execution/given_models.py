@@ -20,7 +20,7 @@ from typing import Any
 from suite.api import RequestError
 from suite.api.files import atomic_write_bytes
 from suite.execution.executors.local import child_environment
-from suite.execution.executors.process import last_line, run_module
+from suite.execution.executors.process import run_module, why_ended
 from suite.records.environment import num_cores
 from suite.records.store import Store
 
@@ -132,7 +132,7 @@ def _describe(kind: str, place: str, backend: str, form: str) -> dict[str, Any]:
                 f"Loading the model took more than {SECONDS} s", received=place
             ) from None
         if not file.exists():
-            last = last_line(ended)[:200]
+            last = why_ended(ended)[:200]
             raise RequestError("The process that loads the model ended", received=last)
         facts: dict[str, Any] = json.loads(file.read_text())
     if "problem" in facts:

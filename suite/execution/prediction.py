@@ -23,7 +23,7 @@ from suite.api import (
 from suite.api.errors import LengthwiseError, RequestError
 from suite.api.plugins import TASKS, find_plugin
 from suite.api.weights import KeptWeights
-from suite.execution.executors.process import last_line, run_module
+from suite.execution.executors.process import run_module, why_ended
 
 
 def predict_file(kept: KeptWeights, path: Path, search_path: Sequence[str]) -> list[Any]:
@@ -68,7 +68,7 @@ def predict(kept: KeptWeights, texts: Sequence[str], search_path: Sequence[str])
         process = run_module("suite.worker.predicting", asked, answered, environment=environment)
         if not answered.exists():
             raise LengthwiseError(
-                "The process of the model ended without predictions", received=last_line(process)
+                "The process of the model ended without predictions", received=why_ended(process)
             )
         answer = json.loads(answered.read_text())
     if "error" in answer:

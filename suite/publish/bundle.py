@@ -31,7 +31,7 @@ from suite.execution.executors.packed import (
     WHEELS,
     read_result,
 )
-from suite.execution.executors.process import last_line, run_module
+from suite.execution.executors.process import run_module, why_ended
 from suite.execution.jobs import check_no_weights, make_job, make_record
 from suite.execution.preparation import Prepared, check_any_can_run
 from suite.execution.session import make_invocation
@@ -258,7 +258,7 @@ def _encode(job: Job) -> None:
     environment = child_environment(job.cell.backend, job.cell.threads)
     result = run_module("suite.worker.data.encode", job.folder, environment=environment)
     if result.returncode:
-        raise DataError("The data could not be encoded", received=last_line(result))
+        raise DataError("The data could not be encoded", received=why_ended(result))
 
 
 COSTS = ("keras",)
@@ -309,5 +309,5 @@ def download_wheels(
     if result.returncode:
         raise RequestError(
             "pip must find wheels for the Python version of the other machine",
-            received=f"{python_version} ({last_line(result)})",
+            received=f"{python_version} ({why_ended(result)})",
         )

@@ -228,7 +228,7 @@ class CardMeasuring:
         if record.status in (Status.OK, Status.OUT_OF_MEMORY):
             raise RequestError(
                 f"The model does not fit in the memory at {SHORTEST} tokens",
-                received=f"--memory {(self.budget.memory_bytes or 0) / 2**20:g}MiB",
+                received=f"--memory of {self.budget.memory_bytes or 0:,} bytes",
                 remedy="Give more memory, or a smaller model",
             )
         raise RequestError(

@@ -67,6 +67,13 @@ def test_a_file_of_keras_with_a_custom_class_is_refused_with_advice(tmp_path):
         load_model("keras", str(path))
 
 
+def test_a_file_that_keras_did_not_save_is_refused(tmp_path):
+    path = tmp_path / "text.keras"
+    path.write_text("no model")
+    with pytest.raises(RequestError, match=r"not one that Keras 3 saved. Received: text\.keras"):
+        load_model("keras", str(path))
+
+
 def test_a_file_of_keras_has_its_vocabulary_and_its_positions(tmp_path):
     keras_hub = pytest.importorskip("keras_hub")
     tokens = keras.Input((None,), dtype="int32", name="token_ids")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -12,6 +13,9 @@ from pathlib import Path
 from typing import Protocol
 
 from suite.execution.executors import entry
+
+LOG_LINE = re.compile(r"[IWEF]\d{4} |WARNING: All log messages")
+"""A line that TensorFlow logs."""
 
 KILL_SECONDS = 5.0
 
@@ -113,9 +117,12 @@ def run_module(
     )
 
 
-def last_line(process: subprocess.CompletedProcess[str]) -> str:
-    """Return the last line of a process's errors."""
-    return (process.stderr.strip().splitlines() or ["no message"])[-1]
+def why_ended(process: subprocess.CompletedProcess[str]) -> str:
+    """Return the signal that ended a process, or the last line of its errors that is no log."""
+    if process.returncode < 0:
+        return signal.Signals(-process.returncode).name
+    lines = [line for line in process.stderr.strip().splitlines() if not LOG_LINE.match(line)]
+    return (lines or [f"exit code {process.returncode}"])[-1]
 
 
 def _has_ended(pid: int) -> bool:

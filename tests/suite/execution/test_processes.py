@@ -23,6 +23,7 @@ from suite.execution.executors import local, process_facts
 from suite.execution.executors.base import classify_exit
 from suite.execution.executors.forkserver import ForkServer
 from suite.execution.executors.local import LocalExecutor
+from suite.execution.executors.process import why_ended
 from tests.builders.cells import begin, outcome_from, probe_job
 from tests.conftest import ROOT
 
@@ -358,3 +359,15 @@ def test_held_memory_is_what_a_process_has_written(tmp_path):
     assert held["mapped"] - held["nothing"] < size / 8
     assert abs(held["written"] - held["nothing"] - size) < size / 8
     assert process_facts.held_bytes(2**22 + 1) == 0  # no process has that number
+
+
+@pytest.mark.parametrize(
+    ("code", "errors", "reason"),
+    [
+        (-9, "I0000 00:00:1 port.cc:153] a log", "SIGKILL"),
+        (1, "ValueError: no\nI0000 00:00:1 port.cc:153] a log", "ValueError: no"),
+        (3, "", "exit code 3"),
+    ],
+)
+def test_the_end_of_a_process_is_a_signal_or_its_last_error(code, errors, reason):
+    assert why_ended(subprocess.CompletedProcess([], code, "", errors)) == reason
