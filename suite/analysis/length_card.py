@@ -85,22 +85,22 @@ class CostCurve:
         return ""
 
     @property
-    def squared_share(self) -> float | None:
-        """The share of the cost at the longest measured length that grows with n².
+    def squared_share(self) -> tuple[float, float] | None:
+        """The 90% interval of the share of the cost at the longest length that grows with n².
 
         None with fewer than `FEWEST_OF_GROWTH` lengths, or where the cost does not follow the form.
         """
         if len(self.points) < FEWEST_OF_GROWTH or not self.fit or not self.fit.follows_form:
             return None
-        parts = [part * self.longest**power for power, part in enumerate(self.fit.coefficients)]
-        return float(parts[2] / sum(parts))
+        return self.fit.squared_share
 
     @property
     def growth(self) -> str:
         """How the cost grows with the length, as a clause."""
         title, share = self.shown.title.lower(), self.squared_share
         if share is not None:
-            part = f"{share:.0%}" if share >= 0.005 else "no measurable part"
+            low, high = (f"{end:.0%}" for end in share)
+            part = low if low == high else f"{low} to {high}"
             return f"{part} of the {title} at {self.longest:,} tokens grows with n²"
         few = f"was measured at {len(self.points)} lengths, which do not tell its growth"
         return f"the {title} {self.note or few}"

@@ -99,6 +99,13 @@ class CostFit:
         low, high = np.quantile(costs * self._errors, [tail, 1 - tail])
         return Prediction(length, float(np.median(costs)), float(low), float(high))
 
+    @property
+    def squared_share(self) -> tuple[float, float]:
+        """The 90% interval of the share of the cost at the longest length that grows with n²."""
+        tail = (1 - COVERED) / 2
+        low, high = np.quantile(self._draws[:, 2] / self._draws.sum(axis=1), [tail, 1 - tail])
+        return float(low), float(high)
+
     def longest_within(self, budget: float) -> int | None:
         """Return the longest predicted length whose predicted cost is within a budget.
 
