@@ -30,7 +30,11 @@ LENGTH, CHANGED = 48, 16
 """The positions of a pass, and how many of the last tokens another pass changes."""
 DEFAULT_WIDTH, DEFAULT_VOCABULARY = 64, 256
 """The inputs of a layer that does not state them."""
-SAME = 1e-4
+SAME = 2e-6
+"""The relative error of float32 within which outputs are the same.
+
+In a small encoder with random weights, later tokens may change earlier outputs by 3e-5.
+"""
 
 
 def describe(kind: str, place: str, form: str) -> dict[str, Any]:
