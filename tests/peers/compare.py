@@ -30,6 +30,10 @@ MODES = ("inference", "training")
 COLUMNS = ("case", "theirs", "measure", "ours", "eager", "compiled", "ratio", "required", "")
 
 
+Measured = Mapping[str, Mapping[str, float]]
+"""The seconds of a step and the peak bytes of each side."""
+
+
 class Side:
     """A process that runs one side: a module of this package with arguments, as a worker.
 
@@ -78,7 +82,7 @@ def _side(name: str, case_name: str, mode: str) -> Side:
     return Side(["side", name, case_name, mode], backend)
 
 
-def measure(case: Case, mode: str, rounds: int) -> dict[str, dict[str, float]]:
+def measure(case: Case, mode: str, rounds: int) -> Measured:
     """Run the sides in turns; return the median seconds per step and peak bytes of each.
 
     A model that `torch.compile` does not take has no entry.
@@ -133,43 +137,42 @@ def main(arguments: Sequence[str] | None = None) -> int:
     table = Table(title=f"Ours against theirs, medians of {given.rounds}, taking turns")
     for column in COLUMNS:
         table.add_column(column, justify="right" if column in COLUMNS[3:7] else "left")
-    missed = 0
+    rows: list[list[str]] = []
     for case in chosen:
-        found = {mode: measure(case, mode, given.rounds) for mode in MODES}
-        rows = make_rows(case, found)
-        for row in rows:
-            missed += row[-1] != "ok"
-            table.add_row(*row)
-        done = ", ".join(f"{row[2]} {row[6]}" for row in rows)
+        of_case = make_rows(case, {mode: measure(case, mode, given.rounds) for mode in MODES})
+        rows += of_case
+        done = ", ".join(f"{row[2]} {row[6]}" for row in of_case)
         print(f"{case.name}: {done}", file=sys.stderr)
     for name in (name for name in asked if name in GENERATIONS):
         case = GENERATIONS[name]
         ours, theirs = measure_generation(name, given.rounds)
         ratio, floor = theirs / ours, case.inference_floor
-        missed += ratio < floor
-        cells = [f"{ours * 1e3:,.2f} ms", f"{theirs * 1e3:,.2f} ms", "—", f"{ratio:.2f}×"]
-        verdict = "ok" if ratio >= floor else "MISSED"
-        table.add_row(name, case.theirs, "time of a token", *cells, f"≥ {floor}×", verdict)
+        cells = [f"{ours * 1e3:,.2f} ms", f"{theirs * 1e3:,.2f} ms", "—"]
+        rows.append([name, case.theirs, "time of a token", *cells, *_at_least(floor, ratio)])
         print(f"{name}: time of a token {ratio:.2f}×", file=sys.stderr)
+    for row in rows:
+        table.add_row(*row)
     Console(width=120).print(table)
-    return 1 if missed else 0
+    return 1 if any(row[-1] != "ok" for row in rows) else 0
 
 
-def make_rows(case: Case, found: Mapping[str, Mapping[str, Mapping[str, float]]]) -> list[Any]:
+def make_rows(case: Case, found: Mapping[str, Measured]) -> list[list[str]]:
     """Return the rows of a case: its speeds and its training memory, each by the best of theirs."""
     rows = []
     for mode, floor in zip(MODES, (case.inference_floor, case.training_floor), strict=True):
         seconds = {name: side["seconds"] for name, side in found[mode].items()}
         ratio = min(seconds[name] for name in seconds if name != "ours") / seconds["ours"]
-        cells = _cells(seconds, 1e-3, "ms")
-        verdict = "ok" if ratio >= floor else "MISSED"
-        rows.append([f"{mode} speed", *cells, f"{ratio:.2f}×", f"≥ {floor}×", verdict])
+        rows.append([f"{mode} speed", *_cells(seconds, 1e-3, "ms"), *_at_least(floor, ratio)])
     peaks = {name: side["peak_bytes"] for name, side in found["training"].items()}
     ratio = peaks["ours"] / min(peaks[name] for name in peaks if name != "ours")
     verdict = "ok" if ratio <= case.memory_ceiling else "MISSED"
     cells = [*_cells(peaks, 2**20, "MiB"), f"{ratio:.2f}×", f"≤ {case.memory_ceiling}×"]
     rows.append(["training memory", *cells, verdict])
     return [[case.name, case.theirs, *row] for row in rows]
+
+
+def _at_least(floor: float, ratio: float) -> list[str]:
+    return [f"{ratio:.2f}×", f"≥ {floor}×", "ok" if ratio >= floor else "MISSED"]
 
 
 def _cells(values: Mapping[str, float], unit: float, name: str) -> list[str]:

@@ -12,8 +12,6 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import json
-import os
 import statistics
 import sys
 import time
@@ -25,6 +23,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from tests.peers.answers import Say, redirect_output
 from tests.peers.cases import CASES, THREADS, TOKENS_PER_BATCH
 from tests.peers.compare import MODES, Side
 
@@ -36,7 +35,6 @@ LIBRARIES = ("tensorflow", "tensorflow-xla", "jax", "torch", "torch-compiled", "
 
 `torch-flex` is FlexAttention, which has a kernel of attention alone.
 """
-BLOCK_SECONDS = 0.2
 Step = Callable[[], object]
 Compute = Callable[..., Any]
 
@@ -166,11 +164,11 @@ def make_torch_step(rung: str, mode: str, length: int, variant: str) -> Step:
     return train if mode == "training" else infer
 
 
-def serve(library: str, length: int) -> None:
-    """Answer "RUNG/MODE" with the seconds of a step, or with the reason why there is none."""
+def serve(library: str, length: int, say: Say) -> None:
+    """Answer each "RUNG/MODE" by the seconds of a step, or by the reason of its failure."""
     name, _, variant = library.partition("-")
     steps: dict[str, Step] = {}
-    _say({"ready": True})
+    say({"ready": True})
     for line in sys.stdin:
         command = line.strip()
         rung, _, mode = command.partition("/")
@@ -183,15 +181,17 @@ def serve(library: str, length: int) -> None:
                 for _ in range(2):
                     step()
                 steps[command] = step
-            _say({"seconds": _time(steps[command])})
+            say({"seconds": _time(steps[command])})
         except Exception as error:
-            _say({"reason": f"{type(error).__name__}: {str(error).splitlines()[0][:100]}"})
+            say({"reason": f"{type(error).__name__}: {str(error).splitlines()[0][:100]}"})
 
 
 def _time(step: Step) -> float:
+    from suite.worker.measure.timing import steps_per_block
+
     started = time.perf_counter()
     step()
-    count = max(1, round(BLOCK_SECONDS / (time.perf_counter() - started)))
+    count = steps_per_block(time.perf_counter() - started)
     started = time.perf_counter()
     for _ in range(count):
         step()
@@ -251,16 +251,8 @@ def _print(
         console.print(f"{name}: {reason}")
 
 
-def _say(answer: Mapping[str, Any]) -> None:
-    _answers.write(json.dumps(answer) + "\n")
-    _answers.flush()
-
-
 if __name__ == "__main__":
     if sys.argv[1:2] == ["serve"]:
-        # Libraries print to standard output: redirect that to standard error, except answers.
-        _answers = os.fdopen(os.dup(1), "w")
-        os.dup2(2, 1)
-        serve(sys.argv[2], int(sys.argv[3]))
+        serve(sys.argv[2], int(sys.argv[3]), redirect_output())
     else:
         sys.exit(main())

@@ -7,8 +7,6 @@ python -m tests.peers.side ours bert-512 training
 from __future__ import annotations
 
 import importlib
-import json
-import os
 import sys
 import time
 from typing import Any
@@ -17,6 +15,7 @@ import numpy as np
 
 from suite.api import Form
 from suite.worker.measure.memory import PeakMemory
+from tests.peers.answers import Say, redirect_output
 from tests.peers.cases import (
     CASES,
     GENERATIONS,
@@ -49,13 +48,13 @@ def data(case: Case) -> tuple[dict[str, np.ndarray], np.ndarray]:
     return features, generator.integers(2, size=shape, dtype=np.int32)
 
 
-def serve(side: str, case: Case, mode: str) -> None:
+def serve(side: str, case: Case, mode: str, say: Say) -> None:
     """Build and warm up the model, then answer commands until the input ends."""
     name, options = SIDES[side]
     module = importlib.import_module(name)
     if mode == "generation":
         context = data(case)[0]["token_ids"][:1]
-        _answer_timings(module.make_generation(case, context))
+        _answer_timings(module.make_generation(case, context), say)
         return
     memory = PeakMemory()
     predict, train = module.make(case, *data(case), **options)
@@ -64,22 +63,22 @@ def serve(side: str, case: Case, mode: str) -> None:
     for _ in range(WARMUP_STEPS):
         step()
     memory.end_compilation()
-    _say({"ready": True})
+    say({"ready": True})
     for line in sys.stdin:
         command, *arguments = line.split()
         if command == "run":
-            _say({"seconds": [_timed(step) for _ in range(int(arguments[0]))]})
+            say({"seconds": [_timed(step) for _ in range(int(arguments[0]))]})
         elif command == "memory":
             memory.update()
-            _say({"peak_bytes": memory.highest_bytes})
+            say({"peak_bytes": memory.highest_bytes})
 
 
-def _answer_timings(seconds: Any) -> None:
+def _answer_timings(seconds: Any, say: Say) -> None:
     """Answer commands by calls that return their own seconds."""
     seconds()
-    _say({"ready": True})
+    say({"ready": True})
     for line in sys.stdin:
-        _say({"seconds": [seconds() for _ in range(int(line.split()[1]))]})
+        say({"seconds": [seconds() for _ in range(int(line.split()[1]))]})
 
 
 def _timed(step: Any) -> float:
@@ -88,13 +87,5 @@ def _timed(step: Any) -> float:
     return time.perf_counter() - started
 
 
-def _say(answer: dict[str, Any]) -> None:
-    _answers.write(json.dumps(answer) + "\n")
-    _answers.flush()
-
-
 if __name__ == "__main__":
-    # Libraries print to standard output: redirect that to standard error, except answers.
-    _answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)
-    serve(sys.argv[1], {**CASES, **GENERATIONS}[sys.argv[2]], sys.argv[3])
+    serve(sys.argv[1], {**CASES, **GENERATIONS}[sys.argv[2]], sys.argv[3], redirect_output())
