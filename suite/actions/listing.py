@@ -7,7 +7,7 @@ from typing import Any
 
 from suite.actions.request import Names, names_of
 from suite.api import DATA_OPTIONS, Architecture, Method, Task, changes_model_alone
-from suite.api.errors import RequestError, unknown_name
+from suite.api.errors import RequestError, check_name
 from suite.api.plugins import plugin_calls, search_path_from_environment
 from suite.matrix.expansion import expand
 from suite.matrix.registry import Registry, load_registry
@@ -39,8 +39,7 @@ def list_plugins(names: Names | None = None) -> dict[str, Any]:
                 received=f"the benchmark {name}",
                 remedy=f"Run `bench benchmarks {name}`",
             )
-        if name not in known:
-            raise unknown_name("task, architecture or method", name, sorted(known))
+        check_name("task, architecture or method", name, sorted(known))
     chosen = {
         kind: {name: part for name, part in listing[kind].items() if name in names}
         for kind in KINDS

@@ -99,8 +99,7 @@ class CostCurve:
         """How the cost grows with the length, as a clause."""
         title, share = self.shown.title.lower(), self.squared_share
         if share is not None:
-            low, high = (f"{end:.0%}" for end in share)
-            part = low if low == high else f"{low} to {high}"
+            part = _range_text(*(f"{end:.0%}" for end in share))
             return f"{part} of the {title} at {self.longest:,} tokens grows with n²"
         few = f"was measured at {len(self.points)} lengths, which do not tell its growth"
         return f"the {title} {self.note or few}"
@@ -363,9 +362,8 @@ class LengthCard:
         parts = [curve.growth for curve in (profile.main_time, profile.main_memory) if curve]
         if reaches := self.reaches:
             within = [
-                f"{text} within {' to '.join(dict.fromkeys((str(low), str(high))))} GB"
+                f"{text} within {_range_text(str(same[0].gigabytes), str(same[-1].gigabytes))} GB"
                 for text, same in grouped(reaches, str).items()
-                for low, high in [(same[0].gigabytes, same[-1].gigabytes)]
             ]
             parts.append(f"the longest context is {', '.join(within)}")
         parts += [f"{name} {text}" for name, text in self.cheaper.items()]
@@ -395,3 +393,7 @@ class LengthCard:
             "ratios": [asdict(ratio) for ratio in self.ratios],
             "quality": [carried.to_dict() for carried in self.quality],
         }
+
+
+def _range_text(first: str, last: str) -> str:
+    return first if first == last else f"{first} to {last}"

@@ -11,7 +11,7 @@ import click
 
 from suite.actions.benchmarks import Hours, add_reference, expected_hours, freeze_benchmark
 from suite.actions.listing import describe_benchmark
-from suite.api.errors import unknown_name
+from suite.api.errors import check_name
 from suite.cli.command import home_option, json_option
 from suite.records.benchmarks import DEFAULT_BENCHMARK, Benchmark
 from suite.records.naming import data_text
@@ -73,8 +73,7 @@ def command(
     usable, broken = expected_hours(home=home, check=check)
     known = {benchmark.name: (benchmark, hours) for benchmark, hours in usable}
     for name in names:
-        if name not in known and name not in broken:
-            raise unknown_name("benchmark", name, [*known, *broken])
+        check_name("benchmark", name, [*known, *broken])
     if names:
         usable = [known[name] for name in names if name in known]
         broken = {name: reason for name, reason in broken.items() if name in names}

@@ -17,7 +17,7 @@ from suite.analysis.comparisons import Comparison, compare, in_precedence
 from suite.analysis.entry_at_length import EntryAtLength
 from suite.analysis.estimates import Estimate, count_text
 from suite.analysis.ranking import Scores, difference
-from suite.api import Cell, Metric, RequestError, Status, unknown_name
+from suite.api import Cell, Metric, RequestError, Status, check_name, unknown_name
 from suite.api.plugins import search_path_from_environment
 from suite.execution.preparation import prepare
 from suite.matrix.expansion import expand
@@ -276,10 +276,7 @@ def score_crossover(
     recorded = {
         name for entry in entries for r in entry.good for name in r.metrics.get(entry.split, ())
     }
-    if metric not in metrics.keys() | recorded:
-        raise unknown_name(
-            f"metric of the task '{request.tasks[0]}'", metric, [*metrics, *recorded]
-        )
+    check_name(f"metric of the task '{request.tasks[0]}'", metric, [*metrics, *recorded])
     chosen = metrics.get(metric, Metric(metric))
     scores = [_scores_by_length(entries, name, chosen) for name in (first, second)]
     better, worse = (1, 0) if chosen.higher_is_better else (0, 1)
