@@ -171,9 +171,9 @@ Key = tuple[Mode, int, int]
 
 @dataclass(frozen=True, slots=True)
 class CostRatio:
-    """The cost of a model relative to another at a length; None is the mean over the lengths.
+    """The cost of a model relative to that of another at a length, or the mean over all lengths.
 
-    There is no interval with fewer than `MIN_ROUNDS` rounds.
+    The mean has the length None. There is no interval with fewer than `MIN_ROUNDS` rounds.
     """
 
     measure: str

@@ -1,4 +1,4 @@
-"""What a task loads, and what it returns as scores."""
+"""Data sources and encoded examples of a task, and the scores that it returns."""
 
 from __future__ import annotations
 

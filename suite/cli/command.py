@@ -1,4 +1,4 @@
-"""What commands share: their class, which names the call and prints warnings, and their options."""
+"""The class of all commands, which names the call and prints warnings, and shared options."""
 
 from __future__ import annotations
 

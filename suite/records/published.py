@@ -244,7 +244,7 @@ class Detail(BaseModel, extra="ignore"):
 
 
 def read_detail(stored: StoredRecord) -> Detail:
-    """Return what a record holds beside its summary; nothing for a record of an archive.
+    """Return the reports and the curves of a record; a record of an archive has none.
 
     This takes a quarter of the time of reading the record, which is not validated again.
 

@@ -37,11 +37,12 @@ DAMAGED = (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_ERROR)
 
 @dataclass(frozen=True, slots=True)
 class SyncReport:
-    """The result of a sync with the store at `uri`; `num_models` is None if none were asked for.
+    """The result of a sync with the store at `uri`.
 
-    `written` counts runs of cells, `unchanged` the records that needed no new run, and
-    `duplicates` the runs deleted because another home wrote the same run at the same time.
-    `rejected` says why MLflow rejected a record, by run id, or a run of another kind, by title.
+    `num_models` is None if no models were asked for. `written` counts runs of cells, `unchanged`
+    the records that needed no new run, and `duplicates` the runs deleted because another home wrote
+    the same run at the same time. `rejected` says why MLflow rejected a record, by run id, or a run
+    of another kind, by title.
     """
 
     uri: str

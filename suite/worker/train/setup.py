@@ -48,7 +48,7 @@ class SealedSplitError(LengthwiseError):
 
 
 class _SealedExamples:
-    """Stands for the examples of a sealed split; reading any attribute raises."""
+    """The examples of a sealed split: a read of any attribute raises."""
 
     def __getattr__(self, name: str) -> NoReturn:
         raise SealedSplitError(
