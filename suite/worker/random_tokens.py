@@ -26,7 +26,7 @@ from suite.worker.measure.memory import PeakMemory
 from suite.worker.measure.samples import Measurements
 from suite.worker.measure.timing import Phase
 from suite.worker.model import Model, PositionHead
-from suite.worker.steps import allocator, fix_randomness
+from suite.worker.steps import fix_randomness, peak_memory
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def set_up(
     report_progress("warming up", 0.0)
     warmup.throwaway_step(xla)
     fix_randomness(cell.seed, cell.precision)
-    memory = PeakMemory(allocator())
+    memory = peak_memory()
     memory.start()
     backbone = architecture.build(request)
     head = getattr(backbone, "own_head", None) or PositionHead(num_classes)

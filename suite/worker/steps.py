@@ -12,7 +12,7 @@ from keras import ops
 from suite.api import PRECISIONS, Recipe
 from suite.worker.backends import backend
 from suite.worker.data.batches import Batch, Features
-from suite.worker.measure.memory import Allocator
+from suite.worker.measure.memory import PeakMemory
 from suite.worker.model import Model
 from suite.worker.perturbation import Compute, at_zero
 
@@ -95,8 +95,6 @@ def _resetting(model: Model, step: Callable[[Batch], Any]) -> Callable[[Batch], 
 def fix_randomness(seed: int, precision: str = PRECISIONS[0]) -> None:
     """Make all later random numbers repeatable, and on a processor all operations too.
 
-    On a processor, JAX and PyTorch keep freed memory from here on.
-
     On an accelerator, products of float32 numbers have full precision unless `precision` is
     `tensorfloat32`.
 
@@ -121,13 +119,15 @@ def default_policy(name: str) -> Iterator[None]:
         keras.config.set_dtype_policy(before)
 
 
-def allocator() -> Allocator | None:
-    """Return the memory counters of the first accelerator; None where the processor computes.
+def peak_memory() -> PeakMemory:
+    """Return the measure of memory: of the first accelerator, or of this process without one.
 
     Raises:
         RuntimeError: the backend has no memory counters for the accelerator.
     """
-    return backend.allocator() if has_accelerator() else None  # type: ignore[no-any-return]
+    if has_accelerator():
+        return PeakMemory(backend.allocator())
+    return PeakMemory(keeps_freed=backend.KEEPS_FREED_MEMORY)
 
 
 def has_accelerator() -> bool:

@@ -8,6 +8,7 @@
 | `value_and_gradient` | the value of a scalar function at a tensor, and its gradient there |
 | `HeldState` | a state on the device, which the functions that it compiles change in place |
 | `prepare_processor`, `multiply_float32` | settings of the library |
+| `KEEPS_FREED_MEMORY` | whether steps are faster on a processor that keeps freed memory |
 | `devices`, `allocator` | the devices, and the memory counters of the first accelerator |
 | `share_work` | splits every batch over several devices (JAX alone) |
 """

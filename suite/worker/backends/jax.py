@@ -11,10 +11,11 @@ import keras
 import numpy as np
 
 from suite.worker.data.batches import Batch, Features
-from suite.worker.measure.memory import Allocator, keep_freed_memory
+from suite.worker.measure.memory import Allocator
 from suite.worker.perturbation import Compute
 
 AdamW = keras.optimizers.AdamW
+KEEPS_FREED_MEMORY = True
 WITHOUT_YNNPACK = {"xla_cpu_experimental_ynn_fusion_type": ""}  # no type of fusion
 
 
@@ -230,8 +231,7 @@ class HeldState:
 
 
 def prepare_processor() -> None:
-    """Keep freed memory; XLA's operations are repeatable already."""
-    keep_freed_memory()
+    """Do nothing: XLA's operations are repeatable already."""
 
 
 def multiply_float32(*, in_tensorfloat32: bool) -> None:

@@ -12,6 +12,8 @@ from suite.worker.data.batches import Batch, Features
 from suite.worker.measure.memory import Allocator
 from suite.worker.perturbation import Compute
 
+KEEPS_FREED_MEMORY = False
+
 
 class AdamW(keras.optimizers.AdamW):
     """AdamW by TensorFlow's fused kernel, equal to Keras's AdamW up to rounding.

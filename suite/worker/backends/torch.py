@@ -12,8 +12,10 @@ from keras import ops
 from torch.optim.adamw import adamw
 
 from suite.worker.data.batches import Batch, Features
-from suite.worker.measure.memory import Allocator, keep_freed_memory
+from suite.worker.measure.memory import Allocator
 from suite.worker.perturbation import Compute
+
+KEEPS_FREED_MEMORY = True
 
 
 class AdamW(keras.optimizers.AdamW):
@@ -152,11 +154,10 @@ class HeldState:
 
 
 def prepare_processor() -> None:
-    """Make every operation repeatable, and keep freed memory."""
+    """Make every operation repeatable."""
     torch.use_deterministic_algorithms(True)
     # Deterministic algorithms fill new tensors with NaN by default, which only costs time.
     torch.utils.deterministic.fill_uninitialized_memory = False
-    keep_freed_memory()
 
 
 def multiply_float32(*, in_tensorfloat32: bool) -> None:

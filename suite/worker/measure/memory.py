@@ -6,7 +6,7 @@ import ctypes
 import gc
 import math
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +31,9 @@ NO_MEMORY_METHOD = "not measured: this system cannot reset a process's peak memo
 
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4
 """The numbers of two parameters of glibc's `mallopt` (malloc.h)."""
+RETURNING = {M_MMAP_MAX: 65_536, M_TRIM_THRESHOLD: 128 * 1024}
+"""glibc's own values: an array of 128 KiB or more is mapped alone, and its pages return at once."""
+KEEPING = {M_MMAP_MAX: 0, M_TRIM_THRESHOLD: -1}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +74,19 @@ class PeakMemory:
 
     An allocator that cannot restart its peak shows that of a later phase only if it is higher than
     all peaks before the phase, `earlier_bytes`.
+
+    With `keeps_freed`, the C library keeps freed memory while steps are timed (see `keep_freed`).
+    Gaps between arrays would then count as memory, and grow with the number of steps. The peak is
+    therefore that of the steps before.
     """
 
     allocator: Allocator | None = None
+    keeps_freed: bool = False
     baseline: MemoryReading | None = None
     highest_bytes: int | None = None
     compile_bytes: int | None = None
     earlier_bytes: int | None = None
+    _is_final: bool = False
 
     @property
     def on_accelerator(self) -> bool:
@@ -96,13 +105,16 @@ class PeakMemory:
         """Return the peak of the next phase of the process, above the same baseline."""
         allocator = self.allocator
         earlier = allocator.peak() if allocator and not allocator.reset else None
-        return PeakMemory(allocator, self.baseline, earlier_bytes=earlier)
+        return PeakMemory(allocator, self.keeps_freed, self.baseline, earlier_bytes=earlier)
 
     def reset(self) -> bool:
         """Release freed memory, and restart the peak from the memory in use.
 
         Returns False where the system cannot restart it.
         """
+        self._is_final = False
+        if self.keeps_freed:
+            set_allocation(RETURNING)
         release_freed_memory()
         if self.allocator:
             return bool(self.allocator.reset and (self.allocator.reset(), True))
@@ -115,13 +127,25 @@ class PeakMemory:
 
     def update(self) -> None:
         """Raise `highest_bytes` to the peak since the last reset, if that peak is higher."""
-        if self.baseline is not None:
+        if self.baseline is not None and not self._is_final:
             now = MemoryReading(self.allocator.peak()) if self.allocator else _resident_memory()
             if self.earlier_bytes is not None and now.peak <= self.earlier_bytes:
                 return
             files = now.mapped_files - self.baseline.mapped_files
             grown = now.peak - self.baseline.peak - files
             self.highest_bytes = max(self.highest_bytes or 0, grown)
+
+    def keep_freed(self) -> None:
+        """Take the peak so far as final until the next reset, and keep freed memory from here on.
+
+        The kernel maps and clears each page of a new array. If the C library does not keep freed
+        memory, that takes a tenth to a quarter of a training step of BERT on JAX, and a fifth to a
+        third on PyTorch. TensorFlow keeps freed memory itself: nothing changes there.
+        """
+        self.update()
+        if self.keeps_freed:
+            self._is_final = True
+            set_allocation(KEEPING)
 
     def end_compilation(self) -> None:
         """Keep the peak so far as the compiler's, and restart the peak."""
@@ -163,19 +187,13 @@ def _item_bytes(array: Any) -> int:
     return np.dtype("float16" if name == "bfloat16" else name).itemsize
 
 
-def keep_freed_memory() -> None:
-    """Let the C library keep freed memory, instead of returning that of large arrays at once.
-
-    The kernel maps and clears each page of a new array. Without this call, that takes a tenth to a
-    quarter of a training step of BERT on JAX, and a fifth to a third on PyTorch. Memory that lies
-    between arrays in use cannot be used for larger ones, so peaks on PyTorch are higher.
-    TensorFlow keeps freed memory itself.
-    """
+def set_allocation(parameters: Mapping[int, int]) -> None:
+    """Set parameters of glibc's allocator; other systems stay as they are."""
     if sys.platform == "linux":
         library = ctypes.CDLL(None)
         with suppress(AttributeError):  # C libraries other than glibc have no such function
-            library.mallopt(M_MMAP_MAX, 0)
-            library.mallopt(M_TRIM_THRESHOLD, -1)  # never
+            for name, value in parameters.items():
+                library.mallopt(name, value)
 
 
 def release_freed_memory() -> None:

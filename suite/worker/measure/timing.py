@@ -139,6 +139,7 @@ def time_repeats(
     memory.end_compilation()
     started = time.perf_counter()
     run()
+    memory.keep_freed()
     runs = steps_per_block(time.perf_counter() - started)
     attempts: list[Phase] = []
     while len(attempts) < ATTEMPTS and not (attempts and attempts[-1].monitor.quiet):

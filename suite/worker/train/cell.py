@@ -32,9 +32,8 @@ from suite.worker.data.batches import bucket_lengths
 from suite.worker.failures import classify
 from suite.worker.kept_models import first_batch, parents_of, save_model
 from suite.worker.measure import warmup
-from suite.worker.measure.memory import PeakMemory
 from suite.worker.model import build_model
-from suite.worker.steps import allocator, fix_randomness
+from suite.worker.steps import fix_randomness, peak_memory
 from suite.worker.train.evaluation_lengths import reports_at_lengths
 from suite.worker.train.phases import score_trained, train_and_score
 from suite.worker.train.samples import draw_samples
@@ -74,7 +73,7 @@ def run(
     warmup.throwaway_step(xla)
     fix_randomness(cell.seed, cell.precision)  # the random numbers of the warm-up change no result
 
-    memory = PeakMemory(allocator())
+    memory = peak_memory()
     memory.start()
     has_trained = TRAINED in job.parents
     model = methods.model(

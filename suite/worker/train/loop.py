@@ -43,6 +43,8 @@ class TrainingLoop:
         first_steps = max(WARMUP_STEPS, len(lengths))
         self._compiling_steps = min(first_steps, *self._validation_steps)
 
+        self._most_positions, self._took_largest = 0, False
+
         optimizer = make_optimizer(recipe, cell.steps)
         self._optimizer = setup.methods.optimizer(optimizer, setup.model, cell.steps)
         self._step = make_training_step(
@@ -87,6 +89,8 @@ class TrainingLoop:
                 break
             self.phase.add(*self._take_steps(self._num_block_steps(), self.phase.monitor))
             self.phase.memory.update()
+            if self._took_largest:
+                self.phase.memory.keep_freed()
         assert self.progress.best is not None
         model.set_weights(self.progress.best.weights)
 
@@ -123,8 +127,10 @@ class TrainingLoop:
         mean_loss = float(np.mean(losses))
         progress.losses.append((progress.tokens, mean_loss))
         self.setup.report_progress("training", progress.steps / self.total_steps, mean_loss)
-        positions = sum(count_positions(batch.features) for batch in batches)
-        return seconds, count, tokens, positions
+        positions = [count_positions(batch.features) for batch in batches]
+        self._most_positions = max(self._most_positions, *positions)
+        self._took_largest = max(positions) == self._most_positions
+        return seconds, count, tokens, sum(positions)
 
     def _updates(self, batches: Sequence[Batch]) -> list[Any]:
         """Take one step with each batch, and return the losses, which may be on the device."""
