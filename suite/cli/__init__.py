@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import importlib
 import os
 import re
@@ -17,6 +18,11 @@ import click
 from suite.api.errors import LengthwiseError, check_name
 from suite.records.command_line import PrintableStream
 
+COLLECTION_THRESHOLDS = 100_000, 50, 100
+"""With Python's own, a report of 10,000 records spends a third of its time on garbage collection.
+
+The objects of records live until the end, and few of them are in cycles.
+"""
 COMMANDS = {
     "run": "Run the cells of a request that are not done yet.",
     "plan": "Show the cells of a request and their state.",
@@ -117,6 +123,7 @@ def main() -> None:
         if signal.getsignal(number) is signal.SIG_DFL:  # an ignored signal stays ignored
             signal.signal(number, _interrupt)
     out, err = (cast(TextIO, PrintableStream(stream)) for stream in (sys.stdout, sys.stderr))
+    gc.set_threshold(*COLLECTION_THRESHOLDS)
     with redirect_stdout(out), redirect_stderr(err):
         _run()
 
