@@ -12,7 +12,7 @@ from suite.analysis.length_card import LengthCard, cheaper_text, make_profile, r
 from suite.api import Mode, Status
 from suite.matrix.request import Request
 from suite.records.store import Store
-from suite.report.length_card import to_html, to_markdown
+from suite.report.length_card import draw, to_html, to_markdown
 from suite.search.length_card import CardBudget, CardMeasuring, Subject
 from tests.builders.length_costs import InstantRuns, costs_at
 
@@ -85,6 +85,11 @@ def test_nothing_is_known_beyond_the_positions_of_a_model(tmp_path):
     assert str(reach(curve, 4)) == "3,000 (predicted)"
     whole = profile_of(tmp_path, up_to=2_048, longest=2_048).main_memory
     assert str(reach(whole, 4)) == "2,048 (measured)"
+
+
+def test_a_chart_of_a_few_decades_has_ticks_between_its_ends(card):
+    chart = draw(card.profile, [], "prefill.peak_memory_bytes")  # from 24 to 1,300 MiB
+    assert [text for _, text in chart.y_ticks] == ["50.0", "100", "200", "500", "1,000"]
 
 
 def test_the_length_from_which_a_reference_is_cheaper(card):
