@@ -47,6 +47,7 @@ from suite.search.length_card import (
     CardBudget,
     CardMeasuring,
     Subject,
+    check_reach,
     measure_reach,
     needs_of_reach,
 )
@@ -149,6 +150,9 @@ def card(
     size = _size_name(model_size, layers, width, heads)
     models = _Models(store, settings, size, form, up_to)
     subject = models.find(model, kinds[model], options or {}, trains=quality)
+    trained_size = _trained_size(subject, kinds[model])
+    if quality:
+        check_reach(subject.request, trained_size, store, models.search_path)
     others: Sequence[Subject] = models.references(subject) if references else ()
     if against is not None:
         others = [replace(models.find(against, kinds[against], {}), first_round=PAIRED_ROUNDS)]
@@ -160,7 +164,9 @@ def card(
             measuring.measure(subject, others)
         else:
             measuring.compare(subject, others[0])
-        carried = _quality(subject, kinds[model], tracked, store, models) if quality else ()
+        label = "its own" if kinds[model] else trained_size
+        trained = (subject.request, trained_size, label, tracked, store, models)
+        carried = _quality(*trained) if quality else ()
     cell = next(iter(subject.records.values())).cell
     code = code_of(cell.architecture, cell.architecture_version, backend, models.search_path)
     report = read_report(store, code)
@@ -285,16 +291,23 @@ def _untrainable_reason(kind: str, facts: Mapping[str, Any], registry: Registry)
     return None
 
 
-def _quality(
-    subject: Subject, kind: str | None, tracked: TrackedSession, store: Store, models: _Models
-) -> list[Carried]:
-    """Train a model on the tasks of `reach`, and return its effective lengths."""
+def _trained_size(subject: Subject, kind: str | None) -> str:
+    """Return the size in which a model is trained for its effective lengths."""
     size = str(subject.request.model_size)
     own, largest = find_model_size(size), find_model_size(SIZE_OF_QUALITY)
-    if kind is None and own.num_layers * own.width**2 > largest.num_layers * largest.width**2:
-        size = SIZE_OF_QUALITY
+    is_larger = own.num_layers * own.width**2 > largest.num_layers * largest.width**2
+    return SIZE_OF_QUALITY if kind is None and is_larger else size
+
+
+def _quality(
+    request: Request, size: str, label: str, tracked: TrackedSession, store: Store, models: _Models
+) -> list[Carried]:
+    """Train a model on the tasks of `reach`, and return its effective lengths.
+
+    `label` is the text that a card has for the size.
+    """
     records = measure_reach(
-        subject.request,
+        request,
         size,
         store,
         tracked.run,
@@ -303,7 +316,6 @@ def _quality(
         report=lambda text: print(text, file=tracked.file, flush=True) if tracked.file else None,
     )
     compared = compare([local_record(record, store.path_of(record)) for record in records])
-    label = "its own" if kind else size
     return [
         Carried(diagnostic.title, label, row)
         for diagnostic in find_diagnostics(compared, models.registry.tasks.plugins)

@@ -234,9 +234,9 @@ def _ratios(
     rows: list[tuple[int | None, float, float, int]] = [
         (None, statistics.fmean(means), deviation * math.sqrt(inverse) / len(means), fewest)
     ]
-    for (length, logs), mean in zip(by_length.items(), means, strict=True):
+    for (each, logs), mean in zip(by_length.items(), means, strict=True):
         own = max(deviation, statistics.stdev(logs)) if len(logs) > 1 else deviation
-        rows.append((length, mean, own / math.sqrt(len(logs)), len(logs)))
+        rows.append((each, mean, own / math.sqrt(len(logs)), len(logs)))
     for length, mean, error, rounds in rows:
         low = high = None
         if rounds >= MIN_ROUNDS:

@@ -284,6 +284,29 @@ def needs_of_reach(registry: Registry) -> tuple[int, int]:
     return symbols, max(length for _, part in settings for length in part.lengths)
 
 
+def check_reach(
+    request: Request, model_size: str, store: Store, search_path: Sequence[str]
+) -> None:
+    """Check that a model can be trained on a task of the benchmark.
+
+    Raises:
+        RequestError: it cannot be trained on any.
+    """
+    training = _training(request, model_size)
+    check_any_can_run(prepare(training, store, tuning=None, search_path=search_path))
+
+
+def _training(request: Request, model_size: str) -> Request:
+    return replace(
+        request,
+        mode=Mode.TRAIN,
+        benchmark=REACH,
+        model_size=model_size,
+        form=None,
+        batch_size=None,
+    )
+
+
 def measure_reach(
     request: Request,
     model_size: str,
@@ -302,14 +325,7 @@ def measure_reach(
     Raises:
         RequestError: the model cannot run any of the tasks.
     """
-    training = replace(
-        request,
-        mode=Mode.TRAIN,
-        benchmark=REACH,
-        model_size=model_size,
-        form=None,
-        batch_size=None,
-    )
+    training = _training(request, model_size)
     tune(training, store, run, folder=folder, search_path=search_path, report=report)
     final = replace(training, score_test=True)
     return run(prepare(final, store, tuning=folder, search_path=search_path))
