@@ -1,7 +1,8 @@
 """Finds out which inputs a given model has: a program that writes its facts as JSON.
 
 Its arguments are the kind of the model, its place, the form or "", and the file to write. The file
-has the facts, or a `problem`.
+has the facts, or a `problem`. For a function, `imported` has the modules beside its file that it
+imports.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import json
 import math
 import sys
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext, redirect_stdout
 from pathlib import Path
 from typing import Any
@@ -50,22 +52,30 @@ def describe(kind: str, place: str, form: str) -> dict[str, Any]:
         config = model.module.config
         facts |= {"vocabulary": config.vocab_size, "structure": "dict", "caches": model.caches()}
         facts["inputs"] = {"input_ids": ("tokens", "int64"), "attention_mask": ("mask", "int64")}
-        if model.module.base_model_prefix != "" and _learns_positions(model.module):
-            facts["longest"] = config.max_position_embeddings
+        if model.module.base_model_prefix != "" and (table := _table_of_positions(model.module)):
+            # RoBERTa numbers its positions from the one after that of padding.
+            unused = 0 if table.padding_idx is None else table.padding_idx + 1
+            facts["longest"] = config.max_position_embeddings - unused
     elif getattr(model, "inputs", None):
         facts |= _inputs_of(model)
     else:
         facts |= _tried_inputs(model)
+    longest = facts["longest"]
+    if longest is not None and longest < LENGTH:
+        raise RequestError(
+            "The model has too few positions for a card",
+            received=f"{longest} positions",
+            remedy=f"A card needs a model of at least {LENGTH} positions",
+        )
     outputs = [_run(model, facts, seed) for seed in (0, 1)]
     if outputs[0].ndim not in (2, 3):
         raise _no_length_axis(f"an output of shape {outputs[0].shape}")
     pooled = outputs[0].ndim == 2
     if not pooled and outputs[0].shape[1] != LENGTH:
         raise _no_length_axis(f"{outputs[0].shape[1]} outputs of {LENGTH} positions")
-    start = LENGTH - CHANGED
-    first, second = (each[:, :start] for each in outputs)
-    causal = not pooled and float(np.abs(first - second).max()) <= SAME * float(np.abs(first).max())
-    facts["form"] = form or str(Form.DECODER if causal else Form.ENCODER)
+    if np.isnan(outputs[0]).any():
+        raise RequestError("The outputs of the model are not numbers", received="NaN")
+    facts["form"] = form or _form(model, facts, outputs, pooled)
     facts["caches"] = bool(facts["caches"] and facts["form"] == Form.DECODER)
     weights = model.trainable_weights + model.non_trainable_weights
     facts["parameters"] = sum(math.prod(weight.shape) for weight in weights)
@@ -73,6 +83,27 @@ def describe(kind: str, place: str, form: str) -> dict[str, Any]:
     facts["pooled"] = pooled
     facts["trainable"] = bool(model.trainable_weights)
     return facts
+
+
+def _form(model: Any, facts: dict[str, Any], outputs: Sequence[np.ndarray], pooled: bool) -> str:
+    """Return the form of a model, from its outputs with the last tokens and with others.
+
+    Raises:
+        RequestError: outputs of the same tokens differ, so that nobody can tell.
+    """
+    if not pooled and not _are_same(outputs[0], _run(model, facts, 0)):
+        raise RequestError(
+            "The form of the model is unknown",
+            received="two passes of the same tokens, whose outputs differ",
+            remedy="Give --form encoder or --form decoder, or make the model repeatable",
+        )
+    start = LENGTH - CHANGED
+    causal = not pooled and _are_same(*(each[:, :start] for each in outputs))
+    return str(Form.DECODER if causal else Form.ENCODER)
+
+
+def _are_same(first: np.ndarray, second: np.ndarray) -> bool:
+    return float(np.abs(first - second).max()) <= SAME * float(np.abs(first).max())
 
 
 def _run(model: Any, facts: dict[str, Any], seed: int) -> np.ndarray:
@@ -120,6 +151,10 @@ def _inputs_of(model: Any) -> dict[str, Any]:
         else:
             role = "tokens"
         inputs[name] = role, dtype
+    if not {"tokens", "vectors"} & {role for role, _ in inputs.values()}:
+        # The name of the only input says nothing: "event_types" may be tokens.
+        name = next((name for name, (role, _) in inputs.items() if role == "zeros"), names[0])
+        inputs[name] = "tokens", inputs[name][1]
     return {"inputs": inputs, "width": width, "structure": structure}
 
 
@@ -174,13 +209,15 @@ def _is_of_positions(layer: Any) -> bool:
     )
 
 
-def _learns_positions(module: Any) -> bool:
-    """Return whether a module of Hugging Face has a table of positions."""
+def _table_of_positions(module: Any) -> Any:
+    """Return the table of positions of a module of Hugging Face; None without one."""
     names = ("wpe", "position_embeddings", "embed_positions")
-    return any(
-        name.rpartition(".")[2] in names and hasattr(part, "num_embeddings")
+    tables = (
+        part
         for name, part in module.named_modules()
+        if name.rpartition(".")[2] in names and hasattr(part, "num_embeddings")
     )
+    return next(tables, None)
 
 
 def _embedding_parameters(model: Any) -> int:
@@ -200,11 +237,28 @@ def _no_length_axis(received: str) -> RequestError:
     )
 
 
+def imported_beside(path: Path) -> list[str]:
+    """Return the files of the imported modules that lie beside a file or below its folder."""
+    installed = [Path(sys.prefix), Path(sys.base_prefix)]
+    own = {"suite", "tasks", "baselines"}
+    files = set()
+    for name, module in list(sys.modules.items()):
+        file = Path(getattr(module, "__file__", None) or path)
+        is_installed = "site-packages" in file.parts or any(
+            each in file.parents for each in installed
+        )
+        if path.parent in file.parents and not is_installed and name.partition(".")[0] not in own:
+            files.add(str(file))
+    return sorted(files - {str(path)})
+
+
 if __name__ == "__main__":
     kind, place, form, file = sys.argv[1:]
     try:
         with redirect_stdout(sys.stderr):  # a function may print
             content = describe(kind, place, form)
+            if kind == "function":
+                content["imported"] = imported_beside(Path(place.rpartition(":")[0]))
     except LengthwiseError as error:
         content = {"problem": str(error)}
     except Exception as error:

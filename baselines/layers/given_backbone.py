@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import inspect
 import json
+import sys
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -167,9 +168,12 @@ def _load_file(path: str) -> Any:
 
 def _call_function(place: str) -> Any:
     path, _, name = place.rpartition(":")
+    if (folder := str(Path(path).parent)) not in sys.path:
+        sys.path.append(folder)  # the file may import the modules beside it
     spec = importlib.util.spec_from_file_location(f"given_{Path(path).stem}", path)
     assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look their module up
     spec.loader.exec_module(module)
     function = getattr(module, name, None)
     if not callable(function):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 from suite.actions.caller import read_registry, search_stream
@@ -16,12 +17,18 @@ from suite.analysis.comparisons import compare
 from suite.analysis.cost_ratios import CostRatio, cost_ratios
 from suite.analysis.diagnostics import find_diagnostics
 from suite.analysis.length_card import Carried, LengthCard, make_profile
-from suite.api import BACKENDS, PRECISIONS, Form, Mode, RequestError
+from suite.api import BACKENDS, PRECISIONS, Form, Mode, RequestError, Status
 from suite.api.conformance import OF_GIVEN_MODELS
 from suite.api.files import atomic_write_bytes
 from suite.api.plugins import search_path_from_environment
 from suite.execution.conformance_checks import code_of
-from suite.execution.given_models import HUGGINGFACE, backend_of, kind_of, make_plugin
+from suite.execution.given_models import (
+    HUGGINGFACE,
+    GivenPlugin,
+    backend_of,
+    kind_of,
+    make_plugin,
+)
 from suite.execution.preparation import check_backends
 from suite.execution.quantities import parse_duration, parse_size
 from suite.matrix.registry import Registry
@@ -40,6 +47,7 @@ from suite.search.length_card import (
     CardBudget,
     CardMeasuring,
     Subject,
+    check_reach,
     measure_reach,
     needs_of_reach,
 )
@@ -125,6 +133,7 @@ def card(
     budget.check()
     store = make_store(home)
     store.prepare()
+    folder = _prepare_folder(store, output)
     kinds = {name: kind_of(name) for name in filter(None, (model, against))}
     for kind in kinds.values():
         backend = backend_of(kind, backend)
@@ -136,11 +145,14 @@ def card(
         "backend": backend,
         "precision": precision,
         "methods": "none",
-        **({"threads": threads} if threads else {}),
+        **({} if threads is None else {"threads": threads}),
     }
     size = _size_name(model_size, layers, width, heads)
     models = _Models(store, settings, size, form, up_to)
     subject = models.find(model, kinds[model], options or {}, trains=quality)
+    trained_size = _trained_size(subject, kinds[model])
+    if quality:
+        check_reach(subject.request, trained_size, store, models.search_path)
     others: Sequence[Subject] = models.references(subject) if references else ()
     if against is not None:
         others = [replace(models.find(against, kinds[against], {}), first_round=PAIRED_ROUNDS)]
@@ -152,22 +164,25 @@ def card(
             measuring.measure(subject, others)
         else:
             measuring.compare(subject, others[0])
-        carried = _quality(subject, kinds[model], tracked, store, models) if quality else ()
+        label = "its own" if kinds[model] else trained_size
+        trained = (subject.request, trained_size, label, tracked, store, models)
+        carried = _quality(*trained) if quality else ()
     cell = next(iter(subject.records.values())).cell
     code = code_of(cell.architecture, cell.architecture_version, backend, models.search_path)
     report = read_report(store, code)
     if report is None and kinds[model]:
         (report,) = make_reports([code], store, models.search_path, file)
     ratios = cost_ratios(subject.records, others[0].records) if against is not None else ()
-    made = _make_card(subject, others, report, ratios)
-    return write_card(replace(made, quality=carried), store, output)
+    made = _make_card(subject, others, report, ratios, given=kinds[model] is not None)
+    return write_card(replace(made, quality=carried), folder)
 
 
 @dataclass
 class _Models:
     """Finds what is measured: `settings` are those of all requests, `size` was asked for.
 
-    `search_path` gets the plug-ins of given models.
+    `search_path` gets the plug-ins of given models, and `given` holds them by the text that names
+    the model: a model compared with itself has one.
     """
 
     store: Store
@@ -177,6 +192,7 @@ class _Models:
     up_to: int
     search_path: list[str] = field(default_factory=lambda: [*search_path_from_environment()])
     registry: Registry = field(default_factory=read_registry)
+    given: dict[str, GivenPlugin] = field(default_factory=dict)
 
     def find(
         self, model: str, kind: str | None, options: Mapping[str, Any], *, trains: bool = False
@@ -196,9 +212,7 @@ class _Models:
             raise RequestError(
                 "A model of a file or folder has its own size and no options", received=model
             )
-        backend = self.settings["backend"]
-        known = self.registry.architectures.plugins
-        plugin = make_plugin(model, kind, backend, self.form, self.store, known)
+        plugin = self._plugin(model, kind)
         longest = plugin.facts["longest"]
         if longest is not None and self.up_to != LONGEST and self.up_to > longest:
             raise RequestError(
@@ -208,9 +222,18 @@ class _Models:
             )
         if trains and (reason := _untrainable_reason(kind, plugin.facts, self.registry)):
             raise RequestError("--quality trains a model of Keras on tokens", received=reason)
-        self.search_path.append(str(plugin.folder))
         request = self._request(size_of_parameters(plugin.facts["mixing"]), {})
         return _subject(plugin.name, request, plugin.facts["form"], longest)
+
+    def _plugin(self, model: str, kind: str) -> GivenPlugin:
+        if model not in self.given:
+            names = (plugin.name for plugin in self.given.values())
+            known = self.registry.architectures
+            taken = {*known.plugins, *known.broken, *names}
+            backend = self.settings["backend"]
+            self.given[model] = make_plugin(model, kind, backend, self.form, self.store, taken)
+            self.search_path.append(str(self.given[model].folder))
+        return self.given[model]
 
     def references(self, subject: Subject) -> list[Subject]:
         found = []
@@ -243,6 +266,11 @@ def _size_name(
             "A size is a model size, or layers, width and heads together",
             received=", ".join([*(["a model size"] if model_size else []), *given]),
         )
+    if any(value < 1 for value in parts.values() if value is not None):
+        raise RequestError(
+            "A size has at least 1 layer, width 1 and 1 head",
+            received=", ".join(f"{name} {value}" for name, value in parts.items()),
+        )
     return find_model_size("x".join(map(str, parts.values()))).name
 
 
@@ -263,16 +291,23 @@ def _untrainable_reason(kind: str, facts: Mapping[str, Any], registry: Registry)
     return None
 
 
-def _quality(
-    subject: Subject, kind: str | None, tracked: TrackedSession, store: Store, models: _Models
-) -> list[Carried]:
-    """Train a model on the tasks of `reach`, and return its effective lengths."""
+def _trained_size(subject: Subject, kind: str | None) -> str:
+    """Return the size in which a model is trained for its effective lengths."""
     size = str(subject.request.model_size)
     own, largest = find_model_size(size), find_model_size(SIZE_OF_QUALITY)
-    if kind is None and own.num_layers * own.width**2 > largest.num_layers * largest.width**2:
-        size = SIZE_OF_QUALITY
+    is_larger = own.num_layers * own.width**2 > largest.num_layers * largest.width**2
+    return SIZE_OF_QUALITY if kind is None and is_larger else size
+
+
+def _quality(
+    request: Request, size: str, label: str, tracked: TrackedSession, store: Store, models: _Models
+) -> list[Carried]:
+    """Train a model on the tasks of `reach`, and return its effective lengths.
+
+    `label` is the text that a card has for the size.
+    """
     records = measure_reach(
-        subject.request,
+        request,
         size,
         store,
         tracked.run,
@@ -281,7 +316,6 @@ def _quality(
         report=lambda text: print(text, file=tracked.file, flush=True) if tracked.file else None,
     )
     compared = compare([local_record(record, store.path_of(record)) for record in records])
-    label = "its own" if kind else size
     return [
         Carried(diagnostic.title, label, row)
         for diagnostic in find_diagnostics(compared, models.registry.tasks.plugins)
@@ -294,37 +328,76 @@ def _make_card(
     others: Sequence[Subject],
     report: ConformanceReport | None,
     ratios: Sequence[CostRatio],
+    *,
+    given: bool,
 ) -> LengthCard:
     profiles = [
-        make_profile(each.name, [each.records[key] for key in sorted(each.records)])
+        make_profile(each.name, [each.records[key] for key in sorted(each.records)], each.longest)
         for each in (subject, *others)
         if each.records
     ]
+    ended = [*profiles[0].ended, *_exhausted_budgets(subject)]
     checks = [
         asdict(result)
         for result in (report.results if report else ())
         if result.check in OF_GIVEN_MODELS
     ]
-    return LengthCard(profiles[0], profiles[1:], _facts(subject), checks, ratios)
+    profile = replace(profiles[0], ended=ended)
+    facts = _facts(subject, profile.parameters, given=given)
+    return LengthCard(profile, profiles[1:], facts, checks, ratios)
 
 
-def _facts(subject: Subject) -> dict[str, str]:
+def _exhausted_budgets(subject: Subject) -> Iterator[str]:
+    """Yield the length of each mode at which the memory or the time of the card did not suffice."""
+    for mode, length in subject.ended.items():
+        if all(record.status is Status.OK for record in _at(subject, mode, length)):
+            yield f"{mode} at {length:,}: needs more than the memory of the card"
+    for mode, length in subject.too_late.items():
+        yield f"{mode} at {length:,}: not measured, because the time of the card did not suffice"
+
+
+def _at(subject: Subject, mode: Mode, length: int) -> list[Record]:
+    return [each for key, each in subject.records.items() if key[:2] == (mode, length)]
+
+
+def _facts(subject: Subject, parameters: int | None, *, given: bool) -> dict[str, str]:
     record: Record = next(iter(subject.records.values()))
     cell = record.cell
     return {
         "form": str(cell.form),
-        "model size": cell.model_size,
+        **({"parameters": f"{parameters:,}"} if parameters else {}),
+        # A given model has a size of its own: that of its cells is that of the references.
+        "size of references" if given else "model size": cell.model_size,
         "batch size": str(cell.batch_size),
         "backend": f"{cell.backend}, {cell.precision}, {cell.threads} threads",
+        **({"positions": f"at most {subject.longest:,}"} if subject.longest else {}),
         "machine": machine_name(record.environment),
         "measured": f"{max(each.ended_at for each in subject.records.values()):%Y-%m-%d}",
     }
 
 
-def write_card(made: LengthCard, store: Store, output: PathLike | None) -> WrittenCard:
-    """Write the files of a card, which replace those of the same name."""
+def _prepare_folder(store: Store, output: PathLike | None) -> Path:
+    """Return the folder of a card, which can be written to.
+
+    Raises:
+        RequestError: it cannot; nothing has been measured yet.
+    """
     folder = Path(output).expanduser() if output else store.home / FOLDER
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise RequestError(
+            "The folder of the card must be writable",
+            received=f"{folder} ({error.strerror})",
+            remedy="Choose another folder with --output DIR",
+        ) from None
+    return folder
+
+
+def write_card(made: LengthCard, folder: Path) -> WrittenCard:
+    """Write the files of a card, which replace those of the same name."""
     name = "".join(c if c.isalnum() or c in "-_" else "-" for c in made.profile.name).strip("-")
     contents = {
         "html": to_html(made),

@@ -4,8 +4,9 @@ Rounds are paired, and an interval is over the pairs: drift of the machine cance
 that ran side by side.
 
 **Cards** compare two models that were measured in interleaved rounds. The two runs of a round are
-neighbours in one session. The logarithms of their ratios have one variance at all lengths of a
-measure, which is estimated from all of them. The intervals are simultaneous (Bonferroni): with
+neighbours in one session. The variance of the logarithms of their ratios is estimated from all
+lengths of a measure. A length that is noisier than the others has its own, so that it raises no
+false alarm. The intervals are simultaneous (Bonferroni): with
 probability `COVERED`, all intervals of a comparison contain the truth, so that comparing a model
 with itself rarely alarms. Beside the ratio at each length, each measure has the mean ratio over its
 lengths.
@@ -231,15 +232,14 @@ def _ratios(
     inverse = sum(1 / len(logs) for logs in by_length.values())
     fewest = min(map(len, by_length.values()))
     rows: list[tuple[int | None, float, float, int]] = [
-        (None, statistics.fmean(means), math.sqrt(inverse) / len(means), fewest)
+        (None, statistics.fmean(means), deviation * math.sqrt(inverse) / len(means), fewest)
     ]
-    rows += [
-        (length, mean, 1 / math.sqrt(len(logs)), len(logs))
-        for (length, logs), mean in zip(by_length.items(), means, strict=True)
-    ]
-    for length, mean, factor, rounds in rows:
+    for (each, logs), mean in zip(by_length.items(), means, strict=True):
+        own = max(deviation, statistics.stdev(logs)) if len(logs) > 1 else deviation
+        rows.append((each, mean, own / math.sqrt(len(logs)), len(logs)))
+    for length, mean, error, rounds in rows:
         low = high = None
         if rounds >= MIN_ROUNDS:
-            margin = quantile * deviation * factor
+            margin = quantile * error
             low, high = math.exp(mean - margin), math.exp(mean + margin)
         yield CostRatio(measure, length, math.exp(mean), low, high, rounds)

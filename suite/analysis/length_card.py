@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -49,11 +49,15 @@ class Point:
 
 @dataclass(frozen=True)
 class CostCurve:
-    """A cost against length: its measured points, its fit and its predictions."""
+    """A cost against length: its measured points, its fit and its predictions.
+
+    `end` is the most positions of the model, if it has a limit.
+    """
 
     measure: str
     points: Sequence[Point]
     fit: CostFit | None
+    end: int | None = None
 
     @property
     def shown(self) -> Shown:
@@ -139,7 +143,8 @@ class CostCurve:
 class Reach:
     """The longest length within a memory budget; None where the shortest length needs more.
 
-    `kind` is "measured" or "predicted". `or_more` is true where the card knows no longer length.
+    `kind` is "measured" or "predicted". `or_more` is true where the card knows no longer length,
+    but the model may have one.
     """
 
     gigabytes: int
@@ -184,8 +189,13 @@ class Profile:
         }
 
 
-def make_profile(name: str, records: Sequence[RecordSummary]) -> Profile:
-    """Return the profile of a model from the records of its probes and decodings."""
+def make_profile(
+    name: str, records: Sequence[RecordSummary], longest: int | None = None
+) -> Profile:
+    """Return the profile of a model from the records of its probes and decodings.
+
+    `longest` is the most positions of the model, if it has a limit.
+    """
     good = [record for record in records if record.status is Status.OK]
     curves = {}
     for measure in ON_CARDS:
@@ -198,7 +208,7 @@ def make_profile(name: str, records: Sequence[RecordSummary]) -> Profile:
                 item = value, noisy, record.invocation.id
                 values.setdefault(record.cell.sequence_length, []).append(item)
         if values:
-            curves[measure] = _curve(measure, dict(sorted(values.items())))
+            curves[measure] = _curve(measure, dict(sorted(values.items())), longest)
     ended = [
         f"{record.cell.mode} at {record.cell.sequence_length:,}: {record.status}"
         + (f" ({record.reason})" if record.reason else "")
@@ -209,11 +219,13 @@ def make_profile(name: str, records: Sequence[RecordSummary]) -> Profile:
     return Profile(name, curves, counts[0] if counts else None, list(dict.fromkeys(ended)))
 
 
-def _curve(measure: str, values: Mapping[int, Sequence[tuple[float, bool, str]]]) -> CostCurve:
+def _curve(
+    measure: str, values: Mapping[int, Sequence[tuple[float, bool, str]]], end: int | None
+) -> CostCurve:
     points = []
     for length, items in values.items():
         costs = [cost for cost, *_ in items]
-        mean = statistics.geometric_mean(costs)
+        mean = min(max(costs), max(min(costs), statistics.geometric_mean(costs)))  # rounding
         is_noisy = any(noisy for _, noisy, _ in items)
         points.append(Point(length, mean, min(costs), max(costs), len(costs), is_noisy))
     fit = fit_cost(
@@ -221,7 +233,7 @@ def _curve(measure: str, values: Mapping[int, Sequence[tuple[float, bool, str]]]
         [point.value for point in points],
         _between_sessions(list(values.values())),
     )
-    return CostCurve(measure, points, fit)
+    return CostCurve(measure, points, replace(fit, end=end) if fit else None, end)
 
 
 def _between_sessions(values: Sequence[Sequence[tuple[float, bool, str]]]) -> float:
@@ -241,12 +253,16 @@ def reach(curve: CostCurve, gigabytes: int) -> Reach:
     """Return the longest length whose memory is within a budget."""
     budget = gigabytes * 1e9
     within = [point.length for point in curve.points if point.value <= budget]
+    beyond = [point.length for point in curve.points if point.value > budget]
     measured = max(within, default=None)
-    if curve.fit and curve.fit.follows_form and measured == curve.longest:
-        length = curve.fit.longest_within(budget)
-        if length is not None and length > curve.longest:
-            return Reach(gigabytes, length, PREDICTED, length == curve.fit.longest_predicted)
-    return Reach(gigabytes, measured, MEASURED, measured == curve.longest)
+    if measured is not None and curve.fit and (length := curve.fit.longest_within(budget)):
+        # A measured cost counts more than the fit: the length lies before one above the budget.
+        length = min([length, *(other - 1 for other in beyond)])
+        if length > measured:
+            at_end = length == curve.fit.longest_predicted
+            return Reach(gigabytes, length, PREDICTED, at_end and length != curve.end)
+    at_end = measured == curve.longest
+    return Reach(gigabytes, measured, MEASURED, at_end and measured != curve.end)
 
 
 def _lengths_between(first: int, last: int) -> list[int]:

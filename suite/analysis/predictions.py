@@ -68,7 +68,8 @@ class CostFit:
     """The fit of a cost to its lengths: a + αn + βn².
 
     `follows_form` is false where a length lies further than `LARGEST_RESIDUAL` from the best fit:
-    then nothing is predicted. `coefficients` are a, α and β of the best fit.
+    then nothing is predicted. `coefficients` are a, α and β of the best fit. Nothing is predicted
+    beyond `end`, the most positions of a model with a limit.
     """
 
     lengths: Sequence[int]
@@ -76,6 +77,7 @@ class CostFit:
     largest_residual: float
     _draws: Array = field(repr=False)
     _errors: Array = field(repr=False)
+    end: int | None = None
 
     @property
     def follows_form(self) -> bool:
@@ -85,7 +87,8 @@ class CostFit:
     @property
     def longest_predicted(self) -> int:
         """The longest length with a prediction; 0 where the costs do not follow the form."""
-        return FARTHEST * max(self.lengths) if self.follows_form else 0
+        farthest = FARTHEST * max(self.lengths)
+        return min(farthest, self.end or farthest) if self.follows_form else 0
 
     def predict(self, length: int) -> Prediction | None:
         """Return the cost at a length from the shortest measured one on.

@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from suite.actions.cards import DEFAULT_SIZE, DEFAULT_TIME, card
+from suite.analysis.cost_ratios import MIN_ROUNDS
 from suite.api import BACKENDS, PRECISIONS, RequestError
 from suite.cli.command import Command, home_option, json_option, parse_named_options
 from suite.search.frontier import LONGEST
@@ -125,12 +126,12 @@ def command(
     MODEL is an architecture of `bench list`, with options and a size; a .keras file; FILE.py:name,
     where the function returns a Keras model or layer; a preset folder of keras-hub; or a folder or
     config.json of Hugging Face (extra hf; remote code is never run). Weights do not change costs:
-    a model without weights gets random ones. Inference, a training step,
-    prefill, each generated token, the decoding state and the peak memory are measured in fresh
-    processes, from 128 tokens to the longest length that --up-to, --memory and --time allow. The
-    card is a page that opens from disk, a Markdown file and a JSON file. It has the measured costs,
-    the costs at other lengths up to four times the longest, each with a 90% interval, the longest
-    context within 4 to 80 GB, and the length from which a reference is cheaper.
+    a model without weights gets random ones. Inference, a training step, prefill, each generated
+    token, the decoding state and the peak memory are measured in fresh processes, from 128 tokens
+    to the longest length that --up-to, --memory and --time allow. The card is a page that opens
+    from disk, a Markdown file and a JSON file. It has the measured costs, the costs at other
+    lengths up to four times the longest, each with a 90% interval, the longest context within 4 to
+    80 GB, and the length from which a reference is cheaper.
 
     With --quality, the card has effective lengths: up to which length the model answers when it was
     trained at a shorter one. See the benchmark `reach`. A registered architecture larger than tiny
@@ -143,8 +144,8 @@ def command(
     --fail-above 5%, a ratio fails only if its whole interval lies above 1.05.
 
     \b
-    Exit codes: 1 if --fail-above found a higher cost; 2 if the model or an option is invalid;
-    130 interrupted.
+    Exit codes: 1 if --fail-above found a higher cost; 2 if the model or an option is invalid, or
+    the time suffices for no --fail-above; 130 interrupted.
 
     \b
     Examples:
@@ -164,6 +165,12 @@ def command(
     else:
         print(written)
     if fail_above is not None:
+        if all(ratio.low is None for ratio in written.card.ratios):
+            raise RequestError(
+                f"--fail-above needs {MIN_ROUNDS} rounds of both models",
+                received=f"--time {given['time']}, which suffices for fewer",
+                remedy="Give more time, or a shorter --up-to; the same command continues",
+            )
         failed = [ratio for ratio in written.card.ratios if ratio.exceeds(fail_above)]
         for ratio in failed:
             print(f"above {1 + fail_above:g} times: {ratio}", file=sys.stderr)

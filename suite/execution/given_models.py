@@ -12,7 +12,7 @@ import json
 import re
 import subprocess
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -83,7 +83,7 @@ def backend_of(kind: str | None, backend: str | None) -> str | None:
         raise RequestError(
             f"This model needs the extra '{extra}'",
             received=f"an environment without {' and '.join(missing)}",
-            remedy=f'In the checkout: pip install -c constraints.txt -e ".[{extra}]"',
+            remedy=f"In the checkout: make setup EXTRAS={extra}",
         )
     if kind == HUGGINGFACE and backend not in (None, "torch"):
         raise RequestError("A model of Hugging Face runs on torch", received=f"backend {backend}")
@@ -91,9 +91,12 @@ def backend_of(kind: str | None, backend: str | None) -> str | None:
 
 
 def make_plugin(
-    model: str, kind: str, backend: str, form: str | None, store: Store, taken: Mapping[str, Any]
+    model: str, kind: str, backend: str, form: str | None, store: Store, taken: Collection[str]
 ) -> GivenPlugin:
-    """Find out the facts about a model, and write its plug-in; `taken` are names of others.
+    """Find out the facts about a model, and write its plug-in.
+
+    The name is that of the file. If it is one of `taken`, that of its folder precedes it:
+    `old/model.py:make` becomes "old_model".
 
     Raises:
         RequestError: the model cannot be loaded or measured.
@@ -102,11 +105,8 @@ def make_plugin(
     file = Path(path).expanduser().resolve()
     place = f"{file}:{function}" if kind == FUNCTION else str(file)
     facts = _describe(kind, place, backend, form or "")
-    stem = file.parent.name if file.name == "config.json" else file.stem
-    words = filter(None, (stem, function if function not in ("make", "model", "build") else ""))
-    name = re.sub(r"\W+", "_", "_".join(words)).strip("_").lower() or "model"
-    name = f"{name}_given" if name in taken or not name.isidentifier() else name
-    digest = _digest(file)
+    name = _free_name(file, function, taken)
+    digest = _digest(file, map(Path, facts.pop("imported", ())))
     key = hashlib.sha256(f"{place} {facts}".encode()).hexdigest()[:8]
     folder = store.home / "models" / f"{name}-{digest[:8]}-{key}"
     text = (
@@ -118,6 +118,23 @@ def make_plugin(
     plugin.parent.mkdir(parents=True, exist_ok=True)
     atomic_write_bytes(plugin, text.encode())
     return GivenPlugin(name, folder, facts)
+
+
+def _free_name(file: Path, function: str, taken: Collection[str]) -> str:
+    file = file.parent if file.name == "config.json" else file
+    stem = file.name if file.is_dir() else file.stem
+    words = [stem, *([function] if function not in ("", "make", "model", "build") else [])]
+    name = _identifier(words)
+    if name in taken:
+        name = _identifier([file.parent.name, *words])
+    while name in taken:
+        name += "_given"
+    return name
+
+
+def _identifier(words: Sequence[str]) -> str:
+    name = re.sub(r"\W+", "_", "_".join(words)).strip("_").lower() or "model"
+    return name if name.isidentifier() else f"model_{name}"
 
 
 def _describe(kind: str, place: str, backend: str, form: str) -> dict[str, Any]:
@@ -140,10 +157,13 @@ def _describe(kind: str, place: str, backend: str, form: str) -> dict[str, Any]:
     return facts
 
 
-def _digest(file: Path) -> str:
-    """Return the digest of a file, or of the names, sizes and small files of a folder."""
+def _digest(file: Path, imported: Iterable[Path] = ()) -> str:
+    """Return the digest of a file, or of the names, sizes and small files of a folder.
+
+    `imported` are modules that the file imports.
+    """
     content = hashlib.sha256()
-    for path in sorted(file.rglob("*")) if file.is_dir() else [file]:
+    for path in [*(sorted(file.rglob("*")) if file.is_dir() else [file]), *imported]:
         if path.is_file():
             size = path.stat().st_size
             content.update(f"{path.name} {size}".encode())

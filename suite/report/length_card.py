@@ -167,10 +167,19 @@ def _ticks(values: Sequence[float], base: int) -> list[float]:
 
 
 def _ticks_of(curve: CostCurve, costs: Sequence[float]) -> list[float]:
-    """Return ticks of a cost: powers of ten in its unit, or its ends if there is at most one."""
+    """Return ticks of a cost in its unit: powers of ten, with their 2 and 5 if those are few.
+
+    The ends are the ticks of a range without any of them.
+    """
     scale = curve.shown.scale
-    ticks = [tick * scale for tick in _ticks([cost / scale for cost in costs], 10)]
-    return ticks if len(ticks) > 1 else sorted({min(costs), max(costs)})
+    shown = [cost / scale for cost in costs]
+    low, high = min(shown), max(shown)
+    ticks = _ticks(shown, 10)
+    if len(ticks) < 3:
+        powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+        steps = [step * 10.0**power for power in powers for step in (1, 2, 5)]
+        ticks = [tick for tick in steps if low <= tick <= high]
+    return [tick * scale for tick in ticks] if len(ticks) > 1 else sorted({min(costs), max(costs)})
 
 
 def _path(places: Sequence[Place]) -> str:

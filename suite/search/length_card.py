@@ -71,7 +71,9 @@ class Subject:
     """A model that is measured: its request without lengths, and the modes that it supports.
 
     `longest` is the most positions of the model, if it has a limit. The rounds of its cells begin
-    with `first_round`, so that a model can be compared with itself.
+    with `first_round`, so that a model can be compared with itself. `ended` has the length of each
+    mode from which on the model or the memory does not suffice, `too_late` the one from which on
+    the time does not.
     """
 
     name: str
@@ -81,6 +83,7 @@ class Subject:
     first_round: int = 0
     records: dict[tuple[Mode, int, int], Record] = field(default_factory=dict)
     ended: dict[Mode, int] = field(default_factory=dict)
+    too_late: dict[Mode, int] = field(default_factory=dict)
 
     def of(self, mode: Mode) -> list[Record]:
         """Return the records of a mode that ended well, the shortest first."""
@@ -108,10 +111,10 @@ class CardMeasuring:
         lengths = list(_ladder(self.budget, subject))
         for length in lengths:
             for mode in subject.modes:
-                first = length == SHORTEST
+                first = length == lengths[0]
                 self._measure(subject, mode, length, 0, math.inf if first else self.budget.seconds)
                 if first:
-                    self._check_first(subject, mode)
+                    self._check_first(subject, mode, length)
         between = [
             round(math.sqrt(first * last))
             for first, last in pairwise(lengths)
@@ -136,14 +139,15 @@ class CardMeasuring:
         """
         modes = [mode for mode in subject.modes if mode in other.modes]
         end = min(subject.longest or self.budget.up_to, other.longest or self.budget.up_to)
-        for length in _ladder(replace(self.budget, up_to=min(end, self.budget.up_to)), subject):
-            first = length == SHORTEST
+        lengths = list(_ladder(replace(self.budget, up_to=min(end, self.budget.up_to)), subject))
+        for length in lengths:
+            first = length == lengths[0]
             seconds = math.inf if first else self.budget.seconds / PAIRED_ROUNDS
             for mode in modes:
                 self._measure_pair([subject, other], mode, length, 0, seconds)
                 if first:
-                    self._check_first(subject, mode)
-                    self._check_first(other, mode)
+                    self._check_first(subject, mode, length)
+                    self._check_first(other, mode, length)
         for number in range(1, PAIRED_ROUNDS):
             pair = [subject, other] if number % 2 == 0 else [other, subject]
             for mode, length, of_round in sorted(subject.records):
@@ -182,8 +186,11 @@ class CardMeasuring:
         rerun: bool = False,
     ) -> None:
         """Measure one cell, if it is expected to end before `seconds` of the budget are used."""
-        too_late = self.used + _expected_seconds(subject.of(mode), length) > seconds
-        if too_late or length >= subject.ended.get(mode, math.inf):
+        if length >= subject.ended.get(mode, math.inf):
+            return
+        if self.used + _expected_seconds(subject.of(mode), length) > seconds:
+            if all(length > record.cell.sequence_length for record in subject.of(mode)):
+                subject.too_late.setdefault(mode, length)
             return
         cell_round = subject.first_round + number
         benchmark = DECODING_BENCHMARK if mode is Mode.DECODE else DEFAULT_BENCHMARK
@@ -221,18 +228,18 @@ class CardMeasuring:
         ]
         return self.budget.memory_bytes is None or max(peaks, default=0) <= self.budget.memory_bytes
 
-    def _check_first(self, subject: Subject, mode: Mode) -> None:
-        record = subject.records[mode, SHORTEST, 0]
+    def _check_first(self, subject: Subject, mode: Mode, length: int) -> None:
+        record = subject.records[mode, length, 0]
         if record.status is Status.OK and self._affords(record):
             return
         if record.status in (Status.OK, Status.OUT_OF_MEMORY):
             raise RequestError(
-                f"The model does not fit in the memory at {SHORTEST} tokens",
+                f"The model does not fit in the memory at {length} tokens",
                 received=f"--memory of {self.budget.memory_bytes or 0:,} bytes",
                 remedy="Give more memory, or a smaller model",
             )
         raise RequestError(
-            f"The model cannot be measured at {SHORTEST} tokens",
+            f"The model cannot be measured at {length} tokens",
             received=f"{mode}: {record.status}: {record.reason}",
         )
 
@@ -277,6 +284,29 @@ def needs_of_reach(registry: Registry) -> tuple[int, int]:
     return symbols, max(length for _, part in settings for length in part.lengths)
 
 
+def check_reach(
+    request: Request, model_size: str, store: Store, search_path: Sequence[str]
+) -> None:
+    """Check that a model can be trained on a task of the benchmark.
+
+    Raises:
+        RequestError: it cannot be trained on any.
+    """
+    training = _training(request, model_size)
+    check_any_can_run(prepare(training, store, tuning=None, search_path=search_path))
+
+
+def _training(request: Request, model_size: str) -> Request:
+    return replace(
+        request,
+        mode=Mode.TRAIN,
+        benchmark=REACH,
+        model_size=model_size,
+        form=None,
+        batch_size=None,
+    )
+
+
 def measure_reach(
     request: Request,
     model_size: str,
@@ -295,14 +325,7 @@ def measure_reach(
     Raises:
         RequestError: the model cannot run any of the tasks.
     """
-    training = replace(
-        request,
-        mode=Mode.TRAIN,
-        benchmark=REACH,
-        model_size=model_size,
-        form=None,
-        batch_size=None,
-    )
+    training = _training(request, model_size)
     tune(training, store, run, folder=folder, search_path=search_path, report=report)
     final = replace(training, score_test=True)
     return run(prepare(final, store, tuning=folder, search_path=search_path))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
+
 import keras
 import numpy as np
 import pytest
 
-from baselines.layers.describe_model import describe
+from baselines.layers.describe_model import describe, imported_beside
 from baselines.layers.given_backbone import GivenBackbone, load_model
 from baselines.layers.given_model import GivenModel
 from suite.api import BuildRequest, Form, Inputs, ModelSize, RequestError
@@ -25,6 +27,7 @@ def facts_of(name, form=""):
         ("convolution", "decoder", ["tokens"], 0),
         ("recurrent_layer", "encoder", ["vectors"], 64),
         ("pooled_vectors", "encoder", ["vectors"], 6),
+        ("event_types", "encoder", ["tokens"], 0),
     ],
 )
 def test_inputs_and_form_are_found_out(name, form, roles, width):
@@ -47,12 +50,31 @@ def test_inputs_and_form_are_found_out(name, form, roles, width):
         ("exits", "cannot be loaded. Received: SystemExit: 3"),
         ("ten_features", "no length axis"),
         ("nothing_of_this_name", "no such function"),
+        ("other_outputs_each_time", "outputs differ. Give --form encoder or --form decoder"),
+        ("not_a_number", "are not numbers"),
     ],
 )
 def test_what_is_no_model_of_sequences_is_one_line(name, message):
     with pytest.raises(RequestError, match=message) as caught:
         facts_of(name)
     assert "\n" not in str(caught.value)
+
+
+def test_a_form_that_cannot_be_found_out_may_be_given():
+    assert facts_of("other_outputs_each_time", "encoder")["form"] == "encoder"
+
+
+def test_a_file_may_import_the_modules_beside_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    (tmp_path / "parts_beside.py").write_text("WIDTH = 6\n")
+    file = tmp_path / "model_beside.py"
+    file.write_text(
+        "from dataclasses import dataclass\nimport keras\nfrom parts_beside import WIDTH\n"
+        "@dataclass\nclass Size:\n    width: 'int' = WIDTH\n"
+        "def make():\n    return keras.layers.Dense(Size().width)\n"
+    )
+    assert load_model("function", f"{file}:make").units == 6
+    assert imported_beside(file) == [str(tmp_path / "parts_beside.py")]
 
 
 def test_a_file_of_keras_with_a_custom_class_is_refused_with_advice(tmp_path):
@@ -100,3 +122,13 @@ def test_a_preset_of_keras_hub_has_its_own_inputs(tmp_path):
     roles = {name: role for name, (role, _) in facts["inputs"].items()}
     assert roles == {"token_ids": "tokens", "padding_mask": "mask", "segment_ids": "zeros"}
     assert (facts["form"], facts["longest"], facts["vocabulary"]) == ("encoder", 64, 30)
+
+
+def test_a_model_of_too_few_positions_is_refused(tmp_path):
+    keras_hub = pytest.importorskip("keras_hub")
+    tokens = keras.Input((None,), dtype="int32")
+    path = tmp_path / "short.keras"
+    embedded = keras_hub.layers.TokenAndPositionEmbedding(30, 32, 8)(tokens)
+    keras.Model(tokens, embedded).save(path)
+    with pytest.raises(RequestError, match=r"too few positions for a card\. Received: 32"):
+        describe("keras", str(path), "")

@@ -36,6 +36,18 @@ def test_a_decoder_has_learned_positions_and_a_cache(tmp_path):
     assert facts["vocabulary"] == 50 and facts["mixing"] < facts["parameters"]
 
 
+def test_positions_of_roberta_begin_after_the_padding(tmp_path):
+    content = {"model_type": "roberta", "num_hidden_layers": 1, "hidden_size": 16,
+               "intermediate_size": 24, "num_attention_heads": 2, "vocab_size": 50,
+               "max_position_embeddings": 66, "pad_token_id": 1}  # fmt: skip
+    place = config(tmp_path, content)
+    facts = describe("huggingface", place, "")
+    assert (facts["form"], facts["longest"]) == ("encoder", 64)
+    backbone = GivenBackbone(load_model("huggingface", place), facts)
+    outputs, _ = backbone.encode(keras.ops.full((1, 64), 7, dtype="int32"))
+    assert outputs.shape[:2] == (1, 64)
+
+
 def test_decoding_with_the_cache_equals_the_full_pass(tmp_path):
     place = config(tmp_path, GPT2)
     backbone = GivenBackbone(load_model("huggingface", place), describe("huggingface", place, ""))

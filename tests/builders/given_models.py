@@ -42,6 +42,31 @@ def exits():
     raise SystemExit(3)
 
 
+def event_types():
+    """Return an encoder whose only input has a name that others give to segments."""
+    tokens = keras.Input((None,), dtype="int32", name="event_types")
+    embedded = keras.layers.Embedding(40, 8)(tokens)
+    return keras.Model(tokens, keras.layers.Conv1D(8, 3, padding="same")(embedded))
+
+
+class _Random(keras.layers.Layer):
+    def call(self, inputs):
+        return inputs + keras.random.normal(keras.ops.shape(inputs))
+
+
+def other_outputs_each_time():
+    return keras.Sequential([keras.layers.Embedding(40, 8), _Random()])
+
+
+class _NotANumber(keras.layers.Layer):
+    def call(self, inputs):
+        return inputs * float("nan")
+
+
+def not_a_number():
+    return keras.Sequential([keras.layers.Embedding(40, 8), _NotANumber()])
+
+
 def brisk_convolution(vocabulary=40):
     """Return the convolution, and let its process measure as little as a record may hold."""
     from tests.fakes.baselines.hasty import measure_briefly

@@ -17,13 +17,17 @@ FAIL_ABOVE = 0.05
 
 
 def runs(generator, *, slower=1.0, buffer=0.0, rounds=5, noise=0.04, session="s"):
-    """Return the records of a model: `buffer` bytes for each pair of positions are added."""
+    """Return the records of a model: `buffer` bytes for each pair of positions are added.
+
+    `noise` is that of the time at all lengths, or at each.
+    """
     invocation = Invocation(id=session, started_at=MOMENT, command="bench card", planned_cells=1)
     found = {}
     for length in LENGTHS:
         for number in range(rounds):
             costs = costs_at(length)
-            costs["step_seconds"] *= slower * generator.lognormvariate(0, noise)
+            of_length = noise if isinstance(noise, float) else noise[length]
+            costs["step_seconds"] *= slower * generator.lognormvariate(0, of_length)
             costs["peak_memory_bytes"] += buffer * length**2
             costs["peak_memory_bytes"] *= generator.lognormvariate(0, 0.01)
             phases = {
@@ -44,6 +48,14 @@ def alarms(seed, noise=0.02, **of_first):
 @pytest.mark.parametrize("noise", [0.02, 0.1])
 def test_a_model_against_itself_raises_at_most_two_alarms_of_a_hundred(noise):
     assert sum(bool(alarms(seed, noise=noise)) for seed in range(100)) <= 2
+
+
+def test_a_length_that_is_noisier_than_the_others_has_a_wider_interval():
+    generator, noise = random.Random(0), dict.fromkeys(LENGTHS, 0.02) | {128: 0.3}
+    ratios = cost_ratios(runs(generator, noise=noise), runs(generator, noise=noise))
+    of_time = [ratio for ratio in ratios if ratio.measure == "inference.step_seconds"]
+    factors = {ratio.length: ratio.high / ratio.low for ratio in of_time}
+    assert factors[128] > 1.2 * factors[512] and factors[512] == pytest.approx(factors[8_192])
 
 
 def test_a_slowdown_of_ten_percent_is_found_in_nine_of_ten():

@@ -49,11 +49,13 @@ def test_a_given_model_is_measured_checked_and_continued(bench, tmp_path):
 
 def test_a_model_against_another_has_ratios_and_an_exit_code(bench, tmp_path, monkeypatch):
     command = ("card", "hasty", "--against", "hasty", "--up-to", "128", "--time", "1s", "--json")
-    result = bench(*command, "--fail-above", "1000%")
+    result = bench(*command)
     assert result.returncode == 0, result.stderr
     content = json.loads(result.stdout)
     assert {ratio["length"] for ratio in content["ratios"]} == {None, 128}
     assert len(read_records(tmp_path / "home")) == 2
+    undecided = bench(*command, "--fail-above", "1000%")
+    assert undecided.returncode == 2 and "needs 3 rounds of both models" in undecided.stderr
     slower = CostRatio("inference.step_seconds", 128, 1.08, 1.06, 1.10, 5)
     monkeypatch.setattr(cards, "cost_ratios", lambda records, others: [slower])
     assert bench(*command, "--fail-above", "7%").returncode == 0
@@ -80,6 +82,7 @@ def test_a_card_with_quality_has_the_effective_length_of_each_task(bench, monkey
     [
         ((f"{given_models.__file__}:convolution", "--quality"), "vocabulary of 40"),
         ((f"{given_models.__file__}:pooled_vectors", "--quality"), "one output for the whole"),
+        (("bert", "--quality"), "associative_recall (pairs=16) · bert"),
         (("nothing-of-this-name",), "There is no architecture of that name"),
         (("missing.keras",), "There is no such file"),
         pytest.param(
@@ -90,7 +93,10 @@ def test_a_card_with_quality_has_the_effective_length_of_each_task(bench, monkey
         (("llama", "--fail-above", "5%"), "--fail-above needs --against"),
         (("llama", "--against", "gpt", "--fail-above", "much"), "takes a share such as 5%"),
         (("llama", "--layers", "2"), "layers, width and heads together"),
+        (("llama", "--layers", "0", "--width", "8", "--heads", "2"), "at least 1 layer"),
+        (("llama", "--threads", "0"), "number of threads"),
         (("llama", "--up-to", "100"), "starts at 128"),
+        (("llama", "--output", "/dev/null/card"), "folder of the card must be writable"),
         (("llama", "--time", "soon"), "A duration is"),
         (("llama", "--memory", "much"), "A size is"),
         (("llama", "--option", "windw=3"), "windw"),

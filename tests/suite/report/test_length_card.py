@@ -12,12 +12,12 @@ from suite.analysis.length_card import LengthCard, cheaper_text, make_profile, r
 from suite.api import Mode, Status
 from suite.matrix.request import Request
 from suite.records.store import Store
-from suite.report.length_card import to_html, to_markdown
+from suite.report.length_card import draw, to_html, to_markdown
 from suite.search.length_card import CardBudget, CardMeasuring, Subject
 from tests.builders.length_costs import InstantRuns, costs_at
 
 
-def profile_of(tmp_path, name="llama", up_to=8_192, **costs):
+def profile_of(tmp_path, name="llama", up_to=8_192, longest=None, **costs):
     request = Request(
         mode=None, architectures=(name,), form="decoder", model_size="2x64x2", batch_size=1,
         methods=((),),
@@ -25,7 +25,7 @@ def profile_of(tmp_path, name="llama", up_to=8_192, **costs):
     subject = Subject(name, request, (Mode.PROBE, Mode.DECODE))
     run = InstantRuns(**costs)
     CardMeasuring(Store(tmp_path / "home"), run, CardBudget(600, None, up_to)).measure(subject)
-    return make_profile(name, list(subject.records.values()))
+    return make_profile(name, list(subject.records.values()), longest)
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +68,28 @@ def test_the_longest_context_within_a_budget_says_whether_it_is_predicted(card):
     assert (within.kind, within.or_more) == ("predicted", False)
     longest = "the longest context is 32,768 or more (predicted) within 4 to 80 GB"
     assert longest in card.sentence
+
+
+def test_a_budget_between_two_measured_lengths_ends_between_them(card):
+    curve = card.profile.main_memory
+    within = reach(curve, 0.15)
+    assert within.length == pytest.approx((1.5e8 - 2e7) / 4e4, rel=0.1)
+    assert (within.kind, within.or_more) == ("predicted", False)
+    assert reach(curve, 0.001).length is None
+
+
+def test_nothing_is_known_beyond_the_positions_of_a_model(tmp_path):
+    profile = profile_of(tmp_path, up_to=2_048, longest=3_000)
+    curve = profile.main_memory
+    assert curve.predictions[-1].length == 3_000 and curve.at(3_001) is None
+    assert str(reach(curve, 4)) == "3,000 (predicted)"
+    whole = profile_of(tmp_path, up_to=2_048, longest=2_048).main_memory
+    assert str(reach(whole, 4)) == "2,048 (measured)"
+
+
+def test_a_chart_of_a_few_decades_has_ticks_between_its_ends(card):
+    chart = draw(card.profile, [], "prefill.peak_memory_bytes")  # from 24 to 1,300 MiB
+    assert [text for _, text in chart.y_ticks] == ["50.0", "100", "200", "500", "1,000"]
 
 
 def test_the_length_from_which_a_reference_is_cheaper(card):

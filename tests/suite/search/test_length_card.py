@@ -67,6 +67,24 @@ def test_a_model_with_an_end_of_its_own_is_measured_up_to_there(tmp_path):
     assert max(lengths_of(run)) == 700
 
 
+def test_a_model_that_ends_before_the_first_length_is_measured_at_its_end(tmp_path):
+    measure(tmp_path, run := InstantRuns(), CardBudget(1, None, 2**20), longest=64)
+    assert lengths_of(run) == [64]
+    with pytest.raises(RequestError, match="at 64 tokens"):
+        measure(tmp_path / "other", InstantRuns(fails_at=1), longest=64)
+
+
+def test_the_length_from_which_on_the_time_does_not_suffice_is_known(tmp_path):
+    measured = measure(tmp_path, InstantRuns(seconds=20), CardBudget(90, None, 2**20))
+    longest = {
+        mode: max(n for of, n, _ in measured.records if of is mode) for mode in measured.too_late
+    }
+    assert measured.too_late == {Mode.PROBE: 2_048, Mode.DECODE: 512}
+    assert longest == {Mode.PROBE: 1_024, Mode.DECODE: 128}
+    whole = measure(tmp_path / "other", InstantRuns(seconds=2), CardBudget(90, None, 512))
+    assert not whole.too_late
+
+
 def test_references_are_measured_at_the_lengths_of_the_model(tmp_path):
     reference = subject("gated_deltanet")
     measure(tmp_path, run := InstantRuns(fails_at=3_000), references=[reference])
