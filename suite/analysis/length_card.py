@@ -18,7 +18,7 @@ from suite.analysis.comparison_key import grouped
 from suite.analysis.cost_ratios import CostRatio
 from suite.analysis.diagnostics import DiagnosticRow
 from suite.analysis.predictions import FARTHEST, CostFit, Prediction, fit_cost
-from suite.api import Status
+from suite.api import Mode, Status
 from suite.api.conformance import Verdict
 from suite.records.measures import ON_CARDS, Shown, phase_of
 from suite.records.schema import RecordSummary
@@ -215,8 +215,10 @@ def make_profile(
         for record in records
         if record.status is not Status.OK
     ]
-    counts = [record.parameter_count for record in good if record.parameter_count]
-    return Profile(name, curves, counts[0] if counts else None, list(dict.fromkeys(ended)))
+    # A decoding has a head of its own, which scores a vocabulary.
+    by_probes = sorted(good, key=lambda record: record.cell.mode is not Mode.PROBE)
+    counts = (record.parameter_count for record in by_probes if record.parameter_count)
+    return Profile(name, curves, next(counts, None), list(dict.fromkeys(ended)))
 
 
 def _curve(

@@ -48,4 +48,7 @@ class InstantRuns:
             name: {cost: measured(value) for cost, value in of_phase.items()}
             for name, of_phase in phases.items()
         }
-        return [make_record(cell=cell, measurements=measurements, parameter_count=9_000, **ends)]
+        parameters = 20_000 if cell.mode is Mode.DECODE else 9_000  # a head for a vocabulary
+        return [
+            make_record(cell=cell, measurements=measurements, parameter_count=parameters, **ends)
+        ]

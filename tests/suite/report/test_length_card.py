@@ -36,6 +36,10 @@ def card(tmp_path_factory):
     return LengthCard(own, [other], {"machine": "here"})
 
 
+def test_the_parameters_are_those_of_the_probed_model(tmp_path):
+    assert profile_of(tmp_path, up_to=256).parameters == 9_000  # not those of the decoding
+
+
 def test_costs_between_and_beyond_the_measured_lengths_are_predicted(card):
     curve = card.profile.curves["inference.step_seconds"]
     assert curve.at(8_192)[1] == "measured"
