@@ -309,7 +309,8 @@ def make_predictions(
         for one in predicted_costs(comparisons[number], lengths)
         if one.measure in CHARTED
     ]
-    return pd.DataFrame(rows, columns=["comparison", *PREDICTED_COLUMNS, "n", "disturbed"])
+    predicted = pd.DataFrame(rows, columns=["comparison", *PREDICTED_COLUMNS, "n", "disturbed"])
+    return predicted.astype({"disturbed": bool})  # also without rows
 
 
 def make_history(comparisons: Sequence[Comparison], numbers: Numbers) -> Columns:

@@ -217,4 +217,5 @@ def to_figures(comparisons: Iterable[Comparison]) -> pandas.DataFrame:
                     facts = figure.value, figure.low, figure.high, figure.n, figure.is_disturbed
                     rows.append((number, entry.name, *entry.place, measure, *facts))
     columns = ["comparison", *PLACE, "measure", "value", "low", "high", "n", "disturbed"]
-    return pandas.DataFrame(rows, columns=columns)
+    table = pandas.DataFrame(rows, columns=columns)
+    return table.astype({"disturbed": bool})  # also without rows

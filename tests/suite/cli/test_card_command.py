@@ -82,7 +82,7 @@ def test_a_card_with_quality_has_the_effective_length_of_each_task(bench, monkey
     [
         ((f"{given_models.__file__}:convolution", "--quality"), "vocabulary of 40"),
         ((f"{given_models.__file__}:pooled_vectors", "--quality"), "one output for the whole"),
-        (("bert", "--quality"), "associative_recall (pairs=16) · bert"),
+        (("bert", "--quality"), "associative_recall (pairs=4) · bert"),
         (("nothing-of-this-name",), "There is no architecture of that name"),
         (("missing.keras",), "There is no such file"),
         pytest.param(
