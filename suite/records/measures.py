@@ -150,6 +150,8 @@ CHARTED: Mapping[str, Shown] = {
     "generation.state_bytes": Shown("Size of the decoding state", "KiB", 2**10),
     "generation.step_seconds": Shown("Time per generated token", "ms", 1e-3),
     "inference.step_seconds": Shown("Time of an inference step", "s", 1.0),
+    "prefill.peak_memory_bytes": Shown("Peak prefill memory", "MiB", MEBIBYTE),
+    "generation.peak_memory_bytes": Shown("Peak generation memory", "MiB", MEBIBYTE),
 }
 """The costs that the site draws; crossover points and history have the first two."""
 ON_CARDS: Mapping[str, Shown] = {
