@@ -21,6 +21,8 @@ QUALITY = "quality"
 """The name of the primary metric among measures: each task has another."""
 DEFAULT_MEASURE = "training.tokens_per_second"
 MEBIBYTE = 2.0**20
+DISTURBED = "~"
+"""The mark of a cost that other processes disturbed."""
 MEASURED_APART = ("compile", "latency")
 """The parts of a phase with a noise flag of their own: the first words of their measures."""
 SIZE = "_bytes"
