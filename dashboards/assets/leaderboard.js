@@ -68,7 +68,7 @@ function boardTable(board, measure, facts, caption) {
       (row) => (isQuality ? formatNumber(row.detectable, 2) : formatFigure(row.detectable)),
     ],
     ...(isQuality ? [TRAINING_MINUTES] : SESSION_COLUMNS),
-    ["parameters", (row) => formatNumber(row.parameters, 7)],
+    ["parameters with embeddings", (row) => formatNumber(row.parameters, 7)],
     ["date", (row) => row.date || null],
     ...evaluationColumns(board, measure, notes),
   ];
