@@ -450,7 +450,7 @@ def _optional(estimate: Estimate | None) -> list[Any] | None:
 def subject_of(key: ComparisonKey, tasks: Mapping[str, Task]) -> str:
     """Return the title of the task of a comparison, or of the probe."""
     if key.mode is not Mode.TRAIN:
-        what = "Decoding" if key.mode is Mode.DECODE else "Speed and memory"
+        what = "Generation" if key.mode is Mode.DECODE else "Speed and memory"
         return f"{what}, {key.form.replace('_', '-')}"
     return task_name(key.task, tasks)
 

@@ -22,6 +22,7 @@ from suite.execution.conformance_checks import Checked, Checking
 from suite.execution.runner import Event, Finished, Postponed, Progressed, Started, Waiting
 from suite.matrix.planned_cells import PlannedCell
 from suite.records.command_line import printable
+from suite.records.measures import DISTURBED
 from suite.records.naming import cell_label
 from suite.records.schema import Record
 
@@ -234,7 +235,8 @@ class Display:
 
 def _speed(record: Record) -> str:
     speed = record.measured("training", "tokens_per_second")
-    return f", {speed:,.0f} training tokens/s" if speed else ""
+    mark = "" if record.is_quiet("training") else DISTURBED
+    return f", {mark}{speed:,.0f} training tokens/s" if speed else ""
 
 
 def _score(record: Record) -> str:

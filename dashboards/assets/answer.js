@@ -6,6 +6,9 @@ const NAMED = 3;
 /** The control that mixes no positions. */
 const NO_MIXING = "identity";
 
+const NO_MODEL = "No model is in this list; best control";
+const TIE = "no significant winner; best mean of a model";
+const PREDICTED_BEST = "Predicted, not measured; best value of a model";
 const PREDICTED =
   "A fit to the measured lengths predicts these costs. Intervals are of 90% for a new measurement, " +
   "and predictions have no ranks";
@@ -60,7 +63,7 @@ function placeText({ label, wanted, length, longest, shown, isPredicted, isLimit
  */
 function bestOf(board) {
   const ranked = rankedOf(board);
-  const first = ranked.find((row) => !isControl(row))?.rank ?? 1;
+  const first = (ranked.find((row) => !isControl(row)) ?? ranked[0])?.rank ?? 1;
   const before = ranked.filter(({ rank }) => (rank ?? 0) < first);
   return { best: ranked.filter(({ rank }) => rank === first), before };
 }
@@ -98,24 +101,18 @@ function rankedVerdict(board, measure) {
   const tied = [...others.filter((row) => !isControl(row)), ...others.filter(isControl)];
   const later = rankedOf(board).length - best.length - before.length;
   const isSeparated = best[0] === leader && tied.every(isControl);
-  const verdict =
-    later || tied.length || before.length
-      ? isSeparated
-        ? before.length
-          ? "best model"
-          : "Best"
-        : `${before.length ? "no" : "No"} significant winner; best mean of a model`
-      : "Only ranked entry";
+  const lead = before.length ? `${leadText(before)}; ` : "";
+  const won = lead ? "best model" : later || tied.length ? "best" : "only ranked entry";
   const detectable = detectableText(board, measure);
   return {
     leader,
-    verdict: before.length ? `${capitalized(leadText(before))}; ${verdict}` : verdict,
+    verdict: isControl(leader) ? NO_MODEL : capitalized(lead + (isSeparated ? won : TIE)),
     facts: [
       tied.length ? `Not separated from it: ${namesOf(tied)}` : "",
       later
         ? `${best[0] === leader ? "Significantly worse entries" : "Entries ranked after it"}: ${later}`
         : "",
-      detectable && `${detectable} (the least that the board separates, for the median entry)`,
+      detectable && `${detectable} (the smallest gap the runs can show, for the median entry)`,
     ],
   };
 }
@@ -131,13 +128,7 @@ function unrankedVerdict(board, about) {
   const leader = standing.find((row) => !isControl(row)) ?? standing[0];
   if (!leader) return { verdict: "No entry has a standing result", leader, facts: [] };
   const before = standing.slice(0, standing.indexOf(leader));
-  if (board.isPredicted) {
-    return {
-      leader,
-      verdict: "Predicted, not measured; best value of a model",
-      facts: [PREDICTED],
-    };
-  }
+  if (board.isPredicted) return { leader, verdict: PREDICTED_BEST, facts: [PREDICTED] };
   return {
     leader,
     verdict: before.length
@@ -190,7 +181,7 @@ function reservations(board, about, measure) {
       : "",
     isQuality ? noMixingText(board, about) : "",
     about.source === "synthetic" ? "The examples are generated" : "",
-    leader ? `Intervals are of 95% over ${over} (${counted(leader.n, repeatName(about))})` : "",
+    leader ? `95% intervals over ${over} (${counted(leader.n, repeatName(about))})` : "",
     about.split === "validation" ? "These are validation scores" : "",
     isQuality && standing.length > 0 && untuned ? "No learning rate was tuned" : "",
     isQuality ? "" : about.session,

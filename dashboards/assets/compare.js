@@ -45,7 +45,7 @@ function compareEntries(number, [a, b]) {
   const names = [data.entries[a].name, data.entries[b].name];
   const answers = [...Map.groupBy(rows, ({ measure }) => measure.title)].map(([title, own]) => {
     const verdicts = [...Map.groupBy(own, ({ verdict }) => verdict)].map(
-      ([verdict, at]) => `${verdict} (${at.map(({ length }) => length).join(", ")})`,
+      ([verdict, at]) => `${verdict} at ${at.map(({ length }) => length).join(", ")}`,
     );
     return el("li", {}, `${title}: ${verdicts.join("; ")}.`);
   });

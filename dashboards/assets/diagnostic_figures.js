@@ -6,7 +6,7 @@ const AGAINST = {
   state_bytes: ["decoding state", "decoding state, KiB"],
   pairs: ["number of pairs", "pairs in positions"],
   problem: ["problem", "problem"],
-  evaluation_length: ["evaluation length", "evaluation length, × training length"],
+  evaluation_length: ["evaluation length", "evaluation length<br>× training length"],
   depth: ["depth", "depth"],
   context: ["context", "context, tokens"],
   sequence_length: ["sequence length", "sequence length"],

@@ -7,8 +7,8 @@ const IMAGE_COLORS = { ink: "#1a1a1a", rule: "#d4d7dd", paper: "#ffffff" };
 const IMAGE_SIZE = { width: 960, height: 540, tallHeight: 680 };
 /** The height of an entry in the legend of an image. */
 const ENTRY_HEIGHT = 20;
-/** The most labels of a logarithmic axis that fit in the width of a phone. */
-const MOST_TICKS = 5;
+/** The most characters that labels of an axis may have side by side in the narrowest figure. */
+const MOST_CHARACTERS = 26;
 /** A line of a title that has more than the 100 characters that fit in the width of an image. */
 const TITLE_LINE = /(?=.{101})(.{1,100}) /g;
 /** The same for the smaller lines below, which say where the figures come from. */
@@ -172,8 +172,8 @@ function numberAxis(numbers, title, text, distance = 1.6) {
   /** @param {number} value */
   const at = (value) => (value > 0 ? value : least / 4);
   const span = numbers.length ? Math.log2(at(numbers[numbers.length - 1]) / at(numbers[0])) : 0;
-  const isDense = numbers.length > MOST_TICKS;
-  const apart = isDense ? Math.max(distance, 2 ** (span / MOST_TICKS)) : distance;
+  const longest = Math.max(0, ...numbers.map((value) => text(value).split("<")[0].length));
+  const apart = Math.max(distance, 2 ** ((span * longest) / MOST_CHARACTERS));
   let last = 0;
   const labels = numbers.map((value) => {
     if (at(value) < last * apart) return "";

@@ -31,17 +31,18 @@ const rankedOf = (board) => board.rows.filter(({ rank }) => rank !== null);
  * @param {Column[]} facts what is known of each entry besides
  */
 function leaderboard(board, about, facts) {
+  if (!board.rows.length) return [];
   const measure = measureNamed(board.metric, about);
   const standing = board.rows.filter((row) => !row.superseded);
   const superseded = board.rows.filter((row) => row.superseded);
   const told = [
-    `Length ${board.length}, batch ${board.batch}`,
+    `Length ${formatNumber(board.length)}, batch ${board.batch}`,
     `${measure.higher_is_better ? "Higher" : "Lower"} is better`,
     detectableText(board, measure),
   ];
   const nodes = [boardTable({ ...board, rows: standing }, measure, facts, joined(told))];
   if (superseded.length) {
-    const former = `Length ${board.length}: superseded`;
+    const former = `Length ${formatNumber(board.length)}: superseded`;
     const rows = boardTable({ ...board, rows: superseded }, measure, [], former);
     nodes.push(folded(counted(superseded.length, "superseded row"), rows));
   }
@@ -67,7 +68,7 @@ function boardTable(board, measure, facts, caption) {
       (row) => (isQuality ? formatNumber(row.detectable, 2) : formatFigure(row.detectable)),
     ],
     ...(isQuality ? [TRAINING_MINUTES] : SESSION_COLUMNS),
-    ["parameters", (row) => formatNumber(row.parameters, 7)],
+    ["parameters with embeddings", (row) => formatNumber(row.parameters, 7)],
     ["date", (row) => row.date || null],
     ...evaluationColumns(board, measure, notes),
   ];

@@ -168,6 +168,7 @@ function endLabels(ends, pixels) {
     xref: end === undefined ? "paper" : "x",
     xanchor: "left",
     xshift: 4,
+    yanchor: "middle", // the default depends on the height, and moves neighbours into each other
     y: heights[place],
     yref: "paper",
     // The name has the colour of the text, which every paper shows well.

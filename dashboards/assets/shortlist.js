@@ -3,7 +3,7 @@
 
 /**
  * What the reader may limit: the name in the address, its label, and the measure that it limits with
- * its unit in the measure's own; the memory is that of the phase that matters.
+ * its unit in the measure's own; the memory is the greatest of the phases that matter.
  * @type {[name: string, label: string, measure: string, unit: number][]}
  */
 const LIMITS = [
@@ -16,9 +16,17 @@ const ABILITIES = [
   ["recall", "must recall"],
   ["state", "must track state"],
 ];
+const DECODING_PHASES = ["prefill", "generation"];
 const LIMITS_NOTE =
   "“Must recall” and “must track state” keep the entries of which at least half of the seeds solve " +
   "the diagnostics. An entry whose figure is not known is left out.";
+
+/**
+ * Returns the phases of which a reader pays the memory: who generates also reads the context.
+ * @param {string} matter
+ */
+const phasesOf = (matter) =>
+  /^(prefill|generation)/.test(matter) ? DECODING_PHASES : [matter.split(".")[0] || "training"];
 
 /** @param {string} key */
 const measureNumber = (key) => data.measures.findIndex((measure) => measure.key === key);
@@ -28,9 +36,10 @@ const measureNumber = (key) => data.measures.findIndex((measure) => measure.key 
  * @param {Question} question
  */
 function listedCosts({ matter, first }) {
-  const [phase] = (matter || "training").split(".");
-  const names = ["peak_memory_bytes", "tokens_per_second"].map((name) => `${phase}.${name}`);
-  names.push("inference.peak_memory_bytes");
+  const names = phasesOf(matter).flatMap((phase) =>
+    ["peak_memory_bytes", "tokens_per_second"].map((name) => `${phase}.${name}`),
+  );
+  if (!names.includes("prefill.peak_memory_bytes")) names.push("inference.peak_memory_bytes");
   if (first.comparison.form !== "encoder") names.push("generation.step_seconds");
   const numbers = [...new Set(names)].filter((name) => name !== matter).map(measureNumber);
   return numbers.filter((number) => number >= 0);
@@ -66,14 +75,15 @@ function reasonsAgainst(values, question, { entry, seconds: ownSeconds, value: o
   const { comparison: about, number } = question.first;
   const scored = boardsOf(number, about.metric).flatMap(({ rows }) => rows);
   const seconds = ownSeconds ?? scored.findLast((row) => row.entry === entry)?.seconds;
-  const [phase] = (question.matter || "training").split(".");
   const reasons = LIMITS.flatMap(([name, label, measure, unit]) => {
     const limit = Number(values[name]);
     if (!limit) return [];
-    const key = measure.includes(".") ? measure : `${phase}.${measure}`;
-    const cost = costAt(question, entry, measureNumber(key))?.value;
-    const value = key === question.matter ? own : measure ? cost : seconds;
-    if (value === undefined || value === null) return [`${label}: not known`];
+    const phases = phasesOf(question.matter).map((phase) => `${phase}.${measure}`);
+    const costs = (measure.includes(".") ? [measure] : phases).map((key) =>
+      key === question.matter ? own : costAt(question, entry, measureNumber(key))?.value,
+    );
+    const value = Math.max(...(measure ? costs : [seconds]).map((cost) => cost ?? Number.NaN));
+    if (Number.isNaN(value)) return [`${label}: not known`];
     return value / unit <= limit ? [] : [`${label}: ${formatNumber(value / unit, 3)}`];
   });
   const unable = ABILITIES.filter(([name]) => values[name]).flatMap(([name, label]) => {
@@ -98,12 +108,9 @@ function factColumns(question) {
       ({ entry }) => {
         const cost = costAt(question, entry, number);
         if (!cost) return "—";
-        const word = cost.isPredicted ? "predicted" : "measured";
-        const text = formatInterval(cost.isPredicted ? cost : { ...cost, low: null }, scale);
-        return {
-          text: el("span", {}, text, el("small", {}, ` ${word}`)),
-          className: cost.disturbed ? "soft" : word,
-        };
+        if (!cost.isPredicted) return figureCell({ ...cost, low: null }, scale);
+        const mark = el("small", {}, " predicted");
+        return { text: el("span", {}, formatInterval(cost, scale), mark), className: "predicted" };
       },
     ];
   });

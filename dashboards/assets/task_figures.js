@@ -26,7 +26,7 @@ function learningFigure(runs, isShown, { title, unit, caption, higherIsBetter },
     name: title,
     lines,
     measure: plainMeasure(unit, higherIsBetter),
-    axis: { title: { text: "tokens (images: examples) seen in training" } },
+    axis: { title: { text: "tokens seen in training<br>(images: examples)" } },
     chosen,
     repeat: new Set(lines.map(({ seed }) => seed)).size === 1 ? "seed" : undefined,
     rows: [

@@ -1,8 +1,9 @@
 """Reports of trainings by group of examples: means over seeds, for the pages that draw them.
 
 A report with "by_" in its name ("by_type", "nats_by_position") maps each group to a number, or to
-named numbers, as precision and recall of each entity type. The pages draw every such report. The
-pseudo-values of the parts of the split are a report too.
+named numbers, as precision and recall of each entity type. The pages draw every such report, but
+of several by the same groups only that of the metric, where there is one: nats and bits would be
+one chart in two units. The pseudo-values of the parts of the split are a report too.
 """
 
 from __future__ import annotations
@@ -141,6 +142,8 @@ def _of_entry(entry: EntryAtLength) -> Iterator[GroupedReport]:
         if of_length and not isinstance(score, str):
             of_length[metric] = score
     for name, groups in means.items():
+        if (own := f"{metric}_{name[name.index(BY) :]}") in means and name != own:
+            continue
         reasons = entry.reasons_by_evaluation_length if name == BY_EVALUATION_LENGTH else {}
         if groups or reasons:
             yield GroupedReport(name, entry.name, entry.sequence_length, groups, reasons)

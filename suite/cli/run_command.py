@@ -228,12 +228,21 @@ ONCE = ("rerun", "retry", "wait_quiet")
 def next_commands(records: Records, plan: MatrixPlan) -> list[tuple[str, str]]:
     """Return commands that lead on from the trainings of a run, each with its purpose."""
     context = click.get_current_context()
+    exceeded = [
+        record.details.get("limits", {}).get("seconds", 0)
+        for record in records
+        if record.status is Status.TIMED_OUT
+    ]
     trained = [
         record
         for record in records
         if record.status is Status.OK and record.cell.mode is Mode.TRAIN
     ]
-    return list(_commands(trained, plan, context)) if trained else []
+    commands = []
+    if limit := max(exceeded, default=0):
+        words = [*_words(context, {"time_limit", *ONCE}), "--time-limit", f"{3 * limit:.0f}"]
+        commands.append((_text("run", words), "more time for the cells that timed out"))
+    return [*commands, *(_commands(trained, plan, context) if trained else ())]
 
 
 def _commands(

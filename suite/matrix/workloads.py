@@ -28,6 +28,9 @@ from suite.records.benchmark_sections import (
 from suite.records.benchmarks import Benchmark
 from suite.records.options import defaults_of, listed_options, parse_option
 
+NAMED_LENGTHS = 8
+"""An error names at most so many lengths."""
+
 
 @dataclass(frozen=True, slots=True)
 class Workload:
@@ -221,11 +224,13 @@ def _check_lengths(
     if positions is None or request.batch_size is not None:
         return
     if odd := [length for length in lengths if positions % length]:
+        further = len(odd) - NAMED_LENGTHS
+        more = f" and {further} more" if further > 0 else ""
         raise RequestError(
             f"Each update of the task '{name}' has {positions:,} positions in the benchmark "
             f"'{request.benchmark}', so that a length must divide this number",
-            received=f"length {', '.join(map(str, odd))}",
-            remedy="Choose other lengths, another benchmark, or a batch size",
+            received=f"length {', '.join(map(str, odd[:NAMED_LENGTHS]))}{more}",
+            remedy="Choose other lengths (128..512 doubles), another benchmark, or a batch size",
         )
 
 

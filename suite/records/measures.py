@@ -21,6 +21,8 @@ QUALITY = "quality"
 """The name of the primary metric among measures: each task has another."""
 DEFAULT_MEASURE = "training.tokens_per_second"
 MEBIBYTE = 2.0**20
+DISTURBED = "~"
+"""The mark of a cost that other processes disturbed."""
 MEASURED_APART = ("compile", "latency")
 """The parts of a phase with a noise flag of their own: the first words of their measures."""
 SIZE = "_bytes"
@@ -150,6 +152,8 @@ CHARTED: Mapping[str, Shown] = {
     "generation.state_bytes": Shown("Size of the decoding state", "KiB", 2**10),
     "generation.step_seconds": Shown("Time per generated token", "ms", 1e-3),
     "inference.step_seconds": Shown("Time of an inference step", "s", 1.0),
+    "prefill.peak_memory_bytes": Shown("Peak prefill memory", "MiB", MEBIBYTE),
+    "generation.peak_memory_bytes": Shown("Peak generation memory", "MiB", MEBIBYTE),
 }
 """The costs that the site draws; crossover points and history have the first two."""
 ON_CARDS: Mapping[str, Shown] = {

@@ -21,7 +21,7 @@ from suite.analysis.growth import Growth, Quadratic
 from suite.analysis.tables import Table
 from suite.api import Mode, Status
 from suite.records.command_line import printable
-from suite.records.measures import COSTS, GENERATION_COLUMNS, phases_of
+from suite.records.measures import COSTS, DISTURBED, GENERATION_COLUMNS, phases_of
 
 
 class _PrintableConsole(Console):
@@ -38,8 +38,6 @@ def console() -> Console:
     return _PrintableConsole(width=140 if plain else None, highlight=False, soft_wrap=False)
 
 
-DISTURBED = "~"
-"""The mark of a cost that other processes disturbed."""
 DISTURBED_NOTE = (
     f"{DISTURBED} measured while other programs used more than a tenth of a cell's cores: not "
     "ranked. Stop them, or add --wait-quiet 10m, and run again with --retry noisy."

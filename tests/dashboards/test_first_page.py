@@ -77,7 +77,7 @@ def test_a_win_is_answered_in_one_sentence(shown, made):
     for fact in (
         "Results: small-1. Model size tiny: 2 layers, width 128",
         "Trained from scratch for 10 steps of 1 example of ",
-        "The examples are generated. Intervals are of 95% over seeds and test",
+        "The examples are generated. 95% intervals over seeds and test",
         "3 seeds",
         "No learning rate was tuned",
     ):

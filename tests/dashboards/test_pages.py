@@ -97,7 +97,7 @@ def test_compare_two_entries(tab, folder):
     assert rows[1].endswith("has no figure: no interval—0.800")
     tab.open(folder, "compare.html", "task=probe%2C+encoder&a=vanilla&b=longformer")
     assert tab.texts(".answer li")[0] == (
-        "Training throughput: vanilla is better (512); longformer is better (1024, 2048)."
+        "Training throughput: vanilla is better at 512; longformer is better at 1024, 2048."
     )
     # The analysis compares longformer with vanilla; the page computes no inverse.
     assert tab.texts("th")[1:3] == ["length", "longformer against vanilla [95%]"]
@@ -244,7 +244,7 @@ def test_decodings_are_drawn_against_the_context_beside_probes(tab, tmp_path):
     ]
     draw([*decodings, probe("vanilla", 512, 0, 900.0, form=Form.DECODER)], tmp_path)
     tab.open(tmp_path, "index.html", "task=decode%2C+decoder")
-    assert "Decoding, decoder" in tab.texts("option")
+    assert "Generation, decoder" in tab.texts("option")
     figures = {
         axes["yaxis"]["title"]["text"]: [line for line in lines if line.get("name") == "vanilla"]
         for lines, axes in tab.plots()

@@ -11,8 +11,8 @@ from suite.analysis.comparisons import compare
 from suite.api import AppliedMethod
 from suite.matrix.registry import load_registry
 from tests.builders.records import with_fields
-from tests.dashboards.site_records import draw, entry, probe, trial
-from tests.suite.analysis.diagnostic_records import decodings
+from tests.dashboards.site_records import UNWRITTEN, draw, entry, probe, trial
+from tests.suite.analysis.diagnostic_records import decoded, decodings
 from tests.suite.analysis.final_runs import (
     SMALL,
     benchmark_folder,
@@ -237,10 +237,40 @@ def test_generation_speed_is_that_of_decodings(shown, figure):
     assert tab.answer().startswith("Encoder models do not generate. Choose a task with a decoder")
 
 
+def test_a_memory_limit_of_generation_counts_the_reading_of_the_context(tab, tmp_path):
+    peaks = {"mamba2": (1.0, 0.5), "vanilla": (3.0, 0.5), "llama": (0.5, 3.0), "bert": None}
+    runs = [
+        decoded(
+            name,
+            16_384,
+            number,
+            seconds * (1 + 0.01 * number),
+            64,
+            peaks=ends and {"prefill": ends[0] * 2**30, "generation": ends[1] * 2**30},
+        )
+        for seconds, (name, ends) in enumerate(peaks.items(), 1)
+        for number in range(3)
+    ]
+    draw([dataclasses.replace(one, path=UNWRITTEN) for one in runs], tmp_path)
+    state = "task=decode%2C+decoder&length=16384&metric=generation.step_seconds&gib=2"
+    tab.open(tmp_path, "index.html", state, again=True)
+    assert "length 16,384, within the limits. Only ranked entry: mamba2, " in tab.answer()
+    reasons = {*tab.texts("details li")}
+    assert {f"{name}: Memory budget, GiB: 3" for name in ("vanilla", "llama")} <= reasons
+    assert "bert: Memory budget, GiB: not known" in reasons
+    assert "Peak prefill memory, MiB" in tab.texts("table >> nth=0 >> th")
+
+
+def test_without_a_model_the_answer_names_a_control_as_such(tab, tmp_path):
+    site = draw_scores({"identity": 0.4, "lstm": 0.9}, tmp_path)
+    tab.open(site, "index.html", "task=ner&length=512", again=True)
+    assert "No model is in this list; best control: lstm, test entity F1 0.9" in tab.answer()
+
+
 def test_a_state_of_no_bytes_has_no_ratio(tab, made):
     tab.open(made[0], "compare.html", "task=decode%2C+decoder&a=identity&b=mamba2")
     answers = " ".join(tab.texts(".answer li"))
-    assert "Size of the decoding state: a size of 0: no interval (128, 1024, 8192)." in answers
+    assert "Size of the decoding state: a size of 0: no interval at 128, 1024, 8192." in answers
     assert "∞" not in tab.page.locator("main").text_content()
 
 

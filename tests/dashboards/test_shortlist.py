@@ -40,7 +40,8 @@ def test_the_list_has_quality_and_each_cost_as_measured_or_predicted(shown):
     heads = tab.texts("table >> nth=0 >> th")
     assert heads[:3] == ["entry", "entity F1, measured [95%]", "Peak training memory, MiB"]
     first = tab.page.locator("table").first.locator("tbody tr").first
-    assert "longformer" in first.text_content() and "512.0 measured" in first.text_content()
+    assert "longformer" in first.text_content() and "512.0" in first.text_content()
+    assert "predicted" not in first.text_content()
     titles = tab.texts("figure h3")
     assert titles[0] == (
         "Test entity F1 against peak training memory at length 512 · up and left is better"
@@ -83,6 +84,7 @@ def test_limits_leave_entries_out_with_their_reasons_and_the_address_holds_them(
     budget.fill("0.4")
     tab.redrawn_after(lambda: budget.press("Enter"))
     assert "No entry fits the limits" in tab.answer()
+    assert not any(text.startswith("Length 512, ") for text in tab.texts("caption"))
     assert "longformer: Memory budget, GiB: 0.5" in tab.texts("details li")
     budget.fill("1")
     tab.redrawn_after(lambda: budget.press("Enter"))

@@ -13,6 +13,7 @@ from suite.matrix.expansion import expand
 from suite.matrix.registry import load_registry
 from suite.matrix.request import Request
 from suite.progress import Display
+from suite.records.schema import Measurement
 from tests.builders.records import make_record
 
 
@@ -86,3 +87,16 @@ def test_each_of_the_cells_that_run_at_once_keeps_its_number(monkeypatch, capsys
         ("[1/3]", True), ("[2/3]", True), ("[2/3]", False), ("[1/3]", False),
         ("[3/3]", True), ("[3/3]", False),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("noisy", "mark"), [((), ""), (("training",), "~"), (("inference",), "")])
+def test_a_disturbed_speed_is_marked(capsys, noisy, mark):
+    request = Request(tasks=("ner",), benchmark="smoke", architectures=("bert",))
+    planned, *_ = expand(request, load_registry(()))
+    speed = Measurement(value=1_234.0, n=1, samples=(1_234.0,), method="by hand")
+    measurements = {"training": {"tokens_per_second": speed}}
+    record = make_record(cell=planned.cell, measurements=measurements, details={"noisy": noisy})
+    with Display(1) as display:
+        display(Started(planned))
+        display(Finished(planned, record))
+    assert f", {mark}1,234 training tokens/s" in capsys.readouterr().out

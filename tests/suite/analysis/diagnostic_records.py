@@ -53,19 +53,28 @@ def trained(task, architecture, seed, accuracy, length, *, curve=(), state=None,
     return stored(record)
 
 
-def decoded(architecture, context, number, seconds, state, status=Status.OK):
-    """Return a decoding: the time of a token in seconds and the bytes of its state, if counted."""
+def decoded(architecture, context, number, seconds, state, status=Status.OK, peaks=None):
+    """Return a decoding: the time of a token in seconds and the bytes of its state, if counted.
+
+    `peaks` are the bytes of the memory by phase.
+    """
     cell = dataclasses.replace(
         CELL, mode=Mode.DECODE, form=Form.DECODER, task=None, task_version=None, source=None,
         options={}, architecture=architecture, sequence_length=context, batch_size=1, steps=0,
         seed=0, round=number, scores_test=False,
     )  # fmt: skip
     values = {"step_seconds": seconds, **({} if state is None else {"state_bytes": float(state)})}
-    measured = {
-        name: Measurement(value=value, n=1, samples=(value,), method="by hand")
-        for name, value in values.items()
+    phases = {"generation": values}
+    for phase, peak in (peaks or {}).items():
+        phases.setdefault(phase, {})["peak_memory_bytes"] = peak
+    measurements = {
+        phase: {
+            name: Measurement(value=value, n=1, samples=(value,), method="by hand")
+            for name, value in of_phase.items()
+        }
+        for phase, of_phase in phases.items()
+        if status is Status.OK
     }
-    measurements = {"generation": measured} if status is Status.OK else {}
     return stored(make_record(status, number, cell, measurements=measurements))
 
 

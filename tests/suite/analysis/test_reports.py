@@ -12,9 +12,10 @@ from suite.analysis.reports import BY_PART, figures_by_group, grouped_reports, m
 from tests.builders.records import FINAL, make_record, stored
 
 
-def written(folder, seed, by_type, parts=(0.5, 0.7)):
+def written(folder, seed, by_type, parts=(0.5, 0.7), others=()):
     """Return the record of a seed, which is on disk."""
     reports = {
+        **dict(others),
         "by_type": by_type,
         "without_part": {"entity_f1": parts},
         "confusion": [[1, 2], [3, 4]],
@@ -49,6 +50,15 @@ def test_a_report_has_the_mean_of_each_figure_of_each_group(tmp_path):
     # The pseudo-values of two parts: 2 * 0.6 - 0.5 and 2 * 0.6 - 0.7.
     assert reports[BY_PART]["1"]["entity_f1"].value == pytest.approx(0.7)
     assert reports[BY_PART]["2"]["entity_f1"].value == pytest.approx(0.5)
+
+
+def test_of_reports_by_the_same_groups_the_one_of_the_metric_is_drawn(tmp_path):
+    """One chart in two units says nothing twice; a report of other groups stays."""
+    groups = {"1-8": 0.5, "9-64": 0.6}
+    others = dict.fromkeys(("nats_by_position", "entity_f1_by_position", "nats_by_depth"), groups)
+    (comparison,) = compare([written(tmp_path, 0, {"PER": {"f1": 0.4}}, others=others)])
+    names = {report.name for report in grouped_reports(comparison)}
+    assert names == {"by_type", BY_PART, "entity_f1_by_position", "nats_by_depth"}
 
 
 def test_a_record_that_is_gone_has_no_reports(tmp_path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -12,7 +13,10 @@ import pytest
 
 import suite
 from suite.actions import doctor
+from suite.api import Status
 from suite.api.files import CHECKOUT
+from suite.cli import run_command
+from tests.builders.records import make_record
 from tests.conftest import BENCH, bench_environment
 
 HEAVY = ("tensorflow", "keras", "numpy", "pandas", "scipy", "mlflow", "plotly")
@@ -54,6 +58,7 @@ def test_light_commands_import_nothing_heavy(arguments, tmp_path):
         (["benchmarks", "cor"], "Did you mean 'core'?"),
         (["report", "--architectures", "longfromer"], "Did you mean 'longformer'?"),
         (["run", "--task", "ner", "--lengths", "1,,2"], "between any two commas"),
+        (["plan", "--task", "ner", "--lengths", "129-300"], "135, 136 and 163 more. Choose other"),
         (["run", "--task", "ner", "--data", "files:/nowhere"], "must exist"),
         (["run", "--task", "ner", "--data", "tfds", "--tfds-data-dir", "/nowhere"], "--download"),
         (["run", "--task", "ner", "--home", "/proc/nowhere"], "must be writable"),
@@ -263,3 +268,12 @@ def test_an_error_of_a_path_that_the_user_did_not_give_keeps_its_traceback(monke
     monkeypatch.setattr("sys.argv", ["bench", "report", "--home=/nowhere"])
     with pytest.raises(SystemExit):
         cli.main()
+
+
+def test_after_a_time_out_the_next_command_gives_more_time(monkeypatch):
+    words = ["--task", "ner", "--time-limit", "300"]
+    monkeypatch.setattr(sys, "argv", ["bench", "run", *words])
+    late = make_record(Status.TIMED_OUT, details={"limits": {"seconds": 300}})
+    with run_command.command.make_context("run", [*words]):
+        (found,) = run_command.next_commands([late], plan=None)
+    assert found[0] == "bench run --task ner --time-limit 900"
