@@ -15,7 +15,10 @@ Unsupported                no error of the user: the architecture cannot do what
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Collection, Iterable
+
+_COLOUR = re.compile("\x1b\\[[0-9;]*m")
 
 
 class LengthwiseError(Exception):
@@ -28,8 +31,8 @@ class LengthwiseError(Exception):
             parts.append(f"Received: {received}.")
         if remedy:
             parts.append(remedy.rstrip(".") + ".")
-        # `received` may hold line breaks.
-        super().__init__(" ".join(" ".join(parts).splitlines()))
+        # `received` may hold line breaks, and the colours of a terminal, as Keras's messages do.
+        super().__init__(" ".join(_COLOUR.sub("", " ".join(parts)).splitlines()))
 
 
 class RequestError(LengthwiseError):
