@@ -88,7 +88,7 @@ test-quick: $(VENV)/.dev ## test planning, records, analysis, reports, tasks and
 
 test: $(VENV)/.dev ## run all but the slow tests
 	@$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder -m "not slow and not alone"
-	@$(BIN)/python -m pytest -m "alone and not slow"
+	@$(BIN)/python -m pytest -m "alone and not slow" $$(grep -rl "mark.alone" --include="test_*.py" tests)
 
 test-jax: $(VENV)/.dev ## run the architectures' quick tests on JAX
 	@KERAS_BACKEND=jax $(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder \

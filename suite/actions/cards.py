@@ -43,7 +43,7 @@ from suite.records.store import Store
 from suite.report.length_card import to_html, to_markdown
 from suite.search.frontier import LONGEST
 from suite.search.length_card import (
-    PAIRED_ROUNDS,
+    MOST_PAIRED_ROUNDS,
     CardBudget,
     CardMeasuring,
     Subject,
@@ -155,7 +155,7 @@ def card(
         check_reach(subject.request, trained_size, store, models.search_path)
     others: Sequence[Subject] = models.references(subject) if references else ()
     if against is not None:
-        others = [replace(models.find(against, kinds[against], {}), first_round=PAIRED_ROUNDS)]
+        others = [replace(models.find(against, kinds[against], {}), first_round=MOST_PAIRED_ROUNDS)]
     file = search_stream() if progress else None
     keywords = {"model": model, "time": time}
     with open_tracked_session(store, "card", keywords, file=file, tracking=tracking) as tracked:

@@ -144,19 +144,25 @@ class Reach:
     """The longest length within a memory budget; None where the shortest length needs more.
 
     `kind` is "measured" or "predicted". `or_more` is true where the card knows no longer length,
-    but the model may have one.
+    but the model may have one. `low` and `high` are the 90% interval of a predicted length; `high`
+    is None where it lies beyond the predicted lengths.
     """
 
     gigabytes: int
     length: int | None
     kind: str
     or_more: bool = False
+    low: int | None = None
+    high: int | None = None
 
     def __str__(self) -> str:
         if self.length is None:
             return "none"
         more = " or more" if self.or_more else ""
-        return f"{self.length:,}{more} ({self.kind})"
+        interval = ""
+        if self.low is not None and {self.low, self.high} - {self.length, None}:
+            interval = f" [{self.low:,}, {'…' if self.high is None else f'{self.high:,}'}]"
+        return f"{self.length:,}{more}{interval} ({self.kind})"
 
 
 @dataclass(frozen=True)
@@ -259,10 +265,14 @@ def reach(curve: CostCurve, gigabytes: int) -> Reach:
     measured = max(within, default=None)
     if measured is not None and curve.fit and (length := curve.fit.longest_within(budget)):
         # A measured cost counts more than the fit: the length lies before one above the budget.
-        length = min([length, *(other - 1 for other in beyond)])
-        if length > measured:
-            at_end = length == curve.fit.longest_predicted
-            return Reach(gigabytes, length, PREDICTED, at_end and length != curve.end)
+        longest = min([curve.fit.longest_predicted, *(other - 1 for other in beyond)])
+        is_open = longest == curve.fit.longest_predicted != curve.end
+        if (length := min(length, longest)) > measured:
+            low = max(measured, curve.fit.longest_within(budget, "high") or 0)
+            high = min(longest, curve.fit.longest_within(budget, "low") or length)
+            more = is_open and length == longest
+            known = None if is_open and high == longest else high
+            return Reach(gigabytes, length, PREDICTED, more, low, known)
     at_end = measured == curve.longest
     return Reach(gigabytes, measured, MEASURED, at_end and measured != curve.end)
 

@@ -17,6 +17,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -109,21 +110,26 @@ class CostFit:
         low, high = np.quantile(self._draws[:, 2] / self._draws.sum(axis=1), [tail, 1 - tail])
         return float(low), float(high)
 
-    def longest_within(self, budget: float) -> int | None:
+    def longest_within(
+        self, budget: float, bound: Literal["value", "low", "high"] = "value"
+    ) -> int | None:
         """Return the longest predicted length whose predicted cost is within a budget.
 
-        Returns `longest_predicted` where even its cost is, and None where no cost is.
+        `bound` may name an end of the cost's interval in place of the cost. Returns
+        `longest_predicted` where even its cost is, and None where no cost is.
         """
+
+        def is_within(length: int) -> bool:
+            predicted = self.predict(length)
+            return predicted is not None and getattr(predicted, bound) <= budget
+
         low, high = min(self.lengths), self.longest_predicted
-        if not self.follows_form or self._median(low) > budget:
+        if not is_within(low):
             return None
         while low < high:
             middle = (low + high + 1) // 2
-            low, high = (middle, high) if self._median(middle) <= budget else (low, middle - 1)
+            low, high = (middle, high) if is_within(middle) else (low, middle - 1)
         return low
-
-    def _median(self, length: int) -> float:
-        return float(np.median(self._draws @ _powers(np.array([length]), max(self.lengths))[0]))
 
 
 def fit_cost(

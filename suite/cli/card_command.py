@@ -77,7 +77,7 @@ class Share(click.ParamType):
     metavar="TIME",
     default=DEFAULT_TIME,
     show_default=True,
-    help="Time for all measurements.",
+    help="Time for all measurements. The shortest length is measured in any case.",
 )
 @click.option(
     "--references/--no-references",

@@ -26,6 +26,7 @@ from suite.matrix.plan import (
     RETRIED_ALWAYS,
     Plan,
     find_valid,
+    is_of_code,
     shorter_length_ran_out_of_memory,
     with_scored_lengths,
 )
@@ -228,7 +229,11 @@ class Runner:
         self, planned: PlannedCell, existing: Sequence[Record]
     ) -> Record | None:
         """Return a valid record that another invocation has written since this plan was made."""
-        since = [record for record in existing if record.run_id not in self.plan.known]
+        since = [
+            record
+            for record in existing
+            if record.run_id not in self.plan.known and is_of_code(record, self.plan.code_of)
+        ]
         record = find_valid(since, self.plan.any_machine).get(planned.cell.id)
         if record is None:
             return None

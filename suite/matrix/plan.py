@@ -18,6 +18,8 @@ from suite.records.store import ReportUnreadable, Store
 from suite.records.validity import has_lengths_of, latest_runs, probed_machine
 from suite.records.weights import has_weights
 
+CodeOf = Callable[[Cell], CodeDigests]
+"""Returns the present digests of a cell's code."""
 RETRIED_ALWAYS = frozenset({Status.INTERRUPTED, Status.UNSUPPORTED, Status.SKIPPED})
 
 
@@ -26,7 +28,8 @@ class Plan:
     """A matrix and the valid records of its cells (`done`); all other supported cells run.
 
     `changed` are the ids of the done trainings whose code has changed since. `known` are the ids of
-    all runs in the home when the plan was made.
+    all runs in the home when the plan was made. `code_of` returns the present digests of a cell's
+    code.
     """
 
     cells: Sequence[PlannedCell]
@@ -34,6 +37,7 @@ class Plan:
     changed: frozenset[str]
     known: frozenset[str]
     any_machine: bool
+    code_of: CodeOf
 
     @property
     def to_run(self) -> list[PlannedCell]:
@@ -83,7 +87,7 @@ def plan(
     store: Store,
     digests: Mapping[str, str | None],
     *,
-    code_of: Callable[[Cell], CodeDigests] = lambda cell: CodeDigests(),
+    code_of: CodeOf = lambda cell: CodeDigests(),
     retry: Iterable[str] = (),
     rerun: Rerun = False,
     limits: Limits | None = None,
@@ -146,7 +150,7 @@ def plan(
             return False
         if record.status is Status.OK and not has_lengths_of(record, planned.cell):
             return False
-        if planned.cell.mode is not Mode.TRAIN and not _same_code(record, code_of):
+        if not is_of_code(record, code_of):
             return False
         if not has_parents_of(record, planned):
             return False
@@ -167,13 +171,13 @@ def plan(
         if record.cell_id not in done:
             former.setdefault(record.cell_id, []).append(record)
     kept = [with_scored_lengths(planned, former.get(planned.cell.id, ())) for planned in cells]
-    return Plan(kept, done, changed.intersection(done), known, any_machine)
+    return Plan(kept, done, changed.intersection(done), known, any_machine, code_of)
 
 
 def _changed_trainings(
     cells: Iterable[PlannedCell],
     done: Mapping[str, Record],
-    code_of: Callable[[Cell], CodeDigests],
+    code_of: CodeOf,
 ) -> frozenset[str]:
     """Return the ids of the trainings whose code, or that of a model they took, has changed."""
     changed: set[str] = set()
@@ -279,7 +283,12 @@ def _same_data(record: Record, digest: str | None) -> bool:
     return digest is None or known is None or known == digest
 
 
-def _same_code(record: Record, code_of: Callable[[Cell], CodeDigests]) -> bool:
+def is_of_code(record: Record, code_of: CodeOf) -> bool:
+    """Whether a record is of the present code. A training is valid whatever its code was."""
+    return record.cell.mode is Mode.TRAIN or _same_code(record, code_of)
+
+
+def _same_code(record: Record, code_of: CodeOf) -> bool:
     """Whether the code is that of the record, as far as the digests of both are known."""
     of_training = (record.environment.get("code") or {}).get("training_digest")
     then = CodeDigests(record.environment.get("cost_digest"), of_training)

@@ -92,6 +92,7 @@ DECLARED = (
         "padded_tokens_per_second", "tokens/s", "speed in positions with padding", True, keep=0
     ),
     Measure("step_seconds", "s", "time of a step", False),
+    Measure("fastest_step_seconds", "s", "time of the fastest step", False, keep=0),
     Measure("compile_seconds", "s", "time of compilation", False, keep=1),
     Measure("peak_memory_bytes", "B", "peak memory of the steps", False),
     Measure("compile_peak_memory_bytes", "B", "peak memory of compilation", False, keep=0),

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 
+from suite.analysis.cost_ratios import cost_ratios
 from suite.api import Limits, Mode, RequestError, Status
 from suite.execution.preparation import check_any_can_run, make_limits, prepare
 from suite.matrix.registry import Registry
@@ -28,8 +29,10 @@ SHORTEST = 128
 STEP = 4
 """The ratio of neighbouring lengths, before those between."""
 ROUNDS = 3
-PAIRED_ROUNDS = 5
-"""The rounds in which two models are compared."""
+PAIRED_ROUNDS, MOST_PAIRED_ROUNDS = 5, 50
+"""The fewest and the most rounds in which two models are compared."""
+PRECISE = 0.03
+"""No further rounds where all intervals of mean ratios end at most this part from their middle."""
 OWN_SHARE = 0.5
 """The share of the time that a model takes before its references are measured."""
 FIRST_SECONDS = 20.0
@@ -132,7 +135,9 @@ class CardMeasuring:
     def compare(self, subject: Subject, other: Subject) -> None:
         """Measure two models in interleaved rounds, of which every second one begins with `other`.
 
-        The lengths are those at which all rounds are expected to fit the budget.
+        The lengths are those at which the fewest rounds are expected to fit half of the budget.
+        Further rounds follow until the ratios are precise or the budget is used. Their number
+        depends on the width of the intervals, and not on the ratios: it raises no false alarms.
 
         Raises:
             RequestError: a model fails at the shortest length, or does not fit in the memory.
@@ -142,17 +147,22 @@ class CardMeasuring:
         lengths = list(_ladder(replace(self.budget, up_to=min(end, self.budget.up_to)), subject))
         for length in lengths:
             first = length == lengths[0]
-            seconds = math.inf if first else self.budget.seconds / PAIRED_ROUNDS
+            seconds = math.inf if first else self.budget.seconds / (2 * PAIRED_ROUNDS)
             for mode in modes:
                 self._measure_pair([subject, other], mode, length, 0, seconds)
                 if first:
                     self._check_first(subject, mode, length)
                     self._check_first(other, mode, length)
-        for number in range(1, PAIRED_ROUNDS):
+        for number in range(1, MOST_PAIRED_ROUNDS):
+            if number >= PAIRED_ROUNDS and _is_precise(subject, other):
+                return
             pair = [subject, other] if number % 2 == 0 else [other, subject]
+            count = len(subject.records)
             for mode, length, of_round in sorted(subject.records):
                 if of_round == 0 and self._is_measured(other, mode, length):
                     self._measure_pair(pair, mode, length, number, self.budget.seconds)
+            if len(subject.records) == count:
+                return
 
     def _measure_pair(
         self, pair: Sequence[Subject], mode: Mode, length: int, number: int, seconds: float
@@ -242,6 +252,13 @@ class CardMeasuring:
             f"The model cannot be measured at {length} tokens",
             received=f"{mode}: {record.status}: {record.reason}",
         )
+
+
+def _is_precise(subject: Subject, other: Subject) -> bool:
+    """Return whether the mean ratio of each cost over all lengths has a narrow interval."""
+    means = [ratio for ratio in cost_ratios(subject.records, other.records) if not ratio.length]
+    widths = [(ratio.high or math.inf) / (ratio.low or 1.0) for ratio in means]
+    return max(widths, default=math.inf) <= (1 + PRECISE) / (1 - PRECISE)
 
 
 def _ladder(budget: CardBudget, subject: Subject) -> Iterator[int]:

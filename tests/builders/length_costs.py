@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from datetime import timedelta
 
 from suite.api import Mode, Status
@@ -16,18 +17,22 @@ def measured(value):
 def costs_at(length, linear=4e-6, squared=1e-9):
     """Return the time and the memory of a pass over a length."""
     seconds = 1e-3 + linear * length + squared * length**2
-    return {"step_seconds": seconds, "peak_memory_bytes": 2e7 + 4e4 * length}
+    memory = 2e7 + 4e4 * length
+    return {
+        "step_seconds": seconds, "fastest_step_seconds": seconds, "peak_memory_bytes": memory
+    }  # fmt: skip
 
 
 class InstantRuns:
     """A `run` whose cells end at once: `runs` are their (architecture, mode, length, round).
 
     A cell takes `seconds`. `times` has the time of inference at lengths that break the form. From
-    `fails_at` on, cells run out of memory.
+    `fails_at` on, cells run out of memory. `noise` is the deviation of the logarithms of the times.
     """
 
-    def __init__(self, seconds=5, squared=None, fails_at=None, times=None):
+    def __init__(self, seconds=5, squared=None, fails_at=None, times=None, noise=0.0):
         self.runs = []
+        self.noise, self.generator = noise, random.Random(0)
         self.times = times or {}
         self.seconds, self.squared, self.fails_at = seconds, squared or {}, fails_at
 
@@ -42,6 +47,8 @@ class InstantRuns:
         costs = costs_at(cell.sequence_length, squared=self.squared.get(cell.architecture, 1e-9))
         names = ("prefill", "generation") if cell.mode is Mode.DECODE else ("training", "inference")
         phases = {name: dict(costs) for name in names}
+        for of_phase in phases.values():
+            of_phase["fastest_step_seconds"] *= self.generator.lognormvariate(0, self.noise)
         if cell.sequence_length in self.times:
             phases[names[1]]["step_seconds"] = self.times[cell.sequence_length]
         measurements = {

@@ -7,6 +7,7 @@ import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 from suite.worker.measure.interference import InterferenceMonitor, Totals
@@ -31,7 +32,8 @@ class Phase:
 
     A block is long enough for the clock. Its time ends when the device has finished. The first
     steps compile; their time is kept apart in `compile_seconds`. `monitor` is entered while a block
-    runs, `compile_monitor` while the first steps do.
+    runs, `compile_monitor` while the first steps do. `fastest_step_seconds` is known where each
+    step waits for the device.
     """
 
     name: str
@@ -43,6 +45,7 @@ class Phase:
     tokens: list[int] = field(default_factory=list)
     positions: list[int] = field(default_factory=list)
     compile_seconds: float = 0.0
+    fastest_step_seconds: float | None = None
 
     def add(self, seconds: float, steps: int, tokens: int, positions: int) -> None:
         """Add one block."""
@@ -93,6 +96,10 @@ class Phase:
         compile_method = f"the first {WARMUP_STEPS} steps, tracing included"
         joules, all_tokens = self.monitor.joules, sum(tokens)
         per_token = joules / all_tokens if joules is not None and all_tokens else None
+        fastest = {}
+        if self.fastest_step_seconds is not None:
+            about = f"the fastest of {sum(steps)} steps"
+            fastest["fastest_step_seconds"] = single(self.fastest_step_seconds, about)
         return {
             "tokens_per_second": measurement(_rates(tokens, seconds), f"real tokens, {per_block}"),
             "padded_tokens_per_second": measurement(
@@ -105,6 +112,7 @@ class Phase:
             ),
             "energy_joules_per_token": single(per_token, self.monitor.energy_method),
             **self.memory.measured(),
+            **fastest,
         }
 
 
@@ -135,7 +143,7 @@ def time_repeats(
     attempt with the least interference is returned.
     """
     compile_monitor = InterferenceMonitor(threads, memory.on_accelerator)
-    compile_seconds = _time_block(run, WARMUP_STEPS, compile_monitor)
+    compile_seconds = sum(_time_block(run, WARMUP_STEPS, compile_monitor))
     memory.end_compilation()
     started = time.perf_counter()
     run()
@@ -145,21 +153,25 @@ def time_repeats(
     while len(attempts) < ATTEMPTS and not (attempts and attempts[-1].monitor.quiet):
         monitor = InterferenceMonitor(threads, memory.on_accelerator)
         phase = Phase(name, memory, monitor, compile_monitor, compile_seconds=compile_seconds)
+        fastest: list[float] = []
         while not phase.sufficient:
             seconds = _time_block(run, runs, monitor)
-            phase.add(seconds, runs * steps_per_run, runs * tokens, runs * positions)
+            phase.add(sum(seconds), runs * steps_per_run, runs * tokens, runs * positions)
+            fastest.append(min(seconds) / steps_per_run)
+        phase.fastest_step_seconds = min(fastest)
         attempts.append(phase)
     memory.update()
     return min(attempts, key=lambda phase: phase.monitor.other_process_cpu_share or 0.0)
 
 
-def _time_block(run: Callable[[], object], steps: int, monitor: InterferenceMonitor) -> float:
-    """Return the seconds of `steps` calls of `run`."""
+def _time_block(run: Callable[[], object], steps: int, monitor: InterferenceMonitor) -> list[float]:
+    """Return the seconds of each of `steps` calls of `run`."""
     with monitor:
-        started = time.perf_counter()
+        clock = [time.perf_counter()]
         for _ in range(steps):
             run()
-        return time.perf_counter() - started
+            clock.append(time.perf_counter())
+    return [end - start for start, end in pairwise(clock)]
 
 
 def time_latency(

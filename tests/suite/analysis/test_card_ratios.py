@@ -27,7 +27,7 @@ def runs(generator, *, slower=1.0, buffer=0.0, rounds=5, noise=0.04, session="s"
         for number in range(rounds):
             costs = costs_at(length)
             of_length = noise if isinstance(noise, float) else noise[length]
-            costs["step_seconds"] *= slower * generator.lognormvariate(0, of_length)
+            costs["fastest_step_seconds"] *= slower * generator.lognormvariate(0, of_length)
             costs["peak_memory_bytes"] += buffer * length**2
             costs["peak_memory_bytes"] *= generator.lognormvariate(0, 0.01)
             phases = {

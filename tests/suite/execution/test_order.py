@@ -7,13 +7,15 @@ from datetime import UTC, datetime
 
 import pytest
 
-from suite.api import Status
+from suite.api import Mode, Status
+from suite.api.code_digest import CodeDigests
 from suite.execution import runner as runners
 from suite.execution.runner import Waiting
 from suite.matrix.expansion import expand
 from suite.matrix.planned_cells import ranking_facts
 from suite.matrix.registry import load_registry
 from suite.matrix.request import Request
+from suite.records.environment import describe_machine
 from suite.records.naming import new_run_id
 from suite.records.schema import TuningChoice
 from tests.builders.cells import make_plan, run_plan
@@ -24,6 +26,7 @@ TRAINING = Request(
     tasks=("ner",), architectures=("vanilla",), lengths=(128,), seeds=(0,), benchmark="smoke",
     options={"learning_rate": "0.003"},
 )  # fmt: skip
+PROBE = Request(mode=Mode.PROBE, benchmark="smoke", architectures=("vanilla",), lengths=(128,))
 FUTURE = datetime(2099, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
@@ -69,6 +72,17 @@ def test_a_run_that_another_driver_finished_meanwhile_is_reused(store, year):
     store.write(dated(FUTURE.replace(year=year), planned.cell))
     (finished,) = run_plan(mine, store)
     assert finished.reused and store.count() == 1
+
+
+@pytest.mark.parametrize(("digest", "is_reused"), [("mine", True), ("other", False)])
+def test_a_probe_of_other_code_that_another_driver_measured_is_not_reused(store, digest, is_reused):
+    """Two models of one name may be measured in one home at once."""
+    (planned,) = expand(PROBE, REGISTRY)
+    mine = make_plan([planned], store, code_of=lambda cell: CodeDigests(costs="mine"))
+    environment = {**describe_machine(), "cost_digest": digest}
+    store.write(dated(FUTURE, planned.cell, environment=environment))
+    (*_, finished) = run_plan(mine, store)
+    assert finished.reused == is_reused and store.count() == 2 - is_reused
 
 
 def test_ids_follow_the_clock_and_never_the_random_part():

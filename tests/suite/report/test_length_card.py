@@ -70,6 +70,8 @@ def test_the_longest_context_within_a_budget_says_whether_it_is_predicted(card):
     within = reach(curve, 1)
     assert within.length == pytest.approx((1e9 - 2e7) / 4e4, rel=0.1)
     assert (within.kind, within.or_more) == ("predicted", False)
+    assert 8_192 <= within.low < within.length < within.high <= 4 * 8_192
+    assert str(within).endswith(f" [{within.low:,}, {within.high:,}] (predicted)")
     longest = "the longest context is 32,768 or more (predicted) within 4 to 80 GB"
     assert longest in card.sentence
 
@@ -79,6 +81,7 @@ def test_a_budget_between_two_measured_lengths_ends_between_them(card):
     within = reach(curve, 0.15)
     assert within.length == pytest.approx((1.5e8 - 2e7) / 4e4, rel=0.1)
     assert (within.kind, within.or_more) == ("predicted", False)
+    assert 2_048 <= within.low <= within.length <= within.high < 8_192
     assert reach(curve, 0.001).length is None
 
 

@@ -10,7 +10,13 @@ import pytest
 from suite.api import Mode, RequestError
 from suite.matrix.request import Request
 from suite.records.store import Store
-from suite.search.length_card import PAIRED_ROUNDS, CardBudget, CardMeasuring, Subject
+from suite.search.length_card import (
+    MOST_PAIRED_ROUNDS,
+    PAIRED_ROUNDS,
+    CardBudget,
+    CardMeasuring,
+    Subject,
+)
 from tests.builders.length_costs import InstantRuns
 
 BUDGET = CardBudget(seconds=600, memory_bytes=None, up_to=8_192)
@@ -22,6 +28,14 @@ def subject(name="llama", modes=(Mode.PROBE, Mode.DECODE), longest=None):
         methods=((),),
     )  # fmt: skip
     return Subject(name, request, modes, longest)
+
+
+def compare(tmp_path, run, budget):
+    """Compare a model with itself, and return both subjects."""
+    first = subject()
+    other = dataclasses.replace(subject(), first_round=MOST_PAIRED_ROUNDS, records={}, ended={})
+    CardMeasuring(Store(tmp_path / "home"), run, budget).compare(first, other)
+    return first, other
 
 
 def measure(tmp_path, run, budget=BUDGET, references=(), **of_subject):
@@ -100,15 +114,23 @@ def test_a_failure_at_the_shortest_length_is_one_line(tmp_path):
 
 
 def test_two_models_are_measured_in_interleaved_rounds_also_a_model_and_itself(tmp_path):
-    first = subject()
-    other = dataclasses.replace(subject(), first_round=PAIRED_ROUNDS, records={}, ended={})
-    measuring = CardMeasuring(Store(tmp_path / "home"), run := InstantRuns(seconds=2), BUDGET)
-    measuring.compare(first, other)
+    first, other = compare(tmp_path, run := InstantRuns(seconds=2), BUDGET)
     assert first.records.keys() == other.records.keys()
     assert {length for _, length, _ in first.records} == {128, 512, 2_048, 8_192}
     assert {number for *_, number in first.records} == set(range(PAIRED_ROUNDS))
     rounds = [number for *_, number in run.runs]
     pairs = [tuple(rounds[start : start + 2]) for start in range(0, len(rounds), 2)]
-    assert all(abs(one - two) == PAIRED_ROUNDS for one, two in pairs)
+    assert all(abs(one - two) == MOST_PAIRED_ROUNDS for one, two in pairs)
     assert {one < two for one, two in pairs} == {True, False}, "each is the first in some rounds"
     assert len(set(run.runs)) == len(run.runs)
+
+
+def test_a_noisy_comparison_has_further_rounds_until_it_is_precise_or_the_time_is_used(tmp_path):
+    few = CardBudget(seconds=600, memory_bytes=None, up_to=512)
+    counts = []
+    for noise, name in ((0.0, "exact"), (0.02, "noisy"), (0.5, "noisier")):
+        first, _ = compare(tmp_path / name, run := InstantRuns(seconds=2, noise=noise), few)
+        counts.append(len({number for *_, number in first.records}))
+        assert 2 * len(run.runs) <= 600 + 2
+    exact, noisy, noisier = counts
+    assert PAIRED_ROUNDS <= exact < noisy < noisier < MOST_PAIRED_ROUNDS
