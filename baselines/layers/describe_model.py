@@ -67,7 +67,14 @@ def describe(kind: str, place: str, form: str) -> dict[str, Any]:
             received=f"{longest} positions",
             remedy=f"A card needs a model of at least {LENGTH} positions",
         )
-    outputs = [_run(model, facts, seed) for seed in (0, 1)]
+    try:
+        outputs = [_run(model, facts, seed) for seed in (0, 1)]
+    except Exception as error:
+        raise RequestError(
+            f"The model does not take its inputs, with tokens below {facts['vocabulary']}",
+            received=_in_short(error),
+            remedy="Give a model whose inputs of tokens all have the vocabulary of the first",
+        ) from None
     if outputs[0].ndim not in (2, 3):
         raise _no_length_axis(f"an output of shape {outputs[0].shape}")
     pooled = outputs[0].ndim == 2
@@ -173,7 +180,7 @@ def _tried_inputs(model: Any) -> dict[str, Any]:
         try:
             _run(model, {"structure": "single", "vocabulary": _vocabulary(model), **facts}, 0)
         except Exception as error:
-            errors.append(" ".join(str(error).split())[:160])
+            errors.append(_in_short(error))
             continue
         return facts
     raise RequestError(
@@ -181,6 +188,10 @@ def _tried_inputs(model: Any) -> dict[str, Any]:
         received=errors[0] if errors else "no input",
         remedy="Give its inputs a shape: a functional model with keras.Input((None,))",
     )
+
+
+def _in_short(error: Exception) -> str:
+    return " ".join(str(error).split())[:160]
 
 
 def _vocabulary(model: Any) -> int:

@@ -52,6 +52,7 @@ def test_inputs_and_form_are_found_out(name, form, roles, width):
         ("nothing_of_this_name", "no such function"),
         ("other_outputs_each_time", "outputs differ. Give --form encoder or --form decoder"),
         ("not_a_number", "are not numbers"),
+        ("words_and_tags", "not take its inputs, with tokens below 40|not numbers"),  # JAX
     ],
 )
 def test_what_is_no_model_of_sequences_is_one_line(name, message):

@@ -71,6 +71,13 @@ def not_a_number():
     return keras.Sequential([keras.layers.Embedding(40, 8), _NotANumber()])
 
 
+def words_and_tags():
+    """Return a model of two inputs of tokens, of which the second has a small vocabulary."""
+    words, tags = (keras.Input((None,), dtype="int32", name=name) for name in ("words", "tags"))
+    embedded = keras.layers.Embedding(40, 8)(words) + keras.layers.Embedding(5, 8)(tags)
+    return keras.Model([words, tags], embedded)
+
+
 def brisk_convolution(vocabulary=40):
     """Return the convolution, and let its process measure as little as a record may hold."""
     from tests.fakes.baselines.hasty import measure_briefly
