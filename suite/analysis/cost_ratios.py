@@ -10,8 +10,9 @@ false alarm. The intervals are simultaneous (Bonferroni): with
 probability `COVERED`, all intervals of a comparison contain the truth, so that comparing a model
 with itself rarely alarms. Beside the ratio at each length, each measure has the mean ratio over its
 lengths. Times are those of the fastest step of each run: whatever else a machine does only adds
-time, for seconds on end. On a shared machine of two cores, the ratios of the fastest steps of two
-equal models had a third of the standard deviation of the ratios of medians.
+time, for seconds on end. On a shared machine of two cores, the logarithms of the ratios of two
+equal models had a standard deviation of 0.11 in medians of inference and of 0.02 in fastest steps;
+in training, 0.09 and 0.05.
 """
 
 from __future__ import annotations

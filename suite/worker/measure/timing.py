@@ -97,9 +97,8 @@ class Phase:
         joules, all_tokens = self.monitor.joules, sum(tokens)
         per_token = joules / all_tokens if joules is not None and all_tokens else None
         fastest = {}
-        if self.fastest_step_seconds is not None:
-            about = f"the fastest of {sum(steps)} steps"
-            fastest["fastest_step_seconds"] = single(self.fastest_step_seconds, about)
+        if (seconds_of_fastest := self.fastest_step_seconds) is not None:
+            fastest["fastest_step_seconds"] = single(seconds_of_fastest, "of all timed steps")
         return {
             "tokens_per_second": measurement(_rates(tokens, seconds), f"real tokens, {per_block}"),
             "padded_tokens_per_second": measurement(

@@ -25,6 +25,7 @@ def test_blocks_measure_a_known_step():
     assert measured["step_seconds"]["n"] >= 5
     assert sum(timings.seconds) >= 1.0
     assert 0.02 <= measured["step_seconds"]["value"] < 0.03
+    assert 0.02 <= measured["fastest_step_seconds"]["value"] <= measured["step_seconds"]["value"]
     speed = measured["tokens_per_second"]["value"]
     assert measured["padded_tokens_per_second"]["value"] == pytest.approx(2 * speed)
     assert measured["tokens_per_second"]["samples"]
@@ -38,6 +39,7 @@ def test_the_value_of_samples_is_their_median_and_none_without_samples():
     assert measurement([], "by hand")["value"] is None
     empty = empty_phase().measured()
     assert empty["tokens_per_second"]["value"] is None
+    assert "fastest_step_seconds" not in empty  # blocks of a training do not time each step
     assert steps_per_block(0.05) == 4 and steps_per_block(10) == 1
 
 
