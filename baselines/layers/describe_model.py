@@ -263,8 +263,8 @@ def imported_beside(path: Path) -> list[str]:
     return sorted(files - {str(path)})
 
 
-if __name__ == "__main__":
-    kind, place, form, file = sys.argv[1:]
+def main(kind: str, place: str, form: str, file: str | Path) -> None:
+    """Write the facts about a model to a file, or the problem with it."""
     try:
         with redirect_stdout(sys.stderr):  # a function may print
             content = describe(kind, place, form)
@@ -278,3 +278,7 @@ if __name__ == "__main__":
             "problem": f"The model cannot be called. Received: {type(error).__name__}: {text}"
         }
     Path(file).write_text(json.dumps(content))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
