@@ -6,7 +6,7 @@ The Python API. The command line `bench` has a command for each function here:
 |-------------------|-------------------|--------------------------------------------------|
 | `plan`            | `bench plan`      | the cells of a matrix and their state            |
 | `run`             | `bench run`       | the records of a matrix; runs the missing cells  |
-| `run_events`      |                   | the same, as an iterator of events               |
+| `run_events`      |                   | the events of such a run, as an iterator         |
 | `read_records`    |                   | the records of a home, or the published ones     |
 | `compare`         | `bench report`    | tables of scores and costs                       |
 | `crossover`       | `bench crossover` | each length where one entry overtakes another    |
@@ -14,13 +14,13 @@ The Python API. The command line `bench` has a command for each function here:
 | `card`            | `bench card`      | the costs of a model against length, as a page   |
 | `tune`            | `bench tune`      | learning rates chosen on validation              |
 | `load_model`      | `bench predict`   | a trained model that takes raw texts             |
-| `verify`          | `bench verify`    | both runs of a record's cell, which is run again |
-| `list_plugins`    | `bench list`      | tasks, architectures, methods, and which fit     |
+| `verify`          | `bench verify`    | a record and a new run of its cell               |
+| `list_plugins`    | `bench list`      | tasks, architectures, methods, and their support |
 | `publish_records` | `bench publish`   | copies of records that pass the checks           |
-| `sync`            | `bench sync`      | the records that MLflow lacked, written          |
+| `sync`            | `bench sync`      | a report; writes the records that MLflow lacks   |
 
-Keyword arguments have the names of the command's options; see `RequestKeywords`. Mistakes raise a
-`suite.api.LengthwiseError`. Importing this package imports neither a framework nor pandas.
+Keyword arguments have the names of the command's options; see `RequestKeywords`. Invalid requests
+raise a `suite.api.LengthwiseError`. Importing this package imports neither a framework nor pandas.
 
 ```python
 import suite

@@ -124,7 +124,7 @@ def card(
     With `quality`, the model is trained on recall, retrieval and state tracking, by the benchmark
     `reach`, and the card has its effective lengths. A registered architecture larger than `tiny` is
     trained in that size. Training starts from new weights, except those that a given model has.
-    `time` bounds the costs alone.
+    `time` limits only the measurement of costs.
 
     Raises:
         LengthwiseError: a model or a limit is invalid, or the model does not fit.

@@ -56,7 +56,7 @@ def examine(
     tfds_data_dir: PathLike | None = None,
     set_aside: bool = False,
 ) -> Iterator[Check]:
-    """Yield the result of each check; the last two, in processes of their own, take seconds.
+    """Yield the result of each check; the last two run in separate processes and take seconds.
 
     `set_aside` moves unreadable files out of the records.
     """

@@ -20,12 +20,12 @@ KINDS = ("tasks", "architectures", "methods")
 
 
 def list_plugins(names: Names | None = None) -> dict[str, Any]:
-    """Return what the registry has, as plain values, and why an architecture lacks a task.
+    """Return all plug-ins as plain values, and why an architecture cannot run a task.
 
-    `names` selects tasks, architectures and methods, and the support among them.
+    `names` selects tasks, architectures and methods. The support is then limited to these.
 
     Raises:
-        RequestError: there is no plug-in of a name.
+        RequestError: no plug-in has one of the names.
     """
     listing = describe_registry(load_registry(search_path_from_environment()))
     if names is None:

@@ -99,8 +99,8 @@ def prunable(
         before: the record ended before this moment.
         statuses: the record has one of these statuses; empty for any.
         old_protocols: the record ran under another protocol than the current one.
-        superseded: another record of the same cell stands. A good record is superseded by good ones
-            alone.
+        superseded: another record of the same cell is the valid one. Only a good record supersedes
+            a good one.
         report_unreadable: receives each unreadable file.
     """
     records = store.all(report_unreadable)

@@ -84,9 +84,9 @@ def verify(
 ) -> Verification:
     """Run the cell of a record again on this machine, and return both runs.
 
-    `path` is a file, `FILE.jsonl.gz#RUN_ID`, or the id of a run in the home or in `results`.
-    `data` names the source where it was a user's own files. The score is `reproduced` if both lie
-    within 2% of each other.
+    `path` is a file, `FILE.jsonl.gz#RUN_ID`, or the id of a run in the home or in `results`. `data`
+    names the source if the record was of a user's own files. The score is `reproduced` if both
+    scores lie within 2% of each other.
 
     ```python
     verification = suite.verify("results/published/MACHINE/core-1/ner/RUN.json", tracking=False)
@@ -120,7 +120,7 @@ def verify(
 def export(
     folder: Path, *, python_version: str | None = None, **request: Unpack[RequestKeywords]
 ) -> PackSummary:
-    """Write the cells that are left to run to a new folder, with the code and the encoded data.
+    """Write the cells that still have to run into a new folder, with their code and encoded data.
 
     Architectures of ranked cells are checked first. If `python_version` is given, the pack holds
     Keras and its dependencies for it.
@@ -139,10 +139,10 @@ def export(
 def import_records(
     packs: Sequence[Path], *, home: PathLike | None = None
 ) -> Iterator[tuple[list[Record], int | None]]:
-    """Write the records of packs to a home; yield those of each, and how many cells have not run.
+    """Write the records of packs to a home; yield those of each, and the number of cells not run.
 
     A pack is its folder, an archive of its results, or the folder of such archives. An archive
-    holds the finished cells alone: the number of the others is unknown, None.
+    holds only finished cells: the number of the others is then None, for unknown.
 
     Raises:
         LengthwiseError: no pack is given, or a folder or an archive is not a pack.

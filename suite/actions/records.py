@@ -63,8 +63,9 @@ def compare(
 ) -> Tables:
     """Return tables of scores and costs: one for each group of records that may be compared.
 
-    `records` are records or a home (by default your own). A score is the mean over seeds; a cost is
-    the geometric mean over the runs that no other process disturbed.
+    `records` are records, or the path of a home (by default your own). A score is the mean over
+    seeds. A cost is the geometric mean over the runs that no other process disturbed, or over the
+    disturbed ones if there are no others.
 
     ```python
     tables = suite.compare(suite.read_records(published=True), tasks="ner")
@@ -80,7 +81,7 @@ def compare(
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Tables of the records of `origin`; `num_trials` and `num_superseded` are left out.
+    """Tables of the records of `origin`, without `num_trials` trials and `num_superseded` old runs.
 
     `diagnostics` are those of tasks with exact answers.
     """
@@ -106,7 +107,7 @@ def report(
 ) -> Report:
     """Return tables of the records of a home, or of the published records without their trials.
 
-    `trials` includes the published trials, and `samples` what language models generated.
+    `trials` includes the published trials, and `samples` the texts that language models generated.
     `architectures` and `lengths` select rows, whose ranks stay the same; the diagnostics are left
     out then.
     """
@@ -163,7 +164,7 @@ def load_model(record: RecordSummary | str, *, home: PathLike | None = None) -> 
 
 
 def predict(model: str, file: Path, *, home: PathLike | None = None) -> list[Any]:
-    """Return the prediction of a trained model for each text of a file, a JSON value.
+    """Return the prediction of a trained model for each text of a file, as a JSON value.
 
     `model` names a run, a folder of weights or an entry. The model runs in a process of its own.
     The prediction of an empty text is None.

@@ -24,11 +24,11 @@ Values = TypeVar("Values", bound=tuple[Any, ...])
 
 
 class RequestKeywords(TypedDict, total=False):
-    """The keyword arguments that name a matrix. Without one, the benchmark decides.
+    """The keyword arguments that define a matrix. The benchmark sets those that are not given.
 
-    A name or a list of names: `tasks`, `architectures`, `backends`, `precisions`; a whole number,
-    a list of them, or a text such as "0-3" or "128..4096": `lengths`, `evaluation_lengths`,
-    `seeds`. Each may be written in the singular.
+    `tasks`, `architectures`, `backends` and `precisions` take a name or a list of names. `lengths`,
+    `evaluation_lengths` and `seeds` take a whole number, a list of them, or a text such as "0-3" or
+    "128..4096". Each of these names may be in the singular.
     `mode` is "train" (learn and score), "probe" (measure costs on random tokens) or "decode"
     (measure token-by-token generation). `data` is a source such as "synthetic", "tfds" or
     "files:FOLDER". `options` maps names of options to values. `steps` is the number of updates.
@@ -73,13 +73,13 @@ class RunKeywords(RequestKeywords, total=False):
 
     `retry` holds statuses whose cells run again, or "noisy". `rerun` runs all cells again, or, if
     it is "changed", the trainings whose code has changed.
-    `time_limit` (seconds) and `memory_limit` ("8GiB") bound each cell. `stop_after` ("150m") starts
-    no cell that is not expected to end by then. `wait_quiet` ("10m") waits that long for other
-    programs to stop before the first cell starts. `parallel` is the number of cells that run at
-    once.
-    `executor` is "local", "ray" or "slurm"; `address` and `gpus` are of a cluster. `tracking=False`
-    leaves MLflow out. `keep_weights` keeps the weights of every trained model for `load_model`; a
-    done cell whose weights are missing runs again.
+    `time_limit` (seconds) and `memory_limit` ("8GiB") limit each cell. `stop_after` ("150m") starts
+    no cell that is expected to end after that time. `wait_quiet` ("10m") waits at most that long
+    for other programs to stop before the first cell starts. `parallel` is the number of cells that
+    run at once.
+    `executor` is "local", "ray" or "slurm"; `address` and `gpus` hold for clusters.
+    `tracking=False` writes nothing to MLflow. `keep_weights` keeps the weights of every trained
+    model for `load_model`; a done cell whose weights are missing runs again.
     """
 
     retry: Names | None

@@ -93,7 +93,7 @@ class MatrixPlan(Results[PlannedCell]):
         return planned.cell.task in self.prepared.missing_data
 
     def state(self, planned: PlannedCell) -> str:
-        """Return what a cell waits for, "changed", or "done" or "unsupported" with the reason."""
+        """Return the state of a cell, such as "to run" or "done", with its status or a reason."""
         if planned.unsupported:
             return f"unsupported: {planned.unsupported}"
         if planned.cell.id in self.prepared.plan.changed:
@@ -140,7 +140,7 @@ class MatrixPlan(Results[PlannedCell]):
 
     @property
     def time_note(self) -> str | None:
-        """How long the cells take that a run would start now; None if there are none."""
+        """The expected time of the cells that a run would start now; None if there are none."""
         if self.durations is None or not self.to_run:
             return None
         cells = [planned.cell for planned in self.to_run]
@@ -177,7 +177,7 @@ class MatrixPlan(Results[PlannedCell]):
 
     @property
     def sealed_note(self) -> str | None:
-        """Why trainings score validation alone; None if all of them score the test split.
+        """Why trainings score only validation; None if all of them score the test split.
 
         A cell that another one needs scores no test split and needs no reason.
         """

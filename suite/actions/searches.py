@@ -47,7 +47,7 @@ def crossover(
 ) -> Crossover:
     """Find each length at which `first` or `second` overtakes the other.
 
-    An entry is an architecture, or one with options as the tables write it.
+    An entry is an architecture, or an architecture with options, written as in the tables.
 
     Without a task, `metric` is a measure of probes or decodings (by default
     "training.tokens_per_second"); missing ones are run. With a task, `metric` is a metric of the
@@ -89,7 +89,7 @@ def frontier(
     tracking: bool = True,
     **request: Unpack[RequestKeywords],
 ) -> LengthLimits:
-    """Find the longest sequence that each architecture affords on this machine.
+    """Find the longest sequence of each architecture that fits a budget on this machine.
 
     The budget is `memory` (such as "8GiB"), the seconds of a step, or both. The search probes
     lengths up to `up_to`, to within 5%. `report` is called with each limit as soon as it is found.
@@ -131,7 +131,7 @@ def tune(
     The rates and their evidence go to `keep_in`, by default results/tuning, where later runs of
     exactly the same setting find them. A search costs at most `max_cost` final runs, by default
     2.5. `seeds` are those of the last stage of the search. `retry` holds statuses whose trials run
-    again, and `rerun="changed"` runs trials again whose code has changed.
+    again, and `rerun="changed"` runs again the trials whose code has changed.
 
     ```python
     rates = suite.tune(task="ner", architectures="vanilla", benchmark="smoke", keep_in="tuning")

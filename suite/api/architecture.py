@@ -183,9 +183,9 @@ class Architecture(ABC):
 
         The count follows the published formulas: the forward pass of all layers for one sequence of
         the request's length. Products with weights are left out, because they are counted from the
-        weights: two for each weight and position. This counts a weight of a single position too
-        often; subtract the excess. A multiplication and an addition are two operations. No
-        framework is needed.
+        weights: two for each weight and position. A weight that only one position uses is then
+        counted too often: subtract the excess. A multiplication and an addition are two operations.
+        No framework is needed.
         """
         return None
 

@@ -71,13 +71,13 @@ class Cell:
     does not change the ids of earlier cells. A changed default raises `*_version`. `steps` is the
     number of updates of a training. `benchmark` is the label of the frozen benchmark whose settings
     the cell has, such as "core-1"; None for a trial and for any other run. `scores_test` says
-    whether the test split is read: other trainings score validation alone. `evaluation_lengths` are
+    whether the test split is read: other trainings score only validation. `evaluation_lengths` are
     the lengths at which the trained model is scored as well. They are no part of the id, because
     the training and its other scores are the same: a cell has one valid record, with all of its
     lengths. In a probe or a decoding, `steps` is 0, and `task`, `task_version` and `source` are
     None. The `sequence_length` of a decoding is its context: the tokens before the first generated
-    one. `methods` are in the order in which they are applied. Without any, the id is the one from
-    before there were methods.
+    one. `methods` are in the order in which they are applied. Without methods, the id is that of
+    versions which had no methods.
     """
 
     mode: Mode

@@ -33,8 +33,8 @@ class Verdict(StrEnum):
 class CheckResult:
     """The result of one check of one case, such as "decoder".
 
-    The figure passes from `low` to `high`, both included. A bound of None does not limit it.
-    Without a figure, `reason` says why: the check does not apply, or it raised an exception.
+    The figure passes if it lies from `low` to `high`, both included. A bound of None does not limit
+    it. Without a figure, `reason` says why: the check does not apply, or it raised an exception.
     """
 
     check: str

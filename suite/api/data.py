@@ -31,7 +31,7 @@ class Source:
 class SourceRequest:
     """The source that the user asked for, as `kind:argument`.
 
-    `data_dir` is the folder of prepared data sets. `download` allows to fetch a missing one.
+    `data_dir` is the folder of prepared data sets. `download` allows fetching a missing one.
     `cache_dir` is set while loading: a task may keep intermediate results there.
     """
 

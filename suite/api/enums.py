@@ -58,8 +58,8 @@ class Mode(StrEnum):
 class Track(StrEnum):
     """The rules that a cell keeps.
 
-    `standard` keeps protocol 3 to the letter: only the backbone mixes positions, and all entries
-    train alike. `open` changes an option that breaks a rule. The two tracks are ranked apart.
+    `standard` follows all rules of protocol 3: only the backbone mixes positions, and all entries
+    train alike. `open` has an option that breaks a rule. The two tracks are ranked separately.
     """
 
     STANDARD = "standard"

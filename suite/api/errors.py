@@ -3,12 +3,12 @@
 ```
 LengthwiseError            exit code 2: the user can correct it
 ├── RequestError           an unknown name, an invalid length, an unknown option
-├── PluginError            a file of a task or an architecture that cannot be loaded
+├── PluginError            a plug-in or a benchmark file that cannot be used
 ├── DataError              a source that is missing, empty or malformed
 │   └── DataNotPrepared    a data set that must be downloaded or prepared first
-├── HomeError              a folder for records that is not writable
+├── HomeError              a folder of records or weights that is missing or cannot be used
 └── TrackingError          a tracking server that does not answer
-Unsupported                no error of the user: the architecture cannot do what was requested
+Unsupported                not an error of the user: the architecture cannot do what was requested
 ```
 """
 
@@ -40,7 +40,7 @@ class RequestError(LengthwiseError):
 
 
 class PluginError(LengthwiseError):
-    """A file or entry point that does not provide the task or architecture that it should."""
+    """A file or entry point of a plug-in, or a benchmark file, that cannot be used."""
 
 
 class DataError(LengthwiseError):
@@ -52,7 +52,7 @@ class DataNotPrepared(DataError):
 
 
 class HomeError(LengthwiseError):
-    """A folder for records that is not writable."""
+    """A folder of records or weights that is missing or cannot be used."""
 
 
 class TrackingError(LengthwiseError):

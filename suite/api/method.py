@@ -26,9 +26,9 @@ Its unit is the standard deviation of the embedded inputs of each example."""
 class MethodRequest:
     """The facts that a method gets at plan time: cell, own options, task and backbone.
 
-    `task` is None in a probe, which has only methods that change the model alone; these do not
-    read it. `options` holds the method's defaults with the cell's overrides. `build` is the request
-    that the architecture gets. No framework is loaded.
+    `task` is None in a probe: a probe has only methods that change the model alone, and these do
+    not read the task. `options` holds the method's defaults with the cell's overrides.
+    `build` is the request that the architecture gets. No framework is loaded.
     """
 
     cell: Cell
@@ -87,7 +87,7 @@ class Method:
         return {}
 
     def unsupported_reason(self, request: MethodRequest) -> str | None:
-        """Return why a cell cannot use the method, or None; the reason continues the title."""
+        """Return why a cell cannot use the method, or None; messages put it after the title."""
         return None
 
     def parts(self, request: MethodRequest) -> Collection[Part]:
@@ -153,7 +153,7 @@ class Method:
     ) -> Any:
         """Return the optimizer of the training, which is not built yet.
 
-        It is a `keras.optimizers.LossScaleOptimizer` around another where gradients are float16.
+        It is a `keras.optimizers.LossScaleOptimizer` around another if gradients are float16.
         """
         return optimizer
 

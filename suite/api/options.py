@@ -72,9 +72,9 @@ class Recipe:
         weight_decay: of AdamW; biases and normalisation weights do not decay.
         clip_norm: bound of the gradient's global norm.
         dropout: rate inside the architecture.
-        carry_state: whether an architecture that can carries its state from batch to batch of a
-            contiguous task (Dai et al. 2019, section 3.2). Such a model sees more positions than
-            the sequence length.
+        carry_state: whether the state is carried from batch to batch of a contiguous task, if the
+            architecture can do so (Dai et al. 2019, section 3.2). Such a model sees more positions
+            than the sequence length.
         validations: number of validation passes. The best weights are kept.
         validation_spacing: "even" over the steps, or "log" for a curve whose points are evenly
             spread over the logarithm of the steps.

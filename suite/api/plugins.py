@@ -92,7 +92,7 @@ def plugin_files(plugin: Task | Architecture | Method) -> list[Path]:
 
     Helpers are modules whose names begin with `_`, and folders that hold no plug-in. A module
     outside any package (an entry point may name one) has no helpers: packages of other projects
-    lie beside it.
+    are in the same folder.
     """
     kind = next(
         kind for kind in (TASKS, ARCHITECTURES, METHODS) if isinstance(plugin, kind.contract)
@@ -249,9 +249,9 @@ def plugin_calls() -> Iterator[None]:
 
 @contextmanager
 def output_to_stderr() -> Iterator[None]:
-    """Write what a plug-in prints to standard error: standard output may have to be JSON.
+    """Redirect the output of plug-ins to standard error: standard output may have to be JSON.
 
-    This includes what a child process or a library in C prints.
+    This includes the output of child processes and of libraries in C.
     """
     with redirect_stdout(sys.stderr), ExitStack() as stack:
         with suppress(OSError):  # a process may have closed its output

@@ -48,7 +48,7 @@ class RawText:
     def raw_text(self, row: Mapping[str, Any], options: Options) -> str | None:
         """Return the text of a row of a table, by column; None if no column holds one.
 
-        Names of columns may have any case. The option `text_column` goes before `text_columns`.
+        Names of columns may have any case. The option `text_column` precedes `text_columns`.
         """
         columns = {name.lower(): value for name, value in row.items()}
         names = [str(options.get("text_column", "")).lower(), *self.text_columns()]

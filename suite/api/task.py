@@ -1,4 +1,4 @@
-"""The contract of a task: its data, its model's ends, its loss and its score."""
+"""The contract of a task: its data, its embedding and head, its loss and its score."""
 
 from __future__ import annotations
 
@@ -305,16 +305,16 @@ class Task(RawText, ABC):
     ) -> Iterator[np.ndarray] | None:
         """Yield the rows of each training batch, without end, or return None.
 
-        A task implements this if its batches are no random examples: if certain examples belong
-        together, or must not. `generator` has the seed of the cell. With None, the default, batches
-        are shuffled, or continue each other if the task is `contiguous`.
+        A task implements this if its batches are not random examples: if certain examples must be
+        in one batch, or must not. `generator` has the seed of the cell. With None, the default,
+        batches are shuffled, or continue each other if the task is `contiguous`.
         """
         return None
 
     def unsupported_batch_reason(
         self, batch_size: int, sequence_length: int, options: Options
     ) -> str | None:
-        """Return why the task has no batches of this many examples, or None, as the next method."""
+        """Return why no batch has this many examples, or None; see `unsupported_reason`."""
         return None
 
     def unsupported_reason(self, sequence_length: int, options: Options) -> str | None:

@@ -30,7 +30,7 @@ def read_text(path: Path, *, may_be_blank: bool = False) -> str:
     Lines may end with a line feed, a carriage return or both; in the text, a line feed ends them.
 
     Raises:
-        DataError: the file cannot be read, has white space alone and may not, or is not UTF-8.
+        DataError: the file cannot be read, is not UTF-8, or lacks text that it must have.
     """
     try:
         content = path.read_bytes()
