@@ -291,5 +291,5 @@ def test_tuning_refuses_other_requests(tmp_path, store, changes, message):
 @pytest.mark.parametrize("max_cost", [1.5, float("inf"), float("nan")])
 def test_a_search_has_a_cost_that_it_can_meet(tmp_path, store, max_cost):
     request = Request(tasks=("ner",), architectures=("vanilla",), lengths=(128,))
-    with pytest.raises(RequestError, match="costs at least 1.9 final runs"):
+    with pytest.raises(RequestError, match="costs at least"):
         tune(request, store, learner(peak_at(1e-3)), folder=tmp_path, max_cost=max_cost)
