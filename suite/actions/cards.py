@@ -16,7 +16,7 @@ from suite.actions.runs import TrackedSession, open_tracked_session
 from suite.analysis.comparisons import compare
 from suite.analysis.cost_ratios import CostRatio, cost_ratios
 from suite.analysis.diagnostics import find_diagnostics
-from suite.analysis.length_card import Carried, LengthCard, make_profile
+from suite.analysis.length_card import Carried, LengthCard, Profile, make_profile
 from suite.api import BACKENDS, PRECISIONS, Form, Mode, RequestError, Status
 from suite.api.conformance import OF_GIVEN_MODELS
 from suite.api.files import atomic_write_bytes
@@ -331,20 +331,20 @@ def _make_card(
     *,
     given: bool,
 ) -> LengthCard:
-    profiles = [
-        make_profile(each.name, [each.records[key] for key in sorted(each.records)], each.longest)
-        for each in (subject, *others)
-        if each.records
-    ]
-    ended = [*profiles[0].ended, *_exhausted_budgets(subject)]
+    profile, *references = map(_profile, (subject, *others))
     checks = [
         asdict(result)
         for result in (report.results if report else ())
         if result.check in OF_GIVEN_MODELS
     ]
-    profile = replace(profiles[0], ended=ended)
     facts = _facts(subject, profile.parameters, given=given)
-    return LengthCard(profile, profiles[1:], facts, checks, ratios)
+    return LengthCard(profile, references, facts, checks, ratios)
+
+
+def _profile(subject: Subject) -> Profile:
+    records = [subject.records[key] for key in sorted(subject.records)]
+    profile = make_profile(subject.name, records, subject.longest)
+    return replace(profile, ended=[*profile.ended, *_exhausted_budgets(subject)])
 
 
 def _exhausted_budgets(subject: Subject) -> Iterator[str]:

@@ -12,6 +12,7 @@ from suite.analysis.length_card import (
     CostCurve,
     LengthCard,
     Point,
+    Profile,
     cheaper_text,
     make_profile,
     reach,
@@ -165,6 +166,20 @@ def test_a_name_is_text_on_the_page(card):
 def test_what_ended_the_measurements_is_on_the_card(tmp_path):
     profile = profile_of(tmp_path, fails_at=2_000)
     assert f"probe at 2,048: {Status.OUT_OF_MEMORY} (too much memory)" in profile.ended
+
+
+def test_what_ended_the_measurements_of_another_model_is_on_every_file(card, tmp_path):
+    other = profile_of(tmp_path, "gated_deltanet", fails_at=2_000)
+    compared = LengthCard(card.profile, [other], {})
+    for text in (to_html(compared), to_markdown(compared)):
+        assert "ended: gated_deltanet: probe at 2,048: out_of_memory (too much memory)" in (
+            text.replace("\\", "")
+        )
+
+
+def test_a_chart_has_a_tick_although_no_power_of_two_is_in_its_range():
+    costs = Profile("one", {"inference.step_seconds": curve_of({100: 1.0})}, None)
+    assert [text for _, text in draw(costs, [], "inference.step_seconds").x_ticks] == ["100"]
 
 
 def test_ratios_to_another_model_are_on_every_file(card):
