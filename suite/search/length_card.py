@@ -34,7 +34,7 @@ PAIRED_ROUNDS, MOST_PAIRED_ROUNDS = 5, 50
 PRECISE = 0.03
 """No further rounds where all intervals of mean ratios end at most this part from their middle."""
 OWN_SHARE = 0.5
-"""The share of the time that a model takes before its references are measured."""
+"""The share of the time after which lengths between others wait for those of the references."""
 FIRST_SECONDS = 20.0
 """The expected time of a first cell: importing the framework and compiling."""
 FIRST_GROWTH = 0.5
@@ -240,7 +240,7 @@ class CardMeasuring:
         check_any_can_run(prepared)
         (record,) = self.run(prepared)
         subject.records[mode, length, number] = record
-        self.used += (record.ended_at - record.started_at).total_seconds()
+        self.used += _seconds_of(record)
         if record.status is not Status.OK or not self._affords(record):
             subject.ended[mode] = length
 
@@ -286,12 +286,14 @@ def _ladder(budget: CardBudget, subject: Subject) -> Iterator[int]:
     yield end
 
 
+def _seconds_of(record: Record) -> float:
+    """Return the time of a cell; a clock that was set back meanwhile makes it no less than 1 ms."""
+    return max(1e-3, (record.ended_at - record.started_at).total_seconds())
+
+
 def _expected_seconds(records: Sequence[Record], length: int) -> float:
     """Return the expected time of a cell, from the times of the same mode at other lengths."""
-    seconds = {
-        record.cell.sequence_length: (record.ended_at - record.started_at).total_seconds()
-        for record in records
-    }
+    seconds = {record.cell.sequence_length: _seconds_of(record) for record in records}
     if not seconds:
         return FIRST_SECONDS
     *before, last = sorted(seconds)

@@ -117,6 +117,11 @@ def test_a_length_that_a_later_round_measures_is_not_left_out(tmp_path):
     assert not measured.too_late
 
 
+def test_a_clock_that_is_set_back_ends_no_card(tmp_path):
+    measured = measure(tmp_path, InstantRuns(seconds=0), dataclasses.replace(BUDGET, up_to=2_048))
+    assert {length for _, length, _ in measured.records} == {128, 256, 512, 1_024, 2_048}
+
+
 def test_references_are_measured_at_the_lengths_of_the_model(tmp_path):
     reference = subject("gated_deltanet")
     measure(tmp_path, run := InstantRuns(fails_at=3_000), references=[reference])
