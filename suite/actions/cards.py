@@ -15,8 +15,8 @@ from suite.actions.request import PathLike, make_request, make_store
 from suite.actions.runs import TrackedSession, open_tracked_session
 from suite.analysis.comparisons import compare
 from suite.analysis.cost_ratios import CostRatio, cost_ratios
-from suite.analysis.diagnostics import find_diagnostics
-from suite.analysis.length_card import Carried, LengthCard, make_profile
+from suite.analysis.diagnostics import Diagnostic, find_diagnostics
+from suite.analysis.length_card import Carried, LengthCard, Profile, make_profile
 from suite.api import BACKENDS, PRECISIONS, Form, Mode, RequestError, Status
 from suite.api.conformance import OF_GIVEN_MODELS
 from suite.api.files import atomic_write_bytes
@@ -302,7 +302,7 @@ def _trained_size(subject: Subject, kind: str | None) -> str:
 def _quality(
     request: Request, size: str, label: str, tracked: TrackedSession, store: Store, models: _Models
 ) -> list[Carried]:
-    """Train a model on the tasks of `reach`, and return its effective lengths.
+    """Train a model on the tasks of `reach`, and return its effective lengths, or why it has none.
 
     `label` is the text that a card has for the size.
     """
@@ -316,10 +316,16 @@ def _quality(
         report=lambda text: print(text, file=tracked.file, flush=True) if tracked.file else None,
     )
     compared = compare([local_record(record, store.path_of(record)) for record in records])
+    tasks = models.registry.tasks.plugins
+    found = find_diagnostics(compared, tasks)
+    scored = {diagnostic.comparison.key.task for diagnostic in found}
+    unscored = {each.key.task: each for each in compared if each.key.task not in scored}
+    found += [
+        Diagnostic(comparison, tasks[str(name)], tasks[str(name)].solved_at, "")
+        for name, comparison in unscored.items()
+    ]
     return [
-        Carried(diagnostic.title, label, row)
-        for diagnostic in find_diagnostics(compared, models.registry.tasks.plugins)
-        for row in diagnostic.rows()
+        Carried(diagnostic.title, label, row) for diagnostic in found for row in diagnostic.rows()
     ]
 
 
@@ -331,20 +337,20 @@ def _make_card(
     *,
     given: bool,
 ) -> LengthCard:
-    profiles = [
-        make_profile(each.name, [each.records[key] for key in sorted(each.records)], each.longest)
-        for each in (subject, *others)
-        if each.records
-    ]
-    ended = [*profiles[0].ended, *_exhausted_budgets(subject)]
+    profile, *references = map(_profile, (subject, *others))
     checks = [
         asdict(result)
         for result in (report.results if report else ())
         if result.check in OF_GIVEN_MODELS
     ]
-    profile = replace(profiles[0], ended=ended)
     facts = _facts(subject, profile.parameters, given=given)
-    return LengthCard(profile, profiles[1:], facts, checks, ratios)
+    return LengthCard(profile, references, facts, checks, ratios)
+
+
+def _profile(subject: Subject) -> Profile:
+    records = [subject.records[key] for key in sorted(subject.records)]
+    profile = make_profile(subject.name, records, subject.longest)
+    return replace(profile, ended=[*profile.ended, *_exhausted_budgets(subject)])
 
 
 def _exhausted_budgets(subject: Subject) -> Iterator[str]:

@@ -6,13 +6,13 @@ that ran side by side.
 **Cards** compare two models that were measured in interleaved rounds. The two runs of a round are
 neighbours in one session. The variance of the logarithms of their ratios is estimated from all
 lengths of a measure. A length that is noisier than the others has its own, so that it raises no
-false alarm. The intervals are simultaneous (Bonferroni): with
-probability `COVERED`, all intervals of a comparison contain the truth, so that comparing a model
-with itself rarely alarms. Beside the ratio at each length, each measure has the mean ratio over its
-lengths. Times are those of the fastest step of each run: whatever else a machine does only adds
-time, for seconds on end. On a shared machine of two cores, the logarithms of the ratios of two
-equal models had a standard deviation of 0.11 in medians of inference and of 0.02 in fastest steps;
-in training, 0.09 and 0.05.
+false alarm. The intervals are simultaneous (Bonferroni): with probability `COVERED`, all intervals
+of a comparison contain the truth, so that comparing a model with itself rarely alarms. Beside the
+ratio at each length, each measure has the mean ratio over its lengths; one at which a model ended
+after a round or two is left out. Times are those of the fastest step of each run: whatever else a
+machine does only adds time, for seconds on end. On a shared machine of two cores, the logarithms of
+the ratios of two equal models had a standard deviation of 0.11 in medians of inference and of 0.02
+in fastest steps; in training, 0.09 and 0.05.
 """
 
 from __future__ import annotations
@@ -236,15 +236,16 @@ def _ratios(
     least = LEAST_DEVIATION.get(measure.partition(".")[2], 0.0)
     deviation = max(least, math.sqrt(squares / freedom)) if freedom else 0.0
     quantile = t.ppf(1 - (1 - COVERED) / (2 * count), freedom) if freedom else 0.0
-    means = [statistics.fmean(logs) for logs in by_length.values()]
-    inverse = sum(1 / len(logs) for logs in by_length.values())
-    fewest = min(map(len, by_length.values()))
+    enough = [logs for logs in by_length.values() if len(logs) >= MIN_ROUNDS]
+    averaged = enough or list(by_length.values())
+    mean = statistics.fmean(map(statistics.fmean, averaged))
+    error = deviation * math.sqrt(sum(1 / len(logs) for logs in averaged)) / len(averaged)
     rows: list[tuple[int | None, float, float, int]] = [
-        (None, statistics.fmean(means), deviation * math.sqrt(inverse) / len(means), fewest)
+        (None, mean, error, min(map(len, averaged)))
     ]
-    for (each, logs), mean in zip(by_length.items(), means, strict=True):
+    for each, logs in by_length.items():
         own = max(deviation, statistics.stdev(logs)) if len(logs) > 1 else deviation
-        rows.append((each, mean, own / math.sqrt(len(logs)), len(logs)))
+        rows.append((each, statistics.fmean(logs), own / math.sqrt(len(logs)), len(logs)))
     for length, mean, error, rounds in rows:
         low = high = None
         if rounds >= MIN_ROUNDS:

@@ -268,7 +268,7 @@ def reach(curve: CostCurve, gigabytes: int) -> Reach:
         longest = min([curve.fit.longest_predicted, *(other - 1 for other in beyond)])
         is_open = longest == curve.fit.longest_predicted != curve.end
         if (length := min(length, longest)) > measured:
-            low = max(measured, curve.fit.longest_within(budget, "high") or 0)
+            low = min(length, max(measured, curve.fit.longest_within(budget, "high") or 0))
             high = min(longest, curve.fit.longest_within(budget, "low") or length)
             more = is_open and length == longest
             known = None if is_open and high == longest else high
@@ -305,12 +305,15 @@ def cheaper_text(subject: CostCurve, other: CostCurve) -> str:
         return f"is not cheaper at any length up to {last:,}"
     if all(cheaper):
         return f"is cheaper at all lengths from {first:,} to {last:,}"
-    changes = [n for n in range(1, len(lengths)) if cheaper[n] != cheaper[n - 1]]
-    length = lengths[changes[-1]]
     measured = min(subject.longest, other.longest)
-    kind = PREDICTED if length > measured else "between measured lengths"
-    word = "from" if cheaper[-1] else "up to"
-    return f"is cheaper {word} about {length:,} ({kind})"
+    changes = []
+    for n in range(1, len(lengths)):
+        if cheaper[n] != cheaper[n - 1]:
+            kind = PREDICTED if lengths[n] > measured else "between measured lengths"
+            word = "from" if cheaper[n] else "up to"
+            changes.append(f"{word} about {lengths[n]:,} ({kind})")
+    joint = " and " if cheaper[0] else " "
+    return f"is cheaper {joint.join(changes)}"
 
 
 @dataclass(frozen=True, slots=True)

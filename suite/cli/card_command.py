@@ -11,9 +11,11 @@ from typing import Any
 import click
 
 from suite.actions.cards import DEFAULT_SIZE, DEFAULT_TIME, card
+from suite.analysis.comparison_key import grouped
 from suite.analysis.cost_ratios import MIN_ROUNDS
 from suite.api import BACKENDS, PRECISIONS, RequestError
 from suite.cli.command import Command, home_option, json_option, parse_named_options
+from suite.records.measures import ON_CARDS
 from suite.search.frontier import LONGEST
 
 
@@ -145,7 +147,7 @@ def command(
 
     \b
     Exit codes: 1 if --fail-above found a higher cost; 2 if the model or an option is invalid, or
-    the time suffices for no --fail-above; 130 interrupted.
+    the time does not suffice for --fail-above; 130 interrupted.
 
     \b
     Examples:
@@ -158,21 +160,29 @@ def command(
       bench card new.py:make --against old.py:make --fail-above 5%
     """
     if fail_above is not None and given["against"] is None:
-        raise RequestError("--fail-above needs --against", received=f"{fail_above:.0%}")
+        raise RequestError("--fail-above needs --against", received=f"{100 * fail_above:g}%")
     written = card(options=parse_named_options(options), **given)
     if as_json:
         print(json.dumps(written.card.to_dict(), indent=1))
     else:
         print(written)
     if fail_above is not None:
-        if all(ratio.low is None for ratio in written.card.ratios):
-            raise RequestError(
-                f"--fail-above needs {MIN_ROUNDS} rounds of both models",
-                received=f"--time {given['time']}, which suffices for fewer",
-                remedy="Give more time, or a shorter --up-to; the same command continues",
-            )
-        failed = [ratio for ratio in written.card.ratios if ratio.exceeds(fail_above)]
+        ratios = written.card.ratios
+        failed = [ratio for ratio in ratios if ratio.exceeds(fail_above)]
         for ratio in failed:
             print(f"above {1 + fail_above:g} times: {ratio}", file=sys.stderr)
         if failed:
             sys.exit(1)
+        by_measure = grouped(ratios, lambda ratio: ratio.measure)
+        undecided = [
+            ON_CARDS[measure].title.lower()
+            for measure, of_measure in by_measure.items()
+            if measure.endswith(".step_seconds") and all(ratio.low is None for ratio in of_measure)
+        ]
+        if undecided or not ratios:
+            raise RequestError(
+                f"--fail-above needs {MIN_ROUNDS} rounds of both models",
+                received=f"--time {given['time']}, which suffices for fewer"
+                + (f" of {', '.join(undecided)}" if undecided else ""),
+                remedy="Give more time, or a shorter --up-to; the same command continues",
+            )

@@ -42,15 +42,20 @@ class GivenPlugin:
 def kind_of(model: str) -> str | None:
     """Return what a text names: a file, a function, a preset or a folder; None for a plain name.
 
+    A folder that holds no model does not hide the architecture of its name.
+
     Raises:
         RequestError: the file or folder does not exist, or is none of these.
     """
-    path = Path(model).expanduser()
     is_function = re.fullmatch(r".*\.py:\w+", model) is not None
-    if not (is_function or path.exists() or "/" in model or model.endswith((".keras", ".json"))):
+    try:
+        file = Path(model.rpartition(":")[0] if is_function else model).expanduser()
+        exists = file.exists()
+    except (OSError, RuntimeError):  # a name that is too long, or the home of an unknown user
+        exists = False
+    if not (is_function or exists or "/" in model or model.endswith((".keras", ".json"))):
         return None
-    file = Path(model.rpartition(":")[0]).expanduser() if is_function else path
-    if not file.exists():
+    if not exists:
         raise RequestError("There is no such file", received=model)
     if is_function or file.suffix == ".keras":
         return FUNCTION if is_function else KERAS
@@ -63,6 +68,8 @@ def kind_of(model: str) -> str | None:
             return HUGGINGFACE
     except (OSError, ValueError, AttributeError):
         pass
+    if model.isidentifier():
+        return None
     raise RequestError(
         "A model is an architecture, a .keras file, FILE.py:function, a preset folder of "
         "keras-hub, or a folder or config.json of Hugging Face",

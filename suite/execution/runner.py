@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any
 
 from suite.api import HomeError, Job, Limits, Status
+from suite.api.weights import too_large
 from suite.execution.conformance_checks import Checked, Checking, find_conformance
 from suite.execution.executors.base import (
     Executor,
@@ -36,7 +37,7 @@ from suite.records.naming import new_run_id
 from suite.records.schema import Invocation, Record, utc_now
 from suite.records.store import Lease, Store
 from suite.records.validity import has_lengths_of
-from suite.records.weights import keep_weights, weights_folder
+from suite.records.weights import has_weights, keep_weights, weights_folder
 
 RESUMABLE = frozenset({Status.INTERRUPTED, Status.TIMED_OUT})
 """The statuses of trainings that resume from their checkpoint when they run again."""
@@ -228,7 +229,10 @@ class Runner:
     def _written_since_plan(
         self, planned: PlannedCell, existing: Sequence[Record]
     ) -> Record | None:
-        """Return a valid record that another invocation has written since this plan was made."""
+        """Return a valid record that another invocation has written since this plan was made.
+
+        One without weights is not valid for a cell that keeps them, unless they are too large.
+        """
         since = [
             record
             for record in existing
@@ -240,6 +244,9 @@ class Runner:
         valid = record.status not in RETRIED_ALWAYS and has_lengths_of(record, planned.cell)
         if planned.unsupported:
             valid = record.reason == planned.unsupported
+        elif planned.keeps_weights and record.status is Status.OK:
+            can_have = not too_large(record.parameter_count or 0)
+            valid = valid and (has_weights(self.store, record) or not can_have)
         return record if valid else None
 
     def _start(self, planned: PlannedCell, lease: Lease, earlier: Mapping[str, int]) -> None:

@@ -49,6 +49,10 @@ def _content(card: LengthCard) -> dict[str, Any]:
         "tables": [(curve, table_rows(curve)) for curve in own.curves.values()],
         "ratios": [_ratio_row(ratio) for ratio in card.ratios],
         "quality": [_quality_row(carried) for carried in card.quality],
+        "ended": [
+            *own.ended,
+            *(f"{each.name}: {end}" for each in card.references for end in each.ended),
+        ],
         "width": WIDTH,
         "height": HEIGHT,
     }
@@ -125,6 +129,7 @@ def draw(profile: Profile, references: Sequence[Profile], measure: str) -> Chart
     lengths += [prediction.length for prediction in predictions]
     costs = [point.value for each in curves for point in each.points]
     costs += [end for each in predictions for end in (each.low, each.high)]
+    x_ticks = _ticks(lengths, 2) or sorted({min(lengths), max(lengths)})
     across = _axis(min(lengths), max(lengths), LEFT, WIDTH - RIGHT)
     along = _axis(min(costs), max(costs), HEIGHT - BOTTOM, TOP)
 
@@ -146,7 +151,7 @@ def draw(profile: Profile, references: Sequence[Profile], measure: str) -> Chart
             for place, point in zip(places(curve.points), curve.points, strict=True)
         ],
         [(name, _path(places(each.points)), places(each.points)) for name, each in rivals],
-        [(across(length), _short(length)) for length in _ticks(lengths, 2)],
+        [(across(length), _short(length)) for length in x_ticks],
         [(along(cost), figure_text(cost / curve.shown.scale)) for cost in _ticks_of(curve, costs)],
     )
 

@@ -136,9 +136,7 @@ class Strategy(ABC):
 
         No rate is chosen if none survived all seeds.
         """
-        tried = self.mean_utilities(scores)
-        if max(tried.values(), default=WORST) == WORST:  # the search ended in an earlier stage
-            tried = self._on_first_seed(scores, long=any(trial.long for trial in scores))
+        tried = self.reached_utilities(scores)
         if max(tried.values()) == WORST:
             return Choice(None, "no learning rate survived")
         best = self._best(tried)
@@ -150,6 +148,15 @@ class Strategy(ABC):
                 f"with --max-cost {math.ceil(spent) + 1}",
             )
         return Choice(best)
+
+    def reached_utilities(self, scores: TrialScores) -> dict[float, float]:
+        """Return the utility of each rate in the stage that the search has reached.
+
+        These are means over the seeds once the last stage has a trial, even if all are the worst.
+        """
+        if any(trial.seed != self.seeds[0] for trial in scores):
+            return self.mean_utilities(scores)
+        return self._on_first_seed(scores, long=any(trial.long for trial in scores))
 
     def mean_utilities(self, scores: TrialScores) -> dict[float, float]:
         """Return the mean of each rate whose long trials are complete, as a number to maximize.

@@ -34,7 +34,7 @@ PAIRED_ROUNDS, MOST_PAIRED_ROUNDS = 5, 50
 PRECISE = 0.03
 """No further rounds where all intervals of mean ratios end at most this part from their middle."""
 OWN_SHARE = 0.5
-"""The share of the time that a model takes before its references are measured."""
+"""The share of the time after which lengths between others wait for those of the references."""
 FIRST_SECONDS = 20.0
 """The expected time of a first cell: importing the framework and compiling."""
 FIRST_GROWTH = 0.5
@@ -75,8 +75,8 @@ class Subject:
 
     `longest` is the most positions of the model, if it has a limit. The rounds of its cells begin
     with `first_round`, so that a model can be compared with itself. `ended` has the length of each
-    mode from which on the model or the memory does not suffice, `too_late` the one from which on
-    the time does not.
+    mode from which on the model or the memory does not suffice. `left_out` are the lengths that the
+    time once left out: a later round may have them.
     """
 
     name: str
@@ -86,7 +86,18 @@ class Subject:
     first_round: int = 0
     records: dict[tuple[Mode, int, int], Record] = field(default_factory=dict)
     ended: dict[Mode, int] = field(default_factory=dict)
-    too_late: dict[Mode, int] = field(default_factory=dict)
+    left_out: dict[Mode, list[int]] = field(default_factory=dict)
+
+    @property
+    def too_late(self) -> dict[Mode, int]:
+        """The length of each mode that the time left out first, beyond the measured ones."""
+        found = {}
+        for mode, lengths in self.left_out.items():
+            longest = max((each.cell.sequence_length for each in self.of(mode)), default=0)
+            tried = {length for of, length, _ in self.records if of is mode}
+            if beyond := [n for n in lengths if n > longest and n not in tried]:
+                found[mode] = beyond[0]
+        return found
 
     def of(self, mode: Mode) -> list[Record]:
         """Return the records of a mode that ended well, the shortest first."""
@@ -159,7 +170,7 @@ class CardMeasuring:
             pair = [subject, other] if number % 2 == 0 else [other, subject]
             count = len(subject.records)
             for mode, length, of_round in sorted(subject.records):
-                if of_round == 0 and self._is_measured(other, mode, length):
+                if of_round == 0 and all(self._goes_on(each, mode, length) for each in pair):
                     self._measure_pair(pair, mode, length, number, self.budget.seconds)
             if len(subject.records) == count:
                 return
@@ -181,6 +192,10 @@ class CardMeasuring:
             for mode in subject.modes:
                 self._measure(subject, mode, length, number, share * self.budget.seconds)
 
+    def _goes_on(self, subject: Subject, mode: Mode, length: int) -> bool:
+        ended = subject.ended.get(mode, math.inf)
+        return length < ended and self._is_measured(subject, mode, length)
+
     def _is_measured(self, subject: Subject, mode: Mode, length: int) -> bool:
         record = subject.records.get((mode, length, 0))
         return record is not None and record.status is Status.OK
@@ -199,8 +214,7 @@ class CardMeasuring:
         if length >= subject.ended.get(mode, math.inf):
             return
         if self.used + _expected_seconds(subject.of(mode), length) > seconds:
-            if all(length > record.cell.sequence_length for record in subject.of(mode)):
-                subject.too_late.setdefault(mode, length)
+            subject.left_out.setdefault(mode, []).append(length)
             return
         cell_round = subject.first_round + number
         benchmark = DECODING_BENCHMARK if mode is Mode.DECODE else DEFAULT_BENCHMARK
@@ -226,7 +240,7 @@ class CardMeasuring:
         check_any_can_run(prepared)
         (record,) = self.run(prepared)
         subject.records[mode, length, number] = record
-        self.used += (record.ended_at - record.started_at).total_seconds()
+        self.used += _seconds_of(record)
         if record.status is not Status.OK or not self._affords(record):
             subject.ended[mode] = length
 
@@ -243,13 +257,14 @@ class CardMeasuring:
         if record.status is Status.OK and self._affords(record):
             return
         if record.status in (Status.OK, Status.OUT_OF_MEMORY):
+            limit = self.budget.memory_bytes
             raise RequestError(
-                f"The model does not fit in the memory at {length} tokens",
-                received=f"--memory of {self.budget.memory_bytes or 0:,} bytes",
+                f"The model {subject.name} does not fit in the memory at {length} tokens",
+                received=f"--memory of {limit:,} bytes" if limit else f"{mode}: {record.reason}",
                 remedy="Give more memory, or a smaller model",
             )
         raise RequestError(
-            f"The model cannot be measured at {length} tokens",
+            f"The model {subject.name} cannot be measured at {length} tokens",
             received=f"{mode}: {record.status}: {record.reason}",
         )
 
@@ -271,12 +286,14 @@ def _ladder(budget: CardBudget, subject: Subject) -> Iterator[int]:
     yield end
 
 
+def _seconds_of(record: Record) -> float:
+    """Return the time of a cell; a clock that was set back meanwhile makes it no less than 1 ms."""
+    return max(1e-3, (record.ended_at - record.started_at).total_seconds())
+
+
 def _expected_seconds(records: Sequence[Record], length: int) -> float:
     """Return the expected time of a cell, from the times of the same mode at other lengths."""
-    seconds = {
-        record.cell.sequence_length: (record.ended_at - record.started_at).total_seconds()
-        for record in records
-    }
+    seconds = {record.cell.sequence_length: _seconds_of(record) for record in records}
     if not seconds:
         return FIRST_SECONDS
     *before, last = sorted(seconds)

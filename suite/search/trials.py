@@ -91,7 +91,10 @@ class TunedRate:
 
 @dataclass
 class TrialSet:
-    """The search of one entry at one length and size; `point` is a cell without a learning rate."""
+    """The search of one entry at one length and size; `point` is a cell without a learning rate.
+
+    `asked` are the trials that `next` returned last.
+    """
 
     point: PlannedCell
     task: Task
@@ -100,6 +103,7 @@ class TrialSet:
     records: dict[Trial, Record] = field(default_factory=dict)
     scores: dict[Trial, float | None] = field(default_factory=dict)
     stopped: str = ""
+    asked: Sequence[Trial] = ()
 
     @property
     def cell(self) -> Cell:
@@ -145,18 +149,12 @@ class TrialSet:
 
     def next(self) -> list[Trial]:
         """Return the trials that come next; none if the search has ended."""
-        return [] if self.stopped else self.strategy.next_trials(self.scores)
+        self.asked = trials = [] if self.stopped else self.strategy.next_trials(self.scores)
+        return trials
 
     def best_so_far(self) -> str:
         """Describe the best rate so far, its score and the cost."""
-        utilities = self.strategy.mean_utilities(self.scores)
-        if not utilities:
-            longest = max(trial.long for trial in self.scores)
-            utilities = {
-                trial.learning_rate: self.strategy.utility(score)
-                for trial, score in self.scores.items()
-                if trial.long is longest
-            }
+        utilities = self.strategy.reached_utilities(self.scores)
         rate = max(utilities, key=utilities.__getitem__)
         cost = f"{self.strategy.cost(self.scores):.2f} final runs spent"
         if utilities[rate] == WORST:
@@ -167,7 +165,8 @@ class TrialSet:
     def result(self, folder: Path, source_digest: str | None) -> TunedRate:
         """Return the result, and write its file if a rate was chosen."""
         trials = self._trials()
-        left = bool(self.next())
+        # A strategy plans whole stages: it knows no next trials within one.
+        left = any(trial not in self.records for trial in self.asked) or bool(self.next())
         choice = None if self.stopped or left else self.strategy.choose(self.scores)
         metric, cost = self.task.primary_metric, self.strategy.cost(self.records)
         rate = choice.learning_rate if choice else None

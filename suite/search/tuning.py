@@ -7,6 +7,7 @@ strategy is in `suite.search.learning_rate_search`.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -107,11 +108,11 @@ def _check(request: Request, max_cost: float | None) -> None:
             received="--test",
             remedy="Omit --test",
         )
-    if max_cost is not None and max_cost < LEAST_COST:
+    if max_cost is not None and not LEAST_COST <= max_cost < math.inf:
         raise RequestError(
-            f"A search costs at least {float(LEAST_COST):g} final runs",
+            f"A search costs at least {float(LEAST_COST):g} final runs, and not infinitely many",
             received=f"--max-cost {max_cost:g}",
-            remedy="Name a larger number, or omit it",
+            remedy="Name such a number, or omit it",
         )
 
 

@@ -76,3 +76,15 @@ def test_no_interval_without_enough_rounds_and_no_ratio_across_sessions():
     ratios = cost_ratios(runs(generator, **few, slower=2.0), runs(generator, **few))
     assert all(ratio.low is None and not ratio.exceeds(FAIL_ABOVE) for ratio in ratios)
     assert cost_ratios(runs(generator), runs(generator, session="another")) == []
+
+
+def test_a_length_that_ended_early_is_no_part_of_the_mean():
+    def until(records):
+        """Return records whose longest length ended after the first round."""
+        return {key: each for key, each in records.items() if key[1] < LENGTHS[-1] or not key[2]}
+
+    generator = random.Random(0)
+    ratios = cost_ratios(until(runs(generator)), until(runs(generator)))
+    of_time = {each.length: each for each in ratios if each.measure == "training.step_seconds"}
+    assert of_time[LENGTHS[-1]].low is None and of_time[None].low is not None
+    assert of_time[None].rounds == 5

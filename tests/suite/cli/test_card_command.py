@@ -58,6 +58,13 @@ def test_a_model_against_another_has_ratios_and_an_exit_code(bench, tmp_path, mo
     assert len(read_records(tmp_path / "home")) == 2
     undecided = bench(*command, "--fail-above", "1000%")
     assert undecided.returncode == 2 and "needs 3 rounds of both models" in undecided.stderr
+    some = [
+        CostRatio("generation.step_seconds", 128, 1.0, 0.99, 1.01, 3),
+        CostRatio("inference.step_seconds", 128, 1.5, None, None, 2),
+    ]
+    monkeypatch.setattr(cards, "cost_ratios", lambda records, others: some)
+    undecided = bench(*command, "--fail-above", "5%")
+    assert undecided.returncode == 2 and "suffices for fewer of inference time" in undecided.stderr
     slower = CostRatio("inference.step_seconds", 128, 1.08, 1.06, 1.10, 5)
     monkeypatch.setattr(cards, "cost_ratios", lambda records, others: [slower])
     assert bench(*command, "--fail-above", "7%").returncode == 0

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from suite.api import RequestError
 from suite.execution import given_models
-from suite.execution.given_models import FUNCTION, KERAS, make_plugin
+from suite.execution.given_models import FUNCTION, KERAS, PRESET, kind_of, make_plugin
 from suite.matrix.registry import load_registry
 from suite.records.store import Store
 
@@ -49,6 +50,22 @@ def test_two_models_of_one_name_are_architectures_of_two(make):
 )
 def test_a_name_is_an_identifier_that_is_not_taken(make, place, kind, taken, name):
     assert make(place, kind, taken).name == name
+
+
+def test_a_folder_without_a_model_does_not_hide_an_architecture(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "llama").mkdir()
+    assert kind_of("llama") is None
+    (tmp_path / "llama" / "config.json").write_text('{"module": "keras_hub.models"}')
+    assert kind_of("llama") == PRESET
+    with pytest.raises(RequestError, match="A model is an architecture"):
+        kind_of(str(tmp_path))
+
+
+@pytest.mark.parametrize("model", ["~nobody-of-this-name/model.keras", "long" * 100 + ".keras"])
+def test_a_place_that_cannot_exist_is_one_line(model):
+    with pytest.raises(RequestError, match="no such file"):
+        kind_of(model)
 
 
 def test_a_changed_module_beside_the_file_is_another_code(make, tmp_path):

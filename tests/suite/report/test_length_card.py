@@ -8,7 +8,16 @@ import re
 import pytest
 
 from suite.analysis.cost_ratios import CostRatio
-from suite.analysis.length_card import LengthCard, cheaper_text, make_profile, reach
+from suite.analysis.length_card import (
+    CostCurve,
+    LengthCard,
+    Point,
+    Profile,
+    cheaper_text,
+    make_profile,
+    reach,
+)
+from suite.analysis.predictions import fit_cost
 from suite.api import Mode, Status
 from suite.matrix.request import Request
 from suite.records.store import Store
@@ -26,6 +35,11 @@ def profile_of(tmp_path, name="llama", up_to=8_192, longest=None, **costs):
     run = InstantRuns(**costs)
     CardMeasuring(Store(tmp_path / "home"), run, CardBudget(600, None, up_to)).measure(subject)
     return make_profile(name, list(subject.records.values()), longest)
+
+
+def curve_of(costs, measure="inference.step_seconds"):
+    points = [Point(length, cost, cost, cost, 1, False) for length, cost in costs.items()]
+    return CostCurve(measure, points, fit_cost([*costs], [*costs.values()]))
 
 
 @pytest.fixture(scope="module")
@@ -85,6 +99,14 @@ def test_a_budget_between_two_measured_lengths_ends_between_them(card):
     assert reach(curve, 0.001).length is None
 
 
+def test_the_interval_of_a_longest_context_contains_it_where_a_measured_cost_cuts_the_fit():
+    """The fit alone affords more than the length before the one that was measured to need more."""
+    costs = {round(128 * 2 ** (n / 2)): 2e7 + 4e4 * 128 * 2 ** (n / 2) for n in range(12)}
+    costs[8_192] = 1.3 * (2e7 + 4e4 * 8_192)
+    within = reach(curve_of(costs, "inference.peak_memory_bytes"), (costs[8_192] - 1) / 1e9)
+    assert within.length == 8_191 and within.low <= within.length <= within.high
+
+
 def test_nothing_is_known_beyond_the_positions_of_a_model(tmp_path):
     profile = profile_of(tmp_path, up_to=2_048, longest=3_000)
     curve = profile.main_memory
@@ -104,6 +126,17 @@ def test_the_length_from_which_a_reference_is_cheaper(card):
     assert re.fullmatch(r"is cheaper (at all lengths from 128|from about \d+) .*", text)
     own = card.profile.main_time
     assert "not cheaper at any length" in cheaper_text(card.references[0].main_time, own)
+
+
+def test_a_model_that_is_cheaper_between_two_lengths_says_both():
+    lengths = [2**power for power in range(7, 14)]
+    own = curve_of({n: 1e-3 + 4e-6 * n for n in lengths})
+    other = curve_of({n: 2e-3 + 1e-6 * n + 4e-10 * n**2 for n in lengths})
+    ends = r"about \d\d\d \(between measured lengths\)", r"about 7,\d+ \(between measured lengths\)"
+    between = cheaper_text(own, other)
+    assert re.fullmatch(f"is cheaper from {ends[0]} up to {ends[1]}", between)
+    outside = cheaper_text(other, own)
+    assert re.fullmatch(f"is cheaper up to {ends[0]} and from {ends[1]}", outside)
 
 
 def test_a_cost_that_breaks_the_form_says_so_in_place_of_predictions(tmp_path):
@@ -133,6 +166,20 @@ def test_a_name_is_text_on_the_page(card):
 def test_what_ended_the_measurements_is_on_the_card(tmp_path):
     profile = profile_of(tmp_path, fails_at=2_000)
     assert f"probe at 2,048: {Status.OUT_OF_MEMORY} (too much memory)" in profile.ended
+
+
+def test_what_ended_the_measurements_of_another_model_is_on_every_file(card, tmp_path):
+    other = profile_of(tmp_path, "gated_deltanet", fails_at=2_000)
+    compared = LengthCard(card.profile, [other], {})
+    for text in (to_html(compared), to_markdown(compared)):
+        assert "ended: gated_deltanet: probe at 2,048: out_of_memory (too much memory)" in (
+            text.replace("\\", "")
+        )
+
+
+def test_a_chart_has_a_tick_although_no_power_of_two_is_in_its_range():
+    costs = Profile("one", {"inference.step_seconds": curve_of({100: 1.0})}, None)
+    assert [text for _, text in draw(costs, [], "inference.step_seconds").x_ticks] == ["100"]
 
 
 def test_ratios_to_another_model_are_on_every_file(card):

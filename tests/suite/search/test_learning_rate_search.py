@@ -256,3 +256,10 @@ def test_a_finalist_that_diverges_on_the_second_seed_has_no_deviation():
     scores, _ = search(score, FULL)
     assert FULL.choose(scores).learning_rate == 1e-2
     assert FULL.good_range_decades(scores) is not None
+
+
+@pytest.mark.parametrize("strategy", [STRATEGY, FULL])
+def test_no_rate_is_chosen_if_all_diverge_on_the_second_seed(strategy):
+    scores, _ = search(lambda trial: None if trial.seed else peak_at(3e-3)(trial), strategy)
+    choice = strategy.choose(scores)
+    assert (choice.learning_rate, choice.reason) == (None, "no learning rate survived")

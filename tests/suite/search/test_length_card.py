@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
+from datetime import timedelta
 
 import pytest
 
@@ -99,6 +100,28 @@ def test_the_length_from_which_on_the_time_does_not_suffice_is_known(tmp_path):
     assert not whole.too_late
 
 
+def test_a_length_that_a_later_round_measures_is_not_left_out(tmp_path):
+    """The expected time of a length falls once a shorter one shows less growth."""
+    times = {128: 5, 256: 30, 512: 20, 1_024: 45, 2_048: 60, 4_096: 80, 8_192: 150}
+    run, taken = InstantRuns(), {}
+
+    def timed(prepared):
+        (record,) = run(prepared)
+        seconds = timedelta(seconds=times[record.cell.sequence_length])
+        taken[record.cell.sequence_length] = record.cell.round
+        return [record.model_copy(update={"ended_at": record.started_at + seconds})]
+
+    measured, budget = subject(modes=(Mode.PROBE,)), dataclasses.replace(BUDGET, seconds=440)
+    CardMeasuring(Store(tmp_path / "home"), timed, budget).measure(measured)
+    assert measured.left_out[Mode.PROBE][0] == 8_192 and taken[8_192] == 1
+    assert not measured.too_late
+
+
+def test_a_clock_that_is_set_back_ends_no_card(tmp_path):
+    measured = measure(tmp_path, InstantRuns(seconds=0), dataclasses.replace(BUDGET, up_to=2_048))
+    assert {length for _, length, _ in measured.records} == {128, 256, 512, 1_024, 2_048}
+
+
 def test_references_are_measured_at_the_lengths_of_the_model(tmp_path):
     reference = subject("gated_deltanet")
     measure(tmp_path, run := InstantRuns(fails_at=3_000), references=[reference])
@@ -107,7 +130,7 @@ def test_references_are_measured_at_the_lengths_of_the_model(tmp_path):
 
 
 def test_a_failure_at_the_shortest_length_is_one_line(tmp_path):
-    with pytest.raises(RequestError, match=r"at 128 tokens.*too much memory|does not fit"):
+    with pytest.raises(RequestError, match=r"llama does not fit .* at 128 tokens.*too much memory"):
         measure(tmp_path, InstantRuns(fails_at=1))
     with pytest.raises(RequestError, match="starts at 128"):
         CardBudget(600, None, 100).check()
@@ -123,6 +146,21 @@ def test_two_models_are_measured_in_interleaved_rounds_also_a_model_and_itself(t
     assert all(abs(one - two) == MOST_PAIRED_ROUNDS for one, two in pairs)
     assert {one < two for one, two in pairs} == {True, False}, "each is the first in some rounds"
     assert len(set(run.runs)) == len(run.runs)
+
+
+def test_no_round_measures_one_model_alone(tmp_path):
+    """The first model, whose rounds are the first ones, runs out of memory at 2,048."""
+    run = InstantRuns(seconds=2)
+    failing = InstantRuns(seconds=2, fails_at=2_000)
+
+    def one_of_them(prepared):
+        (planned,) = prepared.plan.cells
+        return (failing if planned.cell.round < MOST_PAIRED_ROUNDS else run)(prepared)
+
+    first, other = compare(tmp_path, one_of_them, BUDGET)
+    assert first.ended == {Mode.PROBE: 2_048, Mode.DECODE: 2_048}
+    assert {number for _, length, number in other.records if length >= 2_048} == {0}
+    assert {number for *_, number in other.records} >= set(range(PAIRED_ROUNDS))
 
 
 def test_a_noisy_comparison_has_further_rounds_until_it_is_precise_or_the_time_is_used(tmp_path):

@@ -199,6 +199,29 @@ def test_a_plan_that_is_not_finished_ends_the_tuning_and_the_next_one_runs_no_tr
     assert len(ran) == len(set(ran)) == 26
 
 
+def test_a_plan_that_ends_within_the_last_stage_is_left_for_a_later_run(tmp_path, store):
+    request = Request(
+        tasks=("ner",), architectures=("vanilla",), lengths=(128,), seeds=(0, 1, 2)
+    )  # fmt: skip
+    learn, stages = learner(peak_at(3e-2)), []
+
+    def run(prepared):
+        stages.append(learn(prepared))
+        return stages[-1][: 1 if len(stages) == 3 else None]
+
+    (tuned,) = tune(request, store, run, folder=tmp_path / "tuning")
+    assert not tuned.is_complete and "trials are left" in str(tuned)
+
+
+def test_progress_names_the_best_rate_although_another_diverged(tmp_path, store):
+    request = Request(tasks=("ner",), architectures=("vanilla",), lengths=(128,))
+    run = learner(lambda cell: None if rate_of(cell) > 1e-2 else peak_at(1e-2)(cell))
+    lines = []
+    tune(request, store, run, folder=tmp_path / "tuning", report=lines.append)
+    best = [line for line in lines if "best so far" in line]
+    assert len(best) == 3 and all("best so far 0.01 (" in line for line in best)
+
+
 def test_a_trial_that_fails_ends_its_search_alone_and_can_run_again(tmp_path, store):
     request = Request(tasks=("ner",), architectures=("vanilla", "bert"), lengths=(128,))
     fails = [True]
@@ -263,3 +286,10 @@ def test_tuning_refuses_other_requests(tmp_path, store, changes, message):
     request = Request(tasks=("ner",), architectures=("vanilla",), lengths=(128,))
     with pytest.raises(RequestError, match=message):
         tune(replace(request, **changes), store, learner(peak_at(1e-3)), folder=tmp_path)
+
+
+@pytest.mark.parametrize("max_cost", [1.5, float("inf"), float("nan")])
+def test_a_search_has_a_cost_that_it_can_meet(tmp_path, store, max_cost):
+    request = Request(tasks=("ner",), architectures=("vanilla",), lengths=(128,))
+    with pytest.raises(RequestError, match="costs at least"):
+        tune(request, store, learner(peak_at(1e-3)), folder=tmp_path, max_cost=max_cost)

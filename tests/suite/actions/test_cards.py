@@ -1,0 +1,26 @@
+"""Length cards as an action: the effective lengths of trained models."""
+
+from __future__ import annotations
+
+import dataclasses
+from types import SimpleNamespace
+
+from suite.actions import cards
+from suite.api import Form, Status
+from suite.records.store import Store
+from tests.builders.records import CELL, REGISTRY, make_record
+
+
+def test_a_training_that_failed_is_on_the_card_with_the_reason(tmp_path, monkeypatch):
+    version = REGISTRY.tasks.get("state_tracking").version
+    cell = dataclasses.replace(
+        CELL, task="state_tracking", task_version=version, form=Form.DECODER,
+        architecture="vanilla", options={}, sequence_length=40,
+    )  # fmt: skip
+    records = [make_record(Status.DIVERGED, cell=cell, reason="the loss is not a number")]
+    monkeypatch.setattr(cards, "measure_reach", lambda *given, **named: records)
+    tracked = SimpleNamespace(run=None, file=None)
+    models = SimpleNamespace(search_path=(), registry=REGISTRY)
+    (carried,) = cards._quality(None, "tiny", "tiny", tracked, Store(tmp_path), models)
+    assert carried.task.startswith("State tracking") and carried.score is None
+    assert "diverged" in carried.effective_length
