@@ -5,19 +5,20 @@ that ran side by side.
 
 **Cards** compare two models that were measured in interleaved rounds. The two runs of a round are
 neighbours in one session. The variance of the logarithms of their ratios is estimated from all
-lengths of a measure. A length that is noisier than the others has its own, so that it raises no
-false alarm. The intervals are simultaneous (Bonferroni): with probability `COVERED`, all intervals
-of a comparison contain the truth, so that comparing a model with itself rarely alarms. Beside the
-ratio at each length, each measure has the mean ratio over its lengths; one at which a model ended
-after a round or two is left out. Times are those of the fastest step of each run: whatever else a
-machine does only adds time, for seconds on end. On a shared machine of two cores, the logarithms of
-the ratios of two equal models had a standard deviation of 0.11 in medians of inference and of 0.02
-in fastest steps; in training, 0.09 and 0.05.
+lengths of a measure, unless Bartlett's test finds that the variances differ: then each length has
+its own, so that a noisier one raises no false alarm. The intervals are simultaneous (Bonferroni):
+with probability `COVERED`, all intervals of a comparison contain the truth, so that comparing a
+model with itself rarely alarms. Beside the ratio at each length, each measure has the mean ratio
+over its lengths; one at which a model ended after a few rounds is left out. Times are those of the
+fastest step of each run: whatever else a machine does only adds time, for seconds on end. On a
+shared machine of two cores, the logarithms of the ratios of two equal models had a standard
+deviation of 0.11 in medians of inference and of 0.02 in fastest steps; in training, 0.09 and 0.05.
 """
 
 from __future__ import annotations
 
 import math
+import operator
 import statistics
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -164,8 +165,10 @@ def choose_probes(
 
 COVERED = 0.99
 """The probability that all intervals of a comparison contain the truth."""
-MIN_ROUNDS = 3
+MIN_ROUNDS = 5
 """The fewest rounds with an interval."""
+DIFFERENT = 0.05
+"""The p-value below which the variances of lengths differ."""
 LEAST_DEVIATION = {"peak_memory_bytes": 0.02, "state_bytes": 0.0}
 """The least standard deviation of a measure: peaks of memory come in steps."""
 
@@ -229,26 +232,67 @@ def _ratios(
     """Yield the mean ratio of a measure, then that of each length; `count` intervals are made."""
     from scipy.stats import t  # not at the top: listings need no scipy
 
-    freedom = sum(len(logs) - 1 for logs in by_length.values())
-    squares = sum(
-        (len(logs) - 1) * statistics.variance(logs) for logs in by_length.values() if len(logs) > 1
-    )
-    least = LEAST_DEVIATION.get(measure.partition(".")[2], 0.0)
-    deviation = max(least, math.sqrt(squares / freedom)) if freedom else 0.0
-    quantile = t.ppf(1 - (1 - COVERED) / (2 * count), freedom) if freedom else 0.0
-    enough = [logs for logs in by_length.values() if len(logs) >= MIN_ROUNDS]
-    averaged = enough or list(by_length.values())
-    mean = statistics.fmean(map(statistics.fmean, averaged))
-    error = deviation * math.sqrt(sum(1 / len(logs) for logs in averaged)) / len(averaged)
-    rows: list[tuple[int | None, float, float, int]] = [
-        (None, mean, error, min(map(len, averaged)))
+    enough = {length: logs for length, logs in by_length.items() if len(logs) >= MIN_ROUNDS}
+    spreads = _spreads(enough, LEAST_DEVIATION.get(measure.partition(".")[2], 0.0))
+    averaged = (enough or by_length).values()
+    rounds = min(map(len, averaged))
+    rows: list[tuple[int | None, float, int]] = [
+        (None, statistics.fmean(map(statistics.fmean, averaged)), rounds)
     ]
-    for each, logs in by_length.items():
-        own = max(deviation, statistics.stdev(logs)) if len(logs) > 1 else deviation
-        rows.append((each, statistics.fmean(logs), own / math.sqrt(len(logs)), len(logs)))
-    for length, mean, error, rounds in rows:
+    rows += [(length, statistics.fmean(logs), len(logs)) for length, logs in by_length.items()]
+    for length, mean, rounds in rows:
         low = high = None
-        if rounds >= MIN_ROUNDS:
-            margin = quantile * error
+        if length in spreads:
+            error, freedom = spreads[length]
+            margin = t.ppf(1 - (1 - COVERED) / (2 * count), freedom) * error
             low, high = math.exp(mean - margin), math.exp(mean + margin)
         yield CostRatio(measure, length, math.exp(mean), low, high, rounds)
+
+
+def _spreads(
+    by_length: Mapping[int, Sequence[float]], least: float
+) -> dict[int | None, tuple[float, float]]:
+    """Return the standard error of the mean at each length, and its degrees of freedom.
+
+    None has those of the mean over all lengths. No deviation is less than `least`. The lengths have
+    one variance, unless Bartlett's test finds that their variances differ. Then each length has its
+    own, and the mean has the degrees of freedom of Welch and Satterthwaite.
+    """
+    if not by_length:
+        return {}
+    freedoms = [len(logs) - 1 for logs in by_length.values()]
+    variances = [max(least**2, statistics.variance(logs)) for logs in by_length.values()]
+    total = sum(freedoms)
+    pooled = sum(map(operator.mul, freedoms, variances)) / total
+    sizes = list(map(len, by_length.values()))
+    if _are_equal(variances, freedoms, pooled):
+        of_mean = float(total), [pooled / size for size in sizes]
+        freedoms = [total] * len(sizes)
+        variances = [max(pooled, variance) for variance in variances]
+    else:
+        squares = list(map(operator.truediv, variances, sizes))
+        parts = (square**2 / freedom for square, freedom in zip(squares, freedoms, strict=True))
+        of_mean = sum(squares) ** 2 / sum(parts), squares
+    spreads: dict[int | None, tuple[float, float]] = {
+        length: (math.sqrt(variance / size), freedom)
+        for length, variance, size, freedom in zip(
+            by_length, variances, sizes, freedoms, strict=True
+        )
+    }
+    freedom, squares = of_mean
+    spreads[None] = math.sqrt(sum(squares)) / len(sizes), freedom
+    return spreads
+
+
+def _are_equal(variances: Sequence[float], freedoms: Sequence[int], pooled: float) -> bool:
+    """Return whether Bartlett's test, at 5%, finds no difference between variances."""
+    from scipy.stats import chi2
+
+    if len(variances) == 1 or not pooled:
+        return True
+    if not min(variances):
+        return False
+    logs = sum(n * math.log(pooled / each) for n, each in zip(freedoms, variances, strict=True))
+    others = len(variances) - 1
+    correction = 1 + (sum(1 / n for n in freedoms) - 1 / sum(freedoms)) / (3 * others)
+    return bool(chi2.sf(logs / correction, others) >= DIFFERENT)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 
-from suite.analysis.cost_ratios import cost_ratios
+from suite.analysis.cost_ratios import MIN_ROUNDS, cost_ratios
 from suite.api import Limits, Mode, RequestError, Status
 from suite.execution.preparation import check_any_can_run, make_limits, prepare
 from suite.matrix.registry import Registry
@@ -29,7 +29,7 @@ SHORTEST = 128
 STEP = 4
 """The ratio of neighbouring lengths, before those between."""
 ROUNDS = 3
-PAIRED_ROUNDS, MOST_PAIRED_ROUNDS = 5, 50
+PAIRED_ROUNDS, MOST_PAIRED_ROUNDS = MIN_ROUNDS, 50
 """The fewest and the most rounds in which two models are compared."""
 PRECISE = 0.03
 """No further rounds where all intervals of mean ratios end at most this part from their middle."""

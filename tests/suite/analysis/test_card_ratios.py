@@ -55,7 +55,8 @@ def test_a_length_that_is_noisier_than_the_others_has_a_wider_interval():
     ratios = cost_ratios(runs(generator, noise=noise), runs(generator, noise=noise))
     of_time = [ratio for ratio in ratios if ratio.measure == "inference.step_seconds"]
     factors = {ratio.length: ratio.high / ratio.low for ratio in of_time}
-    assert factors[128] > 1.2 * factors[512] and factors[512] == pytest.approx(factors[8_192])
+    assert factors.pop(None) > 1.2 and factors.pop(128) > 2
+    assert max(factors.values()) < 1.6, "a noisy length widens the intervals of the others"
 
 
 def test_a_slowdown_of_ten_percent_is_found_in_nine_of_ten():
