@@ -57,9 +57,9 @@ def test_a_model_against_another_has_ratios_and_an_exit_code(bench, tmp_path, mo
     assert {ratio["length"] for ratio in content["ratios"]} == {None, 128}
     assert len(read_records(tmp_path / "home")) == 2
     undecided = bench(*command, "--fail-above", "1000%")
-    assert undecided.returncode == 2 and "needs 3 rounds of both models" in undecided.stderr
+    assert undecided.returncode == 2 and "needs 5 rounds of both models" in undecided.stderr
     some = [
-        CostRatio("generation.step_seconds", 128, 1.0, 0.99, 1.01, 3),
+        CostRatio("generation.step_seconds", 128, 1.0, 0.99, 1.01, 5),
         CostRatio("inference.step_seconds", 128, 1.5, None, None, 2),
     ]
     monkeypatch.setattr(cards, "cost_ratios", lambda records, others: some)
