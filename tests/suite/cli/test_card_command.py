@@ -13,6 +13,7 @@ from suite.execution import given_models as execution
 from suite.search import length_card
 from tests.builders import given_models
 from tests.conftest import read_records
+from tests.fakes.baselines import hasty
 
 SMALL = ("--layers", "1", "--width", "16", "--heads", "2", "--up-to", "128", "--no-references")
 
@@ -75,7 +76,11 @@ def test_a_model_against_another_has_ratios_and_an_exit_code(bench, tmp_path, mo
 
 @pytest.fixture
 def described_here(monkeypatch):
-    """Let this process find out what a given model is: a new one imports the framework first."""
+    """Let this process find out what a given model is: a new one imports the framework first.
+
+    A brisk model must not change how this process measures.
+    """
+    monkeypatch.setattr(hasty, "measure_briefly", lambda: None)
     monkeypatch.setattr(execution, "run_module", lambda module, *arguments, **_: main(*arguments))
 
 
