@@ -31,6 +31,8 @@ STEP = 4
 ROUNDS = 3
 PAIRED_ROUNDS, MOST_PAIRED_ROUNDS = MIN_ROUNDS, 50
 """The fewest and the most rounds in which two models are compared."""
+PAIRED_SHARE = 0.75
+"""The share of the time for the fewest rounds of two models; the rest is for further rounds."""
 PRECISE = 0.03
 """No further rounds where all intervals of mean ratios end at most this part from their middle."""
 OWN_SHARE = 0.5
@@ -146,9 +148,10 @@ class CardMeasuring:
     def compare(self, subject: Subject, other: Subject) -> None:
         """Measure two models in interleaved rounds, of which every second one begins with `other`.
 
-        The lengths are those at which the fewest rounds are expected to fit half of the budget.
-        Further rounds follow until the ratios are precise or the budget is used. Their number
-        depends on the width of the intervals, and not on the ratios: it raises no false alarms.
+        The lengths are those at which the fewest rounds are expected to fit `PAIRED_SHARE` of the
+        budget. Further rounds follow until the ratios are precise or the budget is used. Their
+        number depends on the width of the intervals, and not on the ratios: it raises no false
+        alarms.
 
         Raises:
             RequestError: a model fails at the shortest length, or does not fit in the memory.
@@ -158,7 +161,7 @@ class CardMeasuring:
         lengths = list(_ladder(replace(self.budget, up_to=min(end, self.budget.up_to)), subject))
         for length in lengths:
             first = length == lengths[0]
-            seconds = math.inf if first else self.budget.seconds / (2 * PAIRED_ROUNDS)
+            seconds = math.inf if first else PAIRED_SHARE * self.budget.seconds / PAIRED_ROUNDS
             for mode in modes:
                 self._measure_pair([subject, other], mode, length, 0, seconds)
                 if first:
