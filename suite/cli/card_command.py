@@ -19,24 +19,24 @@ from suite.records.measures import ON_CARDS
 from suite.search.frontier import LONGEST
 
 
-class Share(click.ParamType):
-    """A share such as "5%"."""
+class Percentage(click.ParamType):
+    """A percentage such as "5%"."""
 
     name = "PERCENT"
 
     def convert(self, value: Any, parameter: Any, context: Any) -> float:
-        """Return the share of a text such as "5%" or "0.05".
+        """Return the share of a text such as "5%". A plain 5 could be 5% or 5 times.
 
         Raises:
-            RequestError: the text is no share.
+            RequestError: the text is no percentage.
         """
-        text = str(value)
+        number, sign, rest = str(value).partition("%")
         try:
-            share = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+            share = float(number) / 100
         except ValueError:
             share = math.nan
-        if not 0 <= share < math.inf:
-            raise RequestError("--fail-above takes a share such as 5%", received=repr(text))
+        if not sign or rest or not 0 <= share < math.inf:
+            raise RequestError("--fail-above takes a percentage such as 5%", received=repr(value))
         return share
 
 
@@ -99,7 +99,7 @@ class Share(click.ParamType):
 )
 @click.option(
     "--fail-above",
-    type=Share(),
+    type=Percentage(),
     metavar="PERCENT",
     help="With --against: exit code 1 if a cost is certainly higher by more than this, e.g. 5%.",
 )
