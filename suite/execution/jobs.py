@@ -126,6 +126,9 @@ def make_record(
             outcome["details"] = {**outcome["details"], NO_SAMPLES: f"{status}: {reason}"}
         outcome["worker_seconds"] = result.seconds
         status, reason = Status.OK, None
+    elif result.seconds is not None and "worker_seconds" in outcome:
+        # The worker's clock goes on during a pause of its process.
+        outcome["worker_seconds"] = min(outcome["worker_seconds"], result.seconds)
     data = outcome.pop("data", None)
     if data is None and digest is not None:
         data = {}

@@ -187,6 +187,15 @@ def test_a_training_stands_if_its_samples_take_too_long():
     assert record.details["xla"] and record.worker_seconds == 7.5
 
 
+def test_the_time_of_a_cell_leaves_out_pauses():
+    outcome = {"status": "ok", "worker_seconds": 4_599.0}
+    record = record_of(ProcessResult(outcome, 0, None, "", seconds=600.0), Limits(7.0, 2**30))
+    assert record.worker_seconds == 600.0
+    outcome["worker_seconds"] = 599.5  # the parent looks at intervals
+    record = record_of(ProcessResult(outcome, 0, None, "", seconds=600.0), Limits(7.0, 2**30))
+    assert record.worker_seconds == 599.5
+
+
 def test_an_unfinished_outcome_is_not_that_of_a_process_that_exits():
     verdict = classify_exit(ProcessResult(OUTCOME, 0, None, ""), Limits(7.0, 2**30))
     assert verdict == (Status.FAILED, "ended with exit code 0 before its outcome was complete")
