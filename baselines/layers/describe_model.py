@@ -190,8 +190,8 @@ def _tried_inputs(model: Any) -> dict[str, Any]:
     )
 
 
-def _in_short(error: Exception) -> str:
-    return " ".join(str(error).split())[:160]
+def _in_short(error: Exception, most: int = 160) -> str:
+    return " ".join(str(error).split())[:most]
 
 
 def _vocabulary(model: Any) -> int:
@@ -273,10 +273,8 @@ def main(kind: str, place: str, form: str, file: str | Path) -> None:
     except LengthwiseError as error:
         content = {"problem": str(error)}
     except Exception as error:
-        text = " ".join(str(error).split())[:300]
-        content = {
-            "problem": f"The model cannot be called. Received: {type(error).__name__}: {text}"
-        }
+        received = f"{type(error).__name__}: {_in_short(error, 300)}"
+        content = {"problem": f"The model cannot be called. Received: {received}"}
     Path(file).write_text(json.dumps(content))
 
 

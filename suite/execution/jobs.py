@@ -127,7 +127,7 @@ def make_record(
         outcome["worker_seconds"] = result.seconds
         status, reason = Status.OK, None
     elif result.seconds is not None and "worker_seconds" in outcome:
-        # The worker's clock goes on during a pause of its process.
+        # The worker's clock also counts pauses of its process.
         outcome["worker_seconds"] = min(outcome["worker_seconds"], result.seconds)
     data = outcome.pop("data", None)
     if data is None and digest is not None:
