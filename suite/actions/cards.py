@@ -306,7 +306,7 @@ def _quality(
 
     `label` is the text that a card has for the size.
     """
-    records = measure_reach(
+    rates, records = measure_reach(
         request,
         size,
         store,
@@ -324,8 +324,29 @@ def _quality(
         Diagnostic(comparison, tasks[str(name)], tasks[str(name)].solved_at, "")
         for name, comparison in unscored.items()
     ]
-    return [
-        Carried(diagnostic.title, label, row) for diagnostic in found for row in diagnostic.rows()
+    carried = [
+        Carried(
+            diagnostic.title,
+            label,
+            row.sequence_length,
+            row.score.value if row.score else None,
+            row.effective_length,
+            row.note,
+        )
+        for diagnostic in found
+        for row in diagnostic.rows()
+    ]
+    return carried + [
+        Carried(
+            tasks[rate.task].title.partition(",")[0],
+            label,
+            rate.sequence_length,
+            None,
+            None,
+            f"no learning rate chosen: {rate.reason}",
+        )
+        for rate in rates
+        if rate.learning_rate is None
     ]
 
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from suite.analysis.comparison_key import grouped
 from suite.analysis.cost_ratios import CostRatio
-from suite.analysis.diagnostics import DiagnosticRow
+from suite.analysis.diagnostics import EffectiveLength
 from suite.analysis.predictions import FARTHEST, CostFit, Prediction, fit_cost
 from suite.api import Mode, Status
 from suite.api.conformance import Verdict
@@ -320,37 +320,31 @@ def cheaper_text(subject: CostCurve, other: CostCurve) -> str:
 class Carried:
     """Up to which length a model carries what a task asks for: recall, retrieval or a state.
 
-    `row` has the score at the training length and the effective length.
+    `score` is that at the training length. Without a completed training, it and the effective
+    length are None, and `note` says why.
     """
 
     task: str
     model_size: str
-    row: DiagnosticRow
+    training_length: int
+    score: float | None
+    effective_length: EffectiveLength | None
+    note: str
 
-    @property
-    def score(self) -> float | None:
-        """The score at the training length; None without a completed training."""
-        return self.row.score.value if self.row.score else None
-
-    @property
-    def effective_length(self) -> str:
-        """The effective length as text, or why there is none."""
-        length = self.row.effective_length
+    def __str__(self) -> str:
+        """Return the effective length, or why there is none."""
+        length = self.effective_length
         if length is None:
-            return self.row.note or "unknown"
-        return str(length) if length.median else f"below {self.row.sequence_length:,}"
+            return self.note or "unknown"
+        return str(length) if length.median else f"below {self.training_length:,}"
 
     def to_dict(self) -> dict[str, Any]:
         """Return the result as the JSON of a card has it."""
-        length = self.row.effective_length
-        return {
-            "task": self.task,
-            "model_size": self.model_size,
-            "training_length": self.row.sequence_length,
-            "score": self.score,
+        length = self.effective_length
+        return asdict(self) | {
             "effective_length": length.median if length else None,
             "longest_tested": length.longest_tested if length else None,
-            "note": self.row.note or None,
+            "note": self.note or None,
         }
 
 
@@ -401,7 +395,7 @@ class LengthCard:
         over_all = [f"{ratio}" for ratio in self.ratios if ratio.length is None]
         if over_all:
             parts.append(f"relative to {self.references[0].name}, {', '.join(over_all)}")
-        carried = [f"{each.task.lower()} {each.effective_length}" for each in self.quality]
+        carried = [f"{each.task.lower()} {each}" for each in self.quality]
         if carried:
             parts.append(f"effective lengths: {', '.join(carried)}")
         failed = [check["check"] for check in self.checks if check["verdict"] == Verdict.FAILED]

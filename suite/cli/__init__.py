@@ -28,7 +28,7 @@ COMMANDS = {
     "plan": "Show the cells of a request and their state.",
     "tune": "Tune the learning rate of each architecture on validation.",
     "crossover": "Find each length at which one entry overtakes another.",
-    "frontier": "Find the longest sequence that each architecture affords.",
+    "frontier": "Find the longest sequence of each architecture within a budget of memory or time.",
     "card": "Measure a model against length, and write its length card.",
     "predict": "Apply a trained model whose weights were kept to texts.",
     "list": "List tasks, architectures and methods; NAME shows the details.",

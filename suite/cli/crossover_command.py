@@ -18,7 +18,7 @@ from suite.records.measures import DEFAULT_MEASURE
 @click.option(
     "--metric",
     metavar="NAME",
-    help="What is compared: a measure of probes or decodings, or with --task a metric of the task. "
+    help="The measure of probes or decodings to compare, or with --task the metric of the task. "
     f"[default: {DEFAULT_MEASURE}, or the task's primary metric]",
 )
 @click.option(
@@ -32,15 +32,19 @@ from suite.records.measures import DEFAULT_MEASURE
 def command(as_json: bool, **given: Any) -> None:
     """Find each length at which FIRST or SECOND overtakes the other.
 
-    Without --task, costs are compared: missing probes are run at all lengths, and then
-    between two lengths until a crossover is known within 5%.
-    The interval comes from the rounds. Decodings are compared at one sequence a batch, unless
-    --batch-size says otherwise. With --published, the costs of published records are compared,
-    and a crossover is interpolated between their lengths. With --task, the scores of existing
-    records are compared, whatever their number of threads, and nothing is run. The difference at
-    each length has an interval over seeds and test examples.
+    Without --task, the command compares costs. It runs the probes that are missing, and further
+    probes between two lengths until each crossover is known within 5%. The interval of a crossover
+    comes from the rounds. Decodings have a batch of one sequence unless --batch-size says
+    otherwise.
 
-    An entry is an architecture, or one with options as the tables write it.
+    With --published, the command runs nothing: it compares the costs of published records, and
+    interpolates a crossover between their lengths.
+
+    With --task, it runs nothing either: it compares the scores of existing records with any number
+    of threads. The difference at each length has an interval over seeds and test examples.
+
+    FIRST and SECOND are entries: an architecture, or an architecture with options as the tables
+    write it.
 
     \b
     Examples:

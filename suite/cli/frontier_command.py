@@ -1,4 +1,4 @@
-"""`bench frontier`: finds the longest sequence that each architecture affords."""
+"""`bench frontier`: finds the longest sequence of each architecture within a budget."""
 
 from __future__ import annotations
 
@@ -42,11 +42,11 @@ from suite.search.frontier import ALL_PHASES, LONGEST, SHORTEST, LengthLimit
 def command(memory: str | None, step_seconds: float | None, as_json: bool, **given: Any) -> None:
     """Find the longest sequence within a budget of memory, of time per step, or both.
 
-    A batch holds one sequence, unless --batch-size says otherwise. Each length is a probe in a
-    fresh process, which is stopped where it exceeds the budget. Lengths double, then halve between
-    the last that fits and the first that does not, to within 5%. Memory is that of the accelerator,
-    if there is one. The phases prefill and generation are those of decodings, whose length is that
-    of the context. A benchmark with probes of several forms needs --form.
+    A batch holds one sequence unless --batch-size says otherwise. A fresh process probes each
+    length, and is stopped when it exceeds the budget. The lengths double until one does not fit.
+    Then a bisection finds the longest that fits, to within 5%. The memory is that of the
+    accelerator if there is one. The phases prefill and generation are those of decodings, where
+    the length is that of the context. A benchmark with probes of several forms needs --form.
 
     \b
     Exit codes: 1 if a probe failed (the other architectures are searched all the same);

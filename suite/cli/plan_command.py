@@ -25,10 +25,10 @@ def command(
 
     The options are those of `bench run`: the plan shows what the same command would run.
 
-    The last lines say how long the cells take that a run would start now, which cells wait for
-    `bench tune`, and how long the trials and these cells take. The times follow from the newest
-    1,000 records of your home that ran on this machine with as many threads. The data need not be
-    here: each data set that a run would need is named.
+    The last lines name the cells that wait for `bench tune`, and estimate two times: that of the
+    cells that a run would start now, and that of the trials and the waiting cells. The estimates
+    come from the newest 1,000 records in your home of this machine and number of threads. The plan
+    needs no data: it names each data set that a run would download.
 
     \b
     Examples:

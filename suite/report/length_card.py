@@ -65,9 +65,9 @@ def _ratio_row(ratio: CostRatio) -> tuple[str, str, str, str, int]:
 
 
 def _quality_row(carried: Carried) -> tuple[str, str, str, str, str]:
-    length = f"{carried.row.sequence_length:,}"
+    length = f"{carried.training_length:,}"
     score = "none" if carried.score is None else f"{carried.score:.3f}"
-    return carried.task, carried.model_size, length, score, carried.effective_length
+    return carried.task, carried.model_size, length, score, str(carried)
 
 
 def figure_text(value: float) -> str:

@@ -23,6 +23,7 @@ from suite.records.schema import Record
 from suite.records.store import Store
 from suite.search.frontier import Budget
 from suite.search.probing import RunPlan
+from suite.search.trials import TunedRate
 from suite.search.tuning import tune
 
 SHORTEST = 128
@@ -353,16 +354,20 @@ def measure_reach(
     *,
     folder: Path,
     report: Callable[[str], None] = lambda text: None,
-) -> list[Record]:
-    """Return the final runs of a model on the tasks of the benchmark.
+) -> tuple[list[TunedRate], list[Record]]:
+    """Return the choices of the learning rate for a model, and its final runs.
 
-    `request` names the model, its options and where it runs. The learning rate of each task is
-    chosen on validation; `folder` gets the choices. Records that are there are only read.
+    `request` names the model, its options and where it runs. The learning rate of each task of the
+    benchmark is chosen on validation; `folder` gets the choices. A task without a chosen rate has
+    no final run. Records that are there are only read.
 
     Raises:
         RequestError: the model cannot run any of the tasks.
     """
     training = _training(request, model_size)
-    tune(training, store, run, folder=folder, search_path=search_path, report=report)
-    final = replace(training, score_test=True)
-    return run(prepare(final, store, tuning=folder, search_path=search_path))
+    rates = tune(training, store, run, folder=folder, search_path=search_path, report=report)
+    tasks = tuple(dict.fromkeys(rate.task for rate in rates if rate.learning_rate is not None))
+    if not tasks:
+        return rates, []
+    final = replace(training, tasks=tasks, score_test=True)
+    return rates, run(prepare(final, store, tuning=folder, search_path=search_path))
