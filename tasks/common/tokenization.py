@@ -1,25 +1,19 @@
-"""Tokenizers: bytes, or characters and subwords that are learned from the training split."""
+"""Tokenizers: what all have in common, bytes, and characters of the training split."""
 
 from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from enum import Enum
-from typing import Any
 
 import numpy as np
-
-from suite.api import RequestError, SourceRequest
-from tasks.common.options import check_range
 
 PADDING, UNKNOWN, START, END = range(4)
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[START]", "[END]")
 FIRST_TEXT_ID = len(SPECIAL_TOKENS)
 """Lower ids are special tokens."""
-UNITS = ("subwords", "bytes", "characters", "preset")
-MIN_VOCABULARY = 100
 SPACE = "\u2581"
 """The character by which subwords and SentencePiece write a space."""
 
@@ -149,76 +143,6 @@ class CharacterTokenizer(Tokenizer):
 def replace_surrogates(texts: Sequence[str]) -> list[str]:
     """Return texts that UTF-8 can hold: a lone surrogate becomes a question mark."""
     return [text.encode("utf-8", "replace").decode() for text in texts]
-
-
-def build_tokenizer(
-    options: Mapping[str, Any],
-    train_texts: Sequence[str],
-    request: SourceRequest,
-    purpose: Purpose = Purpose.WRITE,
-) -> Tokenizer:
-    """Return the tokenizer of the option `units`.
-
-    Characters and subwords are learned from the training split; `purpose` concerns subwords.
-    """
-    units = options["units"]
-    if units == "bytes":
-        return ByteTokenizer()
-    if units == "characters":
-        return CharacterTokenizer(train_texts)
-    if units == "preset":
-        from tasks.common.preset_tokenizer import PresetTokenizer
-
-        return PresetTokenizer(options["preset"])
-    from tasks.common.subwords import learn_subwords
-
-    return learn_subwords(train_texts, options["vocabulary"], request, purpose)
-
-
-def describe_tokenizer(tokenizer: Tokenizer, options: Mapping[str, Any]) -> dict[str, str]:
-    """Return what `tokenizer_of` needs, as JSON values for a task's spec."""
-    return {"units": options.get("units", "subwords"), "state": tokenizer.state()}
-
-
-def tokenizer_of(described: Mapping[str, str]) -> Tokenizer:
-    """Return the tokenizer that `describe_tokenizer` described."""
-    units, state = described["units"], described["state"]
-    if units == "bytes":
-        return ByteTokenizer()
-    if units == "characters":
-        return CharacterTokenizer([state])
-    if units == "preset":
-        from tasks.common.preset_tokenizer import PresetTokenizer
-
-        return PresetTokenizer(state)
-    from tasks.common.subwords import SubwordTokenizer
-
-    return SubwordTokenizer.from_json(state)
-
-
-def check_tokenizer_options(options: Mapping[str, Any]) -> None:
-    """Check the options `vocabulary`, and `units` and `preset` if the task has them.
-
-    Raises:
-        RequestError: the units are unknown, the vocabulary is smaller than `MIN_VOCABULARY`, or
-            there is no preset for units=preset, or one for other units.
-    """
-    units, preset = options.get("units", "subwords"), options.get("preset", "")
-    if units not in UNITS:
-        raise RequestError(
-            f"The option 'units' must be one of {', '.join(UNITS)}", received=repr(units)
-        )
-    if units == "preset":
-        from tasks.common.preset_tokenizer import check_preset
-
-        check_preset(preset)
-    elif preset:
-        raise RequestError(
-            "The option 'preset' needs units=preset: a preset knows the ids of its own tokens",
-            received=f"preset={preset} and units={units}",
-            remedy="Add --option units=preset",
-        )
-    check_range(options, "vocabulary", MIN_VOCABULARY)
 
 
 def cut_and_pad(

@@ -107,7 +107,7 @@ class LanguageModeling(FolderReader, Task):
         """Check the options and the user's texts or the prepared data set; return a digest."""
         from tasks.common.options import check_range
         from tasks.common.preset_tokenizer import check_spaces_are_kept, digest_with_preset
-        from tasks.common.tokenization import check_tokenizer_options
+        from tasks.common.units import check_tokenizer_options
 
         own = task_options(self, options)
         check_tokenizer_options(own)
@@ -161,7 +161,7 @@ class LanguageModeling(FolderReader, Task):
     def load(self, request: SourceRequest, sequence_length: int, options: Options) -> TaskData:
         """Read the texts, build the tokenizer from train and cut windows."""
         from tasks.common.sources import collect_facts
-        from tasks.common.tokenization import describe_tokenizer
+        from tasks.common.units import describe_tokenizer
 
         options = task_options(self, options)
         documents, source_facts = _read_splits(request, options["stretch"])
@@ -311,7 +311,7 @@ class LanguageModeling(FolderReader, Task):
         Raises:
             DataError: a text has fewer than two tokens, so there is no token to predict.
         """
-        from tasks.common.tokenization import tokenizer_of
+        from tasks.common.units import tokenizer_of
         from tasks.language_modeling.windows import cut_texts
 
         return cut_texts(texts, tokenizer_of(spec["tokenizer"]), sequence_length)
@@ -402,7 +402,7 @@ def _read_splits(
 def _build_tokenizer(
     options: Options, documents: Mapping[str, Sequence[str]], request: SourceRequest
 ) -> Tokenizer:
-    from tasks.common.tokenization import build_tokenizer
+    from tasks.common.units import build_tokenizer
 
     return build_tokenizer(options, documents["train"], request)
 

@@ -85,7 +85,7 @@ class RelationExtraction(FolderReader, Classification):
 
     def inspect(self, request: SourceRequest, options: Options) -> str | None:
         """Check the options and the user's sentences; return a digest."""
-        from tasks.common.tokenization import check_tokenizer_options
+        from tasks.common.units import check_tokenizer_options
 
         own = task_options(self, options)
         check_tokenizer_options(own)
@@ -116,7 +116,8 @@ class RelationExtraction(FolderReader, Classification):
         """Read the sentences, learn the tokenizer from train, and encode."""
         from tasks.common.sources import collect_facts
         from tasks.common.subwords import learn_subwords
-        from tasks.common.tokenization import Purpose, describe_tokenizer
+        from tasks.common.tokenization import Purpose
+        from tasks.common.units import describe_tokenizer
         from tasks.relation_extraction.encoding import encode_sentences
         from tasks.relation_extraction.labels import negative_labels
         from tasks.relation_extraction.marked_text import MARKERS, split_at_markers
@@ -171,7 +172,7 @@ class RelationExtraction(FolderReader, Classification):
         Raises:
             DataError: a sentence has not the four markers.
         """
-        from tasks.common.tokenization import tokenizer_of
+        from tasks.common.units import tokenizer_of
         from tasks.relation_extraction.encoding import encode_sentences
         from tasks.relation_extraction.marked_text import check_markers
 

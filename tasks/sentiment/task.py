@@ -137,7 +137,7 @@ class Sentiment(FolderReader, Classification):
         """Check the options and the user's texts or the prepared data set; return a digest."""
         from tasks.common.options import check_range
         from tasks.common.preset_tokenizer import digest_with_preset
-        from tasks.common.tokenization import check_tokenizer_options
+        from tasks.common.units import check_tokenizer_options
 
         own = task_options(self, options)
         check_tokenizer_options(own)
@@ -181,7 +181,8 @@ class Sentiment(FolderReader, Classification):
     def load(self, request: SourceRequest, sequence_length: int, options: Options) -> TaskData:
         """Read the texts, build the tokenizer from train, and encode."""
         from tasks.common.sources import collect_facts
-        from tasks.common.tokenization import Purpose, build_tokenizer, describe_tokenizer
+        from tasks.common.tokenization import Purpose
+        from tasks.common.units import build_tokenizer, describe_tokenizer
 
         options = task_options(self, options)
         texts, classes, source_facts = _read_texts(request, options)
@@ -247,7 +248,7 @@ class Sentiment(FolderReader, Classification):
         import numpy as np
 
         from tasks.common.token_words import disturb_rows
-        from tasks.common.tokenization import tokenizer_of
+        from tasks.common.units import tokenizer_of
 
         token_ids = np.asarray(examples.features["token_ids"])
         real = np.asarray(examples.features["padding_mask"])
@@ -265,7 +266,7 @@ class Sentiment(FolderReader, Classification):
         self, texts: Sequence[str], sequence_length: int, spec: Mapping[str, Any]
     ) -> Examples:
         """Encode texts, each of which is an example."""
-        from tasks.common.tokenization import tokenizer_of
+        from tasks.common.units import tokenizer_of
 
         rows = tokenizer_of(spec["tokenizer"]).encode(texts)
         return _encode_rows(rows, [0] * len(texts), sequence_length, spec)

@@ -102,7 +102,7 @@ class Summarization(FolderReader, TextToText):
     def inspect(self, request: SourceRequest, options: Options) -> str | None:
         """Check the options and the user's texts or the prepared data set; return a digest."""
         from tasks.common.options import check_range
-        from tasks.common.tokenization import check_tokenizer_options
+        from tasks.common.units import check_tokenizer_options
 
         own = task_options(self, options)
         check_tokenizer_options(own)

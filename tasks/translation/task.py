@@ -79,7 +79,7 @@ class Translation(FolderReader, TextToText):
 
     def inspect(self, request: SourceRequest, options: Options) -> str | None:
         """Check the options and the user's texts or the prepared data set; return a digest."""
-        from tasks.common.tokenization import check_tokenizer_options
+        from tasks.common.units import check_tokenizer_options
         from tasks.translation.bleu import check_tokenizer
 
         own = task_options(self, options)
