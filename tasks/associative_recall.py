@@ -30,6 +30,7 @@ POSITIONS_PER_PAIR = 16
 POSITIONS_OF_A_PAIR = 4
 """The fewest positions for each pair: key, value, and a place for the query and its answer."""
 SHORTEST_MIXED = 64
+FEWEST_MIXED_PAIRS = 4
 FILLERS = ("none", "random")
 FILLER = 0
 """The symbol between queries: neither a key nor a value."""
@@ -50,13 +51,16 @@ class AssociativeRecall(GeneratedSequences):
         "vocabulary": 256,
         "gap_power": 0.01,
         "mixed_sizes": True,
+        "mixed_pairs": False,
         "train_examples": 32_768,
     }
     """`pairs`: the number of pairs; 0 is one for every 16 positions. `fillers`: the symbols between
     queries, "none" (the symbol 0, as in figure 2) or "random" (any symbol, as in the generator's
     default). `gap_power`: a of the power law, in which a gap of g pairs of positions has the weight
     g^(a − 1); 1 is uniform. `mixed_sizes`: whether training mixes sequences of n, n/2, n/4, …
-    symbols down to 64, with pairs in proportion."""
+    symbols down to 64, with pairs in proportion. `mixed_pairs`: whether training also mixes
+    sequences of the shortest size with half the pairs, a quarter, …, down to 4. Many pairs are
+    hardly learned without fewer ones."""
     recipe = Recipe(learning_rate=2e-3, dropout=0.0, weight_decay=0.0, validations=8)
     """Trials on validation, seed 0, `vanilla` (`tiny`) at 64 symbols, 64 sequences a step. With
     2e-3, rotary positions reached 0.98 after 450 steps, and sinusoidal positions 0.994 after 630
@@ -133,6 +137,9 @@ class AssociativeRecall(GeneratedSequences):
             if length < SHORTEST_MIXED or length % 2 or not pairs:
                 break
             sizes.append((length, pairs))
+        while training and options["mixed_pairs"] and sizes[-1][1] >= 2 * FEWEST_MIXED_PAIRS:
+            length, pairs = sizes[-1]
+            sizes.append((length, pairs // 2))
         parts = []
         for index, (length, pairs) in enumerate(sizes):
             share = count // len(sizes) + (index < count % len(sizes))

@@ -53,6 +53,7 @@ OTHER_VALUES = {
     "fillers": "random",
     "gap_power": 1.0,
     "mixed_sizes": False,
+    "mixed_pairs": True,
     "memorized": 8,
     "problem": "s3",
     "asked": "last",

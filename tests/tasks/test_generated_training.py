@@ -24,6 +24,10 @@ def test_pairs_grow_with_the_length_and_training_mixes_sizes():
     }
     assert counted[64] == {4: 200} and counted[128] == {8: 100, 4: 100}
     assert counted[256] == {16: 67, 8: 67, 4: 66}
+    many = task.load(SOURCE, 128, {**FEW, "pairs": 32, "mixed_pairs": True})
+    counted = Counter(many.train.targets["scored"].sum(axis=1).tolist())
+    assert counted == {32: 50, 16: 50, 8: 50, 4: 50}
+    assert (many.test.targets["scored"].sum(axis=1) == 32).all()
     alone = task.load(SOURCE, 256, {**FEW, "mixed_sizes": False}).train
     assert (
         alone.features["padding_mask"].all() and (alone.targets["scored"].sum(axis=1) == 16).all()
