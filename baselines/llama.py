@@ -84,6 +84,10 @@ class Llama(Architecture):
             )
         return extension_problem(options, size) or _latent_problem(request)
 
+    def missing_parts(self, request: BuildRequest) -> tuple[str, ...]:
+        """Return the missing parts: removable heads, if attention is latent."""
+        return () if request.options["latent_rank"] is None else ("heads",)
+
     def mixing_operations(self, request: BuildRequest) -> float:
         """Return the operations of attention to all visible pairs, without the rotations."""
         from baselines.layers.flops import attend_pairs, over_stacks, pairs_in_window

@@ -77,13 +77,14 @@ class Pattern:
         return sum(states) + source_bytes(request, value_bytes)
 
     def missing_parts(self, request: BuildRequest) -> tuple[str, ...]:
-        """Return the missing parts: removable heads, if the pattern has no attention."""
+        """Return the missing parts: heads, without attention or with heads that stay."""
         crosses = request.form is Form.ENCODER_DECODER
         layers = [
             layer for causal in STACKS[request.form] for layer in self.layers(request, causal)
         ]
         has_heads = crosses or any(mixer.has_heads for mixer, _ in layers)
-        return () if has_heads else ("heads",)
+        stay = any("heads" in mixer.missing_parts(own) for mixer, own in layers)
+        return () if has_heads and not stay else ("heads",)
 
     def build(self, request: BuildRequest) -> Any:
         """Return the requested form."""
@@ -168,7 +169,7 @@ class PatternArchitecture(Architecture):
         return self.pattern(request).problem(request)
 
     def missing_parts(self, request: BuildRequest) -> tuple[str, ...]:
-        """Return the missing parts: removable heads, if the pattern has no attention."""
+        """Return the missing parts: heads, without attention or with heads that stay."""
         return self.pattern(request).missing_parts(request)
 
     def mixing_operations(self, request: BuildRequest) -> float:

@@ -58,6 +58,10 @@ class Attention(Mixer):
             )
         return _block(request).problem(request)
 
+    def missing_parts(self, request: BuildRequest) -> tuple[str, ...]:
+        """Return that heads cannot be removed where one norm has weights for all of them."""
+        return ("heads",) if request.options["query_key_norm"] == "width" else ()
+
     def norm_placement(self, request: BuildRequest) -> str:
         """Return the placement of the norms of a layer with this mixer."""
         return str(request.options["norm_placement"])
