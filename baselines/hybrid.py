@@ -67,11 +67,6 @@ class Hybrid(PatternArchitecture):
         }
         self.options = {"pattern": self.default_pattern, **of_mixers}
 
-    def claimed_costs(self, request: BuildRequest) -> tuple[str, str]:
-        """Return the sum over the layers: n² of attention without a window, n of the others."""
-        windows = [part.options.get("window", 0) for part in self.pattern(request).parts]
-        return self.claimed_time if None in windows else "n", self.claimed_memory
-
     def unsupported_reason(self, request: BuildRequest) -> str | None:
         """Return why the pattern or an option of a mixer is invalid, or None."""
         text = f"pattern={request.options['pattern']}"

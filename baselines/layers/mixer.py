@@ -40,6 +40,10 @@ class Mixer(ABC):
         """Return why an option is invalid, or None. The reason continues "a mixer that …"."""
         return None
 
+    def claimed_costs(self, request: BuildRequest) -> tuple[str, str]:
+        """Return the claimed time and memory: see `Architecture.claimed_costs`."""
+        return "n", "n"
+
     def missing_parts(self, request: BuildRequest) -> tuple[str, ...]:
         """Return "heads" if the layer has heads that cannot be removed, and otherwise nothing.
 

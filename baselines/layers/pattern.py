@@ -62,6 +62,20 @@ class Pattern:
                     return problem
         return None
 
+    def claimed_costs(self, request: BuildRequest) -> tuple[str, str]:
+        """Return the largest claims of all layers, which are those of their sum."""
+
+        def order(claim: str) -> tuple[float, bool]:
+            return float(claim.partition("^")[2].split(" ")[0] or 1), "log" in claim
+
+        claims = [
+            mixer.claimed_costs(own)
+            for causal in STACKS[request.form]
+            for mixer, own in self.layers(request, causal)
+        ]
+        time, memory = (max(costs, key=order) for costs in zip(*claims, strict=True))
+        return time, memory
+
     def mixing_operations(self, request: BuildRequest) -> float:
         """Return the operations of all layers."""
 
@@ -167,6 +181,10 @@ class PatternArchitecture(Architecture):
     def unsupported_reason(self, request: BuildRequest) -> str | None:
         """Return why a mixer cannot be built with its options, or None."""
         return self.pattern(request).problem(request)
+
+    def claimed_costs(self, request: BuildRequest) -> tuple[str, str]:
+        """Return the largest claims of all layers, which are those of their sum."""
+        return self.pattern(request).claimed_costs(request)
 
     def missing_parts(self, request: BuildRequest) -> tuple[str, ...]:
         """Return the missing parts: heads, without attention or with heads that stay."""

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from baselines.hybrid import Hybrid
+from baselines.layers.mixers.lstm import LongShortTerm
 from baselines.layers.pattern_presets import PRESETS
 from suite.api import Form, Inputs, Unsupported
 from suite.records.model_sizes import MODEL_SIZES
@@ -204,6 +205,31 @@ def test_the_claim_is_the_sum_over_the_layers(pattern, window, time):
     architecture, request = request_with(pattern)
     options = {**request.options, "attention_window": window}
     assert architecture.claimed_costs(replace(request, options=options)) == (time, "n")
+
+
+@pytest.mark.parametrize(
+    ("claims", "largest"),
+    [
+        (("n^2", "n"), ("n^2", "n")),
+        (("n log n", "n^2"), ("n log n", "n^2")),
+        (("n^1.5", "n log n"), ("n^1.5", "n log n")),
+    ],
+)
+def test_a_mixer_of_a_users_own_has_its_own_claims(claims, largest):
+    """Its options need not have the names of those of attention."""
+
+    class Own(LongShortTerm):
+        def claimed_costs(self, request):
+            return claims
+
+    class WithOwn(Hybrid):
+        mixers = {**Hybrid.mixers, "own": Own()}
+        default_pattern = "own,lstm"
+
+    architecture = WithOwn()
+    for form in Form:
+        request = request_for(architecture, Inputs.TOKEN_IDS, form=form)
+        assert architecture.claimed_costs(request) == largest
 
 
 @pytest.mark.parametrize(

@@ -58,6 +58,10 @@ class Attention(Mixer):
             )
         return _block(request).problem(request)
 
+    def claimed_costs(self, request: BuildRequest) -> tuple[str, str]:
+        """Return the claimed time and memory: only a window makes attention linear."""
+        return "n^2" if request.options["window"] is None else "n", "n"
+
     def missing_parts(self, request: BuildRequest) -> tuple[str, ...]:
         """Return that heads cannot be removed where one norm has weights for all of them."""
         return ("heads",) if request.options["query_key_norm"] == "width" else ()
