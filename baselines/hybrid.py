@@ -41,7 +41,8 @@ class Hybrid(PatternArchitecture):
     the layers. Other options are those of a mixer, whose name comes first: `attention_window` is
     the `window` of attention. Only attention has positions: rotary positions, or none. A pattern
     may also be the name of a published one: qwen3_next, olmo_hybrid, kimi_linear, jamba, samba,
-    griffin or gemma3. It sets those options of its mixers that are left at their defaults.
+    griffin or gemma3. It sets those options of its mixers that have their defaults, even if they
+    are given. For a default in place of what it sets, write out the pattern and the other options.
 
     The width of SwiGLU gives each layer as many parameters as a Transformer layer. The encoder's
     recurrent layers read the sequence from its start and from its end in turn, an LSTM from both.
