@@ -79,6 +79,19 @@ def test_subquadratic_architectures_count_fewer_operations(name):
     assert count(name, 16_384) < count("vanilla", 16_384) / 8
 
 
+def test_rwkv7_counts_the_products_of_a_chunk():
+    """Heads of 64 channels, in two chunks of 64 positions."""
+    size, chunk = 64, 64
+    of_states = ["r S", "κ S", "b uᵀ", "k vᵀ"]
+    compared = ["r b", "κ b", "r k", "κ k", "(κ k) v", "T ((κ k) v)", "T κ", "(r b) u", "(r k) v"]
+    pairs = chunk * (chunk + 1) / 2
+    products = len(of_states) * chunk * size * size + len(compared) * pairs * size
+    inverse = chunk**3 / 3
+    heads = SIZE.num_layers * SIZE.width // size
+    found = count("rwkv7", 2 * chunk, Form.DECODER)
+    assert found == pytest.approx(2 * heads * (2 * products + inverse))
+
+
 @pytest.mark.parametrize(
     ("sharing", "projections"),
     [("layerwise", 1), ("key_value", SIZE.num_layers), ("headwise", 2 * SIZE.num_layers)],
