@@ -54,7 +54,8 @@ class Attention(Mixer):
         if is_rotary and share != 1 and turned_channels(head_size, share) is None:
             return (
                 "turns an even number of a head's channels; "
-                f"received: rotary_share={share} of {head_size} channels. Use another share"
+                f"received: rotary_share={share} of {head_size} channels. "
+                "Use another share or number of heads"
             )
         return _block(request).problem(request)
 
