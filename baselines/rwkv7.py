@@ -23,7 +23,7 @@ class RWKV7(Architecture):
     wide as gives a block the parameters of a Transformer layer.
     """
 
-    version = 1
+    version = 2
     title = "RWKV-7"
     paper = "Peng et al. 2025, RWKV-7"
     forms = frozenset({Form.DECODER})
