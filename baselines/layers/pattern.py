@@ -63,7 +63,7 @@ class Pattern:
         return None
 
     def claimed_costs(self, request: BuildRequest) -> tuple[str, str]:
-        """Return the largest claims of all layers, which are those of their sum."""
+        """Return the largest claims of all layers and of attention to an encoder's output."""
 
         def order(claim: str) -> tuple[float, bool]:
             return float(claim.partition("^")[2].split(" ")[0] or 1), "log" in claim
@@ -73,6 +73,8 @@ class Pattern:
             for causal in STACKS[request.form]
             for mixer, own in self.layers(request, causal)
         ]
+        if request.form is Form.ENCODER_DECODER:
+            claims.append(("n^2", "n"))
         time, memory = (max(costs, key=order) for costs in zip(*claims, strict=True))
         return time, memory
 
@@ -183,7 +185,7 @@ class PatternArchitecture(Architecture):
         return self.pattern(request).problem(request)
 
     def claimed_costs(self, request: BuildRequest) -> tuple[str, str]:
-        """Return the largest claims of all layers, which are those of their sum."""
+        """Return the largest claims of all layers and of attention to an encoder's output."""
         return self.pattern(request).claimed_costs(request)
 
     def missing_parts(self, request: BuildRequest) -> tuple[str, ...]:
