@@ -25,7 +25,8 @@ class Griffin(PatternArchitecture):
     """Layers of x + Mixer(RMSNorm(x)) and x + GEGLU(RMSNorm(x)).
 
     Every third mixer is attention of one key/value head to the last `window` positions, with rotary
-    positions on half of the channels. The others are recurrent blocks with the RG-LRU.
+    positions on half of the channels. The others are recurrent blocks with the RG-LRU. A model of
+    two layers, such as one of the size `tiny`, has no attention: it is the paper's Hawk.
     `short_convolution` is the kernel size of their convolutions; 1 means none. GEGLU is as wide as
     gives a layer the parameters of a Transformer layer. In an encoder, windows extend to both
     sides, and the recurrences read the sequence from its start and from its end in turn.

@@ -15,7 +15,7 @@ from typing import ClassVar
 
 from baselines.layers.mixer import Mixer
 from baselines.layers.pattern import Part, Pattern, PatternArchitecture
-from baselines.layers.pattern_presets import PRESETS
+from baselines.layers.pattern_presets import PRESETS, Preset
 from suite.api import BuildRequest
 from suite.api.options import Options
 
@@ -32,6 +32,16 @@ def _find_mixers() -> dict[str, Mixer]:
     }
 
 
+def _names_in(pattern: str) -> list[str]:
+    """Return the names in a pattern, each as often as its star says."""
+    names: list[str] = []
+    for part in pattern.split(","):
+        name = part.strip()
+        match = REPEATED.fullmatch(name)
+        names += [match["name"]] * int(match["count"]) if match else [name]
+    return [name for name in names if name]
+
+
 class Hybrid(PatternArchitecture):
     """Layers of x + Mixer(RMSNorm(x)) and x + SwiGLU(RMSNorm(x)) with a pattern of mixers.
 
@@ -41,7 +51,8 @@ class Hybrid(PatternArchitecture):
     the layers. Other options are those of a mixer, whose name comes first: `attention_window` is
     the `window` of attention. Only attention has positions: rotary positions, or none. A pattern
     may also be the name of a published one: qwen3_next, olmo_hybrid, kimi_linear, jamba, samba,
-    griffin or gemma3. It sets those options of its mixers that are left at their defaults.
+    griffin or gemma3. It sets those options of its mixers that have their defaults, even if they
+    are given. For a default in place of what it sets, write out the pattern and the other options.
 
     The width of SwiGLU gives each layer as many parameters as a Transformer layer. The encoder's
     recurrent layers read the sequence from its start and from its end in turn, an LSTM from both.
@@ -67,19 +78,20 @@ class Hybrid(PatternArchitecture):
         }
         self.options = {"pattern": self.default_pattern, **of_mixers}
 
-    def claimed_costs(self, request: BuildRequest) -> tuple[str, str]:
-        """Return the sum over the layers: n² of attention without a window, n of the others."""
-        windows = [part.options.get("window", 0) for part in self.pattern(request).parts]
-        return self.claimed_time if None in windows else "n", self.claimed_memory
-
     def unsupported_reason(self, request: BuildRequest) -> str | None:
         """Return why the pattern or an option of a mixer is invalid, or None."""
         text = f"pattern={request.options['pattern']}"
         names, num_layers = self._names(request), request.model_size.num_layers
-        known = ", ".join([*self.mixers, *PRESETS])
+        presets = self._presets()
+        known = ", ".join([*self.mixers, *presets])
         if not names:
             return f"needs a pattern of at least one mixer; received: {text}. Name some of {known}"
         for name in names:
+            if name in presets and name not in self.mixers:
+                return (
+                    f"takes the name {name} alone, not among mixers; received: {text}. "
+                    f"Write {presets[name].pattern} instead"
+                )
             if name not in self.mixers:
                 return f"has no mixer '{name}'; received: {text}. Choose from {known}"
         if len(names) > num_layers:
@@ -87,7 +99,7 @@ class Hybrid(PatternArchitecture):
                 f"needs a layer for each mixer of its pattern; received: {text}, which names "
                 f"{len(names)}, and num_layers={num_layers}. Shorten it or use a larger model size"
             )
-        for key in self.mixers.keys() - set(names):
+        for key in sorted(self.mixers.keys() - set(names)):
             for name, default in self.mixers[key].options.items():
                 if (value := request.options[f"{key}_{name}"]) != default:
                     return (
@@ -99,7 +111,7 @@ class Hybrid(PatternArchitecture):
     def _settings(self, request: BuildRequest) -> Options:
         """Return the options, with the pattern of a preset and the options that it sets."""
         given = request.options
-        preset = PRESETS.get(given["pattern"].strip())
+        preset = self._presets().get(given["pattern"].strip())
         if preset is None:
             return given
         own = {
@@ -109,14 +121,18 @@ class Hybrid(PatternArchitecture):
         }
         return {**given, **own, "pattern": preset.pattern}
 
+    def _presets(self) -> Mapping[str, Preset]:
+        """Return the presets whose mixers and options the architecture has."""
+        return {
+            name: preset
+            for name, preset in PRESETS.items()
+            if self.mixers.keys() >= set(_names_in(preset.pattern))
+            and self.options.keys() >= preset.options.keys()
+        }
+
     def _names(self, request: BuildRequest) -> list[str]:
         """Return the mixers that the pattern names."""
-        names = []
-        for part in self._settings(request)["pattern"].split(","):
-            name = part.strip()
-            match = REPEATED.fullmatch(name)
-            names += [match["name"]] * int(match["count"]) if match else [name]
-        return [name for name in names if name]
+        return _names_in(self._settings(request)["pattern"])
 
     def _options(self, request: BuildRequest, key: str) -> Options:
         """Return the options of a mixer without their prefix."""

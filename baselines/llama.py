@@ -84,6 +84,16 @@ class Llama(Architecture):
             )
         return extension_problem(options, size) or _latent_problem(request)
 
+    def claimed_costs(self, request: BuildRequest) -> tuple[str, str]:
+        """Return the claimed time and memory: with a window, a decoder or an encoder is linear."""
+        time, memory = super().claimed_costs(request)
+        sees_all = request.options["window"] is None or request.form is Form.ENCODER_DECODER
+        return time if sees_all else "n", memory
+
+    def missing_parts(self, request: BuildRequest) -> tuple[str, ...]:
+        """Return the missing parts: removable heads, if attention is latent."""
+        return () if request.options["latent_rank"] is None else ("heads",)
+
     def mixing_operations(self, request: BuildRequest) -> float:
         """Return the operations of attention to all visible pairs, without the rotations."""
         from baselines.layers.flops import attend_pairs, over_stacks, pairs_in_window

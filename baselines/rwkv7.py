@@ -23,7 +23,7 @@ class RWKV7(Architecture):
     wide as gives a block the parameters of a Transformer layer.
     """
 
-    version = 1
+    version = 2
     title = "RWKV-7"
     paper = "Peng et al. 2025, RWKV-7"
     forms = frozenset({Form.DECODER})
@@ -52,11 +52,17 @@ class RWKV7(Architecture):
         return ("heads", "units", "adapters")
 
     def mixing_operations(self, request: BuildRequest) -> float:
-        """Return the operations of the states, and of comparisons and inverses in chunks."""
+        """Return the operations of the states, and of comparisons and inverses in chunks.
+
+        Each position is multiplied with the state four times: queries and removal keys read it, and
+        two outer products are added. In a chunk, queries and removal keys are compared with both
+        keys (4 products of the size of the width), comparisons are multiplied with values (1), the
+        inverse with these and with the removal keys (2), and the outputs are sums of two kinds (2).
+        """
         size, length = request.model_size, request.sequence_length
         head_size, chunk = largest_head_size(request), min(CHUNK_LENGTH, length)
-        states = 10.0 * head_size * size.width * length
-        comparisons = 2.0 * 8 * size.width * length * (chunk + 1) / 2
+        states = 8.0 * head_size * size.width * length
+        comparisons = 2.0 * 9 * size.width * length * (chunk + 1) / 2
         inverses = size.width // head_size * length * chunk**2 / 3
         return float(size.num_layers * (states + comparisons + inverses))
 

@@ -59,6 +59,12 @@ class Vanilla(Architecture):
         """Return why an option is invalid, or None."""
         return _block(request).problem(request)
 
+    def claimed_costs(self, request: BuildRequest) -> tuple[str, str]:
+        """Return the claimed time and memory: with a window, a decoder or an encoder is linear."""
+        time, memory = super().claimed_costs(request)
+        sees_all = request.options["window"] is None or request.form is Form.ENCODER_DECODER
+        return time if sees_all else "n", memory
+
     def missing_parts(self, request: BuildRequest) -> tuple[str, ...]:
         """Return the missing parts: removable heads, if each head has numbers for distances."""
         return _block(request).missing_parts()

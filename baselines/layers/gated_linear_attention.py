@@ -26,10 +26,11 @@ class GatedLinearAttention(DirectedMixer):
     """Queries read a state of each head, to which keys and values are added, and which decays.
 
     Sections 4.1 and 4.4: h is `num_heads`, d and v the sizes of a head of keys and of values, of
-    which there are `key_width` and `value_width` channels. The state follows S_t = diag(α_t)
-    S_{t−1} + k_t v_tᵀ, o_t = S_tᵀ q_t / √d, with α = sigmoid(x W₁ W₂ + b)^(1/16) and a rank of
-    `decay_rank` numbers. An RMS norm over each head, the product with SiLU of `gate` and
-    `output_projection` follow. Padded positions do not change the state.
+    which there are `key_width` and `value_width` channels. `input_projection` makes queries, keys,
+    values, gates and x W₁, which has `decay_rank` numbers. The state follows S_t = diag(α_t)
+    S_{t−1} + k_t v_tᵀ, o_t = S_tᵀ q_t / √d, with α = sigmoid(x W₁ W₂ + b)^(1/16), where
+    `decay_projection` is W₂ and b. An RMS norm over each head, the product with SiLU of the gates
+    and `output_projection` follow. Padded positions do not change the state.
 
     In: hidden states (batch, n, width); the padding mask (batch, n), True where real. Out: (batch,
     n, width). Time O(n · (c · (d + v) + d · v)) per head for chunks of c positions, memory O(n).

@@ -23,6 +23,10 @@ Papers and published code demand these deviations:
   kernels within ±1/√k (Dao and Gu 2024). Gated DeltaNet: the same, with decay rates from 0 to 16
   (Yang et al. 2025).
 - Griffin: decays of channels start in the ring of De et al. 2024, section 2.4.
+- Kimi Delta Attention and Mamba-3: step sizes, and the decay rates of the former, as in Mamba-2.
+- xLSTM: biases of input gates start at −10, those of forget gates from 3 to 6 (the authors' code).
+- RWKV-7: decays, and the weights of the position before, depend on the channel and the layer as in
+  the authors' code (Peng et al. 2025).
 - T5: scores are not divided by the root of the head size, so the kernels of queries are. The biases
   of distances have variance 1 / width (the authors' code; Raffel et al. 2020, section 2.1).
 - Hub: the initial values of keras-hub's own backbones.

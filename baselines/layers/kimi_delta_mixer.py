@@ -24,14 +24,14 @@ from baselines.layers.layer import build_once
 class KimiDeltaMixer(ConvolvedMixer):
     """A projection, a short causal convolution, the delta rule, a gated norm, a projection.
 
-    H is `num_heads` and d `head_size`, of keys and values. `input_projection` makes the inputs of
-    two bottlenecks (d each), queries, keys and values (H·d each) and β (H). Queries, keys and
-    values pass a `ShortConvolution` over `short_convolution` positions and SiLU. Queries and keys
-    are divided by their length, queries also by √d. A head's state follows `scan_delta_rule` with β
-    = sigmoid(·) and, for each channel, α = exp(Δ A). Δ is a softplus of the first bottleneck's
-    `decay_projection` plus `step_bias`; A < 0 belongs to the head. A norm over each head, whose
-    weights all heads share, the product with sigmoid of the other bottleneck's `gate_projection`,
-    and `output_projection` follow. `log_rates` is log(-A); it and `step_bias` are float32 under
+    H is `num_heads` and d `head_size`, of keys and values. `input_projection` makes the bottlenecks
+    of gates and of decays (d each), queries, keys and values (H·d each) and β (H). Queries, keys
+    and values pass a `ShortConvolution` over `short_convolution` positions and SiLU. Queries and
+    keys are divided by their length, queries also by √d. A head's state follows `scan_delta_rule`
+    with β = sigmoid(·) and, for each channel, α = exp(Δ A). Δ is a softplus of `decay_projection`
+    of the decays plus `step_bias`; A < 0 belongs to the head. A norm over each head, whose weights
+    all heads share, the product with sigmoid of `gate_projection` of the gates, and
+    `output_projection` follow. `log_rates` is log(-A); it and `step_bias` are float32 under
     every dtype policy. Padded positions neither change the state nor reach the convolution.
 
     In: hidden states (batch, n, width); the padding mask (batch, n), True where real. Out: (batch,

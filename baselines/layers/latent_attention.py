@@ -33,7 +33,8 @@ class LatentAttention(Layer):
     `latent_rank` numbers, which pass `latent_norm`, and a rotary key of r channels that all heads
     share. `key_value` makes p key channels and v values of each head from the latent vector.
     The queries of a head have p plain and r rotary channels. With a `query_rank`, they come from a
-    bottleneck of this width, which passes `query_norm`. Scores are divided by √(p + r).
+    bottleneck of this width, which passes `query_norm`. Scores are divided by √(p + r). Channel i
+    of the rotary ones turns against i + r/2. (The authors' code turns neighbours.)
 
     In: hidden states (batch, n, width); the padding mask (batch, n), True where real. Out: (batch,
     n, width). Time O(n²), memory O(n). The decoding state holds `latent_rank` + r numbers for each

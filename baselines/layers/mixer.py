@@ -40,6 +40,17 @@ class Mixer(ABC):
         """Return why an option is invalid, or None. The reason continues "a mixer that …"."""
         return None
 
+    def claimed_costs(self, request: BuildRequest) -> tuple[str, str]:
+        """Return the claimed time and memory: see `Architecture.claimed_costs`."""
+        return "n", "n"
+
+    def missing_parts(self, request: BuildRequest) -> tuple[str, ...]:
+        """Return "heads" if the layer has heads that cannot be removed, and otherwise nothing.
+
+        A method removes heads of every layer that has some: one layer whose heads stay is enough.
+        """
+        return ()
+
     def norm_placement(self, request: BuildRequest) -> str:
         """Return the placement of the norms of a layer with this mixer."""
         return "before"

@@ -62,6 +62,22 @@ class Pattern:
                     return problem
         return None
 
+    def claimed_costs(self, request: BuildRequest) -> tuple[str, str]:
+        """Return the largest claims of all layers and of attention to an encoder's output."""
+
+        def order(claim: str) -> tuple[float, bool]:
+            return float(claim.partition("^")[2].split(" ")[0] or 1), "log" in claim
+
+        claims = [
+            mixer.claimed_costs(own)
+            for causal in STACKS[request.form]
+            for mixer, own in self.layers(request, causal)
+        ]
+        if request.form is Form.ENCODER_DECODER:
+            claims.append(("n^2", "n"))
+        time, memory = (max(costs, key=order) for costs in zip(*claims, strict=True))
+        return time, memory
+
     def mixing_operations(self, request: BuildRequest) -> float:
         """Return the operations of all layers."""
 
@@ -77,13 +93,14 @@ class Pattern:
         return sum(states) + source_bytes(request, value_bytes)
 
     def missing_parts(self, request: BuildRequest) -> tuple[str, ...]:
-        """Return the missing parts: removable heads, if the pattern has no attention."""
+        """Return the missing parts: heads, without attention or with heads that stay."""
         crosses = request.form is Form.ENCODER_DECODER
         layers = [
             layer for causal in STACKS[request.form] for layer in self.layers(request, causal)
         ]
         has_heads = crosses or any(mixer.has_heads for mixer, _ in layers)
-        return () if has_heads else ("heads",)
+        stay = any("heads" in mixer.missing_parts(own) for mixer, own in layers)
+        return () if has_heads and not stay else ("heads",)
 
     def build(self, request: BuildRequest) -> Any:
         """Return the requested form."""
@@ -167,8 +184,12 @@ class PatternArchitecture(Architecture):
         """Return why a mixer cannot be built with its options, or None."""
         return self.pattern(request).problem(request)
 
+    def claimed_costs(self, request: BuildRequest) -> tuple[str, str]:
+        """Return the largest claims of all layers and of attention to an encoder's output."""
+        return self.pattern(request).claimed_costs(request)
+
     def missing_parts(self, request: BuildRequest) -> tuple[str, ...]:
-        """Return the missing parts: removable heads, if the pattern has no attention."""
+        """Return the missing parts: heads, without attention or with heads that stay."""
         return self.pattern(request).missing_parts(request)
 
     def mixing_operations(self, request: BuildRequest) -> float:

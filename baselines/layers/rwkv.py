@@ -42,6 +42,9 @@ class TimeMixing(Layer):
     follows, then a norm of each head, a bonus r·k·ρ v of the position itself, the gate and
     `output_projection`. Padded positions do not change the state.
 
+    The first decays depend on the `depth`, from 0 in the first layer to 1 in the last, and the
+    first μ on `remaining`, the share of the layers from here on.
+
     In: hidden states (batch, n, width), the padding mask, and the values of the first layer
     (batch, n, width), None in that layer. Out: the mixed positions, and the values of this layer.
     Time O(n · (c · (c + d) + d²)) per head for chunks of c positions, memory O(n). The decoding
@@ -63,6 +66,7 @@ class TimeMixing(Layer):
         low_rank: int,
         is_first: bool = True,
         depth: float = 0.0,
+        remaining: float = 1.0,
         epsilon: float = HEAD_EPSILON,
         chunk_length: int = DELTA_CHUNK_LENGTH,
         **kwargs: Any,
@@ -72,6 +76,7 @@ class TimeMixing(Layer):
         self.low_rank = low_rank
         self.is_first = is_first
         self.depth = depth
+        self.remaining = remaining
         self.epsilon = epsilon
         self.chunk_length = chunk_length
         self.ranks = dict.fromkeys(("decay", "removal", "value", "gate"), low_rank)
@@ -89,7 +94,7 @@ class TimeMixing(Layer):
             add_dense(self, f"{name}_down", width, rank)
             add_dense(self, f"{name}_up", rank, width)
         self.shift_gammas = self.add_weight(
-            (len(SHIFTED), width), _shift_shares(self.depth), name="shift_gammas"
+            (len(SHIFTED), width), _shift_shares(self.remaining), name="shift_gammas"
         )
         vectors = {
             "decay_bias": _decay_ramp(self.depth),
@@ -193,6 +198,8 @@ class TimeMixing(Layer):
 class ChannelMixing(Layer):
     """W₂ relu(W₁ x')² of a position mixed with the one before it (section 4, equation 22).
 
+    The first weights of the mixture depend on `remaining`, the share of the layers from here on.
+
     In and out: (batch, n, width). Time and memory O(n). The decoding state is the last position.
 
     Example:
@@ -201,10 +208,10 @@ class ChannelMixing(Layer):
         (2, 19, 32)
     """
 
-    def __init__(self, inner_width: int, depth: float = 0.0, **kwargs: Any) -> None:
+    def __init__(self, inner_width: int, remaining: float = 1.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.inner_width = inner_width
-        self.depth = depth
+        self.remaining = remaining
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Create the weights."""
@@ -212,7 +219,7 @@ class ChannelMixing(Layer):
         add_dense(self, "key", width, self.inner_width)
         add_dense(self, "value", self.inner_width, width)
         self.shift_gamma = self.add_weight(
-            (width,), _channel_shares(self.depth), name="shift_gamma"
+            (width,), _channel_shares(self.remaining), name="shift_gamma"
         )
 
     def call(self, hidden_states: Any, padding_mask: Any = None, last: Any = None) -> Any:
@@ -252,13 +259,20 @@ class RWKVStack(Layer):
         self.dropout = dropout
         self.epsilon = epsilon
         policy = self.dtype_policy
-        depths = np.arange(num_layers) / max(1, num_layers - 1)
+        remaining = [1.0 - index / num_layers for index in range(num_layers)]
         self.time_mixings = [
-            TimeMixing(num_heads, low_rank, index == 0, float(depth), dtype=policy)
-            for index, depth in enumerate(depths)
+            TimeMixing(
+                num_heads,
+                low_rank,
+                index == 0,
+                depth=index / max(1, num_layers - 1),
+                remaining=share,
+                dtype=policy,
+            )
+            for index, share in enumerate(remaining)
         ]
         self.channel_mixings = [
-            ChannelMixing(inner_width, float(depth), dtype=policy) for depth in depths
+            ChannelMixing(inner_width, share, dtype=policy) for share in remaining
         ]
         self.norms = [LayerNorm(epsilon=epsilon, dtype=policy) for _ in range(2 * num_layers)]
         self.drops = [keras.layers.Dropout(dropout, dtype=policy) for _ in range(2 * num_layers)]
@@ -368,20 +382,20 @@ def _places(width: int) -> np.ndarray:
     return np.arange(width) / width
 
 
-def _shift_shares(depth: float) -> Callable[..., Any]:
+def _shift_shares(remaining: float) -> Callable[..., Any]:
     """Return the initializer of the weights of the position before, of the authors' code."""
     exponents = {"r": 0.2, "w": 0.9, "k": 0.7, "v": 0.7, "a": 0.9, "g": 0.2}
 
     def initialize(shape: tuple[int, ...], dtype: Any = None) -> Any:
-        rows = [1.0 - _places(shape[1]) ** (exponents[name] * (1 - depth)) for name in SHIFTED]
+        rows = [1.0 - _places(shape[1]) ** (exponents[name] * remaining) for name in SHIFTED]
         return ops.convert_to_tensor(np.stack(rows), dtype)
 
     return initialize
 
 
-def _channel_shares(depth: float) -> Callable[..., Any]:
+def _channel_shares(remaining: float) -> Callable[..., Any]:
     def initialize(shape: tuple[int, ...], dtype: Any = None) -> Any:
-        return ops.convert_to_tensor(1.0 - _places(shape[0]) ** ((1 - depth) ** 4), dtype)
+        return ops.convert_to_tensor(1.0 - _places(shape[0]) ** (remaining**4), dtype)
 
     return initialize
 

@@ -155,10 +155,12 @@ class Architecture(ABC):
     def claimed_costs(self, request: BuildRequest) -> tuple[str, str]:
         """Return the claimed time and the claimed memory of a request.
 
-        Options may change them. This runs without any framework, and is no part of the code whose
-        costs are measured.
+        Options may change them. In the encoder-decoder form, the decoder attends to the whole
+        output of the encoder, in n² time. This runs without any framework, and is no part of the
+        code whose costs are measured.
         """
-        return self.claimed_time, self.claimed_memory
+        crosses = request.form is Form.ENCODER_DECODER
+        return "n^2" if crosses else self.claimed_time, self.claimed_memory
 
     def missing_parts(self, request: BuildRequest) -> Collection[str]:
         """Return the values of `Part` that the model does not have, such as "heads".

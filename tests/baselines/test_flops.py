@@ -13,11 +13,43 @@ ARCHITECTURES = load_registry(()).architectures.plugins
 SIZE = MODEL_SIZES["tiny"]
 
 
-def count(name: str, length: int, form: Form = Form.ENCODER, **options) -> float:
-    architecture = ARCHITECTURES[name]
+def request_for(name: str, length: int, form: Form = Form.ENCODER, **options) -> BuildRequest:
     inputs = Inputs.PATCHES if name == "vit" else Inputs.TOKEN_IDS
-    request = BuildRequest(form, inputs, SIZE, length, {**architecture.options, **options})
-    return architecture.mixing_operations(request)
+    own = {**ARCHITECTURES[name].options, **options}
+    return BuildRequest(form, inputs, SIZE, length, own)
+
+
+def count(name: str, length: int, form: Form = Form.ENCODER, **options) -> float:
+    return ARCHITECTURES[name].mixing_operations(request_for(name, length, form, **options))
+
+
+WITHOUT_A_COUNT = {"identity", "linformer"}
+"""One mixes nothing, and the count of the other leaves out weights of the length."""
+COUNTED = [
+    *(
+        (name, form, {})
+        for name, architecture in ARCHITECTURES.items()
+        if name not in WITHOUT_A_COUNT
+        for form in sorted(architecture.forms)
+    ),
+    *(
+        (name, form, {"window": 16})
+        for name in ("vanilla", "llama")
+        for form in (Form.ENCODER, Form.DECODER, Form.ENCODER_DECODER)
+    ),
+    ("llama", Form.DECODER, {"latent_rank": 16}),
+    *(("hybrid", form, {"pattern": "samba"}) for form in sorted(Form)),
+    *(("hybrid", form, {"pattern": "window_attention,attention"}) for form in sorted(Form)),
+]
+
+
+@pytest.mark.parametrize(("name", "form", "options"), COUNTED)
+def test_claims_are_the_growth_of_the_operations(name, form, options):
+    """Encoder-decoders have attention to the encoder's output."""
+    short, long = (count(name, length, form, **options) for length in (2**19, 2**20))
+    found = "n" if long < 2.1 * short else "n log n" if long < 2.5 * short else "n^2"
+    request = request_for(name, 2**20, form, **options)
+    assert ARCHITECTURES[name].claimed_costs(request)[0] == found
 
 
 @pytest.mark.parametrize(
@@ -77,6 +109,19 @@ def test_subquadratic_architectures_count_fewer_operations(name):
     assert growth < 2.1
     assert count("vanilla", 16_384) / count("vanilla", 8_192) == 4
     assert count(name, 16_384) < count("vanilla", 16_384) / 8
+
+
+def test_rwkv7_counts_the_products_of_a_chunk():
+    """Heads of 64 channels, in two chunks of 64 positions."""
+    size, chunk = 64, 64
+    of_states = ["r S", "κ S", "b uᵀ", "k vᵀ"]
+    compared = ["r b", "κ b", "r k", "κ k", "(κ k) v", "T ((κ k) v)", "T κ", "(r b) u", "(r k) v"]
+    pairs = chunk * (chunk + 1) / 2
+    products = len(of_states) * chunk * size * size + len(compared) * pairs * size
+    inverse = chunk**3 / 3
+    heads = SIZE.num_layers * SIZE.width // size
+    found = count("rwkv7", 2 * chunk, Form.DECODER)
+    assert found == pytest.approx(2 * heads * (2 * products + inverse))
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from baselines.hybrid import Hybrid
+from baselines.layers.mixers.lstm import LongShortTerm
 from baselines.layers.pattern_presets import PRESETS
 from suite.api import Form, Inputs, Unsupported
 from suite.records.model_sizes import MODEL_SIZES
@@ -207,6 +208,31 @@ def test_the_claim_is_the_sum_over_the_layers(pattern, window, time):
 
 
 @pytest.mark.parametrize(
+    ("claims", "largest"),
+    [
+        (("n^2", "n"), ("n^2", "n")),
+        (("n log n", "n^2"), ("n log n", "n^2")),
+        (("n^1.5", "n log n"), ("n^1.5", "n log n")),
+    ],
+)
+def test_a_mixer_of_a_users_own_has_its_own_claims(claims, largest):
+    """Its options need not have the names of those of attention."""
+
+    class Own(LongShortTerm):
+        def claimed_costs(self, request):
+            return claims
+
+    class WithOwn(Hybrid):
+        mixers = {**Hybrid.mixers, "own": Own()}
+        default_pattern = "own,lstm"
+
+    architecture = WithOwn()
+    for form in (Form.ENCODER, Form.DECODER):
+        request = request_for(architecture, Inputs.TOKEN_IDS, form=form)
+        assert architecture.claimed_costs(request) == largest
+
+
+@pytest.mark.parametrize(
     ("options", "message"),
     [
         ({"pattern": ""}, "pattern of at least one mixer; received: pattern=. Name some of att"),
@@ -224,8 +250,19 @@ def test_the_claim_is_the_sum_over_the_layers(pattern, window, time):
         ({"attention_window": 0}, "mixer 'attention' that needs a window .* received: window=0"),
         ({"attention_positions": "alibi"}, "positions rotary, none; received: positions=alibi"),
         ({"attention_query_key_norm": "all"}, "none, head, width; received: query_key_norm=all"),
-        ({"attention_rotary_share": 0.4}, "rotary_share=0.4 of 8 channels. Use another share"),
+        (
+            {"attention_rotary_share": 0.4},
+            "rotary_share=0.4 of 8 channels. Use another share or number of heads",
+        ),
         ({"pattern": "jamba"}, "received: pattern=jamba, which names 8, and num_layers=2"),
+        (
+            {"pattern": "samba,lstm"},
+            "the name samba alone, .*; received: pattern=samba,lstm. Write mamba,window_attention",
+        ),
+        (
+            {"pattern": "lstm", "mamba_state_size": 8, "gla_decay_rank": 8},
+            "received: pattern=lstm, gla_decay_rank=8. Add gla to the pattern",
+        ),
         ({"pattern": "mamba", "mamba_step_rank": -1}, "at least 0; received: -1. Use 0"),
         ({"attention_rotary_base": 1.0}, "rotary_base greater than 1; received: 1.0. Use 10000"),
         ({"attention_key_value_heads": 3}, "num_heads=2, key_value_heads=3. Use a divisor"),
@@ -244,6 +281,28 @@ def test_a_bad_pattern_is_refused_before_anything_is_built(options, message):
     with pytest.raises(Unsupported, match=message) as caught:
         architecture.build(request)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("mixers", "pattern"),
+    [
+        (("lstm",), "samba"),
+        (("mamba", "lstm"), "samba"),
+        (("lstm", "attention", "window_attention"), "jamba"),
+    ],
+)
+def test_an_architecture_with_other_mixers_has_no_preset_of_those_that_it_lacks(mixers, pattern):
+    class WithFew(Hybrid):
+        default_pattern = "lstm"
+
+    WithFew.mixers = {name: Hybrid.mixers[name] for name in mixers}
+    architecture = WithFew()
+    request = request_for(
+        architecture, Inputs.TOKEN_IDS, options={**architecture.options, "pattern": pattern}
+    )
+    reason = architecture.unsupported_reason(request)
+    assert reason is not None and f"has no mixer '{pattern}'; received: pattern={pattern}" in reason
+    assert pattern not in reason.partition("Choose from")[2]
 
 
 def test_a_mixer_without_room_for_a_feed_forward_network_is_refused():

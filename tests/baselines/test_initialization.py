@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from keras import ops
 
+from baselines.layers.rwkv import RWKVStack
 from suite.api import Form, Inputs, ModelSize, supports
 from suite.worker.conformance.gradients import BACKEND, create_weights
 from suite.worker.conformance.subjects import main_inputs, random_inputs, request_for
@@ -108,6 +109,22 @@ def test_kernels_have_glorot_s_scale(name, form, inputs):
 
 def kernel_of(layer) -> np.ndarray:
     return ops.convert_to_numpy(layer.kernel)
+
+
+@pytest.mark.parametrize("num_layers", [1, 2, 3])
+def test_rwkv7_starts_with_the_published_weights_of_the_position_before(num_layers):
+    """1 − (i / C)^(e (1 − l / L)) for channel i and layer l; the last layer sees it too."""
+    stack = RWKVStack(num_layers, num_heads=2, low_rank=2, inner_width=16)
+    stack.build((None, None, 8))
+    places = np.arange(8) / 8
+    for index, (of_time, of_channels) in enumerate(stack._blocks()):
+        left = 1 - index / num_layers
+        for found, exponent in zip(
+            ops.convert_to_numpy(of_time.shift_gammas), (0.2, 0.9, 0.7, 0.7, 0.9, 0.2), strict=True
+        ):
+            np.testing.assert_allclose(found, 1 - places ** (exponent * left), rtol=1e-5)
+        found = ops.convert_to_numpy(of_channels.shift_gamma)
+        np.testing.assert_allclose(found, 1 - places ** (left**4), rtol=1e-5)
 
 
 def test_gpt_scales_residual_branches_unless_the_option_says_not_to():

@@ -38,6 +38,7 @@ CASES = [
     ("gla", {"key_share": 0.3}, r"key_share=0\.3, width=12, num_heads=3\. Use another share"),
     ("xlstm", {"key_share": 0.3}, r"key_share=0\.3, width=12, num_heads=3\. Use another share"),
     ("mamba3", {"rank": 0}, r"sizes of at least 1; received: .*'rank': 0"),
+    ("mamba3", {"rank": 17}, r"rank of at most 16; received: 17\. Use a lower rank"),
     ("mamba3", {"state_size": -1}, r"state_size of at least 0; received: -1\. Use 0"),
     ("mamba3", {"rotated_share": 2}, r"share from 0 to 1; received: 2\. Use 0\.5"),
     ("griffin", {"window": 0}, r"window of at least 1 position; received: window=0\. Use 1024"),

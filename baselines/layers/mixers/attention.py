@@ -54,9 +54,18 @@ class Attention(Mixer):
         if is_rotary and share != 1 and turned_channels(head_size, share) is None:
             return (
                 "turns an even number of a head's channels; "
-                f"received: rotary_share={share} of {head_size} channels. Use another share"
+                f"received: rotary_share={share} of {head_size} channels. "
+                "Use another share or number of heads"
             )
         return _block(request).problem(request)
+
+    def claimed_costs(self, request: BuildRequest) -> tuple[str, str]:
+        """Return the claimed time and memory: only a window makes attention linear."""
+        return "n^2" if request.options["window"] is None else "n", "n"
+
+    def missing_parts(self, request: BuildRequest) -> tuple[str, ...]:
+        """Return that heads cannot be removed where one norm has weights for all of them."""
+        return ("heads",) if request.options["query_key_norm"] == "width" else ()
 
     def norm_placement(self, request: BuildRequest) -> str:
         """Return the placement of the norms of a layer with this mixer."""

@@ -24,6 +24,10 @@ class LightConv(Mixer):
             return f"needs a kernel_size that is odd and at least 1; received: {kernel}. Use 15"
         return None
 
+    def missing_parts(self, request: BuildRequest) -> tuple[str, ...]:
+        """Return the missing parts: removable heads."""
+        return ("heads",)
+
     def count_weights(self, request: BuildRequest) -> int:
         """Return the number of weights in the kernels of both projections."""
         return 3 * request.model_size.width**2

@@ -17,6 +17,10 @@ from suite.api import BuildRequest, Form
 class Linear(Mixer):
     """Attention with weights φ(q)·φ(k), in the causal form as a recurrence."""
 
+    def missing_parts(self, request: BuildRequest) -> tuple[str, ...]:
+        """Return the missing parts: removable heads."""
+        return ("heads",)
+
     def count_weights(self, request: BuildRequest) -> int:
         """Return the number of weights in the kernels of queries, keys, values and output."""
         return 4 * request.model_size.width**2

@@ -12,6 +12,9 @@ from baselines.layers.mixer import Mixer, largest_head_size
 from baselines.layers.state_sizes import FLOAT32_BYTES
 from suite.api import BuildRequest
 
+LARGEST_RANK = 16
+"""A chunk has `CHUNK_LENGTH` rows for each rank, and at most 2,048 rows have exact decays."""
+
 
 class TrapezoidalState(Mixer):
     """The state space of Mamba-3 with its gates; it has no convolution.
@@ -38,6 +41,8 @@ class TrapezoidalState(Mixer):
         options = request.options
         if min(options[name] for name in ("expansion", "head_size", "rank")) < 1:
             return f"needs sizes of at least 1; received: {dict(options)}. Use the defaults"
+        if (rank := options["rank"]) > LARGEST_RANK:
+            return f"needs a rank of at most {LARGEST_RANK}; received: {rank}. Use a lower rank"
         if options["state_size"] < 0:
             return (
                 f"needs a state_size of at least 0; received: {options['state_size']}. "

@@ -24,8 +24,16 @@ CASES = [
     for is_repeated in [
         form is not Form.ENCODER_DECODER and Form.ENCODER_DECODER in architecture.forms
     ]
-] + [("vanilla", Form.ENCODER, {"positions": positions}) for positions in POSITIONS]
+]
 """Each architecture and form; an encoder-decoder has the layers of both."""
+WITH_OPTIONS = [
+    *(("vanilla", Form.ENCODER, {"positions": positions}) for positions in POSITIONS),
+    ("llama", Form.DECODER, {"latent_rank": 8}),
+    ("hybrid", Form.DECODER, {"attention_query_key_norm": "width"}),
+    ("hybrid", Form.DECODER, {"pattern": "linear_attention,attention"}),
+    ("hybrid", Form.ENCODER_DECODER, {"pattern": "convolution,lstm"}),
+    ("hybrid", Form.ENCODER_DECODER, {"pattern": "rg_lru,mlstm"}),
+]
 
 
 def lacking(name, form, options):
@@ -69,7 +77,7 @@ def refuses(change, *arguments):
     return False
 
 
-@pytest.mark.parametrize(("name", "form", "options"), CASES)
+@pytest.mark.parametrize(("name", "form", "options"), CASES + WITH_OPTIONS)
 def test_an_architecture_declares_the_parts_that_it_lacks(name, form, options):
     with without_compiling():
         request, found = lacking(name, form, options)
