@@ -375,7 +375,7 @@ def make_diagnostics(
             {
                 "title": diagnostic.title,
                 "comparison": number_of[diagnostic.comparison.key],
-                "solved_at": diagnostic.solved_at,
+                "solved_at": diagnostic.task.solved_at,
                 "rows": [
                     {
                         "entry": numbers[row.entry],
@@ -392,7 +392,7 @@ def make_diagnostics(
                 ],
             }
             for diagnostic in diagnostics
-            if diagnostic.solved_at is not None
+            if diagnostic.task.solved_at is not None
         ],
     }
 

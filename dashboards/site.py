@@ -49,14 +49,14 @@ from suite.analysis.boards import rank_comparisons
 from suite.analysis.comparison_key import short_titles, titles
 from suite.analysis.comparisons import compare, in_precedence
 from suite.analysis.frame import to_figures, to_frame
-from suite.analysis.leaderboard import summarize_leaderboards
-from suite.analysis.learning_rates import count_archived_trials, summarize_searches
+from suite.analysis.leaderboard import make_leaderboards, summarize
+from suite.analysis.learning_rates import count_unranked, search_summaries
 from suite.analysis.tradeoffs import cost_sources, tradeoffs
 from suite.api import PROTOCOL, Architecture, Task
 from suite.api.files import atomic_write_bytes
 from suite.records.benchmarks import Benchmark
 from suite.records.measures import CHARTED, metric_of
-from suite.records.published import StoredRecord
+from suite.records.published import StoredRecord, has_own_file
 from suite.records.tuned_rates import Tuned
 
 ASSETS = Path(__file__).parent / "assets"
@@ -126,8 +126,8 @@ def _write_rest(
     boards = rank_comparisons(all_comparisons)
     shown = frame.loc[frame["superseded_by"] == "", ["architecture", "entry"]].drop_duplicates()
     learning_rates = [
-        {**search, "title": task_name(search["task"], tasks)}
-        for search in summarize_searches(known.choices, tasks)
+        {**asdict(search), "title": task_name(search.task, tasks)}
+        for search in search_summaries(known.choices, tasks)
     ]
     tuned = [(search["architecture"], search["entry"]) for search in learning_rates]
     entries = style_entries([*shown.itertuples(index=False, name=None), *tuned], architectures)
@@ -146,9 +146,11 @@ def _write_rest(
     predictions = make_predictions(comparisons, sources)
     known_costs = pandas.concat([figures, predictions])
     abilities = diagnostics.pop("abilities")
-    leaderboards = summarize_leaderboards(known.benchmarks, comparisons, boards, tasks)
-    for board in leaderboards:
-        board["titles"] = {task: task_name(task, tasks) for task in board["titles"]}
+    made = make_leaderboards(known.benchmarks, comparisons, boards, tasks)
+    leaderboards = [
+        {**summarize(one), "titles": {task: task_name(task, tasks) for task in one.titles}}
+        for one in made
+    ]
     content = {
         "protocol": PROTOCOL,
         "measures": [
@@ -185,7 +187,7 @@ def _write_rest(
                 "subject": task_name(count.task, tasks),
                 "text": str(count),
             }
-            for count in count_archived_trials(records)
+            for count in count_unranked(one for one in records if not has_own_file(one.record))
         ],
         "diagnosed": sorted(diagnosed),
         "bundles": [[bundle[0].record.run_id, name] for name, bundle in bundles.items()],

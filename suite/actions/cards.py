@@ -320,10 +320,7 @@ def _quality(
     found = find_diagnostics(compared, tasks)
     scored = {diagnostic.comparison.key.task for diagnostic in found}
     unscored = {each.key.task: each for each in compared if each.key.task not in scored}
-    found += [
-        Diagnostic(comparison, tasks[str(name)], tasks[str(name)].solved_at, "")
-        for name, comparison in unscored.items()
-    ]
+    found += [Diagnostic(comparison, tasks[str(name)], "") for name, comparison in unscored.items()]
     carried = [
         Carried(
             diagnostic.title,

@@ -91,11 +91,10 @@ def find_crossing(
 ) -> Crossing:
     """Find all lengths at which one of `names` overtakes the other.
 
-    `advantage` returns, for a length, the lead of the second by repeat (round or seed); positive
-    values mean that it is ahead. All lengths are measured, so that curves that cross back are
-    noticed. If the sign of the `center` of the repeats changes between two of `lengths`, the search
-    bisects that interval; with `halves` false, the crossing is interpolated. A center of 0 is no
-    lead, and changes nothing. The interval of an estimate comes from the crossings of the repeats.
+    `advantage` returns, for a length, the lead of the second by repeat (round or seed). All
+    `lengths` are measured, so that curves that cross back are noticed. Where the sign of the
+    `center` of the repeats changes, the search bisects that interval; with `halves` false, the
+    crossing is interpolated. The interval of an estimate comes from the crossings of the repeats.
     """
     known: dict[int, Mapping[int, float]] = {}
 
@@ -114,8 +113,8 @@ def find_crossing(
                 high = middle
             else:
                 low = middle
-        locate = locate_crossing if halves else interpolate_crossing
-        estimate = locate(known, low, high, rising=after)
+        locate = _locate_crossing if halves else _interpolate_crossing
+        estimate = locate(known, low, high, after)
         changes.append(Change(estimate, names[after]))
     always = names[leads[0][1]] if leads and not changes else None
     equal_at = [length for length, value in centers.items() if not value]
@@ -131,32 +130,31 @@ def pair_up(
     Both mappings hold figures, of which more is better, by length and repeat. A length without a
     common repeat is left out.
     """
-    leads = {
+    return {
         length: {
-            repeat: second[length][repeat] - value
-            for repeat, value in sorted(first[length].items())
-            if repeat in second[length]
+            repeat: second[length][repeat] - first[length][repeat]
+            for repeat in sorted(first[length].keys() & second[length].keys())
         }
-        for length in sorted(set(first) & set(second))
+        for length in sorted(first.keys() & second.keys())
+        if first[length].keys() & second[length].keys()
     }
-    return {length: by_repeat for length, by_repeat in leads.items() if by_repeat}
 
 
-def locate_crossing(
-    known: Mapping[int, Mapping[int, float]], low: int, high: int, *, rising: bool = True
+def _locate_crossing(
+    known: Mapping[int, Mapping[int, float]], low: int, high: int, rising: bool
 ) -> Estimate:
     """Estimate the length between `low` and `high` where the advantage is 0, and its interval.
 
     For each repeat a regression line of the advantage over the logarithm of the length, through the
-    nearby lengths that have the repeat, gives a crossing. A repeat at a single length is left out.
-    The advantage rises there, or falls. The estimate is clipped to the bracket.
+    nearby lengths, gives a crossing. The estimate is clipped to the bracket.
     """
-    near = {
-        length: values
-        for length, values in known.items()
-        if low / NEARBY <= length <= high * NEARBY
-    }
-    curves = [curve for curve in _by_repeat(near) if len(curve) > 1]
+    curves = _by_repeat(
+        {
+            length: values
+            for length, values in known.items()
+            if low / NEARBY <= length <= high * NEARBY
+        }
+    )
     roots = []
     for curve in curves:
         line = statistics.linear_regression(*zip(*curve, strict=True))
@@ -172,17 +170,17 @@ def locate_crossing(
     return Estimate(value, min(estimate.ends[0], value), max(estimate.ends[1], value), len(curves))
 
 
-def interpolate_crossing(
-    known: Mapping[int, Mapping[int, float]], low: int, high: int, *, rising: bool = True
+def _interpolate_crossing(
+    known: Mapping[int, Mapping[int, float]], low: int, high: int, rising: bool
 ) -> Estimate:
     """Estimate where the advantage is 0, from lengths that are far apart.
 
     The curve between three such lengths is no line. Each repeat therefore crosses between two
-    neighbours of its own lengths, over the logarithm of the length; of several crossings the one
-    nearest to `low` and `high` counts. There is no interval if a repeat does not cross.
+    neighbours of its own lengths; of several crossings the one nearest to `low` and `high` counts.
+    There is no interval if a repeat does not cross.
     """
     middle = math.log(low * high) / 2
-    curves = [curve for curve in _by_repeat(known) if len(curve) > 1]
+    curves = _by_repeat(known)
     roots = []
     for curve in curves:
         crossed = [
@@ -197,12 +195,13 @@ def interpolate_crossing(
 
 
 def _by_repeat(known: Mapping[int, Mapping[int, float]]) -> list[list[tuple[float, float]]]:
-    """Return the curve of each repeat: logarithms of its lengths, and its values."""
+    """Return the logarithms of the lengths and the values of each repeat with several lengths."""
     repeats = sorted({repeat for values in known.values() for repeat in values})
-    return [
+    curves = (
         [(math.log(length), of[repeat]) for length, of in sorted(known.items()) if repeat in of]
         for repeat in repeats
-    ]
+    )
+    return [curve for curve in curves if len(curve) > 1]
 
 
 def between(low: int, high: int) -> int | None:

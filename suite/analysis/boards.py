@@ -6,6 +6,7 @@ import math
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from typing import TypeVar
 
 from suite.analysis.comparison_key import ComparisonKey, grouped
 from suite.analysis.comparisons import Comparison
@@ -20,6 +21,7 @@ from suite.records.measures import RANKED, is_cost, metric_of
 from suite.records.naming import options_text
 from suite.records.options import listed_options
 
+Place = TypeVar("Place")
 RANKED_FROM = MIN_REPEATS
 """The number of seeds, or rounds of a probe, that an entry needs for a rank."""
 BASELINE = "vanilla"
@@ -44,16 +46,13 @@ UNDISTURBED = "scored without disturbance"
 class Row(EntryAtLength):
     """An entry at a length as a row of a board or of a table.
 
-    Without a rank, `rank` holds None and `note` gives the reason. `estimate` is the score, or the
-    figure of the cost that the board ranks by. `behind` is the difference to the leader of the
-    rank; for costs it is the logarithm of the ratio. `detectable_difference` is the smallest
-    difference to that leader, in the same unit, that the board would have separated. The leader has
-    neither. `samples` are those of the first seed of a language model, if they were asked for.
+    Without a rank, `note` gives the reason. `estimate` is the score, or the figure of the cost that
+    the board ranks by. `detectable_difference` is the smallest difference to the leader of the rank
+    that the board would have separated, for costs the logarithm of a ratio. The leader has none.
     """
 
     rank: int | None = None
     estimate: Estimate | None = None
-    behind: Estimate | None = None
     detectable_difference: float | None = None
     note: str = ""
     samples: Sequence[Mapping[str, str]] = ()
@@ -128,9 +127,6 @@ class Board:
 def rank_comparisons(comparisons: Iterable[Comparison]) -> list[Board]:
     """Return a board for each comparison, length, batch size and measure.
 
-    Scores have ranks only in final runs of a ranked benchmark, and only if they are eligible
-    (`ineligible_reason`).
-
     Unsupported cells have no row, because they are not results.
     """
     boards = []
@@ -139,12 +135,14 @@ def rank_comparisons(comparisons: Iterable[Comparison]) -> list[Board]:
         all_entries = [*comparison.entries, *comparison.former]
         entries = [part for entry in all_entries if (part := _supported(entry)).runs]
         by_place = grouped(entries, lambda entry: entry.place)
+        scores = [comparison.metric] if comparison.metric else []
+        metrics = [metric_of(cost) for cost in RANKED[key.mode]] or scores
         for (length, batch_size), of_place in sorted(by_place.items()):
             current = [entry for entry in of_place if not entry.superseded_by]
             session = current[0].session if current else comparison.session
             records = (record for entry in current for record in entry.records)
             data = next((record.fingerprint for record in records if record.fingerprint), "")
-            for metric in _metrics(comparison):
+            for metric in metrics:
                 rows, detectable = _rows(current, metric, key)
                 rows += [
                     Row.of(entry, estimate=_estimate(entry, metric))
@@ -157,14 +155,7 @@ def rank_comparisons(comparisons: Iterable[Comparison]) -> list[Board]:
     return boards
 
 
-def _metrics(comparison: Comparison) -> list[Metric]:
-    if costs := RANKED[comparison.key.mode]:
-        return [metric_of(cost) for cost in costs]
-    return [comparison.metric] if comparison.metric else []
-
-
 def _supported(entry: EntryAtLength) -> EntryAtLength:
-    """Return an entry without its unsupported records."""
     runs = [run for run in entry.runs if run.record.status is not Status.UNSUPPORTED]
     return entry if len(runs) == len(entry.runs) else replace(entry, runs=runs)
 
@@ -209,7 +200,6 @@ def _needs_conformance(key: ComparisonKey) -> bool:
 def _rows(
     entries: Sequence[EntryAtLength], metric: Metric, key: ComparisonKey
 ) -> tuple[list[Row], float | None]:
-    """Return the rows of a board, and the difference that it can detect."""
     by_name = {entry.name: entry for entry in entries}
     scores = {entry.name: _scores(entry, metric) for entry in entries}
     scores = {name: of_entry for name, of_entry in scores.items() if of_entry.by_seed}
@@ -233,25 +223,20 @@ def _rows(
                 entry,
                 rank=ranked.rank,
                 estimate=_estimate(entry, metric),
-                behind=ranked.behind,
                 detectable_difference=ranked.detectable_difference,
                 note="; ".join(notes),
             )
         )
-    unknown = (entry for entry in _by_cost(entries, metric) if entry.name not in scores)
-    rows += [Row.of(entry, note="; ".join(_notes(entry, None, metric))) for entry in unknown]
-    return rows, ranking.detectable_difference
 
-
-def _by_cost(entries: Sequence[EntryAtLength], metric: Metric) -> list[EntryAtLength]:
-    """Return entries with the best figure first, and those without any last."""
     sign = -1 if metric.higher_is_better else 1
 
-    def order(entry: EntryAtLength) -> float:
+    def best_first(entry: EntryAtLength) -> float:
         figure = shown_estimate(entry, metric)
         return sign * figure.value if figure else math.inf
 
-    return sorted(entries, key=order)
+    unknown = sorted((entry for entry in entries if entry.name not in scores), key=best_first)
+    rows += [Row.of(entry, note="; ".join(_notes(entry, None, metric))) for entry in unknown]
+    return rows, ranking.detectable_difference
 
 
 def _rank(
@@ -275,10 +260,7 @@ def _rank(
 
 
 def _is_overtaken(item: Ranked, ranked: Iterable[Ranked], metric: Metric) -> bool:
-    """Return whether an entry of a lower rank is better than an entry.
-
-    The entry varies too much to be separated from the best of its rank.
-    """
+    """Return whether an entry of a lower rank is better than an entry."""
     sign = 1 if metric.higher_is_better else -1
     return item.rank is not None and any(
         other.rank is not None
@@ -326,10 +308,9 @@ def final_boards(
 ) -> dict[TaskLength, Board]:
     """Return the boards of a benchmark's final runs on its own data, in the order of its file.
 
-    A board is on the data of the benchmark if it has the fingerprint in the file. `version` is
-    another version of the benchmark. The file does not state the data of that version: its runs
-    were checked when they were published. A place has the board of the last model size, and there
-    of the largest budget.
+    The data has the fingerprint in the file. Runs of another `version`, whose data the file does
+    not state, were checked when they were published. A place has the board of the last model size,
+    and there of the largest budget.
     """
     own: dict[TaskLength, Board] = {}
     size = benchmark.model_size[-1]
@@ -351,6 +332,15 @@ def places_of(benchmark: Benchmark) -> list[TaskLength]:
     return [
         (name, length) for name, settings in benchmark.each_settings for length in settings.lengths
     ]
+
+
+def rows_by_entry(boards: Mapping[Place, Board]) -> dict[str, dict[Place, Row]]:
+    """Return the valid rows of boards by entry, then by the place of their board."""
+    by_entry: dict[str, dict[Place, Row]] = {}
+    for place, board in boards.items():
+        for row in board.valid:
+            by_entry.setdefault(row.entry, {})[place] = row
+    return by_entry
 
 
 def mean_position(name: str, boards: Iterable[Board]) -> float:

@@ -23,14 +23,11 @@ FILLED = 0.9
 
 
 class ComparisonKind(StrEnum):
-    """The kinds of comparisons."""
+    """Trainings of a frozen benchmark, measurements of costs, and other trainings."""
 
     FINAL = "final"
-    """Trainings of a frozen benchmark."""
     COSTS = "costs"
-    """Probes, and measurements of decoding."""
     TRIAL = "trial"
-    """Trainings that are no final runs. They are evidence and no results."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -38,15 +35,12 @@ class ComparisonKey:
     """The fields that the records of one comparison share, except the length.
 
     `task_options` are the options of the task ("units=bytes"), `DATA_OPTIONS` ("train_share=0.1"),
-    and those that the benchmark sets for the task. Other options of the recipe and those of
-    architectures belong to the entry.
-    `positions_per_batch` is the power of two from which whole sequences were cut to make a batch.
-    It is 0 where batches of equally many sequences are compared over the lengths (probes, and tasks
-    that score examples): `sequences_per_batch` is set then. `fingerprint` identifies the data; it
-    is empty where the data of several lengths, each drawn for its length, are joined. `threads`
-    and `machine` are set for probes alone: trainings of several machines share their scores.
-    `benchmark` is the label of a frozen benchmark, or ""; `ranked` is true if that benchmark ranks
-    its trainings. `split` is the split that scores come from, "test" or "validation".
+    and those that the benchmark sets for the task; all others belong to the entry. A batch is cut
+    from `positions_per_batch`, a power of two, or has `sequences_per_batch`; the other is 0.
+    `fingerprint` identifies the data; it is empty where the data of several lengths, each drawn for
+    its length, are joined. `threads` and `machine` are set for probes alone: trainings of several
+    machines share their scores. `benchmark` is the label of a frozen benchmark, or ""; `ranked` is
+    true if it ranks its trainings. `split` is that of the scores, "test" or "validation".
     """
 
     mode: Mode
@@ -169,11 +163,9 @@ def key_of(stored: StoredRecord) -> ComparisonKey:
 def group(records: Iterable[StoredRecord]) -> Groups:
     """Group records by comparison, trainings first, in the order of the keys.
 
-    Records of cells that did not read their data have no fingerprint. They join the comparison that
-    is alike in all else. Lengths whose data is drawn for them are joined. Probes of equal batch
-    size become a comparison where that joins more lengths than equal numbers of positions do. A
-    comparison of methods also has the entries of the standard track: each method is measured
-    against one of them, and the open track excludes nothing.
+    Records of cells that did not read their data have no fingerprint: they join the comparison that
+    is alike in all else. A comparison of methods also has the entries of the standard track, which
+    each method is measured against.
     """
     groups = _with_lengths_joined(grouped(records, key_of))
     known = {replace(key, fingerprint=""): key for key in groups if key.fingerprint}
@@ -200,10 +192,8 @@ def baseline_keys(keys: Collection[ComparisonKey]) -> dict[ComparisonKey, Compar
     def without_engine(key: ComparisonKey) -> ComparisonKey:
         return replace(key, backend="", precision="")
 
-    first: dict[ComparisonKey, ComparisonKey] = {}
-    for key in sorted(keys, key=preference):
-        first.setdefault(without_engine(key), key)
-    return {key: first[without_engine(key)] for key in keys}
+    alike = grouped(keys, without_engine)
+    return {key: min(alike[without_engine(key)], key=preference) for key in keys}
 
 
 def titles(keys: Iterable[ComparisonKey]) -> dict[ComparisonKey, str]:
@@ -219,8 +209,8 @@ def titles(keys: Iterable[ComparisonKey]) -> dict[ComparisonKey, str]:
 def _with_lengths_joined(groups: Groups) -> Groups:
     """Join groups that differ in the fingerprint alone, where data is drawn for a length.
 
-    Two fingerprints of one length are different data, and their groups stay apart. So do groups of
-    an older version of the task, whose data is another.
+    Two fingerprints of one length are different data: their groups stay apart, and so do those of
+    an older version of the task.
     """
     drawn = [key for key in groups if key.drawn_for_length]
     joined = dict(groups)
@@ -248,10 +238,9 @@ def _of_same_data(groups: Groups, key: ComparisonKey) -> list[StoredRecord]:
 
 
 def _with_fixed_batches(groups: Groups) -> Groups:
-    """Add groups of equal batch size that say more than those of equal positions, and drop those.
+    """Replace groups of equal positions by groups of equal batch size that have more lengths.
 
-    A group says more where it has more lengths. So a sweep over the lengths is found whether
-    positions or sequences were held constant, and no record is lost.
+    A sweep over the lengths is therefore found whichever was held constant. No record is lost.
     """
     fixed: Groups = {}
     alternatives: dict[ComparisonKey, set[ComparisonKey]] = {}
@@ -303,19 +292,19 @@ DISTINGUISHING: tuple[Callable[[ComparisonKey], str], ...] = (
 def short_titles(keys: Iterable[ComparisonKey]) -> dict[ComparisonKey, str]:
     """Return a short name of each key, such as "core-1" or "trials, 300 steps".
 
-    A name has only the parts that tell the key from other keys of its task, or of its form for
-    probes. Each name is therefore unique within a task, and not among all keys.
+    A name has only the parts that tell the key from others of its task, or of its form for probes.
     """
-    subjects: dict[tuple[Mode, str, str], dict[ComparisonKey, str]] = {}
-    for key in keys:
-        form = key.form if key.mode is not Mode.TRAIN else ""
-        subjects.setdefault((key.mode, key.task, form), {})[key] = _start(key)
-    names: dict[ComparisonKey, str] = {}
-    for subject in subjects.values():
+
+    def subject(key: ComparisonKey) -> tuple[Mode, str, str]:
+        return key.mode, key.task, "" if key.mode is Mode.TRAIN else key.form
+
+    all_names: dict[ComparisonKey, str] = {}
+    for of_subject in grouped(keys, subject).values():
+        names = {key: _start(key) for key in of_subject}
         for part in DISTINGUISHING:
-            subject = _extended(subject, part)
-        names |= subject
-    return names
+            names = _extended(names, part)
+        all_names |= names
+    return all_names
 
 
 def _start(key: ComparisonKey) -> str:
@@ -330,9 +319,10 @@ def _extended(
     names: dict[ComparisonKey, str], part: Callable[[ComparisonKey], str]
 ) -> dict[ComparisonKey, str]:
     """Add a part to the names that several keys have, where the part differs between them."""
-    parts: dict[str, set[str]] = {}
-    for key, name in names.items():
-        parts.setdefault(name, set()).add(part(key))
+    parts = {
+        name: {part(key) for key in keys}
+        for name, keys in grouped(names, names.__getitem__).items()
+    }
     return {
         key: f"{name}, {part(key)}" if len(parts[name]) > 1 and part(key) else name
         for key, name in names.items()

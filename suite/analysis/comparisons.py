@@ -1,7 +1,7 @@
 """Records → comparisons: what is compared, and the entries at each length.
 
-The only module that selects valid records. Tables, MLflow, boards, the site and every search take
-their figures from here, so that one set of records shows one number everywhere:
+The only module that selects valid records. All tables, pages and searches take their figures from
+here, so that one set of records shows one number everywhere:
 
 - a score is the mean over the seeds that ended well, with an interval over seeds and test examples;
 - a cost is the geometric mean over the quiet runs of one session (`suite.analysis.sessions`); an
@@ -14,6 +14,7 @@ import statistics
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING
 
 from suite.analysis.comparison_key import ComparisonKey, ComparisonKind, group, grouped
@@ -52,10 +53,9 @@ Group = tuple[int, str, int]
 class Comparison:
     """The entries that may be compared: their records share all but entry, length and repeat.
 
-    Scores may come from several machines. `session` is the one that covers the costs best; those at
-    a length come from the session of its entries. `measured_on` is the machine of all and their
-    number of threads, or those of the most records if no run ended well. `former` are the entries
-    of superseded records. `frame` has the values of all (`suite.analysis.frame`).
+    `session` is the one that covers the costs best; those at a length come from the session of its
+    entries. `measured_on` is the machine of that session, or of the most records without one.
+    `former` are the entries of superseded records. `frame` has the values of all entries.
     """
 
     key: ComparisonKey
@@ -105,8 +105,7 @@ def compare(
 ) -> list[Comparison]:
     """Group records into comparisons, and each comparison into entries at lengths.
 
-    `task_versions` are the versions of the tasks in force: what ran under an older one is
-    superseded.
+    What ran under an older version of a task than that of `task_versions` is superseded.
     """
     groups = group(records).items()
     if not groups:  # a report of nothing does not wait for pandas
@@ -114,14 +113,12 @@ def compare(
     comparisons = [_comparison(key, of_key, task_versions or {}) for key, of_key in groups]
     entries = [[*comparison.entries, *comparison.former] for comparison in comparisons]
     frame = make_frame([entry for of_comparison in entries for entry in of_comparison])
-    starts, rows = 0, frame["group"].to_numpy()
-    framed = []
-    for comparison, of_comparison in zip(comparisons, entries, strict=True):
-        ends = starts + len(of_comparison)
-        first, last = rows.searchsorted([starts, ends])
-        framed.append(replace(comparison, frame=frame.iloc[first:last]))
-        starts = ends
-    return framed
+    ends = accumulate(map(len, entries), initial=0)
+    rows = pairwise(frame["group"].searchsorted([*ends]))
+    return [
+        replace(comparison, frame=frame.iloc[first:last])
+        for comparison, (first, last) in zip(comparisons, rows, strict=True)
+    ]
 
 
 def _comparison(
@@ -184,11 +181,7 @@ def _comparison(
 def _superseded(
     runs: Iterable[tuple[StoredRecord, str]],
 ) -> list[tuple[str, list[StoredRecord]]]:
-    """Return superseded runs by reason and version.
-
-    Two runs of one repeat under the same version and reason are apart: nothing is lost. Unsupported
-    cells are apart too.
-    """
+    """Return superseded runs by reason and version; two runs of one repeat are apart."""
     seen: Counter[tuple[object, ...]] = Counter()
 
     def part(item: tuple[StoredRecord, str]) -> tuple[object, ...]:
@@ -210,10 +203,7 @@ def _with_own_session(entry: EntryAtLength, reason: str) -> EntryAtLength:
 def _sessions_by_place(
     sessions: Mapping[Group, Sessions], session: CostSession
 ) -> dict[Group, CostSession]:
-    """Return the session of each entry: one for all entries at a length and batch size.
-
-    A place that nothing ran well at has `session`, that of the comparison.
-    """
+    """Return the session of each entry: one for all entries at a length and batch size."""
     by_place = grouped(sessions, lambda group: (group[0], group[2]))
     return {
         group: choice
@@ -274,7 +264,7 @@ def _entry_names(records: Sequence[StoredRecord]) -> dict[int, str]:
 
 
 def _machine_of_most(runs: Sequence[StoredRecord]) -> UsedMachine:
-    """Return the machine with the most records that ended well; of equals the first by name."""
+    """Return the machine with the most records that ended well; of equals, the first by name."""
     good = [used_machine(run) for run in runs if run.record.status is Status.OK]
     counts = Counter(good or [used_machine(run) for run in runs])
     return max(sorted(counts), key=counts.__getitem__, default=("", 0))
@@ -286,9 +276,8 @@ def in_precedence(
     """Return comparisons in the order in which pages and reports prefer them.
 
     Final runs of a ranked benchmark come first, then other final runs, costs, and trials last. A
-    benchmark's newest version comes before its others. Among equals, the standard track comes
-    before the open one, and then the comparison with the most entries and lengths that ended well.
-    With `own_first`, runs on the user's own data come before all others.
+    benchmark's newest version comes first; then the standard track; then the comparison with the
+    most entries and lengths that ended well. With `own_first`, a user's own data comes first.
     """
     kinds, comparisons = list(ComparisonKind), list(comparisons)
     newest: dict[tuple[str, str], int] = {}  # a task may keep the runs of an earlier version

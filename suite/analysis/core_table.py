@@ -8,7 +8,15 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from suite.analysis.boards import BASELINE, Board, Row, TaskLength, mean_position, places_of
+from suite.analysis.boards import (
+    BASELINE,
+    Board,
+    Row,
+    TaskLength,
+    mean_position,
+    places_of,
+    rows_by_entry,
+)
 from suite.analysis.comparison_key import grouped
 from suite.analysis.comparisons import Comparison
 from suite.analysis.cost_ratios import LENGTHS, choose_probes, relative_costs
@@ -27,12 +35,10 @@ Scored = Mapping[TaskLength, tuple[Scores, Scale]]
 def normalized(scored: Scored) -> Estimate:
     """Return the mean score over lengths, then over tasks, with its interval.
 
-    The interval adds two errors in quadrature. That of the seeds is the spread of each seed's mean
-    score over all places. That of the test examples is one for each task, because tasks are
-    independent. Lengths with the same parts of the test split keep their covariance. The margins of
-    lengths with other numbers of parts, such as those of a text, add up: they share the examples. A
-    margin below one test example of each place gives way to that of Wilson's intervals, as for a
-    single place.
+    The interval adds two errors in quadrature: the spread of each seed's mean score over all
+    places, and for each task the error of its test examples. Lengths with the same parts of the
+    test split keep their covariance; the margins of other lengths add up. A margin below one test
+    example of each place gives way to that of Wilson's intervals.
     """
     lengths = Counter(task for task, _ in scored)
     weights = {place: 1 / (len(lengths) * lengths[place[0]]) for place in scored}
@@ -44,11 +50,8 @@ def normalized(scored: Scored) -> Estimate:
         )
 
     if not seeds:
-        means = {
-            place: statistics.fmean(scores.by_seed.values())
-            for place, (scores, _) in scored.items()
-        }
-        return Estimate(mean(means))
+        of_places = {place: scores.by_seed.values() for place, (scores, _) in scored.items()}
+        return Estimate(mean({place: statistics.fmean(of) for place, of in of_places.items()}))
     by_seed = {
         seed: mean({place: scores.by_seed[seed] for place, (scores, _) in scored.items()})
         for seed in seeds
@@ -64,9 +67,7 @@ def normalized(scored: Scored) -> Estimate:
     ]
     margin = math.hypot(estimate.high - estimate.value, *of_examples)
     example, wilson = _sampling_errors(scored, weights)
-    if margin < example:
-        margin = wilson
-    return Estimate.around(estimate.value, margin, estimate.n)
+    return Estimate.around(estimate.value, wilson if margin < example else margin, estimate.n)
 
 
 def _example_margin(
@@ -74,26 +75,22 @@ def _example_margin(
 ) -> float:
     """Return the margin of a mean score that the test examples of one task cause."""
     by_place = [
-        {
-            seed: [
+        [
+            [
                 None if part is None else weights[place] * scale.score(part)
                 for part in scores.parts.get(seed, ())
             ]
             for seed in seeds
-        }
+        ]
         for place, (scores, scale) in scored.items()
     ]
-    if len({len(parts) for of_seeds in by_place for parts in of_seeds.values()}) > 1:
-        return sum(map(example_margin, by_place))
-    return example_margin(
-        {
-            seed: [
-                None if None in part else math.fsum(part)
-                for part in zip(*(of_seeds[seed] for of_seeds in by_place), strict=True)
-            ]
-            for seed in seeds
-        }
-    )
+    if len({len(parts) for of_seeds in by_place for parts in of_seeds}) > 1:
+        return sum(example_margin(of_seeds)[0] for of_seeds in by_place)
+    sums = [
+        [None if None in part else math.fsum(part) for part in zip(*of_seed, strict=True)]
+        for of_seed in zip(*by_place, strict=True)
+    ]
+    return example_margin(sums)[0]
 
 
 def _sampling_errors(scored: Scored, weights: Mapping[TaskLength, float]) -> tuple[float, float]:
@@ -122,9 +119,8 @@ class CoreRow:
 
     `score` is the mean over lengths, then over tasks, where 0 is a trivial predictor and 100 the
     reference; None while the benchmark states no reference. `by_task` is the mean of the primary
-    metric over lengths. `mixing_parameters` are the smallest and the largest number of weights
-    without embedding and head. `good_range_decades` is the mean width of the range of good learning
-    rates. `footnotes` are the notes of its rows.
+    metric over lengths. `mixing_parameters` are the least and the most. `good_range_decades` is the
+    mean over all records.
     """
 
     entry: str
@@ -142,10 +138,9 @@ class Block:
     """The core table of one form of model.
 
     `incomplete` maps each entry without a row to the places that it lacks. `unscaled` are the
-    places for which the benchmark file states no trivial score or no reference score of the present
-    versions. `costs` are those of the probes of this form, relative to `vanilla`, by entry and
-    length; `sessions` names the sessions that measured them, "" without costs. `spread` tells how
-    the relative costs vary between these sessions and others on equal machines.
+    places without a scale of the present versions. `costs` are those of the probes of this form,
+    relative to `vanilla`, by entry and length; `sessions` names the sessions that measured them.
+    `spread` tells how they vary between these sessions and others on equal machines.
     """
 
     form: Form
@@ -170,6 +165,13 @@ def make_blocks(
     comparisons: Sequence[Comparison],
 ) -> list[Block]:
     """Return a block for each form that has results."""
+    references = {
+        place: row
+        for place, board in boards.items()
+        for row in board.valid
+        if row.entry == BASELINE
+    }
+    engine = {"precision": benchmark.precision, "backend": benchmark.backend}
     blocks = []
     for form in FORMS:
         places = [
@@ -179,18 +181,8 @@ def make_blocks(
         ]
         if any(place in boards for place in places):
             probes = choose_probes(
-                comparisons,
-                form=form,
-                model_size=benchmark.model_size[-1],
-                precision=benchmark.precision,
-                backend=benchmark.backend,
+                comparisons, form=form, model_size=benchmark.model_size[-1], **engine
             )
-            references = {
-                place: row
-                for place in places
-                for row in (boards[place].valid if place in boards else ())
-                if row.entry == BASELINE
-            }
             scales = {
                 place: scale
                 for place in places
@@ -207,15 +199,10 @@ def _block(
     boards: Mapping[TaskLength, Board],
     probes: Comparison | None,
 ) -> Block:
-    known = [boards[place] for place in places if place in boards]
-    names = dict.fromkeys(row.entry for board in known for row in board.valid)
+    known = {place: boards[place] for place in places if place in boards}
     ranked = {
-        name: {
-            place: boards[place].ranked[name]
-            for place in places
-            if place in boards and name in boards[place].ranked
-        }
-        for name in names
+        name: {place: row for place, row in rows.items() if row.rank is not None}
+        for name, rows in rows_by_entry(known).items()
     }
     rows = [
         _core_row(name, of_entry, scales)
@@ -225,7 +212,7 @@ def _block(
 
     def best_first(row: CoreRow) -> tuple[float, float, float]:
         score = -row.score.value if row.score else 0.0
-        return score, row.mean_rank, mean_position(row.entry, known)
+        return score, row.mean_rank, mean_position(row.entry, known.values())
 
     costs = relative_costs(probes) if probes else {}
     return Block(
@@ -263,8 +250,7 @@ def scale_of(
 ) -> Scale | None:
     """Return the scores that count as 0 and 100; None while one is missing, or if equal.
 
-    The scores hold for the versions of the task and of the reference that were measured. Other
-    versions have no scale.
+    They hold for the versions of the task and of the reference that were measured.
     """
     stated = benchmark.scale.get(place[0], {}).get(str(place[1]))
     if stated is None or not stated.is_complete:

@@ -3,16 +3,14 @@
 Rounds are paired, and an interval is over the pairs: drift of the machine cancels out of a pair
 that ran side by side.
 
-**Cards** compare two models that were measured in interleaved rounds. The two runs of a round are
-neighbours in one session. The variance of the logarithms of their ratios is estimated from all
-lengths of a measure, unless Bartlett's test finds that the variances differ: then each length has
-its own, so that a noisier one raises no false alarm. The intervals are simultaneous (Bonferroni):
-with probability `COVERED`, all intervals of a comparison contain the truth, so that comparing a
-model with itself rarely alarms. Beside the ratio at each length, each measure has the mean ratio
-over its lengths; one at which a model ended after a few rounds is left out. Times are those of the
-fastest step of each run: whatever else a machine does only adds time, for seconds on end. On a
-shared machine of two cores, the logarithms of the ratios of two equal models had a standard
-deviation of 0.11 in medians of inference and of 0.02 in fastest steps; in training, 0.09 and 0.05.
+**Cards** compare two models in interleaved rounds, whose two runs are neighbours in one session.
+The variance of the logarithms of their ratios is estimated from all lengths of a measure, unless
+Bartlett's test finds that the variances differ: then each length has its own. The intervals are
+simultaneous (Bonferroni): with probability `COVERED`, all intervals of a comparison contain the
+truth. Each measure also has the mean ratio over the lengths with enough rounds. Times are those of
+the fastest step of each run, because whatever else a machine does only adds time. On a shared
+machine of two cores, the logarithms of the ratios of two equal models had a standard deviation of
+0.11 in medians of inference and of 0.02 in fastest steps; in training, 0.09 and 0.05.
 """
 
 from __future__ import annotations
@@ -20,8 +18,8 @@ from __future__ import annotations
 import math
 import operator
 import statistics
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -52,16 +50,9 @@ class Ratio:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the ratio as JSON shows it."""
-        return {
-            "entry": self.entry,
-            "sequence_length": self.sequence_length,
-            "measure": self.measure,
-            "value": self.ratio.value,
-            "low": self.ratio.low,
-            "high": self.ratio.high,
-            "rounds": self.ratio.n,
-            "hours_apart": self.hours_apart,
-        }
+        fields = asdict(self)
+        ratio = fields.pop("ratio")
+        return {**fields, "rounds": ratio.pop("n"), **ratio}
 
 
 def backend_ratios(comparison: Comparison, baseline: Comparison) -> list[Ratio]:
@@ -93,7 +84,6 @@ def backend_ratios(comparison: Comparison, baseline: Comparison) -> list[Ratio]:
 
 
 def _costs_of_invocations(comparison: Comparison) -> Any:
-    """Return the costs with the invocation on a machine and the start of each run."""
     costs: Any = comparison.costs(COSTS)
     return costs.assign(
         invocation=[(session.invocation, *session.used_machine) for session in costs["session"]],
@@ -102,10 +92,8 @@ def _costs_of_invocations(comparison: Comparison) -> Any:
     )
 
 
-def relative_costs(
-    comparison: Comparison, lengths: Collection[int] = LENGTHS, baseline: str = BASELINE
-) -> dict[tuple[str, int], dict[str, Figure]]:
-    """Return the costs as multiples of those of a baseline entry, by entry and length, by measure.
+def relative_costs(comparison: Comparison) -> dict[tuple[str, int], dict[str, Figure]]:
+    """Return the costs as multiples of those of `BASELINE`, by entry and length of `LENGTHS`.
 
     The costs at a length are of one session, which may differ from that at another. Only entries of
     equal batch size are compared. A cost is missing where the entry or the baseline has no quiet
@@ -113,9 +101,9 @@ def relative_costs(
     both, and `between_sessions` the standard deviation of the logarithms of their ratios.
     """
     costs = comparison.costs(COSTS)
-    costs = costs[costs["sequence_length"].isin(lengths)]
+    costs = costs[costs["sequence_length"].isin(LENGTHS)]
     pair = ["sequence_length", "batch_size", "measure", "session", "repeat"]
-    base = costs.loc[costs["entry"] == baseline, [*pair, "value"]]
+    base = costs.loc[costs["entry"] == BASELINE, [*pair, "value"]]
     if base.empty:
         return {}
     pairs = costs.merge(base, on=pair, suffixes=("", "_base"))
@@ -126,20 +114,12 @@ def relative_costs(
     return ratios
 
 
-def choose_probes(
-    comparisons: Iterable[Comparison],
-    *,
-    form: str,
-    model_size: str,
-    precision: str,
-    backend: str,
-) -> Comparison | None:
-    """Return the comparison of probes for the relative costs, or None if there are no probes.
+def choose_probes(comparisons: Iterable[Comparison], **wanted: str) -> Comparison | None:
+    """Return the comparison of probes with the most relative costs; None without probes.
 
-    The comparison whose `relative_costs` has the most values is returned. Among equals, a batch
-    with the same number of positions at every length is preferred, then the newest session.
+    `wanted` are fields of the key. Among equals, a batch with the same number of positions at every
+    length is preferred, then the newest session.
     """
-    wanted = form, model_size, precision, backend
 
     def precedence(probes: Comparison) -> tuple[int, bool, str]:
         count = sum(map(len, relative_costs(probes).values()))
@@ -152,13 +132,7 @@ def choose_probes(
         if comparison.key.mode is Mode.PROBE
         and comparison.key.track != Track.OPEN
         and comparison.session is not None
-        and wanted
-        == (
-            comparison.key.form,
-            comparison.key.model_size,
-            comparison.key.precision,
-            comparison.key.backend,
-        )
+        and all(getattr(comparison.key, name) == value for name, value in wanted.items())
     ]
     return max(candidates, key=precedence, default=None)
 
@@ -254,9 +228,8 @@ def _spreads(
 ) -> dict[int | None, tuple[float, float]]:
     """Return the standard error of the mean at each length, and its degrees of freedom.
 
-    None has those of the mean over all lengths. No deviation is less than `least`. The lengths have
-    one variance, unless Bartlett's test finds that their variances differ. Then each length has its
-    own, and the mean has the degrees of freedom of Welch and Satterthwaite.
+    None has those of the mean over all lengths: by Welch and Satterthwaite, if the lengths have
+    variances of their own. No deviation is less than `least`.
     """
     if not by_length:
         return {}

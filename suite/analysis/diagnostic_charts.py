@@ -9,7 +9,7 @@ from typing import Any
 
 from suite.analysis.comparison_key import ComparisonKey, grouped
 from suite.analysis.comparisons import Comparison
-from suite.analysis.diagnostics import Diagnostic, state_bytes
+from suite.analysis.diagnostics import Diagnostic, solved_text, state_bytes
 from suite.analysis.entry_at_length import EntryAtLength
 from suite.analysis.estimates import Estimate
 from suite.analysis.reports import GroupedReport, grouped_reports
@@ -54,9 +54,8 @@ class Chart:
 
     `against` is "state_bytes", "pairs", "problem", "evaluation_length", "depth" or "context".
     `measure` is a cost if the chart is against the context, and a metric otherwise. `is_share` says
-    that the measure goes up to 1. `entry` is set in heat maps alone. `note` says what the intervals
-    of the chart leave out, and how many test examples there are. `guesses` has the score of a guess
-    among the answers that an example offers, by place.
+    that the measure goes up to 1. `entry` is set in heat maps alone. `guesses` has the score of a
+    guess among the answers that an example offers, by place.
     """
 
     section: ChartSection
@@ -75,11 +74,10 @@ class Chart:
 def make_charts(
     diagnostics: Sequence[Diagnostic], comparisons: Sequence[Comparison]
 ) -> list[Chart]:
-    """Return all charts, section by section.
+    """Return all charts, section by section. The complete records of diagnostics are read.
 
-    Every diagnostic with scores at evaluation lengths has a chart along the length.
     `comparisons` are in the order of preference: the first decoding of each form and batch size is
-    drawn. The complete records of diagnostics are read.
+    drawn.
     """
     charts = [*_problem_charts(diagnostics)]
     for diagnostic in diagnostics:
@@ -87,12 +85,9 @@ def make_charts(
         by_length = grouped(reports, lambda report: report.sequence_length)
         for length, entries in diagnostic.by_length().items():
             charts += _AtLength(diagnostic, length, entries).charts(by_length.get(length, []))
-    seen = set()
-    for comparison in comparisons:
-        place = comparison.key.form, comparison.key.batch
-        if comparison.key.mode is Mode.DECODE and place not in seen:
-            seen.add(place)
-            charts += _decoding_charts(comparison)
+    decodings = [comparison for comparison in comparisons if comparison.key.mode is Mode.DECODE]
+    for alike in grouped(decodings, lambda each: (each.key.form, each.key.batch)).values():
+        charts += _decoding_charts(alike[0])
     order = list(ChartSection)
     return sorted(charts, key=lambda chart: order.index(chart.section))
 
@@ -100,10 +95,7 @@ def make_charts(
 def _by_group(
     reports: Sequence[GroupedReport], name: str
 ) -> dict[str, dict[int, dict[str, Estimate]]]:
-    """Return the figures of a report by entry, length of the examples, and group.
-
-    The report is that of the training length, and those at evaluation lengths.
-    """
+    """Return the figures of a report by entry, length of the examples, and group."""
     by_entry: dict[str, dict[int, dict[str, Estimate]]] = {}
     for report in reports:
         start, _, length = report.name.partition("_at_")
@@ -129,23 +121,25 @@ class _AtLength:
             yield self._depths(name, at_lengths)
 
     def chart(
-        self, section: ChartSection, against: str, lines: Sequence[ChartLine], **facts: Any
+        self,
+        section: ChartSection,
+        against: str,
+        lines: Sequence[ChartLine],
+        title: str = "",
+        **facts: Any,
     ) -> Chart:
-        share = self.diagnostic.task.primary_metric.share
-        facts = {"title": self.diagnostic.title, "is_share": share, **facts}
-        metric, key = self.diagnostic.metric.name, self.diagnostic.comparison.key
-        return Chart(
-            section=section, measure=metric, against=against, key=key,
-            sequence_length=self.length, lines=lines, **facts,
-        )  # fmt: skip
+        of = self.diagnostic
+        what = section, title or of.title, of.metric.name, against
+        share = of.task.primary_metric.share
+        return Chart(*what, of.comparison.key, self.length, lines, is_share=share, **facts)
 
     @property
     def divided_note(self) -> str:
         """The entries without intervals, because only some of their seeds solve the task."""
         parts = [
-            f"{entry.name} {solved.num_solved} of {solved.num_seeds}"
+            f"{entry.name} {solved_text(solved)}"
             for entry in self.entries
-            if (solved := self.diagnostic.solved(entry)) and solved.is_divided
+            if (solved := self.diagnostic.solved(entry)) and 0 < solved.value < 1
         ]
         return f"Seeds that solve it, in place of an interval: {', '.join(parts)}" if parts else ""
 
@@ -157,28 +151,28 @@ class _AtLength:
                 lines.append(ChartLine(entry.name, {}, {"": "the bytes of its state are unknown"}))
             elif score := self.diagnostic.score(entry):
                 lines.append(ChartLine(entry.name, {str(size): score}))
-        if self.diagnostic.solved_at is not None and any(line.figures for line in lines):
+        if self.diagnostic.task.solved_at is not None and any(line.figures for line in lines):
             guess = self.diagnostic.guesses(self.entries, [self.length]).get(self.length)
             sizes = [size for line in lines for size in line.figures]
             guesses = {} if guess is None else dict.fromkeys(sizes, guess)
-            facts = {"note": self.divided_note, "guesses": guesses}
-            yield self.chart(ChartSection.RECALL, "state_bytes", lines, **facts)
+            note = self.divided_note
+            yield self.chart(ChartSection.RECALL, "state_bytes", lines, note=note, guesses=guesses)
 
     def _pairs(
         self, by_pairs: Mapping[str, Mapping[int, Mapping[str, Estimate]]]
     ) -> Iterator[Chart]:
-        """Yield the chart against the pairs, if several numbers of them share a length.
-
-        Otherwise the chart against the length has the same figures.
-        """
-        lines = []
-        for name, lengths in by_pairs.items():
-            figures = {
-                f"{pairs} in {length:,}": figure
-                for length, groups in lengths.items()
-                for pairs, figure in groups.items()
-            }
-            lines.append(ChartLine(name, figures))
+        """Yield the chart against the pairs, if several numbers of them share a length."""
+        lines = [
+            ChartLine(
+                name,
+                {
+                    f"{pairs} in {length:,}": figure
+                    for length, groups in lengths.items()
+                    for pairs, figure in groups.items()
+                },
+            )
+            for name, lengths in by_pairs.items()
+        ]
         if any(len(groups) > 1 for lengths in by_pairs.values() for groups in lengths.values()):
             note = self._groups_note(length for lengths in by_pairs.values() for length in lengths)
             yield self.chart(ChartSection.RECALL, "pairs", lines, note=note)
@@ -189,10 +183,6 @@ class _AtLength:
         lines = []
         for entry in self.entries:
             scores = diagnostic.scores_by_evaluation_length(entry)
-            start = diagnostic.score(entry)
-            scores = ({self.length: start} if start else {}) | {
-                length: score for length, score in scores.items() if length != self.length
-            }
             figures = {str(length): score for length, score in scores.items()}
             lines.append(ChartLine(entry.name, figures, entry.reasons_by_evaluation_length))
         is_scaled = diagnostic.metric != task.primary_metric
@@ -200,13 +190,11 @@ class _AtLength:
             section = ChartSection.STATES if is_scaled else ChartSection.LENGTHS
             notes = [SCALED] if is_scaled else []
             notes += [] if task.primary_metric.share else [SEEDS_ALONE]
+            note = ". ".join(filter(None, [*notes, self.divided_note]))
             lengths = (int(length) for line in lines for length in line.figures)
-            guesses = diagnostic.guesses(self.entries, lengths)
-            facts = {
-                "note": ". ".join(filter(None, [*notes, self.divided_note])),
-                "guesses": {str(length): guess for length, guess in guesses.items()},
-            }
-            yield self.chart(section, "evaluation_length", lines, **facts)
+            found = diagnostic.guesses(self.entries, lengths)
+            guesses = {str(length): guess for length, guess in found.items()}
+            yield self.chart(section, "evaluation_length", lines, note=note, guesses=guesses)
 
     def _depths(self, name: str, at_lengths: Mapping[int, Mapping[str, Estimate]]) -> Chart:
         lines = [ChartLine(str(length), groups) for length, groups in at_lengths.items()]
@@ -248,16 +236,13 @@ def _problem_charts(diagnostics: Sequence[Diagnostic]) -> Iterator[Chart]:
                 if score := part.diagnostic.score(entry):
                     figures.setdefault(entry.name, {})[part.diagnostic.setting] = score
         divided = [(part.diagnostic.setting, part.divided_note) for part in parts]
-        facts = {
-            "title": parts[0].diagnostic.task.title,
-            "note": ". ".join(f"{setting}: {note}" for setting, note in divided if note),
-        }
+        title = parts[0].diagnostic.task.title
+        note = ". ".join(f"{setting}: {note}" for setting, note in divided if note)
         lines = [ChartLine(name, of_entry) for name, of_entry in sorted(figures.items())]
-        yield parts[0].chart(ChartSection.STATES, "problem", lines, **facts)
+        yield parts[0].chart(ChartSection.STATES, "problem", lines, title=title, note=note)
 
 
 def _decoding_charts(comparison: Comparison) -> Iterator[Chart]:
-    """Yield the time of a token and the bytes of the state against the context."""
     title = f"{str(comparison.key.form).replace('_', '-')}, {comparison.key.batch}"
     for measure in (TOKEN_SECONDS, STATE_BYTES):
         lines = []

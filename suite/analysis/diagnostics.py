@@ -34,29 +34,6 @@ EFFECTIVE = 0.9
 """A model uses a length effectively if its score, a share, is above this value."""
 
 
-class Solved(NamedTuple):
-    """How many seeds solve a task, and how many there are."""
-
-    num_solved: int
-    num_seeds: int
-
-    @property
-    def is_divided(self) -> bool:
-        """Whether some seeds solve the task and others do not."""
-        return 0 < self.num_solved < self.num_seeds
-
-    @property
-    def share(self) -> Estimate | None:
-        """The share of seeds that solve the task; None without a seed."""
-        n = self.num_seeds
-        if not n:
-            return None
-        share = self.num_solved / n
-        if n < MIN_REPEATS:
-            return Estimate(share, n=n)
-        return Estimate(share, *wilson_interval(share, n), n)
-
-
 class EffectiveLength(NamedTuple):
     """The longest evaluation length up to which the score stays above `EFFECTIVE`.
 
@@ -83,13 +60,11 @@ class DiagnosticRow:
     """One entry at one training length of a diagnostic, over its seeds.
 
     `score` is the mean of the task's primary metric, and None without a completed seed. `note` says
-    why other seeds are not completed. `solved` is the share of seeds whose score reaches the
-    threshold, with Wilson's interval. `median_steps` is the median number of steps until the
-    validation curve reaches the threshold, of an even number of seeds the lower one. A seed that
-    never reaches it counts as infinitely late. An entry without any validation curve has a
-    `median_steps` of None. Archives keep no curves. `effective_length` is None if no evaluation
-    length is longer than the training length. `state_bytes` are those of the decoding state of a
-    sequence of the training length, as the architecture declares them; None if it does not.
+    why other seeds are not completed. `median_steps` is the lower median of the steps until the
+    validation curve reaches the threshold: infinite for a seed that never does, and None without
+    any curve. `effective_length` is None if no evaluation length is longer than the training
+    length. `state_bytes` are those of the decoding state of a sequence of the training length, as
+    the architecture declares them.
     """
 
     entry: str
@@ -102,9 +77,14 @@ class DiagnosticRow:
     note: str
 
 
+def solved_text(share: Estimate) -> str:
+    """Return a share of seeds as "2 of 3"."""
+    return f"{round(share.value * share.n)} of {share.n}"
+
+
 @dataclass(frozen=True)
 class Diagnostic:
-    """A comparison of a diagnostic task, and the score from which on a seed solves the task.
+    """A comparison of a diagnostic task.
 
     A task without `solved_at` is here for its scores at evaluation lengths, and has no rows.
     `setting` has the options in which the diagnostics of the task differ: "parity", "pairs=4".
@@ -112,7 +92,6 @@ class Diagnostic:
 
     comparison: Comparison
     task: Task
-    solved_at: float | None
     setting: str
 
     @property
@@ -126,11 +105,11 @@ class Diagnostic:
         return self._in_metric(self._shown(entry, entry.score)) if entry.score else None
 
     def scores_by_evaluation_length(self, entry: EntryAtLength) -> dict[int, Estimate]:
-        """Return the mean of `metric` over the seeds of an entry at each evaluation length."""
-        scores = {
+        """Return the mean of `metric` at the training length and then each evaluation length."""
+        scores = {entry.sequence_length: self.score(entry)} | {
             length: self._in_metric(self._shown(entry, score))
             for length, score in entry.by_evaluation_length.items()
-            if not isinstance(score, str)
+            if not isinstance(score, str) and length != entry.sequence_length
         }
         return {length: score for length, score in scores.items() if score}
 
@@ -146,27 +125,30 @@ class Diagnostic:
         guesses = {length: self.task.guess(length, options) for length in sorted(set(lengths))}
         return {length: guess for length, guess in guesses.items() if guess is not None}
 
-    def solved(self, entry: EntryAtLength) -> Solved | None:
-        """Return how many seeds of an entry solve the task; None without `solved_at`.
+    def solved(self, entry: EntryAtLength) -> Estimate | None:
+        """Return the share of the seeds of an entry that solve the task, with Wilson's interval.
 
-        The primary metric of each seed at the training length decides.
+        The primary metric of each seed at the training length decides. None means that the task
+        has no `solved_at`, or that no seed is completed.
         """
-        if self.solved_at is None:
-            return None
         values = entry.scores().by_seed.values()
-        return Solved(sum(self.reaches(value) for value in values), len(values))
+        if self.task.solved_at is None or not values:
+            return None
+        n = len(values)
+        share = sum(map(self._reaches, values)) / n
+        low, high = wilson_interval(share, n) if n >= MIN_REPEATS else (None, None)
+        return Estimate(share, low, high, n)
 
     def _shown(self, entry: EntryAtLength, estimate: Estimate) -> Estimate:
-        """Return an estimate over the seeds; without an interval if they are divided."""
+        """Return an estimate; without an interval if only some seeds solve the task."""
         solved = self.solved(entry)
-        divided = solved is not None and solved.is_divided
-        return Estimate(estimate.value, n=estimate.n) if divided else estimate
+        is_divided = solved is not None and 0 < solved.value < 1
+        return Estimate(estimate.value, n=estimate.n) if is_divided else estimate
 
     def _in_metric(self, estimate: Estimate) -> Estimate | None:
-        """Return an estimate of the primary metric in `metric`.
+        """Return an estimate of the primary metric in `metric`, a line in the primary metric.
 
-        The scaled accuracy is a line in the accuracy, and so are the ends of its interval, which
-        then cover the choice of examples. None means that no seed tells the slope of the line.
+        None means that no seed tells the slope of the line.
         """
         if self.metric == self.task.primary_metric:
             return estimate
@@ -197,7 +179,7 @@ class Diagnostic:
 
     def rows(self) -> list[DiagnosticRow]:
         """Return a row for each entry and training length, the best score first."""
-        if self.solved_at is None:
+        if self.task.solved_at is None:
             return []
         rows = map(self._row, self.comparison.entries)
 
@@ -212,19 +194,17 @@ class Diagnostic:
         scored = filter(self.score, self.comparison.entries)
         return dict(sorted(grouped(scored, lambda entry: entry.sequence_length).items()))
 
-    def reaches(self, value: float) -> bool:
-        """Return whether a score of the task's primary metric solves the task."""
-        return self.solved_at is not None and value >= self.solved_at
+    def _reaches(self, value: float) -> bool:
+        return self.task.solved_at is not None and value >= self.task.solved_at
 
     def _row(self, entry: EntryAtLength) -> DiagnosticRow:
-        solved = self.solved(entry)
         steps = [self._steps(run) for run in entry.runs if run.record.status is Status.OK]
         known = [number for number in steps if number is not None]
         return DiagnosticRow(
             entry=entry.name,
             sequence_length=entry.sequence_length,
             score=self._shown(entry, entry.score) if entry.score else None,
-            solved=solved.share if solved else None,
+            solved=self.solved(entry),
             median_steps=statistics.median_low(known) if known else None,
             effective_length=effective_length(entry),
             state_bytes=state_bytes(entry),
@@ -244,7 +224,7 @@ class Diagnostic:
         if curve is None:
             return None
         for tokens, value in zip(curve["tokens"], curve["values"], strict=True):
-            if value is not None and self.reaches(value):
+            if value is not None and self._reaches(value):
                 return float(round(run.record.cell.steps * tokens / curve["tokens"][-1]))
         return math.inf
 
@@ -278,7 +258,7 @@ def abilities(diagnostics: Sequence[Diagnostic]) -> dict[str, dict[str, Ability]
                 if row.solved
             }
             for name, (share, length) in longest.items():
-                solved = f"{round(share.value * share.n)} of {share.n} seeds"
+                solved = f"{solved_text(share)} seeds"
                 text = f"{solved} solve {diagnostic.title} at length {length:,}"
                 shares.setdefault(name, []).append((share.value, text))
         found[ability] = {
@@ -338,7 +318,7 @@ def find_diagnostics(
         by_options = grouped(finals or scored, lambda comparison: comparison.key.task_options)
         first = [same[0] for same in by_options.values()]
         for setting, comparison in _by_setting(first, task).items():
-            diagnostics.append(Diagnostic(comparison, task, task.solved_at, setting))
+            diagnostics.append(Diagnostic(comparison, task, setting))
     return diagnostics
 
 

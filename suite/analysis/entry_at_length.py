@@ -31,12 +31,11 @@ class EntryAtLength:
     """The repeats of one entry at one length and batch size.
 
     `runs` holds the valid record of each repeat. Superseded records of one version and reason are
-    an entry of their own: `superseded_by` is the reason.
-    `split` is the split that scores come from: "test", or "validation" if the test split is
-    sealed; a probe has none. Costs are those of `session`; `runs_by_session` holds the runs of all
-    sessions that may count as costs. `costs` has the figure of each cost that counts,
-    `cost_values` its values by repeat, and `disturbed` the figures of noisy runs
-    (`suite.analysis.frame`).
+    an entry of their own: `superseded_by` is the reason. `split` is the split of the scores, "test"
+    or "validation"; a probe has none. Costs are those of `session`; `runs_by_session` holds the
+    runs of all sessions that may count as costs. `suite.analysis.frame` fills in `costs`, the
+    figure of each cost that counts, `cost_values`, its values by repeat, and `disturbed`, the
+    figures of noisy runs.
     """
 
     name: str
@@ -116,11 +115,6 @@ class EntryAtLength:
         """Return the geometric mean of a measure; without a quiet run, that of the noisy ones."""
         return self.costs.get(measure) or self.disturbed.get(measure)
 
-    def cost_value(self, measure: str) -> float | None:
-        """Return the geometric mean of a measure as a number."""
-        figure = self.costs.get(measure)
-        return figure.value if figure else None
-
     def log_scores(self, measure: str) -> Scores:
         """Return the logarithms of a cost by repeat, so that differences are ratios."""
         values = self.cost_values.get(measure, {})
@@ -182,9 +176,8 @@ class EntryAtLength:
     def by_evaluation_length(self) -> Mapping[int, Figure | str]:
         """The primary metric at each evaluation length, or why there is none.
 
-        The score at the training length is `score`. At other lengths an interval covers the choice
-        of seeds, and that of a share the choice of examples too. If only some seeds have a score,
-        `Figure.missing` says why others have none.
+        An interval covers the choice of seeds, and that of a share the choice of examples too. If
+        only some seeds have a score, `Figure.missing` says why others have none.
         """
         scores: dict[int, Figure | str] = {}
         for length, by_seed in self.seeds_by_evaluation_length.items():
@@ -260,16 +253,6 @@ class EntryAtLength:
     def mixing_parameters(self) -> int:
         """The number of weights without embedding and head; 0 if no record states it."""
         return next((record.parameter_counts.get("mixing", 0) for record in self.good), 0)
-
-    @property
-    def training_tokens_per_second(self) -> float | None:
-        """The speed of the training."""
-        return self.cost_value("training.tokens_per_second")
-
-    @property
-    def training_peak_memory_bytes(self) -> float | None:
-        """The memory of the training."""
-        return self.cost_value("training.peak_memory_bytes")
 
     @property
     def measured_on(self) -> date:

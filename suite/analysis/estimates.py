@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import math
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,11 +49,10 @@ class Estimate:
 class Figure(Estimate):
     """The estimate of one entry at one length over its repeats, with the range of the repeats.
 
-    The mean of a cost is geometric, and all its runs are of one session. `sessions` is the number
-    of sessions that measured it, and `between_sessions` the standard deviation of the logarithms
-    of their means (0.03: about 3%). `missing` says how many repeats have no figure, and why
-    ("1 of 3 seeds: timed_out"). `is_disturbed` marks a cost that other processes disturbed in every
-    run: it is shown, and neither ranked nor compared.
+    The mean of a cost is geometric. `sessions` is the number of sessions that measured it, and
+    `between_sessions` the standard deviation of the logarithms of their means (0.03: about 3%).
+    `missing` says how many repeats have no figure, and why. `is_disturbed` marks a cost that other
+    processes disturbed in every run: it is shown, and neither ranked nor compared.
     """
 
     lowest: float = math.nan
@@ -89,11 +88,7 @@ def mean_interval(values: Sequence[float]) -> Estimate:
 
 
 def ratio_interval(values: Sequence[float]) -> Estimate:
-    """Return the geometric mean of positive values.
-
-    Disturbances multiply a cost, so the interval is one of logarithms: it never reaches below zero,
-    and "twice as slow" is as far away as "twice as fast".
-    """
+    """Return the geometric mean of positive values, with an interval of logarithms."""
     return exponential(mean_interval([math.log(value) for value in values]))
 
 
@@ -113,11 +108,9 @@ def share_interval(
     """Return the ends of the interval of a share, which lie from 0 to 1.
 
     The margin is carried to the logit scale, where the standard error of a share p is that of p
-    divided by p(1 - p) (the delta method). Three seeds may score the same by chance, above all near
-    0 and 1. If the margin is smaller than one test example, the interval therefore contains
-    Wilson's for `num_examples`. At exactly 0 or 1 it is Wilson's; an unknown number of examples
-    counts there as that of the parts, which hold at least one each. All seeds are scored on the
-    same examples, so their number does not multiply the number of examples.
+    divided by p(1 - p) (the delta method). Three seeds may score the same by chance. If the margin
+    is smaller than one test example, the interval therefore contains Wilson's for `num_examples`.
+    At exactly 0 or 1 it is Wilson's, with the number of parts where that of examples is unknown.
     """
     if not 0 < value < 1:
         return wilson_interval(round(value), num_examples or max(1, num_parts))
@@ -131,10 +124,8 @@ def share_interval(
 def share_of_examples(values: Sequence[float], num_examples: int) -> Estimate:
     """Return the mean over seeds of a share of `num_examples` examples that all seeds share.
 
-    It has an interval from `MIN_REPEATS` values on. The seeds' margin does not cover the choice of
-    the examples. The interval therefore adds Wilson's, which is symmetric on the logit scale, to
-    that of the seeds in quadrature; at exactly 0 or 1 it is Wilson's. It is never narrower than
-    Wilson's.
+    The interval adds Wilson's, which is symmetric on the logit scale and covers the choice of the
+    examples, to that of the seeds in quadrature. At exactly 0 or 1 it is Wilson's.
     """
     estimate = mean_interval(values)
     value = estimate.value
@@ -152,7 +143,7 @@ def share_of_examples(values: Sequence[float], num_examples: int) -> Estimate:
 def wilson_interval(value: float, num_examples: int) -> tuple[float, float]:
     """Return the ends of the interval of a share of independent examples (Wilson 1927).
 
-    `scipy.stats.binomtest` takes whole counts alone; a mean over seeds is a share between them.
+    `scipy.stats.binomtest` takes whole counts alone.
     """
     square = WILSON_QUANTILE**2
     scale = num_examples + square
@@ -162,12 +153,10 @@ def wilson_interval(value: float, num_examples: int) -> tuple[float, float]:
 
 
 def pseudo_values(whole: float, without_part: Sequence[float | None]) -> list[float | None]:
-    """Return the jackknife's pseudo-values, one for each part of the test split.
+    """Return the jackknife's pseudo-values kθ - (k - 1)θ₍₋ᵢ₎, one for each of k parts of a split.
 
-    `whole` is a metric θ of the whole split, `without_part` the metric with each of the k parts
-    left out. The pseudo-value kθ - (k - 1)θ₍₋ᵢ₎ is what part i adds to θ. For the mean over
-    equally large parts it is the score of part i (Tukey 1958, "Bias and Confidence in Not Quite
-    Large Samples").
+    `whole` is the metric θ of the whole split, `without_part` the metric with each part left out.
+    (Tukey 1958, "Bias and Confidence in Not Quite Large Samples").
     """
     k = len(without_part)
     return [None if without is None else k * whole - (k - 1) * without for without in without_part]
@@ -191,11 +180,3 @@ def _student_quantile(freedom: int) -> float:
     from scipy.special import stdtrit  # not at the top: listings need no scipy
 
     return float(stdtrit(freedom, 1 - MISSES / 2))
-
-
-def count_text(counts: Iterable[int], name: str = "seed") -> str:
-    """Return the numbers of repeats as "1 seed", "3 seeds" or "1 to 3 seeds"."""
-    known = sorted(set(counts))
-    if known == [1]:
-        return f"1 {name}"
-    return f"{' to '.join(map(str, dict.fromkeys((known[0], known[-1]))))} {name}s"

@@ -1,19 +1,18 @@
 """Records → one tidy DataFrame: a row for each run and measure of each entry at a length.
 
-`compare` makes the frame. Every figure of several runs is a group of its rows; `cost_figures`
-aggregates costs. The columns of `Comparison.frame` are
+Every figure of several runs is a group of its rows. The columns of `Comparison.frame` are
 
 - `group`, `run` and `stored`: the numbers of the entry at a length and of the run, and its record;
 - `entry`, `sequence_length`, `batch_size`, and `repeat`: the seed of a training or the round of a
   probe;
-- `superseded_by`: the reason why another run counts instead; "" for a valid run. A run that is
-  there for its session alone has the reason "another session";
-- `session`: the session; `in_session` marks the session that the entry's costs come
-  from, and `is_like` the sessions on machines equal to that one's;
+- `superseded_by`: the reason why another run counts instead, "" for a valid run, and "another
+  session" for a run that is there for its session alone;
+- `session`: the session; `in_session` marks the one that the entry's costs come from, and `is_like`
+  the sessions on machines equal to that one's;
 - `measure` and `value`: a score as "test.accuracy", a cost as "training.step_seconds", or the
-  number of parameters. `is_primary` marks the score that the comparison ranks by.
-  Scores at an evaluation length or of disturbed examples have measures of
-  their own. A run without any measure has one row, without a value;
+  number of parameters. Scores at an evaluation length or of disturbed examples have measures of
+  their own. `is_primary` marks the score that the comparison ranks by. A run without any measure
+  has one row, without a value;
 - `noisy`: whether other processes disturbed the measurement;
 - `usable`: whether a cost stands for its session, because it is of the newest code and of one run;
 - `counts`: whether the value is compared: scores of runs that ended well, and usable costs of the
@@ -52,7 +51,7 @@ def make_frame(entries: Sequence[EntryAtLength]) -> pandas.DataFrame:
     """Return the frame of entries, whose numbers are their groups, and fill in their costs."""
     import pandas  # not at the top: commands that only list or plan do not need pandas
 
-    runs: list[dict[str, Any]] = []
+    runs: list[tuple[Any, ...]] = []
     values: list[tuple[int, str, float, bool, bool, bool, bool]] = []
     for group, entry in enumerate(entries):
         primary = f"{entry.split}.{entry.metric.name}" if entry.metric else ""
@@ -66,23 +65,10 @@ def make_frame(entries: Sequence[EntryAtLength]) -> pandas.DataFrame:
             run, session = in_sessions.get(key) or (valid[key], None)
             record, number = run.record, len(runs)
             in_session = session is not None and session == entry.session
-            runs.append(
-                {
-                    "group": group,
-                    "run": number,
-                    "stored": run,
-                    "entry": entry.name,
-                    "sequence_length": entry.sequence_length,
-                    "batch_size": entry.batch_size,
-                    "repeat": record.repeat,
-                    "superseded_by": entry.superseded_by if key in valid else "another session",
-                    "session": session,
-                    "in_session": in_session,
-                    "is_like": bool(
-                        session and entry.session and session.is_on_machine_of(entry.session)
-                    ),
-                }
-            )
+            is_like = session and entry.session and session.is_on_machine_of(entry.session)
+            reason = entry.superseded_by if key in valid else "another session"
+            of_run = record.repeat, reason, session, in_session, bool(is_like)
+            runs.append((group, number, run, entry.name, *entry.place, *of_run))
             is_good = key in valid and record.status is Status.OK and not entry.superseded_by
             for measure, value in measured_values(record):
                 noisy, usable, compared = False, False, is_good

@@ -1,9 +1,8 @@
 """Growth: how the cost of one sequence rises with its length n.
 
-A cost has an exponent: the p of the best fit a + b·nᵖ. An exponent describes full attention badly.
-Its feed-forward layers cost αn and its attention βn², and the exponent of their sum says little but
-which of both the lengths happened to show. Full attention is therefore fitted as a + αn + βn². The
-time of a generated token, which grows with the context by a part of itself, has a slope.
+A cost has an exponent: the p of the best fit a + b·nᵖ. Full attention is fitted as a + αn + βn²
+too: its feed-forward layers cost αn and its attention βn², and the exponent of their sum depends on
+the lengths. The time of a generated token has a slope.
 """
 
 from __future__ import annotations
@@ -31,10 +30,9 @@ MIN_LENGTHS = 3
 
 @dataclass(frozen=True, slots=True)
 class Quadratic:
-    """Coefficients of the cost of one sequence of n positions: fixed + αn + βn²; none is negative.
+    """The cost of one sequence of n positions from `shortest` to `longest`: fixed + αn + βn².
 
-    `linear` is α and `squared` is β, in the unit of the cost. `shortest` and `longest` are the ends
-    of the range of lengths that the fit describes.
+    `linear` is α and `squared` is β, in the unit of the cost; none is negative.
     """
 
     linear: Estimate
@@ -48,13 +46,11 @@ class Quadratic:
 class Growth:
     """The growth of a cost with the length, as measured and as the architecture claims it.
 
-    The fit describes the `lengths` alone. `exponent` is None where the costs do not determine it.
-    `claimed_exponent` is that of the claim over the same lengths: "n log n" lies a little above 1.
-    `contradicted` is true where the low end of the interval exceeds the claim by more than
-    `CLAIM_TOLERANCE`. Where the claim is "n^2", `quadratic` is the fit to show. The time of a
-    generated token has no exponent but a `slope`, in seconds per position of context: 0 where the
-    context costs nothing. `is_disturbed` marks a growth that noisy runs are part of, because the
-    quiet ones have too few lengths: it contradicts no claim.
+    `exponent` is None where the costs do not determine it. `claimed_exponent` is that of the claim
+    over the same lengths: "n log n" lies a little above 1. `contradicted` is true where the low end
+    of the interval exceeds the claim by more than `CLAIM_TOLERANCE`. Where the claim is "n^2",
+    `quadratic` is the fit to show. `slope` is in seconds per position of context. `is_disturbed`
+    marks a growth that noisy runs are part of: it contradicts no claim.
     """
 
     entry: str
@@ -88,12 +84,12 @@ class Growth:
 
 
 def growths(
-    comparison: Comparison, architectures: Mapping[str, Architecture] | None = None
+    comparison: Comparison, architectures: Mapping[str, Architecture] | None
 ) -> list[Growth]:
     """Return the growth of the cost of one sequence, of each entry of a comparison of probes.
 
-    Each round of the comparison's session is a sweep over the lengths of its own. Time is divided
-    by the batch size. The growth of memory is known only where all batches are of one size.
+    Each round of the comparison's session is a sweep over the lengths. The growth of memory is
+    known only where all batches are of one size.
     """
     fixed_batch = len({entry.batch_size for entry in comparison.entries}) == 1
     names = ("peak_memory_bytes", "step_seconds") if fixed_batch else ("step_seconds",)
@@ -113,9 +109,8 @@ def growths(
             lengths, rounds = [int(length) for length in sweeps.columns], sweeps.to_numpy()
             claim = _claim(architecture, cells[name], measure)
             growth = _fitted(name, measure, lengths, rounds, claim)
-            if is_disturbed:
-                growth = replace(growth, is_disturbed=True, contradicted=False)
-            fitted.append(growth)
+            contradicted = growth.contradicted and not is_disturbed
+            fitted.append(replace(growth, is_disturbed=is_disturbed, contradicted=contradicted))
     return fitted
 
 
@@ -138,7 +133,6 @@ def _claim(architecture: Architecture | None, cell: Cell, measure: str) -> str |
 def _fitted(
     entry: str, measure: str, lengths: Sequence[int], rounds: Any, claim: str | None
 ) -> Growth:
-    """Return the growth that fits the rounds, with the verdict on the claim."""
     from suite.analysis import growth_fits as fits  # not at the top: listings need no scipy
 
     if measure == GENERATED_TOKEN:

@@ -34,8 +34,8 @@ CLAIM = re.compile(r"n(\^(?P<power>\d+(\.\d+)?))?(?P<log> log n)?")
 def fit_exponent(lengths: ArrayLike, rounds: ArrayLike) -> Estimate | None:
     """Return the exponent p of repeated sweeps over the lengths.
 
-    There is no interval with fewer than three rounds or four lengths. Returns None where the costs
-    of a round, or their medians, determine no exponent.
+    There is no interval with fewer than three rounds or four lengths. None means that the costs of
+    a round, or their medians, determine no exponent.
     """
     typical = np.median(np.array(rounds), axis=0)
     power = find_exponent(lengths, typical)
@@ -59,8 +59,8 @@ def fit_slope(lengths: ArrayLike, rounds: ArrayLike) -> Estimate | None:
 def fit_quadratic(lengths: ArrayLike, rounds: ArrayLike) -> tuple[float, Estimate, Estimate] | None:
     """Return a, α and β of the fit a + αn + βn² without negative coefficients.
 
-    There are no intervals with fewer than three rounds or four lengths. Returns None with fewer
-    than three lengths, and where a cost is not positive.
+    There are no intervals with fewer than three rounds or four lengths. None means fewer than three
+    lengths, or a cost that is not positive.
     """
     if len(np.array(lengths)) < 3 or np.min(rounds) <= 0:
         return None
@@ -88,10 +88,9 @@ def fit_quadratic(lengths: ArrayLike, rounds: ArrayLike) -> tuple[float, Estimat
 def find_exponent(lengths: ArrayLike, costs: ArrayLike) -> float | None:
     """Return p where cost(n) = a + b·nᵖ fits best.
 
-    a is the fixed cost (weights, optimizer, the overhead of a step) and never below 0. Returns None
-    with fewer than three lengths, where a cost is not positive, where the longest costs no more
-    than the shortest, and where the best p is a bound of the search: the costs then do not
-    determine it.
+    a is the fixed cost (weights, optimizer, the overhead of a step) and never below 0. None means
+    that the costs do not determine p: fewer than three lengths, a cost that is not positive, a
+    longest length that costs no more than the shortest, or a p at a bound of the search.
     """
     values = np.array(costs)
     if len(values) < 3 or values.min() <= 0 or values[-1] <= values[0]:

@@ -19,10 +19,9 @@ COMMIT_DIGITS = 7
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """The mean of a measure over the runs of one commit.
+    """The mean of a measure over the runs of one commit, and the day of the first of them.
 
-    `day` is that of the commit's first run in the comparison; `commit` ends in "+" where it had
-    uncommitted changes.
+    `commit` ends in "+" where it had uncommitted changes.
     """
 
     entry: str
@@ -36,11 +35,8 @@ class Moment:
 def history(comparison: Comparison, measures: Sequence[str]) -> Iterator[Moment]:
     """Yield the figures of each entry, length and measure that several commits measured.
 
-    Superseded runs count: the history is that of the code. Disturbed costs do not.
-
-    Args:
-        comparison: the comparison.
-        measures: the costs; the primary metric always counts, as `QUALITY`.
+    `measures` are costs; the primary metric always counts, as `QUALITY`. Superseded runs count: the
+    history is that of the code. Disturbed costs do not.
     """
     frame = comparison.frame
     kept = frame[(frame["is_primary"] | frame["measure"].isin(measures)) & ~frame["noisy"]]

@@ -7,7 +7,6 @@ published figures, and the changes since the version before.
 
 from __future__ import annotations
 
-import functools
 import statistics
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -23,7 +22,9 @@ from suite.analysis.boards import (
     final_boards,
     mean_position,
     places_of,
+    rows_by_entry,
 )
+from suite.analysis.comparison_key import grouped
 from suite.analysis.comparisons import Comparison
 from suite.analysis.core_table import Block, make_blocks
 from suite.analysis.cost_ratios import LENGTHS
@@ -52,40 +53,27 @@ class FigureVerdict:
     agreement: Agreement
 
 
-def verdicts(
-    expected: Sequence[ExpectedFigure],
-    boards: Mapping[TaskLength, Board],
-) -> list[FigureVerdict]:
-    """Return the verdict on each published figure."""
-    judged = []
-    for figure in expected:
-        board = boards.get((figure.task, figure.length))
-        rows = board.valid if board else ()
-        row = next((row for row in rows if row.entry == figure.architecture), None)
-        own = row.metric if row else None  # only of the primary metric is the range known
-        metric = own if own and own.name == figure.metric else Metric(figure.metric)
-        scores = row.scores(metric) if row else None
-        measured = scores.estimate() if scores and scores.by_seed else None
-        judged.append(FigureVerdict(figure, measured, agreement(figure, measured)))
-    return judged
+def _verdict(figure: ExpectedFigure, boards: Mapping[TaskLength, Board]) -> FigureVerdict:
+    """Return the verdict on a published figure.
 
-
-def agreement(expected: ExpectedFigure, measured: Estimate | None) -> Agreement:
-    """Return whether the interval of a measured figure lies within the tolerance.
-
-    The figures agree if the whole interval lies within the tolerance, and differ if the whole
-    interval lies outside. Otherwise, and with fewer than three seeds, the question is undecided.
+    The figures agree if the whole measured interval lies within the tolerance, and differ if it
+    lies outside. Otherwise, and with fewer than three seeds, the question is undecided.
     """
-    if measured is None:
-        return Agreement.NOT_MEASURED
-    if measured.low is None or measured.high is None:
-        return Agreement.UNDECIDED
-    least, most = expected.value - expected.tolerance, expected.value + expected.tolerance
-    if least <= measured.low and measured.high <= most:
-        return Agreement.AGREES
-    if measured.high < least or measured.low > most:
-        return Agreement.DIFFERS
-    return Agreement.UNDECIDED
+    board = boards.get((figure.task, figure.length))
+    rows = [row for row in (board.valid if board else ()) if row.entry == figure.architecture]
+    primary = rows[0].metric if rows else None  # the range of other metrics is unknown
+    metric = primary if primary and primary.name == figure.metric else Metric(figure.metric)
+    scores = rows[0].scores(metric) if rows else None
+    if not scores or not scores.by_seed:
+        return FigureVerdict(figure, None, Agreement.NOT_MEASURED)
+    measured, agreement = scores.estimate(), Agreement.UNDECIDED
+    least, most = figure.value - figure.tolerance, figure.value + figure.tolerance
+    if ends := measured.ends:
+        if least <= ends[0] and ends[1] <= most:
+            agreement = Agreement.AGREES
+        elif ends[1] < least or ends[0] > most:
+            agreement = Agreement.DIFFERS
+    return FigureVerdict(figure, measured, agreement)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,26 +98,18 @@ class Winner:
 
 
 @dataclass(frozen=True, slots=True)
-class TaskRow:
-    """An entry of one task, with its row of each board by length."""
-
-    entry: str
-    architecture: str
-    by_length: Mapping[int, Row]
-
-
-@dataclass(frozen=True, slots=True)
 class TaskTable:
     """All entries of one task, with the board of each length.
 
-    `trivial` is the score of a trivial predictor by length, where it is known.
+    `trivial` is the score of a trivial predictor by length, where it is known. `rows` maps each
+    entry to its rows by length; the entries with the most ranks come first.
     """
 
     task: str
     metric: Metric
     boards: Mapping[int, Board]
     trivial: Mapping[int, float]
-    rows: Sequence[TaskRow]
+    rows: Mapping[str, Mapping[int, Row]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,14 +143,28 @@ class Leaderboard:
     titles: Mapping[str, str] = field(default_factory=dict)
 
 
+def make_leaderboards(
+    benchmarks: Iterable[Benchmark],
+    comparisons: Sequence[Comparison],
+    boards: Sequence[Board],
+    tasks: Mapping[str, Task],
+) -> list[Leaderboard]:
+    """Return the leaderboard of each ranked benchmark that has results."""
+    made = [
+        make_leaderboard(benchmark, comparisons, boards, tasks)
+        for benchmark in benchmarks
+        if benchmark.ranked
+    ]
+    return [leaderboard for leaderboard in made if leaderboard.boards]
+
+
 def make_leaderboard(
     benchmark: Benchmark,
-    comparisons: Iterable[Comparison],
-    boards: Iterable[Board],
+    comparisons: Sequence[Comparison],
+    boards: Sequence[Board],
     tasks: Mapping[str, Task],
 ) -> Leaderboard:
     """Return the leaderboard of a benchmark; it has no winners if no final run is published."""
-    comparisons, boards = list(comparisons), list(boards)
     own = final_boards(benchmark, boards, tasks)
     rows = [row for board in own.values() for row in board.valid]
     return Leaderboard(
@@ -178,8 +172,11 @@ def make_leaderboard(
         boards=own,
         winners=[winner for place in own if (winner := _winner(place, own[place]))],
         blocks=make_blocks(benchmark, own, tasks, comparisons),
-        tasks=_task_tables(benchmark, own, tasks),
-        verdicts=verdicts(benchmark.expected, own),
+        tasks=[
+            _task_table(name, tasks[name], benchmark, {n: own[name, n] for _, n in places})
+            for name, places in grouped(own, lambda place: place[0]).items()
+        ],
+        verdicts=[_verdict(figure, own) for figure in benchmark.expected],
         changes=_changes(benchmark, boards, own, tasks),
         machines=sorted({machine for row in rows for machine in row.machines}),
         latest=max((row.measured_on for row in rows), default=None),
@@ -208,35 +205,24 @@ def _winner(place: TaskLength, board: Board) -> Winner | None:
     )
 
 
-def _task_tables(
-    benchmark: Benchmark, boards: Mapping[TaskLength, Board], tasks: Mapping[str, Task]
-) -> list[TaskTable]:
-    tables = []
-    for name in dict.fromkeys(task for task, _ in boards):
-        of_task = {length: board for (task, length), board in boards.items() if task == name}
-        by_entry: dict[str, dict[int, Row]] = {}
-        for length, board in of_task.items():
-            for row in board.valid:
-                by_entry.setdefault(row.entry, {})[length] = row
-        rows = [
-            TaskRow(entry, next(iter(by_length.values())).architecture, by_length)
-            for entry, by_length in by_entry.items()
-        ]
-        rows.sort(key=functools.partial(_most_ranks_first, of_task.values()))
-        stated = benchmark.scale.get(name, {})
-        zeros = {
-            length: scale.zero
-            for length in of_task
-            if (scale := stated.get(str(length))) and scale.task_version == tasks[name].version
-        }
-        tables.append(TaskTable(name, tasks[name].primary_metric, of_task, zeros, rows))
-    return tables
+def _task_table(
+    name: str, task: Task, benchmark: Benchmark, boards: Mapping[int, Board]
+) -> TaskTable:
+    by_entry = rows_by_entry(boards)
 
+    def order(entry: str) -> tuple[int, float, float]:
+        ranks = [row.rank for row in by_entry[entry].values() if row.rank is not None]
+        mean_rank = statistics.fmean(ranks) if ranks else 0.0
+        return -len(ranks), mean_rank, mean_position(entry, boards.values())
 
-def _most_ranks_first(boards: Iterable[Board], row: TaskRow) -> tuple[int, float, float]:
-    ranks = [row.rank for row in row.by_length.values() if row.rank is not None]
-    mean_rank = statistics.fmean(ranks) if ranks else 0.0
-    return -len(ranks), mean_rank, mean_position(row.entry, boards)
+    stated = benchmark.scale.get(name, {})
+    zeros = {
+        length: scale.zero
+        for length in boards
+        if (scale := stated.get(str(length))) and scale.task_version == task.version
+    }
+    rows = {entry: by_entry[entry] for entry in sorted(by_entry, key=order)}
+    return TaskTable(name, task.primary_metric, boards, zeros, rows)
 
 
 def _changes(
@@ -274,21 +260,6 @@ def _changes(
 def leaders(board: Board) -> list[str]:
     """Return the entries of rank 1, best first."""
     return [row.entry for row in board.valid if row.rank == 1]
-
-
-def summarize_leaderboards(
-    benchmarks: Iterable[Benchmark],
-    comparisons: Sequence[Comparison],
-    boards: Sequence[Board],
-    tasks: Mapping[str, Task],
-) -> list[dict[str, Any]]:
-    """Return the winners and the core tables of each ranked benchmark that has results."""
-    made = [
-        make_leaderboard(benchmark, comparisons, boards, tasks)
-        for benchmark in benchmarks
-        if benchmark.ranked
-    ]
-    return [summarize(leaderboard) for leaderboard in made if leaderboard.boards]
 
 
 def about_runs(board: Leaderboard) -> str:

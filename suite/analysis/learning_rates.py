@@ -7,14 +7,13 @@ within one standard error of the best. An entry that learns little has a wide wi
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 from suite.analysis.comparison_key import grouped
-from suite.api import Mode, Status, Task
+from suite.api import Cell, Mode, Status, Task
 from suite.records.naming import entry_name, options_text
 from suite.records.options import defaults_of
-from suite.records.published import StoredRecord, has_own_file, is_final
+from suite.records.published import StoredRecord, is_final
 from suite.records.tuned_rates import Tuned
 
 
@@ -35,10 +34,10 @@ class TriedRate:
 class SearchSummary:
     """The search of one entry at one length, which chose `learning_rate`.
 
-    `data` names the source, the model size, the steps of a final run and the options of the task,
-    and `entry` those of the architecture alone. `score` is the mean validation score of the choice
-    in the last stage, `window` the width of the range of good rates in decades, and `cost` is in
-    final runs. `tried` is sorted by steps and rate.
+    `data` names the source, the model size, the steps of a final run and the options of the task.
+    `score` is the mean validation score of the choice in the last stage, `window` the width of the
+    range of good rates in decades, and `cost` is in final runs. `tried` is sorted by steps and
+    rate.
     """
 
     task: str
@@ -58,18 +57,12 @@ class SearchSummary:
 
 def search_summaries(choices: Iterable[Tuned], tasks: Mapping[str, Task]) -> list[SearchSummary]:
     """Return the searches by task, length and data, the best score first."""
-    return sorted((_search(tuned, tasks) for tuned in choices), key=_order)
 
+    def order(search: SearchSummary) -> tuple[str, int, str, float]:
+        sign = -1 if search.higher_is_better else 1
+        return search.task, search.sequence_length, search.data, sign * (search.score or 0.0)
 
-def summarize_searches(choices: Iterable[Tuned], tasks: Mapping[str, Task]) -> list[dict[str, Any]]:
-    """Return the searches as values that JSON can hold, each with the title of its task."""
-    return [
-        {
-            **asdict(search),
-            "title": tasks[search.task].title if search.task in tasks else search.task,
-        }
-        for search in search_summaries(choices, tasks)
-    ]
+    return sorted((_search(tuned, tasks) for tuned in choices), key=order)
 
 
 def _search(tuned: Tuned, tasks: Mapping[str, Task]) -> SearchSummary:
@@ -105,17 +98,9 @@ def _search(tuned: Tuned, tasks: Mapping[str, Task]) -> SearchSummary:
     )
 
 
-def _order(search: SearchSummary) -> tuple[str, int, str, float]:
-    sign = -1 if search.higher_is_better else 1
-    return search.task, search.sequence_length, search.data, sign * (search.score or 0.0)
-
-
 @dataclass(frozen=True, slots=True)
 class TrainingCount:
-    """The trainings of one task: their number, their lengths, and how many architectures they have.
-
-    `benchmark` is the unranked benchmark whose final runs they are; None for trials.
-    """
+    """The trainings of one task; `benchmark` is None for trials."""
 
     benchmark: str | None
     task: str
@@ -132,34 +117,22 @@ class TrainingCount:
         )
 
 
-def count_trials(records: Iterable[StoredRecord]) -> list[TrainingCount]:
-    """Return the number of trainings of each task that are no final runs, sorted by task."""
-    return _counts(stored for stored in records if not is_final(stored.record))
+def count_unranked(records: Iterable[StoredRecord]) -> list[TrainingCount]:
+    """Return the number of trainings without a rank, by benchmark and task; trials come last.
 
-
-def count_archived_trials(records: Iterable[StoredRecord]) -> list[TrainingCount]:
-    """Return the number of trials of each task without those that have evaluation lengths.
-
-    The pages show these others, which have files of their own.
+    Cells that never started do not count.
     """
-    return _counts(stored for stored in records if not has_own_file(stored.record))
-
-
-def count_unranked_runs(records: Iterable[StoredRecord]) -> list[TrainingCount]:
-    """Return the number of final runs of each unranked benchmark and task, sorted by both."""
-    return _counts(
-        stored for stored in records if is_final(stored.record) and not stored.record.ranking.ranked
-    )
-
-
-def _counts(records: Iterable[StoredRecord]) -> list[TrainingCount]:
-    """Count trainings by benchmark and task; cells that never started do not count."""
     cells = [
         stored.record.cell
         for stored in records
-        if stored.record.cell.mode is Mode.TRAIN and stored.record.status is not Status.UNSUPPORTED
+        if stored.record.cell.mode is Mode.TRAIN
+        and stored.record.status is not Status.UNSUPPORTED
+        and not (is_final(stored.record) and stored.record.ranking.ranked)
     ]
-    by_task = grouped(cells, lambda cell: (cell.benchmark or "", str(cell.task)))
+
+    def order(cell: Cell) -> tuple[bool, str, str]:
+        return cell.benchmark is None, cell.benchmark or "", str(cell.task)
+
     return [
         TrainingCount(
             benchmark=benchmark or None,
@@ -168,7 +141,7 @@ def _counts(records: Iterable[StoredRecord]) -> list[TrainingCount]:
             lengths=tuple(sorted({cell.sequence_length for cell in of_task})),
             num_architectures=len({cell.architecture for cell in of_task}),
         )
-        for (benchmark, task), of_task in sorted(by_task.items())
+        for (_, benchmark, task), of_task in sorted(grouped(cells, order).items())
     ]
 
 

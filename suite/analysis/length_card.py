@@ -89,28 +89,14 @@ class CostCurve:
         return ""
 
     @property
-    def squared_share(self) -> tuple[float, float] | None:
-        """The 90% interval of the share of the cost at the longest length that grows with n².
-
-        None with fewer than `FEWEST_OF_GROWTH` lengths, or where the cost does not follow the form.
-        """
-        if len(self.points) < FEWEST_OF_GROWTH or not self.fit or not self.fit.follows_form:
-            return None
-        return self.fit.squared_share
-
-    @property
     def growth(self) -> str:
         """How the cost grows with the length, as a clause."""
-        title, share = self.shown.title.lower(), self.squared_share
-        if share is not None:
-            part = _range_text(*(f"{end:.0%}" for end in share))
+        title = self.shown.title.lower()
+        if self.fit and self.fit.follows_form and len(self.points) >= FEWEST_OF_GROWTH:
+            part = _range_text(*(f"{end:.0%}" for end in self.fit.squared_share))
             return f"{part} of the {title} at {self.longest:,} tokens grows with n²"
         few = f"was measured at {len(self.points)} lengths, which do not tell its growth"
         return f"the {title} {self.note or few}"
-
-    def at_fit(self, length: int) -> Prediction | None:
-        """Return the cost of the fit at a length; None where it is not known."""
-        return self.fit.predict(length) if self.fit else None
 
     def at(self, length: int) -> tuple[Prediction, str] | None:
         """Return the cost at a length, and whether it is measured or predicted."""
@@ -118,7 +104,7 @@ class CostCurve:
             if point.length == length:
                 ends = point.lowest, point.highest
                 return Prediction(length, point.value, *ends), MEASURED
-        prediction = self.at_fit(length)
+        prediction = self.fit.predict(length) if self.fit else None
         return (prediction, PREDICTED) if prediction else None
 
     def to_dict(self) -> dict[str, Any]:
@@ -143,9 +129,9 @@ class CostCurve:
 class Reach:
     """The longest length within a memory budget; None where the shortest length needs more.
 
-    `kind` is "measured" or "predicted". `or_more` is true where the card knows no longer length,
-    but the model may have one. `low` and `high` are the 90% interval of a predicted length; `high`
-    is None where it lies beyond the predicted lengths.
+    `kind` is "measured" or "predicted". `or_more` says that the model may have a longer length.
+    `low` and `high` are the 90% interval of a predicted length; `high` is None where it lies beyond
+    the predicted lengths.
     """
 
     gigabytes: int
@@ -195,9 +181,7 @@ class Profile:
         }
 
 
-def make_profile(
-    name: str, records: Sequence[RecordSummary], longest: int | None = None
-) -> Profile:
+def make_profile(name: str, records: Sequence[RecordSummary], longest: int | None) -> Profile:
     """Return the profile of a model from the records of its probes and decodings.
 
     `longest` is the most positions of the model, if it has a limit.
@@ -206,15 +190,10 @@ def make_profile(
     curves = {}
     for measure in ON_CARDS:
         phase, _, cost = measure.partition(".")
-        values: dict[int, list[tuple[float, bool, str]]] = {}
-        for record in good:
-            value = record.measured(phase, cost)
-            if value is not None and value > 0:
-                noisy = not record.is_quiet(phase_of(measure))
-                item = value, noisy, record.invocation.id
-                values.setdefault(record.cell.sequence_length, []).append(item)
-        if values:
-            curves[measure] = _curve(measure, dict(sorted(values.items())), longest)
+        measured = [record for record in good if (record.measured(phase, cost) or 0) > 0]
+        by_length = grouped(measured, lambda record: record.cell.sequence_length)
+        if by_length:
+            curves[measure] = _curve(measure, dict(sorted(by_length.items())), longest)
     ended = [
         f"{record.cell.mode} at {record.cell.sequence_length:,}: {record.status}"
         + (f" ({record.reason})" if record.reason else "")
@@ -228,33 +207,28 @@ def make_profile(
 
 
 def _curve(
-    measure: str, values: Mapping[int, Sequence[tuple[float, bool, str]]], end: int | None
+    measure: str, by_length: Mapping[int, Sequence[RecordSummary]], end: int | None
 ) -> CostCurve:
-    points = []
-    for length, items in values.items():
-        costs = [cost for cost, *_ in items]
+    """Return the curve of a cost, fitted with the variance between the sessions if it is known."""
+    points, variances = [], []
+    for length, records in by_length.items():
+        costs = [record.costs()[measure] for record in records]
         mean = min(max(costs), max(min(costs), statistics.geometric_mean(costs)))  # rounding
-        is_noisy = any(noisy for _, noisy, _ in items)
+        is_noisy = any(not record.is_quiet(phase_of(measure)) for record in records)
         points.append(Point(length, mean, min(costs), max(costs), len(costs), is_noisy))
+        sessions = grouped(records, lambda record: record.invocation.id).values()
+        means = [
+            statistics.fmean(math.log(record.costs()[measure]) for record in session)
+            for session in sessions
+        ]
+        if len(means) > 1:
+            variances.append(statistics.variance(means))
     fit = fit_cost(
         [point.length for point in points],
         [point.value for point in points],
-        _between_sessions(list(values.values())),
+        math.sqrt(statistics.fmean(variances)) if variances else 0.0,
     )
     return CostCurve(measure, points, replace(fit, end=end) if fit else None, end)
-
-
-def _between_sessions(values: Sequence[Sequence[tuple[float, bool, str]]]) -> float:
-    """Return the standard deviation of the logarithms of costs between sessions; 0 if unknown."""
-    variances = []
-    for items in values:
-        by_session: dict[str, list[float]] = {}
-        for cost, _, session in items:
-            by_session.setdefault(session, []).append(math.log(cost))
-        means = [statistics.fmean(logs) for logs in by_session.values()]
-        if len(means) > 1:
-            variances.append(statistics.variance(means))
-    return math.sqrt(statistics.fmean(variances)) if variances else 0.0
 
 
 def reach(curve: CostCurve, gigabytes: int) -> Reach:
@@ -297,7 +271,7 @@ def cheaper_text(subject: CostCurve, other: CostCurve) -> str:
         return "is not compared: no length is known of both"
     lengths = _lengths_between(first, last)
     costs = [
-        [prediction.value for length in lengths if (prediction := curve.at_fit(length))]
+        [found.value for length in lengths if curve.fit and (found := curve.fit.predict(length))]
         for curve in (other, subject)
     ]
     cheaper = [theirs < own for theirs, own in zip(*costs, strict=True)]
@@ -353,8 +327,7 @@ class LengthCard:
     """The card of a model: its profile, those of references, and the facts of its measurement.
 
     `checks` are the results of the conformance kit as plain values. `ratios` are the costs of the
-    model relative to the one reference that it was measured against. `quality` says up to which
-    length the trained model carries information.
+    model relative to the one reference that it was measured against.
     """
 
     profile: Profile

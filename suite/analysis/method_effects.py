@@ -1,9 +1,8 @@
 """The gain and the price of methods: an entry with methods against the same entry without.
 
-A method is measured against the entry with one method less, the last, if the comparison has that
-entry, or else against the architecture without any: "gpt + pretrain + lora" against
-"gpt + pretrain", which trains all weights. A method that only disturbs the test examples changes no
-model: it has scores by strength, and neither gain nor price.
+A method is measured against the entry without the last method ("gpt + pretrain + lora" against
+"gpt + pretrain"), or else against the architecture without any. A method that only disturbs the
+test examples has scores by strength, and neither gain nor price.
 """
 
 from __future__ import annotations
@@ -33,16 +32,14 @@ class MethodEffect:
 
     `gain` is the difference of the scores, paired by seed and by part of the test split; it is
     positive if the method is better. Its interval holds for this effect alone.
-    `prices` are multiples of the costs of the reference, paired by seed; a cost that either lacks
-    is missing. Without a reference, there is no gain. Only a compressed model that was trained has
-    prices then: those against itself before compression.
+    `prices` are multiples of the costs of the reference, paired by seed. Without a reference, only
+    a compressed model has prices: those against itself before compression.
     """
 
     entry: str
     reference: str | None
     sequence_length: int
     score: Estimate | None
-    reference_score: Estimate | None
     gain: Estimate | None
     prices: Mapping[str, Estimate]
 
@@ -51,8 +48,8 @@ class MethodEffect:
 class ConditionScores:
     """The scores of an entry at one length under a disturbance, by its strength.
 
-    Each is the mean over seeds, with an interval over seeds alone: records keep no parts of
-    disturbed examples. Strength "0" is the score without disturbance.
+    Each is the mean over seeds, with an interval over seeds alone. Strength "0" is the score
+    without disturbance.
     """
 
     entry: str
@@ -83,7 +80,6 @@ def method_effects(comparison: Comparison) -> list[MethodEffect]:
                         reference=reference.name if reference else None,
                         sequence_length=entry.sequence_length,
                         score=entry.score,
-                        reference_score=reference.score if reference else None,
                         gain=_gain(entry, reference) if reference else None,
                         prices=dict(_prices(entry, reference)),
                     )
@@ -94,19 +90,17 @@ def method_effects(comparison: Comparison) -> list[MethodEffect]:
 def _reference(entry: EntryAtLength, by_name: Mapping[str, EntryAtLength]) -> EntryAtLength | None:
     """Return the entry that an entry with methods is measured against; None if it is missing.
 
-    An untuned entry is measured against an untuned one: what follows the methods in its name is
-    equal.
+    An untuned entry is measured against an untuned one, whose name has the same end.
     """
+
+    def added(methods: tuple[AppliedMethod, ...]) -> str:
+        return "".join(f" + {method}" for method in methods_text(methods).split())
+
     methods = entry.cell.methods
     named = entry.records[0].ranking.entry
-    plain, end = named.removesuffix(_added(methods)), entry.name.removeprefix(named)
-    names = (plain + _added(kept) + end for kept in (methods[:-1], ()))
+    plain, end = named.removesuffix(added(methods)), entry.name.removeprefix(named)
+    names = (plain + added(kept) + end for kept in (methods[:-1], ()))
     return next((by_name[name] for name in names if name in by_name), None)
-
-
-def _added(methods: tuple[AppliedMethod, ...]) -> str:
-    """Return the end of an entry's name that states methods."""
-    return "".join(f" + {method}" for method in methods_text(methods).split())
 
 
 def _gain(entry: EntryAtLength, reference: EntryAtLength) -> Estimate | None:
@@ -180,18 +174,23 @@ class DataSizeScores:
 
 def data_size_scores(comparisons: Sequence[Comparison]) -> list[DataSizeScores]:
     """Return the scores of each entry at each length for which enough shares are known."""
-    known: dict[tuple[ComparisonKey, str, int], DataSizeScores] = {}
-    scored = [
-        (*_split(comparison.key), comparison) for comparison in comparisons if comparison.metric
-    ]
-    for share, key, comparison in sorted(scored, key=lambda item: item[0]):
+    known: dict[tuple[ComparisonKey, str, int], dict[float, tuple[Comparison, Estimate]]] = {}
+    for comparison in sorted(comparisons, key=lambda one: _split(one.key)[0]):
+        share, key = _split(comparison.key)
         for entry in comparison.entries:
             if score := entry.score:
-                place = entry.name, entry.sequence_length
-                former = known.get((key, *place))
-                by_share = {**former.by_share, share: score} if former else {share: score}
-                known[key, *place] = DataSizeScores(comparison, *place, by_share)
-    return [scores for scores in known.values() if len(scores.by_share) >= MIN_SHARES]
+                place = key, entry.name, entry.sequence_length
+                known.setdefault(place, {})[share] = comparison, score
+    return [
+        DataSizeScores(
+            comparison=[*by_share.values()][-1][0],
+            entry=name,
+            sequence_length=length,
+            by_share={share: score for share, (_, score) in by_share.items()},
+        )
+        for (_, name, length), by_share in known.items()
+        if len(by_share) >= MIN_SHARES
+    ]
 
 
 def _split(key: ComparisonKey) -> tuple[float, ComparisonKey]:

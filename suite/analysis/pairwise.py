@@ -18,8 +18,8 @@ from suite.records.measures import QUALITY, metric_of
 class PairDifference:
     """How two entries differ at one length: `first` minus `second`, for costs their ratio.
 
-    Scores are paired by seed and test example, costs by seed (probes: by round). `better` is the
-    entry that is significantly better; None without a significant difference.
+    Scores are paired by seed and test example, costs by seed or round. `better` is None without a
+    significant difference.
     """
 
     measure: str
@@ -48,11 +48,7 @@ class PairCrossing:
 
 
 def pair_differences(comparison: Comparison, costs: Iterable[str]) -> list[PairDifference]:
-    """Compare every two entries at each length, in the primary metric and in costs.
-
-    Two entries with fewer than `MIN_REPEATS` seeds in common are left out: their difference has no
-    interval.
-    """
+    """Compare every two entries with `MIN_REPEATS` seeds in common, in scores and in costs."""
     better_if_higher = {cost: metric_of(cost).higher_is_better for cost in costs}
     if comparison.metric:
         better_if_higher = {QUALITY: comparison.metric.higher_is_better, **better_if_higher}

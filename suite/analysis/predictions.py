@@ -2,19 +2,17 @@
 
 A cost at length n is a + αn + βn², and no coefficient is negative. The forms with some of these
 three terms are averaged by Akaike weights. Forms with n² have a prior weight of `SQUARED_WEIGHT`,
-because costs of short lengths also bend for other reasons. Errors are relative, because
-disturbances multiply a cost. Their variance is that of the residuals, moderated by `TYPICAL_ERROR`,
-because few lengths say little about it (Smyth 2004, "Linear models and empirical Bayes methods").
-The variance between sessions is added where it is known.
-
-An interval has draws of the coefficients (a normal distribution without negative values for each
-form), times the error of a new measurement. Nothing is predicted beyond `FARTHEST` times the
-longest length, and nothing where a cost does not follow the form.
+because costs of short lengths also bend for other reasons. Errors are relative. Their variance is
+that of the residuals, moderated by `TYPICAL_ERROR` (Smyth 2004, "Linear models and empirical Bayes
+methods"), plus that between sessions where it is known. An interval has draws of the coefficients
+(for each form, a normal distribution without negative values), times the error of a new
+measurement.
 """
 
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -68,9 +66,8 @@ class Prediction:
 class CostFit:
     """The fit of a cost to its lengths: a + αn + βn².
 
-    `follows_form` is false where a length lies further than `LARGEST_RESIDUAL` from the best fit:
-    then nothing is predicted. `coefficients` are a, α and β of the best fit. Nothing is predicted
-    beyond `end`, the most positions of a model with a limit.
+    `coefficients` are a, α and β of the best fit. Nothing is predicted beyond `end`, the most
+    positions of a model with a limit.
     """
 
     lengths: Sequence[int]
@@ -82,7 +79,7 @@ class CostFit:
 
     @property
     def follows_form(self) -> bool:
-        """Whether the measured costs follow the form."""
+        """Whether no length lies further than `LARGEST_RESIDUAL` from the best fit."""
         return self.largest_residual <= LARGEST_RESIDUAL
 
     @property
@@ -113,23 +110,13 @@ class CostFit:
     def longest_within(
         self, budget: float, bound: Literal["value", "low", "high"] = "value"
     ) -> int | None:
-        """Return the longest predicted length whose predicted cost is within a budget.
+        """Return the longest predicted length whose cost is within a budget; None without any.
 
-        `bound` may name an end of the cost's interval in place of the cost. Returns
-        `longest_predicted` where even its cost is, and None where no cost is.
+        `bound` may name an end of the cost's interval in place of the cost.
         """
-
-        def is_within(length: int) -> bool:
-            predicted = self.predict(length)
-            return predicted is not None and getattr(predicted, bound) <= budget
-
-        low, high = min(self.lengths), self.longest_predicted
-        if not is_within(low):
-            return None
-        while low < high:
-            middle = (low + high + 1) // 2
-            low, high = (middle, high) if is_within(middle) else (low, middle - 1)
-        return low
+        lengths = range(min(self.lengths), self.longest_predicted + 1)
+        count = bisect_right(lengths, budget, key=lambda n: getattr(self.predict(n), bound))
+        return lengths[count - 1] if count else None
 
 
 def fit_cost(
@@ -138,7 +125,7 @@ def fit_cost(
     """Return the fit of the costs at lengths in rising order.
 
     `between_sessions` is the standard deviation of the logarithms of the costs between sessions.
-    Returns None with fewer than `FEWEST` lengths, and where a cost is not positive.
+    None means too few lengths, or a cost that is not positive.
     """
     if len(lengths) < FEWEST or min(costs) <= 0:
         return None
@@ -240,17 +227,19 @@ class PredictedCost:
 def predicted_costs(comparison: Comparison, lengths: Collection[int]) -> Iterator[PredictedCost]:
     """Yield the costs of a comparison of probes at lengths that an entry was not measured at.
 
-    These are `lengths` and a few between each length and its double, from the shortest measured
-    length to `FARTHEST` times the longest. The time of a step becomes the tokens per second, which
-    boards rank by; that of a generated token stays. A series that does not follow the form has
-    none.
+    These are `lengths`, and those of `STEPS` from the shortest measured length to `FARTHEST` times
+    the longest. The time of a step becomes the tokens per second, which boards rank by; that of a
+    generated token stays.
     """
     measured = {entry.sequence_length for entry in comparison.entries}
     batches = {entry.batch_size for entry in comparison.entries}
     if len(measured) < 2 or len(batches) != 1:
         return
     (batch_size,) = batches
-    wanted = sorted({*lengths, *_between(min(measured), FARTHEST * max(measured))})
+    farthest = FARTHEST * max(measured)
+    powers = [2**power for power in range(farthest.bit_length())]
+    steps = (int(power * step) for power in powers for step in STEPS if power * step <= farthest)
+    wanted = sorted({*lengths, *(length for length in steps if length >= min(measured))})
     for entry, measure, figures in cost_series(comparison):
         fit = fit_series(figures)
         if fit is None:
@@ -267,13 +256,3 @@ def predicted_costs(comparison: Comparison, lengths: Collection[int]) -> Iterato
                 ends = tokens / found.value, tokens / found.high, tokens / found.low
             shown = f"{phase}.tokens_per_second" if is_speed else measure
             yield PredictedCost(entry, shown, length, batch_size, *ends)
-
-
-def _between(shortest: int, longest: int) -> Iterator[int]:
-    """Yield the lengths of `STEPS` in a range."""
-    power = 1
-    while power <= longest:
-        for step in STEPS:
-            if shortest <= power * step <= longest:
-                yield int(power * step)
-        power *= 2

@@ -6,31 +6,31 @@ so the second part does not shrink with more seeds. A record keeps the evidence 
 of each seed, and the scores without each part of the test split (`reports.test.without_part`).
 
 The intervals of one entry and of one difference add Student's t of both levels in quadrature. They
-use the entry's own seeds alone, so that other entries never change them, and cover the truth 93 to
-97 times in 100 (tests/suite/analysis/test_ranking.py). Two other intervals were tried and do not:
-
-- A variance pooled over the board. Where one of 16 entries varies 5 times as much as the others,
-  the interval of this entry covers the truth 46 times in 100.
-- The two-level bootstrap. It covers the truth 73 times in 100, because three draws from three seeds
-  hardly vary.
-
-Ranks do pool variances (`suite.analysis.separation`).
+use the entry's own seeds alone, and cover the truth 93 to 97 times in 100. Two other intervals do
+not: a variance pooled over the board (46 times in 100, where one of 16 entries varies 5 times as
+much as the others), and the two-level bootstrap (73 times in 100, because three draws from three
+seeds hardly vary). Ranks do pool variances (`suite.analysis.separation`).
 """
 
 from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from suite.analysis.estimates import (
     MIN_REPEATS,
     Estimate,
     margin_of_error,
+    margin_of_mean,
     share_interval,
     variance,
 )
+
+if TYPE_CHECKING:
+    from suite.analysis.separation import Array
 
 Parts = Sequence[float | None]
 
@@ -51,29 +51,27 @@ class Scores:
     def estimate(self) -> Estimate:
         """Return the mean over seeds; it has an interval from three seeds on."""
         seeds = sorted(self.by_seed)
-        layout = _Layout(
-            [self.by_seed[seed] for seed in seeds], [self.parts.get(seed, ()) for seed in seeds]
-        )
-        margin = layout.margin()
+        values = [self.by_seed[seed] for seed in seeds]
+        mean = statistics.fmean(values)
+        margin, num_parts = _margin(values, [self.parts.get(seed, ()) for seed in seeds])
         if margin is None or not self.share:
-            return Estimate.around(layout.mean, margin, len(seeds))
-        ends = share_interval(layout.mean, margin, self.num_examples, layout.num_parts)
-        return Estimate(layout.mean, *ends, len(seeds))
+            return Estimate.around(mean, margin, len(seeds))
+        ends = share_interval(mean, margin, self.num_examples, num_parts)
+        return Estimate(mean, *ends, len(seeds))
 
 
 @dataclass(frozen=True, slots=True)
 class Ranked:
     """The rank of one entry; None where it has too few seeds, or none in common with the leader.
 
-    `behind` is the difference to the leader of the rank, and `detectable_difference` the smallest
-    difference that would have been separated from it. The leader itself has neither. `ahead` names
-    the entry without a rank because of which this entry has none (`only_certain`).
+    `detectable_difference` is the smallest difference to the leader of the rank that would have
+    been separated; the leader has none. `ahead` names the entry without a rank because of which
+    this entry has none (`only_certain`).
     """
 
     name: str
     rank: int | None
     estimate: Estimate
-    behind: Estimate | None = None
     detectable_difference: float | None = None
     ahead: str = ""
 
@@ -90,14 +88,43 @@ class Ranking:
     detectable_difference: float | None
 
 
-def example_margin(parts: Mapping[int, Parts]) -> float:
+def example_margin(parts: Collection[Parts]) -> tuple[float, int]:
     """Return the margin of a mean over seeds that the choice of test examples causes.
 
-    `parts` are the scores of the parts of the test split by seed. Without three seeds and two parts
-    the margin is 0.
+    `parts` are the scores of the parts of the test split, one sequence for each seed. The second
+    value is the number of parts that all seeds have. Without three seeds and two parts, both are 0.
+
+    The variance is that of the parts' means over seeds, less the residual variance: each seed errs
+    on other examples, which the variance over seeds contains already.
     """
-    layout = _Layout([0.0] * len(parts), list(parts.values()))
-    return layout.margin() or 0.0  # the scores of the seeds, all 0, add nothing
+    has_same_parts = len(set(map(len, parts))) == 1
+    whole = [
+        [float(value) for value in part if value is not None]
+        for part in (zip(*parts, strict=True) if has_same_parts else ())
+        if None not in part
+    ]
+    num_seeds, num_parts = len(parts), len(whole)
+    if num_seeds < MIN_REPEATS or num_parts < 2:
+        return 0.0, 0
+    of_parts = [statistics.fmean(part) for part in whole]
+    of_seeds = [statistics.fmean(seed) for seed in zip(*whole, strict=True)]
+    mean = statistics.fmean(of_parts)
+    residual = sum(
+        (value - of_parts[row] - of_seeds[seed] + mean) ** 2
+        for row, part in enumerate(whole)
+        for seed, value in enumerate(part)
+    ) / ((num_seeds - 1) * (num_parts - 1))
+    of_mean = max(0.0, variance(of_parts) - residual / num_seeds) / num_parts
+    return margin_of_error(num_parts - 1, math.sqrt(of_mean)), num_parts
+
+
+def _margin(by_seed: Sequence[float], parts: Sequence[Parts]) -> tuple[float | None, int]:
+    """Return half the interval of a mean over seeds, and the number of parts that it is made of."""
+    of_seeds = margin_of_mean(by_seed)
+    if of_seeds is None:
+        return None, 0
+    of_examples, num_parts = example_margin(parts)
+    return math.hypot(of_seeds, of_examples), num_parts
 
 
 def difference(first: Scores, second: Scores) -> Estimate:
@@ -109,11 +136,9 @@ def difference(first: Scores, second: Scores) -> Estimate:
     if not seeds:
         gap = statistics.fmean(first.by_seed.values()) - statistics.fmean(second.by_seed.values())
         return Estimate(gap)
-    layout = _Layout(
-        [first.by_seed[seed] - second.by_seed[seed] for seed in seeds],
-        [_minus(first.parts.get(seed, ()), second.parts.get(seed, ())) for seed in seeds],
-    )
-    return Estimate.around(layout.mean, layout.margin(), len(seeds))
+    gaps = [first.by_seed[seed] - second.by_seed[seed] for seed in seeds]
+    parts = [_minus(first.parts.get(seed, ()), second.parts.get(seed, ())) for seed in seeds]
+    return Estimate.around(statistics.fmean(gaps), _margin(gaps, parts)[0], len(seeds))
 
 
 def rank(
@@ -137,11 +162,10 @@ def rank(
 
 
 def only_certain(ranking: Ranking, *, higher_is_better: bool) -> Ranking:
-    """Return a ranking without the ranks that an entry without a rank may precede.
+    """Return a ranking without the ranks whose leader is behind an entry without a rank.
 
-    An entry with too few repeats has no rank, but its mean may be better than that of the leader of
-    a rank. A number there would say that no other entry is better. All entries without a rank
-    follow, best first. A ranking that keeps no rank has no detectable difference.
+    A number there would say that no other entry is better. All entries without a rank follow, best
+    first. A ranking that keeps no rank has no detectable difference.
     """
     sign = 1 if higher_is_better else -1
     unranked = [item for item in ranking.entries if item.rank is None]
@@ -170,7 +194,6 @@ def only_certain(ranking: Ranking, *, higher_is_better: bool) -> Ranking:
 def _separated(
     entries: Mapping[str, Scores], estimates: Mapping[str, Estimate], sign: int
 ) -> tuple[list[Ranked], float | None]:
-    """Return the ranks of entries that can be ranked, given best first."""
     if len(entries) < 2:
         return [Ranked(name, 1, estimates[name]) for name in entries], None
     # Not at the top: listings need neither numpy nor scipy.
@@ -182,58 +205,35 @@ def _separated(
     seeds = sorted({seed for scores in entries.values() for seed in scores.by_seed})
     table = [[scores.by_seed.get(seed, math.nan) for seed in seeds] for scores in entries.values()]
     parts = _table_of_parts(list(entries.values()), seeds)
-    separation = separate(sign * np.array(table), None if parts is None else sign * np.array(parts))
+    separation = separate(sign * np.array(table), None if parts is None else sign * parts)
     ranked = []
     for i in sorted(range(len(names)), key=lambda i: int(separation.rank[i])):
-        name, leader, margin = names[i], names[separation.leader[i]], float(separation.margin[i])
-        if name == leader:
-            ranked.append(Ranked(name, int(separation.rank[i]), estimates[name]))
-            continue
-        gap = estimates[name].value - estimates[leader].value
-        common = len(entries[name].by_seed.keys() & entries[leader].by_seed.keys())
-        behind = Estimate.around(gap, margin, common)
-        ranked.append(Ranked(name, int(separation.rank[i]), estimates[name], behind, margin))
+        margin = None if separation.leader[i] == i else float(separation.margin[i])
+        ranked.append(Ranked(names[i], int(separation.rank[i]), estimates[names[i]], margin))
     return ranked, float(separation.detectable)
 
 
-def _table_of_parts(
-    entries: Sequence[Scores], seeds: Sequence[int]
-) -> list[list[list[float]]] | None:
-    """Return the parts' scores of all entries and seeds; NaN where an entry has none.
+def _table_of_parts(entries: Sequence[Scores], seeds: Sequence[int]) -> Array | None:
+    """Return the parts' scores, of shape (entries, seeds, parts); NaN where an entry has none.
 
     An entry with another number of parts than most has none of them. Parts that any entry or seed
     lacks are left out. None means that no entry has parts.
     """
+    import numpy as np
+
     counts = [len(parts) for scores in entries for parts in scores.parts.values() if parts]
-    if not counts:
+    num_parts = statistics.mode(counts) if counts else 0
+    table = np.full((len(entries), len(seeds), num_parts), math.nan)
+    known = np.zeros(table.shape[:2], bool)
+    for row, scores in enumerate(entries):
+        parts = [scores.parts.get(seed, ()) for seed in scores.by_seed]
+        if {num_parts} == set(map(len, parts)):
+            columns = [seeds.index(seed) for seed in scores.by_seed]
+            table[row, columns] = np.array(parts, float)  # None becomes NaN
+            known[row, columns] = True
+    if not num_parts or not known.any():
         return None
-    num_parts = statistics.mode(counts)
-    complete = [
-        all(len(scores.parts.get(seed, ())) == num_parts for seed in scores.by_seed)
-        for scores in entries
-    ]
-    if not any(complete):
-        return None
-    whole = [
-        part
-        for part in range(num_parts)
-        if not any(
-            scores.parts[seed][part] is None
-            for scores, known in zip(entries, complete, strict=True)
-            for seed in scores.by_seed
-            if known
-        )
-    ]
-    missing = [math.nan] * len(whole)
-    return [
-        [
-            [float(scores.parts[seed][part] or 0.0) for part in whole]
-            if known and seed in scores.by_seed
-            else missing
-            for seed in seeds
-        ]
-        for scores, known in zip(entries, complete, strict=True)
-    ]
+    return np.compress(~np.isnan(table[known]).any(axis=0), table, axis=-1)
 
 
 def _minus(first: Parts, second: Parts) -> Parts:
@@ -243,57 +243,3 @@ def _minus(first: Parts, second: Parts) -> Parts:
         None if ours is None or theirs is None else ours - theirs
         for ours, theirs in zip(first, second, strict=True)
     ]
-
-
-@dataclass
-class _Layout:
-    """Seeds × parts of the test split: the score of each seed, and of each of its parts."""
-
-    by_seed: Sequence[float]
-    parts: Sequence[Parts]
-
-    def __post_init__(self) -> None:
-        self.mean = statistics.fmean(self.by_seed)
-        # Degrees of freedom and standard error of each source of variance; empty for few seeds.
-        self.spreads: list[tuple[int, float]] = []
-        self.num_parts = 0
-        num_seeds = len(self.by_seed)
-        if num_seeds >= MIN_REPEATS:
-            self.spreads.append((num_seeds - 1, math.sqrt(variance(self.by_seed) / num_seeds)))
-            example_variance, self.num_parts = self._example_variance()
-            if self.num_parts > 1:
-                self.spreads.append((self.num_parts - 1, math.sqrt(example_variance)))
-
-    def margin(self) -> float | None:
-        """Return half the width of the interval of the mean; None with too few seeds."""
-        if not self.spreads:
-            return None
-        return math.hypot(*(margin_of_error(*spread) for spread in self.spreads))
-
-    def _example_variance(self) -> tuple[float, int]:
-        """Return the variance of the mean that the choice of test examples causes, and the parts.
-
-        This is the variance of the parts' means over seeds, less the residual variance: each seed
-        errs on other examples, which the variance over seeds contains already.
-        """
-        lengths = set(map(len, self.parts))
-        if len(lengths) != 1 or lengths == {0}:
-            return 0.0, 0
-        whole = [
-            [float(value) for value in part if value is not None]
-            for part in zip(*self.parts, strict=True)
-            if None not in part
-        ]
-        num_seeds, num_parts = len(self.by_seed), len(whole)
-        if num_parts < 2:
-            return 0.0, 0
-        of_parts = [statistics.fmean(part) for part in whole]
-        between = variance(of_parts)
-        of_seeds = [statistics.fmean(parts) for parts in zip(*whole, strict=True)]
-        mean = statistics.fmean(of_parts)
-        residual = sum(
-            (value - of_parts[row] - of_seeds[seed] + mean) ** 2
-            for row, part in enumerate(whole)
-            for seed, value in enumerate(part)
-        ) / ((num_seeds - 1) * (num_parts - 1))
-        return max(0.0, between - residual / num_seeds) / num_parts, num_parts

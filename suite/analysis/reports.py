@@ -2,8 +2,8 @@
 
 A report with "by_" in its name ("by_type", "nats_by_position") maps each group to a number, or to
 named numbers, as precision and recall of each entity type. The pages draw every such report, but
-of several by the same groups only that of the metric, where there is one: nats and bits would be
-one chart in two units. The pseudo-values of the parts of the split are a report too.
+of several by the same groups only that of the metric, where there is one. The pseudo-values of the
+parts of the split are a report too.
 """
 
 from __future__ import annotations
@@ -34,11 +34,9 @@ Grouped = Mapping[str, Mapping[str, float]]
 class GroupedReport:
     """A report of one entry at one length: the mean over seeds of each figure of each group.
 
-    A figure that no seed reports is missing. An interval covers the choice of seeds alone, except
-    that of a primary metric that is a share, by evaluation length. A share of each group has no
-    interval: records do not count the examples of a group, and few examples leave equal seeds
-    without a spread. `reasons` says by evaluation length why there are no figures, or why some
-    seeds have none.
+    An interval covers the choice of seeds alone, except that of a primary metric that is a share,
+    by evaluation length. A share of each group has no interval: records do not count the examples
+    of a group. `reasons` says by evaluation length why some seeds have no figures.
     """
 
     name: str
@@ -51,8 +49,7 @@ class GroupedReport:
 def grouped_reports(comparison: Comparison) -> list[GroupedReport]:
     """Return the reports by group of a comparison of trainings; none for probes.
 
-    The complete records are read, because summaries have no reports. Records that have been removed
-    meanwhile, and those of archives, which keep no reports, are left out.
+    The complete records are read. Archives keep no reports.
     """
     if comparison.key.mode is not Mode.TRAIN:
         return []
@@ -60,10 +57,9 @@ def grouped_reports(comparison: Comparison) -> list[GroupedReport]:
 
 
 def samples_of(entry: EntryAtLength) -> list[Mapping[str, str]]:
-    """Return the samples of a language model: those of the first seed that has any.
+    """Return the samples of a language model on validation: those of the first seed that has any.
 
-    A sample has its method, its prompt and its text. They are on validation, whatever the scored
-    split is. The complete records are read.
+    The complete records are read.
     """
     runs = sorted(entry.runs, key=lambda run: run.record.repeat)
     samples = (_read(run).get("validation", {}).get("samples") for run in runs)
@@ -115,7 +111,6 @@ def figures_by_group(report: object) -> Grouped:
 
 
 def _of_entry(entry: EntryAtLength) -> Iterator[GroupedReport]:
-    """Yield the reports of an entry with figures, or with reasons why there are none."""
     metric = entry.metric.name if entry.metric else ""
     by_name: dict[str, list[Grouped]] = {}
     for run in entry.runs:

@@ -4,9 +4,10 @@
 residual. The test split adds an effect of its examples, which all entries share. The difference
 between two entries therefore has two errors: that of the seeds, and that of the test examples.
 
-**Variance of the residuals.** Three seeds give an entry a variance with two degrees of freedom,
-which separates next to nothing. The variance is therefore pooled over the entries of the board.
-Four rules make pooling safe where entries vary differently:
+**Variance of the residuals.** The variance of three seeds has two degrees of freedom, which
+separates next to nothing. It is therefore pooled over the entries of the board. Pooling alone gives
+a false separation on up to 29% of the boards (16 entries, of which two vary 5 times as much as the
+others), and no test of equal variances has the power to warn of that. Four rules make it safe:
 
 - An entry whose own variance is larger than the pooled one keeps its own.
 - The degrees of freedom are Welch's and Satterthwaite's: few if one entry holds most variance.
@@ -14,16 +15,9 @@ Four rules make pooling safe where entries vary differently:
 - On a board of two entries, no third entry shows which of them varies more. Each entry keeps its
   own variance, and the difference has the freedom of a single entry.
 
-Pooling alone gives a false separation on up to 29% of the boards (16 entries, of which two vary 5
-times as much as the others). No test of equal variances has the power to warn of that: the own
-variance of such an entry is below a tenth of its true value on every tenth board.
-
 **Seeds.** If all entries have the same seeds and an F test finds effects of the seeds, these are
-removed (a two-way layout). Otherwise the layout is one-way: it has more degrees of freedom, and
-effects of the seeds can only widen the margins. Always removing them would cost a board of three
-entries a third of its degrees of freedom. Never removing them would hide nearly all differences
-where seeds matter. At a chance of 5%, two of 17 boards of protocol 2 had such effects. In language
-modelling at 1,024 characters their variance was 4.6 times that of the residuals.
+removed (a two-way layout). Always removing them would cost a board of three entries a third of its
+degrees of freedom. Never removing them would hide nearly all differences where seeds matter.
 
 **Leader.** Entries are dropped step by step, the clearest first. A step with m of n entries left
 asks how far the best of n equal entries lies by chance ahead of the worst of m of them (a closed
@@ -31,12 +25,7 @@ test). The probability that any of the truly best entries is separated is at mos
 were separated are ranked in the same way among themselves: p of n entries at a chance of 5% times
 p / (n - 1). False separations at all ranks of a board together then stay within 5%.
 
-**Limit.** Three seeds do not show a failure that happens in none of them. An entry that fails in
-30% of its seeds shows no failure on a third of the boards. If a failure costs 30 standard
-deviations and the means are equal, 37% of the boards separate the entry from the others. Per-entry
-variances do hardly better (31% to 37%). The 5% therefore hold up to failures of 5 standard
-deviations.
-
+The limit is a failure that happens in none of three seeds (docs/how-we-compare.md).
 tests/suite/analysis/test_separation.py holds all this by simulation.
 """
 
@@ -62,11 +51,8 @@ NARROW, WIDE = 12.0, 1e9
 def critical_values(num_best: int, num_entries: int, chance: float, freedom: Array) -> Array:
     """Return the values that the statistic exceeds with a probability of `chance`.
 
-    Args:
-        num_best: entries of which none may be separated from the leader by chance.
-        num_entries: entries that may lead.
-        chance: probability that any of the `num_best` is separated.
-        freedom: degrees of freedom of the standard error, of any shape.
+    That is the probability that any of `num_best` entries, of `num_entries` that may lead, is
+    separated. `freedom` are the degrees of freedom of the standard error, of any shape.
     """
     table = _table(num_best, num_entries, chance)
     values: Array = np.interp(1 / freedom, 1 / FREEDOMS[::-1], table[::-1])
@@ -93,8 +79,7 @@ def _table(num_best: int, num_entries: int, chance: float) -> Array:
 def _distribution(num_best: int, num_entries: int) -> tuple[Array, Array]:
     """Return distances, and the probability that the numerator is at most each of them.
 
-    The integral runs over the value of the largest variable, which is one of the first `num_best`
-    or one of the others.
+    The integral runs over the value of the largest variable.
     """
     distances = np.append(np.linspace(0, NARROW, 601), WIDE)
     nodes, weights = _quadrature(160)
@@ -167,7 +152,24 @@ def separate(scores: Array, parts: Array | None = None) -> Separation:
     num_parts = 0
     if parts is not None and (num_parts := parts.shape[-1]) > 1:
         of_examples = _example_errors(parts)
-    return _ClosedTest(means, of_seeds, freedom, of_examples, num_parts - 1).run()
+    num_entries = means.shape[-1]
+    test = _ClosedTest(
+        means.reshape(-1, num_entries),
+        of_seeds.reshape(-1, num_entries),
+        freedom.reshape(-1, num_entries),
+        of_examples.reshape(-1, num_entries, num_entries),
+        np.array(float(max(num_parts - 1, 1))),
+    )
+    margins = test.rank_next()
+    detectable = _median(margins) if num_entries > 1 else np.full(len(margins), np.nan)
+    while not test.rank.all():
+        test.rank_next()
+    return Separation(
+        test.rank.reshape(means.shape),
+        test.leader.reshape(means.shape),
+        test.margin.reshape(means.shape),
+        detectable.reshape(means.shape[:-1]),
+    )
 
 
 def _seed_errors(scores: Array) -> tuple[Array, Array]:
@@ -239,40 +241,22 @@ def _example_errors(parts: Array) -> Array:
     return errors
 
 
+@dataclass
 class _ClosedTest:
-    """The steps of the closed test, for all boards at once."""
+    """The steps of the closed test: each array has a row for each board."""
 
-    def __init__(
-        self, means: Array, of_seeds: Array, freedom: Array, of_examples: Array, part_freedom: int
-    ) -> None:
-        self.shape = means.shape
-        self.num_entries = means.shape[-1]
-        self.means = means.reshape(-1, self.num_entries)
-        self.of_seeds = of_seeds.reshape(-1, self.num_entries)
-        self.freedom = freedom.reshape(-1, self.num_entries)
-        self.of_examples = of_examples.reshape(-1, self.num_entries, self.num_entries)
-        self.part_freedom = np.array(float(max(part_freedom, 1)))
+    means: Array
+    of_seeds: Array
+    freedom: Array
+    of_examples: Array
+    part_freedom: Array
+
+    def __post_init__(self) -> None:
         self.rank = np.zeros(self.means.shape, int)
         self.leader = np.zeros(self.means.shape, int)
         self.margin = np.zeros(self.means.shape)
 
-    def run(self) -> Separation:
-        detectable = None
-        while not self.rank.all():
-            margin = self._rank_next()
-            if detectable is None:
-                detectable = np.full(len(self.means), np.nan)
-                if self.num_entries > 1:
-                    detectable = _median(margin)
-        assert detectable is not None
-        return Separation(
-            self.rank.reshape(self.shape),
-            self.leader.reshape(self.shape),
-            self.margin.reshape(self.shape),
-            detectable.reshape(self.shape[:-1]),
-        )
-
-    def _rank_next(self) -> Array:
+    def rank_next(self) -> Array:
         """Give the next rank of each board to its leader and to all that are not separated.
 
         Returns the margin of each entry that had no rank, at the step that decided it.
@@ -302,7 +286,7 @@ class _ClosedTest:
         ranked[boards, leader] = num_left > 0
         self.margin = np.where(tied, margin, self.margin)
         self.leader = np.where(ranked, leader[:, None], self.leader)
-        self.rank = np.where(ranked, (self.num_entries - num_left + 1)[:, None], self.rank)
+        self.rank = np.where(ranked, (ranked.shape[-1] - num_left + 1)[:, None], self.rank)
         return margin
 
     def _critical(
@@ -314,7 +298,7 @@ class _ClosedTest:
             if tied < 2:
                 continue
             places = (num_tied == tied) & (num_left == left)
-            chance = FALSE_SEPARATIONS * min(1.0, left / (self.num_entries - 1))
+            chance = FALSE_SEPARATIONS * min(1.0, left / (freedom.shape[-1] - 1))
             of_seeds[places] = critical_values(tied, left, chance, freedom[places])
             of_examples[places] = critical_values(tied, left, chance, self.part_freedom)
         return of_seeds, of_examples

@@ -1,13 +1,10 @@
 """Sessions: the runs of one `bench run` on one machine, within which costs are compared.
 
 A machine drifts: from one hour to the next it may be 10% faster. The cells of one session run
-interleaved, so that drift affects all entries alike. Entries are compared at one length, so that a
-comparison takes the costs at each length from one session. Growth with length is fitted within the
-one session that covers the comparison best. The other sessions on the same kind of machine show how
-much a figure varies from session to session.
-
-A run counts only if it ran under the newest versions and with the newest code: the newest cost
-digest of its architecture among the records of the comparison.
+interleaved, so that drift affects all entries alike. A comparison takes the costs at each length
+from one session, and fits growth within the one that covers it best. The other sessions on equal
+machines show how much a figure varies from session to session. A run counts only if it has the
+newest cost digest of its architecture among the records of the comparison.
 """
 
 from __future__ import annotations
@@ -29,10 +26,7 @@ UsedMachine = tuple[str, int]
 
 @dataclass(frozen=True, slots=True)
 class CostSession:
-    """One invocation on one machine with one number of threads.
-
-    `machine` is the name of the machine, `speed_facts` what determines its speed.
-    """
+    """One invocation on one machine with one number of threads."""
 
     invocation: str
     started_at: datetime
@@ -64,14 +58,6 @@ def used_machine(stored: StoredRecord) -> UsedMachine:
     return stored.machine, stored.record.cell.threads
 
 
-def session_of(stored: StoredRecord) -> CostSession:
-    """Return the session of a record."""
-    record = stored.record
-    facts = speed_facts(record.environment, record.cell.backend)
-    invocation = record.invocation
-    return CostSession(invocation.id, invocation.started_at, *used_machine(stored), facts)
-
-
 def newest_digests(records: Iterable[RecordSummary]) -> dict[str, str | None]:
     """Return the newest cost digest of each architecture among the runs that ended well."""
     good = [record for record in records if record.status is Status.OK]
@@ -93,7 +79,10 @@ def by_session(runs: Iterable[StoredRecord], digests: Mapping[str, str | None]) 
     for stored in sorted(runs, key=lambda stored: stored.record.run_id):
         record = stored.record
         if record.status is Status.OK and cost_digest(record) == digests[record.cell.architecture]:
-            sessions.setdefault(session_of(stored), {})[record.repeat] = stored
+            of = record.invocation
+            facts = speed_facts(record.environment, record.cell.backend)
+            session = CostSession(of.id, of.started_at, *used_machine(stored), facts)
+            sessions.setdefault(session, {})[record.repeat] = stored
     return sessions
 
 
@@ -112,9 +101,9 @@ def choose_session(
 ) -> CostSession | None:
     """Return the session whose costs are compared; None if no run ended well.
 
-    It is the session with quiet costs of the most entries; of equals the one with the most quiet
-    runs; of equals `preferred`, then the newest. The phases of an entry count one by one. With
-    `preferred`, only sessions on its machine with as many threads are considered.
+    It is the session with quiet phases of the most entries, then of the most runs; of equals
+    `preferred`, then the newest. With `preferred`, only sessions on its machine with as many
+    threads are considered.
     """
     covered: dict[CostSession, list[int]] = {}
     for sessions in entries:

@@ -25,9 +25,7 @@ def record_filter(
     known_tasks: Collection[str],
     benchmark: str | None = None,
 ) -> Callable[[RecordSummary], bool]:
-    """Return a function that says whether a record is of some tasks, a mode and a benchmark.
-
-    None means all. A benchmark has its name ("core") or its label ("core-2").
+    """Return a filter of records: by tasks, a mode, and a benchmark as "core" or "core-2".
 
     Raises:
         RequestError: there is no task or mode of that name.
@@ -51,9 +49,8 @@ REPEATED = ("seed", "round")
 class Table:
     """The rows of one comparison. `metric` is the name of the score; None for probes.
 
-    Rows have ranks by score, as on a board. `split` is the split that was scored, "test" or
-    "validation". `ratios` compare with the same cells on the backend and in the precision that
-    `baseline` names.
+    `split` is the split that was scored, "test" or "validation". `ratios` compare with the same
+    cells on the backend and in the precision that `baseline` names.
     """
 
     title: str
@@ -132,9 +129,9 @@ def tables_of(
 ) -> list[Table]:
     """Return a table for each comparison, with a row for each entry, length and batch size.
 
-    `architectures` hold the claimed costs that exponents are judged by. Superseded records are left
-    out. Final runs come first, trials last. A title names the machine of probes only where several
-    machines were probed. With `samples`, the rows of language models have their samples.
+    `architectures` hold the claimed costs that exponents are judged by. A title names the machine
+    only where several machines were measured. With `samples`, the rows of language models have
+    their samples.
     """
     boards = rank_comparisons(
         comparison

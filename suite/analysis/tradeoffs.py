@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from suite.analysis.boards import Board
@@ -20,14 +21,10 @@ if TYPE_CHECKING:
 def pareto_front(
     figures: pandas.DataFrame, measure: str, *, higher_is_better: bool
 ) -> pandas.DataFrame:
-    """Return the figures that no other entry at a length beats in both quality and cost, by cost.
+    """Return the figures that no other entry at a length beats in both quality and a cost, by cost.
 
-    Disturbed costs are left out.
-
-    Args:
-        figures: those of one comparison (`suite.analysis.frame.to_figures`).
-        measure: the cost.
-        higher_is_better: whether a higher score is better.
+    `figures` are those of one comparison (`suite.analysis.frame.to_figures`). Disturbed costs are
+    left out.
     """
     import numpy as np
 
@@ -47,9 +44,8 @@ def pareto_front(
 def comparable_shares(boards: Iterable[Board]) -> dict[str, list[float]]:
     """Return by entry its scores as shares of the best score of each ranked board of quality.
 
-    For metrics of which less is better the share is best / score. The boards are the most that an
-    entry is on; among several such sets, the set with the most entries. Shares over different
-    boards cannot be compared: some boards have weak rivals.
+    For metrics of which less is better the share is best / score. All entries have the same boards:
+    the most that an entry is on, and among several such sets, that with the most entries.
     """
     shares: dict[str, dict[int, float]] = {}
     for number, board in enumerate(boards):
@@ -68,26 +64,24 @@ def comparable_shares(boards: Iterable[Board]) -> dict[str, list[float]]:
 
 def interquartile_mean(values: Sequence[float]) -> float:
     """Return the mean of the middle half of values (Agarwal et al. 2021, section 4.3)."""
-    ordered = sorted(values)
-    cut = len(ordered) / 4
-    total = weight = 0.0
-    for index, value in enumerate(ordered):
-        share = max(0.0, min(index + 1, len(ordered) - cut) - max(index, cut))
-        total += share * value
-        weight += share
-    return total / weight
+    cut = len(values) / 4
+    edges = [min(max(edge, cut), len(values) - cut) for edge in range(len(values) + 1)]
+    weights = [high - low for low, high in pairwise(edges)]
+    weighted = zip(weights, sorted(values), strict=True)
+    return sum(weight * value for weight, value in weighted) / sum(weights)
 
 
 NOT_RUN = {Status.UNSUPPORTED, Status.SKIPPED}
 """The statuses of cells that did not run at all."""
+ENGINE = ("form", "backend", "precision")
 
 
 @dataclass(frozen=True, slots=True)
 class Tradeoff:
-    """Quality and a cost of several entries at a length.
+    """Quality and a cost of several entries at a length, and the entries on the Pareto front.
 
     `comparison` is the number of the training, `source` that of the comparison whose costs these
-    are. `front` has the entries that no other beats in both, by their cost.
+    are.
     """
 
     comparison: int
@@ -100,17 +94,23 @@ class Tradeoff:
 def cost_sources(comparisons: Sequence[Comparison], boards: Sequence[Board]) -> list[list[int]]:
     """Return for each comparison the numbers of those that have its costs, the preferred first.
 
-    Costs depend on the architecture and the length, and not on the task. They are those of the
-    standard track with the form, the backend and the precision of a training: first those of its
-    model size, then those with the most of its entries, then those with the most ranks on a board,
-    then those of its machine. Costs of one of its entries answer only if no others have several:
-    they do not tell which entry is best. Probes and decodings have their own costs alone.
+    The costs of a training are those of the standard track with its form, backend and precision:
+    first those of its model size, then those with the most of its entries, then those with the most
+    ranks on a board, then those of its machine. Costs of one of its entries answer only if no
+    others have several. Probes and decodings have their own costs alone.
     """
     ranks: dict[ComparisonKey, int] = {}
     for board in boards:
         ranked = sum(row.rank is not None for row in board.rows)
         ranks[board.key] = max(ranked, ranks.get(board.key, 0))
-    ran = [_entries_that_ran(comparison) for comparison in comparisons]
+    ran = [
+        {
+            entry.name
+            for entry in comparison.entries
+            if any(record.status not in NOT_RUN for record in entry.records)
+        }
+        for comparison in comparisons
+    ]
 
     def of(number: int) -> list[int]:
         training = comparisons[number].key
@@ -121,7 +121,7 @@ def cost_sources(comparisons: Sequence[Comparison], boards: Sequence[Board]) -> 
             for other, comparison in enumerate(comparisons)
             if comparison.key.kind is ComparisonKind.COSTS
             and comparison.key.track == Track.STANDARD
-            and _engine(comparison.key) == _engine(training)
+            and all(getattr(comparison.key, name) == getattr(training, name) for name in ENGINE)
         ]
         shared = {other: len(ran[other] & ran[number]) for other in found}
         several = [other for other in found if shared[other] > 1]
@@ -145,11 +145,8 @@ def tradeoffs(
 ) -> Iterator[Tradeoff]:
     """Yield quality against each cost at each length with a score of two entries or more.
 
-    Args:
-        comparisons: all comparisons.
-        sources: for each comparison, the numbers of those that have its costs (`cost_sources`).
-        figures: measured figures (`suite.analysis.frame.to_figures`), and predicted ones beside.
-        measures: the costs.
+    `sources` are those of `cost_sources`. `figures` are those of `suite.analysis.frame.to_figures`,
+    measured and predicted.
     """
     wanted = figures[figures["measure"].isin([QUALITY, *measures]) & ~figures["disturbed"]]
     # A cost of probes has a batch size of its own: the entries at a length are compared.
@@ -174,15 +171,3 @@ def tradeoffs(
                 entries = [str(name) for name in front.index.get_level_values("entry")]
                 yield Tradeoff(number, length, cost, source, entries)
                 break
-
-
-def _engine(key: ComparisonKey) -> tuple[str, str, str]:
-    return key.form, key.backend, key.precision
-
-
-def _entries_that_ran(comparison: Comparison) -> set[str]:
-    return {
-        entry.name
-        for entry in comparison.entries
-        if any(record.status not in NOT_RUN for record in entry.records)
-    }

@@ -70,12 +70,8 @@ def pack(
 ) -> PackSummary:
     """Write the cells that are left to run to a new folder, with the code and the encoded data.
 
-    Args:
-        prepared: the plan, and what running it needs.
-        folder: the folder to create.
-        command: the command line, as the records will name it. It must hold no paths.
-        python_version: the Python version of the other machine, such as "3.12". If given, the pack
-            holds Keras and its dependencies for it.
+    The records will name `command`, which must hold no paths. With the `python_version` of the
+    other machine, such as "3.12", the pack holds Keras and its dependencies for it.
 
     Raises:
         RequestError: no cell is left to run, a cell takes a trained model, the folder exists, or a
@@ -139,8 +135,7 @@ def _write(
 def unpack(pack: Path, store: Store) -> tuple[list[Record], int]:
     """Write the records of the cells that have run in a pack, or in an archive of its results.
 
-    Return these records and the number of cells that have not run. A second import writes the same
-    files again, because the pack determines the run ids.
+    Return these records and the number of other cells. A second import writes the same files again.
 
     Raises:
         DataError: the folder or the archive is not a pack.
@@ -206,7 +201,6 @@ def _not_a_pack(folder: Path, error: Exception) -> DataError:
 
 
 def _copy_code(folder: Path, search_path: Iterable[str]) -> None:
-    """Copy the packages, and the plug-ins of the search path, into a pack."""
     ignored = shutil.ignore_patterns("__pycache__")
     for name in CODE:
         shutil.copytree(CHECKOUT / name, folder / name, ignore=ignored)
@@ -218,11 +212,6 @@ def _copy_code(folder: Path, search_path: Iterable[str]) -> None:
 
 
 def _job(planned: PlannedCell, folder: Path, prepared: Prepared) -> Job:
-    """Return the job of a cell in a pack.
-
-    Raises:
-        DataError: the cell's data is not downloaded yet.
-    """
     cell = planned.cell
     if cell.mode is Mode.TRAIN and prepared.digests.get(cell.task or "") is None:
         raise DataError(
@@ -249,11 +238,7 @@ def _needs_data(planned: PlannedCell) -> bool:
 
 
 def _encode(job: Job) -> None:
-    """Encode the data of a job in a separate process, which imports TensorFlow.
-
-    Raises:
-        DataError: the process failed; the message has its last line.
-    """
+    """Encode the data of a job in a separate process, which imports TensorFlow."""
     (job.folder / "job.json").write_text(job.to_json())
     environment = child_environment(job.cell.backend, job.cell.threads)
     result = run_module("suite.worker.data.encode", job.folder, environment=environment)

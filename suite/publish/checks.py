@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from suite.analysis.entry_at_length import parts_of
-from suite.api import PROTOCOL, Mode, Status, Track
+from suite.api import PROTOCOL, Cell, Mode, Status, Track
 from suite.api.errors import RequestError
 from suite.api.files import RESULTS
 from suite.matrix.registry import PluginSet, Registry
@@ -63,8 +63,9 @@ def _problems(record: Record, registry: Registry) -> Iterator[str]:
     environment = record.environment
     if record.protocol != PROTOCOL:
         yield f"protocol {record.protocol} instead of {PROTOCOL}: run the cell again"
-    if newer := _newer_version(record, registry):
-        yield newer
+    for plugin, version, here in _versions(record.cell, registry):
+        if here is not None and version > here:  # all records of this version would be superseded
+            yield f"the {plugin} has version {version}, but {here} here"
     if record.status in UNFINISHED:
         yield f"status {record.status}: run the cell again with --retry {record.status}"
     if commit_of(environment) is None:
@@ -94,30 +95,28 @@ def _problems(record: Record, registry: Registry) -> Iterator[str]:
     yield from _unprintable(record)
 
 
-def _newer_version(record: Record, registry: Registry) -> str | None:
-    """Return which of a record's task, architecture and methods is newer than here, if any.
+def _versions(cell: Cell, registry: Registry) -> list[tuple[str, int, int | None]]:
+    """Return the task, the architecture and the methods of a cell, each with two versions.
 
-    A newer version would supersede all records of the present one.
+    They are that of the cell and that of this checkout, which may not have the plug-in.
     """
-    cell = record.cell
     stated: list[tuple[PluginSet[Any], str | None, int | None]] = [
         (registry.tasks, cell.task, cell.task_version),
         (registry.architectures, cell.architecture, cell.architecture_version),
         *((registry.methods, method.name, method.version) for method in cell.methods),
     ]
+    versions = []
     for collection, name, version in stated:
         plugin = collection.plugins.get(name or "")
-        if plugin is not None and (version or 0) > plugin.version:
-            return f"the {collection.word} {name} has version {version}, but {plugin.version} here"
-    return None
+        here = plugin.version if plugin else None
+        versions.append((f"{collection.word} {name}", version or 0, here))
+    return versions
 
 
 def _outside_its_parts(record: RecordSummary) -> str | None:
     """Return that a final score lies outside the range of its parts; None where it does not."""
-    name = record.ranking.metric
-    if not is_final(record) or not name:
-        return None
-    value = record.metric(name)
+    name = record.ranking.metric or ""
+    value = record.metric(name) if is_final(record) else None
     known = [part for part in parts_of(record, name) if part is not None]
     if value is None or not known:
         return None
@@ -152,7 +151,6 @@ def _without_maps(content: dict[str, Any]) -> dict[str, Any]:
 
 
 def _values(content: Any) -> Iterator[Any]:
-    """Yield every name of a field and every value in a record's content."""
     if isinstance(content, dict):
         for name, value in content.items():
             yield name
@@ -168,8 +166,6 @@ def check_files(
     paths: Sequence[Path], registry: Registry, results: Path = RESULTS
 ) -> list[tuple[str, str | None]]:
     """Return each record in published files or folders, and why `bench publish` would refuse it.
-
-    The trials behind a tuned learning rate must be published.
 
     Raises:
         RequestError: the paths hold no published file.
@@ -259,21 +255,16 @@ def check_finals(entries: Iterable[StoredRecord], registry: Registry) -> None:
         PluginError: the file of a run's benchmark cannot be used.
     """
     expanded: Expanded = {}
-    for entry in filter(lambda entry: is_final(entry.record), entries):
-        record, cell = entry.record, entry.record.cell
+    for record in (entry.record for entry in entries if is_final(entry.record)):
+        cell = record.cell
         name, _ = split_label(str(cell.benchmark))
         if name not in {**registry.benchmarks.plugins, **registry.benchmarks.broken}:
             continue
-        task = registry.tasks.plugins.get(str(cell.task))
-        architecture = registry.architectures.plugins.get(cell.architecture)
-        versions = cell.task_version, cell.architecture_version
-        current = registry.benchmarks.get(name).label_of(cell.task)
-        if cell.benchmark != current or not (task and architecture):
+        if cell.benchmark != registry.benchmarks.get(name).label_of(cell.task):
             continue
-        if versions != (task.version, architecture.version):
-            continue
-        known = registry.methods.plugins
-        if any(known[one.name].version != one.version for one in cell.methods if one.name in known):
+        task, architecture, *methods = _versions(cell, registry)
+        known = [task, architecture, *(one for one in methods if one[2] is not None)]
+        if any(version != here for _, version, here in known):
             continue
         reason = benchmark_contradiction(record, registry, expanded)
         if reason := reason or _outside_its_parts(record):

@@ -27,8 +27,7 @@ def benchmark_contradiction(
     The version and its hash must be the current ones. The cell must be one of the benchmark's
     cells, except for the data and the threads. Data of the benchmark's own source must have the
     stated fingerprint. The ranking facts must be those of the cell, and a tuned learning rate must
-    follow from its trials. A record without a benchmark contradicts none. A caller with many
-    records passes one dictionary `expanded`, which keeps cells from one call to the next.
+    follow from its trials. `expanded` keeps cells from one call to the next.
     """
     label, stated = record.cell.benchmark, record.ranking.benchmark_hash
     if label is None:
@@ -103,7 +102,6 @@ def _other_data(record: RecordSummary, benchmark: Benchmark, registry: Registry)
 
 
 def _differences(cell: Cell, other: Cell) -> Sequence[str]:
-    """Return the settings of a cell that another cell has not."""
     found = [
         f"{name} {getattr(cell, name)}"
         for name in cell.__dataclass_fields__
@@ -119,14 +117,11 @@ def _differences(cell: Cell, other: Cell) -> Sequence[str]:
 
 
 def _other_facts(record: RecordSummary, benchmark: Benchmark, registry: Registry) -> str | None:
-    """Return a ranking fact of a record that is not that of its cell; None if all are.
-
-    The facts of a cell of another version of its task are not known here.
-    """
+    """Return a ranking fact of a record that is not that of its cell; None if all are."""
     cell, stated = record.cell, record.ranking
     task = registry.tasks.get(cell.task) if cell.task else None
     if task is not None and cell.task_version != task.version:
-        return None
+        return None  # the facts of another version are not known here
     if task is not None and cell.source_kind not in task.sources:
         return f"its source {cell.source} is none of the task {cell.task}"
     facts = ranking_facts(cell, task, stated.tuning, benchmark)
@@ -134,6 +129,4 @@ def _other_facts(record: RecordSummary, benchmark: Benchmark, registry: Registry
         known, told = getattr(facts, name), getattr(stated, name)
         if known != told:
             return f"its ranking fact {name} is {told!r}, but that of its cell is {known!r}"
-    if task is None:
-        return None
-    return evidence_problem(record, task, benchmark)
+    return evidence_problem(record, task, benchmark) if task else None

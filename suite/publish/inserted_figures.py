@@ -7,15 +7,14 @@
 The best entry scores <!-- value where="…" value="test.entity_f1" format=".3f" -->0.712<!-- end -->.
 ```
 
-`where` selects runs by their columns, in the syntax of `pandas.DataFrame.query`. The runs are the
-valid ones of the published records, and the columns those of `suite.analysis.frame`; `entry` leaves
-out the learning rate. A table has a row for each value of the column `rows`, in the order of
-`sort`. With `columns`, it has a column for each of their values and shows one `value`; otherwise it
-has a column for each `value`, headed by the value's name or by one of `titles`. A value is a
-measure, as `test.accuracy`; `test.accuracy@128` is that at length 128. A figure is the mean of the
-selected runs, multiplied by `times` and in a `format` of Python. They are repeats of one cell: only
-seed, round and machine may differ. Costs of noisy phases are left out, and all costs of a mark are
-of one session: one `invocation` on one machine.
+`where` selects valid runs of the published records by the columns of `suite.analysis.frame`, in the
+syntax of `pandas.DataFrame.query`; `entry` leaves out the learning rate. A table has a row for each
+value of the column `rows`, in the order of `sort`. With `columns`, it has a column for each of
+their values and shows one `value`; otherwise it has a column for each `value`, headed by the
+value's name or by one of `titles`. A value is a measure, as `test.accuracy`; `test.accuracy@128` is
+that at length 128. A figure is the mean of repeats of one cell, multiplied by `times` and in a
+`format` of Python. Costs of noisy phases are left out, and all costs of a mark are of one session:
+one `invocation` on one machine.
 """
 
 from __future__ import annotations
@@ -97,11 +96,6 @@ def _filled(found: re.Match[str], by_measure: Mapping[str, pandas.DataFrame]) ->
 
 
 def _fields(kind: str, written: str) -> dict[str, str]:
-    """Return the fields of a mark.
-
-    Raises:
-        FigureError: a field is unknown, missing, doubled, or has a value that it cannot have.
-    """
     try:
         parts = [part.partition("=") for part in shlex.split(written)]
     except ValueError as error:
@@ -155,7 +149,6 @@ def _select(
 
 
 def _check_costs(selected: pandas.DataFrame, written: str) -> None:
-    """Check that costs can be compared: one machine and session, one version of an entry's code."""
     for column, what in (("machine", "of one machine"), ("invocation", "of one session")):
         found = sorted(selected[column].unique())
         if len(found) > 1:
@@ -198,19 +191,18 @@ def _figure(group: pandas.DataFrame | None, fields: Mapping[str, str]) -> str:
 
 def _table(selected: pandas.DataFrame, fields: Mapping[str, str]) -> str:
     rows, columns, values = fields["rows"], fields.get("columns"), fields["value"].split(",")
+    first = _of_value(selected, values[0])
     if columns is None:
-        titles = fields["titles"].split(",") if "titles" in fields else values
+        stated = fields.get("titles", fields["value"])
+        titles = stated.split(",")
         if len(titles) != len(values) or len(set(titles)) != len(titles):
-            stated = fields.get("titles", fields["value"])
             raise FigureError(
                 "`titles` has one title for each value, all different", received=stated
             )
         parts = {
             title: _of_value(selected, value) for title, value in zip(titles, values, strict=True)
         }
-        first = _of_value(selected, values[0])
     else:
-        first = _of_value(selected, values[0])
         parts = {str(key): part for key, part in first.groupby(columns)}
     by_label = [dict(iter(part.groupby(rows))) for part in parts.values()]
     labels = sorted(selected[rows].unique())

@@ -80,10 +80,7 @@ def _write_list(folder: Path, names: Collection[str]) -> None:
 
 
 def _exchange(folder: Path, new: Path, former: Path, names: Collection[str]) -> None:
-    """Move what `folder` has of some names to `former`, and what `new` has to `folder`.
-
-    If one cannot be moved, all return to their places.
-    """
+    """Move what `folder` has of some names to `former`, and what `new` has to `folder`, or none."""
     former.mkdir()
     moved: list[tuple[Path, Path]] = []
     try:

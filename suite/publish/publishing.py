@@ -55,16 +55,9 @@ def publish(
 ) -> PublishResult:
     """Copy the valid record of each cell that passes the checks.
 
-    Records of an archive are added to those that it has already. The trials behind a tuned
-    learning rate must be committed, or be published with the final run.
-
-    Args:
-        store: the home with the records.
-        machine: the name of the folder; by default each record's own machine.
-        into: the folder of the machines' folders.
-        registry: the tasks, architectures and benchmarks that the records are checked against.
-        dry_run: whether nothing is written.
-        report_unreadable: receives each unreadable file of the home.
+    `machine` is the name of the folder in `into`; by default each record's own machine. Records of
+    an archive are added to those that it has already. The trials behind a tuned learning rate must
+    be committed, or be published with the final run.
 
     Raises:
         RequestError: the machine's name is not valid.
@@ -91,13 +84,12 @@ def publish(
         if reason and record.run_id in published:  # a former version of its benchmark, say
             outcome.already_published += 1
             continue
+        try:
+            content = b"" if reason else reduced(stripped)
+        except TooLargeError as error:
+            reason = str(error)
         if reason:
             outcome.refused.append((record, reason))
-            continue
-        try:
-            content = reduced(stripped)
-        except TooLargeError as error:
-            outcome.refused.append((record, str(error)))
             continue
         known[record.run_id] = record
         path = into / (machine or machine_name(record.environment)) / committed_path(record)
@@ -110,10 +102,7 @@ def publish(
 
 
 def add_records(path: Path, records: Mapping[str, bytes], *, dry_run: bool = False) -> int:
-    """Write the records, by run id, that a committed file lacks; return their number.
-
-    A file that has all of them is not written again.
-    """
+    """Write the records, by run id, that a committed file lacks; return their number."""
     if path.name.endswith(SUFFIX):
         there = read_by_run(path)
         new = {run_id: content for run_id, content in records.items() if run_id not in there}

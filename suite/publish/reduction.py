@@ -1,10 +1,8 @@
 """The size of published records: the fields that a file and a record of an archive keep.
 
 The file of a final run, or of another training with evaluation lengths, has at most
-`MAX_FINAL_BYTES`. Its samples and curves are thinned, and the numbers in samples, curves and
-reports are rounded to `DIGITS` digits. If the file is still too large, its occlusion maps are left
-out, then its examples, then the report of the validation split if the test split is scored. Then
-the measurements of `LEFT_OUT` go, and samples and curves are thinned further.
+`MAX_FINAL_BYTES`. Its samples and curves are thinned, and its numbers rounded to `DIGITS` digits.
+If the file is still too large, it loses the parts of `_smaller`, one by one.
 
 A record of an archive has at most `max_archived_bytes`. It keeps what identifies, ranks and
 verifies a cell: the scores of a trial, and the value of each measurement of a probe, rounded. If it
@@ -15,7 +13,7 @@ none of its variants. A probe then keeps only the measurements of `RANKED`.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from suite.api import Mode
@@ -63,22 +61,34 @@ def reduced(record: Record) -> bytes:
     thin = record.model_copy(update={"reports": _rounded(record.reports)})
     thin = _thinned(thin, MAX_SAMPLES, MAX_CURVE_POINTS)
     content = thin.model_dump_json().encode()
-    for name in LARGE_REPORTS:
+    for smaller in _smaller(thin):
         if len(content) > MAX_FINAL_BYTES:
-            thin = thin.model_copy(update={"reports": _without_report(thin.reports, name)})
-            content = thin.model_dump_json().encode()
-    if len(content) > MAX_FINAL_BYTES and record.cell.scores_test:
-        tested = {split: part for split, part in thin.reports.items() if split != "validation"}
-        thin = thin.model_copy(update={"reports": tested})
-        content = thin.model_dump_json().encode()
-    if len(content) > MAX_FINAL_BYTES:
-        kept = {
-            phase: {name: item for name, item in items.items() if name not in LEFT_OUT}
-            for phase, items in thin.measurements.items()
-        }
-        thin = thin.model_copy(update={"measurements": kept})
-        content = _thinned(thin, FEW_SAMPLES, FEW_CURVE_POINTS).model_dump_json().encode()
+            content = smaller.model_dump_json().encode()
     return _checked(content, MAX_FINAL_BYTES, "The file of a record")
+
+
+def _smaller(record: Record) -> Iterator[Record]:
+    """Yield a record without its occlusion maps, then without its examples too, and so on.
+
+    The report of the validation split goes if the test split is scored. Last, the measurements of
+    `LEFT_OUT` go, and samples and curves are thinned further.
+    """
+    reports: Mapping[str, Any] = record.reports
+    for left_out in LARGE_REPORTS:
+        reports = {
+            split: {name: part for name, part in of_split.items() if name != left_out}
+            for split, of_split in reports.items()
+        }
+        yield record.model_copy(update={"reports": reports})
+    if record.cell.scores_test:
+        reports = {split: part for split, part in reports.items() if split != "validation"}
+        yield record.model_copy(update={"reports": reports})
+    kept = {
+        phase: {name: item for name, item in items.items() if name not in LEFT_OUT}
+        for phase, items in record.measurements.items()
+    }
+    last = record.model_copy(update={"reports": reports, "measurements": kept})
+    yield _thinned(last, FEW_SAMPLES, FEW_CURVE_POINTS)
 
 
 def _archived(record: Record) -> bytes:
@@ -163,7 +173,6 @@ def _checked(content: bytes, limit: int, what: str) -> bytes:
 
 
 def _thinned(record: Record, num_samples: int, num_points: int) -> Record:
-    """Return a record with fewer samples of each measurement and fewer points of each curve."""
     curves = {name: _thin_curve(curve, num_points) for name, curve in record.curves.items()}
     measurements = {
         phase: {name: _thin_samples(item, num_samples) for name, item in items.items()}
@@ -184,13 +193,11 @@ def _thin_samples(item: Measurement, count: int) -> Measurement:
 
 def _thin_curve(curve: Curve, count: int) -> Curve:
     """Return a curve with evenly spaced points, the first and the last among them."""
-    chosen: Sequence[int] = range(len(curve.values))
-    if len(chosen) > count:
-        chosen = _spread(len(chosen), count)
-    values = (curve.values[index] for index in chosen)
+    length = len(curve.values)
+    chosen = _spread(length, count) if length > count else range(length)
     return Curve(
         tokens=tuple(curve.tokens[index] for index in chosen),
-        values=tuple(map(_rounded, values)),
+        values=tuple(_rounded(curve.values[index]) for index in chosen),
     )
 
 
@@ -207,13 +214,6 @@ def _rounded(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return tuple(map(_rounded, value))
     return value
-
-
-def _without_report(reports: Mapping[str, Any], left_out: str) -> dict[str, Any]:
-    return {
-        split: {name: part for name, part in of_split.items() if name != left_out}
-        for split, of_split in reports.items()
-    }
 
 
 def _without_empty(fields: Mapping[str, Any]) -> dict[str, Any]:

@@ -78,33 +78,31 @@ class Verification:
     def reproduced(self) -> bool:
         """Whether the new run agrees with the original.
 
-        Trainings must have the same data, and scores within `TOLERANCE` of each other. A probe has
-        no score: its costs depend on the machine, so that it agrees if both runs finished.
-        Otherwise both runs must have the same status.
+        Trainings must have the same data, and scores within `TOLERANCE` of each other. Two finished
+        probes agree, because costs depend on the machine. Otherwise both must have one status.
         """
         if not self.both_finished:
             return self.original.status is self.again.status
         if self.original.cell.mode is not Mode.TRAIN:
             return True
-        if not self.had_same_data:
+        scores = {pair.measure: (pair.original, pair.again) for pair in self.pairs}
+        if not self.had_same_data or self.metric.name not in scores:
             return False
-        first, second = (
-            record.metric(self.metric.name, self.split) for record in (self.original, self.again)
-        )
-        if first is None or second is None:
-            return False
+        first, second = scores[self.metric.name]
         return abs(first - second) <= TOLERANCE * abs(first)
 
     @property
     def pairs(self) -> Sequence[MeasurePair]:
         """The primary metric and the costs that both runs have."""
-        pairs = []
-        for name in dict.fromkeys((self.metric.name, *COSTS)):
-            original = _figure(self.original, name, self.split)
-            again = _figure(self.again, name, self.split)
-            if original is not None and again is not None:
-                pairs.append(MeasurePair(name, original, again))
-        return pairs
+        original, again = (
+            {**record.metrics.get(self.split, {}), **record.costs()}
+            for record in (self.original, self.again)
+        )
+        return [
+            MeasurePair(name, before, after)
+            for name in dict.fromkeys((self.metric.name, *COSTS))
+            if (before := original.get(name)) is not None and (after := again.get(name)) is not None
+        ]
 
     def verdict(self) -> str:
         """Return the result in one line; empty for two finished probes, which get no verdict."""
@@ -125,18 +123,15 @@ class Verification:
 def read_original(address: str | Path, store: Store, results: Path = RESULTS) -> Record:
     """Return the record at an address: a file, `FILE.jsonl.gz#RUN_ID`, or the id of a run.
 
-    A run of that id is searched among the records of the home, and then among the published ones.
+    A run is searched in the home, and then among the published records.
 
     Raises:
         RequestError: there is no such record.
     """
     if RUN_ID.fullmatch(str(address)):
         found: list[str | Path] = [*store.records.glob(f"*.{address}.json")]
-        found = found or [
-            stored.address
-            for stored in read_published(results)
-            if stored.record.run_id == str(address)
-        ]
+        published = () if found else read_published(results)
+        found += [one.address for one in published if one.record.run_id == str(address)]
         if not found:
             raise RequestError(
                 "The run must be in the home or in results/",
@@ -166,17 +161,9 @@ def verify(
     time_limit_seconds: float = TIME_LIMIT_SECONDS,
     report_unreadable: ReportUnreadable = ignore_unreadable,
 ) -> Verification:
-    """Run the cell of a record again and return both runs.
+    """Run the cell of a record again, and return both runs. The home gets the new record.
 
-    Args:
-        record: the record to verify.
-        store: the home that gets the new record.
-        run: runs a plan and returns the records of its cells.
-        registry: the tasks and benchmarks that the record is checked against.
-        source: the data, such as "files:DIR"; by default the source that the record names.
-        data_dir: the folder of the TFDS data sets.
-        time_limit_seconds: the time limit of the new run.
-        report_unreadable: receives each unreadable file of the home.
+    `source` is the data, such as "files:DIR"; by default the source that the record names.
 
     Raises:
         RequestError: this version cannot run the cell, the record contradicts its benchmark, or the
@@ -206,15 +193,12 @@ def request_of(
 ) -> Request:
     """Return a request whose matrix contains this cell; that of a probe has its earlier rounds too.
 
-    The request states the learning rate even if it is the task's default, because a tuned rate
-    would replace the default.
-
     Raises:
         RequestError: the cell was trained on a user's own files, and `source` is missing.
     """
     train = cell.mode is Mode.TRAIN
     options = as_text(cell.options)
-    if cell.task:
+    if cell.task:  # a tuned rate would replace the task's default
         task = registry.tasks.get(cell.task)
         options.setdefault("learning_rate", str(task.recipe.learning_rate))
     if train and cell.source == "files" and source is None:
@@ -246,11 +230,7 @@ def request_of(
 
 
 def _only(record: Record, prepared: Prepared) -> Prepared:
-    """Return the plan with the record's cell and the cells whose trained models it takes.
-
-    Raises:
-        RequestError: the plan does not contain the cell.
-    """
+    """Return the plan with the record's cell and the cells whose trained models it takes."""
     cell = record.cell
     by_id = {planned.cell.id: planned for planned in prepared.plan.cells}
     same = [
@@ -286,9 +266,3 @@ def _parents(planned: PlannedCell, by_id: Mapping[str, PlannedCell]) -> list[Pla
         parent = by_id[cell_id]
         found |= {one.cell.id: one for one in [*_parents(parent, by_id), parent]}
     return list(found.values())
-
-
-def _figure(record: Record, measure: str, split: str) -> float | None:
-    """Return a measure of a phase, or a metric of a split."""
-    phase, dot, name = measure.partition(".")
-    return record.measured(phase, name) if dot else record.metric(measure, split)

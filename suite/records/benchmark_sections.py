@@ -33,7 +33,6 @@ def _each_once(values: Any) -> Any:
 
 
 def _as_several(value: Any) -> Any:
-    """Return a number, a name or a table as a list of one."""
     return [value] if type(value) in (int, str) or isinstance(value, Mapping) else value
 
 
@@ -75,8 +74,8 @@ class _Batch(BenchmarkSection):
 class OtherTasks(_Batch):
     """The settings of each task that a benchmark does not name, such as a user's own.
 
-    The lengths are the first `num_lengths` of the task's default lengths. A task that scores
-    positions takes `positions_per_step`, a task that scores examples `examples_per_step`.
+    The lengths are the first `num_lengths` of the task's default lengths. The unit that the task
+    scores decides which size of a batch it takes.
     """
 
     num_lengths: int = Field(ge=1)
@@ -84,10 +83,9 @@ class OtherTasks(_Batch):
 
 
 class TaskSettings(_Batch):
-    """Settings of a task. A batch has either fixed positions or fixed examples.
+    """Settings of a task. Each number of `steps` is a budget, with trainings of its own.
 
-    `steps` is one number of updates or several: each is a budget, with trainings of its own. Each
-    trained model is scored at the `evaluation_lengths` too.
+    Each trained model is scored at the `evaluation_lengths` too.
     """
 
     lengths: Lengths = Field(min_length=1, strict=False)
@@ -127,8 +125,7 @@ class EntrySettings(BenchmarkSection):
     """An entry beside the architectures with their default options.
 
     `methods` are written as on the command line: ["lora:rank=8", "int8"]. `tasks`, `lengths` and
-    `steps` limit the entry to some of those of the benchmark. An entry without options and methods
-    limits the architecture itself.
+    `steps` limit the entry; without options and methods, they limit the architecture itself.
     """
 
     architecture: str
@@ -144,10 +141,7 @@ class EntrySettings(BenchmarkSection):
         return not self.options and not self.methods
 
     def includes(self, task: str | None, length: int, steps: int | None) -> bool:
-        """Return whether the entry runs a task, or a probe (None), at a length.
-
-        `steps` is None where the entry's limit of steps does not matter, as in a probe.
-        """
+        """Return whether the entry runs a task, or a probe (None), at a length and for steps."""
         return (
             (not self.tasks or task in self.tasks)
             and (not self.lengths or length in self.lengths)
@@ -177,8 +171,8 @@ class TuningSettings(BenchmarkSection):
 
     A search starts with `learning_rates`, and goes beyond them if the best lies at an edge. The
     last stage trains with each of `seeds`. With `full_trials`, each trial has the steps of a final
-    run. `at` maps a task to the point of its search: the chosen rates hold for all lengths and
-    steps of the settings that have the point. Several settings of a task may have a point each.
+    run. `at` maps a task to the points of its searches: a rate holds for all lengths and steps of
+    the settings that have the point.
     """
 
     learning_rates: Annotated[tuple[Rate, ...], AfterValidator(_increasing)] = Field(
@@ -212,9 +206,8 @@ class ExpectedFigure(BenchmarkSection):
 class Scale(BenchmarkSection):
     """The values of a task's metric at a length that count as 0 (a trivial predictor) and as 100.
 
-    For a loss, `hundred` is the smaller. The values hold for the version of the task, and of
-    `vanilla`, with which they were measured, and for the version of the benchmark in which the task
-    changed last.
+    They hold for the versions of the task and of `vanilla` with which they were measured, and for
+    the version of the benchmark in which the task changed last.
     """
 
     zero: float

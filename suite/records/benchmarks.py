@@ -1,8 +1,8 @@
 """Benchmarks: named, versioned, frozen files of tasks, lengths, seeds and budgets.
 
 A benchmark is a TOML file in `suite/matrix/benchmarks`, or in the folder `benchmarks` of a folder
-of BENCH_PATH. Only the runs of a frozen benchmark score the test split. A benchmark is frozen when
-the file states the hash of its version; a later change needs a new version.
+of BENCH_PATH. It is frozen when the file states the hash of its version; a later change needs a new
+version. Only the runs of a frozen benchmark score the test split.
 """
 
 from __future__ import annotations
@@ -56,15 +56,13 @@ SCALE = "scale"
 class Benchmark(BenchmarkSection):
     """A benchmark file.
 
-    `tasks` maps a task to its settings. A task has several where they differ in options, or in
-    lengths that have options of their own: the trainings of each are comparisons of their own.
-    `frozen` maps a version to the hash that it was frozen with, "VERSION.TASK" to the hash of a
-    task in it, and "scale" to that of the scale. `unchanged_since` maps a task to the earlier
-    version whose runs still count, because all that concerns the task is as it was there.
+    The trainings of each of a task's settings are comparisons of their own. `frozen` maps a version
+    to the hash that it was frozen with, "VERSION.TASK" to the hash of a task in it, and "scale" to
+    that of the scale. `unchanged_since` maps a task to the earlier version whose runs still count.
     `data` maps a task to the fingerprint of its raw examples at each length, and `scale` to the
     scale of each length (a string, as TOML has it). Only runs on this data are on the leaderboard.
-    An empty `architectures` means all that support a task; controls are included. `entries` add
-    variants, also of architectures that the list leaves out. `model_size` is one name or several.
+    An empty `architectures` means all that support a task. `entries` add variants, also of
+    architectures that the list leaves out.
     """
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
@@ -175,7 +173,6 @@ class Benchmark(BenchmarkSection):
         return self
 
     def _check_unchanged(self, task: str, version: int) -> None:
-        """Check that a task is as it was in an earlier version."""
         stated = self.frozen.get(f"{version}.{task}")
         if version >= self.version or str(version) not in self.frozen or stated is None:
             raise ValueError(
@@ -271,11 +268,7 @@ class Benchmark(BenchmarkSection):
         return several
 
     def nearest_settings(self, cell: Cell, task: Task) -> TaskSettings | None:
-        """Return the settings of a cell, which may differ from them as far as a request asked.
-
-        The nearest of several settings have most options in common with the cell, then its length.
-        None means that the file does not name the task.
-        """
+        """Return the settings with most options of a cell, then its length; None without any."""
         known = defaults_of(task).keys()
         of_cell = {name: value for name, value in cell.options.items() if name in known}
 
@@ -319,7 +312,7 @@ class Benchmark(BenchmarkSection):
 
 
 def benchmark_names(search_path: Sequence[str] = ()) -> list[str]:
-    """Return the names of all benchmarks, which are those of their files.
+    """Return the names of all benchmarks.
 
     Raises:
         PluginError: two files have the same name.
@@ -384,12 +377,10 @@ def hash_task(content: Mapping[str, Any], task: str) -> str:
 
 
 def _entry_of(entry: Mapping[str, Any], task: str) -> dict[str, Any]:
-    """Return the fields of an entry that concern a task; empty without any.
-
-    An entry without options and methods limits its architecture, also on tasks that it leaves out.
-    """
+    """Return the fields of an entry that concern a task; empty without any."""
     if not entry.get("tasks") or task in entry["tasks"]:
         return {name: value for name, value in entry.items() if name != "tasks"}
+    # Without options and methods, an entry limits its architecture, also on other tasks.
     is_plain = not (entry.get("options") or entry.get("methods"))
     return {"architecture": entry["architecture"], "left_out": True} if is_plain else {}
 
@@ -407,7 +398,6 @@ def _hash(content: Mapping[str, Any]) -> str:
 
 
 def _files(search_path: Sequence[str]) -> dict[str, Path]:
-    """Return the files of all benchmarks by name."""
     paths: dict[str, Path] = {}
     for folder in (BUILT_IN, *(Path(root) / FOLDER for root in search_path)):
         for path in sorted(folder.glob("*.toml")):

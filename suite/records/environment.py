@@ -164,9 +164,8 @@ def _package_version(name: str) -> str | None:
 def machine_name(environment: Mapping[str, Any]) -> str:
     """Return the name of a machine's folder: accelerators, processor and number of cores.
 
-    An example is "nvidia-h200-amd-epyc-family-25-model-1-16-cores". The name alone does not make
-    costs comparable, see `speed_facts`. A name that is too long for a folder ends in a digest of
-    the whole name.
+    The name alone does not make costs comparable, see `speed_facts`. A name that is too long for a
+    folder ends in a digest of the whole name.
     """
     accelerators = sorted(set(_used_accelerators(environment)))
     processor = str(environment.get("processor") or "unknown")
@@ -184,22 +183,16 @@ def _folder_name(words: str) -> str:
 
 
 def hardware(environment: Mapping[str, Any]) -> tuple[object, ...]:
-    """Return the part of a machine's description that each of its records has, even failed ones.
-
-    The memory counts in whole GiB, rounded up, because the system keeps a varying part for itself.
-    """
+    """Return the part of a machine's description that each of its records has, even failed ones."""
     memory = environment.get("memory_bytes")
+    # The system keeps a varying part of the memory for itself.
     gibibytes = -(-memory // 2**30) if isinstance(memory, int) else None
     accelerators = environment.get("accelerators") or ()
     return environment.get("processor"), environment.get("num_cores"), gibibytes, *accelerators
 
 
 def speed_facts(environment: Mapping[str, Any], backend: str) -> tuple[object, ...]:
-    """Return what determines the speed of a machine; costs are compared only where it is equal.
-
-    These are the hardware, the accelerators that the cell used, and the versions of the backend, of
-    Keras and of NumPy. The host name is not among them: equal machines have equal costs.
-    """
+    """Return what determines the speed of a machine; costs are compared only where it is equal."""
     packages = environment.get("packages")
     versions = packages if isinstance(packages, Mapping) else {}
     return (
@@ -210,10 +203,7 @@ def speed_facts(environment: Mapping[str, Any], backend: str) -> tuple[object, .
 
 
 def _used_accelerators(environment: Mapping[str, Any]) -> list[str]:
-    """Return the accelerators that the cell used.
-
-    A cell that ended too early to report them counts as a user of those of the machine.
-    """
+    """Return the accelerators that the cell used, or those of the machine if it ended too early."""
     devices = environment.get("devices") or environment.get("accelerators")
     named = [str(device) for device in devices] if isinstance(devices, list) else []
     return [name for name in named if "CPU" not in name.upper()]
@@ -230,8 +220,7 @@ def _processor_name() -> str:
 def name_processor(cpuinfo: str) -> str | None:
     """Return the processor's name with its family and model; None if `cpuinfo` has no name.
 
-    The name alone is ambiguous: in a virtual machine, "AMD EPYC" is any processor of a decade, and
-    one may multiply matrices three times as fast as another.
+    The name alone is ambiguous: in a virtual machine, "AMD EPYC" is any processor of a decade.
     """
     lines = (line.partition(":") for line in cpuinfo.split("\n\n", 1)[0].splitlines())
     fields = {name.strip(): value.strip() for name, _, value in lines}

@@ -1,7 +1,7 @@
-"""The measures of costs, declared once: name, unit, direction, aggregation, and how each is shown.
+"""The measures of costs, declared once: name, title, direction, and how each is shown.
 
-A measure is named "phase.name", as "training.step_seconds". Its figure over repeats is a geometric
-mean, because disturbances multiply a cost. A part of a phase may have a noise flag of its own.
+A measure is named "phase.name", as "training.step_seconds"; its name ends in its unit. Its figure
+over repeats is a geometric mean, because disturbances multiply a cost.
 """
 
 from __future__ import annotations
@@ -43,8 +43,7 @@ def mode_measuring(phase: str) -> Mode:
 def phase_of(measure: str) -> str:
     """Return the phase whose noise flag holds for a measure such as "training.step_seconds".
 
-    Parts of a phase have flags of their own: that of "inference.latency_p50_seconds" is
-    "inference.latency". That of a size, as "training.size", is never set.
+    That of "inference.latency_p50_seconds" is "inference.latency". That of a size is never set.
     """
     phase, _, name = measure.partition(".")
     if name.endswith(SIZE):
@@ -63,13 +62,11 @@ def is_cost(name: str) -> bool:
 class Measure:
     """A quantity that is measured in some phases.
 
-    `higher_is_better` is None where neither direction is better: such a measure describes the
-    conditions of a measurement and ranks nothing. `keep` says what publishing keeps of it: 2 is
-    always kept, 1 is left out of a record that is too large, and 0 of every archive.
+    `higher_is_better` is None where neither direction is better. `keep` says what publishing keeps
+    of it: 2 is always kept, 1 is left out of a record that is too large, and 0 of every archive.
     """
 
     name: str
-    unit: str
     title: str
     higher_is_better: bool | None
     phases: tuple[str, ...] = (*PHASES, *DECODING_PHASES)
@@ -87,27 +84,25 @@ class Shown:
 
 EXAMPLES, TOKENS = ("inference",), ("generation",)
 DECLARED = (
-    Measure("tokens_per_second", "tokens/s", "speed in real tokens", True),
-    Measure(
-        "padded_tokens_per_second", "tokens/s", "speed in positions with padding", True, keep=0
-    ),
-    Measure("step_seconds", "s", "time of a step", False),
-    Measure("fastest_step_seconds", "s", "time of the fastest step", False, keep=0),
-    Measure("compile_seconds", "s", "time of compilation", False, keep=1),
-    Measure("peak_memory_bytes", "B", "peak memory of the steps", False),
-    Measure("compile_peak_memory_bytes", "B", "peak memory of compilation", False, keep=0),
-    Measure("model_flops_utilization", "", "share of the machine's matrix rate", True, PHASES),
-    Measure("other_process_cpu_share", "", "processor share of other processes", None, keep=0),
-    Measure("energy_joules_per_token", "J/token", "energy of a token", False),
-    Measure("latency_p50_seconds", "s", "median latency of an example", False, EXAMPLES),
-    Measure("latency_p95_seconds", "s", "95th percentile of the latency", False, EXAMPLES),
-    Measure("latency_p99_seconds", "s", "99th percentile of the latency", False, EXAMPLES),
-    Measure("weight_bytes", "B", "size of the weights", False, EXAMPLES, keep=1),
-    Measure("latency_p50_seconds", "s", "median time of a single token", False, TOKENS),
-    Measure("latency_p95_seconds", "s", "95th percentile of a token's time", False, TOKENS),
-    Measure("latency_p99_seconds", "s", "99th percentile of a token's time", False, TOKENS),
-    Measure("state_bytes", "B", "size of the decoding state", False, TOKENS),
-    Measure("state_memory_bytes", "B", "memory of the decoding state", False, TOKENS, keep=1),
+    Measure("tokens_per_second", "speed in real tokens", True),
+    Measure("padded_tokens_per_second", "speed in positions with padding", True, keep=0),
+    Measure("step_seconds", "time of a step", False),
+    Measure("fastest_step_seconds", "time of the fastest step", False, keep=0),
+    Measure("compile_seconds", "time of compilation", False, keep=1),
+    Measure("peak_memory_bytes", "peak memory of the steps", False),
+    Measure("compile_peak_memory_bytes", "peak memory of compilation", False, keep=0),
+    Measure("model_flops_utilization", "share of the machine's matrix rate", True, PHASES),
+    Measure("other_process_cpu_share", "processor share of other processes", None, keep=0),
+    Measure("energy_joules_per_token", "energy of a token", False),
+    Measure("latency_p50_seconds", "median latency of an example", False, EXAMPLES),
+    Measure("latency_p95_seconds", "95th percentile of the latency", False, EXAMPLES),
+    Measure("latency_p99_seconds", "99th percentile of the latency", False, EXAMPLES),
+    Measure("weight_bytes", "size of the weights", False, EXAMPLES, keep=1),
+    Measure("latency_p50_seconds", "median time of a single token", False, TOKENS),
+    Measure("latency_p95_seconds", "95th percentile of a token's time", False, TOKENS),
+    Measure("latency_p99_seconds", "99th percentile of a token's time", False, TOKENS),
+    Measure("state_bytes", "size of the decoding state", False, TOKENS),
+    Measure("state_memory_bytes", "memory of the decoding state", False, TOKENS, keep=1),
 )
 MEASURES: Mapping[str, Measure] = {
     f"{phase}.{measure.name}": measure for measure in DECLARED for phase in measure.phases

@@ -36,12 +36,7 @@ def entry_name(architecture: str, options: Mapping[str, object], methods: str = 
 
 def cell_label(cell: Cell, facts: RankingFacts) -> str:
     """Return a short name of a cell for display, with the options of its task's data."""
-    return label_with(cell, facts.entry, facts.task_options)
-
-
-def label_with(cell: Cell, entry: str, task_options: Mapping[str, object]) -> str:
-    """Return the name that `cell_label` gives; `entry` and `task_options` are known already."""
-    return cell.label_of(entry, data_text(task_options))
+    return cell.label_of(facts.entry, data_text(facts.task_options))
 
 
 def data_text(task_options: Mapping[str, object]) -> str:
@@ -57,9 +52,7 @@ def options_text(options: Mapping[str, object]) -> str:
 def new_run_id(now: datetime, earlier: Iterable[str] = ()) -> str:
     """Return a new run id, which is unique and sorts after all `earlier` ids of a home.
 
-    An id is a counter that follows the clock: its digits are those of `now`, or those of the latest
-    id plus one if the clock is behind. The records of a home therefore sort in the order in which
-    they ran, whatever the clock said.
+    Its digits are those of `now`, or those of the latest id plus one if the clock is behind.
     """
     digits = f"{now:%Y%m%d%H%M%S%f}"
     if match := RUN_ID.match(max(filter(RUN_ID.match, earlier), default="")):

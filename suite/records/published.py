@@ -129,8 +129,7 @@ def is_final(record: RecordSummary) -> bool:
 def has_own_file(record: RecordSummary) -> bool:
     """Return whether a committed record is a file of its own, which keeps reports and curves.
 
-    Final runs are, and other trainings with evaluation lengths: the page of diagnostics draws them.
-    Trials of learning rates have no evaluation lengths.
+    Final runs are, and other trainings with evaluation lengths, which the pages draw.
     """
     return is_final(record) or bool(record.cell.evaluation_lengths)
 
@@ -138,8 +137,7 @@ def has_own_file(record: RecordSummary) -> bool:
 def max_archived_bytes(record: RecordSummary) -> int:
     """Return the limit of a record in an archive, uncompressed; it is never above that of a file.
 
-    The limit holds archives to what identifies and ranks a cell. A curve against the strength of a
-    disturbance is such a result, whose size depends on the number of its points.
+    The size of a curve against the strength of a disturbance depends on the number of its points.
     """
     num_scores = sum(len(splits) for splits in record.conditions.values())
     stated = num_scores * CONDITION_BYTES + len(record.cell.options) * OPTION_BYTES
@@ -172,17 +170,12 @@ def local_record(record: RecordSummary, path: Path) -> StoredRecord:
 
 def local_records(store: Store, report_unreadable: ReportUnreadable) -> list[StoredRecord]:
     """Return the latest record of each cell of a home."""
-    return [
-        local_record(record, store.path_of(record)) for record in store.summaries(report_unreadable)
-    ]
+    records = store.summaries(report_unreadable)
+    return [local_record(record, store.path_of(record)) for record in records]
 
 
 def without_trials(records: Sequence[StoredRecord]) -> list[StoredRecord]:
-    """Return the records without trials of validation, unless there are no final runs.
-
-    Beside final runs, the trials of learning rates are evidence and no entries of their own.
-    Trainings with evaluation lengths stay.
-    """
+    """Return the records without trials of learning rates, unless there are no final runs."""
     if not any(is_final(stored.record) for stored in records):
         return list(records)
     return [
@@ -245,8 +238,6 @@ class Detail(BaseModel, extra="ignore"):
 
 def read_detail(stored: StoredRecord) -> Detail:
     """Return the reports and the curves of a record; a record of an archive has none.
-
-    This takes a quarter of the time of reading the record, which is not validated again.
 
     Raises:
         FileNotFoundError: the file has been removed.

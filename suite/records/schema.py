@@ -74,9 +74,9 @@ class Curve(_Model):
 class PartReport(TypedDict, total=False):
     """The parts of a split's report that comparing needs.
 
-    `without_part` has each metric without each of the split's consecutive parts; null where it has
-    no value. `by_evaluation_length` has figures by name for each evaluation length, or the reason
-    why the length has none: the model is not applicable, or memory or time did not suffice.
+    `without_part` has each metric without each of the split's consecutive parts.
+    `by_evaluation_length` has figures by name for each evaluation length, or the reason why the
+    length has none.
     """
 
     without_part: Mapping[str, tuple[FiniteFloat | None, ...]]
@@ -92,11 +92,10 @@ class Report(PartReport, total=False):
 class Details(TypedDict, total=False):
     """How a cell was run: the recipe, the resolved options, the limits, and more.
 
-    `noisy` names the phases during which other processes used the machine: "training", and parts
-    of a phase that are measured apart, as "training.compile" or "inference.latency". `lost` says
-    how earlier executions of the cell were lost together with their machines. `parents` are the ids
-    of the cells whose trained models the cell took, by role. `earlier_runs` counts the runs of the
-    cell in this home before, by status.
+    `noisy` names the phases during which other processes used the machine, and parts that are
+    measured apart, as "training.compile". `lost` says how earlier executions of the cell were lost
+    together with their machines. `parents` are the ids of the cells whose trained models the cell
+    took, by role. `earlier_runs` counts the earlier runs of the cell in this home, by status.
     """
 
     noisy: tuple[str, ...]
@@ -124,12 +123,11 @@ class Invocation(_Model):
 
 
 class TuningChoice(_Model):
-    """A learning rate that `bench tune` chose on validation, and the evidence for it.
+    """A learning rate that `bench tune` chose on validation for a `setting`, and the evidence.
 
-    The choice is valid for its `setting`. `trials` holds the validation scores of each learning
-    rate in each stage of the search. `good_range_decades` is the width of the range of rates that
-    score within one standard error of the best. `cost` is the number of updates of all trials
-    divided by those of a final run.
+    `trials` holds the validation scores of each learning rate in each stage of the search.
+    `good_range_decades` is the width of the range of rates that score within one standard error of
+    the best. `cost` is the number of updates of all trials divided by those of a final run.
     """
 
     learning_rate: float
@@ -143,14 +141,13 @@ class TuningChoice(_Model):
 class RankingFacts(_Model):
     """The facts that ranking needs in addition to the cell and the figures.
 
-    `entry` names the ranked thing: the architecture, with the options that do not belong to the
-    comparison. `task_options` are the options that all entries of the comparison share. `metric` is
-    the task's primary metric; a probe has none. `share` is true if the metric is a share from 0 to
-    1. `scored_unit` is what the task scores, and what a batch has equally many of at every length:
-    "positions" or "examples". `drawn_for_length` is true if each length has raw examples of its
-    own. `tuning` holds the choice of the learning rate if it was tuned. `track` is "standard" or
-    "open". `benchmark_hash` is the hash of the frozen benchmark that the cell belongs to; `ranked`
-    is true if that benchmark ranks its trainings, and `seeds` are those that a rank needs.
+    `entry` names the architecture, with the options that do not belong to the comparison;
+    `task_options` are those that all entries share. `metric` is the task's primary metric, and
+    `share` whether it goes from 0 to 1; a probe has none. `scored_unit` is what a batch has equally
+    many of at every length: "positions" or "examples". `drawn_for_length` is true if each length
+    has raw examples of its own. `track` is "standard" or "open". `benchmark_hash` is that of the
+    frozen benchmark; `ranked` is true if it ranks its trainings, and `seeds` are those that a rank
+    needs.
     """
 
     entry: str
@@ -189,11 +186,10 @@ class Conformance(_Model):
 
 
 class RecordSummary(_Model, extra="ignore"):
-    """The part of a record that comparing needs.
+    """The part of a record that comparing needs, read in half the time of the whole record.
 
-    A summary is read in half the time of the whole record and takes half the memory. Boards, tables
-    and pages are made from up to 100,000 of them. `variants` holds figures of other variants of the
-    model by name. `conditions` holds metrics by the name of a disturbance and by split.
+    `variants` holds figures of other variants of the model by name. `conditions` holds metrics by
+    the name of a disturbance and by split.
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -267,8 +263,8 @@ class Record(RecordSummary, extra="forbid"):
     """One run of one cell.
 
     `metrics` holds numbers by split, `reports` the detail behind them, `measurements` measured
-    quantities by phase (`training`, `inference`) and name, with the unit in the name. `details`
-    says how the cell was run. `log_tail`, the host name and paths never leave the machine.
+    quantities by phase and name, with the unit in the name. `log_tail`, the host name and paths
+    never leave the machine.
     """
 
     reports: Mapping[str, Report] = Field(default_factory=dict)
@@ -295,25 +291,24 @@ def parse_record(text: str | bytes) -> Record:
 
 
 def parse_summary(text: str | bytes) -> RecordSummary:
-    """Read the summary of a record that `Record.to_json` wrote.
-
-    Raises:
-        RecordError: the text is not a record, or its schema is unknown.
-    """
+    """Read the summary of a record, as `parse_record` does."""
     return _parse(text, RecordSummary)
+
+
+def first_error(error: ValidationError) -> str:
+    """Return the first field that pydantic found wrong, and why."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    return f"{'.'.join(map(str, first['loc'])) or 'the file'}: {first['msg']}"
 
 
 def _parse(text: str | bytes, kind: type[Read]) -> Read:
     try:
-        version = stated_version(text)
-        if version == SCHEMA_VERSION:
+        if stated_version(text) == SCHEMA_VERSION:
             record = kind.model_validate_json(text)
         else:
             record = kind.model_validate(_migrated(text))
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        field = ".".join(map(str, first["loc"])) or "the file"
-        raise _malformed(f"{field}: {first['msg']}") from None
+        raise _malformed(first_error(error)) from None
     if record.cell.id != record.cell_id and record.protocol == PROTOCOL:
         raise RecordError("A record's cell_id is the hash of its cell", received=record.cell_id)
     return record
@@ -326,7 +321,6 @@ def stated_version(text: str | bytes) -> int | None:
 
 
 def _migrated(text: str | bytes) -> dict[str, Any]:
-    """Return the content of a record of an older schema in the current one."""
     try:
         content = json.loads(text)
     except (ValueError, RecursionError) as error:

@@ -166,18 +166,10 @@ class Store:
             atomic_write_bytes(path, record.to_json().encode())
         return path
 
-    def current(
-        self,
-        cell_ids: Iterable[str] | None = None,
-        report_unreadable: ReportUnreadable = ignore_unreadable,
-    ) -> list[Record]:
-        """Return the valid record of each cell (of all cells by default).
-
-        `suite.records.validity` decides which record stands. Unreadable files are passed to
-        `report_unreadable` and left alone.
-        """
+    def current(self, report_unreadable: ReportUnreadable = ignore_unreadable) -> list[Record]:
+        """Return the valid record of each cell; unreadable files are passed to the function."""
         with collector_paused():
-            return latest_runs(self._read(self._paths(cell_ids), report_unreadable, parse_record))
+            return latest_runs(self._read(self._paths(None), report_unreadable, parse_record))
 
     def summaries(
         self, report_unreadable: ReportUnreadable = ignore_unreadable, newest: int | None = None
@@ -233,10 +225,10 @@ class Store:
         """
         try:
             parse_record(path.read_bytes())
-        except RecordError as error:
-            return not isinstance(error, UnknownSchemaError)
-        except OSError:
+        except (UnknownSchemaError, OSError):
             return False
+        except RecordError:
+            return True
         return False
 
     def set_aside(self, path: Path) -> Path:
@@ -360,13 +352,10 @@ def _run_id(path: str) -> str:
 
 
 def remove_if_stale(path: Path) -> None:
-    """Remove a file or folder that no process holds and that is not from this moment.
-
-    The age alone does not tell: a clock may be set forward while a process writes. A date in the
-    future is that of a clock that was set back since.
-    """
+    """Remove a file or folder that no process holds and that is not from this moment."""
     with suppress(FileNotFoundError):
         written = max(each.stat().st_mtime for each in (path, *path.rglob("*")))
+        # A clock may have been set back since, and may be set forward while a process writes.
         is_new = abs(time.time() - written) <= STALE_SECONDS
         if is_new or is_held(path / LOCK_FILE if path.is_dir() else path):
             return
@@ -377,9 +366,7 @@ def remove_if_stale(path: Path) -> None:
 
 
 def sqlite_uri(path: Path) -> str:
-    """Return the URI of an SQLite database for MLflow.
-
-    With the driver in the URI, MLflow does not take a quoted path for one to create.
-    """
+    """Return the URI of an SQLite database for MLflow."""
     quoted = str(path).replace("%", "%25").replace("?", "%3F")
+    # With the driver in the URI, MLflow does not take a quoted path for one to create.
     return f"sqlite{'' if quoted == str(path) else '+pysqlite'}:///{quoted}"

@@ -1,9 +1,7 @@
-"""Tuned learning rates on disk: one file for each architecture and setting.
+"""Tuned learning rates on disk: `results/tuning/<task>/<architecture>/<key>.json`.
 
-`results/tuning/<task>/<architecture>/<key>.json`. The key is made of everything that a good rate
-depends on: the bytes of the source, the sequence length, the model size, the steps, the batch
-size, the options, the precision, the backend and both versions. A cell that differs in one of them
-has no tuned rate. The setting in the file also states the rates and the seeds of the search.
+The key is made of all that a good rate depends on (`tuning_setting`): a cell that differs in any of
+it has no tuned rate. The setting in the file also states the rates and the seeds of the search.
 """
 
 from __future__ import annotations
@@ -19,7 +17,7 @@ from pydantic import ValidationError
 
 from suite.api import PROTOCOL, Cell, DataError, methods_text, training_methods
 from suite.api.files import RESULTS, atomic_write_bytes
-from suite.records.schema import TuningChoice
+from suite.records.schema import TuningChoice, first_error
 
 TUNING = RESULTS / "tuning"
 KEPT = ("learning_rate", "metric", "setting", "good_range_decades", "cost", "trials")
@@ -85,10 +83,10 @@ def write_choice(
     evidence: Mapping[str, Any],
     folder: Path = TUNING,
 ) -> Path:
-    """Write a choice and return its file.
+    """Write a choice for a final run and return its file.
 
-    `cell` is a final run of the entry. `strategy` holds the rates and the seeds of the search.
-    `evidence` holds the fields `KEPT` except the setting.
+    `strategy` holds the rates and the seeds of the search, and `evidence` the fields `KEPT` except
+    the setting.
     """
     content = {
         "task": cell.task,
@@ -134,12 +132,6 @@ def read_choices(folder: Path = TUNING) -> list[Tuned]:
 
 
 def _read(path: Path) -> TuningChoice:
-    """Return the choice in a file.
-
-    Raises:
-        FileNotFoundError: there is no such file.
-        DataError: the file is malformed.
-    """
     try:
         content = json.loads(path.read_bytes())
         return TuningChoice(**{name: content[name] for name in KEPT})
@@ -152,8 +144,7 @@ def _read(path: Path) -> TuningChoice:
 def _malformed(path: Path, error: Exception) -> DataError:
     what = f"{type(error).__name__}: {error}"
     if isinstance(error, ValidationError):
-        first = error.errors(include_url=False, include_input=False)[0]
-        what = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+        what = first_error(error)
     return DataError(
         "A tuning file must be JSON as `bench tune` writes it",
         received=f"{path} ({what[:200]})",

@@ -1,16 +1,13 @@
 """Which records are valid: decided here, once, for plans, tables, MLflow, boards and the site.
 
-Four rules apply. The latest run of a cell is valid; an interrupted run is valid only if the cell
-has no other. A repeat of an entry is valid only if it ran under the newest versions of the
-protocol, the task, the architecture and the methods, and at the learning rate of the entry's newest
-run. A run that failed does not supersede a good run on the same data, at the same learning rate
-and, for a probe, of the same code: no later failure loses a result. A good run without an
-evaluation length of such an earlier good run does not supersede it either: no later run loses the
-scores at a length.
+- The latest run of a cell is valid; an interrupted run only if the cell has no other.
+- A repeat of an entry is valid only if it ran under the newest versions of the protocol, the task,
+  the architecture and the methods, and at the learning rate of the entry's newest run.
+- A run that failed does not supersede a good run on the same data, at the same learning rate and,
+  for a probe, of the same code. Neither does a good run that lacks an evaluation length of it.
 
 Evaluation lengths are no part of a cell's id. A request for lengths that the valid record lacks
-therefore runs the cell again, with the lengths of both (`suite.matrix.plan`), and the new record is
-valid. A valid record that has more lengths than a request asks for answers the request.
+therefore runs the cell again, with the lengths of both (`suite.matrix.plan`).
 """
 
 from __future__ import annotations
@@ -40,16 +37,16 @@ class ValidRuns(Generic[Item]):
 def latest_runs(records: Iterable[Read], *, of_each_session: bool = False) -> list[Read]:
     """Return the latest run of each cell, in the order in which the cells came.
 
-    A probe measures a machine, so the latest of each kind of machine is returned. A cell does not
-    name a user's own files, so the latest of each content of these files is returned. With
-    `of_each_session` the latest of each invocation is: their spread shows how costs vary from one
-    session to the next.
+    Of a probe, the latest on each kind of machine is returned, and with `of_each_session` the
+    latest of each invocation. Of a cell on a user's own files, the latest of each content is.
     """
     runs: dict[tuple[object, ...], list[Read]] = {}
     for record in records:
         probe = record.cell.mode is not Mode.TRAIN
         session = record.invocation.id if of_each_session and probe else ""
-        identity = (record.cell_id, session, own_files(record), *probed_machine(record))
+        # A cell does not name a user's own files.
+        files = (record.data or {}).get("digest") if record.cell.source_kind == "files" else ""
+        identity = (record.cell_id, session, str(files or ""), *probed_machine(record))
         runs.setdefault(identity, []).append(record)
     return [_valid_run(of_cell, lambda record: record) for of_cell in runs.values()]
 
@@ -58,8 +55,7 @@ def _valid_run(runs: Iterable[Item], record_of: Callable[[Item], RecordSummary])
     """Return the valid run of one cell, or of one repeat.
 
     A good run is valid only if it has the lengths of the latest good run of the same experiment.
-    The latest of them therefore has the lengths of all. A run that did not end well is valid only
-    if there is no such good run. A cell that has become unsupported is valid as unsupported.
+    Another run is valid only if there is no such good run, or if the cell has become unsupported.
     """
     valid, *later = sorted(runs, key=lambda run: _precedence(record_of(run)))
     good = [valid] if record_of(valid).status is Status.OK else []
@@ -95,12 +91,6 @@ def _is_same_experiment(record: RecordSummary, good: RecordSummary) -> bool:
     )
 
 
-def own_files(record: RecordSummary) -> str:
-    """Return the digest of the user's own files that a run read; empty for any other data."""
-    read_files = record.cell.source_kind == "files"
-    return str((record.data or {}).get("digest") or "") if read_files else ""
-
-
 def probed_machine(record: RecordSummary) -> tuple[object, ...]:
     """Return the facts that determine the speed of a probed machine; empty for a training.
 
@@ -117,8 +107,7 @@ def newest_versions(
 ) -> dict[str, Versions]:
     """Return, by architecture, the newest versions among the records of one comparison.
 
-    The protocol in force and `task_versions`, the versions in force by task, count too. Tasks that
-    the latter lacks are judged by the records alone.
+    The protocol in force and `task_versions`, the versions in force by task, count too.
     """
     protocol, task, _ = max(
         max(_versions(record), (PROTOCOL, task_versions.get(record.cell.task or "", 0), 0))
@@ -138,16 +127,15 @@ def select_valid(
 ) -> ValidRuns[Item]:
     """Return the valid repeats of one entry at one length of one comparison, and the others.
 
-    `newest` are the newest versions of the comparison, by architecture. Those of the methods are
-    the newest of the entry, because they are no part of its name. All valid repeats have the
-    learning rate of the newest of them, so that a mean over seeds never mixes two rates.
+    `newest` are the newest versions of the comparison, by architecture; those of the methods are
+    the newest of the entry. A mean over seeds never mixes two learning rates.
     """
     of_repeats: dict[int, list[Item]] = {}
     superseded: list[tuple[Item, str]] = []
     ordered = sorted(items, key=lambda item: _precedence(record_of(item)))
-    methods: dict[str, int] = {}
-    for method in (each for item in ordered for each in record_of(item).cell.methods):
-        methods[method.name] = max(method.version, methods.get(method.name, 0))
+    applied = [method for item in ordered for method in record_of(item).cell.methods]
+    # The last one of a name counts.
+    methods = {each.name: each.version for each in sorted(applied, key=lambda one: one.version)}
     for item in ordered:
         record = record_of(item)
         needed = newest[record.cell.architecture]

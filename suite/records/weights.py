@@ -36,9 +36,8 @@ def _former(folder: Path) -> Path:
 def find_weights(store: Store, name: str, report_unreadable: ReportUnreadable) -> KeptWeights:
     """Return the weights of a run, of a folder, or of an entry.
 
-    A run is named by its id or by its record's file, `records/<cell id>.<run id>.json`. A folder of
-    weights is named by its path, or by its own name in the home. An entry is named as in tables, or
-    by its architecture alone, if the weights of one cell are kept under that name.
+    A run is named by its id or by its record's file, a folder by its path or by its own name in the
+    home, and an entry as in tables or by its architecture alone, if that names a single cell.
 
     Raises:
         RequestError: the home has no such run, folder or entry, or several of the entry.
@@ -53,10 +52,9 @@ def find_weights(store: Store, name: str, report_unreadable: ReportUnreadable) -
         if record.run_id == run_id:
             return weights_of(store, record)
     kept = kept_weights(store, report_unreadable)
-    for named in (
-        [(record, weights) for record, weights in kept if record.ranking.entry == name],
-        [(record, weights) for record, weights in kept if record.cell.architecture == name],
-    ):
+    of_entry = [(record, weights) for record, weights in kept if record.ranking.entry == name]
+    of_name = [(record, weights) for record, weights in kept if record.cell.architecture == name]
+    for named in (of_entry, of_name):
         if len({weights.folder for _, weights in named}) == 1:
             return named[-1][1]
         if named:
@@ -130,14 +128,15 @@ def _evaluated_parent(record: RecordSummary) -> Mapping[str, Any]:
 
 def superseded_weights(store: Store, report_unreadable: ReportUnreadable) -> list[Path]:
     """Return the folders of weights that no valid record of this protocol names."""
-    valid = {
-        named_weights(record)
-        for record in store.current(report_unreadable=report_unreadable)
-        if record.protocol == PROTOCOL
-    }
-    return [
-        folder for folder in weights_folders(store) if _checksum_in(folder) not in valid - {None}
-    ]
+    current = store.current(report_unreadable)
+    valid = {named_weights(record) for record in current if record.protocol == PROTOCOL}
+    superseded = []
+    for folder in weights_folders(store):
+        with suppress(HomeError):
+            if read_kept_weights(folder).sha256 in valid:
+                continue
+        superseded.append(folder)
+    return superseded
 
 
 def weights_folders(store: Store) -> list[Path]:
@@ -149,13 +148,6 @@ def num_bytes(folders: Iterable[Path]) -> int:
     """Return the size of folders of weights."""
     files = (path for folder in folders for path in folder.iterdir() if path.is_file())
     return sum(path.stat().st_size for path in files)
-
-
-def _checksum_in(folder: Path) -> str | None:
-    try:
-        return read_kept_weights(folder).sha256
-    except HomeError:
-        return None
 
 
 def has_weights(store: Store, record: RecordSummary) -> bool:

@@ -1,8 +1,7 @@
 """The archive of the leaderboard: every row of every board in one CSV file.
 
-A row has either the score at the training length, with `evaluation_length` empty, or the score of
-the same models at an evaluation length. The latter has neither a rank nor costs, and its note says
-why a score is missing.
+A row of the same models at an `evaluation_length` has neither a rank nor costs. Its note says why a
+score is missing.
 """
 
 from __future__ import annotations
@@ -26,6 +25,7 @@ COLUMNS = (
 )  # fmt: skip
 """The columns. Costs are of `session`; `between_sessions` tells how they vary over `sessions`."""
 OF_ROW = [name for name in COLUMNS if hasattr(Row, name)]
+TRAINING_COSTS = ("training.tokens_per_second", "training.peak_memory_bytes")
 FORMULA = re.compile(r"[=+\-@\t\r]")
 """The start of a text that a spreadsheet would run."""
 
@@ -66,6 +66,8 @@ def _rows(board: Board, setting: str) -> Iterator[dict[str, Any]]:
             "run_ids": " ".join(row.run_ids),
         }
         own = {name: getattr(row, name) for name in OF_ROW}
+        costs = {name.replace(".", "_"): row.cost(name) for name in TRAINING_COSTS}
+        own |= {name: cost.value for name, cost in costs.items() if cost}
         session = "" if row.superseded_by else board.session or ""
         yield {**own, **_ends(row.estimate), **shared, "session": session}
         for length, score in row.by_evaluation_length.items():

@@ -8,17 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-from suite.analysis.boards import Board, Row, TaskLength, rank_comparisons
+from suite.analysis.boards import Board, Row, TaskLength, rank_comparisons, rows_by_entry
 from suite.analysis.comparison_key import grouped, titles
 from suite.analysis.comparisons import Comparison
 from suite.analysis.cost_ratios import LENGTHS
-from suite.analysis.leaderboard import Leaderboard, TaskTable, Winner, about_runs, make_leaderboard
-from suite.analysis.learning_rates import count_trials, count_unranked_runs, search_summaries
+from suite.analysis.leaderboard import Leaderboard, Winner, about_runs, make_leaderboards
+from suite.analysis.learning_rates import count_unranked, search_summaries
 from suite.analysis.sessions import sessions_text
 from suite.api import Architecture, Form, Mode, Track
 from suite.matrix.registry import Registry
@@ -30,12 +27,11 @@ from suite.report.archive import to_csv
 from suite.report.markdown import (
     NONE,
     Footnotes,
-    decimal,
     escape,
     escape_name,
     interval,
-    metric_name,
     number,
+    render,
     shortened,
     small,
 )
@@ -55,8 +51,6 @@ FORMS = {
     Form.DECODER: "Decoders",
     Form.ENCODER_DECODER: "Encoder-decoders",
 }
-DIGITS = 8
-"""The number of digits that a page shows of a digest."""
 
 
 def leaderboard_files(
@@ -72,13 +66,8 @@ def leaderboard_files(
     tasks, architectures = registry.tasks.plugins, registry.architectures.plugins
     controls = {name: part for name, part in architectures.items() if part.control}
     boards = rank_comparisons(comparisons)
-    made = [
-        make_leaderboard(benchmark, comparisons, boards, tasks)
-        for benchmark in registry.benchmarks.plugins.values()
-        if benchmark.ranked
-    ]
     found = sorted(
-        (one for one in made if one.boards),
+        make_leaderboards(registry.benchmarks.plugins.values(), comparisons, boards, tasks),
         key=lambda one: (one.benchmark.name != MAIN_BENCHMARK, one.benchmark.name),
     )
     first = found[0] if found else None
@@ -88,7 +77,7 @@ def leaderboard_files(
         beside["learning-rates.md"] = _render("learning-rates.md", searches=searches)
     own = {f"{one.benchmark.name}.md": one for one in found[1:]}
     if first is None:
-        counts = [*count_unranked_runs(records), *count_trials(records)]
+        counts = count_unranked(records)
         main = _render("no-results.md", links=_links(beside, f"{FOLDER}/"), counts=counts)
     else:
         links = _links([*beside, *own], f"{FOLDER}/")
@@ -136,13 +125,9 @@ def _page(
 
     # Controls that are probed only, or that the benchmark leaves out, are not missing.
     wanted = {name for name, part in controls.items() if not part.probe_only}
+    wanted = set(filter(board.benchmark.includes, wanted))
     absent = {
-        block.form: sorted(
-            filter(
-                board.benchmark.includes,
-                wanted - {*block.incomplete, *(row.entry for row in block.rows)},
-            )
-        )
+        block.form: sorted(wanted - {*block.incomplete, *(row.entry for row in block.rows)})
         for block in board.blocks
     }
     return _render(
@@ -163,25 +148,13 @@ def _page(
         down=down,
         places=places,
         tied=_tied,
-        about_board=_about_board,
         rank_and_value=rank_and_value,
         cost_page=cost_page_name,
     )
 
 
 def _tied(winner: Winner) -> str:
-    """Return the tied entries, each with the difference that would have separated it."""
     return shortened(f"{escape_name(name)} ({small(least)})" for name, least in winner.tied.items())
-
-
-def _about_board(task: TaskTable, length: int) -> str:
-    """Return the score of a trivial predictor and the detectable difference, in brackets."""
-    detectable, parts = task.boards[length].detectable_difference, []
-    if length in task.trivial:
-        parts.append(f"trivial {number(task.trivial[length])}")
-    if detectable is not None:
-        parts.append(f"detectable {small(detectable)}")
-    return f" ({', '.join(parts)})" if parts else ""
 
 
 def _pages_beside(boards: Sequence[Board]) -> dict[str, str]:
@@ -204,9 +177,7 @@ def _pages_beside(boards: Sequence[Board]) -> dict[str, str]:
     ]
     for machine, of_machine in grouped(measured, lambda board: board.key.machine).items():
         parts = _cost_parts(of_machine)
-        files[cost_page_name(machine)] = _render(
-            "costs.md", machine=machine, parts=parts, cost_text=_cost_text
-        )
+        files[cost_page_name(machine)] = _render("costs.md", machine=machine, parts=parts)
     return {**files, "archive.csv": to_csv(tested)}
 
 
@@ -221,64 +192,20 @@ def _cost_parts(boards: Sequence[Board]) -> list[dict[str, Any]]:
     for key, of_key in grouped(boards, lambda board: board.key).items():
         tables = []
         for name, cost in RANKED[key.mode].items():
-            own = sorted(
-                (board for board in of_key if board.metric.name == name),
-                key=lambda board: board.sequence_length,
-            )
-            entries = {row.entry for board in own for row in board.valid}
-            by_entry: dict[str, dict[int, Row]] = {entry: {} for entry in sorted(entries)}
-            for board in own:
-                for row in board.valid:
-                    by_entry[row.entry][board.sequence_length] = row
-            if own:
-                tables.append((cost, {board.sequence_length: board for board in own}, by_entry))
+            by_length = {
+                board.sequence_length: board
+                for board in sorted(of_key, key=lambda board: board.sequence_length)
+                if board.metric.name == name
+            }
+            if by_length:
+                tables.append((cost, by_length, dict(sorted(rows_by_entry(by_length).items()))))
         sessions = sessions_text((board.sequence_length, board.session) for board in of_key)
         parts.append({"title": named[key], "sessions": sessions, "tables": tables})
     return parts
 
 
-def _cost_text(row: Row | None, unit: float) -> str:
-    """Return a cost, its rank in brackets, and how it varies between sessions."""
-    if row is None or row.estimate is None:
-        return NONE
-    rank = f" ({row.rank})" if row.rank is not None else ""
-    spread = "" if row.between_sessions is None else f" ±{100 * row.between_sessions:.1f}%"
-    return f"{number(row.estimate.value / unit)}{rank}{spread}"
-
-
-def _digest(rows: Iterable[Row]) -> str:
-    """Return the start of the digest of the code that the rows of an entry measured."""
-    digest = next((row.cost_digest for row in rows if row.cost_digest), None)
-    return f"`{escape(digest[:DIGITS])}`" if digest else NONE
-
-
-def _millions(counts: Collection[int] | None) -> str:
-    texts = dict.fromkeys(f"{count / 1e6:.2f}" for count in counts or ())
-    return f"{'–'.join(texts)} M" if texts else NONE
-
-
 def _render(name: str, **content: Any) -> str:
-    environment = Environment(  # noqa: S701 (the filters escape Markdown)
-        loader=FileSystemLoader(Path(__file__).parent / "templates"),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
-        "text": escape,
-        "name": escape_name,
-        "number": number,
-        "decimal": decimal,
-        "small": small,
-        "interval": interval,
-        "metric": metric_name,
-        "few": shortened,
-        "thousands": "{:,}".format,
-        "millions": _millions,
-        "digest": _digest,
-    }
-    text = environment.get_template(f"{name}.jinja").render(content)
-    return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
+    return re.sub(r"\n{3,}", "\n\n", render(name, **content)).strip() + "\n"
 
 
 UNRANKED, TIED = "°", "≈"
@@ -293,11 +220,10 @@ LEAST = {
 def least_costs(
     boards: Iterable[Board], benchmark: Benchmark, controls: Collection[str]
 ) -> list[dict[str, Any]]:
-    """Return a row for each form and length: the best entry by each cost of `LEAST`.
+    """Return a row for each form and length with several entries: the best by each cost of `LEAST`.
 
     The costs have the last model size, the precision and the backend of the benchmark. A row is of
-    the session that measured most entries there, and then of the one that ranked most. A single
-    entry is no answer.
+    the session that measured most entries there, and then of the one that ranked most.
     """
     engine = benchmark.model_size[-1], benchmark.precision, benchmark.backend
     measured = [

@@ -5,40 +5,29 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
-
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 from suite.analysis.cost_ratios import CostRatio
 from suite.analysis.length_card import MEASURED, Carried, CostCurve, LengthCard, Profile
 from suite.records.measures import ON_CARDS
-from suite.report.markdown import escape
+from suite.report.markdown import render
 
 WIDTH, HEIGHT = 460, 270
 LEFT, RIGHT, TOP, BOTTOM = 58, 12, 12, 36
 """The size of a chart and its margins, in pixels."""
 FEW_TICKS = 5
-TEMPLATES = Environment(
-    loader=FileSystemLoader(Path(__file__).parent / "templates"),
-    autoescape=select_autoescape(("html.jinja",), default=False),
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
-TEMPLATES.filters["text"] = escape
 
 Place = tuple[float, float]
 
 
 def to_html(card: LengthCard) -> str:
     """Return a card as a page that a browser opens from disk."""
-    return TEMPLATES.get_template("card.html.jinja").render(**_content(card))
+    return render("card.html", **_content(card))
 
 
 def to_markdown(card: LengthCard) -> str:
     """Return a card as Markdown."""
-    return TEMPLATES.get_template("card.md.jinja").render(**_content(card))
+    return render("card.md", **_content(card))
 
 
 def _content(card: LengthCard) -> dict[str, Any]:

@@ -1,16 +1,24 @@
-"""Markdown: escaped texts, figures as a reader wants them, tables and footnotes."""
+"""Pages: their templates, escaped texts, figures as a reader wants them, tables and footnotes."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from suite.analysis.estimates import Estimate
 from suite.api import Metric
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 NONE = "—"
 SPECIAL = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "|": "&#124;", "\n": " "})
 IN_NAMES = str.maketrans({"[": "&#91;", "]": "&#93;", "`": "&#96;", "*": "&#42;"})
 """The characters that could turn a name into a link or another format."""
+DIGITS = 8
+"""The number of digits that a page shows of a digest."""
 SUPERSCRIPT = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -72,6 +80,50 @@ def shortened(texts: Iterable[str], most: int = 3) -> str:
     texts = list(texts)
     rest = [f"+ {len(texts) - most}"] if len(texts) > most else []
     return ", ".join([*texts[:most], *rest]) or NONE
+
+
+def millions(counts: Collection[int] | None) -> str:
+    """Return the smallest and the largest of some counts in millions."""
+    texts = dict.fromkeys(f"{count / 1e6:.2f}" for count in counts or ())
+    return f"{'–'.join(texts)} M" if texts else NONE
+
+
+def first_digest(digests: Iterable[str | None]) -> str:
+    """Return the start of the first digest that is known."""
+    digest = next(filter(None, digests), None)
+    return f"`{escape(digest[:DIGITS])}`" if digest else NONE
+
+
+def render(template: str, **content: Any) -> str:
+    """Return a page of the folder `templates`, such as "card.html"."""
+    return _templates().get_template(f"{template}.jinja").render(content)
+
+
+@cache
+def _templates() -> Environment:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=select_autoescape(("html.jinja",), default=False),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "text": escape,
+        "name": escape_name,
+        "number": number,
+        "decimal": decimal,
+        "small": small,
+        "interval": interval,
+        "metric": metric_name,
+        "few": shortened,
+        "thousands": "{:,}".format,
+        "millions": millions,
+        "digest": first_digest,
+    }
+    return environment
 
 
 class Footnotes:

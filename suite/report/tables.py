@@ -15,9 +15,9 @@ from rich.text import Text
 
 from suite.analysis.boards import Row
 from suite.analysis.cost_ratios import Ratio
-from suite.analysis.diagnostics import Diagnostic, DiagnosticRow
+from suite.analysis.diagnostics import Diagnostic, DiagnosticRow, solved_text
 from suite.analysis.estimates import Estimate, Figure
-from suite.analysis.growth import Growth, Quadratic
+from suite.analysis.growth import Growth
 from suite.analysis.tables import Table
 from suite.api import Mode, Status
 from suite.records.command_line import printable
@@ -25,8 +25,6 @@ from suite.records.measures import COSTS, DISTURBED, GENERATION_COLUMNS, phases_
 
 
 class _PrintableConsole(Console):
-    """A console that writes the control characters of texts out."""
-
     def print(self, *objects: Any, **options: Any) -> None:
         texts = (printable(one) if isinstance(one, str) else one for one in objects)
         super().print(*texts, **options)
@@ -49,8 +47,6 @@ NO_GROWTH_NOTE = (
     "No growth with length: its interval needs three or more rounds of four or more lengths that "
     "ended well. Pass --lengths and --rounds."
 )
-
-
 LEFT = {"architecture", "entry", "measure", "rounds", "claims", "fitted on lengths", "status"}
 """The columns that are aligned on the left."""
 
@@ -98,7 +94,7 @@ def print_diagnostics(diagnostics: Sequence[Diagnostic]) -> None:
               "state KiB")  # fmt: skip
     for diagnostic in diagnostics:
         if rows := diagnostic.rows():
-            threshold = f"{diagnostic.task.primary_metric.name} {diagnostic.solved_at}"
+            threshold = f"{diagnostic.task.primary_metric.name} {diagnostic.task.solved_at}"
             split = diagnostic.comparison.key.split
             title = f"{diagnostic.title}: solved at {threshold}, {split} split"
             out.print(f"\n[bold]{escape(title)}[/bold]")
@@ -112,7 +108,7 @@ def _diagnostic_cells(row: DiagnosticRow) -> list[str]:
         str(row.sequence_length),
         row.entry,
         f"{row.score.value:.3f}" if row.score else "—",
-        f"{round(solved.value * solved.n)} of {solved.n}" if solved else "—",
+        solved_text(solved) if solved else "—",
         "not by half" if never else "—" if steps is None else f"{steps:,.0f}",
         "—" if row.effective_length is None else str(row.effective_length),
         "—" if state is None else _three_digits(state / 2**10),
@@ -120,7 +116,6 @@ def _diagnostic_cells(row: DiagnosticRow) -> list[str]:
 
 
 def _columns(table: Table) -> dict[str, Callable[[Row], str]]:
-    """Return the title of each column, with the text that a row has there."""
     mode = table.rows[0].cell.mode
     columns: dict[str, Callable[[Row], str]] = {
         "length": lambda row: str(row.cell.sequence_length),
@@ -194,7 +189,12 @@ def _print_samples(out: Console, rows: Sequence[Row]) -> None:
 
 def _print_growth(out: Console, table: Table) -> None:
     """Print how costs grow with the length; a growth without an interval would mislead."""
-    exponents = [item for item in table.exponents if (fit := _fitted(item)) and fit.ends]
+    # The slope of a generated token, or the squared part of full attention, has the interval.
+    fits = [
+        (item, item.quadratic.squared if item.quadratic else item.slope or item.exponent)
+        for item in table.exponents
+    ]
+    exponents = [item for item, fit in fits if fit and fit.ends]
     if not exponents:
         probed = {row.cell.sequence_length for row in table.rows if row.cell.mode is not Mode.TRAIN}
         if len(probed) >= LENGTHS_OF_A_GROWTH:
@@ -242,34 +242,19 @@ def _print_ratios(out: Console, baseline: str, ratios: Sequence[Ratio]) -> None:
     print_table(out, ["length", "architecture", *columns, "hours apart"], rows)
 
 
-def _fitted(item: Growth) -> Estimate | None:
-    """Return the estimate that decides whether a growth has an interval."""
-    return item.quadratic.squared if item.quadratic else item.slope or item.exponent
-
-
 def _growth(item: Growth) -> str:
-    if item.quadratic:
-        return _quadratic(item.quadratic)
+    """Return a growth as text; full attention as "1.2e-05 [1e-05, 1.4e-05] n + 3e-09 n²"."""
+    if fit := item.quadratic:
+        return f"{_interval(fit.linear, '.2g')} n + {_interval(fit.squared, '.2g')} n²"
     if item.slope:
-        return f"{_interval(item.slope, 1e6)} ms per 1,000 positions"
+        return f"{_interval(item.slope, scale=1e6)} ms per 1,000 positions"
     assert item.exponent is not None, "only a growth with an interval is printed"
     return f"n^{_interval(item.exponent)}"
 
 
-def _quadratic(fit: Quadratic) -> str:
-    """Return the fit of full attention, as "1.2e-05 [1e-05, 1.4e-05] n + 3e-09 n²"."""
-    parts = []
-    for of, name in ((fit.linear, "n"), (fit.squared, "n²")):
-        ends = f" [{of.ends[0]:.2g}, {of.ends[1]:.2g}]" if of.ends else ""
-        parts.append(f"{of.value:.2g}{ends} {name}")
-    return " + ".join(parts)
-
-
-def _interval(item: Estimate, scale: float = 1) -> str:
-    value = f"{scale * item.value:.2f}"
-    return (
-        f"{value} [{scale * item.ends[0]:.2f}, {scale * item.ends[1]:.2f}]" if item.ends else value
-    )
+def _interval(item: Estimate, digits: str = ".2f", scale: float = 1) -> str:
+    value, *ends = (f"{scale * end:{digits}}" for end in (item.value, *(item.ends or ())))
+    return f"{value} [{', '.join(ends)}]" if ends else value
 
 
 def escape(text: str) -> str:

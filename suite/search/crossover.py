@@ -15,7 +15,7 @@ from typing import Any
 from suite.analysis.bisection import Change, Crossing, find_crossing, pair_up
 from suite.analysis.comparisons import Comparison, compare, in_precedence
 from suite.analysis.entry_at_length import EntryAtLength
-from suite.analysis.estimates import Estimate, count_text
+from suite.analysis.estimates import Estimate
 from suite.analysis.ranking import Scores, difference
 from suite.api import Cell, Metric, RequestError, Status, check_name, unknown_name
 from suite.api.plugins import search_path_from_environment
@@ -100,7 +100,7 @@ class Crossover:
         estimate = change.length
         behind = self.second if change.ahead == self.first else self.first
         text = f"{change.ahead} overtakes {behind} in {self.metric} at length {estimate.value:,.0f}"
-        repeats = count_text([estimate.n], self.repeat)
+        repeats = f"{estimate.n} {self.repeat}{'s' if estimate.n != 1 else ''}"
         if estimate.low is None or estimate.high is None:
             return f"{text} ({repeats}: no interval)"
         return f"{text} [{estimate.low:,.0f}, {estimate.high:,.0f}] ({repeats})"
@@ -228,7 +228,7 @@ def _values(records: Sequence[Record], entry: str, measure: str) -> dict[int, fl
 def _gap_text(gap: Estimate) -> str:
     side = "ahead" if gap.value > 0 else "behind"
     text = f"{side} by {abs(gap.value):.4g}" if gap.value else "equal"
-    seeds = count_text([gap.n])
+    seeds = f"{gap.n} seed{'s' if gap.n != 1 else ''}"
     if gap.low is None or gap.high is None:
         return f"{text} ({seeds}: no interval)"
     if not gap.is_beyond_noise:

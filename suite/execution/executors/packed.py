@@ -32,7 +32,7 @@ from suite.execution.executors.base import (
 from suite.execution.executors.local import LocalExecutor, accelerator_groups
 from suite.execution.quantities import parse_duration
 from suite.records.environment import describe_environment
-from suite.records.naming import label_with
+from suite.records.naming import data_text
 
 JOBS, CACHE, PARTS, ABOUT, RESULT = "jobs", "cache", "parts", "about.json", "ending.json"
 WHEELS, UNPACKED = "wheels", "unpacked"
@@ -181,7 +181,7 @@ def run_pack(pack: Path, stop_after_seconds: float | None = None) -> PackRun:
 
 def _label(job: Job) -> str:
     facts = json.loads((job.folder / RANKING).read_text())
-    return label_with(job.cell, facts["entry"], facts["task_options"])
+    return job.cell.label_of(facts["entry"], data_text(facts["task_options"]))
 
 
 def _status(result: ProcessResult, limits: Limits) -> Status:

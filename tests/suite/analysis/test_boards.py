@@ -82,9 +82,8 @@ def test_entries_that_are_not_separated_share_a_rank():
         ("vanilla", 3),
     ]
     assert board.rows[0].estimate.n == 3
-    _, tied, apart = board.rows
-    assert tied.behind.low < 0 < tied.behind.high
-    assert 0 < -tied.behind.value < tied.detectable_difference < 0.3
+    leader, tied, apart = board.rows
+    assert 0 < leader.estimate.value - tied.estimate.value < tied.detectable_difference < 0.3
     assert board.rows[0].detectable_difference is None is apart.detectable_difference
     assert 0 < board.detectable_difference < 0.3
 

@@ -37,5 +37,5 @@ def test_no_rank_is_given_that_a_line_with_few_repeats_may_precede(
     assert [one.name for one in found.entries] == list(expected)  # the best first
     withheld = {one.name: one.ahead for one in found.entries if one.ahead}
     assert withheld == {name: "two" for name, one in expected.items() if not one and name != "two"}
-    assert all(one.behind is None for one in found.entries if one.ahead)
+    assert all(one.detectable_difference is None for one in found.entries if one.ahead)
     assert (found.detectable_difference is None) is (of_two == 9.0)

@@ -66,7 +66,7 @@ def test_an_entry_needs_every_cell_of_a_block(folder):
     assert encoder.form is Form.ENCODER and encoder.tasks == ["ner", "sentiment"]
     assert [row.entry for row in encoder.rows] == ["vanilla", "identity"]
     assert encoder.incomplete == {"bert": [("ner", 512)]}
-    table = {row.entry: sorted(row.by_length) for row in board.tasks[0].rows}
+    table = {entry: sorted(by_length) for entry, by_length in board.tasks[0].rows.items()}
     assert table == {"vanilla": [128, 512], "identity": [128, 512], "bert": [128]}
 
 
@@ -239,4 +239,4 @@ def test_entries_of_equal_rank_are_in_the_order_of_their_values(folder):
     assert {row.mean_rank for row in board.blocks[0].rows} == {1}
     expected = ["vanilla", "longformer", "bert"]
     assert [row.entry for row in board.blocks[0].rows] == expected
-    assert [row.entry for row in board.tasks[0].rows] == expected
+    assert list(board.tasks[0].rows) == expected

@@ -116,7 +116,7 @@ def test_points(records, expected):
     (comparison,) = compare(records, REGISTRY.task_versions)
     close(
         {
-            (point.name, point.sequence_length): (point.score.value, point.cost_value(SPEED))
+            (point.name, point.sequence_length): (point.score.value, point.cost(SPEED).value)
             for point in comparison.entries
         },
         expected,
@@ -156,7 +156,7 @@ def test_boards_and_leaderboard_files(records, expected):
     boards = make_boards(records, REGISTRY.task_versions)
     close(
         {
-            (row.entry, board.sequence_length): (row.estimate.value, row.training_tokens_per_second)
+            (row.entry, board.sequence_length): (row.estimate.value, row.cost(SPEED).value)
             for board in boards
             for row in board.rows
             if not row.superseded_by

@@ -10,11 +10,8 @@ from suite.analysis.comparison_key import ComparisonKind
 from suite.analysis.comparisons import compare
 from suite.analysis.frame import to_figures
 from suite.analysis.learning_rates import (
-    count_archived_trials,
-    count_trials,
-    count_unranked_runs,
+    count_unranked,
     search_summaries,
-    summarize_searches,
 )
 from suite.analysis.pairwise import pair_differences
 from suite.analysis.tradeoffs import pareto_front
@@ -73,15 +70,13 @@ def test_pairs_without_three_common_seeds_are_left_out():
 def test_trials_are_counted_and_are_a_kind_of_their_own():
     cells = [TRIAL, dataclasses.replace(TRIAL, sequence_length=256), FINAL, PROBE]
     records = [stored(make_record(cell=cell)) for cell in cells]
-    (count,) = count_trials(records)
+    (count,) = count_unranked(records)
     assert (count.task, str(count)) == ("ner", "2 trials of 1 architecture at lengths 128, 256")
     kinds = {comparison.key.mode: comparison.key.kind for comparison in compare(records[2:])}
     assert kinds == {Mode.TRAIN: ComparisonKind.FINAL, Mode.PROBE: ComparisonKind.COSTS}
     assert {comparison.key.kind for comparison in compare(records[:2])} == {ComparisonKind.TRIAL}
     marked = dataclasses.replace(TRIAL, scores_test=True)  # a run with --test is no final run
-    assert count_trials([stored(make_record(cell=marked))])[0].num_trainings == 1
-    longer = stored(make_record(cell=dataclasses.replace(TRIAL, evaluation_lengths=(128, 256))))
-    assert count_trials([longer])[0].num_trainings == 1 and not count_archived_trials([longer])
+    assert count_unranked([stored(make_record(cell=marked))])[0].num_trainings == 1
 
 
 def test_final_runs_of_an_unranked_benchmark_are_counted_without_cells_that_never_started():
@@ -93,8 +88,8 @@ def test_final_runs_of_an_unranked_benchmark_are_counted_without_cells_that_neve
         make_record(cell=skipped, ranking=unranked, status=Status.UNSUPPORTED),
         make_record(cell=TRIAL),
     ]
-    (count,) = count_unranked_runs(map(stored, records))
-    assert count.benchmark == FINAL.benchmark
+    count, trials = count_unranked(map(stored, records))
+    assert (count.benchmark, trials.benchmark) == (FINAL.benchmark, None)
     assert str(count) == f"1 run of 1 architecture at length {FINAL.sequence_length}"
 
 
@@ -130,9 +125,7 @@ def test_searches_have_the_best_score_first_and_their_trials_in_order(task, best
     tried = [(one.steps, one.learning_rate, one.num_seeds) for one in searches[0].tried]
     assert tried == [(50, 0.003, 1), (100, 0.001, 1), (100, 0.003, 2)]
     assert (searches[0].num_trials, searches[0].window, searches[0].score) == (4, 0.5, 0.9)
-    summary = summarize_searches(tuned, TASKS)[0]
-    assert summary["title"] == TASKS[task].title
-    assert summary["data"] == "tfds, size tiny, final runs of 500 steps"
+    assert searches[0].data == "tfds, size tiny, final runs of 500 steps"
 
 
 def test_a_search_states_the_options_of_the_task_with_its_data():

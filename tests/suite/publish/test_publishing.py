@@ -14,12 +14,18 @@ import pytest
 from suite.analysis.comparisons import compare
 from suite.analysis.diagnostic_charts import make_charts
 from suite.analysis.diagnostics import find_diagnostics
-from suite.analysis.learning_rates import count_archived_trials
+from suite.analysis.learning_rates import count_unranked
 from suite.api import Status
 from suite.api.errors import RequestError
 from suite.publish.checks import check_tree
 from suite.publish.reduction import reduced
-from suite.records.published import local_records, read_published, without_trials, write_archive
+from suite.records.published import (
+    has_own_file,
+    local_records,
+    read_published,
+    without_trials,
+    write_archive,
+)
 from suite.records.schema import Failure, parse_record
 from suite.records.store import ignore_unreadable
 from tests.builders.publishing import CLEAN, GOOD, REGISTRY, publish_here
@@ -71,7 +77,8 @@ def test_the_trainings_of_a_draft_are_published_with_what_their_page_draws(bench
     published = read_published(tmp_path / "results")
     shown = without_trials(published)
     assert len(published) == 14 and len(shown) == 13, "the trial without lengths is evidence alone"
-    assert [count.task for count in count_archived_trials(published)] == ["ner"]
+    archived = [one for one in published if not has_own_file(one.record)]
+    assert [count.task for count in count_unranked(archived)] == ["ner"]
     here = charts_of(local_records(store, ignore_unreadable))
     assert charts_of(shown) == here
     charts, (rows,) = here

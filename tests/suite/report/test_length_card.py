@@ -63,14 +63,14 @@ def test_costs_between_and_beyond_the_measured_lengths_are_predicted(card):
         assert kind == "predicted" and prediction.low <= true <= prediction.high
         assert prediction.value == pytest.approx(true, rel=0.1)
     assert curve.at(4 * 8_192 + 1) is None
-    low, high = curve.squared_share
+    low, high = curve.fit.squared_share
     assert 0.97 <= low <= high <= 1
     assert "of the inference time at 8,192 tokens grows with n²" in card.sentence
 
 
 def test_few_lengths_do_not_tell_the_growth(tmp_path):
     profile = profile_of(tmp_path, up_to=512)  # and 128 and 256
-    assert profile.main_time.squared_share is None and profile.main_time.predictions
+    assert "grows with" not in profile.main_time.growth and profile.main_time.predictions
     assert (
         "measured at 3 lengths, which do not tell its growth"
         in LengthCard(profile, [], {}).sentence
