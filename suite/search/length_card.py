@@ -14,7 +14,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from suite.analysis.cost_ratios import MIN_ROUNDS, cost_ratios
-from suite.api import Limits, Mode, RequestError, Status
+from suite.api import GENERATED_TOKENS, Limits, Mode, RequestError, Status
 from suite.execution.preparation import check_any_can_run, make_limits, prepare
 from suite.matrix.registry import Registry
 from suite.matrix.request import Request
@@ -102,6 +102,12 @@ class Subject:
                 found[mode] = beyond[0]
         return found
 
+    def fitted(self, mode: Mode, length: int) -> int:
+        """Return a length, or the longest context that leaves positions for generated tokens."""
+        if mode is not Mode.DECODE or self.longest is None:
+            return length
+        return min(length, self.longest - GENERATED_TOKENS)
+
     def of(self, mode: Mode) -> list[Record]:
         """Return the records of a mode that ended well, the shortest first."""
         found = [self.records[key] for key in sorted(self.records) if key[0] is mode]
@@ -127,11 +133,12 @@ class CardMeasuring:
         share = OWN_SHARE if references else 1.0
         lengths = list(_ladder(self.budget, subject))
         for length in lengths:
+            first = length == lengths[0]
+            seconds = math.inf if first else self.budget.seconds
             for mode in subject.modes:
-                first = length == lengths[0]
-                self._measure(subject, mode, length, 0, math.inf if first else self.budget.seconds)
+                self._measure(subject, mode, fitted := subject.fitted(mode, length), 0, seconds)
                 if first:
-                    self._check_first(subject, mode, length)
+                    self._check_first(subject, mode, fitted)
         between = [
             round(math.sqrt(first * last))
             for first, last in pairwise(lengths)
@@ -140,9 +147,10 @@ class CardMeasuring:
         self._fill(subject, between[::-1], 0, share)
         for reference in references:
             for length in lengths:
-                for mode in reference.modes:
-                    if mode in subject.modes and self._is_measured(subject, mode, length):
-                        self._measure(reference, mode, length, 0, self.budget.seconds)
+                for mode in filter(subject.modes.__contains__, reference.modes):
+                    fitted = subject.fitted(mode, length)
+                    if self._is_measured(subject, mode, fitted):
+                        self._measure(reference, mode, fitted, 0, self.budget.seconds)
         for number in range(1, ROUNDS):
             self._fill(subject, sorted({*lengths, *between}, reverse=True), number, 1.0)
 
@@ -164,10 +172,11 @@ class CardMeasuring:
             first = length == lengths[0]
             seconds = math.inf if first else PAIRED_SHARE * self.budget.seconds / PAIRED_ROUNDS
             for mode in modes:
-                self._measure_pair([subject, other], mode, length, 0, seconds)
+                fitted = min(each.fitted(mode, length) for each in (subject, other))
+                self._measure_pair([subject, other], mode, fitted, 0, seconds)
                 if first:
-                    self._check_first(subject, mode, length)
-                    self._check_first(other, mode, length)
+                    self._check_first(subject, mode, fitted)
+                    self._check_first(other, mode, fitted)
         for number in range(1, MOST_PAIRED_ROUNDS):
             if number >= PAIRED_ROUNDS and _is_precise(subject, other):
                 return
@@ -194,7 +203,8 @@ class CardMeasuring:
     def _fill(self, subject: Subject, lengths: Sequence[int], number: int, share: float) -> None:
         for length in lengths:
             for mode in subject.modes:
-                self._measure(subject, mode, length, number, share * self.budget.seconds)
+                fitted = subject.fitted(mode, length)
+                self._measure(subject, mode, fitted, number, share * self.budget.seconds)
 
     def _goes_on(self, subject: Subject, mode: Mode, length: int) -> bool:
         ended = subject.ended.get(mode, math.inf)
@@ -215,7 +225,8 @@ class CardMeasuring:
         rerun: bool = False,
     ) -> None:
         """Measure one cell, if it is expected to end before `seconds` of the budget are used."""
-        if length >= subject.ended.get(mode, math.inf):
+        is_done = (mode, length, number) in subject.records and not rerun
+        if is_done or length >= subject.ended.get(mode, math.inf):
             return
         if self.used + _expected_seconds(subject.of(mode), length) > seconds:
             subject.left_out.setdefault(mode, []).append(length)

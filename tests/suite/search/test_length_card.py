@@ -31,9 +31,9 @@ def subject(name="llama", modes=(Mode.PROBE, Mode.DECODE), longest=None):
     return Subject(name, request, modes, longest)
 
 
-def compare(tmp_path, run, budget):
+def compare(tmp_path, run, budget, **of_first):
     """Compare a model with itself, and return both subjects."""
-    first = subject()
+    first = subject(**of_first)
     other = dataclasses.replace(subject(), first_round=MOST_PAIRED_ROUNDS, records={}, ended={})
     CardMeasuring(Store(tmp_path / "home"), run, budget).compare(first, other)
     return first, other
@@ -82,9 +82,20 @@ def test_a_model_with_an_end_of_its_own_is_measured_up_to_there(tmp_path):
     assert max(lengths_of(run)) == 700
 
 
+@pytest.mark.parametrize(("longest", "contexts"), [(1_024, [128, 512, 992]), (540, [128, 508])])
+def test_a_decoding_leaves_positions_for_the_generated_tokens(tmp_path, longest, contexts):
+    reference = subject("gated_deltanet")
+    measure(tmp_path, run := InstantRuns(), references=[reference], longest=longest)
+    ladder = [n for n in lengths_of(run, "decode") if n != 256]
+    assert ladder == lengths_of(run, "decode", "gated_deltanet") == contexts
+    assert len(set(run.runs)) == len(run.runs)
+    _, other = compare(tmp_path, InstantRuns(), BUDGET, longest=longest)
+    assert {n for mode, n, _ in other.records if mode is Mode.DECODE} == set(contexts)
+
+
 def test_a_model_that_ends_before_the_first_length_is_measured_at_its_end(tmp_path):
     measure(tmp_path, run := InstantRuns(), CardBudget(1, None, 2**20), longest=64)
-    assert lengths_of(run) == [64]
+    assert lengths_of(run) == [64] and lengths_of(run, "decode") == [32]
     with pytest.raises(RequestError, match="at 64 tokens"):
         measure(tmp_path / "other", InstantRuns(fails_at=1), longest=64)
 
