@@ -140,6 +140,24 @@ def test_references_are_measured_at_the_lengths_of_the_model(tmp_path):
     assert len(reference.records) == 6
 
 
+def test_a_reference_or_a_length_that_is_not_supported_ends_no_card(tmp_path):
+    """An axial grid has as many positions as places; rotary positions need an even head size."""
+
+    def subject_of(name, **of_request):
+        made = subject(name, modes=(Mode.PROBE,))
+        return dataclasses.replace(made, request=dataclasses.replace(made.request, **of_request))
+
+    grid = {"axial_grid": "16,32"}
+    model = subject_of("reformer", options=grid)
+    reference = subject_of("vanilla", options={"positions": "rotary"}, model_size="2x6x2")
+    measuring = CardMeasuring(Store(tmp_path / "home"), run := InstantRuns(), BUDGET)
+    measuring.measure(model, [reference])
+    assert lengths_of(run, name="reformer")[:3] == [128, 512, 2_048]
+    assert (model.ended, reference.ended) == ({Mode.PROBE: 1_024}, {Mode.PROBE: 128})
+    with pytest.raises(RequestError, match="No cell of this request can run"):
+        measuring.measure(subject_of("reformer", options=grid, model_size="2x7x2"))
+
+
 def test_a_failure_at_the_shortest_length_is_one_line(tmp_path):
     with pytest.raises(RequestError, match=r"llama does not fit .* at 128 tokens.*too much memory"):
         measure(tmp_path, InstantRuns(fails_at=1))
