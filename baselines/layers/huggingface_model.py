@@ -23,6 +23,8 @@ WEIGHTS = ("*.safetensors", "pytorch_model*.bin")
 def load(place: str, config: Mapping[str, Any]) -> Any:
     """Return the module of a folder or a config.json; without a file of weights, they are random.
 
+    The weights are float32, although most configurations name bfloat16: cards compare in float32.
+
     Raises:
         RequestError: the configuration is of no known kind, or needs code of its own.
     """
@@ -41,9 +43,10 @@ def load(place: str, config: Mapping[str, Any]) -> Any:
     settings = AutoConfig.for_model(**{**config, "model_type": kind})
     auto = _auto_class(settings, config)
     folder = Path(place)
+    given = {"dtype": torch.float32, "trust_remote_code": False}
     if folder.is_dir() and any(next(folder.glob(name), None) for name in WEIGHTS):
-        return auto.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-    return auto.from_config(settings, trust_remote_code=False)
+        return auto.from_pretrained(folder, local_files_only=True, **given)
+    return auto.from_config(settings, **given)
 
 
 def _auto_class(settings: Any, config: Mapping[str, Any]) -> Any:

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import pytest
 
+torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 if keras.backend.backend() != "torch":
     pytest.skip("models of Hugging Face run on PyTorch", allow_module_level=True)
@@ -46,6 +47,17 @@ def test_positions_of_roberta_begin_after_the_padding(tmp_path):
     backbone = GivenBackbone(load_model("huggingface", place), facts)
     outputs, _ = backbone.encode(keras.ops.full((1, 64), 7, dtype="int32"))
     assert outputs.shape[:2] == (1, 64)
+
+
+def test_weights_are_float32_where_the_configuration_names_bfloat16(tmp_path):
+    """Rounding would hide which positions a later token changes, and cards state float32."""
+    place = config(tmp_path, {**GPT2, "torch_dtype": "bfloat16"})
+    backbone = GivenBackbone(load_model("huggingface", place), describe("huggingface", place, ""))
+    assert backbone.decode(keras.ops.ones((1, 9), "int32"))[0].dtype == torch.float32
+    (tmp_path / "whole").mkdir()
+    backbone.model.module.to(torch.bfloat16).save_pretrained(tmp_path / "whole")
+    loaded = load_model("huggingface", str(tmp_path / "whole"))
+    assert {part.dtype for part in loaded.module.parameters()} == {torch.float32}
 
 
 def test_decoding_with_the_cache_equals_the_full_pass(tmp_path):
