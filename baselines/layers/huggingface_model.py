@@ -26,7 +26,8 @@ def load(place: str, config: Mapping[str, Any]) -> Any:
     The weights are float32, although most configurations name bfloat16: cards compare in float32.
 
     Raises:
-        RequestError: the configuration is of no known kind, or needs code of its own.
+        RequestError: the configuration is of no known kind, of no model that reads one sequence of
+            tokens, or needs code of its own.
     """
     if "auto_map" in config:
         raise RequestError(
@@ -42,6 +43,16 @@ def load(place: str, config: Mapping[str, Any]) -> Any:
         )
     settings = AutoConfig.for_model(**{**config, "model_type": kind})
     auto = _auto_class(settings, config)
+    if not hasattr(settings, "vocab_size"):
+        raise RequestError(
+            "The configuration has no vocabulary of tokens", received=f"model_type {kind}"
+        )
+    if settings.is_encoder_decoder and auto is not transformers.AutoModelForCausalLM:
+        raise RequestError(
+            "A card of a model of Hugging Face is that of an encoder or a decoder",
+            received=f"model_type {kind}, an encoder-decoder",
+            remedy="`bench list` names architectures with this form",
+        )
     folder = Path(place)
     given = {"dtype": torch.float32, "trust_remote_code": False}
     if folder.is_dir() and any(next(folder.glob(name), None) for name in WEIGHTS):

@@ -84,8 +84,11 @@ def test_an_encoder_has_no_cache_and_no_end(tmp_path):
     [
         ({**GPT2, "auto_map": {"AutoModel": "mine.Model"}}, "remote code is never run"),
         ({"model_type": "nothing-of-this-name"}, "kind that transformers does not know"),
+        ({"model_type": "vit"}, "no vocabulary of tokens"),
+        ({"model_type": "t5", "architectures": ["T5ForConditionalGeneration"]}, "encoder-decoder"),
+        ({"model_type": "bart"}, "encoder-decoder"),
     ],
 )
-def test_remote_code_and_unknown_kinds_are_refused(tmp_path, content, message):
+def test_remote_code_and_models_without_a_card_are_refused(tmp_path, content, message):
     with pytest.raises(RequestError, match=message):
         describe("huggingface", config(tmp_path, content), "")
