@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import math
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext, redirect_stdout
 from pathlib import Path
@@ -89,6 +90,7 @@ def describe(kind: str, place: str, form: str) -> dict[str, Any]:
     facts["mixing"] = facts["parameters"] - _embedding_parameters(model)
     facts["pooled"] = pooled
     facts["trainable"] = bool(model.trainable_weights)
+    facts["precision"] = _precision(model)
     return facts
 
 
@@ -107,6 +109,17 @@ def _form(model: Any, facts: dict[str, Any], outputs: Sequence[np.ndarray], pool
     start = LENGTH - CHANGED
     causal = not pooled and _are_same(*(each[:, :start] for each in outputs))
     return str(Form.DECODER if causal else Form.ENCODER)
+
+
+def _precision(model: Any) -> str:
+    """Return the dtype policy of most weights; quantized ones have that of their sums."""
+    counts: Counter[str] = Counter({"float32": 0})
+    for layer in getattr(model, "_flatten_layers", list)():
+        policy = layer.dtype_policy
+        compute, variable = policy.compute_dtype, policy.variable_dtype
+        name = compute if compute in ("float32", variable) else f"mixed_{compute}"
+        counts[name] += sum(math.prod(weight.shape) for weight in layer._trainable_variables)
+    return counts.most_common(1)[0][0]
 
 
 def _are_same(first: np.ndarray, second: np.ndarray) -> bool:

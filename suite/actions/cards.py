@@ -17,12 +17,13 @@ from suite.analysis.comparisons import compare
 from suite.analysis.cost_ratios import CostRatio, cost_ratios
 from suite.analysis.diagnostics import Diagnostic, find_diagnostics
 from suite.analysis.length_card import Carried, LengthCard, Profile, make_profile
-from suite.api import BACKENDS, PRECISIONS, Form, Mode, RequestError, Status
+from suite.api import BACKENDS, PRECISIONS, Form, Mode, RequestError, Status, dtype_policy
 from suite.api.conformance import OF_GIVEN_MODELS
 from suite.api.files import atomic_write_bytes
 from suite.api.plugins import search_path_from_environment
 from suite.execution.conformance_checks import code_of
 from suite.execution.given_models import (
+    FUNCTION,
     HUGGINGFACE,
     GivenPlugin,
     backend_of,
@@ -220,6 +221,7 @@ class _Models:
                 received=f"--up-to {self.up_to}",
                 remedy=f"Give --up-to {longest} or less",
             )
+        _check_precision(kind, plugin.facts["precision"], str(self.settings["precision"]))
         if trains and (reason := _untrainable_reason(kind, plugin.facts, self.registry)):
             raise RequestError("--quality trains a model of Keras on tokens", received=reason)
         request = self._request(size_of_parameters(plugin.facts["mixing"]), {})
@@ -272,6 +274,25 @@ def _size_name(
             received=", ".join(f"{name} {value}" for name, value in parts.items()),
         )
     return find_model_size("x".join(map(str, parts.values()))).name
+
+
+def _check_precision(kind: str, own: str, asked: str) -> None:
+    """Check that a given model computes in the precision that its card states.
+
+    A function may leave the precision to the card.
+
+    Raises:
+        RequestError: it computes in another one.
+    """
+    follows = kind == FUNCTION and own == PRECISIONS[0]
+    if own != dtype_policy(asked) and not follows:
+        raise RequestError(
+            f"The model computes in {own}",
+            received=f"--precision {asked}",
+            remedy=f"Give --precision {own}"
+            if own in PRECISIONS
+            else f"Give a model in one of {', '.join(PRECISIONS)}",
+        )
 
 
 def _untrainable_reason(kind: str, facts: Mapping[str, Any], registry: Registry) -> str | None:

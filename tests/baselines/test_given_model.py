@@ -97,6 +97,15 @@ def test_a_file_that_keras_did_not_save_is_refused(tmp_path):
         load_model("keras", str(path))
 
 
+@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16", "bfloat16"])
+def test_a_file_of_keras_has_the_precision_that_it_was_saved_with(tmp_path, policy):
+    tokens = keras.Input((None,), dtype="int32")
+    embedded = keras.layers.Embedding(9, 4, dtype=policy)(tokens)
+    path = tmp_path / "model.keras"
+    keras.Model(tokens, keras.layers.Softmax(dtype="float32")(embedded)).save(path)
+    assert describe("keras", str(path), "")["precision"] == policy
+
+
 def test_a_file_of_keras_has_its_vocabulary_and_its_positions(tmp_path):
     keras_hub = pytest.importorskip("keras_hub")
     tokens = keras.Input((None,), dtype="int32", name="token_ids")

@@ -78,6 +78,11 @@ def words_and_tags():
     return keras.Model([words, tags], embedded)
 
 
+def in_bfloat16():
+    tokens = keras.Input((None,), dtype="int32")
+    return keras.Model(tokens, keras.layers.Embedding(40, 8, dtype="mixed_bfloat16")(tokens))
+
+
 def brisk_convolution(vocabulary=40):
     """Return the convolution, and let its process measure as little as a record may hold."""
     from tests.fakes.baselines.hasty import measure_briefly

@@ -109,6 +109,7 @@ def test_a_card_with_quality_has_the_effective_length_of_each_task(bench, monkey
         (("missing.keras",), "There is no such file"),
         ((f"{given_models.__file__}:raises",), "The function raised an exception"),
         ((f"{given_models.__file__}:raises", "--model-size", "tiny"), "has its own size"),
+        ((f"{given_models.__file__}:in_bfloat16",), "Give --precision mixed_bfloat16"),
         (("llama", "--fail-above", "5%"), "--fail-above needs --against"),
         (("llama", "--against", "gpt", "--fail-above", "much"), "takes a percentage such as 5%"),
         (("llama", "--against", "gpt", "--fail-above", "5"), "takes a percentage such as 5%"),
