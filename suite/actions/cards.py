@@ -149,14 +149,14 @@ def card(
         **({} if threads is None else {"threads": threads}),
     }
     size = _size_name(model_size, layers, width, heads)
-    models = _Models(store, settings, size, form, up_to)
-    subject = models.find(model, kinds[model], options or {}, trains=quality)
+    models = _Models(store, settings, form, up_to)
+    subject = models.find(model, kinds[model], options or {}, size, trains=quality)
     trained_size = _trained_size(subject, kinds[model])
     if quality:
         check_reach(subject.request, trained_size, store, models.search_path)
     others: Sequence[Subject] = models.references(subject) if references else ()
     if against is not None:
-        others = [replace(models.find(against, kinds[against], {}), first_round=MOST_PAIRED_ROUNDS)]
+        others = [models.find_other(against, kinds[against], subject)]
     file = search_stream() if progress else None
     keywords = {"model": model, "time": time}
     with open_tracked_session(store, "card", keywords, file=file, tracking=tracking) as tracked:
@@ -174,13 +174,17 @@ def card(
     if report is None and kinds[model]:
         (report,) = make_reports([code], store, models.search_path, file)
     ratios = cost_ratios(subject.records, others[0].records) if against is not None else ()
-    made = _make_card(subject, others, report, ratios, given=kinds[model] is not None)
+    size_of = "model size"
+    if kinds[model]:  # it has a size of its own: that of its cells is that of the architectures
+        sized = [other.name for other in others if not kinds.get(against or "")]
+        size_of = f"size of {', '.join(sized)}" if sized else ""
+    made = _make_card(subject, others, report, ratios, size_of)
     return write_card(replace(made, quality=carried), folder)
 
 
 @dataclass
 class _Models:
-    """Finds what is measured: `settings` are those of all requests, `size` was asked for.
+    """Finds what is measured: `settings` are those of all requests, `form` was asked for.
 
     `search_path` gets the plug-ins of given models, and `given` holds them by the text that names
     the model: a model compared with itself has one.
@@ -188,7 +192,6 @@ class _Models:
 
     store: Store
     settings: Mapping[str, Any]
-    size: str | None
     form: str | None
     up_to: int
     search_path: list[str] = field(default_factory=lambda: [*search_path_from_environment()])
@@ -196,20 +199,29 @@ class _Models:
     given: dict[str, GivenPlugin] = field(default_factory=dict)
 
     def find(
-        self, model: str, kind: str | None, options: Mapping[str, Any], *, trains: bool = False
+        self,
+        model: str,
+        kind: str | None,
+        options: Mapping[str, Any],
+        size: str | None = None,
+        *,
+        form: str | None = None,
+        trains: bool = False,
     ) -> Subject:
         """Return what is measured of a model; with `trains`, one that can be trained on tasks.
+
+        An architecture has the `size` and the form that was asked for, or else `form` if it can.
 
         Raises:
             RequestError: the model is unknown, cannot be loaded or trained, or is shorter than
                 asked for.
         """
         if kind is None:
-            request = self._request(self.size or DEFAULT_SIZE, options)
+            request = self._request(size or DEFAULT_SIZE, options)
             forms = self.registry.architectures.get(model).forms
-            form = self.form or next(str(form) for form in FORMS if form in forms)
-            return _subject(model, request, form)
-        if self.size or options:
+            preferred = [each for each in (form, *FORMS) if each in forms]
+            return _subject(model, request, self.form or str(preferred[0]))
+        if size or options:
             raise RequestError(
                 "A model of a file or folder has its own size and no options", received=model
             )
@@ -226,6 +238,16 @@ class _Models:
             raise RequestError("--quality trains a model of Keras on tokens", received=reason)
         request = self._request(size_of_parameters(plugin.facts["mixing"]), {})
         return _subject(plugin.name, request, plugin.facts["form"], longest)
+
+    def find_other(self, model: str, kind: str | None, subject: Subject) -> Subject:
+        """Return another model to compare with; an architecture gets the subject's size and form.
+
+        Its rounds are others than those of the subject, which may be the same model.
+        """
+        request = subject.request
+        size = request.model_size if kind is None else None
+        other = self.find(model, kind, {}, size, form=request.form)
+        return replace(other, first_round=MOST_PAIRED_ROUNDS)
 
     def _plugin(self, model: str, kind: str) -> GivenPlugin:
         if model not in self.given:
@@ -376,16 +398,16 @@ def _make_card(
     others: Sequence[Subject],
     report: ConformanceReport | None,
     ratios: Sequence[CostRatio],
-    *,
-    given: bool,
+    size_of: str,
 ) -> LengthCard:
+    """Return the card; `size_of` says whose size that of the cells is, if it is anybody's."""
     profile, *references = map(_profile, (subject, *others))
     checks = [
         asdict(result)
         for result in (report.results if report else ())
         if result.check in OF_GIVEN_MODELS
     ]
-    facts = _facts(subject, profile.parameters, given=given)
+    facts = _facts(subject, profile.parameters, size_of)
     return LengthCard(profile, references, facts, checks, ratios)
 
 
@@ -408,14 +430,13 @@ def _at(subject: Subject, mode: Mode, length: int) -> list[Record]:
     return [each for key, each in subject.records.items() if key[:2] == (mode, length)]
 
 
-def _facts(subject: Subject, parameters: int | None, *, given: bool) -> dict[str, str]:
+def _facts(subject: Subject, parameters: int | None, size_of: str) -> dict[str, str]:
     record: Record = next(iter(subject.records.values()))
     cell = record.cell
     return {
         "form": str(cell.form),
         **({"parameters": f"{parameters:,}"} if parameters else {}),
-        # A given model has a size of its own: that of its cells is that of the references.
-        "size of references" if given else "model size": cell.model_size,
+        **({size_of: cell.model_size} if size_of else {}),
         "batch size": str(cell.batch_size),
         "backend": f"{cell.backend}, {cell.precision}, {cell.threads} threads",
         **({"positions": f"at most {subject.longest:,}"} if subject.longest else {}),

@@ -5,8 +5,11 @@ from __future__ import annotations
 import dataclasses
 from types import SimpleNamespace
 
+import pytest
+
 from suite.actions import cards
-from suite.api import Form, Status
+from suite.api import Form, RequestError, Status
+from suite.execution.given_models import KERAS, GivenPlugin
 from suite.records.store import Store
 from tests.builders.records import CELL, REGISTRY, make_record
 
@@ -32,3 +35,20 @@ def test_a_task_without_a_final_score_is_on_the_card_with_the_reason(tmp_path, m
     assert "the loss is not a number" in str(trained)
     assert untrained.task == "Associative recall"
     assert str(untrained) == "no learning rate chosen: every rate diverged"
+
+
+def test_an_architecture_has_the_size_and_the_form_of_the_model_that_it_is_compared_with(tmp_path):
+    facts = {"form": "encoder", "longest": None, "mixing": 50_000, "precision": "float32"}
+    settings = {"mode": "probe", "backend": "tensorflow", "precision": "float32"}
+    models = cards._Models(Store(tmp_path), settings, None, cards.LONGEST)
+    models.given["mine.keras"] = GivenPlugin("mine", tmp_path, facts)
+    own = models.find("mine.keras", KERAS, {})
+    other = models.find_other("llama", None, own)
+    assert (other.request.model_size, other.request.form) == (own.request.model_size, "encoder")
+    assert other.first_round == cards.MOST_PAIRED_ROUNDS
+    assert models.find_other("gpt", None, own).request.form == "decoder"
+    sized = models.find("llama", None, {}, "tiny")
+    assert sized.request.model_size == "tiny"
+    assert models.find_other("mine.keras", KERAS, sized).request.model_size != "tiny"
+    with pytest.raises(RequestError, match="its own size"):
+        models.find("mine.keras", KERAS, {}, "tiny")
