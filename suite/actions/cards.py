@@ -19,6 +19,7 @@ from suite.analysis.diagnostics import Diagnostic, find_diagnostics
 from suite.analysis.length_card import Carried, LengthCard, Profile, make_profile
 from suite.api import BACKENDS, PRECISIONS, Form, Mode, RequestError, Status, dtype_policy
 from suite.api.conformance import OF_GIVEN_MODELS
+from suite.api.errors import check_name
 from suite.api.files import atomic_write_bytes
 from suite.api.plugins import search_path_from_environment
 from suite.execution.conformance_checks import code_of
@@ -132,6 +133,8 @@ def card(
     """
     budget = CardBudget(parse_duration(time), parse_size(memory) if memory else None, up_to)
     budget.check()
+    if form is not None:
+        check_name("form", form, FORMS)
     store = make_store(home)
     store.prepare()
     folder = _prepare_folder(store, output)
@@ -224,6 +227,11 @@ class _Models:
         if size or options:
             raise RequestError(
                 "A model of a file or folder has its own size and no options", received=model
+            )
+        if self.form == Form.ENCODER_DECODER:
+            raise RequestError(
+                "A model of a file or folder is an encoder or a decoder",
+                received=f"--form {self.form}",
             )
         plugin = self._plugin(model, kind)
         longest = plugin.facts["longest"]

@@ -110,6 +110,8 @@ def test_a_card_with_quality_has_the_effective_length_of_each_task(bench, monkey
         (("missing.keras",), "There is no such file"),
         ((f"{given_models.__file__}:raises",), "The function raised an exception"),
         ((f"{given_models.__file__}:raises", "--model-size", "tiny"), "has its own size"),
+        ((f"{given_models.__file__}:convolution", "--form", "encode"), "no form of that name"),
+        ((f"{given_models.__file__}:raises", "--form", "encoder_decoder"), "encoder or a decoder"),
         ((f"{given_models.__file__}:in_bfloat16",), "Give --precision mixed_bfloat16"),
         (("llama", "--fail-above", "5%"), "--fail-above needs --against"),
         (("llama", "--against", "gpt", "--fail-above", "much"), "takes a percentage such as 5%"),
