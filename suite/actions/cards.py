@@ -182,7 +182,8 @@ def card(
         sized = [other.name for other in others if not kinds.get(against or "")]
         size_of = f"size of {', '.join(sized)}" if sized else ""
     made = _make_card(subject, others, report, ratios, size_of)
-    return write_card(replace(made, quality=carried), folder)
+    lost = _lost_lengths(subject, others[0], made.profile) if against is not None else ()
+    return write_card(replace(made, quality=carried, lost=lost), folder)
 
 
 @dataclass
@@ -432,6 +433,17 @@ def _exhausted_budgets(subject: Subject) -> Iterator[str]:
             yield f"{mode} at {length:,}: needs more than the memory of the card"
     for mode, length in subject.too_late.items():
         yield f"{mode} at {length:,}: not measured, because the time of the card did not suffice"
+
+
+def _lost_lengths(subject: Subject, other: Subject, profile: Profile) -> list[str]:
+    """Return what a model does not do and the other does: a form, or lengths with what ended it."""
+    lost = []
+    for mode, length in subject.lost_to(other).items():
+        start = f"{mode} at {length:,}: "
+        known = [line for line in profile.ended if line.startswith(start)]
+        lost += known or [f"{start}needs more than the memory of the card"]
+    form = f"{subject.request.form} generates no tokens"
+    return lost + [form] * (Mode.DECODE in other.modes and Mode.DECODE not in subject.modes)
 
 
 def _at(subject: Subject, mode: Mode, length: int) -> list[Record]:

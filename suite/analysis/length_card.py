@@ -353,8 +353,9 @@ class LengthCard:
     """The card of a model: its profile, those of references, and the facts of its measurement.
 
     `checks` are the results of the conformance kit as plain values. `ratios` are the costs of the
-    model relative to the one reference that it was measured against. `quality` says up to which
-    length the trained model carries information.
+    model relative to the one reference that it was measured against, and `lost` says what
+    this reference did and the model did not. `quality` says up to which length the
+    trained model carries information.
     """
 
     profile: Profile
@@ -363,6 +364,7 @@ class LengthCard:
     checks: Sequence[Mapping[str, Any]] = ()
     ratios: Sequence[CostRatio] = ()
     quality: Sequence[Carried] = ()
+    lost: Sequence[str] = ()
 
     @property
     def reaches(self) -> list[Reach]:
@@ -395,6 +397,8 @@ class LengthCard:
         over_all = [f"{ratio}" for ratio in self.ratios if ratio.length is None]
         if over_all:
             parts.append(f"relative to {self.references[0].name}, {', '.join(over_all)}")
+        if self.lost:
+            parts.append(f"unlike {self.references[0].name}: {', '.join(self.lost)}")
         carried = [f"{each.task.lower()} {each}" for each in self.quality]
         if carried:
             parts.append(f"effective lengths: {', '.join(carried)}")
@@ -416,6 +420,7 @@ class LengthCard:
             "facts": dict(self.facts),
             "checks": list(self.checks),
             "ratios": [asdict(ratio) for ratio in self.ratios],
+            "lost": list(self.lost),
             "quality": [carried.to_dict() for carried in self.quality],
         }
 

@@ -78,8 +78,9 @@ class Subject:
 
     `longest` is the most positions of the model, if it has a limit. The rounds of its cells begin
     with `first_round`, so that a model can be compared with itself. `ended` has the length of each
-    mode from which on the model or the memory does not suffice. `left_out` are the lengths that the
-    time once left out: a later round may have them.
+    mode from which on the model or the memory does not suffice, and `first_ended` those of the
+    first round of a comparison: a failure after a good round may be chance. `left_out` are the
+    lengths that the time once left out: a later round may have them.
     """
 
     name: str
@@ -89,6 +90,7 @@ class Subject:
     first_round: int = 0
     records: dict[tuple[Mode, int, int], Record] = field(default_factory=dict)
     ended: dict[Mode, int] = field(default_factory=dict)
+    first_ended: dict[Mode, int] = field(default_factory=dict)
     left_out: dict[Mode, list[int]] = field(default_factory=dict)
 
     @property
@@ -101,6 +103,14 @@ class Subject:
             if beyond := [n for n in lengths if n > longest and n not in tried]:
                 found[mode] = beyond[0]
         return found
+
+    def lost_to(self, other: Subject) -> dict[Mode, int]:
+        """The length of each mode that another model was measured at, and this one ends at."""
+        return {
+            mode: length
+            for mode, length in self.first_ended.items()
+            if length < other.first_ended.get(mode, math.inf) and (mode, length, 0) in other.records
+        }
 
     def fitted(self, mode: Mode, length: int) -> int:
         """Return a length, or the longest context that leaves positions for generated tokens."""
@@ -177,6 +187,7 @@ class CardMeasuring:
                 if first:
                     self._check_first(subject, mode, fitted)
                     self._check_first(other, mode, fitted)
+        subject.first_ended, other.first_ended = dict(subject.ended), dict(other.ended)
         for number in range(1, MOST_PAIRED_ROUNDS):
             if number >= PAIRED_ROUNDS and _is_precise(subject, other):
                 return

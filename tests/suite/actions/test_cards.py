@@ -8,9 +8,12 @@ from types import SimpleNamespace
 import pytest
 
 from suite.actions import cards
-from suite.api import Form, RequestError, Status
+from suite.analysis.length_card import Profile
+from suite.api import Form, Mode, RequestError, Status
 from suite.execution.given_models import KERAS, GivenPlugin
+from suite.matrix.request import Request
 from suite.records.store import Store
+from suite.search.length_card import Subject
 from tests.builders.records import CELL, REGISTRY, make_record
 
 
@@ -52,3 +55,17 @@ def test_an_architecture_has_the_size_and_the_form_of_the_model_that_it_is_compa
     assert models.find_other("mine.keras", KERAS, sized).request.model_size != "tiny"
     with pytest.raises(RequestError, match="its own size"):
         models.find("mine.keras", KERAS, {}, "tiny")
+
+
+def test_what_the_other_model_alone_does_is_lost():
+    request = Request(form="encoder")
+    subject = Subject("new", request, [Mode.PROBE], first_ended={Mode.PROBE: 512})
+    other = Subject("old", request, [Mode.PROBE, Mode.DECODE])
+    profile = Profile("new", {}, None, ["probe at 512: failed (no)", "probe at 5,120: noted"])
+    assert cards._lost_lengths(subject, other, profile) == ["encoder generates no tokens"]
+    other.records = {(Mode.PROBE, 512, 0): make_record(cell=CELL)}
+    lost = cards._lost_lengths(subject, other, profile)
+    assert lost == ["probe at 512: failed (no)", "encoder generates no tokens"]
+    known = dataclasses.replace(profile, ended=[])
+    assert "needs more than the memory" in cards._lost_lengths(subject, other, known)[0]
+    assert cards._lost_lengths(other, subject, profile) == []

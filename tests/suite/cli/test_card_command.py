@@ -73,6 +73,12 @@ def test_a_model_against_another_has_ratios_and_an_exit_code(bench, tmp_path, mo
     failed = bench(*command, "--fail-above", "5%")
     assert failed.returncode == 1
     assert "above 1.05 times: inference time at 128: 1.080 [1.060, 1.100] times" in failed.stderr
+    ended = "decode at 2,048: out_of_memory (too much memory)"
+    monkeypatch.setattr(cards, "_lost_lengths", lambda *of_both: [ended])
+    failed = bench(*command, "--fail-above", "9%")
+    assert failed.returncode == 1
+    assert f"unlike the other model: {ended}" in failed.stderr
+    assert f"unlike hasty: {ended}" in json.loads(failed.stdout)["sentence"]
 
 
 @pytest.fixture

@@ -190,6 +190,9 @@ def test_no_round_measures_one_model_alone(tmp_path):
     assert first.ended == {Mode.PROBE: 2_048, Mode.DECODE: 2_048}
     assert {number for _, length, number in other.records if length >= 2_048} == {0}
     assert {number for *_, number in other.records} >= set(range(PAIRED_ROUNDS))
+    assert first.lost_to(other) == first.ended and not other.lost_to(first)
+    first.ended[Mode.PROBE] = 128  # by chance, in a later round
+    assert first.lost_to(other) == {Mode.PROBE: 2_048, Mode.DECODE: 2_048}
 
 
 def test_a_noisy_comparison_has_further_rounds_until_it_is_precise_or_the_time_is_used(tmp_path):
