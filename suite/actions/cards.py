@@ -22,7 +22,7 @@ from suite.api.conformance import OF_GIVEN_MODELS
 from suite.api.errors import check_name
 from suite.api.files import atomic_write_bytes
 from suite.api.plugins import search_path_from_environment
-from suite.execution.conformance_checks import code_of
+from suite.execution.conformance_checks import RUNS_TO_THE_END, code_of
 from suite.execution.given_models import (
     FUNCTION,
     HUGGINGFACE,
@@ -411,13 +411,15 @@ def _make_card(
 ) -> LengthCard:
     """Return the card; `size_of` says whose size that of the cells is, if it is anybody's."""
     profile, *references = map(_profile, (subject, *others))
-    checks = [
-        asdict(result)
-        for result in (report.results if report else ())
-        if result.check in OF_GIVEN_MODELS
-    ]
     facts = _facts(subject, profile.parameters, size_of)
-    return LengthCard(profile, references, facts, checks, ratios)
+    return LengthCard(profile, references, facts, _checks(report), ratios)
+
+
+def _checks(report: ConformanceReport | None) -> list[dict[str, Any]]:
+    """Return the results that a card shows; of a kit that did not end, what ended it."""
+    results = report.results if report else ()
+    shown = (*OF_GIVEN_MODELS, RUNS_TO_THE_END)
+    return [asdict(result) for result in results if result.check in shown]
 
 
 def _profile(subject: Subject) -> Profile:

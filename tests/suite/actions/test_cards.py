@@ -10,6 +10,8 @@ import pytest
 from suite.actions import cards
 from suite.analysis.length_card import Profile
 from suite.api import Form, Mode, RequestError, Status
+from suite.api.conformance import CheckResult, Verdict
+from suite.execution.conformance_checks import RUNS_TO_THE_END
 from suite.execution.given_models import KERAS, GivenPlugin
 from suite.matrix.request import Request
 from suite.records.store import Store
@@ -69,3 +71,10 @@ def test_what_the_other_model_alone_does_is_lost():
     known = dataclasses.replace(profile, ended=[])
     assert "needs more than the memory" in cards._lost_lengths(subject, other, known)[0]
     assert cards._lost_lengths(other, subject, profile) == []
+
+
+def test_checks_that_did_not_end_are_on_the_card():
+    killed = CheckResult(RUNS_TO_THE_END, "", Verdict.FAILED, reason="out of memory")
+    other = CheckResult("order matters", "decoder", Verdict.PASSED)
+    (shown,) = cards._checks(SimpleNamespace(results=[killed, other]))
+    assert (shown["check"], shown["reason"]) == (RUNS_TO_THE_END, "out of memory")
