@@ -258,6 +258,7 @@ class CardMeasuring:
             limits=limits,
             tuning=None,
             search_path=self.search_path,
+            retry=(Status.FAILED,),  # the reason may be gone: a package, or a full disk
             rerun=rerun,
         )
         # The plain entry comes before those that a benchmark lists.

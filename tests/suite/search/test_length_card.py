@@ -8,17 +8,21 @@ from datetime import timedelta
 
 import pytest
 
-from suite.api import Mode, RequestError
+from suite.api import Mode, RequestError, Status
 from suite.matrix.request import Request
+from suite.records.environment import describe_environment
+from suite.records.naming import new_run_id
 from suite.records.store import Store
 from suite.search.length_card import (
     MOST_PAIRED_ROUNDS,
     PAIRED_ROUNDS,
+    ROUNDS,
     CardBudget,
     CardMeasuring,
     Subject,
 )
 from tests.builders.length_costs import InstantRuns
+from tests.builders.records import MOMENT, make_record, new_store
 
 BUDGET = CardBudget(seconds=600, memory_bytes=None, up_to=8_192)
 
@@ -163,6 +167,29 @@ def test_a_failure_at_the_shortest_length_is_one_line(tmp_path):
         measure(tmp_path, InstantRuns(fails_at=1))
     with pytest.raises(RequestError, match="starts at 128"):
         CardBudget(600, None, 100).check()
+
+
+def test_what_failed_runs_again_and_what_is_done_does_not(tmp_path):
+    store, ran = new_store(tmp_path / "home"), []
+
+    def run(prepared):
+        (planned,) = prepared.plan.cells
+        if done := prepared.plan.done.get(planned.cell.id):
+            return [done]
+        status = Status.OK if ran else Status.FAILED
+        ran.append(status)
+        run_id = new_run_id(MOMENT, store.run_ids())
+        environment = describe_environment()
+        record = make_record(status, cell=planned.cell, run_id=run_id, environment=environment)
+        store.write(record)
+        return [record]
+
+    measuring = CardMeasuring(store, run, dataclasses.replace(BUDGET, up_to=128))
+    with pytest.raises(RequestError, match="cannot be measured at 128 tokens"):
+        measuring.measure(subject(modes=(Mode.PROBE,)))
+    for _ in range(2):
+        measuring.measure(subject(modes=(Mode.PROBE,)))
+    assert ran == [Status.FAILED, *[Status.OK] * ROUNDS]
 
 
 def test_two_models_are_measured_in_interleaved_rounds_also_a_model_and_itself(tmp_path):
