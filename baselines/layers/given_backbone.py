@@ -168,8 +168,16 @@ def _load_file(path: str) -> Any:
 
 def _call_function(place: str) -> Any:
     path, _, name = place.rpartition(":")
-    if (folder := str(Path(path).parent)) not in sys.path:
-        sys.path.append(folder)  # the file may import the modules beside it
+    folder = str(Path(path).parent)
+    sys.path.insert(0, folder)  # as in a script, the modules beside the file come first
+    try:
+        return _result_of(path, name)
+    finally:
+        sys.path.remove(folder)
+        sys.path.append(folder)  # for imports within a call, after the modules of this package
+
+
+def _result_of(path: str, name: str) -> Any:
     spec = importlib.util.spec_from_file_location(f"given_{Path(path).stem}", path)
     assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)

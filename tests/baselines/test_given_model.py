@@ -68,6 +68,9 @@ def test_a_form_that_cannot_be_found_out_may_be_given():
 def test_a_file_may_import_the_modules_beside_it(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "path", [*sys.path])
     (tmp_path / "parts_beside.py").write_text("WIDTH = 6\n")
+    (tmp_path / "old").mkdir()  # another version, which PYTHONPATH names
+    (tmp_path / "old" / "parts_beside.py").write_text("WIDTH = 5\n")
+    sys.path.insert(0, str(tmp_path / "old"))
     file = tmp_path / "model_beside.py"
     file.write_text(
         "from dataclasses import dataclass\nimport keras\nfrom parts_beside import WIDTH\n"
@@ -76,6 +79,7 @@ def test_a_file_may_import_the_modules_beside_it(tmp_path, monkeypatch):
     )
     assert load_model("function", f"{file}:make").units == 6
     assert imported_beside(file) == [str(tmp_path / "parts_beside.py")]
+    assert sys.path[0] != str(tmp_path)
 
 
 def test_a_file_of_keras_with_a_custom_class_is_refused_with_advice(tmp_path):
