@@ -29,8 +29,12 @@ from baselines.layers.given_backbone import (
 from suite.api import Form, RequestError
 from suite.api.errors import LengthwiseError
 
-LENGTH, CHANGED = 48, 16
-"""The positions of a pass, and how many of the last tokens another pass changes."""
+LENGTH, CHANGED = 48, 17
+"""The positions of a pass, and how many of the last tokens another pass changes.
+
+The first changed position, 31, is in the midst of a block of any usual size: a model that mixes the
+positions of a block alone would else be taken for a decoder.
+"""
 DEFAULT_WIDTH, DEFAULT_VOCABULARY = 64, 256
 """The inputs of a layer that does not state them."""
 SAME = 2e-6

@@ -61,6 +61,10 @@ def test_what_is_no_model_of_sequences_is_one_line(name, message):
     assert "\n" not in str(caught.value)
 
 
+def test_a_model_that_mixes_blocks_is_no_decoder():
+    assert facts_of("block_encoder")["form"] == "encoder"
+
+
 def test_a_form_that_cannot_be_found_out_may_be_given():
     assert facts_of("other_outputs_each_time", "encoder")["form"] == "encoder"
 

@@ -49,6 +49,19 @@ def event_types():
     return keras.Model(tokens, keras.layers.Conv1D(8, 3, padding="same")(embedded))
 
 
+class _BlockMeans(keras.layers.Layer):
+    def call(self, states):
+        blocks = keras.ops.reshape(states, (-1, keras.ops.shape(states)[1] // 16, 16, 8))
+        means = keras.ops.mean(blocks, axis=2, keepdims=True)
+        return keras.ops.reshape(blocks + means, keras.ops.shape(states))
+
+
+def block_encoder():
+    """Return a model that mixes the positions of each block of 16."""
+    tokens = keras.Input((None,), dtype="int32")
+    return keras.Model(tokens, _BlockMeans()(keras.layers.Embedding(40, 8)(tokens)))
+
+
 class _Random(keras.layers.Layer):
     def __init__(self):
         super().__init__()
