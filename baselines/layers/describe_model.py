@@ -231,10 +231,9 @@ def _longest(model: Any) -> int | None:
 
 
 def _is_of_positions(layer: Any) -> bool:
-    return (
-        "position" in f"{type(layer).__name__} {layer.name}".lower()
-        and "Token" not in type(layer).__name__
-    )
+    """Return whether a table has a row for each position; one of distances may have fewer."""
+    text = f"{type(layer).__name__} {layer.name}".lower()
+    return "position" in text and "relative" not in text and "Token" not in type(layer).__name__
 
 
 def _table_of_positions(module: Any) -> Any:

@@ -61,6 +61,10 @@ def test_what_is_no_model_of_sequences_is_one_line(name, message):
     assert "\n" not in str(caught.value)
 
 
+def test_a_table_of_distances_limits_no_positions():
+    assert facts_of("relative_positions")["longest"] is None
+
+
 def test_a_model_that_mixes_blocks_is_no_decoder():
     assert facts_of("block_encoder")["form"] == "encoder"
 

@@ -49,6 +49,13 @@ def event_types():
     return keras.Model(tokens, keras.layers.Conv1D(8, 3, padding="same")(embedded))
 
 
+def relative_positions():
+    """Return a model with a table of distances, of which there are fewer than positions."""
+    tokens = keras.Input((None,), dtype="int32")
+    distances = keras.layers.Embedding(8, 8, name="relative_position_bias")(tokens % 8)
+    return keras.Model(tokens, keras.layers.Embedding(40, 8)(tokens) + distances)
+
+
 class _BlockMeans(keras.layers.Layer):
     def call(self, states):
         blocks = keras.ops.reshape(states, (-1, keras.ops.shape(states)[1] // 16, 16, 8))
