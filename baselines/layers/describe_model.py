@@ -61,6 +61,7 @@ def describe(kind: str, place: str, form: str) -> dict[str, Any]:
             # RoBERTa numbers its positions from the one after that of padding.
             unused = 0 if table.padding_idx is None else table.padding_idx + 1
             facts["longest"] = config.max_position_embeddings - unused
+            facts["first_token"] = unused  # an id of padding among the others would shift them
     elif getattr(model, "inputs", None):
         facts |= _inputs_of(model)
     else:

@@ -67,8 +67,7 @@ class GivenBackbone(_HubBackbone):
         if state is None or not self.facts["caches"]:
             encoder = encoder_output, encoder_mask
             return super().decode(target, *encoder, padding_mask, state, position, training)
-        tokens = ops.mod(target, self.facts["vocabulary"])
-        states: tuple[Any, Any] = self.model.decode(tokens, state, int(position))
+        states: tuple[Any, Any] = self.model.decode(self._tokens(target), state, int(position))
         return states
 
     def _run(self, token_ids: Any, padding_mask: Any, training: bool | None) -> Any:
@@ -81,6 +80,11 @@ class GivenBackbone(_HubBackbone):
             outputs = ops.concatenate([ops.zeros_like(outputs), outputs], axis=-1)
         return outputs
 
+    def _tokens(self, token_ids: Any) -> Any:
+        """Return ids of the model's vocabulary, without those that it takes for padding."""
+        first = self.facts.get("first_token", 0)
+        return ops.mod(token_ids, self.facts["vocabulary"] - first) + first
+
     def _inputs(self, token_ids: Any, padding_mask: Any) -> dict[str, Any]:
         """Return the inputs of the model by name, each in its role."""
         token_ids = ops.cast(token_ids, "int32")
@@ -89,7 +93,7 @@ class GivenBackbone(_HubBackbone):
         given = {}
         for name, (role, dtype) in self.facts["inputs"].items():
             if role == "tokens":
-                given[name] = ops.cast(ops.mod(token_ids, self.facts["vocabulary"]), dtype)
+                given[name] = ops.cast(self._tokens(token_ids), dtype)
             elif role == "vectors":
                 given[name] = ops.take(self.vectors, ops.mod(token_ids, NUM_VECTORS), axis=0)
             elif role == "mask":

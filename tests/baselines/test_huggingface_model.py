@@ -15,7 +15,10 @@ if keras.backend.backend() != "torch":
 
 from baselines.layers.describe_model import describe  # noqa: E402
 from baselines.layers.given_backbone import GivenBackbone, load_model  # noqa: E402
+from baselines.layers.given_model import GivenModel  # noqa: E402
 from suite.api import RequestError  # noqa: E402
+from suite.api.conformance import Verdict  # noqa: E402
+from suite.worker.conformance.kit import check_cases  # noqa: E402
 
 GPT2 = {"model_type": "gpt2", "n_layer": 2, "n_embd": 16, "n_head": 2, "vocab_size": 50,
         "n_positions": 64, "architectures": ["GPT2LMHeadModel"]}  # fmt: skip
@@ -47,6 +50,10 @@ def test_positions_of_roberta_begin_after_the_padding(tmp_path):
     backbone = GivenBackbone(load_model("huggingface", place), facts)
     outputs, _ = backbone.encode(keras.ops.full((1, 64), 7, dtype="int32"))
     assert outputs.shape[:2] == (1, 64)
+    architecture = GivenModel("roberta", ("huggingface", place), facts, "d")
+    cases = [results for case, results in check_cases(architecture, ()) if "259" not in case]
+    verdicts = {result.check: result.verdict for results in cases for result in results}
+    assert verdicts["padding does not leak"] is Verdict.PASSED, "an id of padding shifts positions"
 
 
 def test_weights_are_float32_where_the_configuration_names_bfloat16(tmp_path):
