@@ -183,7 +183,8 @@ def card(
         size_of = f"size of {', '.join(sized)}" if sized else ""
     made = _make_card(subject, others, report, ratios, size_of)
     lost = _lost_lengths(subject, others[0], made.profile) if against is not None else ()
-    return write_card(replace(made, quality=carried, lost=lost), folder)
+    facts = {**made.facts, **models.decoding_of(model)}
+    return write_card(replace(made, facts=facts, quality=carried, lost=lost), folder)
 
 
 @dataclass
@@ -257,6 +258,14 @@ class _Models:
         size = request.model_size if kind is None else None
         other = self.find(model, kind, {}, size, form=request.form)
         return replace(other, first_round=MOST_PAIRED_ROUNDS)
+
+    def decoding_of(self, model: str) -> dict[str, str]:
+        """Return how a given decoder generates, as a fact of its card."""
+        facts = self.given[model].facts if model in self.given else {}
+        if facts.get("form") != Form.DECODER:
+            return {}
+        how = "reads the cache" if facts["caches"] else "computes all positions again"
+        return {"each generated token": how}
 
     def _plugin(self, model: str, kind: str) -> GivenPlugin:
         if model not in self.given:

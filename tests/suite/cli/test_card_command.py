@@ -42,6 +42,7 @@ def test_a_given_model_is_measured_checked_and_continued(bench, tmp_path):
     content = json.loads(first.stdout)
     assert content["model"]["parameters"] == 40 * 8 + 5 * 8 * 8 + 8 + 8 * 40 + 40
     assert not [name for name in content["facts"] if "size" in name and name != "batch size"]
+    assert content["facts"]["each generated token"] == "computes all positions again"
     costs = content["model"]["costs"]
     assert {"training.step_seconds", "generation.step_seconds"} <= set(costs)
     assert {check["verdict"] for check in content["checks"]} == {"passed", "not applicable"}
