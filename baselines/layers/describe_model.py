@@ -83,7 +83,7 @@ def describe(kind: str, place: str, form: str) -> dict[str, Any]:
         ) from None
     if outputs[0].ndim not in (2, 3):
         raise _no_length_axis(f"an output of shape {outputs[0].shape}")
-    pooled = outputs[0].ndim == 2
+    pooled = outputs[0].ndim == 2 and not _has_a_score_each(model, facts, outputs[0])
     if not pooled and outputs[0].shape[1] != LENGTH:
         raise _no_length_axis(f"{outputs[0].shape[1]} outputs of {LENGTH} positions")
     if np.isnan(outputs[0]).any():
@@ -94,9 +94,17 @@ def describe(kind: str, place: str, form: str) -> dict[str, Any]:
     facts["parameters"] = sum(math.prod(weight.shape) for weight in weights)
     facts["mixing"] = facts["parameters"] - _embedding_parameters(model)
     facts["pooled"] = pooled
+    facts["one_score"] = not pooled and outputs[0].ndim == 2
     facts["trainable"] = bool(model.trainable_weights)
     facts["precision"] = _precision(model)
     return facts
+
+
+def _has_a_score_each(model: Any, facts: dict[str, Any], outputs: np.ndarray) -> bool:
+    """Return whether outputs (batch, n) have a score for each position, and not n classes."""
+    if outputs.shape[1] != LENGTH:
+        return False
+    return bool(_run(model, facts, 0, LENGTH - 1).shape[1] == LENGTH - 1)
 
 
 def _form(model: Any, facts: dict[str, Any], outputs: Sequence[np.ndarray], pooled: bool) -> str:
@@ -131,9 +139,9 @@ def _are_same(first: np.ndarray, second: np.ndarray) -> bool:
     return float(np.abs(first - second).max()) <= SAME * float(np.abs(first).max())
 
 
-def _run(model: Any, facts: dict[str, Any], seed: int) -> np.ndarray:
+def _run(model: Any, facts: dict[str, Any], seed: int, length: int = LENGTH) -> np.ndarray:
     """Return the outputs of a pass; with a seed above 0, the last tokens are others."""
-    tokens = np.random.default_rng(0).integers(1, 60, size=(1, LENGTH)).astype("int32")
+    tokens = np.random.default_rng(0).integers(1, 60, size=(1, length)).astype("int32")
     tokens[:, LENGTH - CHANGED :] += seed
     backbone = GivenBackbone(model, {**facts, "caches": False})
     inputs = backbone._inputs(ops.convert_to_tensor(tokens), None)

@@ -74,7 +74,9 @@ class GivenBackbone(_HubBackbone):
         outputs = call_model(
             self.model, self._inputs(token_ids, padding_mask), self.facts["structure"], training
         )
-        if len(outputs.shape) == 2:
+        if self.facts.get("one_score"):
+            outputs = outputs[:, :, None]
+        elif len(outputs.shape) == 2:
             outputs = ops.repeat(outputs[:, None], token_ids.shape[1], axis=1)
         if outputs.shape[-1] == 1:  # a single score is that of the second of two classes
             outputs = ops.concatenate([ops.zeros_like(outputs), outputs], axis=-1)

@@ -27,6 +27,7 @@ def facts_of(name, form=""):
         ("convolution", "decoder", ["tokens"], 0),
         ("recurrent_layer", "encoder", ["vectors"], 64),
         ("pooled_vectors", "encoder", ["vectors"], 6),
+        ("one_score_each", "decoder", ["tokens"], 0),
         ("event_types", "encoder", ["tokens"], 0),
     ],
 )
@@ -36,9 +37,10 @@ def test_inputs_and_form_are_found_out(name, form, roles, width):
     assert [role for role, _ in facts["inputs"].values()] == roles
     assert facts["longest"] is None
     backbone = GivenBackbone(load_model("function", f"{FUNCTIONS}:{name}"), facts)
+    assert facts["pooled"] == (name == "pooled_vectors")
     tokens = np.arange(18, dtype="int32").reshape(2, 9) * 50
     outputs, _ = (backbone.decode if form == "decoder" else backbone.encode)(tokens)
-    assert outputs.shape[:2] == (2, 9) and outputs.shape[2] >= 2
+    assert outputs.shape[:2] == (2, 9) and 2 <= outputs.shape[2] <= 40
 
 
 @pytest.mark.parametrize(

@@ -49,6 +49,13 @@ def event_types():
     return keras.Model(tokens, keras.layers.Conv1D(8, 3, padding="same")(embedded))
 
 
+def one_score_each():
+    """Return a model whose output is one score for each position: (batch, n)."""
+    tokens = keras.Input((None,), dtype="int32")
+    scores = keras.layers.Dense(1)(keras.layers.Embedding(40, 8)(tokens))
+    return keras.Model(tokens, keras.ops.squeeze(scores, axis=-1))
+
+
 def relative_positions():
     """Return a model with a table of distances, of which there are fewer than positions."""
     tokens = keras.Input((None,), dtype="int32")
