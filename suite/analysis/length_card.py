@@ -112,6 +112,23 @@ class CostCurve:
         """Return the cost of the fit at a length; None where it is not known."""
         return self.fit.predict(length) if self.fit else None
 
+    def passing_points(self, length: int) -> float | None:
+        """Return the cost of the fit, within the measured lengths shifted to the measured costs."""
+        prediction = self.at_fit(length)
+        if prediction is None:
+            return None
+        if length > self.longest:
+            return prediction.value
+        fitted = [self.at_fit(point.length) for point in self.points]
+        shifts = [
+            math.log(point.value / each.value)
+            for point, each in zip(self.points, fitted, strict=True)
+            if each
+        ]
+        places = [math.log(point.length) for point in self.points]
+        shift = float(np.interp(math.log(length), places, shifts))
+        return prediction.value * math.exp(shift)
+
     def at(self, length: int) -> tuple[Prediction, str] | None:
         """Return the cost at a length, and whether it is measured or predicted."""
         for point in self.points:
@@ -287,7 +304,8 @@ def _lengths_between(first: int, last: int) -> list[int]:
 def cheaper_text(subject: CostCurve, other: CostCurve) -> str:
     """Return from which length another model is cheaper, as a clause.
 
-    Lengths are compared at which both costs are known.
+    Lengths are compared at which both costs are known. Within the measured lengths, the measured
+    costs decide.
     """
     ends = [curve.predictions[-1].length for curve in (subject, other) if curve.predictions]
     if len(ends) < 2:
@@ -296,11 +314,8 @@ def cheaper_text(subject: CostCurve, other: CostCurve) -> str:
     if last <= first:
         return "is not compared: no length is known of both"
     lengths = _lengths_between(first, last)
-    costs = [
-        [prediction.value for length in lengths if (prediction := curve.at_fit(length))]
-        for curve in (other, subject)
-    ]
-    cheaper = [theirs < own for theirs, own in zip(*costs, strict=True)]
+    costs = [(other.passing_points(each), subject.passing_points(each)) for each in lengths]
+    cheaper = [theirs < own for theirs, own in costs if theirs is not None and own is not None]
     if not any(cheaper):
         return f"is not cheaper at any length up to {last:,}"
     if all(cheaper):
