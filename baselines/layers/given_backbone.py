@@ -70,6 +70,13 @@ class GivenBackbone(_HubBackbone):
         states: tuple[Any, Any] = self.model.decode(self._tokens(target), state, int(position))
         return states
 
+    def read_context(self, tokens: Any, state: Any) -> tuple[Any, Any]:
+        """Return the outputs of a context, at its end at least, and the state with it."""
+        if not self.facts["caches"]:
+            return self.decode(tokens, state=state, position=0, training=False)
+        read: tuple[Any, Any] = self.model.decode(self._tokens(tokens), state, 0, last_alone=True)
+        return read
+
     def _run(self, token_ids: Any, padding_mask: Any, training: bool | None) -> Any:
         outputs = call_model(
             self.model, self._inputs(token_ids, padding_mask), self.facts["structure"], training

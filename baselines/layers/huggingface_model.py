@@ -5,6 +5,7 @@ No remote code is run: a configuration that names code of its own is refused.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -114,10 +115,18 @@ class HuggingFaceModel(keras.layers.Layer):
             cache = self.module(input_ids=tokens, use_cache=True).past_key_values
         return [(layer.keys[:, :, :0], layer.values[:, :, :0]) for layer in cache.layers]
 
-    def decode(self, target: Any, state: Any, position: int) -> tuple[Any, Any]:
-        """Return the outputs at the positions from `position` on, and the state after them."""
+    def decode(
+        self, target: Any, state: Any, position: int, *, last_alone: bool = False
+    ) -> tuple[Any, Any]:
+        """Return the outputs at the positions from `position` on, and the state after them.
+
+        With `last_alone`, a model that can leaves out the scores of all positions but the last.
+        """
         held = [tuple(part[:, :, :position] for part in pair) for pair in state]
         cache = DynamicCache(ddp_cache_data=held) if position else DynamicCache()
-        outputs = self.module(input_ids=target.long(), past_key_values=cache, use_cache=True)
+        given = {"input_ids": target.long(), "past_key_values": cache, "use_cache": True}
+        if last_alone and "logits_to_keep" in inspect.signature(self.module.forward).parameters:
+            given["logits_to_keep"] = 1
+        outputs = self.module(**given)
         new = [(layer.keys, layer.values) for layer in outputs.past_key_values.layers]
         return (outputs.logits if "logits" in outputs else outputs.last_hidden_state), new

@@ -72,6 +72,9 @@ def test_decoding_with_the_cache_equals_the_full_pass(tmp_path):
     backbone = GivenBackbone(load_model("huggingface", place), describe("huggingface", place, ""))
     tokens = keras.ops.convert_to_tensor(np.arange(24, dtype="int32").reshape(2, 12))
     whole, _ = backbone.decode(tokens, training=False)
+    last, _ = backbone.read_context(tokens, backbone.init_state(2, 12))
+    assert last.shape[1] == 1, "the scores of 8,192 positions take more than the model"
+    np.testing.assert_allclose(*map(keras.ops.convert_to_numpy, (last, whole[:, -1:])), atol=1e-4)
     for _ in range(2):  # a held state is cut off at the position
         state, parts = backbone.init_state(2, 12), []
         for start, stop in ((0, 5), (5, 6), (6, 9), (8, 9), (9, 12)):
