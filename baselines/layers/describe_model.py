@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import math
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext, redirect_stdout
 from pathlib import Path
@@ -28,8 +29,12 @@ from baselines.layers.given_backbone import (
 from suite.api import Form, RequestError
 from suite.api.errors import LengthwiseError
 
-LENGTH, CHANGED = 48, 16
-"""The positions of a pass, and how many of the last tokens another pass changes."""
+LENGTH, CHANGED = 48, 17
+"""The positions of a pass, and how many of the last tokens another pass changes.
+
+The first changed position, 31, is in the midst of a block of any usual size: a model that mixes the
+positions of a block alone would else be taken for a decoder.
+"""
 DEFAULT_WIDTH, DEFAULT_VOCABULARY = 64, 256
 """The inputs of a layer that does not state them."""
 SAME = 2e-6
@@ -56,6 +61,7 @@ def describe(kind: str, place: str, form: str) -> dict[str, Any]:
             # RoBERTa numbers its positions from the one after that of padding.
             unused = 0 if table.padding_idx is None else table.padding_idx + 1
             facts["longest"] = config.max_position_embeddings - unused
+            facts["first_token"] = unused  # an id of padding among the others would shift them
     elif getattr(model, "inputs", None):
         facts |= _inputs_of(model)
     else:
@@ -77,7 +83,7 @@ def describe(kind: str, place: str, form: str) -> dict[str, Any]:
         ) from None
     if outputs[0].ndim not in (2, 3):
         raise _no_length_axis(f"an output of shape {outputs[0].shape}")
-    pooled = outputs[0].ndim == 2
+    pooled = outputs[0].ndim == 2 and not _has_a_score_each(model, facts, outputs[0])
     if not pooled and outputs[0].shape[1] != LENGTH:
         raise _no_length_axis(f"{outputs[0].shape[1]} outputs of {LENGTH} positions")
     if np.isnan(outputs[0]).any():
@@ -88,8 +94,17 @@ def describe(kind: str, place: str, form: str) -> dict[str, Any]:
     facts["parameters"] = sum(math.prod(weight.shape) for weight in weights)
     facts["mixing"] = facts["parameters"] - _embedding_parameters(model)
     facts["pooled"] = pooled
+    facts["one_score"] = not pooled and outputs[0].ndim == 2
     facts["trainable"] = bool(model.trainable_weights)
+    facts["precision"] = _precision(model)
     return facts
+
+
+def _has_a_score_each(model: Any, facts: dict[str, Any], outputs: np.ndarray) -> bool:
+    """Return whether outputs (batch, n) have a score for each position, and not n classes."""
+    if outputs.shape[1] != LENGTH:
+        return False
+    return bool(_run(model, facts, 0, LENGTH - 1).shape[1] == LENGTH - 1)
 
 
 def _form(model: Any, facts: dict[str, Any], outputs: Sequence[np.ndarray], pooled: bool) -> str:
@@ -109,13 +124,24 @@ def _form(model: Any, facts: dict[str, Any], outputs: Sequence[np.ndarray], pool
     return str(Form.DECODER if causal else Form.ENCODER)
 
 
+def _precision(model: Any) -> str:
+    """Return the dtype policy of most weights; quantized ones have that of their sums."""
+    counts: Counter[str] = Counter({"float32": 0})
+    for layer in getattr(model, "_flatten_layers", list)():
+        policy = layer.dtype_policy
+        compute, variable = policy.compute_dtype, policy.variable_dtype
+        name = compute if compute in ("float32", variable) else f"mixed_{compute}"
+        counts[name] += sum(math.prod(weight.shape) for weight in layer._trainable_variables)
+    return counts.most_common(1)[0][0]
+
+
 def _are_same(first: np.ndarray, second: np.ndarray) -> bool:
     return float(np.abs(first - second).max()) <= SAME * float(np.abs(first).max())
 
 
-def _run(model: Any, facts: dict[str, Any], seed: int) -> np.ndarray:
+def _run(model: Any, facts: dict[str, Any], seed: int, length: int = LENGTH) -> np.ndarray:
     """Return the outputs of a pass; with a seed above 0, the last tokens are others."""
-    tokens = np.random.default_rng(0).integers(1, 60, size=(1, LENGTH)).astype("int32")
+    tokens = np.random.default_rng(0).integers(1, 60, size=(1, length)).astype("int32")
     tokens[:, LENGTH - CHANGED :] += seed
     backbone = GivenBackbone(model, {**facts, "caches": False})
     inputs = backbone._inputs(ops.convert_to_tensor(tokens), None)
@@ -214,10 +240,9 @@ def _longest(model: Any) -> int | None:
 
 
 def _is_of_positions(layer: Any) -> bool:
-    return (
-        "position" in f"{type(layer).__name__} {layer.name}".lower()
-        and "Token" not in type(layer).__name__
-    )
+    """Return whether a table has a row for each position; one of distances may have fewer."""
+    text = f"{type(layer).__name__} {layer.name}".lower()
+    return "position" in text and "relative" not in text and "Token" not in type(layer).__name__
 
 
 def _table_of_positions(module: Any) -> Any:

@@ -67,19 +67,32 @@ class GivenBackbone(_HubBackbone):
         if state is None or not self.facts["caches"]:
             encoder = encoder_output, encoder_mask
             return super().decode(target, *encoder, padding_mask, state, position, training)
-        tokens = ops.mod(target, self.facts["vocabulary"])
-        states: tuple[Any, Any] = self.model.decode(tokens, state, int(position))
+        states: tuple[Any, Any] = self.model.decode(self._tokens(target), state, int(position))
         return states
+
+    def read_context(self, tokens: Any, state: Any) -> tuple[Any, Any]:
+        """Return the outputs of a context, at its end at least, and the state with it."""
+        if not self.facts["caches"]:
+            return self.decode(tokens, state=state, position=0, training=False)
+        read: tuple[Any, Any] = self.model.decode(self._tokens(tokens), state, 0, last_alone=True)
+        return read
 
     def _run(self, token_ids: Any, padding_mask: Any, training: bool | None) -> Any:
         outputs = call_model(
             self.model, self._inputs(token_ids, padding_mask), self.facts["structure"], training
         )
-        if len(outputs.shape) == 2:
+        if self.facts.get("one_score"):
+            outputs = outputs[:, :, None]
+        elif len(outputs.shape) == 2:
             outputs = ops.repeat(outputs[:, None], token_ids.shape[1], axis=1)
         if outputs.shape[-1] == 1:  # a single score is that of the second of two classes
             outputs = ops.concatenate([ops.zeros_like(outputs), outputs], axis=-1)
         return outputs
+
+    def _tokens(self, token_ids: Any) -> Any:
+        """Return ids of the model's vocabulary, without those that it takes for padding."""
+        first = self.facts.get("first_token", 0)
+        return ops.mod(token_ids, self.facts["vocabulary"] - first) + first
 
     def _inputs(self, token_ids: Any, padding_mask: Any) -> dict[str, Any]:
         """Return the inputs of the model by name, each in its role."""
@@ -89,7 +102,7 @@ class GivenBackbone(_HubBackbone):
         given = {}
         for name, (role, dtype) in self.facts["inputs"].items():
             if role == "tokens":
-                given[name] = ops.cast(ops.mod(token_ids, self.facts["vocabulary"]), dtype)
+                given[name] = ops.cast(self._tokens(token_ids), dtype)
             elif role == "vectors":
                 given[name] = ops.take(self.vectors, ops.mod(token_ids, NUM_VECTORS), axis=0)
             elif role == "mask":
@@ -168,8 +181,16 @@ def _load_file(path: str) -> Any:
 
 def _call_function(place: str) -> Any:
     path, _, name = place.rpartition(":")
-    if (folder := str(Path(path).parent)) not in sys.path:
-        sys.path.append(folder)  # the file may import the modules beside it
+    folder = str(Path(path).parent)
+    sys.path.insert(0, folder)  # as in a script, the modules beside the file come first
+    try:
+        return _result_of(path, name)
+    finally:
+        sys.path.remove(folder)
+        sys.path.append(folder)  # for imports within a call, after the modules of this package
+
+
+def _result_of(path: str, name: str) -> Any:
     spec = importlib.util.spec_from_file_location(f"given_{Path(path).stem}", path)
     assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)

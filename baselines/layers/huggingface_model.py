@@ -5,6 +5,7 @@ No remote code is run: a configuration that names code of its own is refused.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -23,8 +24,11 @@ WEIGHTS = ("*.safetensors", "pytorch_model*.bin")
 def load(place: str, config: Mapping[str, Any]) -> Any:
     """Return the module of a folder or a config.json; without a file of weights, they are random.
 
+    The weights are float32, although most configurations name bfloat16: cards compare in float32.
+
     Raises:
-        RequestError: the configuration is of no known kind, or needs code of its own.
+        RequestError: the configuration is of no known kind, of no model that reads one sequence of
+            tokens, or needs code of its own.
     """
     if "auto_map" in config:
         raise RequestError(
@@ -40,10 +44,21 @@ def load(place: str, config: Mapping[str, Any]) -> Any:
         )
     settings = AutoConfig.for_model(**{**config, "model_type": kind})
     auto = _auto_class(settings, config)
+    if not hasattr(settings, "vocab_size"):
+        raise RequestError(
+            "The configuration has no vocabulary of tokens", received=f"model_type {kind}"
+        )
+    if settings.is_encoder_decoder and auto is not transformers.AutoModelForCausalLM:
+        raise RequestError(
+            "A card of a model of Hugging Face is that of an encoder or a decoder",
+            received=f"model_type {kind}, an encoder-decoder",
+            remedy="`bench list` names architectures with this form",
+        )
     folder = Path(place)
+    given = {"dtype": torch.float32, "trust_remote_code": False}
     if folder.is_dir() and any(next(folder.glob(name), None) for name in WEIGHTS):
-        return auto.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-    return auto.from_config(settings, trust_remote_code=False)
+        return auto.from_pretrained(folder, local_files_only=True, **given)
+    return auto.from_config(settings, **given)
 
 
 def _auto_class(settings: Any, config: Mapping[str, Any]) -> Any:
@@ -100,10 +115,18 @@ class HuggingFaceModel(keras.layers.Layer):
             cache = self.module(input_ids=tokens, use_cache=True).past_key_values
         return [(layer.keys[:, :, :0], layer.values[:, :, :0]) for layer in cache.layers]
 
-    def decode(self, target: Any, state: Any, position: int) -> tuple[Any, Any]:
-        """Return the outputs at the positions from `position` on, and the state after them."""
+    def decode(
+        self, target: Any, state: Any, position: int, *, last_alone: bool = False
+    ) -> tuple[Any, Any]:
+        """Return the outputs at the positions from `position` on, and the state after them.
+
+        With `last_alone`, a model that can leaves out the scores of all positions but the last.
+        """
         held = [tuple(part[:, :, :position] for part in pair) for pair in state]
         cache = DynamicCache(ddp_cache_data=held) if position else DynamicCache()
-        outputs = self.module(input_ids=target.long(), past_key_values=cache, use_cache=True)
+        given = {"input_ids": target.long(), "past_key_values": cache, "use_cache": True}
+        if last_alone and "logits_to_keep" in inspect.signature(self.module.forward).parameters:
+            given["logits_to_keep"] = 1
+        outputs = self.module(**given)
         new = [(layer.keys, layer.values) for layer in outputs.past_key_values.layers]
         return (outputs.logits if "logits" in outputs else outputs.last_hidden_state), new

@@ -17,12 +17,14 @@ from suite.analysis.comparisons import compare
 from suite.analysis.cost_ratios import CostRatio, cost_ratios
 from suite.analysis.diagnostics import Diagnostic, find_diagnostics
 from suite.analysis.length_card import Carried, LengthCard, Profile, make_profile
-from suite.api import BACKENDS, PRECISIONS, Form, Mode, RequestError, Status
+from suite.api import BACKENDS, PRECISIONS, Form, Mode, RequestError, Status, dtype_policy
 from suite.api.conformance import OF_GIVEN_MODELS
+from suite.api.errors import check_name
 from suite.api.files import atomic_write_bytes
 from suite.api.plugins import search_path_from_environment
-from suite.execution.conformance_checks import code_of
+from suite.execution.conformance_checks import RUNS_TO_THE_END, code_of
 from suite.execution.given_models import (
+    FUNCTION,
     HUGGINGFACE,
     GivenPlugin,
     backend_of,
@@ -131,6 +133,8 @@ def card(
     """
     budget = CardBudget(parse_duration(time), parse_size(memory) if memory else None, up_to)
     budget.check()
+    if form is not None:
+        check_name("form", form, FORMS)
     store = make_store(home)
     store.prepare()
     folder = _prepare_folder(store, output)
@@ -148,14 +152,14 @@ def card(
         **({} if threads is None else {"threads": threads}),
     }
     size = _size_name(model_size, layers, width, heads)
-    models = _Models(store, settings, size, form, up_to)
-    subject = models.find(model, kinds[model], options or {}, trains=quality)
+    models = _Models(store, settings, form, up_to)
+    subject = models.find(model, kinds[model], options or {}, size, trains=quality)
     trained_size = _trained_size(subject, kinds[model])
     if quality:
         check_reach(subject.request, trained_size, store, models.search_path)
     others: Sequence[Subject] = models.references(subject) if references else ()
     if against is not None:
-        others = [replace(models.find(against, kinds[against], {}), first_round=MOST_PAIRED_ROUNDS)]
+        others = [models.find_other(against, kinds[against], subject)]
     file = search_stream() if progress else None
     keywords = {"model": model, "time": time}
     with open_tracked_session(store, "card", keywords, file=file, tracking=tracking) as tracked:
@@ -173,13 +177,19 @@ def card(
     if report is None and kinds[model]:
         (report,) = make_reports([code], store, models.search_path, file)
     ratios = cost_ratios(subject.records, others[0].records) if against is not None else ()
-    made = _make_card(subject, others, report, ratios, given=kinds[model] is not None)
-    return write_card(replace(made, quality=carried), folder)
+    size_of = "model size"
+    if kinds[model]:  # it has a size of its own: that of its cells is that of the architectures
+        sized = [other.name for other in others if not kinds.get(against or "")]
+        size_of = f"size of {', '.join(sized)}" if sized else ""
+    made = _make_card(subject, others, report, ratios, size_of)
+    lost = _lost_lengths(subject, others[0], made.profile) if against is not None else ()
+    facts = {**made.facts, **models.decoding_of(model)}
+    return write_card(replace(made, facts=facts, quality=carried, lost=lost), folder)
 
 
 @dataclass
 class _Models:
-    """Finds what is measured: `settings` are those of all requests, `size` was asked for.
+    """Finds what is measured: `settings` are those of all requests, `form` was asked for.
 
     `search_path` gets the plug-ins of given models, and `given` holds them by the text that names
     the model: a model compared with itself has one.
@@ -187,7 +197,6 @@ class _Models:
 
     store: Store
     settings: Mapping[str, Any]
-    size: str | None
     form: str | None
     up_to: int
     search_path: list[str] = field(default_factory=lambda: [*search_path_from_environment()])
@@ -195,22 +204,36 @@ class _Models:
     given: dict[str, GivenPlugin] = field(default_factory=dict)
 
     def find(
-        self, model: str, kind: str | None, options: Mapping[str, Any], *, trains: bool = False
+        self,
+        model: str,
+        kind: str | None,
+        options: Mapping[str, Any],
+        size: str | None = None,
+        *,
+        form: str | None = None,
+        trains: bool = False,
     ) -> Subject:
         """Return what is measured of a model; with `trains`, one that can be trained on tasks.
+
+        An architecture has the `size` and the form that was asked for, or else `form` if it can.
 
         Raises:
             RequestError: the model is unknown, cannot be loaded or trained, or is shorter than
                 asked for.
         """
         if kind is None:
-            request = self._request(self.size or DEFAULT_SIZE, options)
+            request = self._request(size or DEFAULT_SIZE, options)
             forms = self.registry.architectures.get(model).forms
-            form = self.form or next(str(form) for form in FORMS if form in forms)
-            return _subject(model, request, form)
-        if self.size or options:
+            preferred = [each for each in (form, *FORMS) if each in forms]
+            return _subject(model, request, self.form or str(preferred[0]))
+        if size or options:
             raise RequestError(
                 "A model of a file or folder has its own size and no options", received=model
+            )
+        if self.form == Form.ENCODER_DECODER:
+            raise RequestError(
+                "A model of a file or folder is an encoder or a decoder",
+                received=f"--form {self.form}",
             )
         plugin = self._plugin(model, kind)
         longest = plugin.facts["longest"]
@@ -220,10 +243,29 @@ class _Models:
                 received=f"--up-to {self.up_to}",
                 remedy=f"Give --up-to {longest} or less",
             )
+        _check_precision(kind, plugin.facts["precision"], str(self.settings["precision"]))
         if trains and (reason := _untrainable_reason(kind, plugin.facts, self.registry)):
             raise RequestError("--quality trains a model of Keras on tokens", received=reason)
         request = self._request(size_of_parameters(plugin.facts["mixing"]), {})
         return _subject(plugin.name, request, plugin.facts["form"], longest)
+
+    def find_other(self, model: str, kind: str | None, subject: Subject) -> Subject:
+        """Return another model to compare with; an architecture gets the subject's size and form.
+
+        Its rounds are others than those of the subject, which may be the same model.
+        """
+        request = subject.request
+        size = request.model_size if kind is None else None
+        other = self.find(model, kind, {}, size, form=request.form)
+        return replace(other, first_round=MOST_PAIRED_ROUNDS)
+
+    def decoding_of(self, model: str) -> dict[str, str]:
+        """Return how a given decoder generates, as a fact of its card."""
+        facts = self.given[model].facts if model in self.given else {}
+        if facts.get("form") != Form.DECODER:
+            return {}
+        how = "reads the cache" if facts["caches"] else "computes all positions again"
+        return {"each generated token": how}
 
     def _plugin(self, model: str, kind: str) -> GivenPlugin:
         if model not in self.given:
@@ -272,6 +314,25 @@ def _size_name(
             received=", ".join(f"{name} {value}" for name, value in parts.items()),
         )
     return find_model_size("x".join(map(str, parts.values()))).name
+
+
+def _check_precision(kind: str, own: str, asked: str) -> None:
+    """Check that a given model computes in the precision that its card states.
+
+    A function may leave the precision to the card.
+
+    Raises:
+        RequestError: it computes in another one.
+    """
+    follows = kind == FUNCTION and own == PRECISIONS[0]
+    if own != dtype_policy(asked) and not follows:
+        raise RequestError(
+            f"The model computes in {own}",
+            received=f"--precision {asked}",
+            remedy=f"Give --precision {own}"
+            if own in PRECISIONS
+            else f"Give a model in one of {', '.join(PRECISIONS)}",
+        )
 
 
 def _untrainable_reason(kind: str, facts: Mapping[str, Any], registry: Registry) -> str | None:
@@ -352,17 +413,19 @@ def _make_card(
     others: Sequence[Subject],
     report: ConformanceReport | None,
     ratios: Sequence[CostRatio],
-    *,
-    given: bool,
+    size_of: str,
 ) -> LengthCard:
+    """Return the card; `size_of` says whose size that of the cells is, if it is anybody's."""
     profile, *references = map(_profile, (subject, *others))
-    checks = [
-        asdict(result)
-        for result in (report.results if report else ())
-        if result.check in OF_GIVEN_MODELS
-    ]
-    facts = _facts(subject, profile.parameters, given=given)
-    return LengthCard(profile, references, facts, checks, ratios)
+    facts = _facts(subject, profile.parameters, size_of)
+    return LengthCard(profile, references, facts, _checks(report), ratios)
+
+
+def _checks(report: ConformanceReport | None) -> list[dict[str, Any]]:
+    """Return the results that a card shows; of a kit that did not end, what ended it."""
+    results = report.results if report else ()
+    shown = (*OF_GIVEN_MODELS, RUNS_TO_THE_END)
+    return [asdict(result) for result in results if result.check in shown]
 
 
 def _profile(subject: Subject) -> Profile:
@@ -380,18 +443,28 @@ def _exhausted_budgets(subject: Subject) -> Iterator[str]:
         yield f"{mode} at {length:,}: not measured, because the time of the card did not suffice"
 
 
+def _lost_lengths(subject: Subject, other: Subject, profile: Profile) -> list[str]:
+    """Return what a model does not do and the other does: a form, or lengths with what ended it."""
+    lost = []
+    for mode, length in subject.lost_to(other).items():
+        start = f"{mode} at {length:,}: "
+        known = [line for line in profile.ended if line.startswith(start)]
+        lost += known or [f"{start}needs more than the memory of the card"]
+    form = f"{subject.request.form} generates no tokens"
+    return lost + [form] * (Mode.DECODE in other.modes and Mode.DECODE not in subject.modes)
+
+
 def _at(subject: Subject, mode: Mode, length: int) -> list[Record]:
     return [each for key, each in subject.records.items() if key[:2] == (mode, length)]
 
 
-def _facts(subject: Subject, parameters: int | None, *, given: bool) -> dict[str, str]:
+def _facts(subject: Subject, parameters: int | None, size_of: str) -> dict[str, str]:
     record: Record = next(iter(subject.records.values()))
     cell = record.cell
     return {
         "form": str(cell.form),
         **({"parameters": f"{parameters:,}"} if parameters else {}),
-        # A given model has a size of its own: that of its cells is that of the references.
-        "size of references" if given else "model size": cell.model_size,
+        **({size_of: cell.model_size} if size_of else {}),
         "batch size": str(cell.batch_size),
         "backend": f"{cell.backend}, {cell.precision}, {cell.threads} threads",
         **({"positions": f"at most {subject.longest:,}"} if subject.longest else {}),

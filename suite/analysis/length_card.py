@@ -98,6 +98,23 @@ class CostCurve:
         few = f"was measured at {len(self.points)} lengths, which do not tell its growth"
         return f"the {title} {self.note or few}"
 
+    def passing_points(self, length: int) -> float | None:
+        """Return the cost of the fit, within the measured lengths shifted to the measured costs."""
+        prediction = self.fit.predict(length) if self.fit else None
+        if self.fit is None or prediction is None:
+            return None
+        if length > self.longest:
+            return prediction.value
+        fitted = [self.fit.predict(point.length) for point in self.points]
+        shifts = [
+            math.log(point.value / each.value)
+            for point, each in zip(self.points, fitted, strict=True)
+            if each
+        ]
+        places = [math.log(point.length) for point in self.points]
+        shift = float(np.interp(math.log(length), places, shifts))
+        return prediction.value * math.exp(shift)
+
     def at(self, length: int) -> tuple[Prediction, str] | None:
         """Return the cost at a length, and whether it is measured or predicted."""
         for point in self.points:
@@ -261,7 +278,8 @@ def _lengths_between(first: int, last: int) -> list[int]:
 def cheaper_text(subject: CostCurve, other: CostCurve) -> str:
     """Return from which length another model is cheaper, as a clause.
 
-    Lengths are compared at which both costs are known.
+    Lengths are compared at which both costs are known. Within the measured lengths, the measured
+    costs decide.
     """
     ends = [curve.predictions[-1].length for curve in (subject, other) if curve.predictions]
     if len(ends) < 2:
@@ -270,11 +288,8 @@ def cheaper_text(subject: CostCurve, other: CostCurve) -> str:
     if last <= first:
         return "is not compared: no length is known of both"
     lengths = _lengths_between(first, last)
-    costs = [
-        [found.value for length in lengths if curve.fit and (found := curve.fit.predict(length))]
-        for curve in (other, subject)
-    ]
-    cheaper = [theirs < own for theirs, own in zip(*costs, strict=True)]
+    costs = [(other.passing_points(each), subject.passing_points(each)) for each in lengths]
+    cheaper = [theirs < own for theirs, own in costs if theirs is not None and own is not None]
     if not any(cheaper):
         return f"is not cheaper at any length up to {last:,}"
     if all(cheaper):
@@ -327,7 +342,8 @@ class LengthCard:
     """The card of a model: its profile, those of references, and the facts of its measurement.
 
     `checks` are the results of the conformance kit as plain values. `ratios` are the costs of the
-    model relative to the one reference that it was measured against.
+    model relative to the one reference that it was measured against, and `lost` says what this
+    reference did and the model did not.
     """
 
     profile: Profile
@@ -336,6 +352,7 @@ class LengthCard:
     checks: Sequence[Mapping[str, Any]] = ()
     ratios: Sequence[CostRatio] = ()
     quality: Sequence[Carried] = ()
+    lost: Sequence[str] = ()
 
     @property
     def reaches(self) -> list[Reach]:
@@ -368,6 +385,8 @@ class LengthCard:
         over_all = [f"{ratio}" for ratio in self.ratios if ratio.length is None]
         if over_all:
             parts.append(f"relative to {self.references[0].name}, {', '.join(over_all)}")
+        if self.lost:
+            parts.append(f"unlike {self.references[0].name}: {', '.join(self.lost)}")
         carried = [f"{each.task.lower()} {each}" for each in self.quality]
         if carried:
             parts.append(f"effective lengths: {', '.join(carried)}")
@@ -389,6 +408,7 @@ class LengthCard:
             "facts": dict(self.facts),
             "checks": list(self.checks),
             "ratios": [asdict(ratio) for ratio in self.ratios],
+            "lost": list(self.lost),
             "quality": [carried.to_dict() for carried in self.quality],
         }
 

@@ -143,11 +143,13 @@ def command(
 
     With --against, the card has the ratio of the costs of MODEL to those of the other at each
     length. All intervals of a comparison hold together with a probability of 99%. With
-    --fail-above 5%, a ratio fails only if its whole interval lies above 1.05.
+    --fail-above 5%, a ratio fails only if its whole interval lies above 1.05. A length at which
+    MODEL fails, runs out of memory or takes too long fails if the other was measured there, and an
+    encoder fails against a decoder.
 
     \b
-    Exit codes: 1 if --fail-above found a higher cost; 2 if the model or an option is invalid, or
-    the time does not suffice for --fail-above; 130 interrupted.
+    Exit codes: 1 if --fail-above found a higher cost or such a length; 2 if the model or an option
+    is invalid, or the time does not suffice for --fail-above; 130 interrupted.
 
     \b
     Examples:
@@ -168,10 +170,11 @@ def command(
         print(written)
     if fail_above is not None:
         ratios = written.card.ratios
-        failed = [ratio for ratio in ratios if ratio.exceeds(fail_above)]
-        for ratio in failed:
-            print(f"above {1 + fail_above:g} times: {ratio}", file=sys.stderr)
+        above = [ratio for ratio in ratios if ratio.exceeds(fail_above)]
+        failed = [f"above {1 + fail_above:g} times: {ratio}" for ratio in above]
+        failed += [f"unlike the other model: {end}" for end in written.card.lost]
         if failed:
+            print("\n".join(failed), file=sys.stderr)
             sys.exit(1)
         by_measure = grouped(ratios, lambda ratio: ratio.measure)
         undecided = [

@@ -14,7 +14,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from suite.analysis.cost_ratios import MIN_ROUNDS, cost_ratios
-from suite.api import Limits, Mode, RequestError, Status
+from suite.api import GENERATED_TOKENS, Limits, Mode, RequestError, Status
 from suite.execution.preparation import check_any_can_run, make_limits, prepare
 from suite.matrix.registry import Registry
 from suite.matrix.request import Request
@@ -78,8 +78,9 @@ class Subject:
 
     `longest` is the most positions of the model, if it has a limit. The rounds of its cells begin
     with `first_round`, so that a model can be compared with itself. `ended` has the length of each
-    mode from which on the model or the memory does not suffice. `left_out` are the lengths that the
-    time once left out: a later round may have them.
+    mode from which on the model or the memory does not suffice, and `first_ended` those of the
+    first round of a comparison: a failure after a good round may be chance. `left_out` are the
+    lengths that the time once left out: a later round may have them.
     """
 
     name: str
@@ -89,6 +90,7 @@ class Subject:
     first_round: int = 0
     records: dict[tuple[Mode, int, int], Record] = field(default_factory=dict)
     ended: dict[Mode, int] = field(default_factory=dict)
+    first_ended: dict[Mode, int] = field(default_factory=dict)
     left_out: dict[Mode, list[int]] = field(default_factory=dict)
 
     @property
@@ -101,6 +103,20 @@ class Subject:
             if beyond := [n for n in lengths if n > longest and n not in tried]:
                 found[mode] = beyond[0]
         return found
+
+    def lost_to(self, other: Subject) -> dict[Mode, int]:
+        """The length of each mode that another model was measured at, and this one ends at."""
+        return {
+            mode: length
+            for mode, length in self.first_ended.items()
+            if length < other.first_ended.get(mode, math.inf) and (mode, length, 0) in other.records
+        }
+
+    def fitted(self, mode: Mode, length: int) -> int:
+        """Return a length, or the longest context that leaves positions for generated tokens."""
+        if mode is not Mode.DECODE or self.longest is None:
+            return length
+        return min(length, self.longest - GENERATED_TOKENS)
 
     def of(self, mode: Mode) -> list[Record]:
         """Return the records of a mode that ended well, the shortest first."""
@@ -127,11 +143,12 @@ class CardMeasuring:
         share = OWN_SHARE if references else 1.0
         lengths = list(_ladder(self.budget, subject))
         for length in lengths:
+            first = length == lengths[0]
+            seconds = math.inf if first else self.budget.seconds
             for mode in subject.modes:
-                first = length == lengths[0]
-                self._measure(subject, mode, length, 0, math.inf if first else self.budget.seconds)
+                self._measure(subject, mode, fitted := subject.fitted(mode, length), 0, seconds)
                 if first:
-                    self._check_first(subject, mode, length)
+                    self._check_first(subject, mode, fitted)
         between = [
             round(math.sqrt(first * last))
             for first, last in pairwise(lengths)
@@ -140,9 +157,10 @@ class CardMeasuring:
         self._fill(subject, between[::-1], 0, share)
         for reference in references:
             for length in lengths:
-                for mode in reference.modes:
-                    if mode in subject.modes and self._is_measured(subject, mode, length):
-                        self._measure(reference, mode, length, 0, self.budget.seconds)
+                for mode in filter(subject.modes.__contains__, reference.modes):
+                    fitted = subject.fitted(mode, length)
+                    if self._is_measured(subject, mode, fitted):
+                        self._measure(reference, mode, fitted, 0, self.budget.seconds)
         for number in range(1, ROUNDS):
             self._fill(subject, sorted({*lengths, *between}, reverse=True), number, 1.0)
 
@@ -164,10 +182,12 @@ class CardMeasuring:
             first = length == lengths[0]
             seconds = math.inf if first else PAIRED_SHARE * self.budget.seconds / PAIRED_ROUNDS
             for mode in modes:
-                self._measure_pair([subject, other], mode, length, 0, seconds)
+                fitted = min(each.fitted(mode, length) for each in (subject, other))
+                self._measure_pair([subject, other], mode, fitted, 0, seconds)
                 if first:
-                    self._check_first(subject, mode, length)
-                    self._check_first(other, mode, length)
+                    self._check_first(subject, mode, fitted)
+                    self._check_first(other, mode, fitted)
+        subject.first_ended, other.first_ended = dict(subject.ended), dict(other.ended)
         for number in range(1, MOST_PAIRED_ROUNDS):
             if number >= PAIRED_ROUNDS and _is_precise(subject, other):
                 return
@@ -194,7 +214,8 @@ class CardMeasuring:
     def _fill(self, subject: Subject, lengths: Sequence[int], number: int, share: float) -> None:
         for length in lengths:
             for mode in subject.modes:
-                self._measure(subject, mode, length, number, share * self.budget.seconds)
+                fitted = subject.fitted(mode, length)
+                self._measure(subject, mode, fitted, number, share * self.budget.seconds)
 
     def _goes_on(self, subject: Subject, mode: Mode, length: int) -> bool:
         ended = subject.ended.get(mode, math.inf)
@@ -215,7 +236,8 @@ class CardMeasuring:
         rerun: bool = False,
     ) -> None:
         """Measure one cell, if it is expected to end before `seconds` of the budget are used."""
-        if length >= subject.ended.get(mode, math.inf):
+        is_done = (mode, length, number) in subject.records and not rerun
+        if is_done or length >= subject.ended.get(mode, math.inf):
             return
         if self.used + _expected_seconds(subject.of(mode), length) > seconds:
             subject.left_out.setdefault(mode, []).append(length)
@@ -236,12 +258,14 @@ class CardMeasuring:
             limits=limits,
             tuning=None,
             search_path=self.search_path,
+            retry=(Status.FAILED,),  # the reason may be gone: a package, or a full disk
             rerun=rerun,
         )
         # The plain entry comes before those that a benchmark lists.
         planned = next(item for item in prepared.plan.cells if item.cell.round == cell_round)
         prepared = replace(prepared, plan=replace(prepared.plan, cells=[planned]))
-        check_any_can_run(prepared)
+        if math.isinf(seconds):  # without this cell there is no card
+            check_any_can_run(prepared)
         (record,) = self.run(prepared)
         subject.records[mode, length, number] = record
         self.used += _seconds_of(record)

@@ -168,7 +168,10 @@ class Decoder:
         backbone, batch = self._model.backbone, tokens.shape[0]
         own = backbone.init_state(batch, self._max_length)
         if self._model.form is Form.DECODER:
-            hidden_states, own = backbone.decode(tokens, state=own, position=0, training=False)
+            if hasattr(backbone, "read_context"):  # it can do without scores of earlier positions
+                hidden_states, own = backbone.read_context(tokens, own)
+            else:
+                hidden_states, own = backbone.decode(tokens, state=own, position=0, training=False)
             scores = self._model.head(hidden_states[:, -1:], {})[:, 0]
             return most_likely(scores), {"own": own, "source": ()}
         source = self._model.encode_source(tokens)

@@ -27,6 +27,7 @@ def facts_of(name, form=""):
         ("convolution", "decoder", ["tokens"], 0),
         ("recurrent_layer", "encoder", ["vectors"], 64),
         ("pooled_vectors", "encoder", ["vectors"], 6),
+        ("one_score_each", "decoder", ["tokens"], 0),
         ("event_types", "encoder", ["tokens"], 0),
     ],
 )
@@ -36,9 +37,10 @@ def test_inputs_and_form_are_found_out(name, form, roles, width):
     assert [role for role, _ in facts["inputs"].values()] == roles
     assert facts["longest"] is None
     backbone = GivenBackbone(load_model("function", f"{FUNCTIONS}:{name}"), facts)
+    assert facts["pooled"] == (name == "pooled_vectors")
     tokens = np.arange(18, dtype="int32").reshape(2, 9) * 50
     outputs, _ = (backbone.decode if form == "decoder" else backbone.encode)(tokens)
-    assert outputs.shape[:2] == (2, 9) and outputs.shape[2] >= 2
+    assert outputs.shape[:2] == (2, 9) and 2 <= outputs.shape[2] <= 40
 
 
 @pytest.mark.parametrize(
@@ -61,6 +63,14 @@ def test_what_is_no_model_of_sequences_is_one_line(name, message):
     assert "\n" not in str(caught.value)
 
 
+def test_a_table_of_distances_limits_no_positions():
+    assert facts_of("relative_positions")["longest"] is None
+
+
+def test_a_model_that_mixes_blocks_is_no_decoder():
+    assert facts_of("block_encoder")["form"] == "encoder"
+
+
 def test_a_form_that_cannot_be_found_out_may_be_given():
     assert facts_of("other_outputs_each_time", "encoder")["form"] == "encoder"
 
@@ -68,6 +78,9 @@ def test_a_form_that_cannot_be_found_out_may_be_given():
 def test_a_file_may_import_the_modules_beside_it(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "path", [*sys.path])
     (tmp_path / "parts_beside.py").write_text("WIDTH = 6\n")
+    (tmp_path / "old").mkdir()  # another version, which PYTHONPATH names
+    (tmp_path / "old" / "parts_beside.py").write_text("WIDTH = 5\n")
+    sys.path.insert(0, str(tmp_path / "old"))
     file = tmp_path / "model_beside.py"
     file.write_text(
         "from dataclasses import dataclass\nimport keras\nfrom parts_beside import WIDTH\n"
@@ -76,6 +89,7 @@ def test_a_file_may_import_the_modules_beside_it(tmp_path, monkeypatch):
     )
     assert load_model("function", f"{file}:make").units == 6
     assert imported_beside(file) == [str(tmp_path / "parts_beside.py")]
+    assert sys.path[0] != str(tmp_path)
 
 
 def test_a_file_of_keras_with_a_custom_class_is_refused_with_advice(tmp_path):
@@ -95,6 +109,15 @@ def test_a_file_that_keras_did_not_save_is_refused(tmp_path):
     path.write_text("no model")
     with pytest.raises(RequestError, match=r"not one that Keras 3 saved. Received: text\.keras"):
         load_model("keras", str(path))
+
+
+@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16", "bfloat16"])
+def test_a_file_of_keras_has_the_precision_that_it_was_saved_with(tmp_path, policy):
+    tokens = keras.Input((None,), dtype="int32")
+    embedded = keras.layers.Embedding(9, 4, dtype=policy)(tokens)
+    path = tmp_path / "model.keras"
+    keras.Model(tokens, keras.layers.Softmax(dtype="float32")(embedded)).save(path)
+    assert describe("keras", str(path), "")["precision"] == policy
 
 
 def test_a_file_of_keras_has_its_vocabulary_and_its_positions(tmp_path):

@@ -8,13 +8,17 @@ import keras
 import numpy as np
 import pytest
 
+torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 if keras.backend.backend() != "torch":
     pytest.skip("models of Hugging Face run on PyTorch", allow_module_level=True)
 
 from baselines.layers.describe_model import describe  # noqa: E402
 from baselines.layers.given_backbone import GivenBackbone, load_model  # noqa: E402
+from baselines.layers.given_model import GivenModel  # noqa: E402
 from suite.api import RequestError  # noqa: E402
+from suite.api.conformance import Verdict  # noqa: E402
+from suite.worker.conformance.kit import check_cases  # noqa: E402
 
 GPT2 = {"model_type": "gpt2", "n_layer": 2, "n_embd": 16, "n_head": 2, "vocab_size": 50,
         "n_positions": 64, "architectures": ["GPT2LMHeadModel"]}  # fmt: skip
@@ -46,6 +50,21 @@ def test_positions_of_roberta_begin_after_the_padding(tmp_path):
     backbone = GivenBackbone(load_model("huggingface", place), facts)
     outputs, _ = backbone.encode(keras.ops.full((1, 64), 7, dtype="int32"))
     assert outputs.shape[:2] == (1, 64)
+    architecture = GivenModel("roberta", ("huggingface", place), facts, "d")
+    cases = [results for case, results in check_cases(architecture, ()) if "259" not in case]
+    verdicts = {result.check: result.verdict for results in cases for result in results}
+    assert verdicts["padding does not leak"] is Verdict.PASSED, "an id of padding shifts positions"
+
+
+def test_weights_are_float32_where_the_configuration_names_bfloat16(tmp_path):
+    """Rounding would hide which positions a later token changes, and cards state float32."""
+    place = config(tmp_path, {**GPT2, "torch_dtype": "bfloat16"})
+    backbone = GivenBackbone(load_model("huggingface", place), describe("huggingface", place, ""))
+    assert backbone.decode(keras.ops.ones((1, 9), "int32"))[0].dtype == torch.float32
+    (tmp_path / "whole").mkdir()
+    backbone.model.module.to(torch.bfloat16).save_pretrained(tmp_path / "whole")
+    loaded = load_model("huggingface", str(tmp_path / "whole"))
+    assert {part.dtype for part in loaded.module.parameters()} == {torch.float32}
 
 
 def test_decoding_with_the_cache_equals_the_full_pass(tmp_path):
@@ -53,6 +72,9 @@ def test_decoding_with_the_cache_equals_the_full_pass(tmp_path):
     backbone = GivenBackbone(load_model("huggingface", place), describe("huggingface", place, ""))
     tokens = keras.ops.convert_to_tensor(np.arange(24, dtype="int32").reshape(2, 12))
     whole, _ = backbone.decode(tokens, training=False)
+    last, _ = backbone.read_context(tokens, backbone.init_state(2, 12))
+    assert last.shape[1] == 1, "the scores of 8,192 positions take more than the model"
+    np.testing.assert_allclose(*map(keras.ops.convert_to_numpy, (last, whole[:, -1:])), atol=1e-4)
     for _ in range(2):  # a held state is cut off at the position
         state, parts = backbone.init_state(2, 12), []
         for start, stop in ((0, 5), (5, 6), (6, 9), (8, 9), (9, 12)):
@@ -72,8 +94,11 @@ def test_an_encoder_has_no_cache_and_no_end(tmp_path):
     [
         ({**GPT2, "auto_map": {"AutoModel": "mine.Model"}}, "remote code is never run"),
         ({"model_type": "nothing-of-this-name"}, "kind that transformers does not know"),
+        ({"model_type": "vit"}, "no vocabulary of tokens"),
+        ({"model_type": "t5", "architectures": ["T5ForConditionalGeneration"]}, "encoder-decoder"),
+        ({"model_type": "bart"}, "encoder-decoder"),
     ],
 )
-def test_remote_code_and_unknown_kinds_are_refused(tmp_path, content, message):
+def test_remote_code_and_models_without_a_card_are_refused(tmp_path, content, message):
     with pytest.raises(RequestError, match=message):
         describe("huggingface", config(tmp_path, content), "")

@@ -49,6 +49,33 @@ def event_types():
     return keras.Model(tokens, keras.layers.Conv1D(8, 3, padding="same")(embedded))
 
 
+def one_score_each():
+    """Return a model whose output is one score for each position: (batch, n)."""
+    tokens = keras.Input((None,), dtype="int32")
+    scores = keras.layers.Dense(1)(keras.layers.Embedding(40, 8)(tokens))
+    return keras.Model(tokens, keras.ops.squeeze(scores, axis=-1))
+
+
+def relative_positions():
+    """Return a model with a table of distances, of which there are fewer than positions."""
+    tokens = keras.Input((None,), dtype="int32")
+    distances = keras.layers.Embedding(8, 8, name="relative_position_bias")(tokens % 8)
+    return keras.Model(tokens, keras.layers.Embedding(40, 8)(tokens) + distances)
+
+
+class _BlockMeans(keras.layers.Layer):
+    def call(self, states):
+        blocks = keras.ops.reshape(states, (-1, keras.ops.shape(states)[1] // 16, 16, 8))
+        means = keras.ops.mean(blocks, axis=2, keepdims=True)
+        return keras.ops.reshape(blocks + means, keras.ops.shape(states))
+
+
+def block_encoder():
+    """Return a model that mixes the positions of each block of 16."""
+    tokens = keras.Input((None,), dtype="int32")
+    return keras.Model(tokens, _BlockMeans()(keras.layers.Embedding(40, 8)(tokens)))
+
+
 class _Random(keras.layers.Layer):
     def __init__(self):
         super().__init__()
@@ -76,6 +103,11 @@ def words_and_tags():
     words, tags = (keras.Input((None,), dtype="int32", name=name) for name in ("words", "tags"))
     embedded = keras.layers.Embedding(40, 8)(words) + keras.layers.Embedding(5, 8)(tags)
     return keras.Model([words, tags], embedded)
+
+
+def in_bfloat16():
+    tokens = keras.Input((None,), dtype="int32")
+    return keras.Model(tokens, keras.layers.Embedding(40, 8, dtype="mixed_bfloat16")(tokens))
 
 
 def brisk_convolution(vocabulary=40):

@@ -28,6 +28,7 @@ class InstantRuns:
 
     A cell takes `seconds`. `times` has the time of inference at lengths that break the form. From
     `fails_at` on, cells run out of memory. `noise` is the deviation of the logarithms of the times.
+    Unsupported cells do not run.
     """
 
     def __init__(self, seconds=5, squared=None, fails_at=None, times=None, noise=0.0):
@@ -42,6 +43,9 @@ class InstantRuns:
         place = cell.architecture, str(cell.mode), cell.sequence_length, cell.round
         self.runs.append(place)
         ends = {"started_at": MOMENT, "ended_at": MOMENT + timedelta(seconds=self.seconds)}
+        if planned.unsupported:
+            reason = planned.unsupported
+            return [make_record(Status.UNSUPPORTED, cell=cell, reason=reason, **ends)]
         if self.fails_at and cell.sequence_length >= self.fails_at:
             return [make_record(Status.OUT_OF_MEMORY, cell=cell, reason="too much memory", **ends)]
         costs = costs_at(cell.sequence_length, squared=self.squared.get(cell.architecture, 1e-9))

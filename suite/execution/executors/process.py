@@ -102,7 +102,7 @@ def interpreter_environment() -> dict[str, str]:
 def run_module(
     module: str, *arguments: object, environment: Mapping[str, str], seconds: float | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Run a module in a new interpreter to its end, and return what it wrote.
+    """Run a module in a new interpreter to its end, and return what it wrote; its input is empty.
 
     Raises:
         subprocess.TimeoutExpired: it took more than `seconds`.
@@ -110,6 +110,7 @@ def run_module(
     return subprocess.run(
         [*interpreter(module), *map(str, arguments)],
         env={**interpreter_environment(), **environment},
+        stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         errors="replace",

@@ -5,9 +5,17 @@ from __future__ import annotations
 import dataclasses
 from types import SimpleNamespace
 
+import pytest
+
 from suite.actions import cards
-from suite.api import Form, Status
+from suite.analysis.length_card import Profile
+from suite.api import Form, Mode, RequestError, Status
+from suite.api.conformance import CheckResult, Verdict
+from suite.execution.conformance_checks import RUNS_TO_THE_END
+from suite.execution.given_models import KERAS, GivenPlugin
+from suite.matrix.request import Request
 from suite.records.store import Store
+from suite.search.length_card import Subject
 from tests.builders.records import CELL, REGISTRY, make_record
 
 
@@ -32,3 +40,41 @@ def test_a_task_without_a_final_score_is_on_the_card_with_the_reason(tmp_path, m
     assert "the loss is not a number" in str(trained)
     assert untrained.task == "Associative recall"
     assert str(untrained) == "no learning rate chosen: every rate diverged"
+
+
+def test_an_architecture_has_the_size_and_the_form_of_the_model_that_it_is_compared_with(tmp_path):
+    facts = {"form": "encoder", "longest": None, "mixing": 50_000, "precision": "float32"}
+    settings = {"mode": "probe", "backend": "tensorflow", "precision": "float32"}
+    models = cards._Models(Store(tmp_path), settings, None, cards.LONGEST)
+    models.given["mine.keras"] = GivenPlugin("mine", tmp_path, facts)
+    own = models.find("mine.keras", KERAS, {})
+    other = models.find_other("llama", None, own)
+    assert (other.request.model_size, other.request.form) == (own.request.model_size, "encoder")
+    assert other.first_round == cards.MOST_PAIRED_ROUNDS
+    assert models.find_other("gpt", None, own).request.form == "decoder"
+    sized = models.find("llama", None, {}, "tiny")
+    assert sized.request.model_size == "tiny"
+    assert models.find_other("mine.keras", KERAS, sized).request.model_size != "tiny"
+    with pytest.raises(RequestError, match="its own size"):
+        models.find("mine.keras", KERAS, {}, "tiny")
+
+
+def test_what_the_other_model_alone_does_is_lost():
+    request = Request(form="encoder")
+    subject = Subject("new", request, [Mode.PROBE], first_ended={Mode.PROBE: 512})
+    other = Subject("old", request, [Mode.PROBE, Mode.DECODE])
+    profile = Profile("new", {}, None, ["probe at 512: failed (no)", "probe at 5,120: noted"])
+    assert cards._lost_lengths(subject, other, profile) == ["encoder generates no tokens"]
+    other.records = {(Mode.PROBE, 512, 0): make_record(cell=CELL)}
+    lost = cards._lost_lengths(subject, other, profile)
+    assert lost == ["probe at 512: failed (no)", "encoder generates no tokens"]
+    known = dataclasses.replace(profile, ended=[])
+    assert "needs more than the memory" in cards._lost_lengths(subject, other, known)[0]
+    assert cards._lost_lengths(other, subject, profile) == []
+
+
+def test_checks_that_did_not_end_are_on_the_card():
+    killed = CheckResult(RUNS_TO_THE_END, "", Verdict.FAILED, reason="out of memory")
+    other = CheckResult("order matters", "decoder", Verdict.PASSED)
+    (shown,) = cards._checks(SimpleNamespace(results=[killed, other]))
+    assert (shown["check"], shown["reason"]) == (RUNS_TO_THE_END, "out of memory")

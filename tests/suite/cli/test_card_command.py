@@ -41,6 +41,8 @@ def test_a_given_model_is_measured_checked_and_continued(bench, tmp_path):
     assert first.returncode == 0, first.stderr
     content = json.loads(first.stdout)
     assert content["model"]["parameters"] == 40 * 8 + 5 * 8 * 8 + 8 + 8 * 40 + 40
+    assert not [name for name in content["facts"] if "size" in name and name != "batch size"]
+    assert content["facts"]["each generated token"] == "computes all positions again"
     costs = content["model"]["costs"]
     assert {"training.step_seconds", "generation.step_seconds"} <= set(costs)
     assert {check["verdict"] for check in content["checks"]} == {"passed", "not applicable"}
@@ -72,6 +74,12 @@ def test_a_model_against_another_has_ratios_and_an_exit_code(bench, tmp_path, mo
     failed = bench(*command, "--fail-above", "5%")
     assert failed.returncode == 1
     assert "above 1.05 times: inference time at 128: 1.080 [1.060, 1.100] times" in failed.stderr
+    ended = "decode at 2,048: out_of_memory (too much memory)"
+    monkeypatch.setattr(cards, "_lost_lengths", lambda *of_both: [ended])
+    failed = bench(*command, "--fail-above", "9%")
+    assert failed.returncode == 1
+    assert f"unlike the other model: {ended}" in failed.stderr
+    assert f"unlike hasty: {ended}" in json.loads(failed.stdout)["sentence"]
 
 
 @pytest.fixture
@@ -109,6 +117,9 @@ def test_a_card_with_quality_has_the_effective_length_of_each_task(bench, monkey
         (("missing.keras",), "There is no such file"),
         ((f"{given_models.__file__}:raises",), "The function raised an exception"),
         ((f"{given_models.__file__}:raises", "--model-size", "tiny"), "has its own size"),
+        ((f"{given_models.__file__}:convolution", "--form", "encode"), "no form of that name"),
+        ((f"{given_models.__file__}:raises", "--form", "encoder_decoder"), "encoder or a decoder"),
+        ((f"{given_models.__file__}:in_bfloat16",), "Give --precision mixed_bfloat16"),
         (("llama", "--fail-above", "5%"), "--fail-above needs --against"),
         (("llama", "--against", "gpt", "--fail-above", "much"), "takes a percentage such as 5%"),
         (("llama", "--against", "gpt", "--fail-above", "5"), "takes a percentage such as 5%"),

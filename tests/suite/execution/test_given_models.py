@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from suite.api import RequestError
 from suite.execution import given_models
+from suite.execution.executors.process import run_module
 from suite.execution.given_models import FUNCTION, KERAS, PRESET, kind_of, make_plugin
 from suite.matrix.registry import load_registry
 from suite.records.store import Store
@@ -75,3 +78,16 @@ def test_a_changed_module_beside_the_file_is_another_code(make, tmp_path):
     assert make("model.py:make", imports=[beside]).folder == first.folder
     beside.write_text("WIDTH = 8")
     assert make("model.py:make", imports=[beside]).folder != first.folder
+
+
+def test_a_model_that_reads_the_input_of_the_command_gets_its_end():
+    """It would wait for the user, or take lines that are another program's."""
+    read, write = os.pipe()
+    kept = os.dup(0)
+    os.dup2(read, 0)
+    try:
+        assert run_module("code", environment={}, seconds=20).returncode == 0
+    finally:
+        os.dup2(kept, 0)
+        for descriptor in (read, write, kept):
+            os.close(descriptor)

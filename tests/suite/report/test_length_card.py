@@ -139,6 +139,17 @@ def test_a_model_that_is_cheaper_between_two_lengths_says_both():
     assert re.fullmatch(f"is cheaper up to {ends[0]} and from {ends[1]}", outside)
 
 
+def test_a_reference_is_cheaper_where_it_was_measured_to_be():
+    """The fit of a model may lie on the other side of the reference than a measured cost."""
+    lengths = [2**power for power in range(7, 14)]
+    costs = {n: 1e-3 + 4e-6 * n for n in lengths}
+    other = curve_of({n: 1.1 * cost for n, cost in costs.items()})
+    own = curve_of(costs | {128: 1.18 * costs[128]})
+    assert own.fit.predict(128).value < 1.1 * costs[128], "the fit does not pass the cost"
+    text = cheaper_text(own, other)
+    assert re.fullmatch(r"is cheaper up to about \d\d\d \(between measured lengths\)", text)
+
+
 def test_a_cost_that_breaks_the_form_says_so_in_place_of_predictions(tmp_path):
     broken = profile_of(tmp_path, times={2_048: 9.0, 4_096: 9.5, 8_192: 10.0})
     page = to_html(LengthCard(broken, [], {}))

@@ -8,17 +8,21 @@ from datetime import timedelta
 
 import pytest
 
-from suite.api import Mode, RequestError
+from suite.api import Mode, RequestError, Status
 from suite.matrix.request import Request
+from suite.records.environment import describe_environment
+from suite.records.naming import new_run_id
 from suite.records.store import Store
 from suite.search.length_card import (
     MOST_PAIRED_ROUNDS,
     PAIRED_ROUNDS,
+    ROUNDS,
     CardBudget,
     CardMeasuring,
     Subject,
 )
 from tests.builders.length_costs import InstantRuns
+from tests.builders.records import MOMENT, make_record, new_store
 
 BUDGET = CardBudget(seconds=600, memory_bytes=None, up_to=8_192)
 
@@ -31,9 +35,9 @@ def subject(name="llama", modes=(Mode.PROBE, Mode.DECODE), longest=None):
     return Subject(name, request, modes, longest)
 
 
-def compare(tmp_path, run, budget):
+def compare(tmp_path, run, budget, **of_first):
     """Compare a model with itself, and return both subjects."""
-    first = subject()
+    first = subject(**of_first)
     other = dataclasses.replace(subject(), first_round=MOST_PAIRED_ROUNDS, records={}, ended={})
     CardMeasuring(Store(tmp_path / "home"), run, budget).compare(first, other)
     return first, other
@@ -82,9 +86,20 @@ def test_a_model_with_an_end_of_its_own_is_measured_up_to_there(tmp_path):
     assert max(lengths_of(run)) == 700
 
 
+@pytest.mark.parametrize(("longest", "contexts"), [(1_024, [128, 512, 992]), (540, [128, 508])])
+def test_a_decoding_leaves_positions_for_the_generated_tokens(tmp_path, longest, contexts):
+    reference = subject("gated_deltanet")
+    measure(tmp_path, run := InstantRuns(), references=[reference], longest=longest)
+    ladder = [n for n in lengths_of(run, "decode") if n != 256]
+    assert ladder == lengths_of(run, "decode", "gated_deltanet") == contexts
+    assert len(set(run.runs)) == len(run.runs)
+    _, other = compare(tmp_path, InstantRuns(), BUDGET, longest=longest)
+    assert {n for mode, n, _ in other.records if mode is Mode.DECODE} == set(contexts)
+
+
 def test_a_model_that_ends_before_the_first_length_is_measured_at_its_end(tmp_path):
     measure(tmp_path, run := InstantRuns(), CardBudget(1, None, 2**20), longest=64)
-    assert lengths_of(run) == [64]
+    assert lengths_of(run) == [64] and lengths_of(run, "decode") == [32]
     with pytest.raises(RequestError, match="at 64 tokens"):
         measure(tmp_path / "other", InstantRuns(fails_at=1), longest=64)
 
@@ -129,11 +144,52 @@ def test_references_are_measured_at_the_lengths_of_the_model(tmp_path):
     assert len(reference.records) == 6
 
 
+def test_a_reference_or_a_length_that_is_not_supported_ends_no_card(tmp_path):
+    """An axial grid has as many positions as places; rotary positions need an even head size."""
+
+    def subject_of(name, **of_request):
+        made = subject(name, modes=(Mode.PROBE,))
+        return dataclasses.replace(made, request=dataclasses.replace(made.request, **of_request))
+
+    grid = {"axial_grid": "16,32"}
+    model = subject_of("reformer", options=grid)
+    reference = subject_of("vanilla", options={"positions": "rotary"}, model_size="2x6x2")
+    measuring = CardMeasuring(Store(tmp_path / "home"), run := InstantRuns(), BUDGET)
+    measuring.measure(model, [reference])
+    assert lengths_of(run, name="reformer")[:3] == [128, 512, 2_048]
+    assert (model.ended, reference.ended) == ({Mode.PROBE: 1_024}, {Mode.PROBE: 128})
+    with pytest.raises(RequestError, match="No cell of this request can run"):
+        measuring.measure(subject_of("reformer", options=grid, model_size="2x7x2"))
+
+
 def test_a_failure_at_the_shortest_length_is_one_line(tmp_path):
     with pytest.raises(RequestError, match=r"llama does not fit .* at 128 tokens.*too much memory"):
         measure(tmp_path, InstantRuns(fails_at=1))
     with pytest.raises(RequestError, match="starts at 128"):
         CardBudget(600, None, 100).check()
+
+
+def test_what_failed_runs_again_and_what_is_done_does_not(tmp_path):
+    store, ran = new_store(tmp_path / "home"), []
+
+    def run(prepared):
+        (planned,) = prepared.plan.cells
+        if done := prepared.plan.done.get(planned.cell.id):
+            return [done]
+        status = Status.OK if ran else Status.FAILED
+        ran.append(status)
+        run_id = new_run_id(MOMENT, store.run_ids())
+        environment = describe_environment()
+        record = make_record(status, cell=planned.cell, run_id=run_id, environment=environment)
+        store.write(record)
+        return [record]
+
+    measuring = CardMeasuring(store, run, dataclasses.replace(BUDGET, up_to=128))
+    with pytest.raises(RequestError, match="cannot be measured at 128 tokens"):
+        measuring.measure(subject(modes=(Mode.PROBE,)))
+    for _ in range(2):
+        measuring.measure(subject(modes=(Mode.PROBE,)))
+    assert ran == [Status.FAILED, *[Status.OK] * ROUNDS]
 
 
 def test_two_models_are_measured_in_interleaved_rounds_also_a_model_and_itself(tmp_path):
@@ -161,6 +217,9 @@ def test_no_round_measures_one_model_alone(tmp_path):
     assert first.ended == {Mode.PROBE: 2_048, Mode.DECODE: 2_048}
     assert {number for _, length, number in other.records if length >= 2_048} == {0}
     assert {number for *_, number in other.records} >= set(range(PAIRED_ROUNDS))
+    assert first.lost_to(other) == first.ended and not other.lost_to(first)
+    first.ended[Mode.PROBE] = 128  # by chance, in a later round
+    assert first.lost_to(other) == {Mode.PROBE: 2_048, Mode.DECODE: 2_048}
 
 
 def test_a_noisy_comparison_has_further_rounds_until_it_is_precise_or_the_time_is_used(tmp_path):
