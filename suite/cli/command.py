@@ -148,17 +148,15 @@ def stack(*decorators: Any) -> Decorator:
     )
 
 
-home_option = stack(
-    click.option(
-        "--home",
-        "--bench-home",
-        "--bench_home",
-        "home",
-        cls=Option,
-        envvar=HOME_VARIABLE,
-        metavar="DIR",
-        help=f"Folder of the records. [default: {HOME_VARIABLE}, or results/local]",
-    )
+home_option = click.option(
+    "--home",
+    "--bench-home",
+    "--bench_home",
+    "home",
+    cls=Option,
+    envvar=HOME_VARIABLE,
+    metavar="DIR",
+    help=f"Folder of the records. [default: {HOME_VARIABLE}, or results/local]",
 )
 
 results_option = click.option(
@@ -169,7 +167,6 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON."
 
 
 def _axis_options(tasks: str, architectures: str, lengths: str) -> Decorator:
-    """Return the options for tasks, architectures and lengths, which have these helps."""
     names = _Names(_names_of(TASKS)), _Names(_names_of(ARCHITECTURES))
     return stack(
         click.option("--task", "tasks", cls=_Lists, type=names[0], help=tasks),
