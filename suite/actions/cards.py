@@ -197,12 +197,7 @@ class _Models:
     def find(
         self, model: str, kind: str | None, options: Mapping[str, Any], *, trains: bool = False
     ) -> Subject:
-        """Return what is measured of a model; with `trains`, one that can be trained on tasks.
-
-        Raises:
-            RequestError: the model is unknown, cannot be loaded or trained, or is shorter than
-                asked for.
-        """
+        """Return what is measured of a model; with `trains`, one that can be trained on tasks."""
         if kind is None:
             request = self._request(self.size or DEFAULT_SIZE, options)
             forms = self.registry.architectures.get(model).forms
@@ -247,7 +242,6 @@ class _Models:
 
 
 def _subject(name: str, request: Request, form: str, longest: int | None = None) -> Subject:
-    """Return what is measured of an architecture in a form."""
     modes = (Mode.PROBE,) if form == Form.ENCODER else (Mode.PROBE, Mode.DECODE)
     request = replace(request, architectures=(name,), form=form)
     return Subject(entry_name(name, request.options), request, modes, longest)
@@ -256,7 +250,6 @@ def _subject(name: str, request: Request, form: str, longest: int | None = None)
 def _size_name(
     model_size: str | None, layers: int | None, width: int | None, heads: int | None
 ) -> str | None:
-    """Return the name of the size that was asked for, if any was."""
     parts = {"layers": layers, "width": width, "heads": heads}
     given = [name for name, value in parts.items() if value is not None]
     if not given:
@@ -292,7 +285,6 @@ def _untrainable_reason(kind: str, facts: Mapping[str, Any], registry: Registry)
 
 
 def _trained_size(subject: Subject, kind: str | None) -> str:
-    """Return the size in which a model is trained for its effective lengths."""
     size = str(subject.request.model_size)
     own, largest = find_model_size(size), find_model_size(SIZE_OF_QUALITY)
     is_larger = own.num_layers * own.width**2 > largest.num_layers * largest.width**2
@@ -383,11 +375,7 @@ def _facts(subject: Subject, parameters: int | None, *, given: bool) -> dict[str
 
 
 def _prepare_folder(store: Store, output: PathLike | None) -> Path:
-    """Return the folder of a card, which can be written to.
-
-    Raises:
-        RequestError: it cannot; nothing has been measured yet.
-    """
+    """Return the folder of a card, after a check that it can be written to."""
     folder = Path(output).expanduser() if output else store.home / FOLDER
     try:
         folder.mkdir(parents=True, exist_ok=True)

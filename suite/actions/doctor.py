@@ -125,7 +125,6 @@ def _home(store: Store) -> Check:
 
 
 def _records(store: Store, set_aside: bool) -> Iterator[Check]:
-    """Check that each file among the records is readable."""
     unreadable = store.unreadable()
     for path, reason in unreadable:
         if set_aside and store.is_malformed(path):

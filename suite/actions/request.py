@@ -174,11 +174,7 @@ def make_request(keywords: Mapping[str, Any]) -> Request:
 
 
 def _mode(given: Mapping[str, Any]) -> Mode | None:
-    """Return the mode of a request; None for the whole of a benchmark.
-
-    Raises:
-        RequestError: the mode is unknown, or nothing says what to run.
-    """
+    """Return the mode of a request; None for the whole of a benchmark."""
     if "mode" in given:
         mode = str(given["mode"])
         check_name("mode", mode, list(Mode))
@@ -312,7 +308,6 @@ def not_empty(axis: str, values: Values) -> Values:
 
 
 def _options(keyword: str, options: Any) -> dict[str, str]:
-    """Return options as text, which the type of their default then reads."""
     if not isinstance(options, Mapping):
         raise RequestError(
             f"`{keyword}` takes a mapping from name to value", received=repr(options)

@@ -250,12 +250,7 @@ def seconds_of(duration: str | None) -> float | None:
 
 
 def _choose_executor(prepared: Prepared, store: Store, given: Mapping[str, Any]) -> MakeExecutor:
-    """Return what makes the executor of a run.
-
-    Raises:
-        RequestError: there is no such executor, an argument is of another one, or a cell takes or
-            keeps weights on a cluster.
-    """
+    """Return what makes the executor of a run, after a check of its arguments."""
     executor = given.get("executor", "local")
     address, gpus, memory = (given.get(name) for name in ("address", "gpus", "memory_limit"))
     check_name("executor", executor, ("local", *CLUSTERS))

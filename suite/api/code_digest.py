@@ -147,11 +147,9 @@ class _Measured(ast.NodeTransformer):
         return node if isinstance(node, ast.expr) else super().visit(node)
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST | None:
-        """Return None for `DECLARATIONS`."""
         return None if node.name in DECLARATIONS else self.generic_visit(node)
 
     def visit_Expr(self, node: ast.Expr) -> ast.Expr | None:
-        """Return None for a string, which removes the statement."""
         is_string = isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
         return None if is_string else node
 

@@ -160,7 +160,6 @@ def _candidates(
 
 
 def _modules_of(folder: Path, module: str) -> Iterator[tuple[str, Path]]:
-    """Yield the key and the module file of each plug-in in a folder."""
     paths = {path.stem: path for path in folder.glob("*.py")}
     paths |= {path.parent.name: path for path in folder.glob(f"*/{module}.py")}
     for key, path in sorted(paths.items()):
@@ -267,11 +266,7 @@ def _stated_attributes(contract: type) -> list[str]:
 
 
 def _check_tracked_names(key: str, plugin: Task | Architecture | Method) -> None:
-    """Check the names of a plug-in's metrics and options.
-
-    Raises:
-        PluginError: MLflow rejects a name.
-    """
+    """Refuse names of a plug-in's metrics and options that MLflow rejects."""
     for kind, name in _tracked_names(key, plugin):
         if not is_tracked_name(name):
             raise PluginError(
@@ -293,7 +288,6 @@ def is_tracked_name(name: object) -> bool:
 
 
 def _tracked_names(key: str, plugin: Task | Architecture | Method) -> Iterator[tuple[str, object]]:
-    """Yield each name with what it names."""
     if isinstance(plugin, Task):
         for metric in (plugin.primary_metric, *plugin.other_metrics):
             if not isinstance(metric, Metric):

@@ -330,12 +330,7 @@ def _inspect_sources(
 ) -> tuple[dict[str, str | None], dict[str, str], list[str]]:
     """Return by task the digest of its source, and a message where its data set is not prepared.
 
-    The third value has the remarks of all tasks. All cells of a task share the source, and each of
-    its settings is inspected.
-
-    Raises:
-        DataError: a source is missing, empty or malformed.
-        RequestError: the options of two settings select other data.
+    The third value has the remarks of all tasks. All cells of a task share the source.
     """
     settings = {
         (planned.cell.task, options_text(options)): (planned.source, options)

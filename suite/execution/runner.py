@@ -325,7 +325,6 @@ class Runner:
         self._report(Finished(run.planned, record))
 
     def _record_not_run(self, planned: PlannedCell, status: Status, reason: str) -> None:
-        """Write the record of a cell that is unsupported or skipped."""
         now, digest = utc_now(), self.digests.get(planned.cell.task or "")
         record = Record(
             run_id=self._new_run_id(),
@@ -350,8 +349,6 @@ class Runner:
 
 @dataclass(frozen=True, slots=True)
 class _Run:
-    """A running cell: its job, its limits, its lease, its start time, and its earlier runs."""
-
     planned: PlannedCell
     job: Job
     limits: Limits

@@ -82,7 +82,6 @@ class Session:
         return events
 
     def _checked(self, prepared: Prepared, runner: Runner) -> Generator[Event, None, None]:
-        """Check the architectures of ranked cells, then run the plan."""
         for event in check_ranked(prepared.plan.to_run, self.store, prepared.search_path):
             self._tell(event)
             yield event

@@ -184,7 +184,6 @@ def _coordinates(
 
 
 def _is_repeated(request: Request, workload: Workload, round_number: int) -> bool:
-    """Return whether a workload has this round."""
     settings = workload.settings
     if request.rounds or not isinstance(settings, ProbeSettings):
         return True

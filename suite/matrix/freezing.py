@@ -328,7 +328,6 @@ def _rounded(score: float) -> float:
 
 
 def _write(benchmark: Benchmark, scale: Mapping[str, Mapping[str, Scale]]) -> None:
-    """Replace the sections of the scale and their hash in the file."""
     tables = {
         task: {length: _inline(values) for length, values in by_length.items()}
         for task, by_length in scale.items()

@@ -106,11 +106,7 @@ def unsupported_by_methods(
 def _refusal(
     method: Method, name: str, request: MethodRequest, architecture: Architecture
 ) -> str | None:
-    """Return why a method cannot be applied to a cell, or None.
-
-    Raises:
-        PluginError: the method reads the task of a cell that has none.
-    """
+    """Return why a method cannot be applied to a cell, or None."""
     try:
         for part in method.parts(request):
             if part in architecture.missing_parts(request.build):

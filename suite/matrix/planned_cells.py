@@ -182,11 +182,7 @@ class Planner:
 
 
 def _unsupported_by_task(task: Task | None, cell: Cell) -> str | None:
-    """Return why a task cannot be learned as the cell says, or None if it can.
-
-    Raises:
-        RequestError: the task's data does not fit an evaluation length.
-    """
+    """Return why a task cannot be learned as the cell says, or None if it can."""
     if task is None:
         return None
     options = task_options(task, cell.options)

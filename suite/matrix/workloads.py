@@ -11,7 +11,6 @@ from suite.api import (
     Form,
     Mode,
     Options,
-    Recipe,
     SourceRequest,
     Task,
 )
@@ -46,7 +45,6 @@ class Workload:
     lengths: tuple[int, ...]
     budgets: tuple[int, ...]
     source: SourceRequest | None
-    recipe: Recipe
     evaluation_lengths: tuple[int, ...] = ()
 
     @property
@@ -136,7 +134,6 @@ def _probes(request: Request, probes: Sequence[ProbeSettings]) -> list[Workload]
             lengths=request.lengths or settings.lengths,
             budgets=(0,),
             source=None,
-            recipe=Recipe(),
         )
         for settings in probes
     ]
@@ -166,7 +163,6 @@ def _of_task(request: Request, task: Task, benchmark: Benchmark, name: str) -> I
             lengths=lengths,
             budgets=(request.steps,) if request.steps else settings.steps,
             source=_checked_source(name, task, request, settings.source),
-            recipe=task.recipe,
             evaluation_lengths=_checked_evaluation_lengths(
                 name, task, lengths, reached if asked is None else asked
             ),
@@ -193,12 +189,7 @@ def _with_requested_options(
 def _checked_evaluation_lengths(
     name: str, task: Task, lengths: tuple[int, ...], asked: tuple[int, ...]
 ) -> tuple[int, ...]:
-    """Return the lengths at which a model of each training length is scored.
-
-    Raises:
-        RequestError: the task has no evaluation lengths, or one of them is shorter than a training
-            length.
-    """
+    """Return the lengths at which a model of each training length is scored."""
     if not asked:
         return ()
     if not task.evaluation_lengths_supported:
@@ -292,7 +283,6 @@ def find_entries(
 
 
 def _with_methods(entry: Entry, methods: Methods, listed: Sequence[Entry]) -> Entry:
-    """Return a plain entry with the methods of a request."""
     if not methods:
         return replace(entry, requested=True)
     what = (entry.name, entry.options, methods)

@@ -182,11 +182,8 @@ def cells_of(
 def _find_entry(name: str, entries: Mapping[str, str]) -> str:
     """Return the entry of a name, given the architecture of each entry.
 
-    An architecture's name also means its only entry.
-
-    Raises:
-        RequestError: the name is not that of an entry. An architecture with several entries is
-            named with options, unless one of them has none.
+    An architecture's name also means its only entry. One with several entries is named with
+    options, unless one of them has none.
     """
     if name in entries:
         return name
@@ -197,11 +194,7 @@ def _find_entry(name: str, entries: Mapping[str, str]) -> str:
 
 
 def _values(records: Sequence[Record], entry: str, measure: str) -> dict[int, float]:
-    """Return an entry's values of a measure by round.
-
-    Raises:
-        RequestError: a cell failed, or its record has no positive value of the measure.
-    """
+    """Return an entry's values of a measure by round."""
     phase, _, name = measure.partition(".")
     values = {}
     for record in records:
@@ -347,7 +340,6 @@ def _is_asked(comparison: Comparison, request: Request, measure: str) -> bool:
 def _logs(
     comparison: Comparison, name: str, measure: str, request: Request
 ) -> dict[int, Mapping[int, float]]:
-    """Return the logarithms of an entry's costs by length and round."""
     return {
         entry.sequence_length: entry.log_scores(measure).by_seed
         for entry in comparison.entries

@@ -96,11 +96,7 @@ class ProbeFailed(Exception):
 
 
 def _bound_of_peak(record: Record, phase: str, limit: float) -> float | None:
-    """Return the highest peak of the other phases, if a phase is hidden by one of them.
-
-    Raises:
-        ProbeFailed: the bound is above the limit, so that the phase may fit or not.
-    """
+    """Return the highest peak of the other phases, if a phase is hidden by one of them."""
     peaks = (record.measured(other, "peak_memory_bytes") for other in record.measurements)
     bound = max(filter(None, peaks), default=None)
     if bound is not None and bound > limit:

@@ -149,10 +149,7 @@ def _searches(
     """Return a search for each entry, model size and length of a task, shorter lengths first.
 
     A cell that compresses a trained model has the rate of that model, and one with another
-    objective is no entry. A benchmark may state the length and the steps at which it tunes.
-
-    Raises:
-        RequestError: a search of short trials has fewer than two seeds.
+    objective is no entry.
     """
     points: dict[str, PlannedCell] = {}
     for planned in cells:

@@ -116,7 +116,6 @@ def search_problem(strategy: Strategy, tuning: TuningChoice) -> str | None:
 
 
 def _stated_scores(tuning: TuningChoice) -> dict[tuple[float, int, int], float | None]:
-    """Return the validation score of each trial by learning rate, seed and steps."""
     return {
         (float(trial["learning_rate"]), int(run["seed"]), int(trial["steps"])): (
             run["validation"] if run["status"] == "ok" else None

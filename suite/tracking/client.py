@@ -236,7 +236,6 @@ class Tracker:
                     experiment.discard(key)
 
     def _answers(self) -> bool:
-        """Return whether the store answers a request."""
         try:
             self._client.search_experiments(max_results=1)
         except Exception:  # of any kind: the driver of a database has its own

@@ -65,11 +65,7 @@ def _folder(store: Store) -> Path:
 
 
 def _check(database: str, folder: Path) -> None:
-    """Find the causes of later failures.
-
-    Raises:
-        RequestError: the extra `server` is not installed, or the first start has no password.
-    """
+    """Find the causes of later failures."""
     needed = ["flask_wtf", *(["psycopg"] if database.startswith("postgresql") else [])]
     if missing := [name for name in needed if importlib.util.find_spec(name) is None]:
         raise RequestError(

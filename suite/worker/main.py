@@ -122,11 +122,7 @@ def _run(
 
 
 def _configure_backend(cell: Cell) -> None:
-    """Set the precision and the devices of the cell.
-
-    Raises:
-        Unsupported: the precision needs an accelerator.
-    """
+    """Set the precision and the devices of the cell."""
     if keras.backend.backend() != cell.backend:
         raise RuntimeError(
             f"Keras must run on the cell's backend {cell.backend}. "

@@ -82,7 +82,6 @@ class TrainedModel:
 
 
 def _clean(texts: Sequence[str]) -> list[str]:
-    """Return texts that UTF-8 can hold."""
     return [SURROGATE.sub("?", text) for text in texts]
 
 
@@ -114,7 +113,6 @@ def load(folder: Path, search_path: Sequence[str] = ()) -> TrainedModel:
 
 @contextmanager
 def _raw_text_only() -> Iterator[None]:
-    """Refuse a task that does not encode raw text."""
     try:
         yield
     except Unsupported as error:

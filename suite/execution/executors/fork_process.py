@@ -36,8 +36,6 @@ REQUEST_BYTES = 65_536
 
 @dataclass
 class _Child:
-    """A child that is not reaped yet."""
-
     pid: int
     channel: socket.socket
     ended: bool = False
@@ -45,8 +43,6 @@ class _Child:
 
 
 class _Server:
-    """Forks and reaps children, one event at a time."""
-
     def __init__(self, control: socket.socket, parent: int) -> None:
         self._control = control
         self._parent = parent

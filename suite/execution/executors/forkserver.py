@@ -65,7 +65,6 @@ class ForkServer:
 
     @property
     def alive(self) -> bool:
-        """Whether the server runs."""
         return self._process is not None and self._process.poll() is None
 
     def close(self) -> None:
@@ -112,7 +111,6 @@ class ForkServer:
         return ForkedChild(int(pid), channel, self)
 
     def _stop(self) -> str:
-        """End the server, and return its messages."""
         if self._control is not None:
             self._control.close()
         if self._process is not None:

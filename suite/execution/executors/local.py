@@ -96,16 +96,10 @@ class LocalExecutor:
     _servers: dict[tuple[tuple[str, str], ...], ForkServer] = field(default_factory=dict)
 
     def has_room(self) -> bool:
-        """Whether another cell may start now."""
         free = not self.accelerators or bool(self._free_accelerators())
         return free and len(self._running) < self.parallel
 
     def start(self, run_id: str, job: Job, limits: Limits) -> None:
-        """Start a cell in a fresh process.
-
-        Raises:
-            LengthwiseError: the fork server cannot start a process.
-        """
         (job.folder / "job.json").write_text(job.to_json())
         environment = child_environment(job.cell.backend, job.cell.threads)
         accelerators = next(iter(self._free_accelerators()), None)

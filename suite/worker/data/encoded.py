@@ -100,7 +100,6 @@ def _opened_splits(job: Job) -> Collection[str]:
 
 
 def _num_threads() -> int | None:
-    """Return the number of threads of this process; None where the system does not tell."""
     try:
         return len(os.listdir("/proc/self/task"))
     except OSError:

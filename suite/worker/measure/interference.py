@@ -37,8 +37,6 @@ class Totals(NamedTuple):
 
 
 class _Counters(NamedTuple):
-    """Readings at one moment, in seconds and joules."""
-
     clock: float
     all_cpu: float
     own_cpu: float

@@ -92,7 +92,6 @@ class Evaluator:
         return evaluation_batches(*self._batch_arguments(split))
 
     def _beam_search(self, num_beams: int) -> Callable[[Batch], np.ndarray]:
-        """Return the compiled search with `num_beams` beams."""
         if num_beams not in self._beam_searches:
             rules, length = self.setup.task.generation, self.setup.job.cell.sequence_length
             assert rules is not None

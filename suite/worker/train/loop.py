@@ -103,11 +103,7 @@ class TrainingLoop:
         self.phase.memory.end_compilation()
 
     def _take_steps(self, count: int, monitor: InterferenceMonitor) -> tuple[float, int, int, int]:
-        """Take `count` steps together and report the progress; return the block that they are.
-
-        Raises:
-            Diverged: the loss of a step is no finite number.
-        """
+        """Take `count` steps together and report the progress; return the block that they are."""
         progress = self.progress
         drawn = time.perf_counter()
         batches = [next(self._stream) for _ in range(count)]

@@ -153,7 +153,6 @@ def _conditions(evaluator: Evaluator) -> dict[str, Any]:
 def _attacked(
     predict: Callable[[Batch], Any], disturb: Callable[..., Any]
 ) -> Callable[[Batch], Any]:
-    """Return a function that predicts a batch whose features are disturbed."""
     return lambda batch: predict(replace(batch, features=disturb(batch.features, batch.targets)))
 
 
