@@ -196,11 +196,7 @@ def make_store(home: PathLike | None = None) -> Store:
 
 
 def make_existing_store(home: PathLike | None) -> Store:
-    """Return the store of a home whose records an action needs.
-
-    Raises:
-        HomeError: the home does not exist.
-    """
+    """Return the store of a home; raise a HomeError if the home does not exist."""
     store = make_store(home)
     if not store.home.is_dir():
         raise HomeError(
@@ -212,11 +208,7 @@ def make_existing_store(home: PathLike | None) -> Store:
 
 
 def split_list(text: str) -> tuple[str, ...]:
-    """Split a list at its commas.
-
-    Raises:
-        RequestError: a part is empty.
-    """
+    """Split a list at its commas; raise a RequestError for an empty part."""
     parts = tuple(part.strip() for part in text.split(","))
     if not all(parts):
         raise RequestError("A list has a value between any two commas", received=repr(text))
@@ -260,11 +252,7 @@ def _range_of(part: str, axis: str) -> Iterable[int]:
 
 
 def names_of(axis: str, value: Any) -> tuple[str, ...]:
-    """Return the names of an axis: of a text such as "vanilla,bert", or of a list.
-
-    Raises:
-        RequestError: the value is neither, or names nothing.
-    """
+    """Return the names of a text such as "vanilla,bert", or of a list; refuse other values."""
     if isinstance(value, str):
         return split_list(value)
     if isinstance(value, Sequence) and all(isinstance(name, str) for name in value):
@@ -273,11 +261,7 @@ def names_of(axis: str, value: Any) -> tuple[str, ...]:
 
 
 def numbers_of(axis: str, value: Any) -> tuple[int, ...]:
-    """Return the numbers of an axis: of one, of a text such as "0-3", or of a list.
-
-    Raises:
-        RequestError: the value is none of these, or names nothing.
-    """
+    """Return the numbers of one, of a text such as "0-3", or of a list; refuse other values."""
     values = (value,) if isinstance(value, int) else value
     if isinstance(values, str):
         return read_numbers(values, f"`{axis}`")

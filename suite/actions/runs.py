@@ -145,11 +145,7 @@ class TrackedSession:
     trials: bool = False
 
     def run(self, prepared: Prepared) -> list[Record]:
-        """Run a plan and return its records.
-
-        Raises:
-            Interrupted: the user interrupted the run with Ctrl-C.
-        """
+        """Run a plan and return its records; raise `Interrupted` after Ctrl-C."""
         if self.file is None:
             return self.session.run(prepared)
         to_run = len(prepared.plan.to_run)
@@ -241,11 +237,7 @@ def open_tracked_session(
 
 
 def seconds_of(duration: str | None) -> float | None:
-    """Return the seconds of a duration such as "150m".
-
-    Raises:
-        RequestError: it is not a duration.
-    """
+    """Return the seconds of a duration such as "150m", as `parse_duration` does; None for None."""
     return None if duration is None else parse_duration(duration)
 
 
@@ -272,11 +264,7 @@ def _choose_executor(prepared: Prepared, store: Store, given: Mapping[str, Any])
 
 
 def check_choices(prepared: Prepared) -> None:
-    """Check that the learning rate of each final run follows from the trials of its search.
-
-    Raises:
-        RequestError: a learning rate does not: its file was edited, say.
-    """
+    """Raise a RequestError if the learning rate of a final run does not follow from its trials."""
     for planned in prepared.plan.to_run if prepared.benchmark.tuning else ():
         cell, tuning = planned.cell, planned.ranking.tuning
         if cell.benchmark is None or cell.task is None or tuning is None:

@@ -125,11 +125,7 @@ class Location:
 
 
 def locate(kind: PluginKind[Plugin], search_path: Sequence[str]) -> Iterator[tuple[str, Location]]:
-    """Yield the key and the location of each plug-in.
-
-    Raises:
-        PluginError: two plug-ins have the same key.
-    """
+    """Yield the key and the location of each plug-in; raise a PluginError for a taken key."""
     seen: dict[str, str] = {}
     for key, location in _candidates(kind, search_path):
         if key in seen:

@@ -341,11 +341,7 @@ def request_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def parse_named_options(pairs: Sequence[str]) -> dict[str, str]:
-    """Return the options of texts such as "window=64".
-
-    Raises:
-        RequestError: a text is no option, or a name is given twice.
-    """
+    """Return the options of texts such as "window=64"; refuse other texts and repeated names."""
     options = {}
     for pair in pairs:
         name, equals, value = pair.partition("=")

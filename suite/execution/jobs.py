@@ -74,11 +74,7 @@ def parent_problem(planned: PlannedCell, records: Iterable[Record], store: Store
 
 
 def check_no_weights(cells: Iterable[PlannedCell], where: str) -> None:
-    """Check that no cell takes or keeps trained weights: `where` it would run has no weights.
-
-    Raises:
-        RequestError: a cell does.
-    """
+    """Refuse cells that take or keep trained weights, since `where` they run has none."""
     for planned in cells:
         if planned.parents or planned.keeps_weights:
             does = "takes a trained model" if planned.parents else "keeps its weights"

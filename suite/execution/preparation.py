@@ -243,11 +243,7 @@ def make_limits(benchmark: str, seconds: float | None = None, memory: str | None
 
 
 def check_any_can_run(prepared: Prepared) -> None:
-    """Check that at least one cell is supported.
-
-    Raises:
-        RequestError: all cells are unsupported; the message has the first reason.
-    """
+    """Raise a RequestError with the first reason if all cells are unsupported."""
     cells = prepared.plan.cells
     if cells and all(planned.unsupported for planned in cells):
         first = cells[0]
@@ -260,11 +256,7 @@ def check_any_can_run(prepared: Prepared) -> None:
 
 
 def check_tuned(prepared: Prepared) -> None:
-    """Check that the final runs of a benchmark that tunes have a tuned learning rate.
-
-    Raises:
-        RequestError: a cell to run has none.
-    """
+    """Raise a RequestError if a final run of a benchmark that tunes has no tuned learning rate."""
     if waiting := prepared.waiting:
         count = len(waiting)
         raise RequestError(
@@ -277,12 +269,7 @@ def check_tuned(prepared: Prepared) -> None:
 
 
 def check_resources(store: Store) -> None:
-    """Check that there is enough disk and memory for a first cell.
-
-    Raises:
-        HomeError: there is too little disk.
-        RequestError: there is too little memory.
-    """
+    """Raise a HomeError or a RequestError if a first cell lacks disk or memory."""
     free = shutil.disk_usage(store.home).free
     if free < MIN_DISK_BYTES:
         raise HomeError(
@@ -300,11 +287,7 @@ def check_resources(store: Store) -> None:
 
 
 def check_backends(backends: Iterable[str]) -> None:
-    """Check that the packages of backends are installed.
-
-    Raises:
-        RequestError: a package is not installed.
-    """
+    """Raise a RequestError if the package of a backend is not installed."""
     for backend in sorted(set(backends)):
         if find_spec(backend) is None:
             raise RequestError(

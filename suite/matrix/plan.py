@@ -58,11 +58,7 @@ Rerun = bool | Literal["changed"]
 
 
 def check_statuses(names: Iterable[str], *others: str) -> list[str]:
-    """Return names, each of which is a status or one of `others`.
-
-    Raises:
-        RequestError: a name is unknown.
-    """
+    """Return names; raise a RequestError unless each is a status or one of `others`."""
     known = [*Status, *others]
     names = list(names)
     for name in names:
@@ -71,11 +67,7 @@ def check_statuses(names: Iterable[str], *others: str) -> list[str]:
 
 
 def check_rerun(value: bool | str) -> Rerun:
-    """Return which cells are to run again whatever their status.
-
-    Raises:
-        RequestError: the value is neither a truth value nor "changed".
-    """
+    """Return the value of `rerun`; raise a RequestError unless it is a bool or "changed"."""
     if isinstance(value, bool):
         return value
     check_name("value of `rerun`", value, [CHANGED])

@@ -50,11 +50,7 @@ class Request:
 
 
 def check_request(request: Request) -> None:
-    """Check all fields that depend on neither tasks nor architectures.
-
-    Raises:
-        RequestError: a value is unknown, out of range, repeated or out of order.
-    """
+    """Raise a RequestError for an invalid field that depends on no task and no architecture."""
     for axis, names, known in (
         ("backend", request.backends, BACKENDS),
         ("precision", request.precisions, PRECISIONS),
@@ -85,11 +81,7 @@ def split_methods(text: str) -> tuple[str, ...]:
 
 
 def check_unique(what: str, values: Sequence[Any] | None) -> None:
-    """Check that no value is repeated.
-
-    Raises:
-        RequestError: a value is repeated.
-    """
+    """Raise a RequestError if a value is repeated."""
     if values is not None and len(set(values)) < len(values):
         raise RequestError(f"Each {what} may be named once", received=",".join(map(str, values)))
 

@@ -36,11 +36,7 @@ class Budget:
     phase: str = "training"
 
     def check(self) -> None:
-        """Check that the budget has a limit, and that this machine has the memory.
-
-        Raises:
-            RequestError: it has not.
-        """
+        """Raise a RequestError if the budget has no limit, or more memory than this machine."""
         check_name("phase", self.phase, ALL_PHASES)
         if self.memory_bytes is None and self.step_seconds is None:
             raise RequestError(

@@ -54,11 +54,7 @@ class CardBudget:
     up_to: int
 
     def check(self) -> None:
-        """Check that the budget allows a card here.
-
-        Raises:
-            RequestError: it does not.
-        """
+        """Raise a RequestError if the budget allows no card here."""
         if self.up_to < SHORTEST:
             raise RequestError(f"A card starts at {SHORTEST}", received=f"--up-to {self.up_to}")
         if self.memory_bytes:
@@ -324,11 +320,7 @@ def needs_of_reach(registry: Registry) -> tuple[int, int]:
 def check_reach(
     request: Request, model_size: str, store: Store, search_path: Sequence[str]
 ) -> None:
-    """Check that a model can be trained on a task of the benchmark.
-
-    Raises:
-        RequestError: it cannot be trained on any.
-    """
+    """Raise a RequestError if a model cannot be trained on any task of the benchmark."""
     training = _training(request, model_size)
     check_any_can_run(prepare(training, store, tuning=None, search_path=search_path))
 

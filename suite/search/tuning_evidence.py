@@ -70,11 +70,7 @@ def choice_problem(
 
 
 def check_tuning_files(choices: Iterable[Tuned], tasks: Mapping[str, Task]) -> None:
-    """Check that each tuned learning rate follows from the trials in its file.
-
-    Raises:
-        RequestError: a learning rate does not: its file was edited, say.
-    """
+    """Raise a RequestError if a tuned learning rate does not follow from the trials in its file."""
     for tuned in choices:
         task = tasks.get(tuned.task)
         if task and (reason := file_problem(tuned, task)):

@@ -93,11 +93,7 @@ class Tracker:
         self._invocation_ends: dict[str, tuple[Experiment, str, datetime]] = {}
 
     def connect(self) -> None:
-        """Open the store, and create the tables of a new database.
-
-        Raises:
-            TrackingError: the store cannot be reached.
-        """
+        """Open the store and create missing tables; raise a TrackingError if this fails."""
         with self._tracking_errors():
             self._client.search_experiments(max_results=1)
 

@@ -52,11 +52,9 @@ def load_model(folder: Path, search_path: Sequence[str], data: TaskData) -> Mode
 
 
 def check_kept(kept: KeptWeights, search_path: Sequence[str]) -> None:
-    """Check the weights, and that the plug-ins have the versions of the training.
+    """Raise an error unless weights and plug-ins are those of the training.
 
-    Raises:
-        HomeError: the weights are missing, or have another checksum.
-        RequestError: a version differs.
+    A HomeError means missing or changed weights, a RequestError another version of a plug-in.
     """
     kept.check()
     cell = kept.cell

@@ -45,11 +45,7 @@ class ForkServer:
     _lock: Lock = field(default_factory=Lock)
 
     def fork(self, folder: Path) -> ForkedChild:
-        """Start a child for the job in `folder`.
-
-        Raises:
-            LengthwiseError: the server cannot start, or cannot fork.
-        """
+        """Start a child for the job in `folder`; raise a LengthwiseError if the server cannot."""
         with self._lock:
             for _ in range(ATTEMPTS):
                 if not self.alive:

@@ -91,11 +91,6 @@ class RayExecutor:
         return not self._tasks or taken <= cpus
 
     def start(self, run_id: str, job: Job, limits: Limits) -> None:
-        """Submit a cell.
-
-        Raises:
-            RequestError: no node has the resources that the cell requests.
-        """
         self._check_resources(job)
         self._tasks[run_id] = _Task(job, limits, self._send(job, limits))
 

@@ -242,11 +242,7 @@ def devices() -> list[str]:
 
 
 def allocator() -> Allocator:
-    """Return the memory counters of the first accelerator.
-
-    Raises:
-        RuntimeError: the device has no memory counters.
-    """
+    """Return the memory counters of the first accelerator; raise a RuntimeError without any."""
     device = jax.local_devices()[0]
     if not device.memory_stats():
         raise RuntimeError(f"JAX has no memory counters for this device. Received: {device}")

@@ -131,11 +131,7 @@ Shapes = Sequence[tuple[int, ...]]
 
 
 def parity_with_vanilla(architecture: Architecture, form: Form, size: ModelSize) -> Finding:
-    """The parameters relative to `vanilla` are within a tenth, or as the architecture declares.
-
-    Raises:
-        PluginError: the architecture declares a number within a tenth.
-    """
+    """The parameters relative to `vanilla` are within a tenth, or as the architecture declares."""
     declared = architecture.relative_parameters.get(form)
     counts = (0, GLOBAL_TOKENS) if _global_tokens_add_weights(architecture, form) else (0,)
     ratios = [relative_parameters(architecture, form, size, count) for count in counts]
@@ -195,11 +191,7 @@ def _global_tokens_add_weights(architecture: Architecture, form: Form) -> bool:
 def counted(
     architecture: Architecture, form: Form, size: ModelSize, num_global: int = 0
 ) -> tuple[int, Shapes]:
-    """Return the parameters that parity is about, and the shapes of all weights.
-
-    Raises:
-        Unsupported: the architecture does not support the request.
-    """
+    """Return the parameters that parity is about, and the shapes of all weights."""
     inputs = main_inputs(architecture) if form is Form.ENCODER else Inputs.TOKEN_IDS
     request = request_for(
         architecture,

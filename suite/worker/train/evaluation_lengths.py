@@ -79,11 +79,7 @@ def _add_length(
 
 
 def load_length(setup: Setup, length: int) -> Mapping[str, Examples]:
-    """Return the splits at a length.
-
-    Raises:
-        Unsupported: the architecture or the source does not reach the length.
-    """
+    """Return the splits at a length; raise `Unsupported` if it cannot be reached."""
     job, architecture = setup.job, setup.architecture
     assert job.source is not None
     if length == setup.request.sequence_length:

@@ -157,11 +157,7 @@ def _attacked(
 
 
 def checked_condition(name: str) -> str:
-    """Return the name of a disturbance.
-
-    Raises:
-        PluginError: the name does not end in a strength.
-    """
+    """Return the name of a disturbance; raise a PluginError unless it ends in a strength."""
     if re.fullmatch(r"[a-z][a-z0-9_]*=\d+(\.\d+)?(e-?\d+)?", name):
         return name
     raise PluginError(
