@@ -256,7 +256,7 @@ def _encode(job: Job) -> None:
     """
     (job.folder / "job.json").write_text(job.to_json())
     environment = child_environment(job.cell.backend, job.cell.threads)
-    result = run_module("suite.worker.data.encode", job.folder, environment=environment)
+    result = run_module("suite.worker.data.encoded", job.folder, environment=environment)
     if result.returncode:
         raise DataError("The data could not be encoded", received=why_ended(result))
 

@@ -1,5 +1,7 @@
 """Cache of encoded data: a matrix of many cells reads and encodes a source once.
 
+`python -m suite.worker.data.encoded FOLDER` encodes the data of the job in a folder.
+
 An entry is a folder of `.npy` files, which are opened as memory maps, `about.json` with the task's
 spec and facts and the arrays' checksums, and `test.json` with the entries of the spec that belong
 to the test split. The name of an entry is a hash of all that determines its content: the task, its
@@ -13,6 +15,7 @@ import hashlib
 import json
 import os
 import shutil
+import sys
 import tempfile
 import zlib
 from collections.abc import Collection, Iterator, Mapping
@@ -23,9 +26,9 @@ from typing import Any
 
 import numpy as np
 
-from suite.api import DATA_OPTIONS, DataError, Examples, Job, Options, Task, TaskData
+from suite.api import DATA_OPTIONS, DataError, Examples, Job, Options, Task, TaskData, task_options
 from suite.api.files import LOCK_FILE, digest_paths, flush_to_disk, held
-from suite.api.plugins import plugin_files
+from suite.api.plugins import TASKS, find_plugin, plugin_files
 
 SPLITS_BEFORE_TEST = ("train", "validation")
 SPLITS = (*SPLITS_BEFORE_TEST, "test")
@@ -261,3 +264,9 @@ def take_train_share(
 
 def _take(arrays: Mapping[str, Any], rows: np.ndarray) -> dict[str, Any]:
     return {name: values[rows] for name, values in arrays.items()}
+
+
+if __name__ == "__main__":
+    job = Job.from_json(Path(sys.argv[1], "job.json").read_text())
+    task = find_plugin(TASKS, str(job.cell.task), job.search_path)
+    load(job, task, task_options(task, job.cell.options))

@@ -38,14 +38,6 @@ class Sampling:
     top_p: float = 1.0
     seed: int | tuple[int, ...] = 0
 
-    def __post_init__(self) -> None:
-        if not (self.temperature > 0 and 0 <= self.top_p <= 1):
-            raise ValueError(
-                "A temperature is above 0, and top_p is from 0 to 1. Received: "
-                f"temperature={self.temperature}, top_p={self.top_p}. For greedy decoding, "
-                "set top_p to 0."
-            )
-
 
 class Sampler:
     """A decoder with token ids as inputs that continues prompts of any lengths in one batch.
