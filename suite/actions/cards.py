@@ -348,14 +348,11 @@ def _profile(subject: Subject) -> Profile:
 def _exhausted_budgets(subject: Subject) -> Iterator[str]:
     """Yield the length of each mode at which the memory or the time of the card did not suffice."""
     for mode, length in subject.ended.items():
-        if all(record.status is Status.OK for record in _at(subject, mode, length)):
+        at = (record for key, record in subject.records.items() if key[:2] == (mode, length))
+        if all(record.status is Status.OK for record in at):
             yield f"{mode} at {length:,}: needs more than the memory of the card"
     for mode, length in subject.too_late.items():
         yield f"{mode} at {length:,}: not measured, because the time of the card did not suffice"
-
-
-def _at(subject: Subject, mode: Mode, length: int) -> list[Record]:
-    return [each for key, each in subject.records.items() if key[:2] == (mode, length)]
 
 
 def _facts(subject: Subject, parameters: int | None, *, given: bool) -> dict[str, str]:

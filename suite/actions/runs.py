@@ -109,8 +109,8 @@ def run(*, progress: bool = True, **request: Unpack[RunKeywords]) -> Records:
     Raises:
         LengthwiseError: the request or its data is invalid, or a record cannot be written.
     """
-    with open_run("run", request, progress=progress) as opened:
-        return opened.finish()
+    with open_run("run", request, progress=progress) as (planned, _, tracked):
+        return Records(tracked.run(planned.prepared))
 
 
 def run_events(**request: Unpack[RunKeywords]) -> Iterator[Event]:
@@ -129,8 +129,8 @@ def run_events(**request: Unpack[RunKeywords]) -> Iterator[Event]:
     Raises:
         LengthwiseError: the request or its data is invalid, or a record cannot be written.
     """
-    with open_run("run_events", request) as opened:
-        yield from opened.tracked.session.events(opened.plan.prepared)
+    with open_run("run_events", request) as (planned, _, tracked):
+        yield from tracked.session.events(planned.prepared)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,28 +153,11 @@ class TrackedSession:
             return self.session.run(prepared, display)
 
 
-@dataclass(frozen=True, slots=True)
-class OpenRun:
-    """A run that can start: its plan, its home and its session."""
-
-    plan: MatrixPlan
-    store: Store
-    tracked: TrackedSession
-
-    def finish(self) -> Records:
-        """Run the cells that are to run, and return the records of all cells.
-
-        Raises:
-            Interrupted: the user interrupted the run with Ctrl-C.
-        """
-        return Records(self.tracked.run(self.plan.prepared))
-
-
 @contextmanager
 def open_run(
     function: str, keywords: Mapping[str, Any], *, progress: bool = False
-) -> Iterator[OpenRun]:
-    """Prepare a run and yield it, once at least one cell can run.
+) -> Iterator[tuple[MatrixPlan, Store, TrackedSession]]:
+    """Prepare a run; yield its plan, its home and its session, once at least one cell can run.
 
     Final runs that could not be published are announced before they start, and done trainings whose
     code has changed.
@@ -206,7 +189,7 @@ def open_run(
         stop_after_seconds=stop_after,
         tracking=given.get("tracking", True),
     ) as tracked:
-        yield OpenRun(MatrixPlan(prepared.plan.cells, prepared), store, tracked)
+        yield MatrixPlan(prepared.plan.cells, prepared), store, tracked
 
 
 @contextmanager

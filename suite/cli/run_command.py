@@ -150,19 +150,18 @@ def command(
         "tracking": not no_tracking,
     }
     interrupted = False
-    with open_run("run", keywords, progress=True) as opened:
-        plan = opened.plan
+    with open_run("run", keywords, progress=True) as (plan, store, tracked):
         prepared = plan.prepared
         notes = [plan.summary, plan.tuning_note, plan.sealed_note, prepared.left_out_note]
         notes += prepared.data_notes
         print("\n".join(filter(None, notes)), flush=True)
         try:
-            records = opened.finish()
+            records = Records(tracked.run(prepared))
         except Interrupted as interruption:
             records, interrupted = Records(interruption.records), True
-    _print_results(records, plan, opened.store, dashboard=not no_dashboard)
+    _print_results(records, plan, store, dashboard=not no_dashboard)
     if keep_weights:
-        _print_kept(records, plan, opened.store, named_home=home)
+        _print_kept(records, plan, store, named_home=home)
     if not interrupted:
         for number, (command_line, purpose) in enumerate(next_commands(records, plan)):
             print(f"{'' if number else 'Next':10} {command_line}   # {purpose}")
