@@ -114,11 +114,9 @@ def read_request(
 ) -> tuple[Request, Store]:
     """Return the request of keyword arguments and the store of their home.
 
-    A search works on one backend and in one precision. `search_mode` is its mode if the keywords
-    name neither a mode nor a task.
-
-    Raises:
-        RequestError: the keywords are no request, or a search names several backends or precisions.
+    `search_mode` is the mode of a search if the keywords name neither a mode nor a task. A search
+    takes one backend and one precision; a RequestError refuses several, as it refuses invalid
+    keywords.
     """
     of_matrix = {name: value for name, value in keywords.items() if name != "home"}
     store = make_store(keywords.get("home"))

@@ -159,11 +159,7 @@ def open_run(
 ) -> Iterator[tuple[MatrixPlan, Store, TrackedSession]]:
     """Prepare a run; yield its plan, its home and its session, once at least one cell can run.
 
-    Final runs that could not be published are announced before they start, and done trainings whose
-    code has changed.
-
-    Raises:
-        LengthwiseError: the request or its data is invalid.
+    Warnings name final runs that could not be published, and done trainings whose code has changed.
     """
     request, store, given = _read_run(keywords)
     stop_after = seconds_of(given.get("stop_after"))

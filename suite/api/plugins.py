@@ -91,8 +91,7 @@ def plugin_files(plugin: Task | Architecture | Method) -> list[Path]:
     """Return the Python files of a plug-in: its module or folder, and its helpers.
 
     Helpers are modules whose names begin with `_`, and folders that hold no plug-in. A module
-    outside any package (an entry point may name one) has no helpers: packages of other projects
-    are in the same folder.
+    outside any package has none: its folder holds packages of other projects too.
     """
     kind = next(
         kind for kind in (TASKS, ARCHITECTURES, METHODS) if isinstance(plugin, kind.contract)
@@ -217,11 +216,8 @@ def load_plugin(kind: PluginKind[Plugin], key: str, location: Location) -> Plugi
 def plugin_calls() -> Iterator[None]:
     """Call plug-ins of users: their output goes to standard error, and an exception is one error.
 
-    Functions that call plug-ins in the process of a command have this as a decorator.
-
-    Raises:
-        PluginError: a plug-in in a folder of the search path raised an exception, or one ended the
-            process.
+    Functions that call plug-ins in the process of a command have this as a decorator. A PluginError
+    replaces an exception from a folder of the search path, and the end of the process.
     """
     try:
         with output_to_stderr():

@@ -25,8 +25,8 @@ ARCHITECTURE = "vanilla"
 class DataFacts:
     """The facts about the data of a task at a length.
 
-    `fingerprint` is the hash of the raw examples, as records state it. `trivial` is the test score
-    of the trivial predictor; None if the task has none.
+    `fingerprint` is the hash of the raw examples; `trivial` is the test score of the trivial
+    predictor.
     """
 
     fingerprint: str

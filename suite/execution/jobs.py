@@ -101,14 +101,12 @@ def make_record(
 ) -> Record:
     """Return the record of a run; `verdict` is the result of `classify_exit`.
 
-    `environment` describes the parent; the worker adds the facts that only its process knows.
-    `digest` is the digest of the source's bytes when the run was planned. `conformance` is the
-    conformance kit's result for the code that ran. `earlier` counts the runs of the cell before, by
+    `environment` describes the parent; the worker adds the facts of its own process. `digest` is
+    that of the source's bytes when the run was planned. `earlier` counts the cell's runs before, by
     status.
 
     A training that exceeded a limit at an evaluation length stands: that length and the longer ones
-    have the reason in place of figures. If it drew samples, its details have the reason. The
-    details of a cell that took trained models have the ids of their cells by role.
+    have the reason in place of figures. If it drew samples, its details have the reason.
     """
     status, reason = verdict
     outcome = dict(result.outcome or {})

@@ -150,10 +150,8 @@ class Runner:
         """Report a cell that is done or unsupported, and write the record that it lacks.
 
         A trial of `bench tune` has the same cell as the run with the chosen rate, but ran before
-        the choice. A copy with the choice supersedes such a record; the run is not repeated.
-
-        Returns:
-            False if the cell lacks a record and another invocation holds its lease.
+        the choice: a copy with the choice supersedes its record. Return False if the cell lacks a
+        record and another invocation holds its lease.
         """
         done = self.plan.done.get(planned.cell.id)
         if done and (planned.ranking.tuning is None or done.ranking.tuning is not None):

@@ -55,12 +55,11 @@ class Session:
         """Run the cells of a plan that are to run, and yield each event.
 
         The conformance kit first checks the architectures of ranked cells that it has not checked.
-        Cells that are done already are reported next, with `reused=True`. On KeyboardInterrupt the
-        running cells are killed and recorded as `interrupted`, and the exception is raised again.
+        Cells that are done come next, with `reused=True`. On KeyboardInterrupt, the running cells
+        are killed and recorded as `interrupted`, and the exception is raised again.
 
         Raises:
-            HomeError: there is too little disk, or a record cannot be written.
-            RequestError: there is too little memory.
+            LengthwiseError: there is too little disk or memory, or a record cannot be written.
         """
         if prepared.plan.to_run:
             check_resources(self.store)
@@ -130,13 +129,9 @@ def open_session(
 ) -> Iterator[Session]:
     """Yield a session, by default on this machine; close it at the end.
 
-    Args:
-        store: the home that gets the records.
-        command: the command line or call, as the records name it. It must hold no paths.
-        planned_cells: the number of cells; None where a search plans them as it goes.
-        executor: makes the executor when the first plan runs.
-        listeners: get every event.
-        stop_after_seconds: no cell starts that is not expected to end by then.
+    `command` is the call as the records name it, without paths. `planned_cells` is None where a
+    search plans cells as it goes. `executor` makes the executor when the first plan runs. No cell
+    starts that is not expected to end within `stop_after_seconds`.
     """
     invocation = make_invocation(command, planned_cells)
     deadline = None
@@ -161,10 +156,7 @@ def make_invocation(command: str, planned_cells: int | None) -> Invocation:
 
 
 def local_executor(parallel: int | None = None, devices_per_cell: int = 1) -> MakeExecutor:
-    """Return what makes an executor on this machine.
-
-    By default one cell runs at a time, or one on each accelerator.
-    """
+    """Return what makes an executor here: by default of one cell, or one on each accelerator."""
 
     def make() -> Executor:
         accelerators = accelerator_groups(devices_per_cell)

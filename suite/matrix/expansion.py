@@ -39,13 +39,11 @@ def expand(
 ) -> list[PlannedCell]:
     """Return the cells of a request in running order.
 
-    `find_tuned_rate` returns the learning rate that was tuned for a cell, or None. A learning rate
-    in the request overrides the tuned one.
-
-    Probes come first, then decodings, then trainings. Seeds and rounds vary slowest, then the steps
-    of trainings, then model sizes. Entries vary fastest, then precisions and backends. The cells of
-    one comparison therefore run side by side, and a drift of the machine's speed affects all of
-    them alike.
+    `find_tuned_rate` returns the learning rate that was tuned for a cell, or None; one in the
+    request overrides it. Probes come first, then decodings, then trainings. Seeds and rounds vary
+    slowest, then the steps of trainings, then model sizes; entries vary fastest. The cells of one
+    comparison therefore run side by side, and a drift of the machine's speed affects all of them
+    alike.
 
     Raises:
         RequestError: the request has an unknown name or an invalid value.
@@ -239,8 +237,7 @@ def _has_settings_of(
 ) -> bool:
     """Return whether a cell is one of a benchmark: the data and the threads are the user's.
 
-    Only such a run of a frozen benchmark scores the test split of its own accord, so that no option
-    can be chosen by test scores.
+    Only such a run of a frozen benchmark scores the test split of its own accord.
     """
     settings = workload.settings
     if isinstance(settings, ProbeSettings):

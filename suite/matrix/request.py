@@ -22,8 +22,8 @@ class Request:
     """The matrix a user asks for. None selects the settings of the benchmark.
 
     Without a mode, tasks select trainings; without tasks too, the request is the whole benchmark.
-    `score_test` lets a run score the test split whose settings are not those of its benchmark.
-    `methods` are sets of methods, each written as on the command line: (("lora:rank=8", "int8"),).
+    `score_test` lets a run of other settings score the test split. `methods` are sets of methods,
+    each written as on the command line: (("lora:rank=8", "int8"),).
     """
 
     mode: Mode | None = Mode.TRAIN

@@ -65,8 +65,8 @@ class Entry:
     """An architecture, with the options that the benchmark lists for it, and methods.
 
     `listed` are the entries of the benchmark's file that it is; None if the file need not list it.
-    An entry that is `requested` runs at all tasks and lengths of the request, another one where the
-    file lists it: so does an architecture that the file limits, even if the request names it.
+    A `requested` entry runs at all tasks and lengths of the request, another one where the file
+    lists it.
     """
 
     name: str
@@ -230,11 +230,11 @@ def find_entries(
 ) -> list[Entry]:
     """Return the requested entries; by default those of the benchmark.
 
-    A benchmark without a list has all architectures, the controls included, and the entries that
-    the file adds. A benchmark with a list may add entries of others: of these it has no plain
-    entry. A listed entry without options and methods adds none: it limits its architecture to tasks
-    and lengths. An architecture that is `probe_only` trains only if the request names it.
-    Each entry takes each set of methods of the request, in place of the benchmark's.
+    A benchmark without a list has all architectures and the entries that the file adds. One with a
+    list may add entries of others, which then have no plain entry. A listed entry without options
+    and methods adds none: it limits its architecture to tasks and lengths. An architecture that is
+    `probe_only` trains only if the request names it. Each entry takes each set of methods of the
+    request, in place of the benchmark's.
     """
     known = registry.architectures
     added = [entry for entry in benchmark.entries if not entry.is_plain]

@@ -42,10 +42,9 @@ from suite.search.probing import (
 class Crossover:
     """The lengths where one of two entries overtakes the other in a metric.
 
-    `differences` holds by length how far `second` is ahead in a score; it is empty for costs.
-    `repeat` names what the intervals come from: "round" or "seed". Noisy rounds of probes do not
-    count, except at `noisy_lengths`, where no round was quiet. `measured` says where published
-    costs come from.
+    `differences` holds by length how far `second` is ahead in a score. `repeat` names what the
+    intervals come from: "round" or "seed". At `noisy_lengths`, no round of a probe was quiet;
+    otherwise noisy rounds do not count. `measured` says where published costs come from.
     """
 
     first: str
@@ -227,11 +226,8 @@ def score_crossover(
 ) -> Crossover:
     """Compare the scores of two entries at the lengths and seeds that both have.
 
-    By default the task's primary metric is compared. The number of threads makes no difference.
-    Tuned records are preferred over untuned ones.
-
-    Raises:
-        RequestError: an entry is unknown, or fewer than two lengths have records of both.
+    The default is the task's primary metric. The number of threads makes no difference, and tuned
+    records are preferred. A RequestError means fewer than two lengths with records of both.
     """
     pair = check_pair(request)
     request = replace(request, architectures=architectures_of(pair))
@@ -283,13 +279,10 @@ def published_cost_crossover(
 ) -> Crossover:
     """Compare the costs of two entries at the lengths that one comparison measured for both.
 
-    The form, the size, the backend, the precision, the batch size and the lengths of the request
-    are respected where it names them. The comparison with the most common lengths counts, if
-    several machines or batches were measured. A crossing is interpolated, and its interval comes
-    from the quiet rounds.
-
-    Raises:
-        RequestError: the measure has no direction, or no comparison has both at two lengths.
+    It is the comparison with the most common lengths, among those with the form, size, backend,
+    precision, batch size and lengths that the request names. A crossing is interpolated; its
+    interval comes from the quiet rounds. A RequestError means that no comparison has both at two
+    lengths.
     """
     first, second = check_pair(request)
     higher_is_better = find_directed_measure(measure).higher_is_better

@@ -107,9 +107,9 @@ def _bound_of_peak(record: Record, phase: str, limit: float) -> float | None:
 class LengthLimit:
     """The longest length that an entry affords.
 
-    If the first length does not fit, there is no `longest`, and `taken` has the costs of the first.
-    `beyond` is the shortest length found that does not fit; None where the search met its end.
-    `unsupported` or `failed` is the reason why there is no answer.
+    If the first length does not fit, `taken` has its costs. `beyond` is the shortest length found
+    that does not fit; None where the search met its end. `unsupported` or `failed` says why there
+    is no answer.
     """
 
     entry: str

@@ -71,10 +71,9 @@ class CardBudget:
 class Subject:
     """A model that is measured: its request without lengths, and the modes that it supports.
 
-    `longest` is the most positions of the model, if it has a limit. The rounds of its cells begin
-    with `first_round`, so that a model can be compared with itself. `ended` has the length of each
-    mode from which on the model or the memory does not suffice. `left_out` are the lengths that the
-    time once left out: a later round may have them.
+    `longest` is the most positions of the model. Its rounds begin with `first_round`, so that a
+    model can be compared with itself. `ended` has the length of each mode from which on the model
+    or the memory does not suffice, and `left_out` the lengths that the time once left out.
     """
 
     name: str
@@ -144,13 +143,10 @@ class CardMeasuring:
     def compare(self, subject: Subject, other: Subject) -> None:
         """Measure two models in interleaved rounds, of which every second one begins with `other`.
 
-        The lengths are those at which the fewest rounds are expected to fit `PAIRED_SHARE` of the
-        budget. Further rounds follow until the ratios are precise or the budget is used. Their
-        number depends on the width of the intervals, and not on the ratios: it raises no false
-        alarms.
-
-        Raises:
-            RequestError: a model fails at the shortest length, or does not fit in the memory.
+        The fewest rounds at all lengths are expected to fit `PAIRED_SHARE` of the budget. Further
+        rounds follow until the ratios are precise or the budget is used. Their number depends on
+        the width of the intervals, and not on the ratios: it raises no false alarms. A RequestError
+        is that of `measure`.
         """
         modes = [mode for mode in subject.modes if mode in other.modes]
         end = min(subject.longest or self.budget.up_to, other.longest or self.budget.up_to)
@@ -350,9 +346,6 @@ def measure_reach(
 
     `request` names the model, its options and where it runs. The learning rate of each task is
     chosen on validation; `folder` gets the choices. Records that are there are only read.
-
-    Raises:
-        RequestError: the model cannot run any of the tasks.
     """
     training = _training(request, model_size)
     tune(training, store, run, folder=folder, search_path=search_path, report=report)

@@ -72,13 +72,10 @@ MAX_CHILDREN = 10_000
 
 @dataclass
 class Tracker:
-    """Writes records to one MLflow store and remembers the runs in the store.
+    """Writes records to the MLflow store at `uri`, and remembers the runs in the store.
 
-    Args:
-        uri: the address of the store.
-        writer: the identity of the home. Every run carries it as a tag.
-        artifacts: the folder for files, if the store is the home's own database. A server decides
-            itself where it keeps files.
+    `writer` is the identity of the home, a tag of every run. `artifacts` is the folder for files,
+    if the store is the home's own database; a server decides itself where it keeps files.
     """
 
     uri: str
@@ -100,10 +97,8 @@ class Tracker:
     def log_all(self, records: Sequence[Record]) -> Iterator[bool]:
         """Write the runs of many records; yield for each record whether its run was written.
 
-        A record that the store rejects is skipped, and `rejected` says why.
-
-        Several threads write to a server, because they mostly wait for answers. One thread writes
-        to SQLite, which accepts one writer.
+        A record that the store rejects is skipped, and `rejected` says why. Several threads write
+        to a server, whose answers take time, and one to SQLite, which accepts one writer.
 
         Raises:
             TrackingError: the store cannot be reached.

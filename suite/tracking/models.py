@@ -30,8 +30,7 @@ def log_models(
 ) -> int:
     """Log the kept weights of each run that MLflow has, unless it has them; return their number.
 
-    A model is the output of its run, and has its parameters and its scores on its data set. The
-    files are copied to the artifacts of the store.
+    A model is the output of its run, and has its parameters and its scores on its data set.
 
     Raises:
         TrackingError: the MLflow store cannot be reached.

@@ -95,11 +95,9 @@ def _resetting(model: Model, step: Callable[[Batch], Any]) -> Callable[[Batch], 
 def fix_randomness(seed: int, precision: str = PRECISIONS[0]) -> None:
     """Make all later random numbers repeatable, and on a processor all operations too.
 
-    On an accelerator, products of float32 numbers have full precision unless `precision` is
-    `tensorfloat32`.
-
-    On an accelerator the operations are the fastest of each library. Bitwise repeatable operations
-    would slow JAX down too much, and a comparison of backends treats all of them alike.
+    On an accelerator, operations are the fastest of each library: repeatable ones would slow JAX
+    down too much, and a comparison of backends treats all alike. Products of float32 numbers have
+    full precision there, unless `precision` is `tensorfloat32`.
     """
     keras.utils.set_random_seed(seed)
     if has_accelerator():

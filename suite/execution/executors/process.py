@@ -102,11 +102,7 @@ def interpreter_environment() -> dict[str, str]:
 def run_module(
     module: str, *arguments: object, environment: Mapping[str, str], seconds: float | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Run a module in a new interpreter to its end, and return what it wrote.
-
-    Raises:
-        subprocess.TimeoutExpired: it took more than `seconds`.
-    """
+    """Run a module in a new interpreter to its end, and return what it wrote."""
     return subprocess.run(
         [*interpreter(module), *map(str, arguments)],
         env={**interpreter_environment(), **environment},

@@ -90,17 +90,11 @@ def training_stream(
 ) -> Iterator[Batch]:
     """Yield training batches without end; the order of the examples depends on `seed` alone.
 
-    All architectures of a comparison therefore see the same examples in the same order.
-
-    Args:
-        examples: The training split.
-        batch_size: Examples per batch. Every batch is full: a batch may span two epochs.
-        seed: The seed of the order, which is drawn anew in every epoch.
-        contiguous: Each row of a batch continues the same row of the previous batch. An epoch
-            begins at a random example and wraps around at the last.
-        buckets: Shares of the full length (see `bucket_lengths`). All examples of a batch are of
-            one bucket. The first batches are one of each bucket, the longest first.
-        draw_updates: `Task.draw_updates`; the rows that it yields replace all other orders.
+    All architectures of a comparison thus see the same examples in the same order, drawn anew in
+    every epoch. Every batch is full and may span two epochs. With `contiguous`, each row continues
+    the same row of the batch before, and an epoch begins at a random example and wraps around. All
+    examples of a batch are of one of the `buckets`; the first batches are one of each, the longest
+    first. The rows that `draw_updates` yields replace all other orders.
     """
     generator = np.random.default_rng(seed)
     drawn = draw_updates(examples, batch_size, generator) if draw_updates else None

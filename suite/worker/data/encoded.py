@@ -218,20 +218,12 @@ SEED = 20_261_126
 def take_train_share(
     data: TaskData, share: float, *, batch_size: int, contiguous: bool
 ) -> TaskData:
-    """Return data whose training split has a share of the encoded examples.
+    """Return data whose training split has a share of the encoded examples; a share of 1 has all.
 
     A smaller share is part of a larger one, and all seeds of a comparison train on the same
-    examples. Validation, test and `spec` stay as they are: a vocabulary that the task learned is
-    that of the whole training split, so that all shares train a model of the same size on the same
-    ids. The fact `train_share_examples` is the number of examples that are left, and a note says
-    so. A share of 1 returns the data itself.
-
-    Args:
-        data: The encoded data of a cell.
-        share: The share, above 0 and at most 1.
-        batch_size: The number of examples in a batch.
-        contiguous: Whether consecutive examples continue one stream. The share is then the
-            beginning of the stream; otherwise it is drawn at random.
+    examples: the beginning of a `contiguous` stream, otherwise a random draw. A vocabulary stays
+    that of the whole split, so that all shares train a model of the same size on the same ids. The
+    fact `train_share_examples` is the number of examples that are left, and a note says so.
 
     Raises:
         DataError: the share has fewer examples than a batch.

@@ -42,11 +42,9 @@ class Sampling:
 class Sampler:
     """A decoder with token ids as inputs that continues prompts of any lengths in one batch.
 
-    All rows of a batch stand at the same position. A row whose prompt is longer reads its next
-    token there, and a row whose prompt has ended reads its own last sample. So there is no padding,
-    and each row has the tokens that its prompt has alone. The loop is compiled for the number of
-    rows and positions. It takes a decoding step for each position of the longest prompt and of its
-    continuation.
+    All rows stand at the same position: one whose prompt is longer reads its next token, one whose
+    prompt has ended its own last sample. So there is no padding, and each row has the tokens that
+    its prompt has alone. The loop is compiled for the number of rows and positions.
     """
 
     def __init__(self, model: Model, *, xla: bool) -> None:
