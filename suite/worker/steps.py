@@ -149,14 +149,6 @@ class LinearWarmupAndDecay(keras.optimizers.schedules.LearningRateSchedule):
         falling = (self.total_steps - position) / (self.total_steps - self.warmup_steps)
         return self.peak * ops.clip(ops.minimum(rising, falling), 0.0, 1.0)
 
-    def get_config(self) -> dict[str, Any]:
-        """Return the arguments of the constructor."""
-        return {
-            "peak": self.peak,
-            "warmup_steps": self.warmup_steps,
-            "total_steps": self.total_steps,
-        }
-
 
 def make_optimizer(recipe: Recipe, total_steps: int) -> Any:
     """Build AdamW with the recipe's settings and without weight decay on biases and norms."""
