@@ -40,6 +40,7 @@ Plugin = TypeVar("Plugin", Task, Architecture, Method)
 class PluginKind(Generic[Plugin]):
     """The location of the plug-ins of one kind, and the attribute that their modules bind.
 
+    `word` also names the module of a plug-in in a folder of its own: "task" for `task.py`.
     `folder` is that of a folder of BENCH_PATH, `in_checkout` that of the checkout.
     """
 
@@ -49,11 +50,6 @@ class PluginKind(Generic[Plugin]):
     group: str
     contract: type[Plugin]
     in_checkout: str = ""
-
-    @property
-    def module(self) -> str:
-        """The name of the module that binds the plug-in in a folder: "task" for `task.py`."""
-        return self.word
 
 
 TASKS: PluginKind[Task] = PluginKind("task", "tasks", "TASK", "lengthwise.tasks", Task)  # type: ignore[type-abstract]
@@ -97,14 +93,14 @@ def plugin_files(plugin: Task | Architecture | Method) -> list[Path]:
         kind for kind in (TASKS, ARCHITECTURES, METHODS) if isinstance(plugin, kind.contract)
     )
     file = Path(inspect.getfile(type(plugin)))
-    in_folder = file.stem == kind.module
+    in_folder = file.stem == kind.word
     own = list(file.parent.rglob("*.py")) if in_folder else [file]
     if type(plugin).__module__.count(".") < 1 + in_folder:
         return sorted(own)
     folder = file.parent.parent if in_folder else file.parent
     helpers = [path for path in folder.glob("_*.py") if path.name != "__init__.py"]
     for path in folder.iterdir():
-        if path.is_dir() and not (path / f"{kind.module}.py").exists():
+        if path.is_dir() and not (path / f"{kind.word}.py").exists():
             helpers += path.rglob("*.py")
     return sorted({*own, *helpers})
 
@@ -143,7 +139,7 @@ def _candidates(
     for root in (CHECKOUT, *map(Path, search_path)):
         package = _package_of(root)
         folder = kind.in_checkout if root == CHECKOUT and kind.in_checkout else kind.folder
-        for key, path in _modules_of(root / folder, kind.module):
+        for key, path in _modules_of(root / folder, kind.word):
             module = ".".join(path.relative_to(root).with_suffix("").parts)
             name = f"{package}.{module}" if package else module
             yield key, Location(name, kind.attribute, str(path))

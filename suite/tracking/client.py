@@ -44,8 +44,8 @@ from suite.tracking.experiments import (
     PROBE_EXPERIMENT,
     Experiment,
     StoredRun,
+    all_found,
     milliseconds,
-    read_experiment_ids,
     read_runs,
 )
 from suite.tracking.failures import describe, is_of_store, tracking_errors
@@ -180,8 +180,8 @@ class Tracker:
         writers = {self.writer, None} if self.artifacts else {self.writer}
         own: list[str] = []
         with self._tracking_errors():
-            for experiment_id in read_experiment_ids(self._client):
-                runs = list(read_runs(self._client, experiment_id))
+            for experiment in all_found(self._client.search_experiments):
+                runs = list(read_runs(self._client, experiment.experiment_id))
                 ours = {run.run_id for run in runs if run.key and run.writer in writers}
                 own += ours - {run.parent for run in runs if run.run_id not in ours}
         return own

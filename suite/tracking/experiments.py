@@ -136,15 +136,11 @@ class Experiment:
 
 def read_runs(client: MlflowClient, experiment_id: str) -> Iterator[StoredRun]:
     """Yield all active runs of an experiment."""
-    yield from map(StoredRun.from_mlflow, _pages(partial(client.search_runs, [experiment_id])))
+    yield from map(StoredRun.from_mlflow, all_found(partial(client.search_runs, [experiment_id])))
 
 
-def read_experiment_ids(client: MlflowClient) -> Iterator[str]:
-    """Yield the ids of all active experiments."""
-    yield from (experiment.experiment_id for experiment in _pages(client.search_experiments))
-
-
-def _pages(search: Callable[..., Any]) -> Iterator[Any]:
+def all_found(search: Callable[..., Any]) -> Iterator[Any]:
+    """Yield all active runs or experiments that a search of the client finds, page by page."""
     token = None
     while token != "":
         page = search(max_results=PAGE_SIZE, page_token=token)

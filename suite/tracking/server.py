@@ -94,7 +94,7 @@ def _write_configuration(folder: Path, database: str) -> Path:
     text = io.StringIO()
     settings.write(text)
     path = folder / "auth.ini"
-    _write_private(path, text.getvalue())
+    atomic_write_bytes(path, text.getvalue().encode(), PRIVATE)
     return path
 
 
@@ -102,12 +102,8 @@ def _secret_key(folder: Path) -> str:
     """Return the key that signs the server's forms. The first start creates it."""
     path = folder / "secret"
     if not path.exists():
-        _write_private(path, secrets.token_hex(32))
+        atomic_write_bytes(path, secrets.token_hex(32).encode(), PRIVATE)
     return path.read_text()
-
-
-def _write_private(path: Path, text: str) -> None:
-    atomic_write_bytes(path, text.encode(), PRIVATE)
 
 
 HOST = "127.0.0.1"

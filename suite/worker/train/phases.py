@@ -13,6 +13,7 @@ import numpy as np
 from suite.api import TRAINED, Examples, PluginError, Score, count_positions, count_real
 from suite.api.weights import read_kept_weights
 from suite.worker.data.batches import Batch
+from suite.worker.kept_models import first_batch
 from suite.worker.measure.memory import PeakMemory, measure_weight_bytes, release_freed_memory
 from suite.worker.measure.timing import MAX_SAMPLES, Phase, time_repeats
 from suite.worker.model import Model
@@ -104,7 +105,7 @@ def measure_inference(setup: Setup, memory: PeakMemory) -> tuple[Evaluator, Phas
     predict = make_prediction_step(setup.model, setup.task.predict, setup.xla)
     evaluator = Evaluator(setup, predict)
     setup.report_progress("measuring inference", 0.0)
-    longest = next(evaluator.batches("validation"))
+    longest = first_batch(setup.task, setup.data, setup.job.cell.batch_size)
     phase = time_repeats(
         "inference",
         lambda: predict(longest),
