@@ -153,7 +153,6 @@ def _disk(store: Store) -> Check:
 
 
 def _data(registry: Registry, data_dir: str | None) -> Iterator[Check]:
-    """Check each data source that needs no path from the user."""
     for key, task in registry.tasks.plugins.items():
         for kind, source in task.sources.items():
             if source.argument_required:

@@ -271,7 +271,6 @@ def numbers_of(axis: str, value: Any) -> tuple[int, ...]:
 
 
 def _methods(axis: str, sets: Any) -> tuple[tuple[str, ...], ...]:
-    """Return sets of methods: of "none;lora:rank=8 int8", or of a list of such sets."""
     texts = sets.split(";") if isinstance(sets, str) else sets
     if isinstance(texts, Sequence) and all(isinstance(text, str) for text in texts):
         return not_empty(axis, tuple(split_methods(text) for text in texts))

@@ -71,7 +71,6 @@ def plan(**request: Unpack[RunKeywords]) -> MatrixPlan:
 
 
 def _read_run(keywords: Mapping[str, Any]) -> tuple[Request, Store, dict[str, Any]]:
-    """Return the request and the store of keyword arguments, and those that only runs have."""
     given = {name: keywords[name] for name in RUN_ONLY if keywords.get(name) is not None}
     of_matrix = {name: value for name, value in keywords.items() if name not in RUN_ONLY}
     return *read_request(of_matrix), given

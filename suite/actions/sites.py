@@ -184,7 +184,6 @@ def write_leaderboard(results: Path = RESULTS, *, check: bool = False) -> list[s
 
 
 def _pages_with_figures(results: Path, comparisons: Sequence[Comparison]) -> dict[str, str]:
-    """Return the pages that have marks of figures, by their paths relative to `results`."""
     frame = selectable(comparisons)
     guides = sorted((results.parent / "docs").glob("*.md"))
     texts = {

@@ -163,7 +163,6 @@ def _imports(node: ast.AST) -> bool:
 
 
 def _imported_names(imports: Iterable[ast.AST], package: str, backend: str) -> Iterator[str]:
-    """Yield the names that statements of a package import; some may name no module."""
     for node in imports:
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)

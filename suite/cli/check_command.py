@@ -114,10 +114,7 @@ def _plain(checks: Checks) -> dict[str, Any]:
 
 
 def _print(checks: Checks) -> None:
-    """Print a line for each check, then each failed case with its reason.
-
-    The line shows the failed case, or else the case nearest to its bound.
-    """
+    """Print a line for each check, of the case nearest to its bound, then each failed case."""
     code, results, out = checks.report.code, checks.results, console()
     name = f"{code.architecture} {code.version} on {code.backend}, conformance kit {code.kit}"
     verdict = "failed" if checks.failed else "passed"

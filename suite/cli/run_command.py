@@ -202,7 +202,6 @@ def _print_results(records: Records, plan: MatrixPlan, store: Store, dashboard: 
 def _print_kept(
     records: Records, plan: MatrixPlan, store: Store, *, named_home: str | None
 ) -> None:
-    """Print the command that predicts with each kept model, or that the model cannot predict."""
     source = click.get_current_context().get_parameter_source("home")
     given = named_home and source is not click.core.ParameterSource.ENVIRONMENT
     home = f" --home {shlex.quote(str(named_home))}" if given else ""

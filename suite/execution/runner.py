@@ -86,10 +86,6 @@ Event = Checking | Checked | Started | Progressed | Finished | Waiting | Postpon
 OnEvent = Callable[[Event], None]
 
 
-def ignore_event(event: Event) -> None:
-    """Do nothing."""
-
-
 @dataclass
 class Runner:
     """Runs the cells of one plan through an executor and writes their records."""
@@ -101,7 +97,7 @@ class Runner:
     limits: Limits
     digests: Mapping[str, str | None]
     search_path: tuple[str, ...]
-    on_event: OnEvent = ignore_event
+    on_event: OnEvent = lambda event: None
     deadline: Deadline | None = None
     _running: dict[str, _Run] = field(default_factory=dict)
     _written: list[Record] = field(default_factory=list)

@@ -19,7 +19,7 @@ from suite.execution.conformance_checks import check_ranked
 from suite.execution.executors.base import Executor
 from suite.execution.executors.local import LocalExecutor, accelerator_groups
 from suite.execution.preparation import Prepared, check_resources
-from suite.execution.runner import Event, Finished, OnEvent, Runner, ignore_event
+from suite.execution.runner import Event, Finished, OnEvent, Runner
 from suite.matrix.durations import Deadline, durations_here
 from suite.records.environment import needs_spawn
 from suite.records.schema import Invocation, Record, utc_now
@@ -86,7 +86,7 @@ class Session:
             yield event
         yield from runner.events()
 
-    def run(self, prepared: Prepared, on_event: OnEvent = ignore_event) -> list[Record]:
+    def run(self, prepared: Prepared, on_event: OnEvent = lambda event: None) -> list[Record]:
         """Run the cells of a plan that are to run, and return the records of all its cells.
 
         Raises:

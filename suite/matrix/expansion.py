@@ -90,7 +90,7 @@ def expand(
 def _final_together(request: Request, cells: Sequence[PlannedCell]) -> list[PlannedCell]:
     """Make trials of all cells of a workload if one is a trial, so that their scores compare.
 
-    A request that adds a seed or a length to those of a benchmark is thus no final run.
+    A request that adds a seed or a length to a benchmark is thus no final run.
     """
     trials = {_workload_of(planned.cell) for planned in cells if not planned.of_benchmark}
     return [
@@ -119,10 +119,7 @@ def _check_options(
     workloads: Sequence[Workload],
     entries: Mapping[Mode, Sequence[Entry]],
 ) -> None:
-    """Refuse an option that no workload and no architecture of the request has.
-
-    The options that a benchmark sets for a task must be options of this task.
-    """
+    """Refuse an option of the request or the benchmark that nothing has."""
     for workload in workloads:
         task_options = _defaults(workload, None)
         for name in workload.options:

@@ -152,7 +152,6 @@ def _check_entries(benchmark: Benchmark, registry: Registry) -> None:
 
 
 def _check_lengths(benchmark: Benchmark, cells: Sequence[PlannedCell]) -> None:
-    """Check that some entry can run each task at each length."""
     reasons: dict[tuple[str, int], list[str | None]] = {}
     for planned in cells:
         what = planned.cell.task or f"{planned.cell.mode}, {planned.cell.form}"

@@ -252,7 +252,6 @@ def ranking_facts(
 
 
 def _shared_options(cell: Cell, task: Task | None, of_benchmark: Options) -> dict[str, Any]:
-    """Return the options of a cell that all entries of its comparison share."""
     if task is None:
         return {}
     listed = listed_options(task, of_benchmark)

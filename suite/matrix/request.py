@@ -87,7 +87,6 @@ def check_unique(what: str, values: Sequence[Any] | None) -> None:
 
 
 def _check_mode(request: Request) -> None:
-    """Refuse the fields that the mode of a request does not take."""
     trains = request.mode is Mode.TRAIN
     measures = request.mode in (Mode.PROBE, Mode.DECODE)
     decodes = request.mode is Mode.DECODE

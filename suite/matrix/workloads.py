@@ -140,7 +140,6 @@ def _probes(request: Request, probes: Sequence[ProbeSettings]) -> list[Workload]
 
 
 def _of_task(request: Request, task: Task, benchmark: Benchmark, name: str) -> Iterator[Workload]:
-    """Yield a workload for each settings of a task that the request asks for."""
     several = _with_requested_options(request, task, benchmark.settings_of(name, task))
     known = {length for settings in several for length in settings.lengths}
     asked = request.evaluation_lengths

@@ -347,7 +347,7 @@ def _requested_entries(
 ) -> list[EntryAtLength]:
     """Return the entries of the requested cells, from the comparison with the most of them.
 
-    Records on other data are in another comparison. Among equals the newest comparison counts.
+    Among equals the newest comparison counts.
     """
     candidates = [
         [

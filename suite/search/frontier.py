@@ -194,8 +194,6 @@ def _search(prober: Prober, entry: str, budget: Budget, up_to: int) -> LengthLim
 
 
 def _taken(records: Sequence[Record], phase: str) -> dict[str, float | None]:
-    """Return the most that any of the records took; None where no record measured it."""
-
     def most(name: str) -> float | None:
         values = (record.measured(phase, name) for record in records)
         return max((value for value in values if value is not None), default=None)

@@ -265,7 +265,6 @@ class CardMeasuring:
 
 
 def _is_precise(subject: Subject, other: Subject) -> bool:
-    """Return whether the mean ratio of each cost over all lengths has a narrow interval."""
     means = [ratio for ratio in cost_ratios(subject.records, other.records) if not ratio.length]
     widths = [(ratio.high or math.inf) / (ratio.low or 1.0) for ratio in means]
     return max(widths, default=math.inf) <= (1 + PRECISE) / (1 - PRECISE)

@@ -250,7 +250,6 @@ def _stages(wanted: Iterable[tuple[TrialSet, Trial, PlannedCell]]) -> str:
 def _statements(
     name: str, searches: Sequence[TrialSet], store: Store, parallel: int
 ) -> Iterator[str]:
-    """Describe the cost of the searches of a task by their steps, before they start."""
     durations = durations_here(store)
     for steps in sorted({search.strategy.steps for search in searches}):
         alike = [search for search in searches if search.strategy.steps == steps]

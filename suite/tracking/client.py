@@ -259,7 +259,6 @@ class Tracker:
         return self._experiments[name]
 
     def _drop(self, experiment_id: str, run_id: str, in_favour_of: str) -> None:
-        """Delete a duplicate, and move its children to the run that stays."""
         condition = f"tags.`{PARENT}` = '{run_id}'"
         for child in self._client.search_runs([experiment_id], condition, max_results=MAX_CHILDREN):
             self._client.set_tag(child.info.run_id, PARENT, in_favour_of)

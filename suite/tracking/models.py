@@ -78,7 +78,6 @@ def _log(client: MlflowClient, record: Record, kept: KeptWeights) -> bool:
 
 
 def _metrics(record: Record, model_id: str) -> list[Metric]:
-    """Return the metrics of a record, as those of its model on its data set."""
     dataset = dataset_of(record)
     on_data: dict[str, Any] = {}
     if dataset is not None:

@@ -99,7 +99,6 @@ def _write_configuration(folder: Path, database: str) -> Path:
 
 
 def _secret_key(folder: Path) -> str:
-    """Return the key that signs the server's forms. The first start creates it."""
     path = folder / "secret"
     if not path.exists():
         atomic_write_bytes(path, secrets.token_hex(32).encode(), PRIVATE)
@@ -158,10 +157,9 @@ def experiment_addresses(store: Store, address: str) -> dict[str, dict[str, str]
 
 
 def _search(kind: str, **shown: str) -> str:
-    """Return the query of an address that lists the runs of a kind.
+    """Return the query of an address that lists the runs of a kind, by their names.
 
-    Names sort by architecture, length and seed. Sorted by time, the UI would fold the cells into
-    their invocation.
+    Sorted by time, the UI would fold the cells into their invocation.
     """
     search = {
         "searchFilter": f"tags.`lengthwise.kind` = '{kind}'",

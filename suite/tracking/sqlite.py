@@ -104,6 +104,5 @@ def _limit_wait(*call: Any) -> tuple[str, Any]:
 
 
 def _path_of(connection: sqlite3.Connection) -> Path | None:
-    """Return the file of a connection's main database; None for a database in memory."""
     _, _, file = connection.execute("PRAGMA database_list").fetchone()
     return Path(file).resolve() if file else None

@@ -93,11 +93,7 @@ def _run(
     report_progress: ProgressFile,
     write: Callable[[Mapping[str, Any]], None],
 ) -> dict[str, Any]:
-    """Run the cell, and add its plug-ins to the provenance of the code.
-
-    `write` takes an unfinished outcome, which stands if the process ends for lack of memory or
-    time.
-    """
+    """Run the cell, and add its plug-ins to the code; `write` takes an unfinished outcome."""
     cell = job.cell
     _configure_backend(cell)
     architecture: Architecture = find_plugin(ARCHITECTURES, cell.architecture, job.search_path)

@@ -105,8 +105,8 @@ class _Server:
     ) -> NoReturn:
         """Run the job in this process, which is the forked child, and exit.
 
-        The child keeps its channel open: should the server die, the client sees the end of the
-        channel only after the child's death.
+        The child keeps its channel open: if the server dies, the client sees its end after the
+        child's.
         """
         code = 1
         try:

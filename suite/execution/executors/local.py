@@ -31,8 +31,8 @@ from suite.execution.executors.base import (
     Update,
     read_provenance,
 )
-from suite.execution.executors.forkserver import ForkServer
-from suite.execution.executors.process import Child, SpawnedChild
+from suite.execution.executors.forkserver import ForkedChild, ForkServer
+from suite.execution.executors.process import SpawnedChild
 from suite.records.environment import accelerator_ids
 
 START_LIMIT_SECONDS = 300.0
@@ -66,7 +66,7 @@ class ProgressLines:
 
 @dataclass
 class _Running:
-    child: Child
+    child: SpawnedChild | ForkedChild
     folder: Path
     limits: Limits
     accelerators: str | None
@@ -106,11 +106,11 @@ class LocalExecutor:
         if accelerators is not None:
             environment["CUDA_VISIBLE_DEVICES"] = accelerators
         kills_before = process_facts.kills_for_memory()
-        child: Child
-        if self.spawn:
-            child = SpawnedChild(job.folder, environment)
-        else:
-            child = self._server(environment).fork(job.folder)
+        child = (
+            SpawnedChild(job.folder, environment)
+            if self.spawn
+            else self._server(environment).fork(job.folder)
+        )
         self._running[run_id] = _Running(
             child, job.folder, limits, accelerators, kills_before, polled_at=time.monotonic()
         )

@@ -37,8 +37,6 @@ NOT_UPLOADED = [".venv*", ".*_cache", "results", "tests", "**/__pycache__"]
 
 @dataclass
 class _Task:
-    """A submitted cell: its job, for a resubmission, and the losses of its nodes so far."""
-
     job: Job
     limits: Limits
     news: Any

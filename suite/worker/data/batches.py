@@ -108,7 +108,6 @@ def training_stream(
 def _contiguous_stream(
     examples: Examples, batch_size: int, generator: np.random.Generator
 ) -> Iterator[Batch]:
-    """Yield batches whose rows continue those of the previous batch, without end."""
     while True:
         first = generator.integers(examples.num_examples)
         for step, rows in enumerate(_lanes(examples.num_examples, batch_size)):
@@ -122,7 +121,6 @@ def _shuffled_stream(
     generator: np.random.Generator,
     buckets: Sequence[float],
 ) -> Iterator[Batch]:
-    """Yield batches of shuffled examples, each of one bucket, without end."""
     lengths = bucket_lengths(examples, buckets)
     queues = {int(length): np.empty(0, np.int64) for length in np.unique(lengths)[::-1]}
     if len(queues) > 1:

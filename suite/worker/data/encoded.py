@@ -57,8 +57,8 @@ def load(job: Job, task: Task, options: Options) -> TaskData:
 def _load_whole(job: Job, task: Task, options: Options) -> TaskData:
     """Return the data with the whole training split, from the cache where there is an entry.
 
-    A cell that does not score the test split opens no file of that split: its test arrays are
-    missing. Data whose source has no digest yet (before its download) is encoded and not cached.
+    A cell that does not score the test split opens no file of it. Data whose source has no digest
+    yet (before its download) is encoded and not cached.
     """
     assert job.source is not None
     source = replace(job.source, cache_dir=str(job.cache))
@@ -157,10 +157,7 @@ def _write(data: TaskData, folder: Path) -> None:
 
 
 def _open(entry: Path, opened: Collection[str]) -> TaskData | None:
-    """Return the splits `opened` of an entry, and the others without arrays.
-
-    A damaged entry is deleted, so that the data is encoded again.
-    """
+    """Return the splits `opened` of an entry, the others without arrays; delete a damaged entry."""
     if not entry.exists():
         return None
     try:

@@ -128,7 +128,6 @@ def run(
 
 
 def _real_token_share(examples: Examples, buckets: Sequence[float]) -> float:
-    """Return the share of real tokens among all positions of the examples' buckets."""
     full = examples.features["padding_mask"].shape[1]
     lengths = bucket_lengths(examples, buckets)
     positions = count_positions(examples.features) * lengths.mean() / full

@@ -55,10 +55,7 @@ def reports_at_lengths(
 def _add_length(
     setup: Setup, length: int, predict: Callable[[Batch], Any], reports: Reports
 ) -> None:
-    """Add the scores of each split at a length, or why the model is not applicable.
-
-    A batch has about as many positions as those of the training.
-    """
+    """Add the scores of each split at a length, or why the model is not applicable."""
     cell, task = setup.job.cell, setup.task
     try:
         splits = load_length(setup, length)

@@ -121,14 +121,12 @@ def measure_inference(setup: Setup, memory: PeakMemory) -> tuple[Evaluator, Phas
 def _final_scores(
     setup: Setup, evaluator: Evaluator, validation: Score | None = None
 ) -> dict[str, Score]:
-    """Return the scores of the final weights by split; that of validation may be known."""
     setup.report_progress("scoring", 0.0)
     scores = {"validation": validation or evaluator.score("validation")}
     return scores | (evaluator.final_scores() if setup.job.cell.scores_test else {})
 
 
 def _conditions(evaluator: Evaluator) -> dict[str, Any]:
-    """Score disturbed copies of the splits that the cell scores; empty without such methods."""
     setup = evaluator.setup
     conditions: dict[str, dict[str, Any]] = {}
 
