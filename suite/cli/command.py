@@ -110,13 +110,12 @@ class Option(click.Option):
             self.opts = names
 
 
-class _Lists(Option):
-    def __init__(self, *given: Any, **settings: Any) -> None:
-        super().__init__(*given, **{**settings, "multiple": True, "callback": _join})
-
-
 def _join(context: Any, parameter: Any, lists: Sequence[tuple[Any, ...]]) -> Any:
     return tuple(value for values in lists for value in values) or None
+
+
+LISTS: dict[str, Any] = {"cls": Option, "multiple": True, "callback": _join}
+"""The settings of an option that takes lists, and may be repeated."""
 
 
 class FiniteRange(click.FloatRange):
@@ -169,11 +168,11 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON."
 def _axis_options(tasks: str, architectures: str, lengths: str) -> Decorator:
     names = _Names(_names_of(TASKS)), _Names(_names_of(ARCHITECTURES))
     return stack(
-        click.option("--task", "tasks", cls=_Lists, type=names[0], help=tasks),
+        click.option("--task", "tasks", **LISTS, type=names[0], help=tasks),
         click.option(
-            "--architectures", "--architecture", cls=_Lists, type=names[1], help=architectures
+            "--architectures", "--architecture", **LISTS, type=names[1], help=architectures
         ),
-        click.option("--lengths", "--length", cls=_Lists, type=Numbers(), help=lengths),
+        click.option("--lengths", "--length", **LISTS, type=Numbers(), help=lengths),
     )
 
 
@@ -200,7 +199,7 @@ _request_options = stack(
     click.option(
         "--evaluation-lengths",
         "--evaluation_lengths",
-        cls=_Lists,
+        **LISTS,
         type=Numbers(),
         help="Lengths at which each trained model is scored too, from the training length on. "
         "[default: the benchmark's]",
@@ -208,7 +207,7 @@ _request_options = stack(
     click.option(
         "--seeds",
         "--seed",
-        cls=_Lists,
+        **LISTS,
         type=Numbers(),
         help="Seeds, e.g. 0,1,2 or 0-2. [default: the benchmark's]",
     ),
@@ -293,7 +292,7 @@ _request_options = stack(
     click.option(
         "--backends",
         "--backend",
-        cls=_Lists,
+        **LISTS,
         type=_Names(lambda: BACKENDS),
         help="Keras backends: tensorflow, jax, torch (jax and torch are extras to install). "
         "[default: the benchmark's]",
@@ -301,7 +300,7 @@ _request_options = stack(
     click.option(
         "--precisions",
         "--precision",
-        cls=_Lists,
+        **LISTS,
         type=_Names(lambda: PRECISIONS),
         help="Precisions: float32, mixed_bfloat16; on an accelerator also tensorfloat32 and "
         "mixed_float16. "

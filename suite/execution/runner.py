@@ -105,11 +105,6 @@ class Runner:
     _postponed: dict[str, PlannedCell] = field(default_factory=dict)
     _unfinished: set[str] = field(default_factory=set)
 
-    def run(self) -> None:
-        """Run all cells of the plan that are to run; see `events`."""
-        for _ in self.events():
-            pass
-
     def events(self) -> Generator[Event, None, None]:
         """Run all cells of the plan that are to run, and yield each event.
 

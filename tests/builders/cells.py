@@ -48,8 +48,7 @@ def make_plan(cells, store: Store, **arguments):
 
 def run_plan(made, store: Store, outcome=None) -> list:
     """Run a plan whose cells end at once, and return the events."""
-    events = []
-    Runner(
+    runner = Runner(
         plan=made,
         store=store,
         executor=EndsAtOnce(outcome),
@@ -57,9 +56,8 @@ def run_plan(made, store: Store, outcome=None) -> list:
         limits=Limits(1.0, 1),
         digests={},
         search_path=(),
-        on_event=events.append,
-    ).run()
-    return events
+    )
+    return list(runner.events())
 
 
 def probe_job(folder: Path, architecture: str, **asked) -> Job:

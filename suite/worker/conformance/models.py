@@ -81,17 +81,11 @@ def learning_curve(
     return [float(step(batch)) for _ in range(num_steps)]
 
 
-def repeated_curves(
-    architecture: Architecture, form: Form, num_steps: int = NUM_STEPS
-) -> list[list[float]]:
-    """Return the losses of two trainings with the same seed."""
-    with without_compiling():
-        return [learning_curve(architecture, form, num_steps) for _ in range(2)]
-
-
 def same_seed_same_losses(architecture: Architecture, form: Form) -> Finding:
     """Two trainings with the same seed have exactly the same losses."""
-    first, again = map(np.array, repeated_curves(architecture, form))
+    with without_compiling():
+        curves = [learning_curve(architecture, form, NUM_STEPS) for _ in range(2)]
+    first, again = map(np.array, curves)
     return Finding(float(np.abs(first - again).max()), high=0.0)
 
 
