@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 import click
 from rich.table import Table as RichTable
@@ -35,14 +36,7 @@ from suite.report.tables import console, escape
 )
 @home_option
 @json_option
-def command(
-    architectures: Sequence[str],
-    every: bool,
-    costs: bool,
-    backend: str,
-    home: str | None,
-    as_json: bool,
-) -> None:
+def command(architectures: Sequence[str], every: bool, as_json: bool, **given: Any) -> None:
     """Check that ARCHITECTURES keep the contract of an architecture.
 
     Small models with random weights run on random inputs, in every form and with every kind of
@@ -98,7 +92,7 @@ def command(
             received=" ".join([*architectures, *(["--all"] if every else [])]) or "neither",
             remedy="`bench list` shows the names",
         )
-    reports = check(architectures or None, costs=costs, backend=backend, home=home)
+    reports = check(architectures or None, **given)
     if as_json:
         plain = {
             name: {"passed": not report.failed, **report.model_dump(mode="json")}

@@ -7,8 +7,7 @@ from pathlib import Path
 import click
 
 from suite.actions.sites import write_leaderboard
-from suite.api.files import RESULTS
-from suite.cli.command import Command
+from suite.cli.command import Command, results_option
 
 
 @click.command("leaderboard", cls=Command)
@@ -18,14 +17,7 @@ from suite.cli.command import Command
     help="Write nothing; exit with 2 if a file is not up to date, or if a published record is too "
     "large or misplaced.",
 )
-@click.option(
-    "--results",
-    type=click.Path(path_type=Path, exists=True, file_okay=False),
-    metavar="DIR",
-    default=RESULTS,
-    hidden=True,
-    help="For tests.",
-)
+@results_option
 def command(check: bool, results: Path) -> None:
     """Rank the published records and write results/LEADERBOARD.md and results/leaderboard.
 
