@@ -66,21 +66,14 @@ class Session:
         if self._executor is None:
             self._executor = self.make_executor()
         runner = Runner(
-            plan=prepared.plan,
-            store=self.store,
-            executor=self._executor,
-            invocation=self.invocation,
-            limits=prepared.limits,
-            digests=prepared.digests,
-            search_path=prepared.search_path,
-            on_event=self._tell,
-            deadline=self.deadline,
+            prepared, self.store, self._executor, self.invocation, self._tell, self.deadline
         )
-        events = self._checked(prepared, runner)
+        events = self._checked(runner)
         self._active.append(events)
         return events
 
-    def _checked(self, prepared: Prepared, runner: Runner) -> Generator[Event, None, None]:
+    def _checked(self, runner: Runner) -> Generator[Event, None, None]:
+        prepared = runner.prepared
         for event in check_ranked(prepared.plan.to_run, self.store, prepared.search_path):
             self._tell(event)
             yield event
