@@ -55,8 +55,7 @@ def describe_data(
         jobs = [
             make_job(
                 planned,
-                prepared.digests,
-                prepared.search_path,
+                prepared,
                 folder=Path(folder) / str(number),
                 cache=store.cache,
                 checkpoint=Path(folder) / "checkpoint.npz",

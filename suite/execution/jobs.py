@@ -14,6 +14,7 @@ from suite.api.cell import without_local_paths
 from suite.api.errors import RequestError
 from suite.api.evaluation_lengths import NO_SAMPLES, UNFINISHED, with_reason
 from suite.execution.executors.base import ProcessResult, training_stands
+from suite.execution.preparation import Prepared
 from suite.matrix.planned_cells import PlannedCell
 from suite.records.model_sizes import find_model_size
 from suite.records.naming import cell_label
@@ -24,30 +25,25 @@ from suite.records.weights import has_weights
 
 def make_job(
     planned: PlannedCell,
-    digests: Mapping[str, str | None],
-    search_path: tuple[str, ...],
+    prepared: Prepared,
     *,
     folder: Path,
     cache: Path,
     checkpoint: Path,
     parents: Mapping[str, Path] | None = None,
 ) -> Job:
-    """Return the job that a worker process gets for a cell.
-
-    `digests` has the digest of each task's source, None for one that is not downloaded yet.
-    `parents` has the folder of the trained model of each role.
-    """
+    """Return the job of a cell; `parents` has the folder of the trained model of each role."""
     cell = planned.cell
     return Job(
         cell=cell,
         model_size=find_model_size(cell.model_size),
         recipe=planned.recipe,
         source=planned.source,
-        search_path=search_path,
+        search_path=prepared.search_path,
         folder=folder,
         cache=cache,
         checkpoint=checkpoint,
-        source_digest=digests.get(cell.task or ""),
+        source_digest=prepared.digests.get(cell.task or ""),
         parents=parents or {},
         keeps_weights=planned.keeps_weights,
         draws_samples=planned.draws_samples,

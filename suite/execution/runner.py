@@ -244,8 +244,7 @@ class Runner:
         (folder / "cell_id").write_text(planned.cell.id)
         job = make_job(
             planned,
-            self.prepared.digests,
-            self.prepared.search_path,
+            self.prepared,
             folder=folder,
             cache=self.store.cache,
             checkpoint=self.store.checkpoint(planned.cell.id),

@@ -232,8 +232,7 @@ def _job(planned: PlannedCell, folder: Path, prepared: Prepared) -> Job:
         )
     return make_job(
         planned,
-        prepared.digests,
-        prepared.search_path,
+        prepared,
         folder=folder / JOBS / new_run_id(utc_now(), prepared.plan.known),
         cache=folder / CACHE,
         checkpoint=folder / "checkpoint.npz",
