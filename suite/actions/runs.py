@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import sys
+import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -30,9 +31,9 @@ from suite.execution.session import (
     Session,
     cluster_executor,
     local_executor,
-    open_session,
+    make_invocation,
 )
-from suite.matrix.durations import durations_here
+from suite.matrix.durations import Deadline, durations_here
 from suite.matrix.request import Request
 from suite.progress import Display
 from suite.records.environment import describe_commit
@@ -200,18 +201,19 @@ def open_tracked_session(
     stop_after_seconds: float | None = None,
     tracking: bool = True,
 ) -> Iterator[TrackedSession]:
-    """Yield a session that is named after a call of a function."""
+    """Yield a session that is named after a call of a function, by default on this machine.
+
+    `planned_cells` is None where a search plans cells as it goes. No cell starts that is not
+    expected to end within `stop_after_seconds`.
+    """
+    deadline = None
+    if stop_after_seconds is not None:
+        deadline = Deadline(time.monotonic() + stop_after_seconds, durations_here(store))
     with ExitStack() as stack:
         listeners = [stack.enter_context(deliver_records(store, warn))] if tracking else []
-        session = open_session(
-            store,
-            name_call(function, keywords),
-            planned_cells=planned_cells,
-            executor=executor,
-            listeners=listeners,
-            stop_after_seconds=stop_after_seconds,
-        )
-        yield TrackedSession(stack.enter_context(session), file, trials)
+        invocation = make_invocation(name_call(function, keywords), planned_cells)
+        session = Session(store, invocation, executor or local_executor(), listeners, deadline)
+        yield TrackedSession(stack.enter_context(closing(session)), file, trials)
 
 
 def seconds_of(duration: str | None) -> float | None:

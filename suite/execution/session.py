@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import importlib
 import secrets
-import time
-from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,7 +18,7 @@ from suite.execution.executors.base import Executor
 from suite.execution.executors.local import LocalExecutor, accelerator_groups
 from suite.execution.preparation import Prepared, check_resources
 from suite.execution.runner import Event, Finished, OnEvent, Runner
-from suite.matrix.durations import Deadline, durations_here
+from suite.matrix.durations import Deadline
 from suite.records.environment import needs_spawn
 from suite.records.schema import Invocation, Record, utc_now
 from suite.records.store import Store
@@ -108,33 +106,6 @@ class Session:
     def _tell(self, event: Event) -> None:
         for listener in self.listeners:
             listener(event)
-
-
-@contextmanager
-def open_session(
-    store: Store,
-    command: str,
-    *,
-    planned_cells: int | None = None,
-    executor: MakeExecutor | None = None,
-    listeners: Sequence[OnEvent] = (),
-    stop_after_seconds: float | None = None,
-) -> Iterator[Session]:
-    """Yield a session, by default on this machine; close it at the end.
-
-    `command` is the call as the records name it, without paths. `planned_cells` is None where a
-    search plans cells as it goes. `executor` makes the executor when the first plan runs. No cell
-    starts that is not expected to end within `stop_after_seconds`.
-    """
-    invocation = make_invocation(command, planned_cells)
-    deadline = None
-    if stop_after_seconds is not None:
-        deadline = Deadline(time.monotonic() + stop_after_seconds, durations_here(store))
-    session = Session(store, invocation, executor or local_executor(), listeners, deadline)
-    try:
-        yield session
-    finally:
-        session.close()
 
 
 def make_invocation(command: str, planned_cells: int | None) -> Invocation:
