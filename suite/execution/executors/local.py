@@ -106,11 +106,11 @@ class LocalExecutor:
         if accelerators is not None:
             environment["CUDA_VISIBLE_DEVICES"] = accelerators
         kills_before = process_facts.kills_for_memory()
-        child = (
-            SpawnedChild(job.folder, environment)
-            if self.spawn
-            else self._server(environment).fork(job.folder)
-        )
+        child: SpawnedChild | ForkedChild
+        if self.spawn:
+            child = SpawnedChild(job.folder, environment)
+        else:
+            child = self._server(environment).fork(job.folder)
         self._running[run_id] = _Running(
             child, job.folder, limits, accelerators, kills_before, polled_at=time.monotonic()
         )
