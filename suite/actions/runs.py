@@ -86,8 +86,8 @@ def _prepare(
         retry=names_of("retry", given["retry"]) if "retry" in given else (),
         rerun=given.get("rerun", False),
         limits=make_limits(request.benchmark, given.get("time_limit"), given.get("memory_limit")),
-        any_machine=given.get("executor")
-        in CLUSTERS,  # a cluster's machines are not known beforehand
+        # The machines of a cluster are not known beforehand.
+        any_machine=given.get("executor") in CLUSTERS,
         accept_missing_data=accept_missing_data,
         keep_weights=given.get("keep_weights", False),
         report_unreadable=report_unreadable,
@@ -109,7 +109,7 @@ def run(*, progress: bool = True, **request: Unpack[RunKeywords]) -> Records:
     Raises:
         LengthwiseError: the request or its data is invalid, or a record cannot be written.
     """
-    with open_run("run", request, progress=progress) as (planned, _, tracked):
+    with open_run("run", request, progress=progress) as (planned, tracked):
         return Records(tracked.run(planned.prepared))
 
 
@@ -129,7 +129,7 @@ def run_events(**request: Unpack[RunKeywords]) -> Iterator[Event]:
     Raises:
         LengthwiseError: the request or its data is invalid, or a record cannot be written.
     """
-    with open_run("run_events", request) as (planned, _, tracked):
+    with open_run("run_events", request) as (planned, tracked):
         yield from tracked.session.events(planned.prepared)
 
 
@@ -156,8 +156,8 @@ class TrackedSession:
 @contextmanager
 def open_run(
     function: str, keywords: Mapping[str, Any], *, progress: bool = False
-) -> Iterator[tuple[MatrixPlan, Store, TrackedSession]]:
-    """Prepare a run; yield its plan, its home and its session, once at least one cell can run.
+) -> Iterator[tuple[MatrixPlan, TrackedSession]]:
+    """Prepare a run; yield its plan and its session, once at least one cell can run.
 
     Warnings name final runs that could not be published, and done trainings whose code has changed.
     """
@@ -185,7 +185,7 @@ def open_run(
         stop_after_seconds=stop_after,
         tracking=given.get("tracking", True),
     ) as tracked:
-        yield MatrixPlan(prepared.plan.cells, prepared), store, tracked
+        yield MatrixPlan(prepared.plan.cells, prepared), tracked
 
 
 @contextmanager

@@ -142,8 +142,8 @@ def command(no_tracking: bool, no_dashboard: bool, **given: Any) -> None:
     """
     keywords = {**given, "tracking": not no_tracking}
     interrupted = False
-    with open_run("run", keywords, progress=True) as (plan, store, tracked):
-        prepared = plan.prepared
+    with open_run("run", keywords, progress=True) as (plan, tracked):
+        prepared, store = plan.prepared, tracked.session.store
         notes = [plan.summary, plan.tuning_note, plan.sealed_note, prepared.left_out_note]
         notes += prepared.data_notes
         print("\n".join(filter(None, notes)), flush=True)
