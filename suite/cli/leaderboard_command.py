@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 
 from suite.actions.sites import write_leaderboard
-from suite.cli.command import Command, results_option
+from suite.api.files import RESULTS
+from suite.cli.command import Command
 
 
 @click.command("leaderboard", cls=Command)
@@ -17,7 +18,14 @@ from suite.cli.command import Command, results_option
     help="Write nothing; exit with 2 if a file is not up to date, or if a published record is too "
     "large or misplaced.",
 )
-@results_option
+@click.option(
+    "--results",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    metavar="DIR",
+    default=RESULTS,
+    hidden=True,
+    help="For tests.",
+)
 def command(check: bool, results: Path) -> None:
     """Rank the published records and write results/LEADERBOARD.md and results/leaderboard.
 
