@@ -130,10 +130,9 @@ def _data_of(benchmark: Benchmark, home: PathLike | None) -> dict[str, dict[int,
 def _expected(
     planned: Sequence[PlannedCell], benchmark: Benchmark, registry: Registry, durations: Durations
 ) -> Hours:
-    """Return the expected times with the number of threads of most known cells.
+    """Return the expected times with the number of threads of most known cells, or with all cores.
 
-    Among equal numbers of known cells, all cores are preferred. Trainings with few threads run at
-    the same time.
+    Trainings with few threads run at the same time.
     """
     trials = tuning_cells(planned, benchmark, registry.tasks.plugins)
     cores = num_cores()

@@ -38,7 +38,6 @@ def describe_call(function: str, keywords: Mapping[str, Any]) -> str:
 
 
 def _shown(value: Any) -> str:
-    """Return an argument as code, without the paths in it."""
     if isinstance(value, Path):
         return HIDDEN
     if isinstance(value, str):

@@ -216,10 +216,6 @@ class _Models:
         """Return what is measured of a model; with `trains`, one that can be trained on tasks.
 
         An architecture has the `size` and the form that was asked for, or else `form` if it can.
-
-        Raises:
-            RequestError: the model is unknown, cannot be loaded or trained, or is shorter than
-                asked for.
         """
         if kind is None:
             request = self._request(size or DEFAULT_SIZE, options)
@@ -289,7 +285,6 @@ class _Models:
 
 
 def _subject(name: str, request: Request, form: str, longest: int | None = None) -> Subject:
-    """Return what is measured of an architecture in a form."""
     modes = (Mode.PROBE,) if form == Form.ENCODER else (Mode.PROBE, Mode.DECODE)
     request = replace(request, architectures=(name,), form=form)
     return Subject(entry_name(name, request.options), request, modes, longest)
@@ -298,7 +293,6 @@ def _subject(name: str, request: Request, form: str, longest: int | None = None)
 def _size_name(
     model_size: str | None, layers: int | None, width: int | None, heads: int | None
 ) -> str | None:
-    """Return the name of the size that was asked for, if any was."""
     parts = {"layers": layers, "width": width, "heads": heads}
     given = [name for name, value in parts.items() if value is not None]
     if not given:
@@ -353,7 +347,6 @@ def _untrainable_reason(kind: str, facts: Mapping[str, Any], registry: Registry)
 
 
 def _trained_size(subject: Subject, kind: str | None) -> str:
-    """Return the size in which a model is trained for its effective lengths."""
     size = str(subject.request.model_size)
     own, largest = find_model_size(size), find_model_size(SIZE_OF_QUALITY)
     is_larger = own.num_layers * own.width**2 > largest.num_layers * largest.width**2
@@ -437,7 +430,8 @@ def _profile(subject: Subject) -> Profile:
 def _exhausted_budgets(subject: Subject) -> Iterator[str]:
     """Yield the length of each mode at which the memory or the time of the card did not suffice."""
     for mode, length in subject.ended.items():
-        if all(record.status is Status.OK for record in _at(subject, mode, length)):
+        at = (record for key, record in subject.records.items() if key[:2] == (mode, length))
+        if all(record.status is Status.OK for record in at):
             yield f"{mode} at {length:,}: needs more than the memory of the card"
     for mode, length in subject.too_late.items():
         yield f"{mode} at {length:,}: not measured, because the time of the card did not suffice"
@@ -452,10 +446,6 @@ def _lost_lengths(subject: Subject, other: Subject, profile: Profile) -> list[st
         lost += known or [f"{start}needs more than the memory of the card"]
     form = f"{subject.request.form} generates no tokens"
     return lost + [form] * (Mode.DECODE in other.modes and Mode.DECODE not in subject.modes)
-
-
-def _at(subject: Subject, mode: Mode, length: int) -> list[Record]:
-    return [each for key, each in subject.records.items() if key[:2] == (mode, length)]
 
 
 def _facts(subject: Subject, parameters: int | None, size_of: str) -> dict[str, str]:
@@ -474,11 +464,7 @@ def _facts(subject: Subject, parameters: int | None, size_of: str) -> dict[str, 
 
 
 def _prepare_folder(store: Store, output: PathLike | None) -> Path:
-    """Return the folder of a card, which can be written to.
-
-    Raises:
-        RequestError: it cannot; nothing has been measured yet.
-    """
+    """Return the folder of a card, after a check that it can be written to."""
     folder = Path(output).expanduser() if output else store.home / FOLDER
     try:
         folder.mkdir(parents=True, exist_ok=True)

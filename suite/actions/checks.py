@@ -5,14 +5,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
 from typing import TextIO
 
 from suite.actions.caller import read_registry
 from suite.actions.request import Names, PathLike, make_store, names_of
 from suite.actions.runs import open_tracked_session
 from suite.api import BACKENDS
-from suite.api.conformance import CheckResult, Verdict
 from suite.api.plugins import search_path_from_environment
 from suite.execution.conformance_checks import Checked, code_of
 from suite.execution.conformance_checks import check as run_kit
@@ -24,30 +22,17 @@ from suite.records.store import Store
 from suite.search.complexity_check import check_claims
 
 
-@dataclass(frozen=True, slots=True)
-class Checks:
-    """The kept report of an architecture, and its results with those of the claimed costs."""
-
-    report: ConformanceReport
-    results: Sequence[CheckResult]
-
-    @property
-    def failed(self) -> bool:
-        """Whether a check failed."""
-        return any(result.verdict is Verdict.FAILED for result in self.results)
-
-
 def check(
     architectures: Names | None = None,
     *,
     costs: bool = False,
     backend: str = BACKENDS[0],
     home: PathLike | None = None,
-) -> dict[str, Checks]:
-    """Check architectures, by default all, and return the results of each.
+) -> dict[str, ConformanceReport]:
+    """Check architectures, by default all, and return the report of each.
 
-    Each architecture has a process of its own. The reports are kept in the home. `costs` compares
-    how time and memory grow with the claims.
+    Each architecture has a process of its own. The reports are kept in the home. With `costs`, the
+    returned ones also have checks of how time and memory grow, compared with the claims.
 
     Raises:
         LengthwiseError: an architecture or the backend is unknown or not installed.
@@ -62,17 +47,17 @@ def check(
     store = make_store(home)
     store.prepare()
     reports = make_reports(codes, store, search_path, sys.stderr)
-    checks = {report.code.architecture: Checks(report, report.results) for report in reports}
+    checked = {report.code.architecture: report for report in reports}
     if not costs:
-        return checks
+        return checked
     keywords = {"architectures": list(plugins)}
     with open_tracked_session(store, "check", keywords, file=sys.stderr) as tracked:
-        for name, made in checks.items():
+        for name, report in checked.items():
             claims = check_claims(
                 name, plugins[name], store, tracked.run, backend=backend, threads=num_cores()
             )
-            checks[name] = Checks(made.report, [*made.results, *claims])
-    return checks
+            checked[name] = report.model_copy(update={"results": (*report.results, *claims)})
+    return checked
 
 
 def make_reports(

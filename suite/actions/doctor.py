@@ -125,7 +125,6 @@ def _home(store: Store) -> Check:
 
 
 def _records(store: Store, set_aside: bool) -> Iterator[Check]:
-    """Check that each file among the records is readable."""
     unreadable = store.unreadable()
     for path, reason in unreadable:
         if set_aside and store.is_malformed(path):
@@ -154,7 +153,6 @@ def _disk(store: Store) -> Check:
 
 
 def _data(registry: Registry, data_dir: str | None) -> Iterator[Check]:
-    """Check each data source that needs no path from the user."""
     for key, task in registry.tasks.plugins.items():
         for kind, source in task.sources.items():
             if source.argument_required:

@@ -120,7 +120,6 @@ def _describe_method(method: Method) -> dict[str, Any]:
 
 
 def _reasons(registry: Registry, task: str) -> dict[str, str | None]:
-    """Return why each architecture cannot run a task at its first length; None if it can."""
     request = Request(
         tasks=(task,),
         architectures=tuple(registry.architectures.plugins),

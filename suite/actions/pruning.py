@@ -94,14 +94,8 @@ def prunable(
 ) -> list[Record]:
     """Return the records that meet every condition that is set, oldest first.
 
-    Args:
-        store: the home.
-        before: the record ended before this moment.
-        statuses: the record has one of these statuses; empty for any.
-        old_protocols: the record ran under another protocol than the current one.
-        superseded: another record of the same cell is the valid one. Only a good record supersedes
-            a good one.
-        report_unreadable: receives each unreadable file.
+    `before` is compared with the end of a run, and `statuses` are empty for any status. A record is
+    superseded if another of its cell is valid; only a good record supersedes a good one.
     """
     records = store.all(report_unreadable)
     good = [record for record in records if record.status is Status.OK]

@@ -186,7 +186,6 @@ def _select(
 
 
 def _diagnostics(comparisons: Sequence[Comparison], registry: Registry) -> list[Diagnostic]:
-    """Return the diagnostics among comparisons: those of tasks with exact answers."""
     tasks = registry.tasks.plugins
     exact = {name for name, task in tasks.items() if task.solved_at is not None}
     exact_comparisons = [comparison for comparison in comparisons if comparison.key.task in exact]

@@ -114,11 +114,9 @@ def read_request(
 ) -> tuple[Request, Store]:
     """Return the request of keyword arguments and the store of their home.
 
-    A search works on one backend and in one precision. `search_mode` is its mode if the keywords
-    name neither a mode nor a task.
-
-    Raises:
-        RequestError: the keywords are no request, or a search names several backends or precisions.
+    `search_mode` is the mode of a search if the keywords name neither a mode nor a task. A search
+    takes one backend and one precision; a RequestError refuses several, as it refuses invalid
+    keywords.
     """
     of_matrix = {name: value for name, value in keywords.items() if name != "home"}
     store = make_store(keywords.get("home"))
@@ -174,11 +172,7 @@ def make_request(keywords: Mapping[str, Any]) -> Request:
 
 
 def _mode(given: Mapping[str, Any]) -> Mode | None:
-    """Return the mode of a request; None for the whole of a benchmark.
-
-    Raises:
-        RequestError: the mode is unknown, or nothing says what to run.
-    """
+    """Return the mode of a request; None for the whole of a benchmark."""
     if "mode" in given:
         mode = str(given["mode"])
         check_name("mode", mode, list(Mode))
@@ -200,11 +194,7 @@ def make_store(home: PathLike | None = None) -> Store:
 
 
 def make_existing_store(home: PathLike | None) -> Store:
-    """Return the store of a home whose records an action needs.
-
-    Raises:
-        HomeError: the home does not exist.
-    """
+    """Return the store of a home; raise a HomeError if the home does not exist."""
     store = make_store(home)
     if not store.home.is_dir():
         raise HomeError(
@@ -216,11 +206,7 @@ def make_existing_store(home: PathLike | None) -> Store:
 
 
 def split_list(text: str) -> tuple[str, ...]:
-    """Split a list at its commas.
-
-    Raises:
-        RequestError: a part is empty.
-    """
+    """Split a list at its commas; raise a RequestError for an empty part."""
     parts = tuple(part.strip() for part in text.split(","))
     if not all(parts):
         raise RequestError("A list has a value between any two commas", received=repr(text))
@@ -264,11 +250,7 @@ def _range_of(part: str, axis: str) -> Iterable[int]:
 
 
 def names_of(axis: str, value: Any) -> tuple[str, ...]:
-    """Return the names of an axis: of a text such as "vanilla,bert", or of a list.
-
-    Raises:
-        RequestError: the value is neither, or names nothing.
-    """
+    """Return the names of a text such as "vanilla,bert", or of a list; refuse other values."""
     if isinstance(value, str):
         return split_list(value)
     if isinstance(value, Sequence) and all(isinstance(name, str) for name in value):
@@ -277,11 +259,7 @@ def names_of(axis: str, value: Any) -> tuple[str, ...]:
 
 
 def numbers_of(axis: str, value: Any) -> tuple[int, ...]:
-    """Return the numbers of an axis: of one, of a text such as "0-3", or of a list.
-
-    Raises:
-        RequestError: the value is none of these, or names nothing.
-    """
+    """Return the numbers of one, of a text such as "0-3", or of a list; refuse other values."""
     values = (value,) if isinstance(value, int) else value
     if isinstance(values, str):
         return read_numbers(values, f"`{axis}`")
@@ -293,7 +271,6 @@ def numbers_of(axis: str, value: Any) -> tuple[int, ...]:
 
 
 def _methods(axis: str, sets: Any) -> tuple[tuple[str, ...], ...]:
-    """Return sets of methods: of "none;lora:rank=8 int8", or of a list of such sets."""
     texts = sets.split(";") if isinstance(sets, str) else sets
     if isinstance(texts, Sequence) and all(isinstance(text, str) for text in texts):
         return not_empty(axis, tuple(split_methods(text) for text in texts))
@@ -312,7 +289,6 @@ def not_empty(axis: str, values: Values) -> Values:
 
 
 def _options(keyword: str, options: Any) -> dict[str, str]:
-    """Return options as text, which the type of their default then reads."""
     if not isinstance(options, Mapping):
         raise RequestError(
             f"`{keyword}` takes a mapping from name to value", received=repr(options)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import sys
+import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -30,9 +31,9 @@ from suite.execution.session import (
     Session,
     cluster_executor,
     local_executor,
-    open_session,
+    make_invocation,
 )
-from suite.matrix.durations import durations_here
+from suite.matrix.durations import Deadline, durations_here
 from suite.matrix.request import Request
 from suite.progress import Display
 from suite.records.environment import describe_commit
@@ -71,7 +72,6 @@ def plan(**request: Unpack[RunKeywords]) -> MatrixPlan:
 
 
 def _read_run(keywords: Mapping[str, Any]) -> tuple[Request, Store, dict[str, Any]]:
-    """Return the request and the store of keyword arguments, and those that only runs have."""
     given = {name: keywords[name] for name in RUN_ONLY if keywords.get(name) is not None}
     of_matrix = {name: value for name, value in keywords.items() if name not in RUN_ONLY}
     return *read_request(of_matrix), given
@@ -86,8 +86,8 @@ def _prepare(
         retry=names_of("retry", given["retry"]) if "retry" in given else (),
         rerun=given.get("rerun", False),
         limits=make_limits(request.benchmark, given.get("time_limit"), given.get("memory_limit")),
-        any_machine=given.get("executor")
-        in CLUSTERS,  # a cluster's machines are not known beforehand
+        # The machines of a cluster are not known beforehand.
+        any_machine=given.get("executor") in CLUSTERS,
         accept_missing_data=accept_missing_data,
         keep_weights=given.get("keep_weights", False),
         report_unreadable=report_unreadable,
@@ -109,8 +109,8 @@ def run(*, progress: bool = True, **request: Unpack[RunKeywords]) -> Records:
     Raises:
         LengthwiseError: the request or its data is invalid, or a record cannot be written.
     """
-    with open_run("run", request, progress=progress) as opened:
-        return opened.finish()
+    with open_run("run", request, progress=progress) as (planned, tracked):
+        return Records(tracked.run(planned.prepared))
 
 
 def run_events(**request: Unpack[RunKeywords]) -> Iterator[Event]:
@@ -129,8 +129,8 @@ def run_events(**request: Unpack[RunKeywords]) -> Iterator[Event]:
     Raises:
         LengthwiseError: the request or its data is invalid, or a record cannot be written.
     """
-    with open_run("run_events", request) as opened:
-        yield from opened.tracked.session.events(opened.plan.prepared)
+    with open_run("run_events", request) as (planned, tracked):
+        yield from tracked.session.events(planned.prepared)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,11 +145,7 @@ class TrackedSession:
     trials: bool = False
 
     def run(self, prepared: Prepared) -> list[Record]:
-        """Run a plan and return its records.
-
-        Raises:
-            Interrupted: the user interrupted the run with Ctrl-C.
-        """
+        """Run a plan and return its records; raise `Interrupted` after Ctrl-C."""
         if self.file is None:
             return self.session.run(prepared)
         to_run = len(prepared.plan.to_run)
@@ -157,34 +153,13 @@ class TrackedSession:
             return self.session.run(prepared, display)
 
 
-@dataclass(frozen=True, slots=True)
-class OpenRun:
-    """A run that can start: its plan, its home and its session."""
-
-    plan: MatrixPlan
-    store: Store
-    tracked: TrackedSession
-
-    def finish(self) -> Records:
-        """Run the cells that are to run, and return the records of all cells.
-
-        Raises:
-            Interrupted: the user interrupted the run with Ctrl-C.
-        """
-        return Records(self.tracked.run(self.plan.prepared))
-
-
 @contextmanager
 def open_run(
     function: str, keywords: Mapping[str, Any], *, progress: bool = False
-) -> Iterator[OpenRun]:
-    """Prepare a run and yield it, once at least one cell can run.
+) -> Iterator[tuple[MatrixPlan, TrackedSession]]:
+    """Prepare a run; yield its plan and its session, once at least one cell can run.
 
-    Final runs that could not be published are announced before they start, and done trainings whose
-    code has changed.
-
-    Raises:
-        LengthwiseError: the request or its data is invalid.
+    Warnings name final runs that could not be published, and done trainings whose code has changed.
     """
     request, store, given = _read_run(keywords)
     stop_after = seconds_of(given.get("stop_after"))
@@ -210,7 +185,7 @@ def open_run(
         stop_after_seconds=stop_after,
         tracking=given.get("tracking", True),
     ) as tracked:
-        yield OpenRun(MatrixPlan(prepared.plan.cells, prepared), store, tracked)
+        yield MatrixPlan(prepared.plan.cells, prepared), tracked
 
 
 @contextmanager
@@ -226,36 +201,28 @@ def open_tracked_session(
     stop_after_seconds: float | None = None,
     tracking: bool = True,
 ) -> Iterator[TrackedSession]:
-    """Yield a session that is named after a call of a function."""
+    """Yield a session that is named after a call of a function, by default on this machine.
+
+    `planned_cells` is None where a search plans cells as it goes. No cell starts that is not
+    expected to end within `stop_after_seconds`.
+    """
+    deadline = None
+    if stop_after_seconds is not None:
+        deadline = Deadline(time.monotonic() + stop_after_seconds, durations_here(store))
     with ExitStack() as stack:
         listeners = [stack.enter_context(deliver_records(store, warn))] if tracking else []
-        session = open_session(
-            store,
-            name_call(function, keywords),
-            planned_cells=planned_cells,
-            executor=executor,
-            listeners=listeners,
-            stop_after_seconds=stop_after_seconds,
-        )
-        yield TrackedSession(stack.enter_context(session), file, trials)
+        invocation = make_invocation(name_call(function, keywords), planned_cells)
+        session = Session(store, invocation, executor or local_executor(), listeners, deadline)
+        yield TrackedSession(stack.enter_context(closing(session)), file, trials)
 
 
 def seconds_of(duration: str | None) -> float | None:
-    """Return the seconds of a duration such as "150m".
-
-    Raises:
-        RequestError: it is not a duration.
-    """
+    """Return the seconds of a duration such as "150m", as `parse_duration` does; None for None."""
     return None if duration is None else parse_duration(duration)
 
 
 def _choose_executor(prepared: Prepared, store: Store, given: Mapping[str, Any]) -> MakeExecutor:
-    """Return what makes the executor of a run.
-
-    Raises:
-        RequestError: there is no such executor, an argument is of another one, or a cell takes or
-            keeps weights on a cluster.
-    """
+    """Return what makes the executor of a run, after a check of its arguments."""
     executor = given.get("executor", "local")
     address, gpus, memory = (given.get(name) for name in ("address", "gpus", "memory_limit"))
     check_name("executor", executor, ("local", *CLUSTERS))
@@ -277,11 +244,7 @@ def _choose_executor(prepared: Prepared, store: Store, given: Mapping[str, Any])
 
 
 def check_choices(prepared: Prepared) -> None:
-    """Check that the learning rate of each final run follows from the trials of its search.
-
-    Raises:
-        RequestError: a learning rate does not: its file was edited, say.
-    """
+    """Raise a RequestError if the learning rate of a final run does not follow from its trials."""
     for planned in prepared.plan.to_run if prepared.benchmark.tuning else ():
         cell, tuning = planned.cell, planned.ranking.tuning
         if cell.benchmark is None or cell.task is None or tuning is None:

@@ -96,11 +96,8 @@ def draw_site(
 ) -> Path:
     """Write a site and return its first page; that of a user's home has own data first.
 
-    `mlflow_pages` holds the address of each run in MLflow by run id. `choices` are the tuned
-    learning rates. `host` has the facts about the host that the pages state.
-
-    Raises:
-        RequestError: there are no records.
+    `mlflow_pages` holds the address of each run in MLflow by run id. A RequestError means that
+    there are no records.
     """
     from dashboards.site import Known, write_site
 
@@ -187,7 +184,6 @@ def write_leaderboard(results: Path = RESULTS, *, check: bool = False) -> list[s
 
 
 def _pages_with_figures(results: Path, comparisons: Sequence[Comparison]) -> dict[str, str]:
-    """Return the pages that have marks of figures, by their paths relative to `results`."""
     frame = selectable(comparisons)
     guides = sorted((results.parent / "docs").glob("*.md"))
     texts = {

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from suite.actions.caller import report_unreadable, warn
 from suite.actions.request import PathLike, make_existing_store, make_store
-from suite.records.store import Store
 from suite.tracking.connection import MlflowProcess, without_password
 from suite.tracking.server import (
     database_uri,
@@ -23,38 +22,25 @@ from suite.tracking.sync import sync as write_records
 PROGRESS_INTERVAL = 25
 
 
-def sync(*, home: PathLike | None = None, log_models: bool = False) -> SyncReport:
-    """Write the records that MLflow lacks, and warn of each that it rejects.
-
-    `log_models` copies the kept weights to MLflow too.
-
-    Raises:
-        LengthwiseError: the home does not exist, or the MLflow store cannot be reached.
-    """
-    store = make_existing_store(home)
-    store.prepare()
-    return _sync(store, log_models=log_models)
-
-
-def rebuild(
+def sync(
     *,
-    confirm: Callable[[Deletion], bool],
     home: PathLike | None = None,
     log_models: bool = False,
+    confirm: Callable[[Deletion], bool] | None = None,
 ) -> SyncReport | None:
-    """Delete this home's runs from MLflow and write them again; None if `confirm` refuses.
+    """Write the records that MLflow lacks, and warn of each that it rejects.
+
+    `log_models` copies the kept weights to MLflow too. With `confirm`, all runs of this home are
+    first deleted from MLflow; if it refuses the deletion, nothing is done and None is returned.
 
     Raises:
         LengthwiseError: the home does not exist, or the MLflow store cannot be used.
     """
     store = make_existing_store(home)
     store.prepare()
-    if not confirm(planned_deletion(store, warn)):
+    if confirm and not confirm(planned_deletion(store, warn)):
         return None
-    return _sync(store, rebuild=True, log_models=log_models)
-
-
-def _sync(store: Store, *, rebuild: bool = False, log_models: bool = False) -> SyncReport:
+    rebuild = confirm is not None
     report = write_records(store, _show_progress, report_unreadable, rebuild=rebuild, on_wait=warn)
     for name, reason in report.rejected.items():
         warn(f"MLflow rejects {name}, which was skipped: {reason}")

@@ -147,11 +147,9 @@ class _Measured(ast.NodeTransformer):
         return node if isinstance(node, ast.expr) else super().visit(node)
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST | None:
-        """Return None for `DECLARATIONS`."""
         return None if node.name in DECLARATIONS else self.generic_visit(node)
 
     def visit_Expr(self, node: ast.Expr) -> ast.Expr | None:
-        """Return None for a string, which removes the statement."""
         is_string = isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
         return None if is_string else node
 
@@ -165,7 +163,6 @@ def _imports(node: ast.AST) -> bool:
 
 
 def _imported_names(imports: Iterable[ast.AST], package: str, backend: str) -> Iterator[str]:
-    """Yield the names that statements of a package import; some may name no module."""
     for node in imports:
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)

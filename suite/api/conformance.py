@@ -85,7 +85,6 @@ def worst_of_each_check(results: Iterable[CheckResult]) -> list[CheckResult]:
 
 
 def _severity(result: CheckResult) -> tuple[int, float]:
-    """Return what orders results of one check: the verdict, then how near the bound is."""
     rank = [Verdict.NOT_APPLICABLE, Verdict.PASSED, Verdict.FAILED].index(result.verdict)
     if result.figure is None or math.isnan(result.figure):
         return rank, math.inf

@@ -64,11 +64,7 @@ class Unsupported(Exception):
 
 
 def check_name(kind: str, name: str, known: Collection[str]) -> None:
-    """Check that a name is known.
-
-    Raises:
-        RequestError: it is not.
-    """
+    """Raise a RequestError for a name that is not known."""
     if name not in known:
         raise unknown_name(kind, name, known)
 

@@ -34,11 +34,9 @@ PRIVATE = 0o600
 def atomic_write(path: Path, mode: int | None = None) -> Iterator[IO[bytes]]:
     """Yield a temporary file beside `path` that replaces `path` when the block ends.
 
-    A reader of `path` sees either the former content or all of the new content. If the block
-    raises, the former content stays.
-
-    The file gets `mode`. By default, it keeps the mode of the file that it replaces, and a new file
-    gets the mode that the process's umask allows.
+    A reader sees either the former content or all of the new content; the former stays if the block
+    raises. The file gets `mode`, by default that of the file that it replaces, or else the mode
+    that the process's umask allows.
 
     Raises:
         OSError: the disk is full, or the folder is not writable.

@@ -228,11 +228,7 @@ class Method:
         return {}
 
     def __init_subclass__(cls) -> None:
-        """Check that the options have JSON values.
-
-        Raises:
-            PluginError: an option's default is a value that a record cannot hold.
-        """
+        """Raise a PluginError if an option has a default that a record cannot hold."""
         super().__init_subclass__()
         for name, value in cls.options.items():
             if not isinstance(value, bool | int | float | str | list | None):

@@ -90,11 +90,7 @@ class Recipe:
     validation_spacing: str = "even"
 
     def __post_init__(self) -> None:
-        """Check every value.
-
-        Raises:
-            RequestError: a value is outside its range.
-        """
+        """Raise a RequestError for a value outside its range."""
         for name, fits, wanted in (
             ("learning_rate", 0 < self.learning_rate < math.inf, "above 0"),
             ("warmup_share", 0 <= self.warmup_share <= 1, "from 0 to 1"),

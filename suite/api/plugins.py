@@ -40,6 +40,7 @@ Plugin = TypeVar("Plugin", Task, Architecture, Method)
 class PluginKind(Generic[Plugin]):
     """The location of the plug-ins of one kind, and the attribute that their modules bind.
 
+    `word` also names the module of a plug-in in a folder of its own: "task" for `task.py`.
     `folder` is that of a folder of BENCH_PATH, `in_checkout` that of the checkout.
     """
 
@@ -49,11 +50,6 @@ class PluginKind(Generic[Plugin]):
     group: str
     contract: type[Plugin]
     in_checkout: str = ""
-
-    @property
-    def module(self) -> str:
-        """The name of the module that binds the plug-in in a folder: "task" for `task.py`."""
-        return self.word
 
 
 TASKS: PluginKind[Task] = PluginKind("task", "tasks", "TASK", "lengthwise.tasks", Task)  # type: ignore[type-abstract]
@@ -91,21 +87,20 @@ def plugin_files(plugin: Task | Architecture | Method) -> list[Path]:
     """Return the Python files of a plug-in: its module or folder, and its helpers.
 
     Helpers are modules whose names begin with `_`, and folders that hold no plug-in. A module
-    outside any package (an entry point may name one) has no helpers: packages of other projects
-    are in the same folder.
+    outside any package has none: its folder holds packages of other projects too.
     """
     kind = next(
         kind for kind in (TASKS, ARCHITECTURES, METHODS) if isinstance(plugin, kind.contract)
     )
     file = Path(inspect.getfile(type(plugin)))
-    in_folder = file.stem == kind.module
+    in_folder = file.stem == kind.word
     own = list(file.parent.rglob("*.py")) if in_folder else [file]
     if type(plugin).__module__.count(".") < 1 + in_folder:
         return sorted(own)
     folder = file.parent.parent if in_folder else file.parent
     helpers = [path for path in folder.glob("_*.py") if path.name != "__init__.py"]
     for path in folder.iterdir():
-        if path.is_dir() and not (path / f"{kind.module}.py").exists():
+        if path.is_dir() and not (path / f"{kind.word}.py").exists():
             helpers += path.rglob("*.py")
     return sorted({*own, *helpers})
 
@@ -125,11 +120,7 @@ class Location:
 
 
 def locate(kind: PluginKind[Plugin], search_path: Sequence[str]) -> Iterator[tuple[str, Location]]:
-    """Yield the key and the location of each plug-in.
-
-    Raises:
-        PluginError: two plug-ins have the same key.
-    """
+    """Yield the key and the location of each plug-in; raise a PluginError for a taken key."""
     seen: dict[str, str] = {}
     for key, location in _candidates(kind, search_path):
         if key in seen:
@@ -148,7 +139,7 @@ def _candidates(
     for root in (CHECKOUT, *map(Path, search_path)):
         package = _package_of(root)
         folder = kind.in_checkout if root == CHECKOUT and kind.in_checkout else kind.folder
-        for key, path in _modules_of(root / folder, kind.module):
+        for key, path in _modules_of(root / folder, kind.word):
             module = ".".join(path.relative_to(root).with_suffix("").parts)
             name = f"{package}.{module}" if package else module
             yield key, Location(name, kind.attribute, str(path))
@@ -160,7 +151,6 @@ def _candidates(
 
 
 def _modules_of(folder: Path, module: str) -> Iterator[tuple[str, Path]]:
-    """Yield the key and the module file of each plug-in in a folder."""
     paths = {path.stem: path for path in folder.glob("*.py")}
     paths |= {path.parent.name: path for path in folder.glob(f"*/{module}.py")}
     for key, path in sorted(paths.items()):
@@ -222,11 +212,8 @@ def load_plugin(kind: PluginKind[Plugin], key: str, location: Location) -> Plugi
 def plugin_calls() -> Iterator[None]:
     """Call plug-ins of users: their output goes to standard error, and an exception is one error.
 
-    Functions that call plug-ins in the process of a command have this as a decorator.
-
-    Raises:
-        PluginError: a plug-in in a folder of the search path raised an exception, or one ended the
-            process.
+    Functions that call plug-ins in the process of a command have this as a decorator. A PluginError
+    replaces an exception from a folder of the search path, and the end of the process.
     """
     try:
         with output_to_stderr():
@@ -267,11 +254,7 @@ def _stated_attributes(contract: type) -> list[str]:
 
 
 def _check_tracked_names(key: str, plugin: Task | Architecture | Method) -> None:
-    """Check the names of a plug-in's metrics and options.
-
-    Raises:
-        PluginError: MLflow rejects a name.
-    """
+    """Refuse names of a plug-in's metrics and options that MLflow rejects."""
     for kind, name in _tracked_names(key, plugin):
         if not is_tracked_name(name):
             raise PluginError(
@@ -293,7 +276,6 @@ def is_tracked_name(name: object) -> bool:
 
 
 def _tracked_names(key: str, plugin: Task | Architecture | Method) -> Iterator[tuple[str, object]]:
-    """Yield each name with what it names."""
     if isinstance(plugin, Task):
         for metric in (plugin.primary_metric, *plugin.other_metrics):
             if not isinstance(metric, Metric):

@@ -147,11 +147,7 @@ def _delimited_rows(text: str, path: Path) -> Iterator[tuple[int, dict[str, str]
 
 
 def _check_quotes(row: Sequence[str], source: str, place: str) -> None:
-    """Check that no value of a row has quotes after a space; `source` is the text of the row.
-
-    Raises:
-        DataError: a value does.
-    """
+    """Check that no value of a row has quotes after a space; `source` is the text of the row."""
     spaced = [value for value in row if value[:1] == " " and _QUOTED.fullmatch(value.strip())]
     if spaced and _SPACED_QUOTE.search(source):
         raise DataError(
@@ -162,11 +158,7 @@ def _check_quotes(row: Sequence[str], source: str, place: str) -> None:
 
 
 def _check_names(names: Sequence[str], place: str) -> None:
-    """Check that no name of a column occurs twice, in any case; an empty one may.
-
-    Raises:
-        DataError: a name does.
-    """
+    """Check that no name of a column occurs twice, in any case; an empty one may."""
     counts = Counter(name.lower() for name in names if name)
     if twice := [name for name, count in counts.items() if count > 1]:
         raise DataError(

@@ -51,11 +51,7 @@ class KeptWeights:
         return self.folder / WEIGHTS_FILE
 
     def check(self) -> None:
-        """Check that the file is the one that was written.
-
-        Raises:
-            HomeError: the file is missing, or has another checksum.
-        """
+        """Raise a HomeError if the file is missing, or not the one that was written."""
         actual = checksum(self.path) if self.path.is_file() else "no file"
         if actual != self.sha256:
             raise HomeError(
@@ -77,11 +73,7 @@ def write_about(folder: Path, job: Any, spec: Mapping[str, Any]) -> KeptWeights:
 
 
 def read_kept_weights(folder: Path) -> KeptWeights:
-    """Return the weights in a folder; the file of the weights is not read.
-
-    Raises:
-        HomeError: there are none, or their description is malformed.
-    """
+    """Return the weights in a folder, without reading them; raise a HomeError without any."""
     try:
         fields = json.loads((folder / ABOUT_FILE).read_bytes())
         return KeptWeights(

@@ -25,11 +25,7 @@ class Percentage(click.ParamType):
     name = "PERCENT"
 
     def convert(self, value: Any, parameter: Any, context: Any) -> float:
-        """Return the share of a text such as "5%". A plain 5 could be 5% or 5 times.
-
-        Raises:
-            RequestError: the text is no percentage.
-        """
+        """Return the share of a text such as "5%". A plain 5 could be 5% or 5 times."""
         number, sign, rest = str(value).partition("%")
         try:
             share = float(number) / 100

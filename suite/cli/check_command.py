@@ -10,10 +10,11 @@ from typing import Any
 import click
 from rich.table import Table as RichTable
 
-from suite.actions.checks import Checks, check
+from suite.actions.checks import check
 from suite.api import BACKENDS, RequestError
 from suite.api.conformance import Verdict, worst_of_each_check
 from suite.cli.command import ARCHITECTURE, Command, home_option, json_option
+from suite.records.conformance_reports import ConformanceReport
 from suite.report.tables import console, escape
 
 
@@ -35,14 +36,7 @@ from suite.report.tables import console, escape
 )
 @home_option
 @json_option
-def command(
-    architectures: Sequence[str],
-    every: bool,
-    costs: bool,
-    backend: str,
-    home: str | None,
-    as_json: bool,
-) -> None:
+def command(architectures: Sequence[str], every: bool, as_json: bool, **given: Any) -> None:
     """Check that ARCHITECTURES keep the contract of an architecture.
 
     Small models with random weights run on random inputs, in every form and with every kind of
@@ -98,29 +92,25 @@ def command(
             received=" ".join([*architectures, *(["--all"] if every else [])]) or "neither",
             remedy="`bench list` shows the names",
         )
-    checks = check(architectures or None, costs=costs, backend=backend, home=home)
+    reports = check(architectures or None, **given)
     if as_json:
-        print(json.dumps({name: _plain(made) for name, made in checks.items()}, indent=1))
+        plain = {
+            name: {"passed": not report.failed, **report.model_dump(mode="json")}
+            for name, report in reports.items()
+        }
+        print(json.dumps(plain, indent=1))
     else:
-        for made in checks.values():
-            _print(made)
-    if any(made.failed for made in checks.values()):
+        for report in reports.values():
+            _print(report)
+    if any(report.failed for report in reports.values()):
         sys.exit(1)
 
 
-def _plain(checks: Checks) -> dict[str, Any]:
-    report = checks.report.model_copy(update={"results": tuple(checks.results)})
-    return {"passed": not checks.failed, **report.model_dump(mode="json")}
-
-
-def _print(checks: Checks) -> None:
-    """Print a line for each check, then each failed case with its reason.
-
-    The line shows the failed case, or else the case nearest to its bound.
-    """
-    code, results, out = checks.report.code, checks.results, console()
+def _print(report: ConformanceReport) -> None:
+    """Print a line for each check, of the case nearest to its bound, then each failed case."""
+    code, results, out = report.code, report.results, console()
     name = f"{code.architecture} {code.version} on {code.backend}, conformance kit {code.kit}"
-    verdict = "failed" if checks.failed else "passed"
+    verdict = "failed" if report.failed else "passed"
     out.print(f"\n[bold]{escape(f'{name}: {verdict}')}[/bold]")
     table = RichTable(show_edge=False, pad_edge=False)
     for column in ("check", "result", "figure", "bound", "note"):

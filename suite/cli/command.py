@@ -110,13 +110,12 @@ class Option(click.Option):
             self.opts = names
 
 
-class _Lists(Option):
-    def __init__(self, *given: Any, **settings: Any) -> None:
-        super().__init__(*given, **{**settings, "multiple": True, "callback": _join})
-
-
 def _join(context: Any, parameter: Any, lists: Sequence[tuple[Any, ...]]) -> Any:
     return tuple(value for values in lists for value in values) or None
+
+
+LISTS: dict[str, Any] = {"cls": Option, "multiple": True, "callback": _join}
+"""The settings of an option that takes lists, and may be repeated."""
 
 
 class FiniteRange(click.FloatRange):
@@ -148,17 +147,15 @@ def stack(*decorators: Any) -> Decorator:
     )
 
 
-home_option = stack(
-    click.option(
-        "--home",
-        "--bench-home",
-        "--bench_home",
-        "home",
-        cls=Option,
-        envvar=HOME_VARIABLE,
-        metavar="DIR",
-        help=f"Folder of the records. [default: {HOME_VARIABLE}, or results/local]",
-    )
+home_option = click.option(
+    "--home",
+    "--bench-home",
+    "--bench_home",
+    "home",
+    cls=Option,
+    envvar=HOME_VARIABLE,
+    metavar="DIR",
+    help=f"Folder of the records. [default: {HOME_VARIABLE}, or results/local]",
 )
 
 results_option = click.option(
@@ -169,14 +166,13 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON."
 
 
 def _axis_options(tasks: str, architectures: str, lengths: str) -> Decorator:
-    """Return the options for tasks, architectures and lengths, which have these helps."""
     names = _Names(_names_of(TASKS)), _Names(_names_of(ARCHITECTURES))
     return stack(
-        click.option("--task", "tasks", cls=_Lists, type=names[0], help=tasks),
+        click.option("--task", "tasks", **LISTS, type=names[0], help=tasks),
         click.option(
-            "--architectures", "--architecture", cls=_Lists, type=names[1], help=architectures
+            "--architectures", "--architecture", **LISTS, type=names[1], help=architectures
         ),
-        click.option("--lengths", "--length", cls=_Lists, type=Numbers(), help=lengths),
+        click.option("--lengths", "--length", **LISTS, type=Numbers(), help=lengths),
     )
 
 
@@ -203,7 +199,7 @@ _request_options = stack(
     click.option(
         "--evaluation-lengths",
         "--evaluation_lengths",
-        cls=_Lists,
+        **LISTS,
         type=Numbers(),
         help="Lengths at which each trained model is scored too, from the training length on. "
         "[default: the benchmark's]",
@@ -211,7 +207,7 @@ _request_options = stack(
     click.option(
         "--seeds",
         "--seed",
-        cls=_Lists,
+        **LISTS,
         type=Numbers(),
         help="Seeds, e.g. 0,1,2 or 0-2. [default: the benchmark's]",
     ),
@@ -296,7 +292,7 @@ _request_options = stack(
     click.option(
         "--backends",
         "--backend",
-        cls=_Lists,
+        **LISTS,
         type=_Names(lambda: BACKENDS),
         help="Keras backends: tensorflow, jax, torch (jax and torch are extras to install). "
         "[default: the benchmark's]",
@@ -304,7 +300,7 @@ _request_options = stack(
     click.option(
         "--precisions",
         "--precision",
-        cls=_Lists,
+        **LISTS,
         type=_Names(lambda: PRECISIONS),
         help="Precisions: float32, mixed_bfloat16; on an accelerator also tensorfloat32 and "
         "mixed_float16. "
@@ -344,11 +340,7 @@ def request_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def parse_named_options(pairs: Sequence[str]) -> dict[str, str]:
-    """Return the options of texts such as "window=64".
-
-    Raises:
-        RequestError: a text is no option, or a name is given twice.
-    """
+    """Return the options of texts such as "window=64"; refuse other texts and repeated names."""
     options = {}
     for pair in pairs:
         name, equals, value = pair.partition("=")

@@ -8,10 +8,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import click
+from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from suite.actions.listing import list_plugins
 from suite.api import Form, Stage
-from suite.report.markdown import escape, table
+from suite.report.markdown import escape
 
 
 @click.command("list")
@@ -123,100 +124,22 @@ def _print_broken(listing: dict[str, Any]) -> None:
 
 
 STAGES = [str(stage) for stage in Stage]
-HEAD = """# Catalogue
-
-`bench list --markdown` prints this page. `bench list NAME` shows the options, lengths and papers of
-a task, an architecture or a method.
-"""
 
 
 def catalogue(listing: Mapping[str, Any]) -> str:
-    """Return the page of a listing that `describe_registry` made."""
-    sections = {
-        "Tasks": _tasks(listing["tasks"]),
-        "Architectures": _architectures(listing["architectures"]),
-        "Methods": _methods(listing["methods"]),
-        "Benchmarks": _benchmarks(listing["benchmarks"]),
+    """Return docs/catalogue.md for a listing that `describe_registry` made."""
+    environment = Environment(
+        loader=PackageLoader("suite.cli"),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,  # noqa: S701 - the page is Markdown, whose cells `escape` makes safe
+    )
+    environment.filters |= {
+        "cell": escape,
+        "hyphenated": lambda name: name.replace("_", "-"),
+        "authors": lambda paper: re.sub(r"( \d{4}), .*", r"\1", paper),  # and the year
     }
-    return "\n".join([HEAD, *(f"## {title}\n\n{text}\n" for title, text in sections.items())])
-
-
-def _tasks(tasks: Mapping[str, Any]) -> str:
-    rows = [
-        [
-            f"`{key}`",
-            escape(task["summary"]),
-            _form(task["form"]),
-            _sources(task),
-            f"`{task['primary_metric']}`",
-            _names(task["open_options"]),
-        ]
-        for key, task in tasks.items()
-    ]
-    head = ["task", "the model", "form", "data", "metric", "open track"]
-    return table(head, rows) + (
-        "\n\nThe first source is the default; [your own files](your-own-data.md) are `files`. "
-        "Options in the last column break a rule of the "
-        "[standard track](how-we-compare.md#standard-and-open-track)."
-    )
-
-
-def _sources(task: Mapping[str, Any]) -> str:
-    """Return the sources with the default first; the formats of `files` have a page."""
-    sources = task["sources"]
-    names = sorted(sources, key=lambda name: name != task["default_source"])
-    return "<br>".join(
-        f"`{name}`" + (f": {escape(sources[name]['summary'])}" if name != "files" else "")
-        for name in names
-    )
-
-
-def _architectures(architectures: Mapping[str, Any]) -> str:
-    rows = [
-        [
-            f"`{key}`" + (" (control)" if part["control"] else ""),
-            escape(re.sub(r"( \d{4}), .*", r"\1", part["paper"])),  # the authors and the year
-            "all" if len(part["forms"]) == len(Form) else ", ".join(map(_form, part["forms"])),
-            escape(part["claimed_time"]),
-            escape(part["claimed_memory"]),
-        ]
-        for key, part in architectures.items()
-    ]
-    head = ["architecture", "paper", "forms", "time", "memory"]
-    return table(head, rows) + (
-        "\n\nTime and memory are the claims of the papers, in the sequence length n."
-    )
-
-
-def _methods(methods: Mapping[str, Any]) -> str:
-    ordered = sorted(methods.items(), key=lambda item: STAGES.index(item[1]["stage"]))
-    rows = [
-        [
-            method["stage"],
-            f"`{key}`",
-            escape(method["summary"]),
-            "yes" if method["in_probes"] else "",
-        ]
-        for key, method in ordered
-    ]
-    return table(["stage", "method", "what it does", "in probes"], rows)
-
-
-def _benchmarks(benchmarks: Mapping[str, Any]) -> str:
-    rows = [
-        [
-            f"`{key}`",
-            escape(benchmark["summary"]),
-            "yes" if benchmark["ranked"] else "no",
-        ]
-        for key, benchmark in benchmarks.items()
-    ]
-    return table(["benchmark", "summary", "ranked"], rows)
-
-
-def _names(names: Any) -> str:
-    return ", ".join(f"`{name}`" for name in names) or "—"
-
-
-def _form(name: str) -> str:
-    return name.replace("_", "-")
+    template = environment.get_template("catalogue.md.jinja")
+    return template.render(listing, stages=STAGES, num_forms=len(Form))

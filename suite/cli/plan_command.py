@@ -10,7 +10,7 @@ import click
 
 from suite.actions.runs import plan
 from suite.cli.command import Command, json_option, request_options
-from suite.cli.run_command import rerun_of, run_options
+from suite.cli.run_command import run_options
 from suite.execution.preparation import check_any_can_run
 
 
@@ -18,9 +18,7 @@ from suite.execution.preparation import check_any_can_run
 @request_options
 @run_options
 @json_option
-def command(
-    as_json: bool, rerun: str | None, no_tracking: bool, no_dashboard: bool, **given: Any
-) -> None:
+def command(as_json: bool, no_tracking: bool, no_dashboard: bool, **given: Any) -> None:
     """Show the cells of a request and their state, without running them.
 
     The options are those of `bench run`: the plan shows what the same command would run.
@@ -37,7 +35,7 @@ def command(
       bench plan --benchmark core --task ner --threads 1 --parallel 2
       bench plan --task ner --lengths 128,1024 --seeds 0-2 --json
     """
-    matrix = plan(**given, rerun=rerun_of(rerun))
+    matrix = plan(**given)
     check_any_can_run(matrix.prepared)
     if as_json:
         print(json.dumps(matrix.to_dicts(), indent=1))

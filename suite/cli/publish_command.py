@@ -89,7 +89,6 @@ def command(
 def _check_public(
     folder: Path | None, docs: Path | None, url: str | None, machine: str | None, *, dry_run: bool
 ) -> None:
-    """Check the options that belong to --to, and those that do not."""
     if url is not None and (folder is None or not ADDRESS.fullmatch(url)):
         raise RequestError(
             "--url is the address that the folder of --to will be served at",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Callable, Collection, Iterator, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import click
 
@@ -51,6 +51,10 @@ def stop_after_option(kind: str) -> Callable[[Callable[..., Any]], Callable[...,
     )
 
 
+def _rerun_of(context: Any, parameter: Any, chosen: str | None) -> bool | str:
+    return chosen if chosen == CHANGED else chosen == ALL
+
+
 run_options = stack(
     click.option(
         "--retry",
@@ -63,6 +67,7 @@ run_options = stack(
         is_flag=False,
         flag_value=ALL,
         type=click.Choice([ALL, CHANGED]),
+        callback=_rerun_of,
         help="Run all cells again. changed: trainings whose code has changed since.",
     ),
     time_limit_option,
@@ -116,14 +121,7 @@ run_options = stack(
 @click.command("run", cls=Command)
 @request_options
 @run_options
-def command(
-    home: str | None,
-    rerun: str | None,
-    keep_weights: bool,
-    no_tracking: bool,
-    no_dashboard: bool,
-    **given: Any,
-) -> None:
+def command(no_tracking: bool, no_dashboard: bool, **given: Any) -> None:
     """Run the cells of a request that are not done yet, each in a fresh process.
 
     Running the same command again runs the missing and interrupted cells. Ctrl-C stops the run; all
@@ -142,32 +140,25 @@ def command(
       bench run --mode probe --lengths 1024..8192 --batch-size 1
       bench run --mode probe --backends tensorflow,jax --precisions float32,mixed_bfloat16
     """
-    keywords = {
-        **given,
-        "home": home,
-        "rerun": rerun_of(rerun),
-        "keep_weights": keep_weights,
-        "tracking": not no_tracking,
-    }
+    keywords = {**given, "tracking": not no_tracking}
     interrupted = False
-    with open_run("run", keywords, progress=True) as opened:
-        plan = opened.plan
-        prepared = plan.prepared
+    with open_run("run", keywords, progress=True) as (plan, tracked):
+        prepared, store = plan.prepared, tracked.session.store
         notes = [plan.summary, plan.tuning_note, plan.sealed_note, prepared.left_out_note]
         notes += prepared.data_notes
         print("\n".join(filter(None, notes)), flush=True)
         try:
-            records = opened.finish()
+            records = Records(tracked.run(prepared))
         except Interrupted as interruption:
             records, interrupted = Records(interruption.records), True
-    _print_results(records, plan, opened.store, dashboard=not no_dashboard)
-    if keep_weights:
-        _print_kept(records, plan, opened.store, named_home=home)
+    _print_results(records, plan, store, dashboard=not no_dashboard)
+    if given["keep_weights"]:
+        _print_kept(records, plan, store, named_home=given["home"])
     if not interrupted:
         for number, (command_line, purpose) in enumerate(next_commands(records, plan)):
             print(f"{'' if number else 'Next':10} {command_line}   # {purpose}")
     if interrupted:
-        without = " without --rerun" if rerun == ALL else ""
+        without = " without --rerun" if given["rerun"] is True else ""
         print(f"Interrupted. The same command{without} runs the missing cells.")
         sys.exit(130)
     if any(record.status in BAD for record in records):
@@ -176,11 +167,6 @@ def command(
     if left:
         print(f"{left} cells are left for a later run: the same command continues.")
     sys.exit(3 if left else 0)
-
-
-def rerun_of(chosen: str | None) -> bool | Literal["changed"]:
-    """Return the keyword argument of an option --rerun."""
-    return "changed" if chosen == CHANGED else chosen == ALL
 
 
 def _print_results(records: Records, plan: MatrixPlan, store: Store, dashboard: bool) -> None:
@@ -203,7 +189,6 @@ def _print_results(records: Records, plan: MatrixPlan, store: Store, dashboard: 
 def _print_kept(
     records: Records, plan: MatrixPlan, store: Store, *, named_home: str | None
 ) -> None:
-    """Print the command that predicts with each kept model, or that the model cannot predict."""
     source = click.get_current_context().get_parameter_source("home")
     given = named_home and source is not click.core.ParameterSource.ENVIRONMENT
     home = f" --home {shlex.quote(str(named_home))}" if given else ""

@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from suite.actions.tracking import rebuild, sync
+from suite.actions.tracking import sync
 from suite.api.errors import RequestError
 from suite.cli.command import Command, home_option
 from suite.tracking.sync import Deletion
@@ -50,10 +50,7 @@ def command(home: str | None, log_models: bool, again: bool, yes: bool) -> None:
             )
         return yes or click.confirm(f"{deletion}. Continue?")
 
-    if again:
-        synced = rebuild(home=home, confirm=confirm, log_models=log_models)
-    else:
-        synced = sync(home=home, log_models=log_models)
+    synced = sync(home=home, log_models=log_models, confirm=confirm if again else None)
     print(synced or "Nothing was deleted.")
     if synced and synced.rejected:
         sys.exit(1)

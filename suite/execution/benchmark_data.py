@@ -25,8 +25,8 @@ ARCHITECTURE = "vanilla"
 class DataFacts:
     """The facts about the data of a task at a length.
 
-    `fingerprint` is the hash of the raw examples, as records state it. `trivial` is the test score
-    of the trivial predictor; None if the task has none.
+    `fingerprint` is the hash of the raw examples; `trivial` is the test score of the trivial
+    predictor.
     """
 
     fingerprint: str
@@ -55,8 +55,7 @@ def describe_data(
         jobs = [
             make_job(
                 planned,
-                prepared.digests,
-                prepared.search_path,
+                prepared,
                 folder=Path(folder) / str(number),
                 cache=store.cache,
                 checkpoint=Path(folder) / "checkpoint.npz",

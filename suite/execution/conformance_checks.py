@@ -59,9 +59,6 @@ def check(
     """Run the kit on the code of each architecture, one after another, and write the reports.
 
     The processes see no accelerator. A process that ends before the kit does fails one check.
-
-    Raises:
-        HomeError: a report cannot be written.
     """
     executor = LocalExecutor(
         spawn=needs_spawn(), accelerators=WITHOUT_ACCELERATORS if has_accelerator() else ()

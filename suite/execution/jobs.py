@@ -14,6 +14,7 @@ from suite.api.cell import without_local_paths
 from suite.api.errors import RequestError
 from suite.api.evaluation_lengths import NO_SAMPLES, UNFINISHED, with_reason
 from suite.execution.executors.base import ProcessResult, training_stands
+from suite.execution.preparation import Prepared
 from suite.matrix.planned_cells import PlannedCell
 from suite.records.model_sizes import find_model_size
 from suite.records.naming import cell_label
@@ -24,30 +25,25 @@ from suite.records.weights import has_weights
 
 def make_job(
     planned: PlannedCell,
-    digests: Mapping[str, str | None],
-    search_path: tuple[str, ...],
+    prepared: Prepared,
     *,
     folder: Path,
     cache: Path,
     checkpoint: Path,
     parents: Mapping[str, Path] | None = None,
 ) -> Job:
-    """Return the job that a worker process gets for a cell.
-
-    `digests` has the digest of each task's source, None for one that is not downloaded yet.
-    `parents` has the folder of the trained model of each role.
-    """
+    """Return the job of a cell; `parents` has the folder of the trained model of each role."""
     cell = planned.cell
     return Job(
         cell=cell,
         model_size=find_model_size(cell.model_size),
         recipe=planned.recipe,
         source=planned.source,
-        search_path=search_path,
+        search_path=prepared.search_path,
         folder=folder,
         cache=cache,
         checkpoint=checkpoint,
-        source_digest=digests.get(cell.task or ""),
+        source_digest=prepared.digests.get(cell.task or ""),
         parents=parents or {},
         keeps_weights=planned.keeps_weights,
         draws_samples=planned.draws_samples,
@@ -74,11 +70,7 @@ def parent_problem(planned: PlannedCell, records: Iterable[Record], store: Store
 
 
 def check_no_weights(cells: Iterable[PlannedCell], where: str) -> None:
-    """Check that no cell takes or keeps trained weights: `where` it would run has no weights.
-
-    Raises:
-        RequestError: a cell does.
-    """
+    """Refuse cells that take or keep trained weights, since `where` they run has none."""
     for planned in cells:
         if planned.parents or planned.keeps_weights:
             does = "takes a trained model" if planned.parents else "keeps its weights"
@@ -105,14 +97,12 @@ def make_record(
 ) -> Record:
     """Return the record of a run; `verdict` is the result of `classify_exit`.
 
-    `environment` describes the parent; the worker adds the facts that only its process knows.
-    `digest` is the digest of the source's bytes when the run was planned. `conformance` is the
-    conformance kit's result for the code that ran. `earlier` counts the runs of the cell before, by
+    `environment` describes the parent; the worker adds the facts of its own process. `digest` is
+    that of the source's bytes when the run was planned. `earlier` counts the cell's runs before, by
     status.
 
     A training that exceeded a limit at an evaluation length stands: that length and the longer ones
-    have the reason in place of figures. If it drew samples, its details have the reason. The
-    details of a cell that took trained models have the ids of their cells by role.
+    have the reason in place of figures. If it drew samples, its details have the reason.
     """
     status, reason = verdict
     outcome = dict(result.outcome or {})

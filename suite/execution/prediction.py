@@ -80,11 +80,10 @@ def predict(kept: KeptWeights, texts: Sequence[str], search_path: Sequence[str])
 def read_texts(
     path: Path, task: RawText | None = None, options: Options | None = None
 ) -> list[str]:
-    """Return the texts of a file in UTF-8.
+    """Return the texts of a file in UTF-8: of the rows of a table, or of the lines of another file.
 
-    The rows of tables are read as for training; a line of a JSONL file may also be a text in
-    quotes. `RawText.raw_text` of the task with its options finds the text of a row. All other files
-    have a text on each line, of which some may be empty.
+    The task with its options finds the text of a row (`RawText.raw_text`). A line of a JSONL file
+    may also be a text in quotes. A line of a text file may be empty.
 
     Raises:
         DataError: the file cannot be read, or a row of it has no text.

@@ -46,10 +46,9 @@ MIN_MEMORY_BYTES = 1_536 * 2**20
 class Prepared:
     """A plan, and what running it needs.
 
-    `digests` holds the digest of each task's source; None for a source that is yet to be
-    downloaded. `missing_data` has a message for each task whose data set is not prepared, if that
-    was accepted. `remarks` are those of the tasks on their sources. `left_out` names the
-    architectures by task that the user did not name and that cannot run the task.
+    `digests` holds the digest of each task's source; None for one that is yet to be downloaded.
+    `missing_data` has a message for each task whose data set is not prepared, if that was accepted.
+    `left_out` names by task the architectures that the user did not name and that cannot run it.
     """
 
     plan: Plan
@@ -79,8 +78,8 @@ class Prepared:
     def untuned(self) -> list[PlannedCell]:
         """The cells to run of a benchmark that tunes for which no learning rate is tuned.
 
-        If the benchmark is a draft, they can run as trials. Without its data set, it is unknown
-        whether a rate is tuned for a cell.
+        Those of a draft can run as trials. Without its data set, it is unknown whether a cell has a
+        rate.
         """
         return [
             planned
@@ -143,21 +142,11 @@ def prepare(
 ) -> Prepared:
     """Expand a request, inspect its data, and find which cells are done.
 
-    Args:
-        request: the matrix.
-        store: the home whose records count.
-        retry: statuses, or "noisy", whose cells run again.
-        rerun: whether all cells run again, or "changed": trainings whose code has changed.
-        limits: the limits of each cell; by default those of the benchmark.
-        any_machine: whether a probe of another kind of machine counts as done.
-        tuning: the folder of the tuned learning rates; None to use none of them.
-        accept_missing_data: whether to plan cells whose data set is not prepared here. Their
-            records count as valid, whatever data they had.
-        keep_weights: whether the weights of all trainings are kept.
-        runs_elsewhere: whether another machine runs the cells, with backends and precisions that
-            this one may lack.
-        search_path: the folders of plug-ins; None for those in BENCH_PATH.
-        report_unreadable: called with the path of each file that is not a record, and the reason.
+    `retry`, `rerun`, `any_machine` and `keep_weights` are those of `plan`. `limits` are by default
+    those of the benchmark. `tuning` is the folder of the tuned learning rates, or None to use none.
+    `accept_missing_data` plans cells whose data set is not prepared here; their records are valid,
+    whatever data they had. `runs_elsewhere` leaves the backends and precisions of this machine
+    unchecked. `search_path` has the folders of plug-ins, by default those in BENCH_PATH.
 
     Raises:
         LengthwiseError: the request or its data is invalid.
@@ -243,11 +232,7 @@ def make_limits(benchmark: str, seconds: float | None = None, memory: str | None
 
 
 def check_any_can_run(prepared: Prepared) -> None:
-    """Check that at least one cell is supported.
-
-    Raises:
-        RequestError: all cells are unsupported; the message has the first reason.
-    """
+    """Raise a RequestError with the first reason if all cells are unsupported."""
     cells = prepared.plan.cells
     if cells and all(planned.unsupported for planned in cells):
         first = cells[0]
@@ -260,11 +245,7 @@ def check_any_can_run(prepared: Prepared) -> None:
 
 
 def check_tuned(prepared: Prepared) -> None:
-    """Check that the final runs of a benchmark that tunes have a tuned learning rate.
-
-    Raises:
-        RequestError: a cell to run has none.
-    """
+    """Raise a RequestError if a final run of a benchmark that tunes has no tuned learning rate."""
     if waiting := prepared.waiting:
         count = len(waiting)
         raise RequestError(
@@ -277,12 +258,7 @@ def check_tuned(prepared: Prepared) -> None:
 
 
 def check_resources(store: Store) -> None:
-    """Check that there is enough disk and memory for a first cell.
-
-    Raises:
-        HomeError: there is too little disk.
-        RequestError: there is too little memory.
-    """
+    """Raise a HomeError or a RequestError if a first cell lacks disk or memory."""
     free = shutil.disk_usage(store.home).free
     if free < MIN_DISK_BYTES:
         raise HomeError(
@@ -300,11 +276,7 @@ def check_resources(store: Store) -> None:
 
 
 def check_backends(backends: Iterable[str]) -> None:
-    """Check that the packages of backends are installed.
-
-    Raises:
-        RequestError: a package is not installed.
-    """
+    """Raise a RequestError if the package of a backend is not installed."""
     for backend in sorted(set(backends)):
         if find_spec(backend) is None:
             raise RequestError(
@@ -330,12 +302,7 @@ def _inspect_sources(
 ) -> tuple[dict[str, str | None], dict[str, str], list[str]]:
     """Return by task the digest of its source, and a message where its data set is not prepared.
 
-    The third value has the remarks of all tasks. All cells of a task share the source, and each of
-    its settings is inspected.
-
-    Raises:
-        DataError: a source is missing, empty or malformed.
-        RequestError: the options of two settings select other data.
+    The third value has the remarks of all tasks. All cells of a task share the source.
     """
     settings = {
         (planned.cell.task, options_text(options)): (planned.source, options)

@@ -22,10 +22,10 @@ from suite.execution.executors.base import (
     read_provenance,
 )
 from suite.execution.jobs import count_runs, make_job, make_record, parent_problem
+from suite.execution.preparation import Prepared
 from suite.matrix.durations import Deadline
 from suite.matrix.plan import (
     RETRIED_ALWAYS,
-    Plan,
     find_valid,
     is_of_code,
     shorter_length_ran_out_of_memory,
@@ -86,33 +86,21 @@ Event = Checking | Checked | Started | Progressed | Finished | Waiting | Postpon
 OnEvent = Callable[[Event], None]
 
 
-def ignore_event(event: Event) -> None:
-    """Do nothing."""
-
-
 @dataclass
 class Runner:
     """Runs the cells of one plan through an executor and writes their records."""
 
-    plan: Plan
+    prepared: Prepared
     store: Store
     executor: Executor
     invocation: Invocation
-    limits: Limits
-    digests: Mapping[str, str | None]
-    search_path: tuple[str, ...]
-    on_event: OnEvent = ignore_event
+    on_event: OnEvent = lambda event: None
     deadline: Deadline | None = None
     _running: dict[str, _Run] = field(default_factory=dict)
     _written: list[Record] = field(default_factory=list)
     _unread: deque[Event] = field(default_factory=deque)
     _postponed: dict[str, PlannedCell] = field(default_factory=dict)
     _unfinished: set[str] = field(default_factory=set)
-
-    def run(self) -> None:
-        """Run all cells of the plan that are to run; see `events`."""
-        for _ in self.events():
-            pass
 
     def events(self) -> Generator[Event, None, None]:
         """Run all cells of the plan that are to run, and yield each event.
@@ -130,10 +118,11 @@ class Runner:
             raise
 
     def _run(self) -> Iterator[Event]:
-        queue = deque(self.plan.to_run)
+        plan = self.prepared.plan
+        queue = deque(plan.to_run)
         self._unfinished = {planned.cell.id for planned in queue}
-        for planned in self.plan.cells:
-            if not self.plan.runs(planned) and not self._settle(planned):
+        for planned in plan.cells:
+            if not plan.runs(planned) and not self._settle(planned):
                 queue.append(planned)
             yield from self._read()
         while queue or self._running:
@@ -150,12 +139,10 @@ class Runner:
         """Report a cell that is done or unsupported, and write the record that it lacks.
 
         A trial of `bench tune` has the same cell as the run with the chosen rate, but ran before
-        the choice. A copy with the choice supersedes such a record; the run is not repeated.
-
-        Returns:
-            False if the cell lacks a record and another invocation holds its lease.
+        the choice: a copy with the choice supersedes its record. Return False if the cell lacks a
+        record and another invocation holds its lease.
         """
-        done = self.plan.done.get(planned.cell.id)
+        done = self.prepared.plan.done.get(planned.cell.id)
         if done and (planned.ranking.tuning is None or done.ranking.tuning is not None):
             self._report(Finished(planned, done, reused=True))
             return True
@@ -189,11 +176,11 @@ class Runner:
         waiting: list[PlannedCell] = []
         while queue and self.executor.has_room():
             planned = queue.popleft()
-            if not self.plan.runs(planned):
+            if not self.prepared.plan.runs(planned):
                 held += [] if self._settle(planned) else [planned]
                 continue
             parents = set(planned.parents.values())
-            limits = planned.limits_from(self.limits)
+            limits = planned.limits_from(self.prepared.limits)
             too_late = self.deadline and not self.deadline.allows(planned.cell, limits)
             if too_late or parents & self._postponed.keys():
                 self._postponed[planned.cell.id] = planned
@@ -221,7 +208,7 @@ class Runner:
             time.sleep(LEASE_POLL_SECONDS)
 
     def _skip_reason(self, planned: PlannedCell) -> str | None:
-        known = [*self.plan.done.values(), *self._written]
+        known = [*self.prepared.plan.done.values(), *self._written]
         return shorter_length_ran_out_of_memory(planned, known) or parent_problem(
             planned, known, self.store
         )
@@ -233,12 +220,13 @@ class Runner:
 
         One without weights is not valid for a cell that keeps them, unless they are too large.
         """
+        plan = self.prepared.plan
         since = [
             record
             for record in existing
-            if record.run_id not in self.plan.known and is_of_code(record, self.plan.code_of)
+            if record.run_id not in plan.known and is_of_code(record, plan.code_of)
         ]
-        record = find_valid(since, self.plan.any_machine).get(planned.cell.id)
+        record = find_valid(since, plan.any_machine).get(planned.cell.id)
         if record is None:
             return None
         valid = record.status not in RETRIED_ALWAYS and has_lengths_of(record, planned.cell)
@@ -256,14 +244,13 @@ class Runner:
         (folder / "cell_id").write_text(planned.cell.id)
         job = make_job(
             planned,
-            self.digests,
-            self.search_path,
+            self.prepared,
             folder=folder,
             cache=self.store.cache,
             checkpoint=self.store.checkpoint(planned.cell.id),
             parents={role: weights_folder(self.store, id) for role, id in planned.parents.items()},
         )
-        limits = planned.limits_from(self.limits)
+        limits = planned.limits_from(self.prepared.limits)
         self._running[run_id] = _Run(planned, job, limits, lease, started_at, earlier)
         self._report(Started(planned))
         self.executor.start(run_id, job, limits)
@@ -298,7 +285,7 @@ class Runner:
             invocation=self.invocation,
             limits=run.limits,
             earlier=run.earlier,
-            digest=self.digests.get(cell.task or ""),
+            digest=self.prepared.digests.get(cell.task or ""),
             conformance=find_conformance(self.store, cell, environment.get("cost_digest")),
         )
         try:
@@ -325,8 +312,7 @@ class Runner:
         self._report(Finished(run.planned, record))
 
     def _record_not_run(self, planned: PlannedCell, status: Status, reason: str) -> None:
-        """Write the record of a cell that is unsupported or skipped."""
-        now, digest = utc_now(), self.digests.get(planned.cell.task or "")
+        now, digest = utc_now(), self.prepared.digests.get(planned.cell.task or "")
         record = Record(
             run_id=self._new_run_id(),
             cell_id=planned.cell.id,
@@ -350,8 +336,6 @@ class Runner:
 
 @dataclass(frozen=True, slots=True)
 class _Run:
-    """A running cell: its job, its limits, its lease, its start time, and its earlier runs."""
-
     planned: PlannedCell
     job: Job
     limits: Limits

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import importlib
 import secrets
-import time
-from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,8 +17,8 @@ from suite.execution.conformance_checks import check_ranked
 from suite.execution.executors.base import Executor
 from suite.execution.executors.local import LocalExecutor, accelerator_groups
 from suite.execution.preparation import Prepared, check_resources
-from suite.execution.runner import Event, Finished, OnEvent, Runner, ignore_event
-from suite.matrix.durations import Deadline, durations_here
+from suite.execution.runner import Event, Finished, OnEvent, Runner
+from suite.matrix.durations import Deadline
 from suite.records.environment import needs_spawn
 from suite.records.schema import Invocation, Record, utc_now
 from suite.records.store import Store
@@ -55,40 +53,31 @@ class Session:
         """Run the cells of a plan that are to run, and yield each event.
 
         The conformance kit first checks the architectures of ranked cells that it has not checked.
-        Cells that are done already are reported next, with `reused=True`. On KeyboardInterrupt the
-        running cells are killed and recorded as `interrupted`, and the exception is raised again.
+        Cells that are done come next, with `reused=True`. On KeyboardInterrupt, the running cells
+        are killed and recorded as `interrupted`, and the exception is raised again.
 
         Raises:
-            HomeError: there is too little disk, or a record cannot be written.
-            RequestError: there is too little memory.
+            LengthwiseError: there is too little disk or memory, or a record cannot be written.
         """
         if prepared.plan.to_run:
             check_resources(self.store)
         if self._executor is None:
             self._executor = self.make_executor()
         runner = Runner(
-            plan=prepared.plan,
-            store=self.store,
-            executor=self._executor,
-            invocation=self.invocation,
-            limits=prepared.limits,
-            digests=prepared.digests,
-            search_path=prepared.search_path,
-            on_event=self._tell,
-            deadline=self.deadline,
+            prepared, self.store, self._executor, self.invocation, self._tell, self.deadline
         )
-        events = self._checked(prepared, runner)
+        events = self._checked(runner)
         self._active.append(events)
         return events
 
-    def _checked(self, prepared: Prepared, runner: Runner) -> Generator[Event, None, None]:
-        """Check the architectures of ranked cells, then run the plan."""
+    def _checked(self, runner: Runner) -> Generator[Event, None, None]:
+        prepared = runner.prepared
         for event in check_ranked(prepared.plan.to_run, self.store, prepared.search_path):
             self._tell(event)
             yield event
         yield from runner.events()
 
-    def run(self, prepared: Prepared, on_event: OnEvent = ignore_event) -> list[Record]:
+    def run(self, prepared: Prepared, on_event: OnEvent = lambda event: None) -> list[Record]:
         """Run the cells of a plan that are to run, and return the records of all its cells.
 
         Raises:
@@ -119,37 +108,6 @@ class Session:
             listener(event)
 
 
-@contextmanager
-def open_session(
-    store: Store,
-    command: str,
-    *,
-    planned_cells: int | None = None,
-    executor: MakeExecutor | None = None,
-    listeners: Sequence[OnEvent] = (),
-    stop_after_seconds: float | None = None,
-) -> Iterator[Session]:
-    """Yield a session, by default on this machine; close it at the end.
-
-    Args:
-        store: the home that gets the records.
-        command: the command line or call, as the records name it. It must hold no paths.
-        planned_cells: the number of cells; None where a search plans them as it goes.
-        executor: makes the executor when the first plan runs.
-        listeners: get every event.
-        stop_after_seconds: no cell starts that is not expected to end by then.
-    """
-    invocation = make_invocation(command, planned_cells)
-    deadline = None
-    if stop_after_seconds is not None:
-        deadline = Deadline(time.monotonic() + stop_after_seconds, durations_here(store))
-    session = Session(store, invocation, executor or local_executor(), listeners, deadline)
-    try:
-        yield session
-    finally:
-        session.close()
-
-
 def make_invocation(command: str, planned_cells: int | None) -> Invocation:
     """Return an invocation with a new id that starts now."""
     now = utc_now()
@@ -162,10 +120,7 @@ def make_invocation(command: str, planned_cells: int | None) -> Invocation:
 
 
 def local_executor(parallel: int | None = None, devices_per_cell: int = 1) -> MakeExecutor:
-    """Return what makes an executor on this machine.
-
-    By default one cell runs at a time, or one on each accelerator.
-    """
+    """Return what makes an executor here: by default of one cell, or one on each accelerator."""
 
     def make() -> Executor:
         accelerators = accelerator_groups(devices_per_cell)

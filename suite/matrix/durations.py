@@ -48,8 +48,7 @@ class Durations:
 
     A cell is expected to take the median time of finished cells that differ in seed or round alone;
     another number of steps changes the time of the steps. Without such a cell, the longest time of
-    another architecture at the same task, lengths and batch counts. `thread_counts` are the numbers
-    of threads of all cells that finished.
+    another architecture at the same task, lengths and batch counts.
     """
 
     def __init__(self, records: Iterable[RecordSummary] = ()) -> None:
@@ -94,10 +93,7 @@ class Durations:
 
 
 def durations_here(store: Store) -> Durations:
-    """Return the durations that a home's records of this machine or one like it teach.
-
-    The newest records suffice: reading all of a large home would take seconds.
-    """
+    """Return the durations that the newest records of this machine, or one like it, teach."""
     here, records = hardware(describe_machine()), store.summaries(newest=MAX_RECORDS)
     return Durations(record for record in records if hardware(record.environment) == here)
 

@@ -39,13 +39,11 @@ def expand(
 ) -> list[PlannedCell]:
     """Return the cells of a request in running order.
 
-    `find_tuned_rate` returns the learning rate that was tuned for a cell, or None. A learning rate
-    in the request overrides the tuned one.
-
-    Probes come first, then decodings, then trainings. Seeds and rounds vary slowest, then the steps
-    of trainings, then model sizes. Entries vary fastest, then precisions and backends. The cells of
-    one comparison therefore run side by side, and a drift of the machine's speed affects all of
-    them alike.
+    `find_tuned_rate` returns the learning rate that was tuned for a cell, or None; one in the
+    request overrides it. Probes come first, then decodings, then trainings. Seeds and rounds vary
+    slowest, then the steps of trainings, then model sizes; entries vary fastest. The cells of one
+    comparison therefore run side by side, and a drift of the machine's speed affects all of them
+    alike.
 
     Raises:
         RequestError: the request has an unknown name or an invalid value.
@@ -92,7 +90,7 @@ def expand(
 def _final_together(request: Request, cells: Sequence[PlannedCell]) -> list[PlannedCell]:
     """Make trials of all cells of a workload if one is a trial, so that their scores compare.
 
-    A request that adds a seed or a length to those of a benchmark is thus no final run.
+    A request that adds a seed or a length to a benchmark is thus no final run.
     """
     trials = {_workload_of(planned.cell) for planned in cells if not planned.of_benchmark}
     return [
@@ -121,10 +119,7 @@ def _check_options(
     workloads: Sequence[Workload],
     entries: Mapping[Mode, Sequence[Entry]],
 ) -> None:
-    """Refuse an option that no workload and no architecture of the request has.
-
-    The options that a benchmark sets for a task must be options of this task.
-    """
+    """Refuse an option of the request or the benchmark that nothing has."""
     for workload in workloads:
         task_options = _defaults(workload, None)
         for name in workload.options:
@@ -184,7 +179,6 @@ def _coordinates(
 
 
 def _is_repeated(request: Request, workload: Workload, round_number: int) -> bool:
-    """Return whether a workload has this round."""
     settings = workload.settings
     if request.rounds or not isinstance(settings, ProbeSettings):
         return True
@@ -240,8 +234,7 @@ def _has_settings_of(
 ) -> bool:
     """Return whether a cell is one of a benchmark: the data and the threads are the user's.
 
-    Only such a run of a frozen benchmark scores the test split of its own accord, so that no option
-    can be chosen by test scores.
+    Only such a run of a frozen benchmark scores the test split of its own accord.
     """
     settings = workload.settings
     if isinstance(settings, ProbeSettings):

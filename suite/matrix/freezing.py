@@ -47,8 +47,7 @@ def checked_cells(benchmark: Benchmark, registry: Registry) -> list[PlannedCell]
     """Return the cells of a benchmark after a check of the whole file against the registry.
 
     Raises:
-        RequestError: a name, an option or a length is invalid, or a ranked benchmark lacks a
-            control.
+        RequestError: a name, an option or a length is invalid, or a control is missing.
         PluginError: the file of a task or an architecture cannot be used.
     """
     _check_entries(benchmark, registry)
@@ -78,12 +77,9 @@ def published_hashes(results: Path = RESULTS) -> dict[str, set[str]]:
 
 
 def check_published(benchmark: Benchmark, hashes: PublishedHashes) -> None:
-    """Check that the file has the hash of each version that has published runs.
+    """Raise a RequestError unless the file has the hash of each version that has published runs.
 
     A version is therefore not redefined by an edit of its line in [frozen].
-
-    Raises:
-        RequestError: a hash is missing, or is another one.
     """
     for label, published in sorted(hashes.items()):
         name, version = split_label(label)
@@ -101,7 +97,7 @@ def check_published(benchmark: Benchmark, hashes: PublishedHashes) -> None:
 def freeze(benchmark: Benchmark, data: Fingerprints | None = None) -> str:
     """Write the fingerprints of the data and the hashes of a version and its scale into its file.
 
-    Returns the hash, which covers the fingerprints. A benchmark that is not ranked needs no data.
+    Return the hash, which covers the fingerprints. A benchmark that is not ranked needs no data.
 
     Raises:
         RequestError: the version is frozen already, or data is missing.
@@ -136,10 +132,9 @@ def freeze(benchmark: Benchmark, data: Fingerprints | None = None) -> str:
 
 
 def _check_entries(benchmark: Benchmark, registry: Registry) -> None:
-    """Check that each option of an entry is one of its architecture.
+    """Check that each option of an entry is one of its architecture, since all share the recipe.
 
-    The recipe belongs to the comparison. On the open track an entry may also change the recipe and
-    the options of a task.
+    On the open track an entry may also change the recipe and the options of a task.
     """
     tasks = [registry.tasks.get(name) for name in benchmark.tasks]
     of_tasks = {name for task in tasks for name in defaults_of(task)}
@@ -157,7 +152,6 @@ def _check_entries(benchmark: Benchmark, registry: Registry) -> None:
 
 
 def _check_lengths(benchmark: Benchmark, cells: Sequence[PlannedCell]) -> None:
-    """Check that some entry can run each task at each length."""
     reasons: dict[tuple[str, int], list[str | None]] = {}
     for planned in cells:
         what = planned.cell.task or f"{planned.cell.mode}, {planned.cell.form}"
@@ -176,7 +170,7 @@ def _check_controls(
 ) -> None:
     """Check that a ranked benchmark has the floor and another control, if they support a workload.
 
-    A control may be an entry with options, such as `identity` without positions.
+    A control may be an entry with options.
     """
     workloads = list(workloads)
     able = [
@@ -283,10 +277,7 @@ def add_to_scale(
     """Write the scores that a benchmark's file lacks, and return their number.
 
     A score of the present versions stays as it is. A place needs a trivial score before a
-    reference.
-
-    Raises:
-        RequestError: a reference is not better than the trivial score.
+    reference, which must be better: otherwise a RequestError is raised.
     """
     scale = {task: dict(scores) for task, scores in benchmark.scale.items()}
     num_new = 0
@@ -328,7 +319,6 @@ def _rounded(score: float) -> float:
 
 
 def _write(benchmark: Benchmark, scale: Mapping[str, Mapping[str, Scale]]) -> None:
-    """Replace the sections of the scale and their hash in the file."""
     tables = {
         task: {length: _inline(values) for length, values in by_length.items()}
         for task, by_length in scale.items()

@@ -37,8 +37,7 @@ def parse_methods(texts: Sequence[str], known: PluginSet[Method]) -> Methods:
     """Return the methods of texts such as "lora:rank=8,alpha=16".
 
     Raises:
-        RequestError: a method or an option is unknown, a value is invalid, a method is named twice,
-            or the methods are not in the order of their stages.
+        RequestError: a method or an option is unknown, invalid, repeated or out of order.
         PluginError: the file of a method cannot be used.
     """
     methods = tuple(_parse(text, known) for text in texts)
@@ -106,11 +105,7 @@ def unsupported_by_methods(
 def _refusal(
     method: Method, name: str, request: MethodRequest, architecture: Architecture
 ) -> str | None:
-    """Return why a method cannot be applied to a cell, or None.
-
-    Raises:
-        PluginError: the method reads the task of a cell that has none.
-    """
+    """Return why a method cannot be applied to a cell, or None."""
     try:
         for part in method.parts(request):
             if part in architecture.missing_parts(request.build):
@@ -130,10 +125,10 @@ def _refusal(
 
 
 def parents_of(cell: Cell, methods: Mapping[str, Method]) -> dict[str, Cell]:
-    """Return the cells whose trained models a cell takes, by role.
+    """Return the cells whose trained models a cell takes, by role; a probe has random weights.
 
     A cell that compresses a model, or disturbs examples, takes the model of the same cell without
-    these methods. Only that cell has the parents of its methods. A probe has random weights.
+    these methods. Only that cell has the parents of its methods.
 
     Raises:
         PluginError: two methods name the same role.

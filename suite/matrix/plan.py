@@ -27,9 +27,8 @@ RETRIED_ALWAYS = frozenset({Status.INTERRUPTED, Status.UNSUPPORTED, Status.SKIPP
 class Plan:
     """A matrix and the valid records of its cells (`done`); all other supported cells run.
 
-    `changed` are the ids of the done trainings whose code has changed since. `known` are the ids of
-    all runs in the home when the plan was made. `code_of` returns the present digests of a cell's
-    code.
+    `changed` are the ids of the done trainings whose code has changed since, `known` those of all
+    runs in the home when the plan was made. `code_of` returns the present digests of a cell's code.
     """
 
     cells: Sequence[PlannedCell]
@@ -58,11 +57,7 @@ Rerun = bool | Literal["changed"]
 
 
 def check_statuses(names: Iterable[str], *others: str) -> list[str]:
-    """Return names, each of which is a status or one of `others`.
-
-    Raises:
-        RequestError: a name is unknown.
-    """
+    """Return names; raise a RequestError unless each is a status or one of `others`."""
     known = [*Status, *others]
     names = list(names)
     for name in names:
@@ -71,11 +66,7 @@ def check_statuses(names: Iterable[str], *others: str) -> list[str]:
 
 
 def check_rerun(value: bool | str) -> Rerun:
-    """Return which cells are to run again whatever their status.
-
-    Raises:
-        RequestError: the value is neither a truth value nor "changed".
-    """
+    """Return the value of `rerun`; raise a RequestError unless it is a bool or "changed"."""
     if isinstance(value, bool):
         return value
     check_name("value of `rerun`", value, [CHANGED])
@@ -97,21 +88,19 @@ def plan(
 ) -> Plan:
     """Return a plan with the valid record of each cell.
 
-    A record is invalid if its run was interrupted, if `retry` names its status (`NOISY` names noisy
-    records), or if its data has changed: `digests` maps each task to the digest of its source. The
-    record of a probe is valid on a similar machine only, unless `any_machine` is set, and only for
-    the code that it measured: `code_of` returns the present digests of a cell's code. The record of
-    a training of other code is valid unless `rerun` is `CHANGED`, which runs it again. The record
-    of a cell that exceeded a limit is valid until `limits` are higher. The record of an unsupported
-    or skipped cell is valid while the reason is the same. The record of a cell that took trained
-    models is valid while it needs the same ones.
+    A record is invalid if its run was interrupted, if `retry` names its status (`NOISY`: noisy
+    records), or if the source of its task has another digest than in `digests`. That of a probe is
+    valid on a similar machine only, unless `any_machine` is set, and only for the measured code,
+    whose present digests `code_of` returns. A training of other code is valid unless `rerun` is
+    `CHANGED`. A cell that exceeded a limit is valid until `limits` are higher, an unsupported or
+    skipped one while the reason is the same, and one that took trained models while it needs the
+    same ones.
 
-    A trained model's record is invalid if it lacks an evaluation length of the request. The status
-    of an evaluation length that exceeded a limit counts as one of the record. A cell that runs
-    again also scores the evaluation lengths of its good records, so that no result is lost. A
-    parent runs again if its weights are missing and a cell to run needs them. With `keep_weights`,
-    the weights of all trainings and compressed models are kept, and cells whose weights are missing
-    run again. A cell that only evaluates has those of its parent.
+    A trained model's record is invalid if it lacks an evaluation length of the request; the status
+    of such a length counts as one of the record. A cell that runs again also scores the evaluation
+    lengths of its good records. A parent runs again if its weights are missing and a cell to run
+    needs them. With `keep_weights`, so does each training and compressed model without weights; a
+    cell that only evaluates has those of its parent.
     """
     if keep_weights:
         cells = [
@@ -201,8 +190,8 @@ def _without_missing_weights(
 ) -> dict[str, Record]:
     """Return the done cells without the good ones whose weights are missing and needed.
 
-    A cell to run needs those of its parents. `all_of_them` needs those of every training, except of
-    a model that is too large to be kept.
+    A cell to run needs those of its parents. `all_of_them` needs those of every training, unless
+    the model is too large to be kept.
     """
     kept = dict(done)
     needed: set[str] = set()
@@ -233,8 +222,8 @@ def find_valid(
 ) -> dict[str, Record]:
     """Return the valid record of each cell; of probes, only those of this machine or its like.
 
-    `records` are all records of the cells. A user's files may have had several contents: the run on
-    the content with the digest of the task stands, or else the latest run.
+    `records` are all records of the cells. The run on the content with the digest of the task
+    stands, or else the latest run.
     """
     machine = describe_machine()
 

@@ -45,13 +45,11 @@ FindTunedRate = Callable[[Cell], TuningChoice | None]
 class PlannedCell:
     """A cell, the source of its data, why it cannot run (or None), and its ranking facts.
 
-    `of_benchmark` is true if the cell has the settings of the benchmark of the request: it is a
-    final run as soon as the benchmark is frozen. `parents` maps roles to the ids of the cells whose
-    trained models the cell takes. `keeps_weights` is true if its own weights are kept. `task` is
-    the one that is trained: a method may set another objective. `draws_samples` is false for a
-    trial of a learning rate, which needs its validation score alone. The limit of time holds for
-    the steps of the cells that were asked for: a parent with more of them gets `time_factor` times
-    as much.
+    `of_benchmark` is true if the cell has the settings of the request's benchmark: a final run,
+    once that is frozen. `parents` maps roles to the ids of the cells whose trained models the cell
+    takes. `task` is the one that is trained: a method may set another objective. `draws_samples` is
+    false for a trial, which needs its validation score alone. A parent with more steps than the
+    cells that were asked for gets `time_factor` times their limit of time.
     """
 
     cell: Cell
@@ -182,11 +180,7 @@ class Planner:
 
 
 def _unsupported_by_task(task: Task | None, cell: Cell) -> str | None:
-    """Return why a task cannot be learned as the cell says, or None if it can.
-
-    Raises:
-        RequestError: the task's data does not fit an evaluation length.
-    """
+    """Return why a task cannot be learned as the cell says, or None if it can."""
     if task is None:
         return None
     options = task_options(task, cell.options)
@@ -218,12 +212,11 @@ def ranking_facts(
 ) -> RankingFacts:
     """Return the ranking facts of a cell; `tuning` is the choice that was applied to it.
 
-    `benchmark` is the benchmark of the request. The options that it sets for the task belong to the
-    comparison, as those of the task itself and `DATA_OPTIONS` do. The others are part of the
-    entry's name. The learning rate is part of the name only if a user asked for it: a tuned rate
-    belongs to the architecture's best version. Methods belong to the entry, and to the open track.
-    `objective` names the metric of another objective that a method sets; it belongs to the
-    comparison.
+    The options of the task, those that `benchmark` sets for it and `DATA_OPTIONS` belong to the
+    comparison, the others to the entry's name. A learning rate is part of the name only if a user
+    asked for it: a tuned rate belongs to the architecture's best version. Methods belong to the
+    entry, and to the open track. `objective` names the metric of another objective, which belongs
+    to the comparison.
     """
     settings = benchmark.nearest_settings(cell, task) if benchmark and task else None
     shared = _shared_options(cell, task, settings.options if settings else {})
@@ -259,7 +252,6 @@ def ranking_facts(
 
 
 def _shared_options(cell: Cell, task: Task | None, of_benchmark: Options) -> dict[str, Any]:
-    """Return the options of a cell that all entries of its comparison share."""
     if task is None:
         return {}
     listed = listed_options(task, of_benchmark)

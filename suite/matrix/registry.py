@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -84,27 +84,21 @@ def load_registry(search_path: Sequence[str] = ()) -> Registry:
         _collect(TASKS, search_path),
         _collect(ARCHITECTURES, search_path),
         _collect(METHODS, search_path),
-        _collect_benchmarks(search_path),
+        _load("benchmark", benchmark_names(search_path), lambda n: find_benchmark(n, search_path)),
     )
 
 
 def _collect(kind: PluginKind[Plugin], search_path: Sequence[str]) -> PluginSet[Plugin]:
-    plugins: dict[str, Plugin] = {}
+    places = dict(locate(kind, search_path))
+    return _load(kind.word, places, lambda key: load_plugin(kind, key, places[key]))
+
+
+def _load(word: str, keys: Iterable[str], load: Callable[[str], Item]) -> PluginSet[Item]:
+    plugins: dict[str, Item] = {}
     broken: dict[str, str] = {}
-    for key, location in locate(kind, search_path):
+    for key in keys:
         try:
-            plugins[key] = load_plugin(kind, key, location)
+            plugins[key] = load(key)
         except PluginError as error:
             broken[key] = str(error)
-    return PluginSet(kind.word, plugins, broken)
-
-
-def _collect_benchmarks(search_path: Sequence[str]) -> PluginSet[Benchmark]:
-    benchmarks: dict[str, Benchmark] = {}
-    broken: dict[str, str] = {}
-    for name in benchmark_names(search_path):
-        try:
-            benchmarks[name] = find_benchmark(name, search_path)
-        except PluginError as error:
-            broken[name] = str(error)
-    return PluginSet("benchmark", benchmarks, broken)
+    return PluginSet(word, plugins, broken)

@@ -22,8 +22,8 @@ class Request:
     """The matrix a user asks for. None selects the settings of the benchmark.
 
     Without a mode, tasks select trainings; without tasks too, the request is the whole benchmark.
-    `score_test` lets a run score the test split whose settings are not those of its benchmark.
-    `methods` are sets of methods, each written as on the command line: (("lora:rank=8", "int8"),).
+    `score_test` lets a run of other settings score the test split. `methods` are sets of methods,
+    each written as on the command line: (("lora:rank=8", "int8"),).
     """
 
     mode: Mode | None = Mode.TRAIN
@@ -50,11 +50,7 @@ class Request:
 
 
 def check_request(request: Request) -> None:
-    """Check all fields that depend on neither tasks nor architectures.
-
-    Raises:
-        RequestError: a value is unknown, out of range, repeated or out of order.
-    """
+    """Raise a RequestError for an invalid field that depends on no task and no architecture."""
     for axis, names, known in (
         ("backend", request.backends, BACKENDS),
         ("precision", request.precisions, PRECISIONS),
@@ -85,17 +81,12 @@ def split_methods(text: str) -> tuple[str, ...]:
 
 
 def check_unique(what: str, values: Sequence[Any] | None) -> None:
-    """Check that no value is repeated.
-
-    Raises:
-        RequestError: a value is repeated.
-    """
+    """Raise a RequestError if a value is repeated."""
     if values is not None and len(set(values)) < len(values):
         raise RequestError(f"Each {what} may be named once", received=",".join(map(str, values)))
 
 
 def _check_mode(request: Request) -> None:
-    """Refuse the fields that the mode of a request does not take."""
     trains = request.mode is Mode.TRAIN
     measures = request.mode in (Mode.PROBE, Mode.DECODE)
     decodes = request.mode is Mode.DECODE

@@ -11,7 +11,6 @@ from suite.api import (
     Form,
     Mode,
     Options,
-    Recipe,
     SourceRequest,
     Task,
 )
@@ -46,7 +45,6 @@ class Workload:
     lengths: tuple[int, ...]
     budgets: tuple[int, ...]
     source: SourceRequest | None
-    recipe: Recipe
     evaluation_lengths: tuple[int, ...] = ()
 
     @property
@@ -67,8 +65,8 @@ class Entry:
     """An architecture, with the options that the benchmark lists for it, and methods.
 
     `listed` are the entries of the benchmark's file that it is; None if the file need not list it.
-    An entry that is `requested` runs at all tasks and lengths of the request, another one where the
-    file lists it: so does an architecture that the file limits, even if the request names it.
+    A `requested` entry runs at all tasks and lengths of the request, another one where the file
+    lists it.
     """
 
     name: str
@@ -136,14 +134,12 @@ def _probes(request: Request, probes: Sequence[ProbeSettings]) -> list[Workload]
             lengths=request.lengths or settings.lengths,
             budgets=(0,),
             source=None,
-            recipe=Recipe(),
         )
         for settings in probes
     ]
 
 
 def _of_task(request: Request, task: Task, benchmark: Benchmark, name: str) -> Iterator[Workload]:
-    """Yield a workload for each settings of a task that the request asks for."""
     several = _with_requested_options(request, task, benchmark.settings_of(name, task))
     known = {length for settings in several for length in settings.lengths}
     asked = request.evaluation_lengths
@@ -166,7 +162,6 @@ def _of_task(request: Request, task: Task, benchmark: Benchmark, name: str) -> I
             lengths=lengths,
             budgets=(request.steps,) if request.steps else settings.steps,
             source=_checked_source(name, task, request, settings.source),
-            recipe=task.recipe,
             evaluation_lengths=_checked_evaluation_lengths(
                 name, task, lengths, reached if asked is None else asked
             ),
@@ -193,12 +188,7 @@ def _with_requested_options(
 def _checked_evaluation_lengths(
     name: str, task: Task, lengths: tuple[int, ...], asked: tuple[int, ...]
 ) -> tuple[int, ...]:
-    """Return the lengths at which a model of each training length is scored.
-
-    Raises:
-        RequestError: the task has no evaluation lengths, or one of them is shorter than a training
-            length.
-    """
+    """Return the lengths at which a model of each training length is scored."""
     if not asked:
         return ()
     if not task.evaluation_lengths_supported:
@@ -239,11 +229,11 @@ def find_entries(
 ) -> list[Entry]:
     """Return the requested entries; by default those of the benchmark.
 
-    A benchmark without a list has all architectures, the controls included, and the entries that
-    the file adds. A benchmark with a list may add entries of others: of these it has no plain
-    entry. A listed entry without options and methods adds none: it limits its architecture to tasks
-    and lengths. An architecture that is `probe_only` trains only if the request names it.
-    Each entry takes each set of methods of the request, in place of the benchmark's.
+    A benchmark without a list has all architectures and the entries that the file adds. One with a
+    list may add entries of others, which then have no plain entry. A listed entry without options
+    and methods adds none: it limits its architecture to tasks and lengths. An architecture that is
+    `probe_only` trains only if the request names it. Each entry takes each set of methods of the
+    request, in place of the benchmark's.
     """
     known = registry.architectures
     added = [entry for entry in benchmark.entries if not entry.is_plain]
@@ -292,7 +282,6 @@ def find_entries(
 
 
 def _with_methods(entry: Entry, methods: Methods, listed: Sequence[Entry]) -> Entry:
-    """Return a plain entry with the methods of a request."""
     if not methods:
         return replace(entry, requested=True)
     what = (entry.name, entry.options, methods)

@@ -21,7 +21,6 @@ class Bottleneck(keras.layers.Layer):
         self.size = size
 
     def build(self, input_shape: Any) -> None:
-        """Create the weights."""
         width = input_shape[-1]
         self.down = keras.layers.Dense(self.size, "gelu", kernel_initializer=_small())
         self.up = keras.layers.Dense(width, kernel_initializer=_small())
@@ -29,7 +28,6 @@ class Bottleneck(keras.layers.Layer):
         self.up.build((*input_shape[:-1], self.size))
 
     def call(self, states: Any) -> Any:
-        """Return the adapted states."""
         return states + self.up(self.down(states))
 
 

@@ -19,11 +19,7 @@ from suite.methods._options import check_options
 
 
 def check_strengths(method: Method, options: Options, highest: float = 1.0) -> None:
-    """Check the strengths of a method.
-
-    Raises:
-        RequestError: a strength is out of range, or is named twice.
-    """
+    """Check that no strength is out of range or named twice."""
     strengths = options["strengths"]
     in_range = all(0 <= strength <= highest for strength in strengths)
     check_options(
@@ -50,18 +46,13 @@ class WordDisturbance(Method):
     def draw(
         self, words: Sequence[str], strength: float, generator: Any
     ) -> Sequence[tuple[int, str]]:
-        """Return the disturbed words, each with the position of the word that it stands for.
-
-        `generator` is NumPy's.
-        """
+        """Return the disturbed words, each with the position of the word that it stands for."""
         raise NotImplementedError
 
     def check(self, options: Options) -> None:
-        """Check the strengths."""
         check_strengths(self, options)
 
     def unsupported_reason(self, request: MethodRequest) -> str | None:
-        """Return why the words of the task cannot be changed, or None."""
         task = request.task
         reason = task.disturbance_reason(task_options(task, request.cell.options))
         return f"disturbs words, but the task {reason}" if reason else None

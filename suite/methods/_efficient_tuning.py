@@ -31,7 +31,6 @@ class EfficientTuning(Method):
         check_options(self, options, (self.size, options[self.size] >= 1, rule))
 
     def unsupported_reason(self, request: MethodRequest) -> str | None:
-        """Return why the size does not fit the model, or None."""
         name, width = self.size, request.build.model_size.width
         value = request.options[name]
         if value > width:
@@ -39,7 +38,6 @@ class EfficientTuning(Method):
         return None
 
     def facts(self, model: Any, context: MethodContext) -> Mapping[str, Any]:
-        """Return the number of trained weights, and their share of the model's."""
         trained = sum(math.prod(weight.shape) for weight in model.trainable_variables)
         total = model.parameter_counts()["total"]
         return {"num_trained_weights": trained, "trained_weights_share": trained / total}

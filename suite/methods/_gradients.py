@@ -15,7 +15,6 @@ class GradientMethod(Method):
         return (Part.EMBEDDED,) if request.build.inputs is Inputs.TOKEN_IDS else ()
 
     def unsupported_reason(self, request: MethodRequest) -> str | None:
-        """Return why a batch has no gradient of its own, or None."""
         if request.task.contiguous and request.cell.options.get(
             "carry_state", request.task.recipe.carry_state
         ):

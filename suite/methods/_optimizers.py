@@ -45,7 +45,6 @@ class Schedule(keras.optimizers.schedules.LearningRateSchedule):
         return self.peak * ops.clip(ops.minimum(rising, falling), 0.0, 1.0)
 
     def get_config(self) -> dict[str, Any]:
-        """Return the arguments of the constructor."""
         return {
             "kind": self.kind,
             "peak": self.peak,
@@ -66,7 +65,6 @@ class Adam(keras.optimizers.Adam):
         """Do nothing: the gradient has the decay."""
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
-        """Update a weight and its moments."""
         if self._use_weight_decay(variable):
             gradient = gradient + self.weight_decay * ops.convert_to_tensor(variable)
         super().update_step(gradient, variable, learning_rate)
@@ -114,7 +112,6 @@ class ScheduleFree(keras.optimizers.Optimizer):
         """Do nothing: the step of z has the decay."""
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
-        """Update a weight, its second moment and its difference z − y."""
         index = self._get_variable_index(variable)
         velocity, difference = self._velocities[index], self._differences[index]
         dtype = variable.dtype
@@ -147,7 +144,6 @@ class ScheduleFree(keras.optimizers.Optimizer):
         return averages
 
     def get_config(self) -> dict[str, Any]:
-        """Return the arguments of the constructor."""
         return {
             **super().get_config(),
             "warmup_steps": self.warmup_steps,

@@ -9,11 +9,7 @@ Rule = tuple[str, bool, str]
 
 
 def check_options(method: Method, options: Options, *rules: Rule) -> None:
-    """Check the options of a method.
-
-    Raises:
-        RequestError: a value is invalid.
-    """
+    """Refuse the first option whose value is invalid."""
     key = type(method).__module__.rpartition(".")[2]
     for name, is_valid, valid in rules:
         if not is_valid:
@@ -21,15 +17,12 @@ def check_options(method: Method, options: Options, *rules: Rule) -> None:
 
 
 def from_0_to_1(options: Options, name: str) -> Rule:
-    """Return the rule that an option is from 0 to 1."""
     return name, 0 <= options[name] <= 1, "from 0 to 1"
 
 
 def from_0_to_below_1(options: Options, name: str) -> Rule:
-    """Return the rule that an option is from 0 to below 1."""
     return name, 0 <= options[name] < 1, "from 0 to below 1"
 
 
 def at_least(minimum: int, options: Options, name: str) -> Rule:
-    """Return the rule that an option has a minimum."""
     return name, options[name] >= minimum, f"at least {minimum}"

@@ -67,29 +67,23 @@ class PretrainingTask(Task):
         self._in_words = task.inputs is Inputs.EMBEDDINGS
 
     def inspect(self, request: SourceRequest, options: Options) -> str | None:
-        """Check the source as the task does."""
         return self._task.inspect(request, options)
 
     def load(self, request: SourceRequest, sequence_length: int, options: Options) -> TaskData:
-        """Encode the source as the task does."""
         return self._task.load(request, sequence_length, options)
 
     def inputs_for(self, options: Options) -> Inputs:
-        """Return the kind of input that the task gives the architecture."""
         return self._task.inputs_for(options)
 
     def unsupported_reason(self, sequence_length: int, options: Options) -> str | None:
-        """Return why the task's data does not fit a length, or None if it does."""
         return self._task.unsupported_reason(sequence_length, options)
 
     def encode_raw(
         self, texts: Sequence[str], sequence_length: int, spec: Mapping[str, Any]
     ) -> Examples:
-        """Encode texts as the task does."""
         return self._task.encode_raw(texts, sequence_length, spec)
 
     def build_embedding(self, spec: Mapping[str, Any], width: int) -> Any:
-        """Build the embedding of the task."""
         return self._task.build_embedding(spec, width)
 
     def text_of(self, features: Mapping[str, Any]) -> dict[str, Any]:
@@ -141,7 +135,6 @@ class PretrainingTask(Task):
         return {**text, **corrupted}, targets
 
     def build_head(self, spec: Mapping[str, Any]) -> Any:
-        """Build a head that scores token ids, or words."""
         from suite.methods._token_head import TokenHead, WordHead
 
         return WordHead(self._task.token_ids_of(spec)[1]) if self._in_words else TokenHead()
@@ -198,18 +191,13 @@ def encodes_plain_text(task: Task) -> bool:
 
 
 def read_documents(path: str) -> list[str]:
-    """Return the documents of a file: blank lines separate them, or else each line is one.
-
-    Raises:
-        DataError: the file cannot be read, is not in UTF-8, or is empty.
-    """
+    """Return the documents of a file: blank lines separate them, or else each line is one."""
     text = read_text(Path(path).expanduser()).strip()
     parts = BLANK_LINES.split(text) if BLANK_LINES.search(text) else text.split("\n")
     return [" ".join(part.split()) for part in parts]
 
 
 def digest_documents(path: str) -> str:
-    """Return a digest of the bytes of a file."""
     return digest_paths([Path(path).expanduser()])
 
 

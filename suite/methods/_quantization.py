@@ -29,13 +29,11 @@ class Quantization(Method):
         return None
 
     def unsupported_reason(self, request: MethodRequest) -> str | None:
-        """Return why the weights cannot be quantized, or None."""
         if quantized_before(self.mode, request.cell.methods):
             return f"quantizes weights once; leave {' or '.join(QUANTIZING)} out"
         return None
 
     def compress(self, model: Any, context: MethodContext) -> Any:
-        """Return the quantized model."""
         with warnings.catch_warnings():
             # Keras warns of each layer that has no weights to quantize.
             warnings.filterwarnings("ignore", message="Layer .* does not have a `quantize` method")

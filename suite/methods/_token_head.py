@@ -35,12 +35,10 @@ class TokenHead(_MaskedHead):
     """Scores token ids with the table of the token embedding."""
 
     def tie(self, table: Any) -> None:
-        """Share the weights of an embedding layer."""
         self._tables = [table]
         self.bias = self.add_weight((table.input_dim,), "zeros", name="bias")
 
     def call(self, hidden_states: Any, features: Mapping[str, Any]) -> Any:
-        """Return the scores."""
         states = self.transformed(hidden_states, features)
         table = ops.cast(self._tables[0].embeddings, states.dtype)
         return ops.matmul(states, ops.transpose(table)) + ops.cast(self.bias, states.dtype)
@@ -58,5 +56,4 @@ class WordHead(_MaskedHead):
         self.scores.build(input_shape)
 
     def call(self, hidden_states: Any, features: Mapping[str, Any]) -> Any:
-        """Return the scores."""
         return self.scores(self.transformed(hidden_states, features))

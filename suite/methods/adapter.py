@@ -25,7 +25,6 @@ class Adapter(EfficientTuning):
     size = "size"
 
     def parts(self, request: MethodRequest) -> Collection[Part]:
-        """Return the adapters."""
         return (Part.ADAPTERS,)
 
     def model(self, model: Any, context: MethodContext) -> Any:

@@ -32,11 +32,9 @@ class Adversarial(GradientMethod):
     """The values of ε."""
 
     def check(self, options: Options) -> None:
-        """Check the strengths."""
         check_strengths(self, options, HIGHEST)
 
     def unsupported_reason(self, request: MethodRequest) -> str | None:
-        """Return why the task has no such score, or None."""
         if request.task.generation:
             return "moves a single prediction, but the task generates its answers token by token"
         return super().unsupported_reason(request)

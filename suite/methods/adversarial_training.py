@@ -28,7 +28,6 @@ class AdversarialTraining(GradientMethod):
     options = {"epsilon": 0.05, "share": 0.5}
 
     def check(self, options: Options) -> None:
-        """Check the options."""
         check_options(self, options, at_least(0, options, "epsilon"), from_0_to_1(options, "share"))
 
     def update_loss(

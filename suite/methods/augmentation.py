@@ -31,17 +31,14 @@ class Augmentation(Method):
     CIFAR-10, but not that of a digit."""
 
     def check(self, options: Options) -> None:
-        """Check the shift."""
         check_options(self, options, at_least(0, options, "shift"))
 
     def unsupported_reason(self, request: MethodRequest) -> str | None:
-        """Return why the task has no image to shift, or None."""
         if not request.task.shiftable_images:
             return "shifts images, and the task has none whose class stays the same"
         return None
 
     def batches(self, batches: Iterator[Any], context: MethodContext) -> Iterator[Any]:
-        """Return batches whose images are shifted and mirrored."""
         if not context.options["shift"] and not context.options["mirror"]:
             return batches
         return _moved(batches, context)

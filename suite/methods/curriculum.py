@@ -46,11 +46,9 @@ class Curriculum(Method):
     """`share`: the share of the steps, at the beginning, after which all examples are used."""
 
     def check(self, options: Options) -> None:
-        """Check the share."""
         check_options(self, options, from_0_to_1(options, "share"))
 
     def unsupported_reason(self, request: MethodRequest) -> str | None:
-        """Return why examples cannot come in another order, or None."""
         if request.task.contiguous and request.options["share"]:
             return "orders examples by their length, and the task reads one stream"
         return None
@@ -63,7 +61,6 @@ class Curriculum(Method):
         return data
 
     def batches(self, batches: Iterator[Any], context: MethodContext) -> Iterator[Any]:
-        """Return batches of examples that are short enough for their step."""
         num_steps = round(context.options["share"] * context.cell.steps)
         if num_steps == 0:
             return batches

@@ -45,7 +45,6 @@ class Distillation(Method):
     options = {"teacher": "vanilla", "weight": 0.5, "temperature": 2.0, "hidden_weight": 0.0}
 
     def check(self, options: Options) -> None:
-        """Check the weights and the temperature."""
         check_options(
             self,
             options,
@@ -55,7 +54,6 @@ class Distillation(Method):
         )
 
     def unsupported_reason(self, request: MethodRequest) -> str | None:
-        """Return why the task has no classes that a teacher could score, or None."""
         reason = unclassed_reason(request) if request.options["weight"] else None
         return f"compares scores of classes, and {reason}" if reason else None
 

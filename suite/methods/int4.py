@@ -24,11 +24,9 @@ class Int4(Quantization):
     options = {"block_size": 128}
 
     def check(self, options: Options) -> None:
-        """Check the block size."""
         check_options(self, options, at_least(0, options, "block_size"))
 
     def config(self, options: Options) -> Any:
-        """Return the settings with the block size."""
         import keras
 
         return keras.quantizers.Int4QuantizationConfig(block_size=options["block_size"] or None)

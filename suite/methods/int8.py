@@ -18,7 +18,6 @@ class Int8(Quantization):
     mode = "int8"
 
     def unsupported_reason(self, request: MethodRequest) -> str | None:
-        """Return why the weights or the precision of the cell cannot be quantized, or None."""
         if request.cell.precision == "mixed_float16":
             return "overflows in mixed_float16; use float32 or mixed_bfloat16"
         return super().unsupported_reason(request)

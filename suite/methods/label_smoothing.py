@@ -27,11 +27,9 @@ class LabelSmoothing(Method):
     options = {"share": 0.1}
 
     def check(self, options: Options) -> None:
-        """Check the share."""
         check_options(self, options, from_0_to_below_1(options, "share"))
 
     def unsupported_reason(self, request: MethodRequest) -> str | None:
-        """Return why the task has no classes to smooth, or None."""
         if not request.options["share"]:
             return None
         reason = unclassed_reason(request)

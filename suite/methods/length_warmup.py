@@ -30,11 +30,9 @@ class LengthWarmup(Method):
     """`length`: the positions of a short window. `share`: the share of the steps with them."""
 
     def check(self, options: Options) -> None:
-        """Check the length and the share."""
         check_options(self, options, at_least(1, options, "length"), from_0_to_1(options, "share"))
 
     def unsupported_reason(self, request: MethodRequest) -> str | None:
-        """Return why examples cannot be cut into short windows, or None."""
         length, full = request.options["length"], request.cell.sequence_length
         if request.task.scored_unit != "positions" or request.task.generation:
             return "cuts examples into windows, and the task scores whole examples"
@@ -45,7 +43,6 @@ class LengthWarmup(Method):
         return None
 
     def batches(self, batches: Iterator[Any], context: MethodContext) -> Iterator[Any]:
-        """Yield batches of short windows in the first steps, then the batches as they are."""
         num_steps = round(context.options["share"] * context.cell.steps)
         for step, batch in enumerate(batches):
             yield cut_batch(batch, context.options["length"]) if step < num_steps else batch

@@ -29,7 +29,6 @@ class Lora(EfficientTuning):
     size = "rank"
 
     def check(self, options: Options) -> None:
-        """Check rank and scale."""
         super().check(options)
         rule = ("alpha", 0 < options["alpha"] < float("inf"), "above 0")
         check_options(self, options, rule)

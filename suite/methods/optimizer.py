@@ -41,7 +41,6 @@ class Optimizer(Method):
     """`momentum`: that of `sgd`. With `schedule_free`, the schedule must be `constant`."""
 
     def check(self, options: Options) -> None:
-        """Check the names, and that the options are those of the optimizer."""
         name, schedule, momentum = (options[key] for key in self.options)
         usual = self.options["momentum"]
         check_options(

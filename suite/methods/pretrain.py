@@ -86,7 +86,6 @@ class Pretrain(Method):
     }
 
     def check(self, options: Options) -> None:
-        """Check the values, and the file of documents."""
         check_options(
             self,
             options,
@@ -100,7 +99,6 @@ class Pretrain(Method):
             read_documents(options["files"])
 
     def derived_options(self, options: Options) -> Options:
-        """Return the digest of the file of documents."""
         return {"digest": digest_documents(options["files"])} if options["files"] else {}
 
     def parts(self, request: MethodRequest) -> Collection[Part]:
@@ -108,7 +106,6 @@ class Pretrain(Method):
         return (Part.TABLE,) if request.build.inputs is Inputs.TOKEN_IDS else ()
 
     def unsupported_reason(self, request: MethodRequest) -> str | None:
-        """Return why a cell cannot be pretrained, or None."""
         task, options, inputs = request.task, request.options, request.build.inputs
         if not hides_tokens(task, inputs):
             return (
@@ -208,7 +205,6 @@ def _weights(model: Any) -> list[Any]:
 
 
 def _documents(data: TaskData, context: MethodContext) -> Examples:
-    """Return the encoded documents of the file that the options name."""
     path = context.options["files"]
     if digest_documents(path) != context.options["digest"]:
         raise DataError(

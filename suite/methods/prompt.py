@@ -24,11 +24,9 @@ class Prompt(EfficientTuning):
     size = "length"
 
     def parts(self, request: MethodRequest) -> Collection[Part]:
-        """Return the vectors."""
         return (Part.PREFIX,)
 
     def unsupported_reason(self, request: MethodRequest) -> str | None:
-        """Return why a state would be carried past the vectors, or None."""
         usual = request.task is not None and request.task.recipe.carry_state
         if request.cell.options.get("carry_state", usual):
             return (

@@ -38,7 +38,6 @@ class Pruning(Method):
     options = {"sparsity": 0.5, "scope": "layer", "begin": 0.2, "end": 0.7, "every": 10}
 
     def check(self, options: Options) -> None:
-        """Check the sparsity, the scope and the schedule."""
         begin, end = options["begin"], options["end"]
         check_options(
             self,
@@ -51,7 +50,6 @@ class Pruning(Method):
         )
 
     def unsupported_reason(self, request: MethodRequest) -> str | None:
-        """Return why averaged weights would not be sparse, or None."""
         names = {applied.name for applied in request.cell.methods}
         if request.options["sparsity"] and "weight_averaging" in names:
             return "does not combine with weight_averaging, whose means are not sparse"

@@ -31,16 +31,13 @@ class StructuredPruning(Method):
     options = {"heads": 0.0, "feedforward": 0.5}
 
     def check(self, options: Options) -> None:
-        """Check the shares."""
         check_options(self, options, *(from_0_to_below_1(options, name) for name in self.options))
 
     def parts(self, request: MethodRequest) -> Collection[Part]:
-        """Return the parts that are removed."""
         named = {"heads": Part.HEADS, "feedforward": Part.UNITS}
         return [part for option, part in named.items() if request.options[option]]
 
     def unsupported_reason(self, request: MethodRequest) -> str | None:
-        """Return why the kernels would be quantized or adapted already, or None."""
         if any(method.name == "lora" for method in request.cell.methods):
             return "removes parts of kernels, and lora adds to whole ones; leave lora out"
         if quantized_before("structured_pruning", request.cell.methods):
@@ -69,7 +66,6 @@ class StructuredPruning(Method):
         return model
 
     def compress(self, model: Any, context: MethodContext) -> Any:
-        """Return the model without the heads and units with the smallest weights."""
         options = context.options
         for part in list(_with(model, "num_removable_heads")):
             _remove(part.head_norms(), options["heads"], part.remove_heads)

@@ -33,11 +33,9 @@ class WeightAveraging(Method):
     """`share`: the share of the steps, at the end, from which the averaged ones are."""
 
     def check(self, options: Options) -> None:
-        """Check the share."""
         check_options(self, options, from_0_to_1(options, "share"))
 
     def after_step(self, model: Any, step: int, total_steps: int, context: MethodContext) -> None:
-        """Add the weights to the mean, if the step is one of those that are averaged."""
         if step in averaged_steps(total_steps, context.options["share"]):
             add_to_mean(context.state, model.get_weights())
 

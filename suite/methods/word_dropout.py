@@ -32,12 +32,10 @@ class WordDropout(Method):
     characters, because a single letter is easy to guess."""
 
     def check(self, options: Options) -> None:
-        """Check the shares and the span."""
         shares = (from_0_to_1(options, name) for name in SHARES.values())
         check_options(self, options, *shares, at_least(1, options, "span"))
 
     def unsupported_reason(self, request: MethodRequest) -> str | None:
-        """Return why the task has no token to hide, or None."""
         hideable = request.task.hideable
         for part, option in SHARES.items():
             if request.options[option] and part not in hideable:
@@ -45,7 +43,6 @@ class WordDropout(Method):
         return None
 
     def batches(self, batches: Iterator[Any], context: MethodContext) -> Iterator[Any]:
-        """Return batches in which some tokens are unknown."""
         if not any(context.options[option] for option in SHARES.values()):
             return batches
         return _with_hidden_tokens(batches, context)

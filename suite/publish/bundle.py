@@ -221,8 +221,7 @@ def _job(planned: PlannedCell, folder: Path, prepared: Prepared) -> Job:
         )
     return make_job(
         planned,
-        prepared.digests,
-        prepared.search_path,
+        prepared,
         folder=folder / JOBS / new_run_id(utc_now(), prepared.plan.known),
         cache=folder / CACHE,
         checkpoint=folder / "checkpoint.npz",
@@ -241,7 +240,7 @@ def _encode(job: Job) -> None:
     """Encode the data of a job in a separate process, which imports TensorFlow."""
     (job.folder / "job.json").write_text(job.to_json())
     environment = child_environment(job.cell.backend, job.cell.threads)
-    result = run_module("suite.worker.data.encode", job.folder, environment=environment)
+    result = run_module("suite.worker.data.encoded", job.folder, environment=environment)
     if result.returncode:
         raise DataError("The data could not be encoded", received=why_ended(result))
 

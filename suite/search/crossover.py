@@ -42,10 +42,9 @@ from suite.search.probing import (
 class Crossover:
     """The lengths where one of two entries overtakes the other in a metric.
 
-    `differences` holds by length how far `second` is ahead in a score; it is empty for costs.
-    `repeat` names what the intervals come from: "round" or "seed". Noisy rounds of probes do not
-    count, except at `noisy_lengths`, where no round was quiet. `measured` says where published
-    costs come from.
+    `differences` holds by length how far `second` is ahead in a score. `repeat` names what the
+    intervals come from: "round" or "seed". At `noisy_lengths`, no round of a probe was quiet;
+    otherwise noisy rounds do not count. `measured` says where published costs come from.
     """
 
     first: str
@@ -107,11 +106,7 @@ class Crossover:
 
 
 def check_pair(request: Request) -> tuple[str, str]:
-    """Return the two entries of a request: an entry is written as the tables write it.
-
-    Raises:
-        RequestError: the request does not name two different entries.
-    """
+    """Return the two entries of a request; raise a RequestError unless it names two."""
     names = request.architectures or ()
     if len(names) != 2 or names[0] == names[1]:
         received = f"{names[0]} twice" if len(names) == 2 else ", ".join(names)
@@ -168,11 +163,7 @@ def cost_crossover(
 def cells_of(
     pair: tuple[str, str], cells: Iterable[PlannedCell]
 ) -> tuple[str, str, list[PlannedCell]]:
-    """Return both entries of a pair of names, and their cells.
-
-    Raises:
-        RequestError: a name is that of no entry.
-    """
+    """Return both entries of a pair of names, and their cells."""
     cells = list(cells)
     entries = {planned.ranking.entry: planned.cell.architecture for planned in cells}
     first, second = (_find_entry(name, entries) for name in pair)
@@ -182,11 +173,8 @@ def cells_of(
 def _find_entry(name: str, entries: Mapping[str, str]) -> str:
     """Return the entry of a name, given the architecture of each entry.
 
-    An architecture's name also means its only entry.
-
-    Raises:
-        RequestError: the name is not that of an entry. An architecture with several entries is
-            named with options, unless one of them has none.
+    An architecture's name also means its only entry. One with several entries is named with
+    options, unless one of them has none.
     """
     if name in entries:
         return name
@@ -197,11 +185,7 @@ def _find_entry(name: str, entries: Mapping[str, str]) -> str:
 
 
 def _values(records: Sequence[Record], entry: str, measure: str) -> dict[int, float]:
-    """Return an entry's values of a measure by round.
-
-    Raises:
-        RequestError: a cell failed, or its record has no positive value of the measure.
-    """
+    """Return an entry's values of a measure by round."""
     phase, _, name = measure.partition(".")
     values = {}
     for record in records:
@@ -242,11 +226,8 @@ def score_crossover(
 ) -> Crossover:
     """Compare the scores of two entries at the lengths and seeds that both have.
 
-    By default the task's primary metric is compared. The number of threads makes no difference.
-    Tuned records are preferred over untuned ones.
-
-    Raises:
-        RequestError: an entry is unknown, or fewer than two lengths have records of both.
+    The default is the task's primary metric. The number of threads makes no difference, and tuned
+    records are preferred. A RequestError means fewer than two lengths with records of both.
     """
     pair = check_pair(request)
     request = replace(request, architectures=architectures_of(pair))
@@ -298,13 +279,10 @@ def published_cost_crossover(
 ) -> Crossover:
     """Compare the costs of two entries at the lengths that one comparison measured for both.
 
-    The form, the size, the backend, the precision, the batch size and the lengths of the request
-    are respected where it names them. The comparison with the most common lengths counts, if
-    several machines or batches were measured. A crossing is interpolated, and its interval comes
-    from the quiet rounds.
-
-    Raises:
-        RequestError: the measure has no direction, or no comparison has both at two lengths.
+    It is the comparison with the most common lengths, among those with the form, size, backend,
+    precision, batch size and lengths that the request names. A crossing is interpolated; its
+    interval comes from the quiet rounds. A RequestError means that no comparison has both at two
+    lengths.
     """
     first, second = check_pair(request)
     higher_is_better = find_directed_measure(measure).higher_is_better
@@ -347,7 +325,6 @@ def _is_asked(comparison: Comparison, request: Request, measure: str) -> bool:
 def _logs(
     comparison: Comparison, name: str, measure: str, request: Request
 ) -> dict[int, Mapping[int, float]]:
-    """Return the logarithms of an entry's costs by length and round."""
     return {
         entry.sequence_length: entry.log_scores(measure).by_seed
         for entry in comparison.entries
@@ -370,7 +347,7 @@ def _requested_entries(
 ) -> list[EntryAtLength]:
     """Return the entries of the requested cells, from the comparison with the most of them.
 
-    Records on other data are in another comparison. Among equals the newest comparison counts.
+    Among equals the newest comparison counts.
     """
     candidates = [
         [

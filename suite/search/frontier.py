@@ -36,11 +36,7 @@ class Budget:
     phase: str = "training"
 
     def check(self) -> None:
-        """Check that the budget has a limit, and that this machine has the memory.
-
-        Raises:
-            RequestError: it has not.
-        """
+        """Raise a RequestError if the budget has no limit, or more memory than this machine."""
         check_name("phase", self.phase, ALL_PHASES)
         if self.memory_bytes is None and self.step_seconds is None:
             raise RequestError(
@@ -96,11 +92,7 @@ class ProbeFailed(Exception):
 
 
 def _bound_of_peak(record: Record, phase: str, limit: float) -> float | None:
-    """Return the highest peak of the other phases, if a phase is hidden by one of them.
-
-    Raises:
-        ProbeFailed: the bound is above the limit, so that the phase may fit or not.
-    """
+    """Return the highest peak of the other phases, if a phase is hidden by one of them."""
     peaks = (record.measured(other, "peak_memory_bytes") for other in record.measurements)
     bound = max(filter(None, peaks), default=None)
     if bound is not None and bound > limit:
@@ -115,9 +107,9 @@ def _bound_of_peak(record: Record, phase: str, limit: float) -> float | None:
 class LengthLimit:
     """The longest length that an entry affords.
 
-    If the first length does not fit, there is no `longest`, and `taken` has the costs of the first.
-    `beyond` is the shortest length found that does not fit; None where the search met its end.
-    `unsupported` or `failed` is the reason why there is no answer.
+    If the first length does not fit, `taken` has its costs. `beyond` is the shortest length found
+    that does not fit; None where the search met its end. `unsupported` or `failed` says why there
+    is no answer.
     """
 
     entry: str
@@ -202,8 +194,6 @@ def _search(prober: Prober, entry: str, budget: Budget, up_to: int) -> LengthLim
 
 
 def _taken(records: Sequence[Record], phase: str) -> dict[str, float | None]:
-    """Return the most that any of the records took; None where no record measured it."""
-
     def most(name: str) -> float | None:
         values = (record.measured(phase, name) for record in records)
         return max((value for value in values if value is not None), default=None)

@@ -229,7 +229,6 @@ class Strategy(ABC):
     def _beyond(
         self, scores: TrialScores, rate: float, tried: Mapping[float, float]
     ) -> list[float]:
-        """Return the neighbours of a rate that were not tried."""
         return [other for other in self._neighbours(scores, rate) if other not in tried]
 
     def _missing_seeds(self, scores: TrialScores, rates: Iterable[float]) -> list[Trial]:
@@ -263,12 +262,10 @@ class SuccessiveHalving(Strategy):
 
     @property
     def most_cost(self) -> float:
-        """The most that the search costs, in final runs."""
         return MAX_COST if self.max_cost is None else self.max_cost
 
     @property
     def trials_text(self) -> str:
-        """Sentences on the trials of a search without extensions."""
         first, others = self.seeds[0], ", ".join(map(str, self.seeds[1:]))
         rates = f"{len(self.learning_rates)} rates on seed {first}"
         return (
@@ -285,14 +282,12 @@ class SuccessiveHalving(Strategy):
         return LONG_COST / (3 * len(self.seeds)) if long else SHORT_COST / len(self.learning_rates)
 
     def first_plan(self) -> list[Trial]:
-        """Return the trials of a search without extensions, the best rate being the middle one."""
         middle = len(self.learning_rates) // 2
         window = self.learning_rates[middle - 1 : middle + 2]
         short = [Trial(rate, self.seeds[0], long=False) for rate in self.learning_rates]
         return short + [Trial(rate, seed, long=True) for seed in self.seeds for rate in window]
 
     def next_trials(self, scores: TrialScores) -> list[Trial]:
-        """Return the trials that come next; none if the search has ended."""
         first = self.seeds[0]
         short = self._on_first_seed(scores, long=False)
         if missing := [rate for rate in self.learning_rates if rate not in short]:
@@ -340,17 +335,14 @@ class FullTrials(Strategy):
 
     @property
     def setting(self) -> dict[str, Any]:
-        """The rates and the seeds of the search, as a tuning file states them."""
         return {**super().setting, "full_trials": True}
 
     @property
     def most_cost(self) -> float:
-        """The most that the search costs, in final runs."""
         return len(self.first_plan()) + MAX_EXTENSIONS if self.max_cost is None else self.max_cost
 
     @property
     def trials_text(self) -> str:
-        """Sentences on the trials of a search without extensions."""
         first, others = self.seeds[0], ", ".join(map(str, self.seeds[1:]))
         repeated = f", the best {NUM_FINALISTS} on seed {others} too" if others else ""
         return f"Trials of all steps: {len(self.learning_rates)} rates on seed {first}{repeated}."
@@ -359,7 +351,6 @@ class FullTrials(Strategy):
         return Fraction(1)
 
     def first_plan(self) -> list[Trial]:
-        """Return the trials of a search without extensions, the best rate being the middle one."""
         first = len(self.learning_rates) // 2 - 1
         finalists = self.learning_rates[first : first + NUM_FINALISTS]
         trials = [Trial(rate, self.seeds[0], long=True) for rate in self.learning_rates]
@@ -367,7 +358,6 @@ class FullTrials(Strategy):
         return trials + repeated
 
     def next_trials(self, scores: TrialScores) -> list[Trial]:
-        """Return the trials that come next; none if the search has ended."""
         tried = self._compared(scores)
         if missing := [rate for rate in self.learning_rates if rate not in tried]:
             return [Trial(rate, self.seeds[0], long=True) for rate in missing]

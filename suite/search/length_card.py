@@ -55,11 +55,7 @@ class CardBudget:
     up_to: int
 
     def check(self) -> None:
-        """Check that the budget allows a card here.
-
-        Raises:
-            RequestError: it does not.
-        """
+        """Raise a RequestError if the budget allows no card here."""
         if self.up_to < SHORTEST:
             raise RequestError(f"A card starts at {SHORTEST}", received=f"--up-to {self.up_to}")
         if self.memory_bytes:
@@ -167,13 +163,10 @@ class CardMeasuring:
     def compare(self, subject: Subject, other: Subject) -> None:
         """Measure two models in interleaved rounds, of which every second one begins with `other`.
 
-        The lengths are those at which the fewest rounds are expected to fit `PAIRED_SHARE` of the
-        budget. Further rounds follow until the ratios are precise or the budget is used. Their
-        number depends on the width of the intervals, and not on the ratios: it raises no false
-        alarms.
-
-        Raises:
-            RequestError: a model fails at the shortest length, or does not fit in the memory.
+        The fewest rounds at all lengths are expected to fit `PAIRED_SHARE` of the budget. Further
+        rounds follow until the ratios are precise or the budget is used. Their number depends on
+        the width of the intervals, and not on the ratios: it raises no false alarms. A RequestError
+        is that of `measure`.
         """
         modes = [mode for mode in subject.modes if mode in other.modes]
         end = min(subject.longest or self.budget.up_to, other.longest or self.budget.up_to)
@@ -298,7 +291,6 @@ class CardMeasuring:
 
 
 def _is_precise(subject: Subject, other: Subject) -> bool:
-    """Return whether the mean ratio of each cost over all lengths has a narrow interval."""
     means = [ratio for ratio in cost_ratios(subject.records, other.records) if not ratio.length]
     widths = [(ratio.high or math.inf) / (ratio.low or 1.0) for ratio in means]
     return max(widths, default=math.inf) <= (1 + PRECISE) / (1 - PRECISE)
@@ -349,11 +341,7 @@ def needs_of_reach(registry: Registry) -> tuple[int, int]:
 def check_reach(
     request: Request, model_size: str, store: Store, search_path: Sequence[str]
 ) -> None:
-    """Check that a model can be trained on a task of the benchmark.
-
-    Raises:
-        RequestError: it cannot be trained on any.
-    """
+    """Raise a RequestError if a model cannot be trained on any task of the benchmark."""
     training = _training(request, model_size)
     check_any_can_run(prepare(training, store, tuning=None, search_path=search_path))
 
@@ -384,9 +372,6 @@ def measure_reach(
     `request` names the model, its options and where it runs. The learning rate of each task of the
     benchmark is chosen on validation; `folder` gets the choices. A task without a chosen rate has
     no final run. Records that are there are only read.
-
-    Raises:
-        RequestError: the model cannot run any of the tasks.
     """
     training = _training(request, model_size)
     rates = tune(training, store, run, folder=folder, search_path=search_path, report=report)

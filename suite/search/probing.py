@@ -50,11 +50,7 @@ def request_measuring(phase: str, request: Request) -> Request:
 
 
 def check_one_setting(search: str, cells: Iterable[Cell]) -> None:
-    """Check that all cells of a length have one form, size and batch; `search` names the search.
-
-    Raises:
-        RequestError: they have several, whose costs would be mixed.
-    """
+    """Refuse cells that differ in form, size or batch at a length: their costs would be mixed."""
     by_length: dict[int, set[tuple[str, str, int]]] = {}
     for cell in cells:
         setting = str(cell.form), cell.model_size, cell.batch_size

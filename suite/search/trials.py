@@ -42,10 +42,9 @@ class RateTrials:
 class TunedRate:
     """The result of tuning one entry at one length and model size of a task with its options.
 
-    `cost` is the number of updates of all trials divided by those of a final run. The choice is
-    among the trials of `long_steps` updates. Without a choice there is no `learning_rate` and no
-    `path`, and `reason` says why. `trivial` is the score of the trivial predictor if the trials of
-    the chosen rate are not better than it by more than their standard error.
+    `cost` is in final runs. The choice is among the trials of `long_steps` updates; without one,
+    `reason` says why. `trivial` is the score of the trivial predictor if the trials of the chosen
+    rate do not beat it by more than their standard error.
     """
 
     task: str

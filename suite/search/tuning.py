@@ -49,19 +49,12 @@ def tune(
 ) -> list[TunedRate]:
     """Tune each entry of a request at each length and model size, task by task.
 
-    Args:
-        request: a training request on one backend and in one precision; its `seeds` are those of
-            the last stage.
-        store: the home of the trials' records; trials that are done are only read.
-        run: runs a plan; a plan that it does not finish ends the tuning.
-        limits: the limits of each trial; by default those of the benchmark.
-        folder: gets a file for each rate; runs use the files in `TUNING`.
-        retry: statuses whose trials run again, as in `prepare`.
-        rerun: whether trials whose code has changed run again, as in `prepare`.
-        max_cost: the most that each search costs, in final runs; by default that of its strategy.
-        parallel: the number of trials that run at once, for the expected time.
-        search_path: the folders of plug-ins, as in `prepare`.
-        report: shows the cost beforehand, and the progress after each stage.
+    `request` trains on one backend and in one precision; its `seeds` are those of the last stage.
+    `run` runs a plan; one that it does not finish ends the tuning. `folder` gets a file for each
+    rate; runs use those in `TUNING`. `limits`, `retry`, `rerun` and `search_path` are those of
+    `prepare`. `max_cost` bounds the cost of each search, in final runs. `parallel` trials run at
+    once, for the expected time. `report` shows the cost beforehand, and the progress after each
+    stage.
 
     Raises:
         RequestError: the request is not one of tuning.
@@ -149,10 +142,7 @@ def _searches(
     """Return a search for each entry, model size and length of a task, shorter lengths first.
 
     A cell that compresses a trained model has the rate of that model, and one with another
-    objective is no entry. A benchmark may state the length and the steps at which it tunes.
-
-    Raises:
-        RequestError: a search of short trials has fewer than two seeds.
+    objective is no entry.
     """
     points: dict[str, PlannedCell] = {}
     for planned in cells:
@@ -260,7 +250,6 @@ def _stages(wanted: Iterable[tuple[TrialSet, Trial, PlannedCell]]) -> str:
 def _statements(
     name: str, searches: Sequence[TrialSet], store: Store, parallel: int
 ) -> Iterator[str]:
-    """Describe the cost of the searches of a task by their steps, before they start."""
     durations = durations_here(store)
     for steps in sorted({search.strategy.steps for search in searches}):
         alike = [search for search in searches if search.strategy.steps == steps]

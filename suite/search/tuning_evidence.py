@@ -51,8 +51,7 @@ def choice_problem(
 ) -> str | None:
     """Return why a learning rate is not the choice of the benchmark's search for a final run.
 
-    The search must be that of the setting of the run, with the benchmark's rates, seeds and steps,
-    and `search_problem` must find nothing.
+    The search must have the setting of the run and the benchmark's rates, seeds and steps.
     """
     if tuning is None:
         return "its learning rate was not tuned" if benchmark.tuning else None
@@ -70,11 +69,7 @@ def choice_problem(
 
 
 def check_tuning_files(choices: Iterable[Tuned], tasks: Mapping[str, Task]) -> None:
-    """Check that each tuned learning rate follows from the trials in its file.
-
-    Raises:
-        RequestError: a learning rate does not: its file was edited, say.
-    """
+    """Raise a RequestError if a tuned learning rate does not follow from the trials in its file."""
     for tuned in choices:
         task = tasks.get(tuned.task)
         if task and (reason := file_problem(tuned, task)):
@@ -96,8 +91,7 @@ def search_problem(strategy: Strategy, tuning: TuningChoice) -> str | None:
     """Return why a choice does not follow from its trials by a search of this strategy.
 
     Replayed with the stated scores, the search must take exactly the stated trials, and lead to the
-    same choice and the same range of good rates. Its cost is as stated: `--max-cost` lets a search
-    continue after the same trials.
+    same choice and range of good rates. Its cost is as stated: `--max-cost` may have continued it.
     """
     strategy = replace(strategy, max_cost=max(strategy.most_cost, math.ceil(tuning.cost or 0)))
     scores = _replayed(strategy, _stated_scores(tuning))
@@ -116,7 +110,6 @@ def search_problem(strategy: Strategy, tuning: TuningChoice) -> str | None:
 
 
 def _stated_scores(tuning: TuningChoice) -> dict[tuple[float, int, int], float | None]:
-    """Return the validation score of each trial by learning rate, seed and steps."""
     return {
         (float(trial["learning_rate"]), int(run["seed"]), int(trial["steps"])): (
             run["validation"] if run["status"] == "ok" else None

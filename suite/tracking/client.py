@@ -44,8 +44,8 @@ from suite.tracking.experiments import (
     PROBE_EXPERIMENT,
     Experiment,
     StoredRun,
+    all_found,
     milliseconds,
-    read_experiment_ids,
     read_runs,
 )
 from suite.tracking.failures import describe, is_of_store, tracking_errors
@@ -72,13 +72,10 @@ MAX_CHILDREN = 10_000
 
 @dataclass
 class Tracker:
-    """Writes records to one MLflow store and remembers the runs in the store.
+    """Writes records to the MLflow store at `uri`, and remembers the runs in the store.
 
-    Args:
-        uri: the address of the store.
-        writer: the identity of the home. Every run carries it as a tag.
-        artifacts: the folder for files, if the store is the home's own database. A server decides
-            itself where it keeps files.
+    `writer` is the identity of the home, a tag of every run. `artifacts` is the folder for files,
+    if the store is the home's own database; a server decides itself where it keeps files.
     """
 
     uri: str
@@ -93,21 +90,15 @@ class Tracker:
         self._invocation_ends: dict[str, tuple[Experiment, str, datetime]] = {}
 
     def connect(self) -> None:
-        """Open the store, and create the tables of a new database.
-
-        Raises:
-            TrackingError: the store cannot be reached.
-        """
+        """Open the store and create missing tables; raise a TrackingError if this fails."""
         with self._tracking_errors():
             self._client.search_experiments(max_results=1)
 
     def log_all(self, records: Sequence[Record]) -> Iterator[bool]:
         """Write the runs of many records; yield for each record whether its run was written.
 
-        A record that the store rejects is skipped, and `rejected` says why.
-
-        Several threads write to a server, because they mostly wait for answers. One thread writes
-        to SQLite, which accepts one writer.
+        A record that the store rejects is skipped, and `rejected` says why. Several threads write
+        to a server, whose answers take time, and one to SQLite, which accepts one writer.
 
         Raises:
             TrackingError: the store cannot be reached.
@@ -189,8 +180,8 @@ class Tracker:
         writers = {self.writer, None} if self.artifacts else {self.writer}
         own: list[str] = []
         with self._tracking_errors():
-            for experiment_id in read_experiment_ids(self._client):
-                runs = list(read_runs(self._client, experiment_id))
+            for experiment in all_found(self._client.search_experiments):
+                runs = list(read_runs(self._client, experiment.experiment_id))
                 ours = {run.run_id for run in runs if run.key and run.writer in writers}
                 own += ours - {run.parent for run in runs if run.run_id not in ours}
         return own
@@ -236,7 +227,6 @@ class Tracker:
                     experiment.discard(key)
 
     def _answers(self) -> bool:
-        """Return whether the store answers a request."""
         try:
             self._client.search_experiments(max_results=1)
         except Exception:  # of any kind: the driver of a database has its own
@@ -269,7 +259,6 @@ class Tracker:
         return self._experiments[name]
 
     def _drop(self, experiment_id: str, run_id: str, in_favour_of: str) -> None:
-        """Delete a duplicate, and move its children to the run that stays."""
         condition = f"tags.`{PARENT}` = '{run_id}'"
         for child in self._client.search_runs([experiment_id], condition, max_results=MAX_CHILDREN):
             self._client.set_tag(child.info.run_id, PARENT, in_favour_of)

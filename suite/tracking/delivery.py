@@ -69,9 +69,14 @@ class SyncProcess:
     _ended: bool = False
     _failures: list[str] = field(default_factory=list)
 
+    @property
+    def started(self) -> bool:
+        """Whether the helper was started."""
+        return self._process is not None
+
     def start(self) -> None:
         """Start the helper unless it runs. It connects while the first cell loads its framework."""
-        if self._process:
+        if self.started:
             return
         self._process = subprocess.Popen(
             [*self.helper, str(self.store.home)],
@@ -91,7 +96,8 @@ class SyncProcess:
     def record_written(self, path: Path) -> None:
         """Pass a record to the helper, after a wait of at most `CELL_DEADLINE_SECONDS` for answers.
 
-        The answers are those on earlier records; a quick store gave them long ago.
+        The answers are those on earlier records; a quick store gave them long ago. Before the
+        start there are only records of cells that did not run, which MLflow does not get.
         """
         self._receive(CELL_DEADLINE_SECONDS)
         self._send(str(path))
@@ -294,26 +300,16 @@ def deliver_records(store: Store, warn: Callable[[str], None]) -> Iterator[OnEve
     records are safe, and `bench sync` delivers them later.
     """
     process = SyncProcess(store, lambda failure: warn(f"tracking: {failure}"))
-    before_start: list[Path] = []
-    started = False
 
     def listen(event: Event) -> None:
-        nonlocal started
-        if isinstance(event, Started) and not started:
-            started = True
+        if isinstance(event, Started):
             process.start()
-            for path in before_start:
-                process.record_written(path)
         elif isinstance(event, Finished) and not event.reused:
-            path = store.path_of(event.record)
-            if started:
-                process.record_written(path)
-            else:
-                before_start.append(path)
+            process.record_written(store.path_of(event.record))
 
     try:
         yield listen
-        if not started and may_lack_records(store):
+        if not process.started and may_lack_records(store):
             process.start()
     finally:
         if failure := process.finish():

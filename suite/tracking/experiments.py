@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
+from typing import Any
 
 from mlflow.entities import Metric, Param, Run
 from mlflow.exceptions import MlflowException
@@ -134,19 +136,15 @@ class Experiment:
 
 def read_runs(client: MlflowClient, experiment_id: str) -> Iterator[StoredRun]:
     """Yield all active runs of an experiment."""
-    token = None
-    while token != "":
-        page = client.search_runs([experiment_id], max_results=PAGE_SIZE, page_token=token)
-        yield from map(StoredRun.from_mlflow, page)
-        token = page.token or ""
+    yield from map(StoredRun.from_mlflow, all_found(partial(client.search_runs, [experiment_id])))
 
 
-def read_experiment_ids(client: MlflowClient) -> Iterator[str]:
-    """Yield the ids of all active experiments."""
+def all_found(search: Callable[..., Any]) -> Iterator[Any]:
+    """Yield all active runs or experiments that a search of the client finds, page by page."""
     token = None
     while token != "":
-        page = client.search_experiments(max_results=PAGE_SIZE, page_token=token)
-        yield from (experiment.experiment_id for experiment in page)
+        page = search(max_results=PAGE_SIZE, page_token=token)
+        yield from page
         token = page.token or ""
 
 

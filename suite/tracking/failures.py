@@ -65,11 +65,7 @@ def unusable(error: Exception, uri: str, *, own: bool) -> TrackingError:
 
 @contextmanager
 def tracking_errors(uri: str, *, own: bool) -> Iterator[None]:
-    """Turn errors of MLflow, its database and the network into a `TrackingError`.
-
-    Raises:
-        TrackingError: the MLflow store cannot be used.
-    """
+    """Turn errors of MLflow, its database and the network into a TrackingError."""
     try:
         yield
     except (MlflowException, SQLAlchemyError, sqlite3.Error, OSError) as error:

@@ -40,12 +40,9 @@ LENGTH_RUN_PARAMS = frozenset(PARAMS) - {"sequence_length", "seed", "round", "ba
 def values_by_length(entries: Iterable[EntryAtLength]) -> Values:
     """Return the values of one entry: scores, costs and the number of parameters.
 
-    Scores are means over seeds. Costs are geometric means over quiet runs. The costs of a length
-    without a quiet run begin with `DISTURBED`. If a length has points of several batch sizes, the
-    largest batch counts.
-
-    The scores of the models trained at a length n also have values by evaluation length, under a
-    name with ".trained_at_n".
+    Scores are means over seeds, costs geometric means over quiet runs; the names of others begin
+    with `DISTURBED`. If a length has points of several batch sizes, the largest batch counts. The
+    scores at evaluation lengths of models trained at n are under a name with ".trained_at_n".
     """
     largest = {
         entry.sequence_length: entry for entry in sorted(entries, key=attrgetter("batch_size"))

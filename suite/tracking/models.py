@@ -30,8 +30,7 @@ def log_models(
 ) -> int:
     """Log the kept weights of each run that MLflow has, unless it has them; return their number.
 
-    A model is the output of its run, and has its parameters and its scores on its data set. The
-    files are copied to the artifacts of the store.
+    A model is the output of its run, and has its parameters and its scores on its data set.
 
     Raises:
         TrackingError: the MLflow store cannot be reached.
@@ -79,7 +78,6 @@ def _log(client: MlflowClient, record: Record, kept: KeptWeights) -> bool:
 
 
 def _metrics(record: Record, model_id: str) -> list[Metric]:
-    """Return the metrics of a record, as those of its model on its data set."""
     dataset = dataset_of(record)
     on_data: dict[str, Any] = {}
     if dataset is not None:

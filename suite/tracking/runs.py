@@ -121,8 +121,7 @@ def metrics_of(record: RecordSummary) -> dict[str, float]:
     begin with `DISTURBED`.
     """
 
-    def cost_name(phase: str, name: str) -> str:
-        measure = f"{phase}.{name}"
+    def marked(measure: str) -> str:
         return measure if record.is_quiet(phase_of(measure)) else f"{DISTURBED}{measure}"
 
     metrics: dict[str, float | None] = {
@@ -130,9 +129,7 @@ def metrics_of(record: RecordSummary) -> dict[str, float]:
         for split, values in record.metrics.items()
         for name, value in values.items()
     }
-    for phase, measurements in record.measurements.items():
-        for name, measured in measurements.items():
-            metrics[cost_name(phase, name)] = measured.value
+    metrics |= {marked(measure): value for measure, value in record.costs().items()}
     for condition, splits in record.conditions.items():
         # MLflow has no "=" in names.
         under = condition.replace("=", " ")
@@ -143,7 +140,7 @@ def metrics_of(record: RecordSummary) -> dict[str, float]:
             metrics |= {f"{variant}.{split}.{name}": value for name, value in values.items()}
         for phase, measures in figures.measurements.items():
             metrics |= {
-                f"{variant}.{cost_name(phase, name)}": measure.value
+                f"{variant}.{marked(f'{phase}.{name}')}": measure.value
                 for name, measure in measures.items()
             }
     metrics["parameter_count"] = record.parameter_count

@@ -65,11 +65,7 @@ def _folder(store: Store) -> Path:
 
 
 def _check(database: str, folder: Path) -> None:
-    """Find the causes of later failures.
-
-    Raises:
-        RequestError: the extra `server` is not installed, or the first start has no password.
-    """
+    """Find the causes of later failures."""
     needed = ["flask_wtf", *(["psycopg"] if database.startswith("postgresql") else [])]
     if missing := [name for name in needed if importlib.util.find_spec(name) is None]:
         raise RequestError(
@@ -98,20 +94,15 @@ def _write_configuration(folder: Path, database: str) -> Path:
     text = io.StringIO()
     settings.write(text)
     path = folder / "auth.ini"
-    _write_private(path, text.getvalue())
+    atomic_write_bytes(path, text.getvalue().encode(), PRIVATE)
     return path
 
 
 def _secret_key(folder: Path) -> str:
-    """Return the key that signs the server's forms. The first start creates it."""
     path = folder / "secret"
     if not path.exists():
-        _write_private(path, secrets.token_hex(32))
+        atomic_write_bytes(path, secrets.token_hex(32).encode(), PRIVATE)
     return path.read_text()
-
-
-def _write_private(path: Path, text: str) -> None:
-    atomic_write_bytes(path, text.encode(), PRIVATE)
 
 
 HOST = "127.0.0.1"
@@ -166,10 +157,9 @@ def experiment_addresses(store: Store, address: str) -> dict[str, dict[str, str]
 
 
 def _search(kind: str, **shown: str) -> str:
-    """Return the query of an address that lists the runs of a kind.
+    """Return the query of an address that lists the runs of a kind, by their names.
 
-    Names sort by architecture, length and seed. Sorted by time, the UI would fold the cells into
-    their invocation.
+    Sorted by time, the UI would fold the cells into their invocation.
     """
     search = {
         "searchFilter": f"tags.`lengthwise.kind` = '{kind}'",

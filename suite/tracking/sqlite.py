@@ -37,8 +37,7 @@ def database_path(uri: str) -> Path | None:
 def skip_disk_sync(database: Path) -> None:
     """Stop SQLite from waiting for the disk at every commit to one database.
 
-    A power failure can damage such a database. Use this only for a database that
-    `bench sync --rebuild` can write again from the records.
+    A power failure can damage it: `bench sync --rebuild` must be able to write it again.
     """
     _rebuildable.add(database.resolve())
 
@@ -105,6 +104,5 @@ def _limit_wait(*call: Any) -> tuple[str, Any]:
 
 
 def _path_of(connection: sqlite3.Connection) -> Path | None:
-    """Return the file of a connection's main database; None for a database in memory."""
     _, _, file = connection.execute("PRAGMA database_list").fetchone()
     return Path(file).resolve() if file else None

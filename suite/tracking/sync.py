@@ -39,10 +39,9 @@ DAMAGED = (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_ERROR)
 class SyncReport:
     """The result of a sync with the store at `uri`.
 
-    `num_models` is None if no models were asked for. `written` counts runs of cells, `unchanged`
-    the records that needed no new run, and `duplicates` the runs deleted because another home wrote
-    the same run at the same time. `rejected` says why MLflow rejected a record, by run id, or a run
-    of another kind, by title.
+    `written` counts runs of cells, `unchanged` the records that needed no new run, and `duplicates`
+    the deleted runs that another home wrote too. `rejected` says why MLflow rejected a record, by
+    run id, or a run of another kind, by title. `num_models` is None if no models were asked for.
     """
 
     uri: str
@@ -95,12 +94,8 @@ def sync(
 ) -> SyncReport:
     """Write the records that MLflow lacks. Skip those that it rejects.
 
-    Args:
-        store: the home.
-        on_progress: is called with the number of records done and the number of all records.
-        report_unreadable: is called for each file that is not a valid record.
-        rebuild: delete the runs that this home wrote first (see `planned_deletion`).
-        on_wait: is called before a wait for another process, which takes at most 10 s.
+    `on_progress` gets the numbers of records that are done, and of all. `rebuild` first deletes the
+    runs that this home wrote (see `planned_deletion`). `on_wait` announces a wait of at most 10 s.
 
     Raises:
         TrackingError: the MLflow store cannot be reached.
@@ -122,13 +117,10 @@ def sync(
 
 
 def planned_deletion(store: Store, on_wait: OnWait = ignore_wait) -> Deletion:
-    """Return what a rebuild deletes, without deleting it.
+    """Return what a rebuild deletes; runs that others wrote stay.
 
-    Runs that others wrote always stay. The home's own database is removed as a file if all its runs
-    are the home's: this is fast, and works for a damaged database too.
-
-    Raises:
-        TrackingError: the MLflow store cannot be used.
+    The home's own database is removed as a file if all its runs are the home's: this is fast, and
+    works for a damaged database too. A TrackingError means that the store cannot be used.
     """
     from suite.tracking.sqlite import is_open, wait_while_locked
 

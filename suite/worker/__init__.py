@@ -29,7 +29,6 @@ class _HidingFinder(MetaPathFinder):
 
 @contextmanager
 def _hidden(names: Sequence[str]) -> Iterator[None]:
-    """Hide packages from imports; packages that are imported already stay visible."""
     finder = _HidingFinder(names)
     sys.meta_path.insert(0, finder)
     try:

@@ -27,7 +27,6 @@ def describe(folder: Path) -> Mapping[str, Any]:
 
 
 def _trivial_score(task: Task, data: TaskData) -> float | None:
-    """Return the primary metric of the trivial predictor; None if the task has none."""
     predictions = task.predict_trivial(data.train, data.test, data.spec)
     if predictions is None:
         return None

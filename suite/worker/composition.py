@@ -190,7 +190,6 @@ class Composition:
         return self.methods[0][1].cell.methods if self.methods else ()
 
     def _implementing(self, hook: str) -> list[tuple[Method, MethodContext]]:
-        """Return the methods that implement a hook."""
         return [composed for composed in self.methods if overrides(composed[0], hook)]
 
 

@@ -178,7 +178,6 @@ class Decoder:
         return ops.full((batch,), START_ID, "int32"), {"own": own, "source": source}
 
     def _loop(self, state: State, token: Any, position: Any, count: int) -> tuple[Any, State]:
-        """Return `count` tokens and the state after them."""
         source = state["source"]
         encoder = {} if self._model.form is Form.DECODER else {"encoder_output": source}
         done = ops.zeros((token.shape[0], count), "int32")

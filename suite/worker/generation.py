@@ -57,7 +57,6 @@ class BeamSearch:
         return self._best_answers(tokens, parent_beams, ops.convert_to_numpy(scores))
 
     def _start(self, source: Any, mask: Any, global_mask: Any) -> tuple[Any, Any, Any]:
-        """Encode the sources, repeat them for every beam, and create the empty state."""
         backbone, beams = self._model.backbone, self._num_beams
         encoder_output = self._model.encode_source(source, mask, global_mask)
         rows = source.shape[0] * beams

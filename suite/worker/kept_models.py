@@ -39,10 +39,7 @@ def parents_of(folders: Mapping[str, Path], search_path: Sequence[str], data: Ta
 def load_model(folder: Path, search_path: Sequence[str], data: TaskData) -> Model:
     """Return the trained model of a folder of kept weights, whose data has the spec of `data`.
 
-    Raises:
-        HomeError: the weights are missing, or have another checksum.
-        RequestError: the code has other versions, or the model was trained on data with another
-            vocabulary or other labels.
+    Errors are those of `check_kept`; a RequestError also means another vocabulary or other labels.
     """
     kept = read_kept_weights(folder)
     check_kept(kept, search_path)
@@ -52,11 +49,9 @@ def load_model(folder: Path, search_path: Sequence[str], data: TaskData) -> Mode
 
 
 def check_kept(kept: KeptWeights, search_path: Sequence[str]) -> None:
-    """Check the weights, and that the plug-ins have the versions of the training.
+    """Raise an error unless weights and plug-ins are those of the training.
 
-    Raises:
-        HomeError: the weights are missing, or have another checksum.
-        RequestError: a version differs.
+    A HomeError means missing or changed weights, a RequestError another version of a plug-in.
     """
     kept.check()
     cell = kept.cell
@@ -109,8 +104,7 @@ def first_batch(task: Task, data: TaskData, batch_size: int) -> Batch:
 def _check_same_data(kept: Mapping[str, Any], data: TaskData) -> None:
     """Check that a model was trained on data with a given spec.
 
-    Entries of the spec that belong to the test split are not compared: one of the two runs may not
-    score that split.
+    Entries that belong to the test split are not compared: one of the two runs may not score it.
     """
     present = json.loads(json.dumps(dict(data.spec)))
     compared = {*kept, *present} - {*data.sealed_spec}

@@ -93,11 +93,7 @@ def _run(
     report_progress: ProgressFile,
     write: Callable[[Mapping[str, Any]], None],
 ) -> dict[str, Any]:
-    """Run the cell, and add its plug-ins to the provenance of the code.
-
-    `write` takes an unfinished outcome, which stands if the process ends for lack of memory or
-    time.
-    """
+    """Run the cell, and add its plug-ins to the code; `write` takes an unfinished outcome."""
     cell = job.cell
     _configure_backend(cell)
     architecture: Architecture = find_plugin(ARCHITECTURES, cell.architecture, job.search_path)
@@ -122,11 +118,7 @@ def _run(
 
 
 def _configure_backend(cell: Cell) -> None:
-    """Set the precision and the devices of the cell.
-
-    Raises:
-        Unsupported: the precision needs an accelerator.
-    """
+    """Set the precision and the devices of the cell."""
     if keras.backend.backend() != cell.backend:
         raise RuntimeError(
             f"Keras must run on the cell's backend {cell.backend}. "

@@ -186,7 +186,6 @@ class Model(keras.Model):
         return self.backbone.embed(features["token_ids"])
 
     def _inputs(self, features: Features, training: bool | None) -> Any:
-        """Return the backbone's inputs, with the perturbation of the features if there is one."""
         if PERTURBATION in features:
             embedded = self.embed(features, training)
             return perturbed(embedded, features[PERTURBATION], features["padding_mask"])
@@ -234,7 +233,6 @@ class Model(keras.Model):
         }
 
     def _weight_sizes(self) -> dict[int, int]:
-        """Return the numbers in each trainable, frozen or quantized weight, by its id."""
         sizes = {
             id(weight): math.prod(weight.shape)
             for weight in self.weights

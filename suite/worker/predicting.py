@@ -44,11 +44,8 @@ class TrainedModel:
     def encode(self, texts: Sequence[str]) -> Examples:
         """Return the features of texts, at the length of the training.
 
-        A lone surrogate becomes a question mark, as in the data of the training.
-
-        Raises:
-            DataError: a text has nothing to predict.
-            RequestError: the task does not encode raw text.
+        A lone surrogate becomes a question mark, as in the data of the training. A DataError means
+        that a text has nothing to predict, a RequestError that the task does not encode raw text.
         """
         with _raw_text_only():
             return self.task.encode_raw(_clean(texts), self.cell.sequence_length, self.spec)
@@ -82,7 +79,6 @@ class TrainedModel:
 
 
 def _clean(texts: Sequence[str]) -> list[str]:
-    """Return texts that UTF-8 can hold."""
     return [SURROGATE.sub("?", text) for text in texts]
 
 
@@ -114,7 +110,6 @@ def load(folder: Path, search_path: Sequence[str] = ()) -> TrainedModel:
 
 @contextmanager
 def _raw_text_only() -> Iterator[None]:
-    """Refuse a task that does not encode raw text."""
     try:
         yield
     except Unsupported as error:

@@ -21,12 +21,12 @@ from suite.api import (
 from suite.worker.backends import backend
 from suite.worker.composition import Composition, compose, find_methods
 from suite.worker.data.batches import Batch
-from suite.worker.measure import warmup
 from suite.worker.measure.memory import PeakMemory
 from suite.worker.measure.samples import Measurements
 from suite.worker.measure.timing import Phase
+from suite.worker.measure.warmup import warm_up
 from suite.worker.model import Model, PositionHead
-from suite.worker.steps import fix_randomness, peak_memory
+from suite.worker.steps import fix_randomness
 
 
 @dataclass(frozen=True)
@@ -87,11 +87,7 @@ def set_up(
     request = build_request(cell, job.model_size, job.recipe, None, architecture)
     xla = uses_xla(cell, architecture, request)
     batch = random_batch(cell.batch_size, cell.sequence_length, cell.seed, cell.form)
-    report_progress("warming up", 0.0)
-    warmup.throwaway_step(xla)
-    fix_randomness(cell.seed, cell.precision)
-    memory = peak_memory()
-    memory.start()
+    memory = warm_up(cell, xla, report_progress)
     backbone = architecture.build(request)
     head = getattr(backbone, "own_head", None) or PositionHead(num_classes)
     model = Model(None, backbone, head, cell.form)

@@ -95,11 +95,9 @@ def _resetting(model: Model, step: Callable[[Batch], Any]) -> Callable[[Batch], 
 def fix_randomness(seed: int, precision: str = PRECISIONS[0]) -> None:
     """Make all later random numbers repeatable, and on a processor all operations too.
 
-    On an accelerator, products of float32 numbers have full precision unless `precision` is
-    `tensorfloat32`.
-
-    On an accelerator the operations are the fastest of each library. Bitwise repeatable operations
-    would slow JAX down too much, and a comparison of backends treats all of them alike.
+    On an accelerator, operations are the fastest of each library: repeatable ones would slow JAX
+    down too much, and a comparison of backends treats all alike. Products of float32 numbers have
+    full precision there, unless `precision` is `tensorfloat32`.
     """
     keras.utils.set_random_seed(seed)
     if has_accelerator():
@@ -150,14 +148,6 @@ class LinearWarmupAndDecay(keras.optimizers.schedules.LearningRateSchedule):
         rising = position / self.warmup_steps
         falling = (self.total_steps - position) / (self.total_steps - self.warmup_steps)
         return self.peak * ops.clip(ops.minimum(rising, falling), 0.0, 1.0)
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the arguments of the constructor."""
-        return {
-            "peak": self.peak,
-            "warmup_steps": self.warmup_steps,
-            "total_steps": self.total_steps,
-        }
 
 
 def make_optimizer(recipe: Recipe, total_steps: int) -> Any:

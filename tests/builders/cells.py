@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 from suite.api import Job, Limits, Mode, Recipe
 from suite.execution.executors.base import ProcessResult, Update
@@ -48,18 +49,9 @@ def make_plan(cells, store: Store, **arguments):
 
 def run_plan(made, store: Store, outcome=None) -> list:
     """Run a plan whose cells end at once, and return the events."""
-    events = []
-    Runner(
-        plan=made,
-        store=store,
-        executor=EndsAtOnce(outcome),
-        invocation=Invocation(id="i", started_at=utc_now(), command="bench", planned_cells=1),
-        limits=Limits(1.0, 1),
-        digests={},
-        search_path=(),
-        on_event=events.append,
-    ).run()
-    return events
+    prepared = SimpleNamespace(plan=made, limits=Limits(1.0, 1), digests={}, search_path=())
+    invocation = Invocation(id="i", started_at=utc_now(), command="bench", planned_cells=1)
+    return list(Runner(prepared, store, EndsAtOnce(outcome), invocation).events())
 
 
 def probe_job(folder: Path, architecture: str, **asked) -> Job:

@@ -50,10 +50,7 @@ class Update:
 
 
 def read_provenance(folder: Path) -> dict[str, Any]:
-    """Return the code provenance that the worker wrote to its job's folder.
-
-    It consists of fields of the record's environment, and is empty if the worker never started.
-    """
+    """Return the fields of the environment that the worker wrote; none if it never started."""
     with suppress(FileNotFoundError):
         return dict(json.loads((folder / "provenance.json").read_bytes()))
     return {}
@@ -105,8 +102,5 @@ def classify_exit(result: ProcessResult, limits: Limits) -> tuple[Status, str | 
 
 
 def training_stands(result: ProcessResult, status: Status) -> bool:
-    """Return whether a process exceeded a limit after its training.
-
-    Its record is then `ok`, and has the reason in place of the missing figures or samples.
-    """
+    """Return whether a process exceeded a limit after its training, so that its record is `ok`."""
     return status in LIMITS and UNFINISHED in (result.outcome or {})

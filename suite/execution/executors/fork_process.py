@@ -36,8 +36,6 @@ REQUEST_BYTES = 65_536
 
 @dataclass
 class _Child:
-    """A child that is not reaped yet."""
-
     pid: int
     channel: socket.socket
     ended: bool = False
@@ -45,8 +43,6 @@ class _Child:
 
 
 class _Server:
-    """Forks and reaps children, one event at a time."""
-
     def __init__(self, control: socket.socket, parent: int) -> None:
         self._control = control
         self._parent = parent
@@ -109,8 +105,8 @@ class _Server:
     ) -> NoReturn:
         """Run the job in this process, which is the forked child, and exit.
 
-        The child keeps its channel open: should the server die, the client sees the end of the
-        channel only after the child's death.
+        The child keeps its channel open: if the server dies, the client sees its end after the
+        child's.
         """
         code = 1
         try:

@@ -45,11 +45,7 @@ class ForkServer:
     _lock: Lock = field(default_factory=Lock)
 
     def fork(self, folder: Path) -> ForkedChild:
-        """Start a child for the job in `folder`.
-
-        Raises:
-            LengthwiseError: the server cannot start, or cannot fork.
-        """
+        """Start a child for the job in `folder`; raise a LengthwiseError if the server cannot."""
         with self._lock:
             for _ in range(ATTEMPTS):
                 if not self.alive:
@@ -65,7 +61,6 @@ class ForkServer:
 
     @property
     def alive(self) -> bool:
-        """Whether the server runs."""
         return self._process is not None and self._process.poll() is None
 
     def close(self) -> None:
@@ -112,7 +107,6 @@ class ForkServer:
         return ForkedChild(int(pid), channel, self)
 
     def _stop(self) -> str:
-        """End the server, and return its messages."""
         if self._control is not None:
             self._control.close()
         if self._process is not None:

@@ -31,8 +31,8 @@ from suite.execution.executors.base import (
     Update,
     read_provenance,
 )
-from suite.execution.executors.forkserver import ForkServer
-from suite.execution.executors.process import Child, SpawnedChild
+from suite.execution.executors.forkserver import ForkedChild, ForkServer
+from suite.execution.executors.process import SpawnedChild
 from suite.records.environment import accelerator_ids
 
 START_LIMIT_SECONDS = 300.0
@@ -66,7 +66,7 @@ class ProgressLines:
 
 @dataclass
 class _Running:
-    child: Child
+    child: SpawnedChild | ForkedChild
     folder: Path
     limits: Limits
     accelerators: str | None
@@ -96,23 +96,17 @@ class LocalExecutor:
     _servers: dict[tuple[tuple[str, str], ...], ForkServer] = field(default_factory=dict)
 
     def has_room(self) -> bool:
-        """Whether another cell may start now."""
         free = not self.accelerators or bool(self._free_accelerators())
         return free and len(self._running) < self.parallel
 
     def start(self, run_id: str, job: Job, limits: Limits) -> None:
-        """Start a cell in a fresh process.
-
-        Raises:
-            LengthwiseError: the fork server cannot start a process.
-        """
         (job.folder / "job.json").write_text(job.to_json())
         environment = child_environment(job.cell.backend, job.cell.threads)
         accelerators = next(iter(self._free_accelerators()), None)
         if accelerators is not None:
             environment["CUDA_VISIBLE_DEVICES"] = accelerators
         kills_before = process_facts.kills_for_memory()
-        child: Child
+        child: SpawnedChild | ForkedChild
         if self.spawn:
             child = SpawnedChild(job.folder, environment)
         else:

@@ -1,4 +1,8 @@
-"""A cell's process: the interface of all, and the one that is a new interpreter."""
+"""A cell's process that is a new interpreter, and other modules in a process of their own.
+
+A dead process keeps its id, and its group's, until it is reaped. A child therefore kills the group
+first and reaps last: a signal to a reaped id could hit an unrelated process.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,6 @@ import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Protocol
 
 from suite.execution.executors import entry
 
@@ -20,32 +23,8 @@ LOG_LINE = re.compile(r"[IWEF]\d{4} |WARNING: All log messages")
 KILL_SECONDS = 5.0
 
 
-class Child(Protocol):
-    """A started process.
-
-    A dead process keeps its id, and its group's, until it is reaped. Implementations therefore
-    kill the group first and reap last: a signal to a reaped id could hit an unrelated process.
-    """
-
-    pid: int
-    sentinel: int
-    """A descriptor that becomes readable when the process ends."""
-
-    def exit_code(self) -> int | None:
-        """Return None while the process runs; then kill its group, reap it, return its exit code.
-
-        The code is negative for a signal.
-        """
-
-    def kill(self) -> None:
-        """Kill the process and its group."""
-
-    def close(self) -> None:
-        """Kill the process and its group, and reap the process."""
-
-
 class SpawnedChild:
-    """A child that is a new interpreter."""
+    """A child that is a new interpreter; `sentinel` becomes readable when it ends."""
 
     def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
         self.sentinel, held_by_child = os.pipe()
@@ -65,13 +44,15 @@ class SpawnedChild:
         self.pid = self._process.pid
 
     def exit_code(self) -> int | None:
-        """Return None while the process runs; then kill its group, reap it, return its code."""
+        """Return None while the process runs; then kill its group, reap it, return its exit code.
+
+        The code is negative for a signal.
+        """
         if self._process.returncode is None and _has_ended(self.pid):
             self.close()
         return self._process.returncode
 
     def kill(self) -> None:
-        """Kill the process and its group, unless it was reaped."""
         if self._process.returncode is None:
             for kill in (os.killpg, os.kill):  # before it leads a group, the process alone
                 with suppress(ProcessLookupError, PermissionError):
@@ -79,7 +60,6 @@ class SpawnedChild:
                     return
 
     def close(self) -> None:
-        """Kill the process and its group, and reap the process."""
         self.kill()
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(KILL_SECONDS)
@@ -102,11 +82,7 @@ def interpreter_environment() -> dict[str, str]:
 def run_module(
     module: str, *arguments: object, environment: Mapping[str, str], seconds: float | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Run a module in a new interpreter to its end, and return what it wrote; its input is empty.
-
-    Raises:
-        subprocess.TimeoutExpired: it took more than `seconds`.
-    """
+    """Run a module in a new interpreter with no input, and return what it wrote."""
     return subprocess.run(
         [*interpreter(module), *map(str, arguments)],
         env={**interpreter_environment(), **environment},

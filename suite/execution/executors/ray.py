@@ -37,8 +37,6 @@ NOT_UPLOADED = [".venv*", ".*_cache", "results", "tests", "**/__pycache__"]
 
 @dataclass
 class _Task:
-    """A submitted cell: its job, for a resubmission, and the losses of its nodes so far."""
-
     job: Job
     limits: Limits
     news: Any
@@ -91,16 +89,10 @@ class RayExecutor:
         return not self._tasks or taken <= cpus
 
     def start(self, run_id: str, job: Job, limits: Limits) -> None:
-        """Submit a cell.
-
-        Raises:
-            RequestError: no node has the resources that the cell requests.
-        """
         self._check_resources(job)
         self._tasks[run_id] = _Task(job, limits, self._send(job, limits))
 
     def wait(self) -> list[Update]:
-        """Wait for news for at most `POLL_SECONDS`, and return it."""
         if not self._tasks:
             return []
         by_news = {task.news: run_id for run_id, task in self._tasks.items()}
@@ -149,11 +141,7 @@ class RayExecutor:
         yield Update(run_id, result=ProcessResult(None, 1, "lost", "", lost=tuple(task.losses)))
 
     def _check_resources(self, job: Job) -> None:
-        """Refuse a cell that no node could ever run.
-
-        Raises:
-            RequestError: no node has enough CPUs, GPUs or memory.
-        """
+        """Refuse a cell that no node could ever run."""
         wanted = {"CPU": job.cell.threads, "GPU": self._asks["num_gpus"]}
         wanted["memory"] = self._asks["memory"]
         nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
@@ -168,11 +156,7 @@ class RayExecutor:
 
 
 def _check_address(address: str | None) -> None:
-    """Try to connect to a cluster before Ray does, because Ray would wait for minutes.
-
-    Raises:
-        RequestError: the address refuses the connection.
-    """
+    """Try to connect to a cluster before Ray does, because Ray would wait for minutes."""
     host, colon, port = (address or "").rpartition(":")
     if not (colon and port.isdigit() and "/" not in host):
         return
@@ -194,7 +178,6 @@ def _node_executor() -> LocalExecutor:
 
 @ray.remote  # type: ignore[untyped-decorator]
 def _run_cell(job_json: str, limits: Limits) -> Iterator[Update]:
-    """Run a cell on this node, and yield its updates."""
     folder = Path(tempfile.mkdtemp(prefix="lengthwise-"))
     executor = _node_executor()
     try:

@@ -133,7 +133,6 @@ class SlurmExecutor:
             )
 
     def _submit(self, cells: Sequence[_Cell]) -> None:
-        """Submit an array for each number of threads and each limit."""
         alike: dict[tuple[int, Limits], list[_Cell]] = {}
         for cell in cells:
             alike.setdefault((cell.job.cell.threads, cell.limits), []).append(cell)

@@ -86,7 +86,6 @@ def states_of(model: Any, optimizer: Any, batch: Batch) -> list[list[Any]]:
 
 
 def value_and_gradient(function: Callable[[Any], Any], tensor: Any) -> tuple[Any, Any]:
-    """Return the value of a scalar function at a tensor, and its gradient there."""
     value, gradient = jax.value_and_grad(function)(tensor)
     return value, gradient
 
@@ -98,7 +97,6 @@ def make_training_step(
     xla: bool,
     wrap: Callable[[Compute], Compute],
 ) -> Callable[[Batch], Any]:
-    """Compile one update; calling it returns the loss as an array on the device."""
     compiled = compiled_by_xla(make_update(model, loss, optimizer, wrap), donated=(0, 1, 2))
     groups: list[list[Any]] = []
 
@@ -118,8 +116,6 @@ def make_training_step(
 def make_prediction_step(
     model: Any, predict: Callable[[Any, Features, Features], Any], xla: bool
 ) -> Callable[[Batch], Any]:
-    """Compile inference; calling it returns the reduced outputs as a NumPy array."""
-
     @compiled_by_xla  # type: ignore[untyped-decorator]
     def compiled(weights: Any, others: Any, features: Features, targets: Features) -> Any:
         outputs, changed = model.stateless_call(weights, others, features, training=False)
@@ -187,7 +183,6 @@ def _create_weights(model: Any, batch: Batch) -> None:
 def compile_with_weights(
     model: Any, function: Callable[..., Any], xla: bool = False
 ) -> Callable[..., Any]:
-    """Compile a function of arrays that reads a model's weights without changing them."""
     variables = list(model.variables)
 
     @compiled_by_xla  # type: ignore[untyped-decorator]
@@ -206,11 +201,9 @@ class HeldState:
         self._state: Any = None
 
     def replace(self, state: Any) -> None:
-        """Set the state."""
         self._state = state
 
     def arrays(self) -> list[Any]:
-        """Return the arrays of the state."""
         return list(keras.tree.flatten(self._state))
 
     def compile(self, function: Callable[..., Any]) -> Callable[..., Any]:
@@ -249,11 +242,7 @@ def devices() -> list[str]:
 
 
 def allocator() -> Allocator:
-    """Return the memory counters of the first accelerator.
-
-    Raises:
-        RuntimeError: the device has no memory counters.
-    """
+    """Return the memory counters of the first accelerator; raise a RuntimeError without any."""
     device = jax.local_devices()[0]
     if not device.memory_stats():
         raise RuntimeError(f"JAX has no memory counters for this device. Received: {device}")

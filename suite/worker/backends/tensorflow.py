@@ -54,8 +54,6 @@ def make_training_step(
     xla: bool,
     wrap: Callable[[Compute], Compute],
 ) -> Callable[[Batch], Any]:
-    """Compile one update; calling it returns the loss as a tensor on the device."""
-
     def compute(features: Features, targets: Features) -> Any:
         return loss(model(features, training=True), targets, features)
 
@@ -85,7 +83,6 @@ def make_training_step(
 
 
 def value_and_gradient(function: Callable[[Any], Any], tensor: Any) -> tuple[Any, Any]:
-    """Return the value of a scalar function at a tensor, and its gradient there."""
     with tf.GradientTape() as tape:
         tape.watch(tensor)
         value = function(tensor)
@@ -95,8 +92,6 @@ def value_and_gradient(function: Callable[[Any], Any], tensor: Any) -> tuple[Any
 def make_prediction_step(
     model: Any, predict: Callable[[Any, Features, Features], Any], xla: bool
 ) -> Callable[[Batch], Any]:
-    """Compile inference; calling it returns the reduced outputs as a NumPy array."""
-
     @tf.function(jit_compile=xla, autograph=False)  # type: ignore[untyped-decorator]
     def step(features: Features, targets: Features) -> Any:
         return predict(model(features, training=False), targets, features)
@@ -125,7 +120,6 @@ def _create_weights(model: Any, batch: Batch) -> None:
 def compile_with_weights(
     model: Any, function: Callable[..., Any], xla: bool = False
 ) -> Callable[..., Any]:
-    """Compile a function of tensors that reads a model's weights without changing them."""
     compiled: Callable[..., Any] = tf.function(function, jit_compile=xla, autograph=False)
     return compiled
 
@@ -139,7 +133,6 @@ class HeldState:
         self._variables: list[Any] = []
 
     def replace(self, state: Any) -> None:
-        """Set the state."""
         tensors = keras.tree.flatten(state)
         if not self._variables:
             self._structure = keras.tree.map_structure(lambda tensor: 0, state)
@@ -149,12 +142,9 @@ class HeldState:
                 variable.assign(tensor)
 
     def arrays(self) -> list[Any]:
-        """Return the variables of the state."""
         return self._variables
 
     def compile(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        """Compile `function(state, *inputs)` → `(result, state)` to a function of the inputs."""
-
         @tf.function(jit_compile=self._xla, autograph=False)  # type: ignore[untyped-decorator]
         def step(*inputs: Any) -> Any:
             tensors = [variable.value() for variable in self._variables]

@@ -65,8 +65,6 @@ def make_training_step(
     xla: bool,
     wrap: Callable[[Compute], Compute],
 ) -> Callable[[Batch], Any]:
-    """Return one update; calling it returns the loss as a tensor on the device."""
-
     def compute(features: Features, targets: Features) -> Any:
         return loss(model(features, training=True), targets, features)
 
@@ -89,7 +87,6 @@ def make_training_step(
 
 
 def value_and_gradient(function: Callable[[Any], Any], tensor: Any) -> tuple[Any, Any]:
-    """Return the value of a scalar function at a tensor, and its gradient there."""
     with torch.enable_grad():
         tensor = tensor.detach().requires_grad_()
         value = function(tensor)
@@ -101,8 +98,6 @@ def value_and_gradient(function: Callable[[Any], Any], tensor: Any) -> tuple[Any
 def make_prediction_step(
     model: Any, predict: Callable[[Any, Features, Features], Any], xla: bool
 ) -> Callable[[Batch], Any]:
-    """Return inference; calling it returns the reduced outputs as a NumPy array."""
-
     def step(batch: Batch) -> Any:
         with torch.no_grad():  # inference_mode would create weights that cannot be trained
             features, targets = _tensors(batch.features), _tensors(batch.targets)
@@ -135,16 +130,12 @@ class HeldState:
         self._state: Any = None
 
     def replace(self, state: Any) -> None:
-        """Set the state."""
         self._state = state
 
     def arrays(self) -> list[Any]:
-        """Return the tensors of the state."""
         return list(keras.tree.flatten(self._state))
 
     def compile(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        """Return `function(state, *inputs)` → `(result, state)` as a function of the inputs."""
-
         def step(*inputs: Any) -> Any:
             with torch.no_grad():
                 result, self._state = function(self._state, *inputs)

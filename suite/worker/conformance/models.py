@@ -81,17 +81,11 @@ def learning_curve(
     return [float(step(batch)) for _ in range(num_steps)]
 
 
-def repeated_curves(
-    architecture: Architecture, form: Form, num_steps: int = NUM_STEPS
-) -> list[list[float]]:
-    """Return the losses of two trainings with the same seed."""
-    with without_compiling():
-        return [learning_curve(architecture, form, num_steps) for _ in range(2)]
-
-
 def same_seed_same_losses(architecture: Architecture, form: Form) -> Finding:
     """Two trainings with the same seed have exactly the same losses."""
-    first, again = map(np.array, repeated_curves(architecture, form))
+    with without_compiling():
+        curves = [learning_curve(architecture, form, NUM_STEPS) for _ in range(2)]
+    first, again = map(np.array, curves)
     return Finding(float(np.abs(first - again).max()), high=0.0)
 
 
@@ -131,11 +125,7 @@ Shapes = Sequence[tuple[int, ...]]
 
 
 def parity_with_vanilla(architecture: Architecture, form: Form, size: ModelSize) -> Finding:
-    """The parameters relative to `vanilla` are within a tenth, or as the architecture declares.
-
-    Raises:
-        PluginError: the architecture declares a number within a tenth.
-    """
+    """The parameters relative to `vanilla` are within a tenth, or as the architecture declares."""
     declared = architecture.relative_parameters.get(form)
     counts = (0, GLOBAL_TOKENS) if _global_tokens_add_weights(architecture, form) else (0,)
     ratios = [relative_parameters(architecture, form, size, count) for count in counts]
@@ -195,11 +185,7 @@ def _global_tokens_add_weights(architecture: Architecture, form: Form) -> bool:
 def counted(
     architecture: Architecture, form: Form, size: ModelSize, num_global: int = 0
 ) -> tuple[int, Shapes]:
-    """Return the parameters that parity is about, and the shapes of all weights.
-
-    Raises:
-        Unsupported: the architecture does not support the request.
-    """
+    """Return the parameters that parity is about, and the shapes of all weights."""
     inputs = main_inputs(architecture) if form is Form.ENCODER else Inputs.TOKEN_IDS
     request = request_for(
         architecture,

@@ -98,15 +98,12 @@ def request_for(architecture: Architecture, inputs: Inputs, **changes: Any) -> B
 def find_request(
     architecture: Architecture, form: Form, inputs: Inputs, length: int = LENGTH
 ) -> BuildRequest:
-    """Return the smallest request of a form that an architecture supports.
+    """Return the smallest request of a form that an architecture supports, or raise `Unsupported`.
 
     A length of 19 or 259 is a multiple of no window. An architecture that needs a multiple or a
     longer sequence gets multiples of 64. Windows are short, so that a pass crosses several.
     Decoders keep their default options if they can: short segments would change the result of
     decoding in parts.
-
-    Raises:
-        Unsupported: the architecture supports none of the requests.
     """
     default = dict(architecture.options)
     choices = [shorten(default, length), default]

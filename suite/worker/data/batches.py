@@ -90,17 +90,11 @@ def training_stream(
 ) -> Iterator[Batch]:
     """Yield training batches without end; the order of the examples depends on `seed` alone.
 
-    All architectures of a comparison therefore see the same examples in the same order.
-
-    Args:
-        examples: The training split.
-        batch_size: Examples per batch. Every batch is full: a batch may span two epochs.
-        seed: The seed of the order, which is drawn anew in every epoch.
-        contiguous: Each row of a batch continues the same row of the previous batch. An epoch
-            begins at a random example and wraps around at the last.
-        buckets: Shares of the full length (see `bucket_lengths`). All examples of a batch are of
-            one bucket. The first batches are one of each bucket, the longest first.
-        draw_updates: `Task.draw_updates`; the rows that it yields replace all other orders.
+    All architectures of a comparison thus see the same examples in the same order, drawn anew in
+    every epoch. Every batch is full and may span two epochs. With `contiguous`, each row continues
+    the same row of the batch before, and an epoch begins at a random example and wraps around. All
+    examples of a batch are of one of the `buckets`; the first batches are one of each, the longest
+    first. The rows that `draw_updates` yields replace all other orders.
     """
     generator = np.random.default_rng(seed)
     drawn = draw_updates(examples, batch_size, generator) if draw_updates else None
@@ -114,7 +108,6 @@ def training_stream(
 def _contiguous_stream(
     examples: Examples, batch_size: int, generator: np.random.Generator
 ) -> Iterator[Batch]:
-    """Yield batches whose rows continue those of the previous batch, without end."""
     while True:
         first = generator.integers(examples.num_examples)
         for step, rows in enumerate(_lanes(examples.num_examples, batch_size)):
@@ -128,7 +121,6 @@ def _shuffled_stream(
     generator: np.random.Generator,
     buckets: Sequence[float],
 ) -> Iterator[Batch]:
-    """Yield batches of shuffled examples, each of one bucket, without end."""
     lengths = bucket_lengths(examples, buckets)
     queues = {int(length): np.empty(0, np.int64) for length in np.unique(lengths)[::-1]}
     if len(queues) > 1:

@@ -1,5 +1,7 @@
 """Cache of encoded data: a matrix of many cells reads and encodes a source once.
 
+`python -m suite.worker.data.encoded FOLDER` encodes the data of the job in a folder.
+
 An entry is a folder of `.npy` files, which are opened as memory maps, `about.json` with the task's
 spec and facts and the arrays' checksums, and `test.json` with the entries of the spec that belong
 to the test split. The name of an entry is a hash of all that determines its content: the task, its
@@ -13,6 +15,7 @@ import hashlib
 import json
 import os
 import shutil
+import sys
 import tempfile
 import zlib
 from collections.abc import Collection, Iterator, Mapping
@@ -23,9 +26,9 @@ from typing import Any
 
 import numpy as np
 
-from suite.api import DATA_OPTIONS, DataError, Examples, Job, Options, Task, TaskData
+from suite.api import DATA_OPTIONS, DataError, Examples, Job, Options, Task, TaskData, task_options
 from suite.api.files import LOCK_FILE, digest_paths, flush_to_disk, held
-from suite.api.plugins import plugin_files
+from suite.api.plugins import TASKS, find_plugin, plugin_files
 
 SPLITS_BEFORE_TEST = ("train", "validation")
 SPLITS = (*SPLITS_BEFORE_TEST, "test")
@@ -54,8 +57,8 @@ def load(job: Job, task: Task, options: Options) -> TaskData:
 def _load_whole(job: Job, task: Task, options: Options) -> TaskData:
     """Return the data with the whole training split, from the cache where there is an entry.
 
-    A cell that does not score the test split opens no file of that split: its test arrays are
-    missing. Data whose source has no digest yet (before its download) is encoded and not cached.
+    A cell that does not score the test split opens no file of it. Data whose source has no digest
+    yet (before its download) is encoded and not cached.
     """
     assert job.source is not None
     source = replace(job.source, cache_dir=str(job.cache))
@@ -100,7 +103,6 @@ def _opened_splits(job: Job) -> Collection[str]:
 
 
 def _num_threads() -> int | None:
-    """Return the number of threads of this process; None where the system does not tell."""
     try:
         return len(os.listdir("/proc/self/task"))
     except OSError:
@@ -155,10 +157,7 @@ def _write(data: TaskData, folder: Path) -> None:
 
 
 def _open(entry: Path, opened: Collection[str]) -> TaskData | None:
-    """Return the splits `opened` of an entry, and the others without arrays.
-
-    A damaged entry is deleted, so that the data is encoded again.
-    """
+    """Return the splits `opened` of an entry, the others without arrays; delete a damaged entry."""
     if not entry.exists():
         return None
     try:
@@ -216,20 +215,12 @@ SEED = 20_261_126
 def take_train_share(
     data: TaskData, share: float, *, batch_size: int, contiguous: bool
 ) -> TaskData:
-    """Return data whose training split has a share of the encoded examples.
+    """Return data whose training split has a share of the encoded examples; a share of 1 has all.
 
     A smaller share is part of a larger one, and all seeds of a comparison train on the same
-    examples. Validation, test and `spec` stay as they are: a vocabulary that the task learned is
-    that of the whole training split, so that all shares train a model of the same size on the same
-    ids. The fact `train_share_examples` is the number of examples that are left, and a note says
-    so. A share of 1 returns the data itself.
-
-    Args:
-        data: The encoded data of a cell.
-        share: The share, above 0 and at most 1.
-        batch_size: The number of examples in a batch.
-        contiguous: Whether consecutive examples continue one stream. The share is then the
-            beginning of the stream; otherwise it is drawn at random.
+    examples: the beginning of a `contiguous` stream, otherwise a random draw. A vocabulary stays
+    that of the whole split, so that all shares train a model of the same size on the same ids. The
+    fact `train_share_examples` is the number of examples that are left, and a note says so.
 
     Raises:
         DataError: the share has fewer examples than a batch.
@@ -262,3 +253,9 @@ def take_train_share(
 
 def _take(arrays: Mapping[str, Any], rows: np.ndarray) -> dict[str, Any]:
     return {name: values[rows] for name, values in arrays.items()}
+
+
+if __name__ == "__main__":
+    job = Job.from_json(Path(sys.argv[1], "job.json").read_text())
+    task = find_plugin(TASKS, str(job.cell.task), job.search_path)
+    load(job, task, task_options(task, job.cell.options))

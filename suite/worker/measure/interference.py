@@ -36,15 +36,6 @@ class Totals(NamedTuple):
     joules: float = 0.0
 
 
-class _Counters(NamedTuple):
-    """Readings at one moment, in seconds and joules."""
-
-    clock: float
-    all_cpu: float
-    own_cpu: float
-    joules: float
-
-
 class InterferenceMonitor:
     """Context manager that sums interference and energy over the stretches in which it is entered.
 
@@ -114,9 +105,10 @@ class InterferenceMonitor:
     def _knows_cpu_share(self) -> bool:
         return self._has_cpu_times and self.totals.seconds > 0
 
-    def _read(self) -> _Counters:
+    def _read(self) -> tuple[float, float, float, float]:
+        """Read the clock, the CPU times of all cores and of this process, and the joules."""
         energy = self._energy() if self._energy else 0.0
-        return _Counters(time.perf_counter(), _all_cpu_seconds() or 0.0, _own_cpu_seconds(), energy)
+        return time.perf_counter(), _all_cpu_seconds() or 0.0, _own_cpu_seconds(), energy
 
 
 def _all_cpu_seconds() -> float | None:

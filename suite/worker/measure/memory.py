@@ -61,23 +61,18 @@ class MemoryReading:
 class PeakMemory:
     """The highest memory held since the last reset, above a baseline.
 
-    With an accelerator, the figures are those of its allocator. Otherwise they are the resident
-    memory of the process without mapped files.
+    With an accelerator, the figures are those of its allocator; otherwise the resident memory of
+    the process without mapped files: library pages that load later do not belong to the model, and
+    a forked process maps all of them anew.
 
     The baseline is taken once: after imports, data and one step of a throwaway model, and after
-    freed pages were returned to the system. All memory that the real model needs is then above the
-    baseline. Mapped files are left out because library pages that load later do not belong to the
-    model; a forked process maps all of them anew.
-
-    The peak of the compilation is kept apart. The compiler frees its memory before the measured
-    steps, and its need does not grow with the batch.
+    freed pages were returned to the system. The peak of the compilation is kept apart: the compiler
+    frees its memory before the measured steps, and its need does not grow with the batch.
 
     An allocator that cannot restart its peak shows that of a later phase only if it is higher than
-    all peaks before the phase, `earlier_bytes`.
-
-    With `keeps_freed`, the C library keeps freed memory while steps are timed (see `keep_freed`).
-    Gaps between arrays would then count as memory, and grow with the number of steps. The peak is
-    therefore that of the steps before.
+    all peaks before, `earlier_bytes`. With `keeps_freed`, the C library keeps freed memory while
+    steps are timed (see `keep_freed`); gaps between arrays would then count, so the peak is that of
+    the steps before.
     """
 
     allocator: Allocator | None = None

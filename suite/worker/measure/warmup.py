@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import keras
 import numpy as np
 from keras import ops
 
-from suite.api import Recipe
+from suite.api import Cell, Recipe
 from suite.worker.data.batches import Batch
-from suite.worker.measure.memory import release_freed_memory
+from suite.worker.measure.memory import PeakMemory, release_freed_memory
 from suite.worker.model import Model, PositionHead, mean_cross_entropy
-from suite.worker.steps import make_optimizer, make_prediction_step, make_training_step
+from suite.worker.steps import (
+    fix_randomness,
+    make_optimizer,
+    make_prediction_step,
+    make_training_step,
+    peak_memory,
+)
 
 WIDTH = 32
 LENGTH = 16
@@ -31,6 +39,16 @@ class _ThrowawayBackbone(keras.layers.Layer):
         scores = ops.softmax(ops.matmul(embeddings, ops.swapaxes(embeddings, 1, 2)), axis=-1)
         mixed = self.feedforward(ops.matmul(scores, embeddings))
         return self.norm(embeddings + self.dropout(mixed, training=training)), None
+
+
+def warm_up(cell: Cell, xla: bool, report_progress: Callable[..., None]) -> PeakMemory:
+    """Take a throwaway step, and return the memory above the baseline after it."""
+    report_progress("warming up", 0.0)
+    throwaway_step(xla)
+    fix_randomness(cell.seed, cell.precision)  # the random numbers of the warm-up change no result
+    memory = peak_memory()
+    memory.start()
+    return memory
 
 
 def throwaway_step(xla: bool) -> None:

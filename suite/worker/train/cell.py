@@ -31,9 +31,9 @@ from suite.worker.data import encoded
 from suite.worker.data.batches import bucket_lengths
 from suite.worker.failures import classify
 from suite.worker.kept_models import first_batch, parents_of, save_model
-from suite.worker.measure import warmup
+from suite.worker.measure.warmup import warm_up
 from suite.worker.model import build_model
-from suite.worker.steps import fix_randomness, peak_memory
+from suite.worker.steps import fix_randomness
 from suite.worker.train.evaluation_lengths import reports_at_lengths
 from suite.worker.train.phases import score_trained, train_and_score
 from suite.worker.train.samples import draw_samples
@@ -69,12 +69,7 @@ def run(
     parents = parents_of(job.parents, job.search_path, data)
     methods = compose(applied, cell, task, request, recipe, data.spec, parents)
     data = methods.data(data)
-    report_progress("warming up", 0.0)
-    warmup.throwaway_step(xla)
-    fix_randomness(cell.seed, cell.precision)  # the random numbers of the warm-up change no result
-
-    memory = peak_memory()
-    memory.start()
+    memory = warm_up(cell, xla, report_progress)
     has_trained = TRAINED in job.parents
     model = methods.model(
         build_model(task, architecture, request, data.spec, recipe),
@@ -133,7 +128,6 @@ def run(
 
 
 def _real_token_share(examples: Examples, buckets: Sequence[float]) -> float:
-    """Return the share of real tokens among all positions of the examples' buckets."""
     full = examples.features["padding_mask"].shape[1]
     lengths = bucket_lengths(examples, buckets)
     positions = count_positions(examples.features) * lengths.mean() / full

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from suite.api import ExamplePrediction, Examples, Form, PluginError, Score, Task
-from suite.worker.data.batches import Batch, evaluation_batches, predict_examples
+from suite.worker.data.batches import Batch, predict_examples
 from suite.worker.generation import BeamSearch
 from suite.worker.occlusion import occlusion_map
 from suite.worker.train.setup import Setup, splits_of
@@ -82,17 +82,15 @@ class Evaluator:
         predict = self._beam_search(num_beams) if self.setup.task.generation else self.predict
         predictions = predict_examples(
             lambda batch: predict(replace(batch, fresh=batch.fresh or reset_state)),
-            *self._batch_arguments(split),
+            self._examples(split),
+            self.setup.job.cell.batch_size,
+            self.setup.task.contiguous,
+            self.setup.task.length_buckets,
         )
         self.setup.model.reset_state()  # training continues with another part of the data
         return predictions
 
-    def batches(self, split: str) -> Iterator[Batch]:
-        """Yield the batches of a split, the longest first."""
-        return evaluation_batches(*self._batch_arguments(split))
-
     def _beam_search(self, num_beams: int) -> Callable[[Batch], np.ndarray]:
-        """Return the compiled search with `num_beams` beams."""
         if num_beams not in self._beam_searches:
             rules, length = self.setup.task.generation, self.setup.job.cell.sequence_length
             assert rules is not None
@@ -101,10 +99,6 @@ class Evaluator:
 
     def _examples(self, split: str) -> Examples:
         return splits_of(self.setup.data)[split]
-
-    def _batch_arguments(self, split: str) -> tuple[Examples, int, bool, Sequence[float]]:
-        task, batch_size = self.setup.task, self.setup.job.cell.batch_size
-        return self._examples(split), batch_size, task.contiguous, task.length_buckets
 
 
 def scores_without_part(

@@ -55,10 +55,7 @@ def reports_at_lengths(
 def _add_length(
     setup: Setup, length: int, predict: Callable[[Batch], Any], reports: Reports
 ) -> None:
-    """Add the scores of each split at a length, or why the model is not applicable.
-
-    A batch has about as many positions as those of the training.
-    """
+    """Add the scores of each split at a length, or why the model is not applicable."""
     cell, task = setup.job.cell, setup.task
     try:
         splits = load_length(setup, length)
@@ -79,11 +76,7 @@ def _add_length(
 
 
 def load_length(setup: Setup, length: int) -> Mapping[str, Examples]:
-    """Return the splits at a length.
-
-    Raises:
-        Unsupported: the architecture or the source does not reach the length.
-    """
+    """Return the splits at a length; raise `Unsupported` if it cannot be reached."""
     job, architecture = setup.job, setup.architecture
     assert job.source is not None
     if length == setup.request.sequence_length:

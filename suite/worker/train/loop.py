@@ -103,11 +103,7 @@ class TrainingLoop:
         self.phase.memory.end_compilation()
 
     def _take_steps(self, count: int, monitor: InterferenceMonitor) -> tuple[float, int, int, int]:
-        """Take `count` steps together and report the progress; return the block that they are.
-
-        Raises:
-            Diverged: the loss of a step is no finite number.
-        """
+        """Take `count` steps together and report the progress; return the block that they are."""
         progress = self.progress
         drawn = time.perf_counter()
         batches = [next(self._stream) for _ in range(count)]
@@ -144,8 +140,8 @@ class TrainingLoop:
     def _num_block_steps(self) -> int:
         """Return the number of steps of the next block.
 
-        A block takes about `BLOCK_SECONDS`. It is shorter where a run would otherwise have fewer
-        than `MIN_BLOCKS` blocks, and ends at the next step of validation.
+        A block takes about `BLOCK_SECONDS`, less where a run would have fewer than `MIN_BLOCKS` of
+        them, and ends at the next step of validation.
         """
         steps, phase = self.progress.steps, self.phase
         remaining = min(stop for stop in self._validation_steps if stop > steps) - steps
@@ -193,8 +189,8 @@ class TrainingLoop:
     def _resume(self, checkpoint: Checkpoint, variables: list[Any]) -> None:
         """Restore variables and state from the checkpoint, if there is one.
 
-        The batches of the steps before it are drawn again. The figures of the compilation stay
-        those of this process.
+        The batches before it are drawn again. The figures of the compilation stay those of this
+        process.
         """
         content = checkpoint.read(variables)
         if content is None:

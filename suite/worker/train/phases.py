@@ -13,6 +13,7 @@ import numpy as np
 from suite.api import TRAINED, Examples, PluginError, Score, count_positions, count_real
 from suite.api.weights import read_kept_weights
 from suite.worker.data.batches import Batch
+from suite.worker.kept_models import first_batch
 from suite.worker.measure.memory import PeakMemory, measure_weight_bytes, release_freed_memory
 from suite.worker.measure.timing import MAX_SAMPLES, Phase, time_repeats
 from suite.worker.model import Model
@@ -104,7 +105,7 @@ def measure_inference(setup: Setup, memory: PeakMemory) -> tuple[Evaluator, Phas
     predict = make_prediction_step(setup.model, setup.task.predict, setup.xla)
     evaluator = Evaluator(setup, predict)
     setup.report_progress("measuring inference", 0.0)
-    longest = next(evaluator.batches("validation"))
+    longest = first_batch(setup.task, setup.data, setup.job.cell.batch_size)
     phase = time_repeats(
         "inference",
         lambda: predict(longest),
@@ -120,14 +121,12 @@ def measure_inference(setup: Setup, memory: PeakMemory) -> tuple[Evaluator, Phas
 def _final_scores(
     setup: Setup, evaluator: Evaluator, validation: Score | None = None
 ) -> dict[str, Score]:
-    """Return the scores of the final weights by split; that of validation may be known."""
     setup.report_progress("scoring", 0.0)
     scores = {"validation": validation or evaluator.score("validation")}
     return scores | (evaluator.final_scores() if setup.job.cell.scores_test else {})
 
 
 def _conditions(evaluator: Evaluator) -> dict[str, Any]:
-    """Score disturbed copies of the splits that the cell scores; empty without such methods."""
     setup = evaluator.setup
     conditions: dict[str, dict[str, Any]] = {}
 
@@ -153,16 +152,11 @@ def _conditions(evaluator: Evaluator) -> dict[str, Any]:
 def _attacked(
     predict: Callable[[Batch], Any], disturb: Callable[..., Any]
 ) -> Callable[[Batch], Any]:
-    """Return a function that predicts a batch whose features are disturbed."""
     return lambda batch: predict(replace(batch, features=disturb(batch.features, batch.targets)))
 
 
 def checked_condition(name: str) -> str:
-    """Return the name of a disturbance.
-
-    Raises:
-        PluginError: the name does not end in a strength.
-    """
+    """Return the name of a disturbance; raise a PluginError unless it ends in a strength."""
     if re.fullmatch(r"[a-z][a-z0-9_]*=\d+(\.\d+)?(e-?\d+)?", name):
         return name
     raise PluginError(

@@ -38,23 +38,13 @@ class Sampling:
     top_p: float = 1.0
     seed: int | tuple[int, ...] = 0
 
-    def __post_init__(self) -> None:
-        if not (self.temperature > 0 and 0 <= self.top_p <= 1):
-            raise ValueError(
-                "A temperature is above 0, and top_p is from 0 to 1. Received: "
-                f"temperature={self.temperature}, top_p={self.top_p}. For greedy decoding, "
-                "set top_p to 0."
-            )
-
 
 class Sampler:
     """A decoder with token ids as inputs that continues prompts of any lengths in one batch.
 
-    All rows of a batch stand at the same position. A row whose prompt is longer reads its next
-    token there, and a row whose prompt has ended reads its own last sample. So there is no padding,
-    and each row has the tokens that its prompt has alone. The loop is compiled for the number of
-    rows and positions. It takes a decoding step for each position of the longest prompt and of its
-    continuation.
+    All rows stand at the same position: one whose prompt is longer reads its next token, one whose
+    prompt has ended its own last sample. So there is no padding, and each row has the tokens that
+    its prompt has alone. The loop is compiled for the number of rows and positions.
     """
 
     def __init__(self, model: Model, *, xla: bool) -> None:

@@ -6,7 +6,6 @@ from types import SimpleNamespace
 
 import pytest
 
-from suite.api import Limits
 from suite.api.code_digest import CodeDigests
 from suite.execution.runner import Runner
 from suite.matrix.plan import Plan
@@ -22,8 +21,7 @@ def test_a_training_without_weights_does_not_stand_where_they_are_needed(
     tmp_path, keeps_weights, parameters, stands
 ):
     plan = Plan([], {}, frozenset(), frozenset(), True, lambda cell: CodeDigests())
-    limits = Limits(seconds=60, memory_bytes=2**30)
-    runner = Runner(plan, Store(tmp_path), None, None, limits, {}, ())
+    runner = Runner(SimpleNamespace(plan=plan), Store(tmp_path), None, None)
     planned = SimpleNamespace(cell=CELL, unsupported=None, keeps_weights=keeps_weights)
     record = make_record(cell=CELL, parameter_count=parameters)
     assert (runner._written_since_plan(planned, [record]) is not None) is stands
