@@ -5,31 +5,34 @@ from __future__ import annotations
 import numpy as np
 from keras import ops
 
-from suite.api import BuildRequest, Form, Inputs, ModelSize
+from suite.api import Form
 from suite.worker.conformance.gradients import tensors
-from tests.architectures import ARCHITECTURES
-from tests.builders.published import TOLERANCE, Weights, assign, cases, compare_logits, count_layers
+from tests.builders.published import (
+    Weights,
+    assemble,
+    assign,
+    cases,
+    compare,
+    compare_logits,
+    count_layers,
+)
 
 
 def modernbert(case: Weights):
     """Return a model with the weights of a case."""
     words = case["weights/model/embeddings/tok_embeddings/weight"]
     num_layers = count_layers(case, "weights/model/layers/{}/mlp_norm/weight")
-    options = {
-        "window": int(case["window"]),
-        "global_every": int(case["global_every"]),
-        "global_rotary_base": float(case["global_rope_theta"]),
-        "local_rotary_base": float(case["local_rope_theta"]),
-    }
-    request = BuildRequest(
-        Form.ENCODER,
-        Inputs.TOKEN_IDS,
-        ModelSize("case", num_layers, words.shape[1], int(case["num_heads"]), 4 * words.shape[1]),
-        case["token_ids"].shape[1],
-        options,
-        vocabulary_size=len(words),
+    model = assemble(
+        "modernbert",
+        case,
+        words,
+        num_layers,
+        form=Form.ENCODER,
+        window=int(case["window"]),
+        global_every=int(case["global_every"]),
+        global_rotary_base=float(case["global_rope_theta"]),
+        local_rotary_base=float(case["local_rope_theta"]),
     )
-    model = ARCHITECTURES["modernbert"].build(request)
     stack, embedding = model.encoder, model.encoder_embedding
     for index, layer in enumerate(stack.layers):
         layer.gated.width = case[f"weights/model/layers/{index}/mlp/Wo/weight"].shape[1]
@@ -64,9 +67,7 @@ def test_modernbert(reference_outputs):
         )
         outputs, _ = model.encode(token_ids, padding_mask=mask_tensor)
         for found, name in ((first, "first_layer_outputs"), (outputs, "outputs")):
-            np.testing.assert_allclose(
-                ops.convert_to_numpy(found)[mask], case[name][mask], atol=TOLERANCE, err_msg=path
-            )
+            compare(found, case[name], path, mask, rtol=1e-7)
         (kernel,) = tensors(case["weights/head/dense/weight"].T)
         hidden = ops.convert_to_numpy(ops.gelu(ops.matmul(outputs, kernel), approximate=False))
         centred = hidden - hidden.mean(axis=-1, keepdims=True)

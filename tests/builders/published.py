@@ -9,10 +9,13 @@ from pathlib import Path
 import numpy as np
 from keras import ops
 
+from suite.api import BuildRequest, Form, Inputs, ModelSize
+from suite.worker.conformance.gradients import tensors
+from tests.architectures import ARCHITECTURES
+
 Weights = Mapping[str, np.ndarray]
-
-
-TOLERANCE = 1e-4
+TOLERANCE, LAYER_TOLERANCE, RELATIVE = 1e-4, 1e-3, 5e-5
+"""The differences of outputs and of layers' outputs or states, and the least share of a value."""
 
 
 def cases(folder: Path, prefix: str) -> list[tuple[str, Weights]]:
@@ -27,6 +30,73 @@ def count_layers(case: Weights, pattern: str) -> int:
 
 def assign(layer, case: Weights, name: str) -> None:
     layer.kernel.assign(case[f"{name}/weight"].T)
+
+
+def assemble(name: str, case: Weights, words: np.ndarray, num_layers: int, *,
+             form: Form = Form.DECODER, wide: int | None = None, **options: object):  # fmt: skip
+    """Return a model with the sizes of a case, which parity need not allow."""
+    architecture, width = ARCHITECTURES[name], words.shape[1]
+    request = BuildRequest(
+        form,
+        Inputs.TOKEN_IDS,
+        ModelSize("case", num_layers, width, int(case["num_heads"]), wide or 4 * width),
+        case["token_ids"].shape[1],
+        {**architecture.options, **options},
+        vocabulary_size=len(words),
+    )
+    return architecture.assemble(request)
+
+
+def assign_gates(network, case: Weights, at: str, names: str = "gate_proj up_proj") -> None:
+    """Assign a layer whose gates and values have one kernel."""
+    kernels = [case[f"{at}/{name}/weight"].T for name in names.split()]
+    network.up_projection.kernel.assign(np.concatenate(kernels, axis=1))
+
+
+def finish(
+    model, case: Weights, final_norm: str = "norm", feedforward: str = "mlp", plus: float = 0.0
+):
+    """Build a decoder, whose mixers have their sizes, and assign what all its layers have."""
+    stack = model.decoder
+    for index, layer in enumerate(stack.layers):
+        layer.gated.width = len(case[f"weights/layers/{index}/{feedforward}/up_proj/weight"])
+        for norm in (layer.attention_norm, layer.feedforward_norm, stack.final_norm):
+            norm.epsilon = float(case["norm_epsilon"])
+    model.build(case["token_ids"].shape)
+    model.decoder_embedding.tokens.embeddings.assign(case["weights/embed_tokens/weight"])
+    stack.final_norm.gamma.assign(case[f"weights/{final_norm}/weight"] + plus)
+    for index, layer in enumerate(stack.layers):
+        at = f"weights/layers/{index}/{feedforward}"
+        assign_gates(layer.gated, case, at)
+        assign(layer.gated.down_projection, case, f"{at}/down_proj")
+    return stack.layers
+
+
+def compare(found, expected: np.ndarray, name: str, mask=..., atol=TOLERANCE, rtol=RELATIVE):
+    """Compare arrays, where a mask is true."""
+    found = ops.convert_to_numpy(found)[mask]
+    np.testing.assert_allclose(found, expected[mask], atol=atol, rtol=rtol, err_msg=name)
+
+
+def compare_decoder(model, case: Weights, path: str) -> None:
+    """Compare the outputs of each layer and of the model, at once and in steps."""
+    ids = case["token_ids"].astype("int32")
+    mask = np.ones(ids.shape, bool)
+    if "padding_mask" in case:
+        mask = case["padding_mask"].astype(bool)
+    token_ids, padding = tensors(ids, mask)
+    states = model.decoder_embedding(token_ids)
+    for index, layer in enumerate(model.decoder.layers):
+        states = layer(states, padding_mask=padding)
+        expected, name = case["layer_outputs"][index], f"{path}, layer {index}"
+        compare(states, expected, name, mask, LAYER_TOLERANCE)
+    outputs, _ = model.decode(token_ids, padding_mask=padding)
+    for found, name in (
+        (model.decoder.final_norm(states), "layer by layer"),
+        (outputs, "at once"),
+        (decode_in_parts(model, ids), "in parts"),
+    ):
+        compare(found, case["outputs"], f"{path}, {name}", mask)
 
 
 def compare_logits(outputs, kernel: np.ndarray, case: Weights, name: str, bias=0.0) -> None:
