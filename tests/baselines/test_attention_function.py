@@ -12,7 +12,6 @@ from baselines.layers.attention_blocks import (
     MAX_BLOCKS,
     Pattern,
     Span,
-    by_pair,
     plan_blocks,
     plan_blocks_of_heads,
 )
@@ -233,14 +232,6 @@ def test_a_mask_without_padding_is_not_passed_on(monkeypatch, num_real):
     assert (masks == [None]) == (num_real == LENGTH)
 
 
-def test_numbers_by_distance_become_pairs():
-    by_distance = np.arange(2 * 8, dtype="float32").reshape(2, 8)
-    found = ops.convert_to_numpy(by_pair(ops.convert_to_tensor(by_distance), 3, 6))
-    for query in range(3):
-        for key in range(6):
-            np.testing.assert_array_equal(found[:, query, key], by_distance[:, key - query + 2])
-
-
 @pytest.mark.parametrize(
     "pattern", [Pattern(), Pattern(True), Pattern(True, 512, 4), Pattern(False, 128)]
 )
@@ -298,22 +289,3 @@ def test_a_windowed_block_skips_the_keys_that_no_query_sees(causal):
 def test_a_window_over_all_keys_is_dropped():
     assert Pattern(True, 41, 3).without_wide_window(41, 41) == Pattern(True)
     assert Pattern(False, 40).without_wide_window(41, 41) == Pattern(False, 40)
-
-
-@pytest.mark.parametrize(
-    ("options", "received"),
-    [
-        ({"window": 0}, "window=0"),
-        ({"num_sinks": -1}, "num_sinks=-1"),
-        ({"dropout": 0.1}, "dropout=0.1"),
-    ],
-)
-def test_invalid_arguments_are_rejected(options, received):
-    with pytest.raises(ValueError, match=received):
-        attention(*map(ops.convert_to_tensor, states()), **options)
-
-
-def test_heads_that_cannot_share_keys_are_rejected():
-    query, key, value = map(ops.convert_to_tensor, states())
-    with pytest.raises(ValueError, match="num_heads=5, num_key_value_heads=2"):
-        attention(query[:, :5], key, value)

@@ -87,16 +87,12 @@ def test_published_outputs(reference_outputs):
         np.testing.assert_allclose(mixed, case["outputs"], atol=TOLERANCE, err_msg=path)
 
 
-@pytest.mark.parametrize(("length", "size", "num_random_blocks"), SPARSE)
-def test_the_blocks_of_the_rule_are_seen(length, size, num_random_blocks):
-    layer, states, padding = make(size, num_random_blocks, length)
-    expected = run(lambda *given: with_mask(layer, *given), states, padding)
-    np.testing.assert_allclose(run(layer.mix, states, padding), expected, atol=2e-5)
-
-
-def test_rotary_positions_turn_queries_and_keys_of_sparse_blocks():
-    length, size, num_random_blocks = SPARSE[0]
-    layer, states, padding = make(size, num_random_blocks, length, RotaryPositions())
+@pytest.mark.parametrize(
+    ("length", "size", "num_random_blocks", "positions"),
+    [*((*case, None) for case in SPARSE), (*SPARSE[0], RotaryPositions())],
+)
+def test_the_blocks_of_the_rule_are_seen(length, size, num_random_blocks, positions):
+    layer, states, padding = make(size, num_random_blocks, length, positions)
     expected = run(lambda *given: with_mask(layer, *given), states, padding)
     np.testing.assert_allclose(run(layer.mix, states, padding), expected, atol=2e-5)
 
@@ -288,9 +284,3 @@ def test_the_operations_are_those_of_the_visible_pairs(length, size, num_random_
         pairs = visible_pairs(BlockSparseAttention(HEADS, size, num_random_blocks), length).sum()
         pairs /= HEADS
     assert BIGBIRD.mixing_operations(request) == 4 * WIDTH * pairs
-
-
-@pytest.mark.parametrize("changes", [{"block_size": 0}, {"num_random_blocks": -1}])
-def test_bad_sizes_are_rejected(changes):
-    with pytest.raises(ValueError, match="Received: block_size="):
-        BlockSparseAttention(HEADS, **changes)

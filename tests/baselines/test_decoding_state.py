@@ -24,7 +24,7 @@ WINDOWED = [
     ("vanilla", {"window": 5, "positions": "alibi", "key_value_heads": 1}),
     ("llama", {"window": 5, "num_sinks": 3}),
     ("longformer", {"window": [4, 6]}),
-    ("longformer", {"window": [4], "dilation": [3, 1]}),
+    ("longformer", {"window": [4], "dilation": [3, 1], "positions": "rotary"}),
     ("longformer", {"window": [4], "dilation": [3], "dilated_heads": 1}),
 ]
 """Architectures with options whose windows are much shorter than the sequence."""

@@ -14,7 +14,6 @@ from baselines.layers.delta_rule import apply_delta_rule, scan_delta_rule
 from baselines.layers.gated_delta_mixer import GatedDeltaMixer
 from baselines.layers.gated_feedforward import GatedFeedforward
 from suite.api import Form, Inputs
-from suite.api.errors import Unsupported
 from suite.records.model_sizes import MODEL_SIZES
 from suite.worker.conformance.gradients import BACKEND, differentiate, run
 from suite.worker.conformance.subjects import request_for
@@ -238,26 +237,6 @@ def test_gates_multiply_the_values():
     expected = gates / (1 + np.exp(-gates)) * values
     expected = expected @ ops.convert_to_numpy(layer.down_projection.kernel)
     np.testing.assert_allclose(found, expected, atol=1e-5)
-
-
-def test_heads_that_do_not_divide_are_refused():
-    with pytest.raises(ValueError, match=r"num_key_heads=2, num_value_heads=3\. Change either"):
-        GatedDeltaMixer(2, 3, 4, 4)
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"head_size": 0}, r"sizes of at least 1; received: .*'head_size': 0"),
-        ({"short_convolution": -1}, r"sizes of at least 1; received: .*'short_convolution': -1"),
-        ({"values_per_key": 26}, r"has 12 channels in a key head.*; received: values_per_key=26"),
-    ],
-)
-def test_invalid_options_are_refused_with_the_rule_and_the_received_value(options, message):
-    architecture = ARCHITECTURES["gated_deltanet"]
-    options = {**architecture.options, **options}
-    with pytest.raises(Unsupported, match=message):
-        architecture.build(request_for(architecture, Inputs.TOKEN_IDS, options=options))
 
 
 @pytest.mark.parametrize("size", [slow_on_jax_unless(False, size) for size in ("tiny", "small")])

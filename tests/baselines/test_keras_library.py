@@ -32,7 +32,7 @@ from tests.architectures import (
 )
 from tests.builders.guides import ARCHITECTURE
 from tests.conftest import ROOT
-from tests.layers import SIZES, layer_and_inputs, layer_of, mixers
+from tests.layers import SIZES, layer_and_inputs, layer_of
 
 CLASSES = {type(part).__name__ for part in ARCHITECTURES.values()}
 TRANSLATORS = [name for name, part in ARCHITECTURES.items() if Form.ENCODER_DECODER in part.forms]
@@ -235,16 +235,6 @@ def test_each_step_of_a_series_has_the_layer(name):
     assert model.output_shape == (None, *found.shape[1:])
     expected = np.stack([ops.convert_to_numpy(layer(series[:, i])) for i in range(3)], axis=1)
     np.testing.assert_allclose(found, expected, atol=1e-5)
-
-
-@pytest.mark.parametrize(
-    "mixer",
-    [slow_unless(name in ("FullAttention", "StateSpaceMixer"), name) for name in mixers()],
-)
-def test_each_step_of_a_series_has_the_mechanism(mixer):
-    series = random_of((2, 3, 8, SIZE.width))
-    found = keras.layers.TimeDistributed(mixers()[mixer]())(series)
-    assert tuple(found.shape) == series.shape
 
 
 def test_a_layer_decodes_before_any_call():

@@ -219,16 +219,6 @@ def test_masks_pass_subclassed_models_and_time_distributed(kind):
     np.testing.assert_allclose(model.predict(tokens, verbose=0)[real], before[real], atol=1e-5)
 
 
-def test_projected_keys_and_values_have_no_mask():
-    keras.utils.set_random_seed(0)
-    layer = MIXERS["TransformerLayer"](cross_attention=MIXERS["FullAttention"]())
-    states = np.random.default_rng(0).normal(size=(2, 7, WIDTH)).astype("float32")
-    expected = ops.convert_to_numpy(layer(states, context=states[:, :5]))
-    projected = layer.cross_attention.project_context(ops.convert_to_tensor(states[:, :5]))
-    found = ops.convert_to_numpy(layer(states, context=projected))
-    np.testing.assert_allclose(found, expected, atol=1e-6)
-
-
 def test_no_layer_imports_a_private_module_of_keras():
     for path in (ROOT / "baselines").rglob("*.py"):
         assert "keras.src" not in path.read_text(), path

@@ -143,11 +143,6 @@ def test_a_causal_query_attends_to_no_later_key_with_fixed_buckets():
         np.testing.assert_allclose(other[:, :place], whole[:, :place], atol=1e-5)
 
 
-def test_a_length_that_is_no_multiple_of_the_chunk_is_rejected():
-    with pytest.raises(ValueError, match="multiple of the chunk length"):
-        random_layer(5, 1, causal=False).mix(np.zeros((1, 12, 8), "float32"), None)
-
-
 @pytest.mark.parametrize("num_buckets", [2, 4, 7, 128, 130, 256, 512, 1000, 2048])
 def test_many_buckets_are_hashed_with_two_factors(num_buckets):
     factors = factor_buckets(num_buckets)

@@ -150,10 +150,3 @@ def test_a_mixer_without_its_convolution_sees_no_neighbours_but_by_its_state(mak
     assert 0 in state[0].shape
     output, _ = layer.decode_step(ops.convert_to_tensor(states[:, :1]), state, 0)
     np.testing.assert_allclose(array(output), found[:, :1], atol=TOLERANCE)
-
-
-def test_a_convolution_below_1_and_one_of_a_context_are_refused():
-    with pytest.raises(ValueError, match=r"at least 1. Received: 0. Use 1 for no convolution"):
-        FullAttention(HEADS, short_convolution=0)
-    with pytest.raises(ValueError, match=r"Received: a context, short_convolution=3. Use 1"):
-        attention(short_convolution=3)(inputs(), context=inputs())
