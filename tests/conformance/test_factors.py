@@ -44,7 +44,6 @@ VALUES = [
     },
 ]
 VARIED = [value for value in VALUES if not value.items() <= VANILLA.options.items()]
-POSITIONS = [value for value in CHOICES["positions"] if value != GPT.options["positions"]]
 
 OF_FACTORS = (
     padding_does_not_leak,
@@ -109,12 +108,6 @@ def count(**options) -> int:
     backbone.build((1, LENGTH))
     embedded = sum(part.count_params() for part in backbone.embedding_layers)
     return backbone.count_params() - embedded
-
-
-@pytest.mark.parametrize("positions", POSITIONS)
-def test_gpt_decodes_in_steps_with_any_positions(positions):
-    subject = Subject(GPT, request_with(GPT, Form.DECODER, positions=positions))
-    assert_passes(decoding_in_steps_equals_the_full_pass, subject)
 
 
 def test_a_window_hides_what_is_outside():
