@@ -15,7 +15,7 @@ from suite.analysis.comparison_key import ComparisonKind
 from suite.analysis.comparisons import compare, in_precedence
 from suite.analysis.frame import to_figures
 from suite.analysis.tradeoffs import comparable_shares
-from suite.api import AppliedMethod, Form, Metric, Mode
+from suite.api import AppliedMethod, Metric, Mode
 from suite.cli.command import request_options
 from suite.matrix.expansion import expand
 from suite.records.measures import QUALITY
@@ -120,20 +120,6 @@ def test_costs_come_from_one_machine_and_mark_noisy_runs():
     assert not points.loc[[QUALITY, "training.peak_memory_bytes"], "disturbed"].any()
 
 
-def test_points_leave_out_superseded_records():
-    found = [
-        entry("vanilla", 128, 0, f1=0.1, memory=1.0, speed=1.0),
-        entry("vanilla", 128, 0, f1=0.5, memory=100.0, speed=1_000.0),
-        entry("vanilla", 128, 1, f1=0.6, memory=100.0, speed=1_000.0),
-    ]
-    found[0] = with_fields(found[0], run_id="20200101T000000000000Z-000000")
-    made = compare(found, VERSIONS)
-    points = to_figures(made)
-    quality = points[points["measure"] == QUALITY].set_index("entry")
-    assert quality.loc["vanilla", "value"] == pytest.approx(0.55)
-    assert quality.loc["vanilla", "n"] == 2
-
-
 def rows(columns):
     """Return the rows of a table that a script has in columns."""
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
@@ -205,11 +191,6 @@ def test_shares_of_the_best_score(higher):
     shares = comparable_shares([dataclasses.replace(board, key=key, metric=metric)])
     assert shares["bert" if higher else "vanilla"] == [1.0]
     assert shares["vanilla" if higher else "bert"] == pytest.approx([0.8])
-
-
-def test_the_filters_of_a_probe_show_its_form(folder):
-    tasks = [c["task"] for c in read_script(folder / "data" / "index.js")["comparisons"]]
-    assert f"probe, {Form.ENCODER}" in tasks
 
 
 def test_models_come_before_methods_and_many_before_few(tmp_path):
