@@ -125,10 +125,7 @@ def test_a_single_document_cannot_be_split_into_documents(tmp_path):
         load(tmp_path, 64)
 
 
-def test_lengths_and_batches_divide_a_stretch():
-    assert TASK.unsupported_reason(48, OPTIONS).startswith("cuts stretches of 64 tokens")
-    assert TASK.unsupported_reason(32, OPTIONS) is None
-    assert TASK.unsupported_reason(48, TASK.options) is None
+def test_batches_hold_whole_stretches():
     assert "whole stretches" in TASK.unsupported_batch_reason(3, 32, OPTIONS)
     assert TASK.unsupported_batch_reason(4, 32, OPTIONS) is None
 

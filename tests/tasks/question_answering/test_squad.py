@@ -177,12 +177,3 @@ def test_is_impossible_may_be_a_text(tmp_path, stated, count):
     edit(lambda asked: asked.update(is_impossible="perhaps"))(tmp_path)
     with pytest.raises(DataError, match=r"'perhaps' at .*qas\[0\]"):
         read_squad_folder(tmp_path)
-
-
-def test_lone_surrogates_are_replaced_and_counted_and_places_stay(tmp_path):
-    write_squad(tmp_path)
-    path = tmp_path / "dev-v1.1.json"
-    path.write_text(path.read_text().replace("sells bread there", "sells bread \\ud83d here"))
-    data = TASK.load(request_for(tmp_path), 64, {"vocabulary": 200})
-    assert data.facts["replaced_surrogates"]["test"] == 2 * 2
-    json.dumps(data.spec, ensure_ascii=False).encode()

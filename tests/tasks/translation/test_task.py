@@ -119,12 +119,11 @@ def test_the_other_language_is_that_of_the_other_file(folder, named, expected):
         read_pairs(folder, source_language="fr")
 
 
-@pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])
-def test_only_line_ends_separate_sentences(tmp_path, line_end):
+def test_only_line_ends_separate_sentences(tmp_path):
     sentences = [f"{number} a\u2028b\x85c\x0cd\x0be\x1cf" for number in range(5)]
     for split in ("train", "valid", "test"):
         for language in ("en", "de"):
-            content = line_end.join([*sentences, ""])
+            content = "\r\n".join([*sentences, ""])
             (tmp_path / f"{split}.{language}").write_bytes(content.encode())
     pairs, languages = read_pairs(tmp_path, "en", "de")
     assert languages == ["en", "de"]
