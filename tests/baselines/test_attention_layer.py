@@ -16,8 +16,7 @@ from baselines.layers.attention_positions import (
 )
 from baselines.layers.full_attention import FullAttention, merge_heads
 from baselines.layers.transformer_layer import TransformerLayer
-from suite.worker.conformance.gradients import BACKEND, run
-from tests.architectures import slow_unless
+from suite.worker.conformance.gradients import run
 
 BATCH, LENGTH, WIDTH, HEADS = 2, 17, 24, 6
 SCHEMES = {
@@ -25,13 +24,6 @@ SCHEMES = {
     "rotary": RotaryPositions,
     "alibi": ALiBiPositions,
     "buckets": lambda: BucketedPositions(8, 10, bidirectional=False),
-}
-PATTERNS = {
-    "full": {},
-    "window": {"window": 5},
-    "sinks": {"window": 4, "num_sinks": 3},
-    "window of one": {"window": 1, "num_sinks": 2},
-    "window over all": {"window": 40, "num_sinks": 1},
 }
 
 
@@ -45,29 +37,6 @@ def make(**options) -> FullAttention:
 def hidden_states(seed: int = 0) -> np.ndarray:
     shape = (BATCH, LENGTH, WIDTH)
     return np.random.default_rng(seed).normal(size=shape).astype("float32")
-
-
-@pytest.mark.parametrize(
-    ("scheme", "pattern"),
-    [
-        slow_unless(
-            pattern == "sinks" or (scheme == "rotary" and BACKEND != "jax"), scheme, pattern
-        )
-        for scheme in SCHEMES
-        for pattern in PATTERNS
-    ],
-)
-def test_decoding_in_parts_equals_the_whole(scheme, pattern):
-    options = {"num_key_value_heads": 2, "causal": True, **PATTERNS[pattern]}
-    layer, states = make(positions=SCHEMES[scheme](), **options), hidden_states()
-    whole = run(layer, states)
-    state, found = layer.init_state(BATCH, LENGTH), []
-    for start, stop in ((0, 1), (1, 2), (2, 8), (8, 9), (9, LENGTH)):
-        # A position may be a tensor.
-        place = ops.convert_to_tensor(np.int32(start)) if start % 2 else start
-        part, state = layer.decode_step(ops.convert_to_tensor(states[:, start:stop]), state, place)
-        found.append(ops.convert_to_numpy(part))
-    np.testing.assert_allclose(np.concatenate(found, axis=1), whole, atol=2e-6)
 
 
 def test_alibi_is_a_bias_of_the_scores():

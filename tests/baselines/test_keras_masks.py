@@ -85,17 +85,6 @@ def test_a_mask_can_be_given_by_the_name_of_keras(name):
     assert np.abs(found - unmasked)[seen].max() > DIFFERENT
 
 
-def test_a_functional_model_has_the_mask_in_each_call():
-    inputs = keras.Input((7,), dtype="int32")
-    for call in CALLS.values():
-        embedding = embedding_with_mask()
-        model = keras.Model(inputs, call(layer_of("llama"), embedding(inputs), None))
-        before = ops.convert_to_numpy(model(TOKENS))
-        embedding.set_weights([embedding.get_weights()[0] + 5.0 * np.eye(9)[:, :1]])
-        after = ops.convert_to_numpy(model(TOKENS))
-        assert np.abs(after - before)[TOKENS > 0].max() < 1e-5
-
-
 ATTENDS = {
     "by name": lambda layer, query, context: layer(query, context=context),
     "positional": lambda layer, query, context: layer(query, None, context),
@@ -237,12 +226,9 @@ def random_states() -> np.ndarray:
     return np.random.default_rng(0).normal(size=(2, LENGTH, WIDTH)).astype("float32")
 
 
-@pytest.mark.parametrize(
-    ("name", "padding"),
-    [slow_unless(padding == "between", name, padding) for name in MIXERS for padding in PADDINGS],
-)
-def test_values_at_padded_positions_change_nothing_even_if_not_finite(name, padding):
-    layer, real, states = MIXERS[name](), PADDINGS[padding], random_states()
+@pytest.mark.parametrize("name", MIXERS)
+def test_values_at_padded_positions_change_nothing_even_if_not_finite(name):
+    layer, real, states = MIXERS[name](), PADDINGS["between"], random_states()
     values = np.array([np.nan, np.inf, -np.inf, 1e38], "float32")
     batch = [states, *(np.where(real[:, :, None], states, value) for value in values)]
     mask = ops.convert_to_tensor(np.tile(real, (len(batch), 1)))

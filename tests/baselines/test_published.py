@@ -17,7 +17,8 @@ from suite.api import BuildRequest, Form, Inputs, ModelSize
 from suite.api.plugins import ARCHITECTURES, find_plugin
 from suite.worker.conformance.gradients import tensors
 from tasks.common.patches import cut_patches
-from tests.builders.published import TOLERANCE, Weights, cases, count_layers
+from tests.builders.published import Weights, cases, compare, count_layers, decode_in_parts
+from tests.builders.steps import decode_parts
 
 
 def set_dense(dense, case: Weights, name: str, *, transposed: bool = True) -> None:
@@ -74,10 +75,7 @@ def test_bert(reference_outputs):
             set_dense(layer.up_projection, case, f"{at}/intermediate/dense")
             set_dense(layer.down_projection, case, f"{at}/output/dense")
             set_norm(layer.feedforward_norm, case, f"{at}/output/LayerNorm")
-        hidden_states = ops.convert_to_numpy(bert.encode(token_ids, mask)[0])
-        np.testing.assert_allclose(
-            hidden_states[mask], case["outputs"][mask], atol=TOLERANCE, err_msg=path
-        )
+        compare(bert.encode(token_ids, mask)[0], case["outputs"], path, mask, rtol=1e-7)
 
 
 def test_gpt_at_once_and_step_by_step(reference_outputs):
@@ -108,16 +106,8 @@ def test_gpt_at_once_and_step_by_step(reference_outputs):
             set_dense(layer.up_projection, case, f"{at}/mlp/c_fc", transposed=False)
             set_dense(layer.down_projection, case, f"{at}/mlp/c_proj", transposed=False)
         set_norm(gpt.decoder.final_norm, case, "weights/ln_f")
-        hidden_states = ops.convert_to_numpy(gpt.decode(token_ids)[0])
-        np.testing.assert_allclose(hidden_states, case["outputs"], atol=TOLERANCE, err_msg=path)
-        batch, length = token_ids.shape
-        state = gpt.init_state(batch, length)
-        for position in range(length):
-            newest = token_ids[:, position : position + 1]
-            states, state = gpt.decode(newest, state=state, position=position)
-            np.testing.assert_allclose(
-                ops.convert_to_numpy(states)[:, 0], case["outputs"][:, position], atol=TOLERANCE
-            )
+        for found in (gpt.decode(token_ids)[0], decode_in_parts(gpt, token_ids)):
+            compare(found, case["outputs"], path, rtol=1e-7)
 
 
 def test_vit(reference_outputs):
@@ -145,8 +135,7 @@ def test_vit(reference_outputs):
             set_dense(layer.up_projection, case, f"{at}/mlp/fc1")
             set_dense(layer.down_projection, case, f"{at}/mlp/fc2")
         set_norm(vit.encoder.final_norm, case, "weights/layernorm")
-        hidden_states = ops.convert_to_numpy(vit.encode(patches)[0])
-        np.testing.assert_allclose(hidden_states, case["outputs"], atol=TOLERANCE, err_msg=path)
+        compare(vit.encode(patches)[0], case["outputs"], path, rtol=1e-7)
 
 
 @pytest.mark.parametrize("block_bytes", [None, 200])
@@ -157,18 +146,14 @@ def test_the_original_encoder_and_decoder(reference_outputs, block_bytes):
         mask = case["source_padding_mask"]
         encoder_output = encoder(case["source"], padding_mask=mask)
         outputs = decoder(case["target"], context=encoder_output, context_mask=mask)
-        np.testing.assert_allclose(
-            ops.convert_to_numpy(outputs), case["outputs"], atol=TOLERANCE, err_msg=path
-        )
+        compare(outputs, case["outputs"], path, rtol=1e-7)
         state = decoder.init_state(*case["target"].shape[:2])
         for position in range(case["target"].shape[1]):
             newest = case["target"][:, position : position + 1]
             states, state = decoder.decode_step(
                 *tensors(newest), state, position, encoder_output, *tensors(mask)
             )
-            np.testing.assert_allclose(
-                ops.convert_to_numpy(states)[:, 0], case["outputs"][:, position], atol=TOLERANCE
-            )
+            compare(states[:, 0], case["outputs"][:, position], path, rtol=1e-7)
 
 
 def reference_stack(case: Weights, side: str, block_bytes: int | None) -> TransformerStack:
@@ -251,9 +236,7 @@ def test_transformer_xl_over_segments(reference_outputs):
             set_dense(layer.down_projection, case, f"{at}/pos_ff/CoreNet/3")
             set_norm(layer.feedforward_norm, case, f"{at}/pos_ff/layer_norm")
         outputs, segment_memories = stack(inputs)
-        np.testing.assert_allclose(
-            ops.convert_to_numpy(outputs), case["outputs"], atol=TOLERANCE, err_msg=path
-        )
+        compare(outputs, case["outputs"], path, rtol=1e-7)
         assert segment_memories[0][0].shape[1] == min(int(case["memory_length"]), inputs.shape[1])
 
 
@@ -294,12 +277,6 @@ def test_mamba2_at_once_and_step_by_step(reference_outputs):
             mixer.log_rates.assign(case[f"{at}/A_log"])
             mixer.step_bias.assign(case[f"{at}/dt_bias"])
             mixer.skip_gamma.assign(case[f"{at}/D"])
-        whole = ops.convert_to_numpy(stack(embedded))
-        np.testing.assert_allclose(whole, case["outputs"], atol=TOLERANCE, err_msg=path)
-        state = stack.init_state(len(embedded), 0)
-        parts = []
-        for start, stop in ((0, 1), (1, 8), (8, embedded.shape[1])):
-            part, state = stack.decode_step(embedded[:, start:stop], state, start)
-            parts.append(ops.convert_to_numpy(part))
-        found = np.concatenate(parts, axis=1)
-        np.testing.assert_allclose(found, case["outputs"], atol=TOLERANCE, err_msg=path)
+        in_parts, _ = decode_parts(stack, embedded, (1, 8, embedded.shape[1]), 0)
+        for found in (stack(embedded), in_parts):
+            compare(found, case["outputs"], path, rtol=1e-7)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from keras import ops
 
 from baselines.layers.latent_attention import LatentAttention
 from suite.api import BuildRequest, Form, Inputs
@@ -28,6 +27,7 @@ from tests.builders.published import (
     count_layers,
     finish,
 )
+from tests.builders.steps import decode_parts
 
 
 def halves(kernel: np.ndarray, size: int) -> np.ndarray:
@@ -75,11 +75,8 @@ def test_latent_attention(reference_outputs):
         mask = case["padding_mask"].astype(bool)
         states, padding = tensors(case["inputs"], mask)
         compare(layer(states, padding_mask=padding), case["outputs"], path, mask)
-        state, steps = layer.init_state(*states.shape[:2]), []
-        for start, stop in ((0, 4), (4, 6), *((at, at + 1) for at in range(6, states.shape[1]))):
-            outputs, state = layer.decode_step(states[:, start:stop], state, start)
-            steps.append(ops.convert_to_numpy(outputs))
-        compare(np.concatenate(steps, axis=1), case["outputs"], path, mask)
+        steps, state = decode_parts(layer, states, (4, *range(6, states.shape[1] + 1)))
+        compare(steps, case["outputs"], path, mask)
         for held, name in zip(state, ("latent_state", "rotary_key_state"), strict=True):
             compare(held[:, 0], case[name], f"{path}, {name}", mask, LAYER_TOLERANCE)
 

@@ -20,6 +20,7 @@ from tests.builders.published import (
     cases,
     compare,
 )
+from tests.builders.steps import decode_parts
 
 
 def kimi_delta(case: Weights):
@@ -154,11 +155,8 @@ def assert_is_exact(mixer, case: Weights, path: str, last=lambda state: state) -
     states, padding = tensors(inputs, mask)
     outputs = mixer(states, padding_mask=padding)
     compare(outputs, case["outputs"], path, mask)
-    state, steps = mixer.init_state(len(inputs), inputs.shape[1]), []
-    for start, stop in ((0, 3), *((place, place + 1) for place in range(3, inputs.shape[1]))):
-        mixed, state = mixer.decode_step(states[:, start:stop], state, start)
-        steps.append(ops.convert_to_numpy(mixed))
-    compare(np.concatenate(steps, axis=1), case["outputs"], f"{path}, in steps", mask)
+    steps, _ = decode_parts(mixer, states, range(3, inputs.shape[1] + 1))
+    compare(steps, case["outputs"], f"{path}, in steps", mask)
     _, carried = mixer._run(ops.where(padding[..., None], states, 0.0), padding, None)
     compare(last(carried), case["final_state"], path, atol=LAYER_TOLERANCE)
 
