@@ -8,9 +8,12 @@ import pytest
 from suite.worker.conformance.gradients import tensors
 from tests.architectures import slow_on_jax_unless
 from tests.builders.published import (
+    NORMS,
+    PROJECTIONS,
     Weights,
     assemble,
     assign,
+    assign_all,
     assign_gates,
     assign_rg_lru,
     cases,
@@ -44,11 +47,10 @@ def patterned(case: Weights, norm: str, recurrent: str, offset: int | None = Non
 
 def assign_projections(attention, case: Weights, at: str, plus: float = 0.0) -> None:
     """Assign keys, values and output, and the norms of queries and keys if there are any."""
-    for ours, theirs in (("key", "k_proj"), ("value", "v_proj"), ("output_projection", "o_proj")):
-        assign(getattr(attention, ours), case, f"{at}/{theirs}")
-    for norm, theirs in ((attention.query_norm, "q_norm"), (attention.key_norm, "k_norm")):
-        if norm is not None:
-            norm.gamma.assign(case[f"{at}/{theirs}/weight"] + plus)
+    own = {name: theirs for name, theirs in PROJECTIONS.items() if name != "query"}
+    if attention.query_norm is not None:
+        own |= {"query_norm": "q_norm", "key_norm": "k_norm"}
+    assign_all(attention, case, at, plus, **own)
 
 
 def assign_delta(mixer, case: Weights, at: str, columns: list[np.ndarray], names: str) -> None:
@@ -58,8 +60,7 @@ def assign_delta(mixer, case: Weights, at: str, columns: list[np.ndarray], names
     mixer.convolution.kernel.assign(case[f"{at}/conv1d/weight"][:, 0].T)
     mixer.log_rates.assign(case[f"{at}/A_log"])
     mixer.step_bias.assign(case[f"{at}/dt_bias"])
-    mixer.norm.gamma.assign(case[f"{at}/{output_norm}/weight"])
-    assign(mixer.output_projection, case, f"{at}/{output}")
+    assign_all(mixer, case, at, norm=output_norm, output_projection=output)
 
 
 def set_delta_sizes(mixer, case: Weights, epsilon: str) -> None:
@@ -100,8 +101,7 @@ def qwen3_next(case: Weights):
             set_delta_sizes(layer.attention, case, "norm_epsilon")
     for index, layer in enumerate(finish(model, case, plus=1.0)):
         at, mixer = f"weights/layers/{index}", layer.attention
-        layer.attention_norm.gamma.assign(case[f"{at}/input_layernorm/weight"] + 1)
-        layer.feedforward_norm.gamma.assign(case[f"{at}/post_attention_layernorm/weight"] + 1)
+        assign_all(layer, case, at, 1.0, **NORMS)
         if hasattr(mixer, "positions"):
             both = case[f"{at}/self_attn/q_proj/weight"]
             query, gate = by_kind(both, mixer.num_heads, [head_size, head_size])
@@ -143,8 +143,7 @@ def olmo_hybrid(case: Weights):
         is_attention = hasattr(mixer, "positions")
         norms = ["input_layernorm", "post_attention_layernorm", "post_feedforward_layernorm"]
         first, second = norms[1:] if is_attention else norms[:2]
-        layer.attention_norm.gamma.assign(case[f"{at}/{first}/weight"])
-        layer.feedforward_norm.gamma.assign(case[f"{at}/{second}/weight"])
+        assign_all(layer, case, at, attention_norm=first, feedforward_norm=second)
         if is_attention:
             assign(mixer.query, case, f"{at}/self_attn/q_proj")
             assign_projections(mixer, case, f"{at}/self_attn")
@@ -177,27 +176,21 @@ def jamba(case: Weights):
             norm.epsilon = float(case["norm_epsilon"])
     for index, layer in enumerate(finish(model, case, "final_layernorm", "feed_forward")):
         at, mixer = f"weights/layers/{index}", layer.attention
-        layer.attention_norm.gamma.assign(case[f"{at}/input_layernorm/weight"])
-        layer.feedforward_norm.gamma.assign(case[f"{at}/pre_ff_layernorm/weight"])
+        assign_all(layer, case, at, **{**NORMS, "feedforward_norm": "pre_ff_layernorm"})
         if hasattr(mixer, "positions"):
             assign(mixer.query, case, f"{at}/self_attn/q_proj")
             assign_projections(mixer, case, f"{at}/self_attn")
             continue
         at = f"{at}/mamba"
-        for ours, theirs in (
-            ("input_projection", "in_proj"),
-            ("selection", "x_proj"),
-            ("step_projection", "dt_proj"),
-            ("output_projection", "out_proj"),
-        ):
-            assign(getattr(mixer, ours), case, f"{at}/{theirs}")
+        own = {"input_projection": "in_proj", "output_projection": "out_proj"}
+        assign_all(mixer, case, at, selection="x_proj", step_projection="dt_proj", **own)
         mixer.step_bias.assign(case[f"{at}/dt_proj/bias"])
         mixer.log_rates.assign(case[f"{at}/A_log"])
         mixer.skip_gamma.assign(case[f"{at}/D"])
         mixer.convolution.kernel.assign(case[f"{at}/conv1d/weight"][:, 0].T)
         mixer.convolution.bias.assign(case[f"{at}/conv1d/bias"])
         for norm, theirs in zip(mixer.norms, ("dt", "b", "c"), strict=True):
-            norm.gamma.assign(case[f"{at}/{theirs}_layernorm/weight"])
+            assign(norm, case, f"{at}/{theirs}_layernorm")
     return model
 
 
@@ -223,16 +216,14 @@ def recurrent_gemma(case: Weights):
             layer.attention.inner_width = len(case[f"{at}/temporal_block/linear_x/weight"])
     for index, layer in enumerate(finish(model, case, "final_norm", "mlp_block", plus=1.0)):
         at, mixer = f"weights/layers/{index}", layer.attention
-        layer.attention_norm.gamma.assign(case[f"{at}/temporal_pre_norm/weight"] + 1)
-        layer.feedforward_norm.gamma.assign(case[f"{at}/channel_pre_norm/weight"] + 1)
+        norms = {"attention_norm": "temporal_pre_norm", "feedforward_norm": "channel_pre_norm"}
+        assign_all(layer, case, at, 1.0, **norms)
         gates = [case[f"{at}/mlp_block/{name}_proj/bias"] for name in ("gate", "up")]
         layer.gated.up_projection.bias.assign(np.concatenate(gates))
-        layer.gated.down_projection.bias.assign(case[f"{at}/mlp_block/down_proj/bias"])
         at = f"{at}/temporal_block"
         if is_attention[index]:
             assign(mixer.query, case, f"{at}/q_proj")
             assign_projections(mixer, case, at)
-            mixer.output_projection.bias.assign(case[f"{at}/o_proj/bias"])
         else:
             assign_rg_lru(mixer, case, at)
     return model
@@ -254,11 +245,10 @@ def xlstm(case: Weights):
             norm.epsilon = float(case["norm_epsilon"])
     model.build(case["token_ids"].shape)
     model.decoder_embedding.tokens.embeddings.assign(words)
-    model.decoder.final_norm.gamma.assign(case["weights/backbone/out_norm/weight"])
+    assign(model.decoder.final_norm, case, "weights/backbone/out_norm")
     for index, layer in enumerate(model.decoder.layers):
         at, mixer = blocks.format(index), layer.attention
-        layer.attention_norm.gamma.assign(case[f"{at}/norm_mlstm/weight"])
-        layer.feedforward_norm.gamma.assign(case[f"{at}/norm_ffn/weight"])
+        assign_all(layer, case, at, attention_norm="norm_mlstm", feedforward_norm="norm_ffn")
         assign_gates(layer.gated, case, f"{at}/ffn", "proj_up_gate proj_up")
         assign(layer.gated.down_projection, case, f"{at}/ffn/proj_down")
         at = f"{at}/mlstm_layer"

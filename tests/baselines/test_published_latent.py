@@ -18,9 +18,10 @@ from suite.worker.conformance.subjects import Subject, request_for
 from tests.architectures import ARCHITECTURES, assert_passes, slow_on_jax
 from tests.builders.published import (
     LAYER_TOLERANCE,
+    NORMS,
     Weights,
     assemble,
-    assign,
+    assign_all,
     cases,
     compare,
     compare_decoder,
@@ -43,12 +44,10 @@ def assign_latent(layer: LatentAttention, case: Weights, at: str) -> None:
     by_head = halves(query.reshape(len(query), layer.num_heads, -1), size)
     layer.query.kernel.assign(by_head.reshape(query.shape))
     if layer.query_rank:
-        assign(layer.query_latent, case, f"{at}/q_a_proj")
-        layer.query_norm.gamma.assign(case[f"{at}/q_a_layernorm/weight"])
+        assign_all(layer, case, at, query_latent="q_a_proj", query_norm="q_a_layernorm")
     layer.latent.kernel.assign(halves(case[f"{at}/kv_a_proj_with_mqa/weight"].T, size))
-    layer.latent_norm.gamma.assign(case[f"{at}/kv_a_layernorm/weight"])
-    assign(layer.key_value, case, f"{at}/kv_b_proj")
-    assign(layer.output_projection, case, f"{at}/o_proj")
+    others = {"key_value": "kv_b_proj", "output_projection": "o_proj"}
+    assign_all(layer, case, at, latent_norm="kv_a_layernorm", **others)
 
 
 def sizes(case: Weights) -> dict[str, int | None]:
@@ -103,8 +102,7 @@ def latent_decoder(case: Weights):
             setattr(layer.attention, name, size)
     for index, layer in enumerate(finish(model, case)):
         at = f"weights/layers/{index}"
-        layer.attention_norm.gamma.assign(case[f"{at}/input_layernorm/weight"])
-        layer.feedforward_norm.gamma.assign(case[f"{at}/post_attention_layernorm/weight"])
+        assign_all(layer, case, at, **NORMS)
         assign_latent(layer.attention, case, f"{at}/self_attn")
     return model
 

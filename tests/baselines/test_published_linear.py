@@ -16,6 +16,7 @@ from tests.builders.published import (
     LAYER_TOLERANCE,
     Weights,
     assign,
+    assign_all,
     assign_rg_lru,
     cases,
     compare,
@@ -40,13 +41,11 @@ def kimi_delta(case: Weights):
     )
     columns = [case[f"weights/{name}/weight"].T for name in kernels]
     mixer.input_projection.kernel.assign(np.concatenate(columns, axis=1))
-    assign(mixer.decay_projection, case, "weights/forget_gate/f_b_proj")
-    assign(mixer.gate_projection, case, "weights/g_b_proj")
-    assign(mixer.output_projection, case, "weights/o_proj")
+    own = {"gate_projection": "g_b_proj", "output_projection": "o_proj", "norm": "o_norm"}
+    assign_all(mixer, case, "weights", decay_projection="forget_gate/f_b_proj", **own)
     mixer.convolution.kernel.assign(case["weights/conv1d/weight"][:, 0].T)
     mixer.log_rates.assign(case["weights/forget_gate/A_log"].ravel())
     mixer.step_bias.assign(case["weights/forget_gate/dt_bias"])
-    mixer.norm.gamma.assign(case["weights/o_norm/weight"])
     return mixer
 
 
@@ -81,7 +80,7 @@ def mamba3(case: Weights):
     mixer.step_bias.assign(case["weights/dt_bias"])
     mixer.skip_gamma.assign(case["weights/D"])
     if mixer.norm is not None:
-        mixer.norm.gamma.assign(case["weights/norm/weight"])
+        assign(mixer.norm, case, "weights/norm")
     if mixer.rank > 1:
         mixer.value_weights.assign(case["weights/mimo_x"])
         mixer.gate_weights.assign(case["weights/mimo_z"])

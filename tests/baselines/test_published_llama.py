@@ -7,9 +7,12 @@ import numpy as np
 from suite.api import Form
 from suite.worker.conformance.gradients import tensors
 from tests.builders.published import (
+    NORMS,
+    PROJECTIONS,
     Weights,
     assemble,
     assign,
+    assign_all,
     assign_gates,
     cases,
     compare,
@@ -17,14 +20,9 @@ from tests.builders.published import (
     decode_in_parts,
 )
 
+OF_T5 = {name: theirs[0] for name, theirs in PROJECTIONS.items()}
 T5_TOLERANCE = 1e-3
 """T5's scores are not scaled, so the rounding of its larger cases is coarser."""
-
-
-def assign_attention(attention, case: Weights, at: str, names: str) -> None:
-    parts = ("query", "key", "value", "output_projection")
-    for part, theirs in zip(parts, names.split(), strict=True):
-        assign(getattr(attention, part), case, f"{at}/{theirs}")
 
 
 def llama(case: Weights):
@@ -59,13 +57,11 @@ def llama(case: Weights):
     embedding.tokens.embeddings.assign(words)
     for index, layer in enumerate(stack.layers):
         at = f"weights/layers/{index}"
-        names = "q_proj k_proj v_proj o_proj"
-        assign_attention(layer.attention, case, f"{at}/self_attn", names)
-        layer.attention_norm.gamma.assign(case[f"{at}/input_layernorm/weight"])
-        layer.feedforward_norm.gamma.assign(case[f"{at}/post_attention_layernorm/weight"])
+        assign_all(layer.attention, case, f"{at}/self_attn", **PROJECTIONS)
+        assign_all(layer, case, at, **NORMS)
         assign_gates(layer.gated, case, f"{at}/mlp")
         assign(layer.gated.down_projection, case, f"{at}/mlp/down_proj")
-    stack.final_norm.gamma.assign(case["weights/norm/weight"])
+    assign(stack.final_norm, case, "weights/norm")
     return model
 
 
@@ -111,18 +107,17 @@ def t5(case: Weights):
         stack.layers[0].attention.positions.table.assign(case[bias])
         for index, layer in enumerate(stack.layers):
             at = f"weights/{side}/block/{index}/layer"
-            assign_attention(layer.attention, case, f"{at}/0/SelfAttention", "q k v o")
+            assign_all(layer.attention, case, f"{at}/0/SelfAttention", **OF_T5)
             norms = [layer.attention_norm]
             if side == "decoder":
-                assign_attention(layer.cross_attention, case, f"{at}/1/EncDecAttention", "q k v o")
+                assign_all(layer.cross_attention, case, f"{at}/1/EncDecAttention", **OF_T5)
                 norms.append(layer.cross_norm)
             norms.append(layer.feedforward_norm)
             for number, norm in enumerate(norms):
-                norm.gamma.assign(case[f"{at}/{number}/layer_norm/weight"])
+                assign(norm, case, f"{at}/{number}/layer_norm")
             network = f"{at}/{len(norms) - 1}/DenseReluDense"
-            assign(layer.up_projection, case, f"{network}/wi")
-            assign(layer.down_projection, case, f"{network}/wo")
-        stack.final_norm.gamma.assign(case[f"weights/{side}/final_layer_norm/weight"])
+            assign_all(layer, case, network, up_projection="wi", down_projection="wo")
+        assign(stack.final_norm, case, f"weights/{side}/final_layer_norm")
     for embedding in (model.encoder_embedding, model.decoder_embedding):
         embedding.build((None, length))
         embedding.tokens.embeddings.assign(words)

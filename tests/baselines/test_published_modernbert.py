@@ -11,6 +11,7 @@ from tests.builders.published import (
     Weights,
     assemble,
     assign,
+    assign_all,
     cases,
     compare,
     compare_logits,
@@ -42,19 +43,18 @@ def modernbert(case: Weights):
     embedding.norm.epsilon = float(case["norm_epsilon"])
     model.build(case["token_ids"].shape)
     embedding.tokens.embeddings.assign(words)
-    embedding.norm.gamma.assign(case["weights/model/embeddings/norm/weight"])
-    stack.final_norm.gamma.assign(case["weights/model/final_norm/weight"])
+    assign(embedding.norm, case, "weights/model/embeddings/norm")
+    assign(stack.final_norm, case, "weights/model/final_norm")
     for index, layer in enumerate(stack.layers):
         at, attention = f"weights/model/layers/{index}", layer.attention
         if index:
-            layer.attention_norm.gamma.assign(case[f"{at}/attn_norm/weight"])
-        layer.feedforward_norm.gamma.assign(case[f"{at}/mlp_norm/weight"])
+            assign(layer.attention_norm, case, f"{at}/attn_norm")
+        assign(layer.feedforward_norm, case, f"{at}/mlp_norm")
         rows = np.split(case[f"{at}/attn/Wqkv/weight"], 3)
         for name, kernel in zip(("query", "key", "value"), rows, strict=True):
             getattr(attention, name).kernel.assign(kernel.T)
         assign(attention.output_projection, case, f"{at}/attn/Wo")
-        assign(layer.gated.up_projection, case, f"{at}/mlp/Wi")
-        assign(layer.gated.down_projection, case, f"{at}/mlp/Wo")
+        assign_all(layer.gated, case, f"{at}/mlp", up_projection="Wi", down_projection="Wo")
     return model
 
 

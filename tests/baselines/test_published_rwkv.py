@@ -14,6 +14,7 @@ from tests.builders.published import (
     Weights,
     assemble,
     assign,
+    assign_all,
     cases,
     compare,
     compare_logits,
@@ -21,7 +22,6 @@ from tests.builders.published import (
     decode_in_parts,
 )
 
-PROJECTIONS = ("receptance", "key", "value")
 RANKS = {"decay": "w", "removal": "a", "value": "v", "gate": "g"}
 VECTORS = {
     "decay_bias": "w0",
@@ -45,8 +45,8 @@ def set_ranks(mixing: TimeMixing, case: Weights, at: str) -> None:
 
 def assign_time_mixing(mixing: TimeMixing, case: Weights, at: str) -> None:
     mixing.shift_gammas.assign(np.concatenate([case[f"{at}/x_{name}"][0] for name in "rwkvag"]))
-    for ours, theirs in (("output_projection", "output"), *((name, name) for name in PROJECTIONS)):
-        assign(getattr(mixing, ours), case, f"{at}/{theirs}")
+    own = {name: name for name in ("receptance", "key", "value")}
+    assign_all(mixing, case, at, output_projection="output", **own)
     for name, letter in RANKS.items():
         if name != "value" or not mixing.is_first:
             getattr(mixing, f"{name}_down").kernel.assign(case[f"{at}/{letter}1"])
@@ -98,13 +98,11 @@ def decoder(case: Weights):
         assign_time_mixing(stack.time_mixings[index], case, f"{at}/att")
         channels = stack.channel_mixings[index]
         channels.shift_gamma.assign(case[f"{at}/ffn/x_k"].ravel())
-        assign(channels.key, case, f"{at}/ffn/key")
-        assign(channels.value, case, f"{at}/ffn/value")
+        assign_all(channels, case, f"{at}/ffn", key="key", value="value")
         for number in (0, 1):
             norms[f"blocks/{index}/ln{number + 1}"] = stack.norms[2 * index + number]
     for name, norm in norms.items():
-        norm.gamma.assign(case[f"weights/{name}/weight"])
-        norm.beta.assign(case[f"weights/{name}/bias"])
+        assign(norm, case, f"weights/{name}")
     return model
 
 

@@ -18,6 +18,13 @@ TOLERANCE, LAYER_TOLERANCE, RELATIVE = 1e-4, 1e-3, 5e-5
 """The differences of outputs and of layers' outputs or states, and the least share of a value."""
 
 
+PROJECTIONS = {
+    "query": "q_proj", "key": "k_proj", "value": "v_proj", "output_projection": "o_proj"
+}  # fmt: skip
+NORMS = {"attention_norm": "input_layernorm", "feedforward_norm": "post_attention_layernorm"}
+"""The usual names of the parts of attention, and of the norms before the parts of a layer."""
+
+
 def cases(folder: Path, prefix: str) -> list[tuple[str, Weights]]:
     paths = sorted(folder.glob(f"{prefix}*.npz"))
     assert paths, f"{folder} has no {prefix}*.npz"
@@ -28,8 +35,22 @@ def count_layers(case: Weights, pattern: str) -> int:
     return sum(1 for index in range(99) if pattern.format(index) in case)
 
 
-def assign(layer, case: Weights, name: str) -> None:
-    layer.kernel.assign(case[f"{name}/weight"].T)
+def assign(part, case: Weights, name: str, plus: float = 0.0) -> None:
+    """Assign the kernel of a dense layer or the γ of a norm, and a bias that both have."""
+    weight, bias = case[f"{name}/weight"], f"{name}/bias"
+    own = getattr(part, "bias" if hasattr(part, "kernel") else "beta", None)
+    if hasattr(part, "kernel"):
+        part.kernel.assign(weight.T)
+    else:
+        part.gamma.assign(weight + plus)
+    if own is not None and bias in case:
+        own.assign(case[bias])
+
+
+def assign_all(owner, case: Weights, at: str, plus: float = 0.0, **names: str) -> None:
+    """Assign the parts of a layer, each from another name."""
+    for ours, theirs in names.items():
+        assign(getattr(owner, ours), case, f"{at}/{theirs}", plus)
 
 
 def assemble(name: str, case: Weights, words: np.ndarray, num_layers: int, *,
@@ -64,7 +85,7 @@ def finish(
             norm.epsilon = float(case["norm_epsilon"])
     model.build(case["token_ids"].shape)
     model.decoder_embedding.tokens.embeddings.assign(case["weights/embed_tokens/weight"])
-    stack.final_norm.gamma.assign(case[f"weights/{final_norm}/weight"] + plus)
+    assign(stack.final_norm, case, f"weights/{final_norm}", plus)
     for index, layer in enumerate(stack.layers):
         at = f"weights/layers/{index}/{feedforward}"
         assign_gates(layer.gated, case, at)
@@ -131,7 +152,6 @@ def assign_rg_lru(mixer, case: Weights, at: str) -> None:
         parts = [case[f"{at}/linear_{part}/{theirs}"].T for part in "xy"]
         getattr(mixer.input_projection, name).assign(np.concatenate(parts, axis=-1))
     assign(mixer.output_projection, case, f"{at}/linear_out")
-    mixer.output_projection.bias.assign(case[f"{at}/linear_out/bias"])
     mixer.convolution.kernel.assign(case[f"{at}/conv_1d/weight"][:, 0].T)
     mixer.convolution.bias.assign(case[f"{at}/conv_1d/bias"])
     for ours, theirs in ((mixer.gate_kernel, "weight"), (mixer.gate_bias, "bias")):
