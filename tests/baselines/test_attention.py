@@ -67,7 +67,7 @@ def oracle(layer, states, padding, is_global, window, causal=False, dilation=1):
     "length, window",
     [
         slow_on_jax_unless((length, window) in ((3, 8), (31, 6)), length, window)
-        for length, window in [(1, 2), (3, 8), (7, 2), (13, 6), (13, 64), (31, 2), (31, 6), (31, 8)]
+        for length, window in [(1, 2), (3, 8), (13, 64), (31, 6)]
     ],
 )
 @pytest.mark.parametrize("num_global", [0, 3])

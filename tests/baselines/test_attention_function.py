@@ -40,7 +40,7 @@ CASES = {
     [
         slow_on_jax_unless(block_bytes == BY_QUERY or name == "sinks", name, block_bytes)
         for name in CASES
-        for block_bytes in (None, BY_QUERY, BY_EXAMPLE, BLOCK_BYTES)
+        for block_bytes in (None, BY_QUERY, BY_EXAMPLE)
     ],
 )
 def test_attention_equals_its_definition(name, block_bytes):

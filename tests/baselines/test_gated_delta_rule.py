@@ -74,7 +74,7 @@ def assert_equals_the_recurrence(scan, parts, **tolerances):
     ("length", "chunk_length"),
     [
         slow_on_jax_unless(case in ((1, 64), (2, 4), (LENGTH, 11)), *case)
-        for case in itertools.product((1, 2, LENGTH), (1, 4, 11, 64))
+        for case in ((1, 64), (2, 4), *itertools.product((LENGTH,), (1, 11, 64)))
     ],
 )
 def test_chunks_equal_the_recurrence(length, chunk_length):
@@ -194,18 +194,6 @@ def test_the_mixer_reads_in_one_direction(backward):
     moved = np.abs(first - second).max(axis=(0, 2)) > 1e-6
     unseen = slice(21, None) if backward else slice(0, 20)
     assert moved[20] and not moved[unseen].any()
-
-
-def test_negative_eigenvalues_double_the_strength():
-    plain, doubled = mixer(), mixer(negative_eigenvalues=True)
-    for layer in (plain, doubled):
-        kernel = ops.convert_to_numpy(layer.input_projection.kernel).copy()
-        kernel[:, -2 * HEADS : -HEADS] = 0  # β is then 1/2, or 1
-        layer.input_projection.kernel.assign(kernel)
-    inputs = hidden_states(3)
-    first, second = (ops.convert_to_numpy(layer(inputs)) for layer in (plain, doubled))
-    assert np.abs(first - second).max() > 1e-4
-    assert plain.count_params() == doubled.count_params()
 
 
 @pytest.mark.parametrize("size", [slow_on_jax_unless(False, size) for size in ("tiny", "small")])

@@ -118,10 +118,8 @@ def test_chunks_equal_the_recurrence(decays, chunk_length):
         np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
-@pytest.mark.parametrize(
-    "chunk_length", [slow_on_jax_unless(chunk == 11, chunk) for chunk in (1, 11, 64)]
-)
-@pytest.mark.parametrize("strongest", [300.0, 1e5, 1e12, np.inf])
+@pytest.mark.parametrize("chunk_length", [11, slow_on_jax_unless(False, 64)])
+@pytest.mark.parametrize("strongest", [300.0, np.inf])
 def test_weak_decays_after_strong_ones_are_exact(strongest, chunk_length):
     query, key, value, log_decay, state = random_parts(decays=True)
     log_decay = ops.convert_to_numpy(log_decay).copy()
@@ -136,7 +134,7 @@ def test_weak_decays_after_strong_ones_are_exact(strongest, chunk_length):
 
 @pytest.mark.parametrize("causal", [False, True])
 @pytest.mark.parametrize("scale", [1.0, 20.0])
-@pytest.mark.parametrize("size", [slow_on_jax_unless(size == 256, size) for size in (16, 64, 256)])
+@pytest.mark.parametrize("size", [slow_on_jax_unless(size == 256, size) for size in (16, 256)])
 def test_features_of_long_keys_estimate_the_same_sums(size, scale, causal):
     """The oracle adds logarithms in float64, so it needs no stabiliser."""
     keras.utils.set_random_seed(0)
@@ -168,7 +166,7 @@ def test_features_of_long_keys_estimate_the_same_sums(size, scale, causal):
 
 
 @pytest.mark.parametrize("causal", [False, True])
-@pytest.mark.parametrize("size", [slow_on_jax_unless(size == 256, size) for size in (16, 64, 256)])
+@pytest.mark.parametrize("size", [slow_on_jax_unless(size == 256, size) for size in (16, 256)])
 def test_long_queries_and_keys_give_finite_outputs_and_gradients_that_are_not_zero(size, causal):
     layer = RandomFeatureAttention(1, causal, features=32)
     states = 20 * np.random.default_rng(0).normal(size=(2, LENGTH, size)).astype("float32")

@@ -247,18 +247,6 @@ def test_positions_are_sorted_by_bucket_then_place_at_any_length(num_buckets):
     assert (ops.convert_to_numpy(in_order) == np.take_along_axis(buckets, expected, -1)).all()
 
 
-def test_padding_stays_invisible_where_sort_keys_would_overflow():
-    layer = LSHAttention(1, 2, 1, (90, 92))
-    layer.build((None, None, 2))
-    generator = np.random.default_rng(7)
-    mask = np.arange(OVERFLOWING)[None, :] < OVERFLOWING - 1001
-    states = generator.normal(size=(1, OVERFLOWING, 2)).astype("float32")
-    others = np.where(mask[:, :, None], states, 9.0).astype("float32")
-    rotations = draw_rotations(layer.rotations_shape, seed=0)
-    found, expected = (run(layer, given, rotations, mask) for given in (states, others))
-    np.testing.assert_allclose(found[mask], expected[mask], atol=1e-5)
-
-
 def test_decoding_gives_the_same_in_a_state_of_any_length():
     layer = LSHAttention(1, 2, 1, (128, 128), causal=True)
     layer.build((None, None, 2))

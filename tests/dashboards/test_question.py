@@ -8,7 +8,6 @@ import pytest
 
 from suite.analysis.boards import rank_comparisons
 from suite.analysis.comparisons import compare
-from suite.api import AppliedMethod
 from suite.matrix.registry import load_registry
 from tests.builders.records import with_fields
 from tests.dashboards.site_records import draw, entry, probe, trial
@@ -267,33 +266,6 @@ def test_a_state_of_no_bytes_has_no_ratio(tab, made):
     answers = " ".join(tab.texts(".answer li"))
     assert "Size of the decoding state: a size of 0: no interval at 128, 1024, 8192." in answers
     assert "∞" not in tab.page.locator("main").text_content()
-
-
-def test_the_costs_that_have_the_most_lines_of_the_task_answer_for_it(tab, tmp_path):
-    """Not those of one entry, also where they alone have the length, nor the open track's."""
-    registry = load_registry((str(benchmark_folder(tmp_path / "bench", SMALL)),))
-    few = [dataclasses.replace(one, machine="single") for one in probes(1_024, ("vanilla",))]
-    opened = probes(512, SPEED, methods=(AppliedMethod("int8", 1),))
-    runs = final_runs(registry, score, list(F1))
-    # One round has no ranks: as many lines with ranks answer, although of another machine.
-    ranked = probes(512, SPEED)
-    once = [one for one in probes(512, SPEED) if one.record.cell.round == 0]
-    unranked = [dataclasses.replace(one, machine=runs[0].machine) for one in once]
-    draw([*few, *unranked, *ranked, *opened, *runs], tmp_path / "site", None, registry)
-    tab.open(tmp_path / "site", "index.html", "task=ner&length=512")
-    machines = tab.page.evaluate(
-        "(() => { const number = data.comparisons.findIndex(({ task }) => task === 'ner');"
-        " const found = costsFor({ comparison: data.comparisons[number], number });"
-        " return found.map(({ comparison }) => [comparison.machine, comparison.track]); })()"
-    )
-    assert machines == [["here", "standard"], ["abacus", "standard"]]
-    tab.open(
-        tmp_path / "site", "index.html", "task=ner&length=1024&metric=training.tokens_per_second"
-    )
-    assert tab.answer().startswith(
-        "Training speed at 1,024 was not measured in these results; the longest measured length "
-        "is 512. Named entity recognition, length 512. Control identity leads; best model: longfo"
-    )
 
 
 def test_without_ranks_the_answer_says_how_many_values_there_are(drawn):

@@ -207,28 +207,7 @@ def test_damaged_exif_data_say_nothing(tmp_path):
     assert read_image(path, 8, "RGB").shape == (8, 8, 3)
 
 
-def test_a_class_with_one_image_stays_in_train_and_other_files_are_counted(tmp_path):
-    write_images(tmp_path)
-    write_images(tmp_path, class_names=("emu",), count=1, splits=("train",))
-    (tmp_path / "train" / ".ipynb_checkpoints").mkdir()
-    (tmp_path / "train" / "cat" / "scan.tiff").write_bytes(b"II")
-    (tmp_path / "train" / "cat" / "more.png").mkdir()
-    data = TASK.load(request(tmp_path), 16, {})
-    assert data.spec["classes"] == ["cat", "dog", "emu"]
-    assert set(data.train.targets["labels"]) == {0, 1, 2}
-    assert sorted(data.validation.targets["labels"]) == [0, 1]
-    assert data.facts["left_out"] == {"hidden": 1, "folders": 1, "files": 1}
-    left_out, alone = TASK.remarks(request(tmp_path), {})
-    assert "1 file (scan.tiff)" in left_out and "only train has the class emu" in alone
-
-
 def test_the_name_of_a_class_that_is_no_utf_8_is_written(tmp_path):
     write_images(tmp_path, ("cat", os.fsdecode(b"caf\xe9")))
     data = TASK.load(request(tmp_path), 16, {})
     assert data.spec["classes"] == ["caf?", "cat"]
-
-
-def test_fewer_than_ten_images_without_validation_are_refused(tmp_path):
-    write_images(tmp_path, count=4)
-    with pytest.raises(DataError, match="at least 10 examples"):
-        TASK.inspect(request(tmp_path), {})

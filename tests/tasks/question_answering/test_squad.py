@@ -9,7 +9,7 @@ import pytest
 import tensorflow_datasets as tfds
 
 from suite.api import DataError, SourceRequest
-from tasks.question_answering.squad import Question, complete_splits, read_squad_folder
+from tasks.question_answering.squad import read_squad_folder
 from tasks.question_answering.task import TASK
 from tests.builders.squad import LYON, article, request_for, write_squad
 
@@ -83,12 +83,6 @@ def test_errors_name_the_file_and_the_place(tmp_path, change, message):
 def test_a_folder_that_does_not_exist_is_an_error(tmp_path):
     with pytest.raises(DataError, match="must exist"):
         TASK.inspect(request_for(tmp_path / "none"), {})
-
-
-def test_too_few_contexts_to_hold_some_out_are_an_error():
-    few = [Question("Why?", "because", (("because", 0),))]
-    with pytest.raises(DataError, match="at least 10 examples"):
-        complete_splits({"train": few, "validation": few})
 
 
 ANSWERS = tfds.features.Sequence({"text": tfds.features.Text(), "answer_start": np.int32})
