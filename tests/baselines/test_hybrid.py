@@ -241,9 +241,8 @@ def test_a_bad_pattern_is_refused_before_anything_is_built(options, message):
     request = request_for(
         architecture, Inputs.TOKEN_IDS, options={**architecture.options, **options}
     )
-    with pytest.raises(Unsupported, match=message) as caught:
+    with pytest.raises(Unsupported, match=message):
         architecture.build(request)
-    assert "\n" not in str(caught.value)
 
 
 def test_a_mixer_without_room_for_a_feed_forward_network_is_refused():

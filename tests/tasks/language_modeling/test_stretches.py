@@ -147,9 +147,8 @@ def test_a_wheel_that_pip_cannot_fetch_is_named(tmp_path, monkeypatch):
     monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9")
     monkeypatch.setenv("PIP_RETRIES", "0")
     request = SourceRequest("code", data_dir=str(tmp_path), download=True)
-    with pytest.raises(DataNotPrepared, match="pip cannot fetch the wheel no_such_project") as said:
+    with pytest.raises(DataNotPrepared, match="pip cannot fetch the wheel no_such_project"):
         TASK.inspect(request, OPTIONS)
-    assert "\n" not in str(said.value)
 
 
 def test_code_documents_are_long_ascii_files_without_tests(tmp_path, monkeypatch):

@@ -75,9 +75,8 @@ def test_errors_name_the_file_and_the_place(tmp_path, change, message):
     write_squad(tmp_path)
     assert TASK.inspect(request_for(tmp_path), {})
     change(tmp_path)
-    with pytest.raises(DataError, match=message) as caught:
+    with pytest.raises(DataError, match=message):
         TASK.inspect(request_for(tmp_path), {})
-    assert "\n" not in str(caught.value)
 
 
 def test_a_folder_that_does_not_exist_is_an_error(tmp_path):

@@ -102,9 +102,8 @@ def test_errors_name_the_file_and_the_line(tmp_path, change, message):
     request = write(tmp_path)
     assert TASK.inspect(request, {})
     change(tmp_path)
-    with pytest.raises(DataError, match=message) as caught:
+    with pytest.raises(DataError, match=message):
         TASK.inspect(request, {})
-    assert "\n" not in str(caught.value)
 
 
 def test_columns_may_be_named(tmp_path):
