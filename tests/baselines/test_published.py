@@ -107,8 +107,7 @@ def test_gpt_at_once_and_step_by_step(reference_outputs):
                 (layer.up_projection, "mlp/c_fc"),
                 (layer.down_projection, "mlp/c_proj"),
             ):
-                assign(dense, case, f"{at}/{name}")
-                dense.kernel.assign(case[f"{at}/{name}/weight"])  # not transposed there
+                assign(dense, case, f"{at}/{name}", transposed=False)
         assign(gpt.decoder.final_norm, case, "weights/ln_f")
         for found in (gpt.decode(token_ids)[0], decode_in_parts(gpt, token_ids)):
             compare(found, case["outputs"], path, rtol=1e-7)

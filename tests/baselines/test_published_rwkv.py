@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from keras import ops
@@ -21,6 +23,7 @@ from tests.builders.published import (
     count_layers,
     decode_in_parts,
 )
+from tests.builders.steps import part_stops
 
 RANKS = {"decay": "w", "removal": "a", "value": "v", "gate": "g"}
 VECTORS = {
@@ -70,7 +73,7 @@ def test_time_mixing(reference_outputs, chunk_length):
         outputs, _ = mixing(states, first_value=first)
         compare(outputs, case["outputs"], path)
         state, steps = mixing.init_state(*states.shape[:2]), []
-        for start, stop in ((0, 3), *((at, at + 1) for at in range(3, states.shape[1]))):
+        for start, stop in pairwise([0, *part_stops(states.shape[1])]):
             shared = None if first is None else first[:, start:stop]
             outputs, _, state = mixing.decode_step(states[:, start:stop], state, shared)
             steps.append(ops.convert_to_numpy(outputs))

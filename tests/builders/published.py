@@ -12,6 +12,7 @@ from keras import ops
 from suite.api import BuildRequest, Form, Inputs, ModelSize
 from suite.worker.conformance.gradients import tensors
 from tests.architectures import ARCHITECTURES
+from tests.builders.steps import part_stops
 
 Weights = Mapping[str, np.ndarray]
 TOLERANCE, LAYER_TOLERANCE, RELATIVE = 1e-4, 1e-3, 5e-5
@@ -35,12 +36,12 @@ def count_layers(case: Weights, pattern: str) -> int:
     return sum(1 for index in range(99) if pattern.format(index) in case)
 
 
-def assign(part, case: Weights, name: str, plus: float = 0.0) -> None:
+def assign(part, case: Weights, name: str, plus: float = 0.0, *, transposed: bool = True) -> None:
     """Assign the kernel of a dense layer or the γ of a norm, and a bias that both have."""
     weight, bias = case[f"{name}/weight"], f"{name}/bias"
     own = getattr(part, "bias" if hasattr(part, "kernel") else "beta", None)
     if hasattr(part, "kernel"):
-        part.kernel.assign(weight.T)
+        part.kernel.assign(weight.T if transposed else weight)
     else:
         part.gamma.assign(weight + plus)
     if own is not None and bias in case:
@@ -135,11 +136,10 @@ def compare_logits(outputs, kernel: np.ndarray, case: Weights, name: str, bias=0
 
 
 def decode_in_parts(model, token_ids, **encoded) -> np.ndarray:
-    """Return the decoder's output: of three positions, of single ones, of the rest, of the last."""
+    """Return the output of a decoder in parts."""
     batch, length = token_ids.shape
     state, found = model.init_state(batch, length), []
-    bounds = sorted({0, *range(min(3, length), min(9, length)), length - 1, length})
-    for start, stop in pairwise(bounds):
+    for start, stop in pairwise([0, *part_stops(length)]):
         newest = ops.convert_to_tensor(token_ids[:, start:stop])
         states, state = model.decode(newest, state=state, position=start, **encoded)
         found.append(ops.convert_to_numpy(states))
