@@ -45,23 +45,6 @@ def test_a_run_writes_complete_records(bench, tmp_path):
     assert len(report[0]["rows"]) == 2
 
 
-@pytest.mark.slow
-def test_the_same_seed_gives_the_same_numbers(bench, tmp_path):
-    """Two runs agree; `test_checkpoint` tests this within one process."""
-    for _ in range(2):
-        bench(*SMOKE, "vanilla", *QUIET, "--rerun")
-    first, again = read_records(tmp_path / "home")
-    for name in ("metrics", "reports"):
-        assert first[name] == again[name]
-    # The training loss is a mean over a timed block, whose length depends on the speed.
-    losses = [record["curves"].pop("training_loss") for record in (first, again)]
-    assert first["curves"] == again["curves"]
-    one, other = (dict(zip(loss["tokens"], loss["values"], strict=True)) for loss in losses)
-    assert losses[0]["tokens"][-1] == losses[1]["tokens"][-1]
-    beginning = losses[0]["tokens"][0]
-    assert one[beginning] == other[beginning]
-
-
 def test_only_changed_data_runs_again(bench, tmp_path):
     folder = tmp_path / "columns"
     folder.mkdir()

@@ -76,23 +76,6 @@ def write_data(folder):
 
 
 @pytest.mark.slow
-def test_tuning_keeps_the_best_rate(bench, tmp_path):
-    run = ("tune", "--task", "duplication", "--benchmark", "smoke", "--architectures", "longformer")
-    result = bench(*run, "--keep-in", str(tmp_path / "tuning"))
-    assert result.returncode == 0, result.stdout[-2000:] + result.stderr[-2000:]
-    (path,) = (tmp_path / "tuning" / "duplication" / "longformer").glob("*.json")
-    chosen = json.loads(path.read_text())
-    longest = max(trial["steps"] for trial in chosen["trials"])
-    trials = {
-        trial["learning_rate"]: trial["validation"]
-        for trial in chosen["trials"]
-        if trial["steps"] == longest
-    }
-    assert trials[chosen["learning_rate"]] == max(trials.values())
-    assert min(trials) < chosen["learning_rate"] < max(trials)
-
-
-@pytest.mark.slow
 def test_transformer_xl_carries_its_state_on_the_open_track_and_data_is_read_once(bench, tmp_path):
     run = (
         "run",

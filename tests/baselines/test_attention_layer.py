@@ -16,8 +16,7 @@ from baselines.layers.attention_positions import (
 )
 from baselines.layers.full_attention import FullAttention, merge_heads
 from baselines.layers.transformer_layer import TransformerLayer
-from suite.worker.conformance.gradients import BACKEND, run
-from tests.architectures import slow_unless
+from suite.worker.conformance.gradients import run
 
 BATCH, LENGTH, WIDTH, HEADS = 2, 17, 24, 6
 SCHEMES = {
@@ -25,13 +24,6 @@ SCHEMES = {
     "rotary": RotaryPositions,
     "alibi": ALiBiPositions,
     "buckets": lambda: BucketedPositions(8, 10, bidirectional=False),
-}
-PATTERNS = {
-    "full": {},
-    "window": {"window": 5},
-    "sinks": {"window": 4, "num_sinks": 3},
-    "window of one": {"window": 1, "num_sinks": 2},
-    "window over all": {"window": 40, "num_sinks": 1},
 }
 
 
@@ -45,47 +37,6 @@ def make(**options) -> FullAttention:
 def hidden_states(seed: int = 0) -> np.ndarray:
     shape = (BATCH, LENGTH, WIDTH)
     return np.random.default_rng(seed).normal(size=shape).astype("float32")
-
-
-@pytest.mark.parametrize(
-    ("scheme", "pattern"),
-    [
-        slow_unless(
-            pattern == "sinks" or (scheme == "rotary" and BACKEND != "jax"), scheme, pattern
-        )
-        for scheme in SCHEMES
-        for pattern in PATTERNS
-    ],
-)
-def test_decoding_in_parts_equals_the_whole(scheme, pattern):
-    options = {"num_key_value_heads": 2, "causal": True, **PATTERNS[pattern]}
-    layer, states = make(positions=SCHEMES[scheme](), **options), hidden_states()
-    whole = run(layer, states)
-    state, found = layer.init_state(BATCH, LENGTH), []
-    for start, stop in ((0, 1), (1, 2), (2, 8), (8, 9), (9, LENGTH)):
-        # A position may be a tensor.
-        place = ops.convert_to_tensor(np.int32(start)) if start % 2 else start
-        part, state = layer.decode_step(ops.convert_to_tensor(states[:, start:stop]), state, place)
-        found.append(ops.convert_to_numpy(part))
-    np.testing.assert_allclose(np.concatenate(found, axis=1), whole, atol=2e-6)
-
-
-def test_the_state_of_a_window_does_not_grow_with_the_length():
-    layer = make(causal=True, window=5, num_sinks=3, num_key_value_heads=2)
-    for max_length in (100, 1_000):
-        keys, values = layer.init_state(BATCH, max_length)
-        assert keys.shape == values.shape == (BATCH, 2, 8, WIDTH // HEADS)
-
-
-def test_rotary_attention_depends_on_distances_only():
-    layer, states = make(positions=RotaryPositions()), ops.convert_to_tensor(hidden_states())
-    scores = []
-    for start in (0, 100):
-        query, key, _ = layer._by_head(*layer._project(states, states), start)
-        scores.append(ops.convert_to_numpy(query @ ops.swapaxes(key, -1, -2)))
-    np.testing.assert_allclose(*scores, atol=1e-4)
-    backward = run(layer, hidden_states()[:, ::-1])[:, ::-1]
-    assert np.abs(run(layer, hidden_states()) - backward).max() > 1e-3
 
 
 def test_alibi_is_a_bias_of_the_scores():
@@ -108,15 +59,6 @@ def test_alibi_is_a_bias_of_the_scores():
     )
 
 
-def test_layers_share_one_table_of_buckets():
-    positions = BucketedPositions(8, 10)
-    layers = [make(positions=positions), make(positions=positions)]
-    assert layers[0].positions is layers[1].positions
-    stack = keras.Sequential(layers)
-    stack.build((None, LENGTH, WIDTH))
-    assert sum(weight.path.endswith("table") for weight in stack.weights) == 1
-
-
 def test_unscaled_scores_start_as_large_as_scaled_ones():
     scaled, unscaled = (make(head_size=16, scaled=scaled) for scaled in (True, False))
     ratio = np.std(scaled.query.get_weights()[0]) / np.std(unscaled.query.get_weights()[0])
@@ -134,21 +76,6 @@ def test_dropout_acts_in_training_within_a_transformer_layer():
     np.testing.assert_array_equal(*still)
     assert np.abs(moving[0] - moving[1]).max() > 0.01
     assert np.abs(moving[0] - still[0]).max() > 0.01
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"window": 0}, "window=0, num_sinks=0"),
-        ({"num_sinks": -2}, "num_sinks=-2"),
-        ({"num_key_value_heads": 4}, "num_heads=6, num_key_value_heads=4"),
-        ({"num_key_value_heads": 0}, "num_heads=6, num_key_value_heads=0"),
-        ({"positions": RotaryPositions(), "head_size": 5}, "a head size of 5"),
-    ],
-)
-def test_options_that_do_not_fit_are_rejected(options, message):
-    with pytest.raises(ValueError, match=message):
-        make(**options)
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)

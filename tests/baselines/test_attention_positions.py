@@ -10,7 +10,6 @@ from keras import ops
 
 from baselines.layers.attention_positions import (
     ALiBiPositions,
-    BucketedPositions,
     RotaryPositions,
     alibi_slopes,
     bucket_of,
@@ -93,27 +92,3 @@ def test_buckets_grow_logarithmically(num_buckets, max_distance, bidirectional):
     found = bucket_of(distances, num_buckets, max_distance, bidirectional)
     np.testing.assert_array_equal(found, expected)
     assert found.max() == (num_buckets - 1)
-
-
-@pytest.mark.parametrize("bidirectional", [True, False])
-def test_a_bucketed_bias_takes_each_distance_from_its_bucket(bidirectional):
-    positions = BucketedPositions(8, 20, bidirectional)
-    positions.build((None, 3, None, 4))
-    table = np.random.default_rng(0).normal(size=(8, 3)).astype("float32")
-    positions.table.assign(table)
-    distances = np.arange(-30, 11)
-    found = run(lambda first: positions.bias(first, len(distances)), np.int32(-30))
-    expected = table[bucket_of(distances, 8, 20, bidirectional)].T
-    np.testing.assert_allclose(found, expected, rtol=1e-6)
-
-
-def test_an_odd_head_size_is_rejected():
-    with pytest.raises(ValueError, match="Received: a head size of 5"):
-        RotaryPositions().build((None, 2, None, 5))
-
-
-@pytest.mark.parametrize(("num_buckets", "max_distance"), [(2, 128), (32, 8)])
-def test_too_few_buckets_or_distances_are_rejected(num_buckets, max_distance):
-    received = f"Received: num_buckets={num_buckets}, max_distance={max_distance}"
-    with pytest.raises(ValueError, match=received):
-        BucketedPositions(num_buckets, max_distance)

@@ -12,9 +12,8 @@ from keras import ops
 
 from suite.api import BuildRequest, Form, Inputs, ModelSize
 from suite.api.plugins import ARCHITECTURES, find_plugin
-from suite.worker.conformance.gradients import BACKEND
 from suite.worker.measure.memory import count_bytes
-from tests.architectures import slow_unless
+from tests.architectures import slow_on_jax_unless
 
 SIZE = ModelSize("test", num_layers=2, width=16, num_heads=2, feedforward_width=48)
 LENGTH, VOCABULARY = 23, 37
@@ -23,8 +22,9 @@ WINDOWED = [
     ("vanilla", {"window": 5, "positions": "relative"}),
     ("vanilla", {"window": 5, "positions": "alibi", "key_value_heads": 1}),
     ("llama", {"window": 5, "num_sinks": 3}),
+    ("llama", {"window": 1, "num_sinks": 2}),
     ("longformer", {"window": [4, 6]}),
-    ("longformer", {"window": [4], "dilation": [3, 1]}),
+    ("longformer", {"window": [4], "dilation": [3, 1], "positions": "rotary"}),
     ("longformer", {"window": [4], "dilation": [3], "dilated_heads": 1}),
 ]
 """Architectures with options whose windows are much shorter than the sequence."""
@@ -43,21 +43,12 @@ def make(name: str, **changes: object) -> tuple[object, BuildRequest, object]:
     return architecture, request, architecture.build(request)
 
 
-def is_quick(index: int, first: int) -> bool:
-    """Return whether a case is quick: on JAX those with sinks, and with a window for each layer."""
-    if BACKEND == "jax":
-        return first == 11 and index in (3, 4)
-    return first == 11 or (first == 1 and index % 2 == 0)
-
-
 @pytest.mark.parametrize(
-    ("name", "options", "first"),
-    [
-        slow_unless(is_quick(index, first), name, options, first)
-        for index, (name, options) in enumerate(WINDOWED)
-        for first in (1, 3, 11)
-    ],
+    ("name", "options"),
+    # On JAX, those with sinks and with a window for each layer.
+    [slow_on_jax_unless(case in (WINDOWED[3], WINDOWED[5]), *case) for case in WINDOWED],
 )
+@pytest.mark.parametrize("first", [slow_on_jax_unless(False, 1), 11])
 def test_a_ring_of_positions_equals_the_whole_pass(name, options, first):
     """The context is shorter or longer than the window, and the ring turns several times."""
     _, _, backbone = make(name, **options)

@@ -69,20 +69,21 @@ def test_full_attention_is_two_products_of_all_pairs():
     assert both == pytest.approx(operations * (1 + 101 / 200 + 1))
 
 
-def test_a_window_over_the_whole_sequence_counts_as_full_attention():
-    assert count("longformer", 100, window=[200]) == count("vanilla", 100)
-    decoder = Form.DECODER
-    assert count("longformer", 100, decoder, window=[200]) == count("vanilla", 100, decoder)
-
-
-def test_a_chunk_over_the_whole_sequence_counts_as_full_attention():
-    assert count("reformer", 64) == count("vanilla", 64)
-    assert count("reformer", 16, Form.DECODER) == count("vanilla", 16, Form.DECODER)
-
-
-def test_one_segment_counts_as_full_attention_plus_scores_by_distance():
-    found = count("transformer_xl", 100, segment=100, memory=0)
-    assert found == 1.5 * count("vanilla", 100)
+@pytest.mark.parametrize(
+    ("name", "length", "forms", "options", "factor"),
+    [
+        ("longformer", 100, (Form.ENCODER, Form.DECODER), {"window": [200]}, 1),
+        ("reformer", 64, (Form.ENCODER,), {}, 1),  # one chunk
+        ("reformer", 16, (Form.DECODER,), {}, 1),
+        # One segment, and scores by distance beside those by content.
+        ("transformer_xl", 100, (Form.ENCODER,), {"segment": 100, "memory": 0}, 1.5),
+        ("llama", 100, Form, {}, 1),
+        ("t5", 100, Form, {}, 1),
+    ],
+)
+def test_what_sees_all_pairs_counts_as_full_attention(name, length, forms, options, factor):
+    for form in forms:
+        assert count(name, length, form, **options) == factor * count("vanilla", length, form)
 
 
 @pytest.mark.parametrize("form", [Form.ENCODER, Form.DECODER])
@@ -96,11 +97,6 @@ def test_a_window_with_sinks_counts_the_pairs_that_it_shows(form, num_sinks):
             pairs += near and (form is Form.ENCODER or key <= query)
     found = count("llama", length, form, window=window, num_sinks=num_sinks)
     assert found == SIZE.num_layers * 4 * SIZE.width * pairs
-
-
-def test_rotary_and_bucketed_positions_leave_full_attention():
-    for form in Form:
-        assert count("llama", 100, form) == count("t5", 100, form) == count("vanilla", 100, form)
 
 
 @pytest.mark.parametrize("name", ["bigbird", "longformer", "reformer", "transformer_xl"])

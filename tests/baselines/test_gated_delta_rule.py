@@ -10,16 +10,15 @@ import numpy as np
 import pytest
 from keras import ops
 
-from baselines.layers.delta_rule import apply_delta_rule, scan_delta_rule
+from baselines.layers.delta_rule import scan_delta_rule
 from baselines.layers.gated_delta_mixer import GatedDeltaMixer
-from baselines.layers.gated_feedforward import GatedFeedforward
 from suite.api import Form, Inputs
-from suite.api.errors import Unsupported
 from suite.records.model_sizes import MODEL_SIZES
 from suite.worker.conformance.gradients import BACKEND, differentiate, run
 from suite.worker.conformance.subjects import request_for
 from tests.architectures import ARCHITECTURES, slow_on_jax_unless
-from tests.builders.published import TOLERANCE, cases
+from tests.builders.published import cases, compare
+from tests.builders.steps import decode_parts
 
 BATCH, GROUPS, HEADS, LENGTH, SIZE, VALUES = 2, 2, 4, 37, 5, 7
 WIDTH = 12
@@ -75,7 +74,7 @@ def assert_equals_the_recurrence(scan, parts, **tolerances):
     ("length", "chunk_length"),
     [
         slow_on_jax_unless(case in ((1, 64), (2, 4), (LENGTH, 11)), *case)
-        for case in itertools.product((1, 2, LENGTH), (1, 4, 11, 64))
+        for case in ((1, 64), (2, 4), *itertools.product((LENGTH,), (1, 11, 64)))
     ],
 )
 def test_chunks_equal_the_recurrence(length, chunk_length):
@@ -83,20 +82,6 @@ def test_chunks_equal_the_recurrence(length, chunk_length):
         return scan_delta_rule(*given, chunk_length)
 
     assert_equals_the_recurrence(scan, random_parts(length), atol=1e-4)
-
-
-def test_a_scan_starts_from_zeros_unless_a_state_is_given():
-    *parts, state = random_parts()
-    zeros = [*parts, np.zeros_like(state)]
-    assert_equals_the_recurrence(lambda *given: scan_delta_rule(*given[:-1]), zeros, atol=1e-4)
-
-
-def test_one_position_equals_the_recurrence():
-    def one(*given):
-        *parts, state = given
-        return apply_delta_rule(*(part[:, 0] for part in parts), state=state)
-
-    assert_equals_the_recurrence(one, random_parts(1), atol=1e-5)
 
 
 @pytest.mark.parametrize("compiled", [False, True] if BACKEND == "tensorflow" else [True])
@@ -182,15 +167,9 @@ def test_gated_deltanet_at_once_and_step_by_step(reference_outputs, chunk_length
         mixer.convolution.kernel.assign(case["weights/conv1d/weight"][:, 0].T)
         mixer.log_rates.assign(case["weights/A_log"])
         mixer.step_bias.assign(case["weights/dt_bias"])
-        whole = ops.convert_to_numpy(mixer(inputs))
-        np.testing.assert_allclose(whole, case["outputs"], atol=TOLERANCE, err_msg=path)
-        state = mixer.init_state(len(inputs), 0)
-        parts = []
-        for start, stop in ((0, 1), (1, 2), (2, 10), (10, inputs.shape[1])):
-            part, state = mixer.decode_step(inputs[:, start:stop], state, start)
-            parts.append(ops.convert_to_numpy(part))
-        found = np.concatenate(parts, axis=1)
-        np.testing.assert_allclose(found, case["outputs"], atol=TOLERANCE, err_msg=path)
+        in_parts, _ = decode_parts(mixer, inputs, (1, 2, 10, inputs.shape[1]), 0)
+        for found in (mixer(inputs), in_parts):
+            compare(found, case["outputs"], path, rtol=1e-7)
 
 
 def mixer(**changes) -> GatedDeltaMixer:
@@ -215,49 +194,6 @@ def test_the_mixer_reads_in_one_direction(backward):
     moved = np.abs(first - second).max(axis=(0, 2)) > 1e-6
     unseen = slice(21, None) if backward else slice(0, 20)
     assert moved[20] and not moved[unseen].any()
-
-
-def test_negative_eigenvalues_double_the_strength():
-    plain, doubled = mixer(), mixer(negative_eigenvalues=True)
-    for layer in (plain, doubled):
-        kernel = ops.convert_to_numpy(layer.input_projection.kernel).copy()
-        kernel[:, -2 * HEADS : -HEADS] = 0  # β is then 1/2, or 1
-        layer.input_projection.kernel.assign(kernel)
-    inputs = hidden_states(3)
-    first, second = (ops.convert_to_numpy(layer(inputs)) for layer in (plain, doubled))
-    assert np.abs(first - second).max() > 1e-4
-    assert plain.count_params() == doubled.count_params()
-
-
-def test_gates_multiply_the_values():
-    layer = GatedFeedforward(9)
-    inputs = hidden_states()
-    found = ops.convert_to_numpy(layer(inputs))
-    wide = ops.convert_to_numpy(inputs) @ ops.convert_to_numpy(layer.up_projection.kernel)
-    gates, values = wide[..., :9], wide[..., 9:]
-    expected = gates / (1 + np.exp(-gates)) * values
-    expected = expected @ ops.convert_to_numpy(layer.down_projection.kernel)
-    np.testing.assert_allclose(found, expected, atol=1e-5)
-
-
-def test_heads_that_do_not_divide_are_refused():
-    with pytest.raises(ValueError, match=r"num_key_heads=2, num_value_heads=3\. Change either"):
-        GatedDeltaMixer(2, 3, 4, 4)
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"head_size": 0}, r"sizes of at least 1; received: .*'head_size': 0"),
-        ({"short_convolution": -1}, r"sizes of at least 1; received: .*'short_convolution': -1"),
-        ({"values_per_key": 26}, r"has 12 channels in a key head.*; received: values_per_key=26"),
-    ],
-)
-def test_invalid_options_are_refused_with_the_rule_and_the_received_value(options, message):
-    architecture = ARCHITECTURES["gated_deltanet"]
-    options = {**architecture.options, **options}
-    with pytest.raises(Unsupported, match=message):
-        architecture.build(request_for(architecture, Inputs.TOKEN_IDS, options=options))
 
 
 @pytest.mark.parametrize("size", [slow_on_jax_unless(False, size) for size in ("tiny", "small")])

@@ -278,9 +278,8 @@ def test_a_bad_pattern_is_refused_before_anything_is_built(options, message):
     request = request_for(
         architecture, Inputs.TOKEN_IDS, options={**architecture.options, **options}
     )
-    with pytest.raises(Unsupported, match=message) as caught:
+    with pytest.raises(Unsupported, match=message):
         architecture.build(request)
-    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from keras import ops
 
 import baselines
 from baselines.layers.layer import PACKAGE
-from suite.api import Form, Inputs
+from suite.api import Inputs
 from suite.worker.conformance.gradients import BACKEND, create_weights, tensors
 from suite.worker.conformance.subjects import (
     LENGTH,
@@ -26,16 +26,14 @@ from suite.worker.conformance.subjects import (
 )
 from tests.architectures import (
     ARCHITECTURES,
-    REAL,
     few_of,
     slow_unless,
 )
 from tests.builders.guides import ARCHITECTURE
 from tests.conftest import ROOT
-from tests.layers import SIZES, layer_and_inputs, layer_of, mixers
+from tests.layers import SIZES, layer_and_inputs, layer_of
 
 CLASSES = {type(part).__name__ for part in ARCHITECTURES.values()}
-TRANSLATORS = [name for name, part in ARCHITECTURES.items() if Form.ENCODER_DECODER in part.forms]
 
 
 def public_layers() -> dict[str, type]:
@@ -107,31 +105,6 @@ def test_an_architecture_is_a_layer_that_is_saved(name, tmp_path):
     model = keras.Sequential([keras.Input(inputs.shape[1:], dtype=inputs.dtype.name), layer])
     assert model.output_shape == (None, LENGTH + layer.backbone.extra_positions, SIZE.width)
     assert_saved_and_loaded(model, inputs, tmp_path)
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        slow_unless(
-            BACKEND != "jax" and name == "vanilla",
-            name,
-        )
-        for name in TRANSLATORS
-    ],
-)
-def test_a_functional_model_with_masks_translates_token_ids(name):
-    ids = {part: keras.Input((LENGTH,), dtype="int32") for part in ("inputs", "target")}
-    mask = keras.Input((LENGTH,), dtype="bool")
-    layer = layer_of(name, form="encoder_decoder", vocabulary_size=VOCABULARY)
-    outputs = layer(ids["inputs"], target=ids["target"], padding_mask=mask)
-    model = keras.Model([*ids.values(), mask], outputs)
-    given = np.arange(LENGTH)[None, :] < np.array([[REAL], [LENGTH]])
-    source, target = (random_inputs(Inputs.TOKEN_IDS, 2, LENGTH, seed) for seed in (0, 1))
-    other = np.where(given, source, 0)
-    pairs = [np.concatenate(pair) for pair in ((source, other), (target, target), (given, given))]
-    found = compute(lambda *given: model(given), *pairs)
-    assert found.shape == (4, LENGTH, SIZE.width)
-    np.testing.assert_allclose(found[:2], found[2:], atol=1e-5)
 
 
 @pytest.mark.parametrize("name", LAYERS)
@@ -235,16 +208,6 @@ def test_each_step_of_a_series_has_the_layer(name):
     assert model.output_shape == (None, *found.shape[1:])
     expected = np.stack([ops.convert_to_numpy(layer(series[:, i])) for i in range(3)], axis=1)
     np.testing.assert_allclose(found, expected, atol=1e-5)
-
-
-@pytest.mark.parametrize(
-    "mixer",
-    [slow_unless(name in ("FullAttention", "StateSpaceMixer"), name) for name in mixers()],
-)
-def test_each_step_of_a_series_has_the_mechanism(mixer):
-    series = random_of((2, 3, 8, SIZE.width))
-    found = keras.layers.TimeDistributed(mixers()[mixer]())(series)
-    assert tuple(found.shape) == series.shape
 
 
 def test_a_layer_decodes_before_any_call():

@@ -85,17 +85,6 @@ def test_a_mask_can_be_given_by_the_name_of_keras(name):
     assert np.abs(found - unmasked)[seen].max() > DIFFERENT
 
 
-def test_a_functional_model_has_the_mask_in_each_call():
-    inputs = keras.Input((7,), dtype="int32")
-    for call in CALLS.values():
-        embedding = embedding_with_mask()
-        model = keras.Model(inputs, call(layer_of("llama"), embedding(inputs), None))
-        before = ops.convert_to_numpy(model(TOKENS))
-        embedding.set_weights([embedding.get_weights()[0] + 5.0 * np.eye(9)[:, :1]])
-        after = ops.convert_to_numpy(model(TOKENS))
-        assert np.abs(after - before)[TOKENS > 0].max() < 1e-5
-
-
 ATTENDS = {
     "by name": lambda layer, query, context: layer(query, context=context),
     "positional": lambda layer, query, context: layer(query, None, context),
@@ -219,16 +208,6 @@ def test_masks_pass_subclassed_models_and_time_distributed(kind):
     np.testing.assert_allclose(model.predict(tokens, verbose=0)[real], before[real], atol=1e-5)
 
 
-def test_projected_keys_and_values_have_no_mask():
-    keras.utils.set_random_seed(0)
-    layer = MIXERS["TransformerLayer"](cross_attention=MIXERS["FullAttention"]())
-    states = np.random.default_rng(0).normal(size=(2, 7, WIDTH)).astype("float32")
-    expected = ops.convert_to_numpy(layer(states, context=states[:, :5]))
-    projected = layer.cross_attention.project_context(ops.convert_to_tensor(states[:, :5]))
-    found = ops.convert_to_numpy(layer(states, context=projected))
-    np.testing.assert_allclose(found, expected, atol=1e-6)
-
-
 def test_no_layer_imports_a_private_module_of_keras():
     for path in (ROOT / "baselines").rglob("*.py"):
         assert "keras.src" not in path.read_text(), path
@@ -247,12 +226,9 @@ def random_states() -> np.ndarray:
     return np.random.default_rng(0).normal(size=(2, LENGTH, WIDTH)).astype("float32")
 
 
-@pytest.mark.parametrize(
-    ("name", "padding"),
-    [slow_unless(padding == "between", name, padding) for name in MIXERS for padding in PADDINGS],
-)
-def test_values_at_padded_positions_change_nothing_even_if_not_finite(name, padding):
-    layer, real, states = MIXERS[name](), PADDINGS[padding], random_states()
+@pytest.mark.parametrize("name", MIXERS)
+def test_values_at_padded_positions_change_nothing_even_if_not_finite(name):
+    layer, real, states = MIXERS[name](), PADDINGS["between"], random_states()
     values = np.array([np.nan, np.inf, -np.inf, 1e38], "float32")
     batch = [states, *(np.where(real[:, :, None], states, value) for value in values)]
     mask = ops.convert_to_tensor(np.tile(real, (len(batch), 1)))

@@ -118,10 +118,8 @@ def test_chunks_equal_the_recurrence(decays, chunk_length):
         np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
-@pytest.mark.parametrize(
-    "chunk_length", [slow_on_jax_unless(chunk == 11, chunk) for chunk in (1, 11, 64)]
-)
-@pytest.mark.parametrize("strongest", [300.0, 1e5, 1e12, np.inf])
+@pytest.mark.parametrize("chunk_length", [11, slow_on_jax_unless(False, 64)])
+@pytest.mark.parametrize("strongest", [300.0, np.inf])
 def test_weak_decays_after_strong_ones_are_exact(strongest, chunk_length):
     query, key, value, log_decay, state = random_parts(decays=True)
     log_decay = ops.convert_to_numpy(log_decay).copy()
@@ -134,15 +132,9 @@ def test_weak_decays_after_strong_ones_are_exact(strongest, chunk_length):
         np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
-def test_chunks_whose_decays_have_no_exact_sum_are_refused():
-    parts = ops.zeros((1, 1, 2_049, 2)), ops.zeros((1, 1, 2_049))
-    with pytest.raises(ValueError, match="at most 2048 positions"):
-        scan_in_chunks(parts[0], parts[0], parts[0], parts[1], chunk_length=4_096)
-
-
 @pytest.mark.parametrize("causal", [False, True])
 @pytest.mark.parametrize("scale", [1.0, 20.0])
-@pytest.mark.parametrize("size", [slow_on_jax_unless(size == 256, size) for size in (16, 64, 256)])
+@pytest.mark.parametrize("size", [slow_on_jax_unless(size == 256, size) for size in (16, 256)])
 def test_features_of_long_keys_estimate_the_same_sums(size, scale, causal):
     """The oracle adds logarithms in float64, so it needs no stabiliser."""
     keras.utils.set_random_seed(0)
@@ -174,8 +166,8 @@ def test_features_of_long_keys_estimate_the_same_sums(size, scale, causal):
 
 
 @pytest.mark.parametrize("causal", [False, True])
-@pytest.mark.parametrize("size", [slow_on_jax_unless(size == 256, size) for size in (16, 64, 256)])
-def test_long_queries_and_keys_give_finite_outputs_that_are_not_zero(size, causal):
+@pytest.mark.parametrize("size", [slow_on_jax_unless(size == 256, size) for size in (16, 256)])
+def test_long_queries_and_keys_give_finite_outputs_and_gradients_that_are_not_zero(size, causal):
     layer = RandomFeatureAttention(1, causal, features=32)
     states = 20 * np.random.default_rng(0).normal(size=(2, LENGTH, size)).astype("float32")
     mask = np.arange(LENGTH)[None] < np.array([[LENGTH], [20]])
@@ -185,6 +177,8 @@ def test_long_queries_and_keys_give_finite_outputs_that_are_not_zero(size, causa
         projection.kernel.assign(np.eye(size))
     found = ops.convert_to_numpy(layer(states, padding_mask=mask))
     assert np.isfinite(found).all() and (np.abs(found[mask]).max(axis=-1) > 0).all()
+    _, gradients = differentiate(lambda given: ops.sum(layer(given) ** 2), [states])
+    assert all(np.isfinite(part).all() and np.abs(part).max() > 0 for part in gradients)
 
 
 def test_no_later_key_changes_the_scale_of_an_output():
@@ -240,41 +234,6 @@ def test_a_large_key_does_not_reach_earlier_positions():
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
-@pytest.mark.parametrize("causal", [False, True])
-def test_features_of_long_queries_and_keys_are_exact(causal):
-    """Their products lie far below 1, and the attention is a quotient of such products."""
-    keras.utils.set_random_seed(0)
-    size, length = 64, 23
-    layer = RandomFeatureAttention(1, features=32)
-    layer.build((None, None, size))
-    query, key = (
-        3.0 * np.random.default_rng(seed).normal(size=(1, 1, length, size)).astype("float32")
-        for seed in (1, 2)
-    )
-    value = np.random.default_rng(3).normal(size=(1, 1, length, 5)).astype("float32")
-
-    def attend_to(query, key, value):
-        return attend_by_features(
-            layer.query_features(query), layer.key_features(key), value, causal, 8
-        )
-
-    rows = ops.convert_to_numpy(layer.rows).astype("float64")
-    logs = []
-    for states in (query, key):
-        scaled = states.astype("float64") * size**-0.25
-        logs.append(scaled @ rows.T - (scaled**2).sum(-1, keepdims=True) / 2)
-    by_pair = logs[0][..., :, None, :] + logs[1][..., None, :, :]
-    by_pair = np.exp(by_pair - by_pair.max(axis=(-2, -1), keepdims=True)).sum(axis=-1)
-    if causal:
-        by_pair = np.tril(by_pair)
-    exact = by_pair / by_pair.sum(axis=-1, keepdims=True) @ value
-    np.testing.assert_allclose(run(attend_to, query, key, value), exact, atol=1e-3)
-    _, gradients = differentiate(
-        lambda *given: ops.sum(attend_to(*given) ** 2), [query, key, value]
-    )
-    assert all(np.isfinite(part).all() and np.abs(part).max() > 0 for part in gradients)
-
-
 def test_a_row_without_a_real_key_is_zero():
     query, _, value, _, _ = random_parts(False)
     found = attend_by_features(ops.exp(query), ops.zeros_like(query), value, False)
@@ -293,8 +252,3 @@ def test_random_features_estimate_the_softmax():
     rows = ops.convert_to_numpy(layer.rows)[:16]
     directions = rows / np.linalg.norm(rows, axis=1, keepdims=True)
     np.testing.assert_allclose(directions @ directions.T, np.eye(16), atol=1e-5)
-
-
-def test_a_sequence_longer_than_the_projection_is_refused():
-    with pytest.raises(ValueError, match="Received: a sequence of 5"):
-        LengthProjection(4, 2)(np.zeros((1, 5, 3), "float32"))

@@ -14,7 +14,6 @@ from baselines.layers.lsh_attention import LSHAttention
 from baselines.layers.masked_scores import softmax
 from baselines.layers.relative_attention import RelativeAttention
 from baselines.layers.sliding_window_attention import SlidingWindowAttention
-from tests.architectures import slow_unless
 
 LENGTH, REAL, WIDTH = 40, 25, 16
 MIXERS = {
@@ -46,16 +45,9 @@ def given(name, mask):
     return {"padding_mask": mask} | ({"global_mask": marks} if name == "global" else {})
 
 
-@pytest.mark.parametrize(
-    ("name", "scale"),
-    [
-        slow_unless(scale == 1e6 or name == "full", name, scale)
-        for name in MIXERS
-        for scale in (1.0, 400.0, 1e6)
-    ],
-)
-def test_a_padded_key_has_no_weight_however_large_its_score_is(name, scale):
-    layer, states = MIXERS[name](), inputs(scale, "float32")
+@pytest.mark.parametrize("name", MIXERS)
+def test_a_padded_key_has_no_weight_however_large_its_score_is(name):
+    layer, states = MIXERS[name](), inputs(1e6, "float32")
     mask = np.broadcast_to(np.arange(LENGTH) < REAL, (2, LENGTH))
     first = ops.convert_to_numpy(layer(states, **given(name, mask)))[:, :REAL]
     states[:, REAL:] *= -3.0
@@ -89,16 +81,9 @@ def test_an_empty_place_of_a_state_has_no_weight_however_large_scores_are(name):
         np.testing.assert_allclose(found[:, 0], whole[:, place], rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize(
-    ("name", "dtype"),
-    [
-        slow_unless(dtype == "float16" or name == "full", name, dtype)
-        for name in MIXERS
-        for dtype in ("float32", "bfloat16", "float16")
-    ],
-)
-def test_rows_without_a_key_stay_finite(name, dtype):
-    layer, states = MIXERS[name](), ops.cast(inputs(4.0, "float32"), dtype)
+@pytest.mark.parametrize("name", MIXERS)
+def test_rows_without_a_key_stay_finite(name):
+    layer, states = MIXERS[name](), ops.cast(inputs(4.0, "float32"), "float16")
     mask = np.zeros((2, LENGTH), bool)
     mask[1, 12:REAL] = True
     mixed = layer(states, **given(name, mask))

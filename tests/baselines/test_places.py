@@ -13,7 +13,7 @@ from baselines.layers.positions import AxialPositions, LearnedPositions, Sinusoi
 from baselines.layers.sliding_window_attention import SlidingWindowAttention
 from suite.api import BuildRequest, Form, Inputs, ModelSize
 from suite.api.plugins import ARCHITECTURES, find_plugin
-from tests.architectures import slow_unless
+from tests.builders.steps import decode_parts
 
 WIDTH, PLACES = 16, 8
 SIZE = ModelSize("test", num_layers=1, width=WIDTH, num_heads=2, feedforward_width=32)
@@ -33,11 +33,7 @@ def kinds_of_numbers():
 
 @pytest.mark.parametrize(
     ("name", "kind"),
-    [
-        slow_unless(name == "vanilla" or kind is int, name, kind)
-        for name in LIMITED
-        for kind in kinds_of_numbers()
-    ],
+    [*((name, int) for name in LIMITED), *(("vanilla", kind) for kind in kinds_of_numbers())],
 )
 def test_decoding_past_the_end_of_a_state_is_an_error(name, kind):
     architecture = find_plugin(ARCHITECTURES, name)
@@ -101,12 +97,8 @@ def test_a_ring_as_long_as_the_window_never_ends():
         inputs = states(3 * PLACES)
         layer.build(inputs.shape)
         whole = ops.convert_to_numpy(layer(inputs))
-        state = layer.init_state(2, PLACES)
-        for place in range(3 * PLACES):
-            found, state = layer.decode_step(inputs[:, place : place + 1], state, place)
-            np.testing.assert_allclose(
-                ops.convert_to_numpy(found)[:, 0], whole[:, place], atol=1e-5
-            )
+        found, _ = decode_parts(layer, inputs, range(1, 3 * PLACES + 1), PLACES)
+        np.testing.assert_allclose(found, whole, atol=1e-5)
 
 
 def test_hashed_attention_has_a_place_for_each_position():

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 from keras import ops
 
-from baselines.layers.positions import AxialPositions, LearnedPositions, resize_grid
+from baselines.layers.positions import resize_grid
 from suite.api import BuildRequest, Form, Inputs, ModelSize
 from suite.api.plugins import ARCHITECTURES, find_plugin
-from tasks.common.patches import cut_patches
 
 SIZE = ModelSize("case", 1, 12, 3, 20)
 
@@ -31,26 +29,10 @@ def test_resizing_keeps_a_ramp_and_the_class_token():
     np.testing.assert_allclose(np.diff(grid[:, 1:7, 1], axis=1), 0.5, atol=1e-5)
 
 
-def test_a_table_smaller_than_its_grid_is_rejected():
-    with pytest.raises(ValueError, match="Received: 5 rows, old_grid=\\(2, 3\\)"):
-        resize_grid(np.zeros((5, 2), "float32"), (2, 3), (4, 4))
-
-
 def vit(length: int, **options):
     architecture = find_plugin(ARCHITECTURES, "vit")
     options = {**architecture.options, **options}
     return architecture.build(BuildRequest(Form.ENCODER, Inputs.PATCHES, SIZE, length, options))
-
-
-def test_a_vit_at_another_grid_accepts_the_resized_positions():
-    small, large = vit(4), vit(16)
-    patches = np.random.default_rng(0).normal(size=(1, 16, 6)).astype("float32")
-    small.encode(patches[:, :4])
-    large.encode(patches)
-    table = ops.convert_to_numpy(small.encoder_embedding.add_positions.add_positions.table)
-    target = large.encoder_embedding.add_positions.add_positions.table
-    target.assign(resize_grid(table, (2, 2), (4, 4)))
-    assert target.shape == (17, 12)
 
 
 def test_the_class_token_or_the_mean_represents_an_image():
@@ -71,23 +53,3 @@ def test_the_class_token_or_the_mean_represents_an_image():
     np.testing.assert_allclose(
         ops.convert_to_numpy(summary), [expected[0], np.zeros(12)], atol=1e-6
     )
-
-
-@pytest.mark.parametrize("positions", [LearnedPositions(4), AxialPositions(4)])
-def test_a_sequence_longer_than_its_positions_is_rejected(positions):
-    with pytest.raises(ValueError, match=r"has 4 positions\. Received: a sequence of 5\."):
-        positions(np.zeros((1, 5, 6), "float32"))
-
-
-def test_an_axial_grid_that_is_too_small_is_rejected():
-    with pytest.raises(ValueError, match=r"Received: max_length=7, grid=\(2, 3\)"):
-        AxialPositions(7, grid=(2, 3))
-
-
-def test_images_that_do_not_divide_into_patches_are_rejected():
-    images = np.arange(2 * 4 * 6 * 3).reshape(2, 4, 6, 3)
-    patches = cut_patches(images, 2)
-    assert patches.shape == (2, 6, 12)
-    np.testing.assert_array_equal(patches[0, 4].reshape(2, 2, 3), images[0, 2:4, 2:4])
-    with pytest.raises(ValueError, match="images of 4 × 6, patch_size=4"):
-        cut_patches(images, 4)

@@ -14,7 +14,7 @@ from baselines.layers.linear_attention import LinearAttention
 from baselines.layers.random_feature_attention import RandomFeatureAttention
 from baselines.layers.state_space import StateSpaceMixer
 from tasks.common.heads import ExampleHead
-from tests.architectures import slow_on_jax_unless, slow_unless
+from tests.architectures import slow_on_jax_unless
 
 POLICIES = ["mixed_bfloat16", "mixed_float16", "bfloat16", "float16"]
 HALVES = ["bfloat16", "float16"]
@@ -43,9 +43,9 @@ def wide(tensor):
 @pytest.mark.parametrize(
     ("name", "weight", "policy"),
     [
-        slow_unless(policy == "mixed_bfloat16" or weight == "log_rates", name, weight, policy)
-        for name, weight in WEIGHTS
+        (*named, policy)
         for policy in POLICIES
+        for named in (WEIGHTS if policy == "mixed_bfloat16" else [("state_space", "log_rates")])
     ],
 )
 def test_a_small_change_of_a_decay_is_kept_and_read(name, weight, policy):

@@ -17,18 +17,17 @@ from suite.api import BuildRequest, Form, Inputs, ModelSize
 from suite.api.plugins import ARCHITECTURES, find_plugin
 from suite.worker.conformance.gradients import tensors
 from tasks.common.patches import cut_patches
-from tests.builders.published import TOLERANCE, Weights, cases, count_layers
-
-
-def set_dense(dense, case: Weights, name: str, *, transposed: bool = True) -> None:
-    kernel = case[f"{name}/weight"]
-    dense.kernel.assign(kernel.T if transposed else kernel)
-    dense.bias.assign(case[f"{name}/bias"])
-
-
-def set_norm(norm, case: Weights, name: str) -> None:
-    norm.gamma.assign(case[f"{name}/weight"])
-    norm.beta.assign(case[f"{name}/bias"])
+from tests.builders.published import (
+    PROJECTIONS,
+    Weights,
+    assign,
+    assign_all,
+    cases,
+    compare,
+    count_layers,
+    decode_in_parts,
+)
+from tests.builders.steps import decode_parts
 
 
 def set_packed(attention, kernel: np.ndarray, bias: np.ndarray) -> None:
@@ -64,20 +63,22 @@ def test_bert(reference_outputs):
         embedding.add_positions.types.assign(
             case["weights/embeddings/token_type_embeddings/weight"]
         )
-        set_norm(embedding.norm, case, "weights/embeddings/LayerNorm")
+        assign(embedding.norm, case, "weights/embeddings/LayerNorm")
         for index, layer in enumerate(bert.encoder.layers):
             at = f"weights/encoder/layer/{index}"
-            for name in ("query", "key", "value"):
-                set_dense(getattr(layer.attention, name), case, f"{at}/attention/self/{name}")
-            set_dense(layer.attention.output_projection, case, f"{at}/attention/output/dense")
-            set_norm(layer.attention_norm, case, f"{at}/attention/output/LayerNorm")
-            set_dense(layer.up_projection, case, f"{at}/intermediate/dense")
-            set_dense(layer.down_projection, case, f"{at}/output/dense")
-            set_norm(layer.feedforward_norm, case, f"{at}/output/LayerNorm")
-        hidden_states = ops.convert_to_numpy(bert.encode(token_ids, mask)[0])
-        np.testing.assert_allclose(
-            hidden_states[mask], case["outputs"][mask], atol=TOLERANCE, err_msg=path
-        )
+            own = {name: f"self/{name}" for name in ("query", "key", "value")}
+            own["output_projection"] = "output/dense"
+            assign_all(layer.attention, case, f"{at}/attention", **own)
+            assign_all(
+                layer,
+                case,
+                at,
+                attention_norm="attention/output/LayerNorm",
+                up_projection="intermediate/dense",
+                down_projection="output/dense",
+                feedforward_norm="output/LayerNorm",
+            )
+        compare(bert.encode(token_ids, mask)[0], case["outputs"], path, mask, rtol=1e-7)
 
 
 def test_gpt_at_once_and_step_by_step(reference_outputs):
@@ -96,28 +97,20 @@ def test_gpt_at_once_and_step_by_step(reference_outputs):
         gpt.decoder_embedding.add_positions.table.assign(positions)
         for index, layer in enumerate(gpt.decoder.layers):
             at = f"weights/h/{index}"
-            set_norm(layer.attention_norm, case, f"{at}/ln_1")
+            assign_all(layer, case, at, attention_norm="ln_1", feedforward_norm="ln_2")
             kernel = case[f"{at}/attn/c_attn/weight"]
             name = f"{at}/attn/c_attn/bias"
             bias = case[name] if name in case else np.zeros(kernel.shape[1])
             set_packed(layer.attention, kernel, bias)
-            set_dense(
-                layer.attention.output_projection, case, f"{at}/attn/c_proj", transposed=False
-            )
-            set_norm(layer.feedforward_norm, case, f"{at}/ln_2")
-            set_dense(layer.up_projection, case, f"{at}/mlp/c_fc", transposed=False)
-            set_dense(layer.down_projection, case, f"{at}/mlp/c_proj", transposed=False)
-        set_norm(gpt.decoder.final_norm, case, "weights/ln_f")
-        hidden_states = ops.convert_to_numpy(gpt.decode(token_ids)[0])
-        np.testing.assert_allclose(hidden_states, case["outputs"], atol=TOLERANCE, err_msg=path)
-        batch, length = token_ids.shape
-        state = gpt.init_state(batch, length)
-        for position in range(length):
-            newest = token_ids[:, position : position + 1]
-            states, state = gpt.decode(newest, state=state, position=position)
-            np.testing.assert_allclose(
-                ops.convert_to_numpy(states)[:, 0], case["outputs"][:, position], atol=TOLERANCE
-            )
+            for dense, name in (
+                (layer.attention.output_projection, "attn/c_proj"),
+                (layer.up_projection, "mlp/c_fc"),
+                (layer.down_projection, "mlp/c_proj"),
+            ):
+                assign(dense, case, f"{at}/{name}", transposed=False)
+        assign(gpt.decoder.final_norm, case, "weights/ln_f")
+        for found in (gpt.decode(token_ids)[0], decode_in_parts(gpt, token_ids)):
+            compare(found, case["outputs"], path, rtol=1e-7)
 
 
 def test_vit(reference_outputs):
@@ -137,16 +130,11 @@ def test_vit(reference_outputs):
         table.assign(case["weights/embeddings/position_embeddings"][0])
         for index, layer in enumerate(vit.encoder.layers):
             at = f"weights/layers/{index}"
-            for name, theirs in (("query", "q"), ("key", "k"), ("value", "v")):
-                set_dense(getattr(layer.attention, name), case, f"{at}/attention/{theirs}_proj")
-            set_dense(layer.attention.output_projection, case, f"{at}/attention/o_proj")
-            set_norm(layer.attention_norm, case, f"{at}/layernorm_before")
-            set_norm(layer.feedforward_norm, case, f"{at}/layernorm_after")
-            set_dense(layer.up_projection, case, f"{at}/mlp/fc1")
-            set_dense(layer.down_projection, case, f"{at}/mlp/fc2")
-        set_norm(vit.encoder.final_norm, case, "weights/layernorm")
-        hidden_states = ops.convert_to_numpy(vit.encode(patches)[0])
-        np.testing.assert_allclose(hidden_states, case["outputs"], atol=TOLERANCE, err_msg=path)
+            assign_all(layer.attention, case, f"{at}/attention", **PROJECTIONS)
+            norms = {"attention_norm": "layernorm_before", "feedforward_norm": "layernorm_after"}
+            assign_all(layer, case, at, up_projection="mlp/fc1", down_projection="mlp/fc2", **norms)
+        assign(vit.encoder.final_norm, case, "weights/layernorm")
+        compare(vit.encode(patches)[0], case["outputs"], path, rtol=1e-7)
 
 
 @pytest.mark.parametrize("block_bytes", [None, 200])
@@ -157,18 +145,14 @@ def test_the_original_encoder_and_decoder(reference_outputs, block_bytes):
         mask = case["source_padding_mask"]
         encoder_output = encoder(case["source"], padding_mask=mask)
         outputs = decoder(case["target"], context=encoder_output, context_mask=mask)
-        np.testing.assert_allclose(
-            ops.convert_to_numpy(outputs), case["outputs"], atol=TOLERANCE, err_msg=path
-        )
+        compare(outputs, case["outputs"], path, rtol=1e-7)
         state = decoder.init_state(*case["target"].shape[:2])
         for position in range(case["target"].shape[1]):
             newest = case["target"][:, position : position + 1]
             states, state = decoder.decode_step(
                 *tensors(newest), state, position, encoder_output, *tensors(mask)
             )
-            np.testing.assert_allclose(
-                ops.convert_to_numpy(states)[:, 0], case["outputs"][:, position], atol=TOLERANCE
-            )
+            compare(states[:, 0], case["outputs"][:, position], path, rtol=1e-7)
 
 
 def reference_stack(case: Weights, side: str, block_bytes: int | None) -> TransformerStack:
@@ -205,12 +189,12 @@ def reference_stack(case: Weights, side: str, block_bytes: int | None) -> Transf
             set_packed(
                 attention, case[f"{at}/{name}/in_proj_weight"].T, case[f"{at}/{name}/in_proj_bias"]
             )
-            set_dense(attention.output_projection, case, f"{at}/{name}/out_proj")
+            assign(attention.output_projection, case, f"{at}/{name}/out_proj")
         for number, norm in enumerate(norms, start=1):
-            set_norm(norm, case, f"{at}/norm{number}")
-        set_dense(layer.up_projection, case, f"{at}/linear1")
-        set_dense(layer.down_projection, case, f"{at}/linear2")
-    set_norm(stack.final_norm, case, f"weights/{side}/norm")
+            assign(norm, case, f"{at}/norm{number}")
+        assign(layer.up_projection, case, f"{at}/linear1")
+        assign(layer.down_projection, case, f"{at}/linear2")
+    assign(stack.final_norm, case, f"weights/{side}/norm")
     return stack
 
 
@@ -246,14 +230,12 @@ def test_transformer_xl_over_segments(reference_outputs):
                 getattr(layer.attention, name).kernel.assign(kernel)
             layer.attention.distance.kernel.assign(case[f"{at}/dec_attn/r_net/weight"].T)
             layer.attention.output_projection.kernel.assign(case[f"{at}/dec_attn/o_net/weight"].T)
-            set_norm(layer.attention_norm, case, f"{at}/dec_attn/layer_norm")
-            set_dense(layer.up_projection, case, f"{at}/pos_ff/CoreNet/0")
-            set_dense(layer.down_projection, case, f"{at}/pos_ff/CoreNet/3")
-            set_norm(layer.feedforward_norm, case, f"{at}/pos_ff/layer_norm")
+            assign(layer.attention_norm, case, f"{at}/dec_attn/layer_norm")
+            assign(layer.up_projection, case, f"{at}/pos_ff/CoreNet/0")
+            assign(layer.down_projection, case, f"{at}/pos_ff/CoreNet/3")
+            assign(layer.feedforward_norm, case, f"{at}/pos_ff/layer_norm")
         outputs, segment_memories = stack(inputs)
-        np.testing.assert_allclose(
-            ops.convert_to_numpy(outputs), case["outputs"], atol=TOLERANCE, err_msg=path
-        )
+        compare(outputs, case["outputs"], path, rtol=1e-7)
         assert segment_memories[0][0].shape[1] == min(int(case["memory_length"]), inputs.shape[1])
 
 
@@ -286,20 +268,19 @@ def test_mamba2_at_once_and_step_by_step(reference_outputs):
             at, mixer = f"weights/layers/{index}", layer.attention
             layer.attention_norm.gamma.assign(case[f"{at}/norm/weight"])
             at = f"{at}/mixer"
-            mixer.input_projection.kernel.assign(case[f"{at}/in_proj/weight"].T)
-            mixer.output_projection.kernel.assign(case[f"{at}/out_proj/weight"].T)
-            mixer.norm.gamma.assign(case[f"{at}/norm/weight"])
+            assign_all(
+                mixer,
+                case,
+                at,
+                input_projection="in_proj",
+                output_projection="out_proj",
+                norm="norm",
+            )
             mixer.convolution.kernel.assign(case[f"{at}/conv1d/weight"][:, 0].T)
             mixer.convolution.bias.assign(case[f"{at}/conv1d/bias"])
             mixer.log_rates.assign(case[f"{at}/A_log"])
             mixer.step_bias.assign(case[f"{at}/dt_bias"])
             mixer.skip_gamma.assign(case[f"{at}/D"])
-        whole = ops.convert_to_numpy(stack(embedded))
-        np.testing.assert_allclose(whole, case["outputs"], atol=TOLERANCE, err_msg=path)
-        state = stack.init_state(len(embedded), 0)
-        parts = []
-        for start, stop in ((0, 1), (1, 8), (8, embedded.shape[1])):
-            part, state = stack.decode_step(embedded[:, start:stop], state, start)
-            parts.append(ops.convert_to_numpy(part))
-        found = np.concatenate(parts, axis=1)
-        np.testing.assert_allclose(found, case["outputs"], atol=TOLERANCE, err_msg=path)
+        in_parts, _ = decode_parts(stack, embedded, (1, 8, embedded.shape[1]), 0)
+        for found in (stack(embedded), in_parts):
+            compare(found, case["outputs"], path, rtol=1e-7)

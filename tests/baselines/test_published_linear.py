@@ -12,13 +12,16 @@ from baselines.layers.matrix_lstm import scan_matrix_memory
 from baselines.layers.trapezoidal_state_space import TrapezoidalStateSpace
 from suite.worker.conformance.gradients import tensors
 from tests.architectures import slow_on_jax
-from tests.builders.published import TOLERANCE, Weights, assign, assign_rg_lru, cases
-
-STATE_TOLERANCE = 1e-3
-
-
-def assert_close(found, expected: np.ndarray, **settings) -> None:
-    np.testing.assert_allclose(ops.convert_to_numpy(found), expected, **settings)
+from tests.builders.published import (
+    LAYER_TOLERANCE,
+    Weights,
+    assign,
+    assign_all,
+    assign_rg_lru,
+    cases,
+    compare,
+)
+from tests.builders.steps import decode_parts
 
 
 def kimi_delta(case: Weights):
@@ -38,13 +41,11 @@ def kimi_delta(case: Weights):
     )
     columns = [case[f"weights/{name}/weight"].T for name in kernels]
     mixer.input_projection.kernel.assign(np.concatenate(columns, axis=1))
-    assign(mixer.decay_projection, case, "weights/forget_gate/f_b_proj")
-    assign(mixer.gate_projection, case, "weights/g_b_proj")
-    assign(mixer.output_projection, case, "weights/o_proj")
+    own = {"gate_projection": "g_b_proj", "output_projection": "o_proj", "norm": "o_norm"}
+    assign_all(mixer, case, "weights", decay_projection="forget_gate/f_b_proj", **own)
     mixer.convolution.kernel.assign(case["weights/conv1d/weight"][:, 0].T)
     mixer.log_rates.assign(case["weights/forget_gate/A_log"].ravel())
     mixer.step_bias.assign(case["weights/forget_gate/dt_bias"])
-    mixer.norm.gamma.assign(case["weights/o_norm/weight"])
     return mixer
 
 
@@ -79,7 +80,7 @@ def mamba3(case: Weights):
     mixer.step_bias.assign(case["weights/dt_bias"])
     mixer.skip_gamma.assign(case["weights/D"])
     if mixer.norm is not None:
-        mixer.norm.gamma.assign(case["weights/norm/weight"])
+        assign(mixer.norm, case, "weights/norm")
     if mixer.rank > 1:
         mixer.value_weights.assign(case["weights/mimo_x"])
         mixer.gate_weights.assign(case["weights/mimo_z"])
@@ -98,10 +99,10 @@ def test_recurrent_block_of_griffin(reference_outputs):
             case["inputs"], case["positions"] == 0, case["lru_inputs"].astype("float32")
         )
         units, _ = mixer.recur(units, starts)
-        assert_close(units, case["lru_outputs"], atol=TOLERANCE, err_msg=path)
+        compare(units, case["lru_outputs"], path, rtol=1e-7)
         outputs, state = mixer._run(inputs, None, None, starts)
-        assert_close(outputs, case["outputs"], atol=TOLERANCE, err_msg=path)
-        assert_close(state[1], case["final_state"], atol=STATE_TOLERANCE)
+        compare(outputs, case["outputs"], path, rtol=1e-7)
+        compare(state[1], case["final_state"], path, atol=LAYER_TOLERANCE, rtol=1e-7)
 
 
 @slow_on_jax
@@ -121,19 +122,13 @@ def test_mlstm_cell(reference_outputs):
             outputs, (memory, scale) = scan_matrix_memory(
                 *parts, state, float(case["epsilon"]), chunk_length
             )
-            assert_close(
-                np.moveaxis(ops.convert_to_numpy(outputs), 1, 2),
-                case["outputs"],
-                atol=TOLERANCE,
-                rtol=5e-5,
-                err_msg=path,
-            )
+            compare(ops.moveaxis(outputs, 1, 2), case["outputs"], path)
             for found, name in (
                 (memory[..., :-1], "memory"),
                 (memory[..., -1], "normalizer"),
                 (scale, "maximum"),
             ):
-                assert_close(found, case[f"final_{name}"], atol=STATE_TOLERANCE, err_msg=path)
+                compare(found, case[f"final_{name}"], path, atol=LAYER_TOLERANCE, rtol=1e-7)
 
 
 @slow_on_jax
@@ -148,30 +143,21 @@ def test_mamba3(reference_outputs):
         )
         _, (_, key, value, angle) = mixer._run(*tensors(case["inputs"]), None, None)
         key = ops.convert_to_numpy(key)[..., np.argsort(places)].reshape(case["final_key"].shape)
-        assert_close(key, case["final_key"], atol=STATE_TOLERANCE)
-        assert_close(value, case["final_value"], atol=STATE_TOLERANCE)
-        assert_close(angle, case["final_angle"], atol=STATE_TOLERANCE)
+        for found, name in ((key, "final_key"), (value, "final_value"), (angle, "final_angle")):
+            compare(found, case[name], path, atol=LAYER_TOLERANCE, rtol=1e-7)
 
 
 def assert_is_exact(mixer, case: Weights, path: str, last=lambda state: state) -> None:
     """Compare outputs at once and in steps, and the states after the last positions."""
-    inputs, mask = case["inputs"], case.get("padding_mask", np.ones(case["inputs"].shape[:2], bool))
-    states, padding = tensors(inputs, mask.astype(bool))
+    inputs = case["inputs"]
+    mask = case.get("padding_mask", np.ones(inputs.shape[:2], bool)).astype(bool)
+    states, padding = tensors(inputs, mask)
     outputs = mixer(states, padding_mask=padding)
-    compare(outputs, case["outputs"], mask, path)
-    state, steps = mixer.init_state(len(inputs), inputs.shape[1]), []
-    for start, stop in ((0, 3), *((place, place + 1) for place in range(3, inputs.shape[1]))):
-        mixed, state = mixer.decode_step(states[:, start:stop], state, start)
-        steps.append(ops.convert_to_numpy(mixed))
-    compare(np.concatenate(steps, axis=1), case["outputs"], mask, f"{path}, in steps")
+    compare(outputs, case["outputs"], path, mask)
+    steps, _ = decode_parts(mixer, states)
+    compare(steps, case["outputs"], f"{path}, in steps", mask)
     _, carried = mixer._run(ops.where(padding[..., None], states, 0.0), padding, None)
-    assert_close(last(carried), case["final_state"], atol=STATE_TOLERANCE, rtol=5e-5, err_msg=path)
-
-
-def compare(outputs, expected: np.ndarray, mask: np.ndarray, name: str) -> None:
-    outputs = ops.convert_to_numpy(outputs)[mask.astype(bool)]
-    expected = expected[mask.astype(bool)]
-    assert_close(outputs, expected, atol=TOLERANCE, rtol=5e-5, err_msg=name)
+    compare(last(carried), case["final_state"], path, atol=LAYER_TOLERANCE)
 
 
 @slow_on_jax
@@ -192,5 +178,5 @@ def test_gated_linear_attention(reference_outputs):
                 query * query.shape[-1] ** -0.5, key, value, log_decay, state, chunk_length
             )
             outputs = ops.transpose(outputs, (0, 2, 1, 3))
-            assert_close(outputs, case["outputs"], atol=TOLERANCE, err_msg=path)
-            assert_close(last, case["final_state"], atol=STATE_TOLERANCE, err_msg=path)
+            compare(outputs, case["outputs"], path, rtol=1e-7)
+            compare(last, case["final_state"], path, atol=LAYER_TOLERANCE, rtol=1e-7)

@@ -5,31 +5,35 @@ from __future__ import annotations
 import numpy as np
 from keras import ops
 
-from suite.api import BuildRequest, Form, Inputs, ModelSize
+from suite.api import Form
 from suite.worker.conformance.gradients import tensors
-from tests.architectures import ARCHITECTURES
-from tests.builders.published import TOLERANCE, Weights, assign, cases, compare_logits, count_layers
+from tests.builders.published import (
+    Weights,
+    assemble,
+    assign,
+    assign_all,
+    cases,
+    compare,
+    compare_logits,
+    count_layers,
+)
 
 
 def modernbert(case: Weights):
     """Return a model with the weights of a case."""
     words = case["weights/model/embeddings/tok_embeddings/weight"]
     num_layers = count_layers(case, "weights/model/layers/{}/mlp_norm/weight")
-    options = {
-        "window": int(case["window"]),
-        "global_every": int(case["global_every"]),
-        "global_rotary_base": float(case["global_rope_theta"]),
-        "local_rotary_base": float(case["local_rope_theta"]),
-    }
-    request = BuildRequest(
-        Form.ENCODER,
-        Inputs.TOKEN_IDS,
-        ModelSize("case", num_layers, words.shape[1], int(case["num_heads"]), 4 * words.shape[1]),
-        case["token_ids"].shape[1],
-        options,
-        vocabulary_size=len(words),
+    model = assemble(
+        "modernbert",
+        case,
+        words,
+        num_layers,
+        form=Form.ENCODER,
+        window=int(case["window"]),
+        global_every=int(case["global_every"]),
+        global_rotary_base=float(case["global_rope_theta"]),
+        local_rotary_base=float(case["local_rope_theta"]),
     )
-    model = ARCHITECTURES["modernbert"].build(request)
     stack, embedding = model.encoder, model.encoder_embedding
     for index, layer in enumerate(stack.layers):
         layer.gated.width = case[f"weights/model/layers/{index}/mlp/Wo/weight"].shape[1]
@@ -39,19 +43,18 @@ def modernbert(case: Weights):
     embedding.norm.epsilon = float(case["norm_epsilon"])
     model.build(case["token_ids"].shape)
     embedding.tokens.embeddings.assign(words)
-    embedding.norm.gamma.assign(case["weights/model/embeddings/norm/weight"])
-    stack.final_norm.gamma.assign(case["weights/model/final_norm/weight"])
+    assign(embedding.norm, case, "weights/model/embeddings/norm")
+    assign(stack.final_norm, case, "weights/model/final_norm")
     for index, layer in enumerate(stack.layers):
         at, attention = f"weights/model/layers/{index}", layer.attention
         if index:
-            layer.attention_norm.gamma.assign(case[f"{at}/attn_norm/weight"])
-        layer.feedforward_norm.gamma.assign(case[f"{at}/mlp_norm/weight"])
+            assign(layer.attention_norm, case, f"{at}/attn_norm")
+        assign(layer.feedforward_norm, case, f"{at}/mlp_norm")
         rows = np.split(case[f"{at}/attn/Wqkv/weight"], 3)
         for name, kernel in zip(("query", "key", "value"), rows, strict=True):
             getattr(attention, name).kernel.assign(kernel.T)
         assign(attention.output_projection, case, f"{at}/attn/Wo")
-        assign(layer.gated.up_projection, case, f"{at}/mlp/Wi")
-        assign(layer.gated.down_projection, case, f"{at}/mlp/Wo")
+        assign_all(layer.gated, case, f"{at}/mlp", up_projection="Wi", down_projection="Wo")
     return model
 
 
@@ -64,9 +67,7 @@ def test_modernbert(reference_outputs):
         )
         outputs, _ = model.encode(token_ids, padding_mask=mask_tensor)
         for found, name in ((first, "first_layer_outputs"), (outputs, "outputs")):
-            np.testing.assert_allclose(
-                ops.convert_to_numpy(found)[mask], case[name][mask], atol=TOLERANCE, err_msg=path
-            )
+            compare(found, case[name], path, mask, rtol=1e-7)
         (kernel,) = tensors(case["weights/head/dense/weight"].T)
         hidden = ops.convert_to_numpy(ops.gelu(ops.matmul(outputs, kernel), approximate=False))
         centred = hidden - hidden.mean(axis=-1, keepdims=True)

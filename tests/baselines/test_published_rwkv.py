@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from keras import ops
 
 from baselines.layers.rwkv import TimeMixing
-from suite.api import BuildRequest, Form, Inputs, ModelSize
 from suite.worker.conformance.gradients import tensors
-from tests.architectures import ARCHITECTURES, slow_on_jax, slow_unless
+from tests.architectures import slow_on_jax, slow_unless
 from tests.builders.published import (
-    TOLERANCE,
+    LAYER_TOLERANCE,
     Weights,
+    assemble,
     assign,
+    assign_all,
     cases,
+    compare,
     compare_logits,
     count_layers,
     decode_in_parts,
 )
+from tests.builders.steps import part_stops
 
-LAYER_TOLERANCE = 1e-3
-PROJECTIONS = ("receptance", "key", "value")
 RANKS = {"decay": "w", "removal": "a", "value": "v", "gate": "g"}
 VECTORS = {
     "decay_bias": "w0",
@@ -45,8 +48,8 @@ def set_ranks(mixing: TimeMixing, case: Weights, at: str) -> None:
 
 def assign_time_mixing(mixing: TimeMixing, case: Weights, at: str) -> None:
     mixing.shift_gammas.assign(np.concatenate([case[f"{at}/x_{name}"][0] for name in "rwkvag"]))
-    for ours, theirs in (("output_projection", "output"), *((name, name) for name in PROJECTIONS)):
-        assign(getattr(mixing, ours), case, f"{at}/{theirs}")
+    own = {name: name for name in ("receptance", "key", "value")}
+    assign_all(mixing, case, at, output_projection="output", **own)
     for name, letter in RANKS.items():
         if name != "value" or not mixing.is_first:
             getattr(mixing, f"{name}_down").kernel.assign(case[f"{at}/{letter}1"])
@@ -54,12 +57,6 @@ def assign_time_mixing(mixing: TimeMixing, case: Weights, at: str) -> None:
     for ours, theirs in VECTORS.items():
         if ours != "value_bias" or not mixing.is_first:
             getattr(mixing, ours).assign(case[f"{at}/{theirs}"].ravel())
-
-
-def compare(found, expected: np.ndarray, atol: float, name: str) -> None:
-    np.testing.assert_allclose(
-        ops.convert_to_numpy(found), expected, atol=atol, rtol=5e-5, err_msg=name
-    )
 
 
 @slow_on_jax
@@ -74,31 +71,23 @@ def test_time_mixing(reference_outputs, chunk_length):
         first = None if is_first else tensors(case["first_value"])[0]
         (states,) = tensors(case["inputs"])
         outputs, _ = mixing(states, first_value=first)
-        compare(outputs, case["outputs"], TOLERANCE, path)
+        compare(outputs, case["outputs"], path)
         state, steps = mixing.init_state(*states.shape[:2]), []
-        for start, stop in ((0, 3), *((at, at + 1) for at in range(3, states.shape[1]))):
+        for start, stop in pairwise([0, *part_stops(states.shape[1])]):
             shared = None if first is None else first[:, start:stop]
             outputs, _, state = mixing.decode_step(states[:, start:stop], state, shared)
             steps.append(ops.convert_to_numpy(outputs))
-        compare(np.concatenate(steps, axis=1), case["outputs"], TOLERANCE, f"{path}, in steps")
+        compare(np.concatenate(steps, axis=1), case["outputs"], f"{path}, in steps")
         final = ops.swapaxes(state[1], -1, -2)
-        compare(final, case["final_state"], LAYER_TOLERANCE, f"{path}, state")
+        compare(final, case["final_state"], f"{path}, state", atol=LAYER_TOLERANCE)
 
 
 def decoder(case: Weights):
     """Return a model with the weights of a case."""
     words = case["weights/emb/weight"]
     num_layers = count_layers(case, "weights/blocks/{}/ln1/weight")
-    num_heads = int(case["num_heads"])
-    request = BuildRequest(
-        Form.DECODER,
-        Inputs.TOKEN_IDS,
-        ModelSize("case", num_layers, words.shape[1], num_heads, 4 * words.shape[1]),
-        case["token_ids"].shape[1],
-        {"head_size": words.shape[1] // num_heads, "low_rank": 4},
-        vocabulary_size=len(words),
-    )
-    model = ARCHITECTURES["rwkv7"].assemble(request)
+    head_size = words.shape[1] // int(case["num_heads"])
+    model = assemble("rwkv7", case, words, num_layers, head_size=head_size, low_rank=4)
     stack, embedding = model.decoder, model.decoder_embedding
     for index in range(num_layers):
         set_ranks(stack.time_mixings[index], case, f"weights/blocks/{index}/att")
@@ -112,13 +101,11 @@ def decoder(case: Weights):
         assign_time_mixing(stack.time_mixings[index], case, f"{at}/att")
         channels = stack.channel_mixings[index]
         channels.shift_gamma.assign(case[f"{at}/ffn/x_k"].ravel())
-        assign(channels.key, case, f"{at}/ffn/key")
-        assign(channels.value, case, f"{at}/ffn/value")
+        assign_all(channels, case, f"{at}/ffn", key="key", value="value")
         for number in (0, 1):
             norms[f"blocks/{index}/ln{number + 1}"] = stack.norms[2 * index + number]
     for name, norm in norms.items():
-        norm.gamma.assign(case[f"weights/{name}/weight"])
-        norm.beta.assign(case[f"weights/{name}/bias"])
+        assign(norm, case, f"weights/{name}")
     return model
 
 
@@ -127,7 +114,7 @@ def test_decoder(reference_outputs):
     for path, case in cases(reference_outputs, "rwkv7_decoder_"):
         model, (token_ids,) = decoder(case), tensors(case["token_ids"].astype("int32"))
         outputs = model.decode(token_ids)[0]
-        compare(outputs, case["outputs"], TOLERANCE, path)
+        compare(outputs, case["outputs"], path)
         compare_logits(outputs, case["weights/head/weight"].T, case, path)
         in_parts = decode_in_parts(model, case["token_ids"].astype("int32"))
-        compare(in_parts, case["outputs"], TOLERANCE, f"{path}, in parts")
+        compare(in_parts, case["outputs"], f"{path}, in parts")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import keras
 import numpy as np
 import pytest
@@ -11,10 +9,10 @@ from keras import ops
 
 from baselines.layers.attention_positions import RotaryPositions
 from baselines.layers.rotary_extension import ExtendedRotaryPositions
-from suite.api import Form, Inputs, Unsupported
+from suite.api import Form, Inputs
 from suite.worker.conformance.decoding import decode_in_steps
 from suite.worker.conformance.gradients import run
-from suite.worker.conformance.subjects import SIZE, Subject, request_for
+from suite.worker.conformance.subjects import Subject, request_for
 from tests.architectures import ARCHITECTURES
 
 # Values of transformers 5.23.0, modeling_rope_utils.py: `_compute_dynamic_ntk_parameters` and
@@ -122,43 +120,3 @@ class _Rotate(keras.layers.Layer):
 
     def call(self, states):
         return self.positions.rotate(states[:, None])[:, 0]
-
-
-@pytest.mark.parametrize(
-    ("name", "options", "message"),
-    [
-        ("vanilla", {"positions": "learned"}, "rotary positions alone; .*yarn, positions=learned"),
-        ("vanilla", {"window": 4}, "without a window.*rotary_extension=yarn, window=4. Leave"),
-        ("llama", {"window": 4}, "without a window.*rotary_extension=yarn, window=4. Leave"),
-        ("llama", {"rotary_factor": 1}, "rotary_factor greater than 1; received: 1. Use 4"),
-        ("vanilla", {"rotary_factor": 0.5}, "rotary_factor greater than 1; received: 0.5"),
-        ("vanilla", {"rotary_factor": "two"}, "rotary_factor greater than 1; received: two"),
-        ("llama", {"rotary_extension": "linear"}, "takes rotary_extension none, ntk, yarn"),
-        ("llama", {"latent_rank": 8}, "latent attention without a rotary extension.*=yarn, lat"),
-        ("llama", {"rotary_extension": "ntk", "num_heads": 8}, "at least 4 channels.*num_heads=8"),
-    ],
-)
-def test_an_impossible_extension_is_rejected_before_anything_is_built(name, options, message):
-    architecture, options = ARCHITECTURES[name], dict(options)
-    size = replace(SIZE, num_heads=options.pop("num_heads", SIZE.num_heads))
-    given = {"positions": "rotary"} if name == "vanilla" else {}
-    options = {**architecture.options, **given, "rotary_extension": "yarn", **options}
-    request = request_for(
-        architecture, Inputs.TOKEN_IDS, form=Form.DECODER, options=options, model_size=size
-    )
-    with pytest.raises(Unsupported, match=message):
-        architecture.build(request)
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"extension": "none"}, "extension='none'"),
-        ({"factor": 1.0}, "factor=1.0"),
-        ({"extension": "ntk"}, "a head size of 2"),
-    ],
-)
-def test_a_layer_rejects_what_it_cannot_extend(changes, message):
-    with pytest.raises(ValueError, match=f"Received: .*{message}"):
-        given = {"extension": "yarn", "factor": 4.0, **changes}
-        ExtendedRotaryPositions(16, **given).build((1, 2, 5, 2))

@@ -35,13 +35,3 @@ def test_a_rotary_window_equals_full_attention_with_this_window(window, causal):
     np.testing.assert_allclose(
         ops.convert_to_numpy(windowed(inputs)), ops.convert_to_numpy(full(inputs)), atol=2e-6
     )
-
-
-def test_stepwise_decoding_turns_each_position_by_its_place():
-    windowed, _, inputs = make_pair(6, causal=True)
-    state, steps = windowed.init_state(2, 23), []
-    for position in range(23):
-        step, state = windowed.decode_step(inputs[:, position : position + 1], state, position)
-        steps.append(ops.convert_to_numpy(step))
-    expected = ops.convert_to_numpy(windowed(inputs))
-    np.testing.assert_allclose(np.concatenate(steps, axis=1), expected, atol=2e-6)

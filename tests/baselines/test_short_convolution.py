@@ -88,30 +88,6 @@ def test_attention_convolves_queries_keys_and_values_before_it_rotates_them(caus
     np.testing.assert_allclose(found[MASK], expected[MASK], atol=TOLERANCE)
 
 
-def test_padding_on_the_left_changes_nothing():
-    """Rotary positions move along: scores depend on their differences."""
-    layer, states = attention(causal=True, short_convolution=4), inputs()
-    padded = np.concatenate([states[:, :5], states], axis=1)
-    mask = np.repeat(np.arange(padded.shape[1])[None, :] >= 5, BATCH, axis=0)
-    found = array(layer(padded, padding_mask=mask))[:, 5:]
-    np.testing.assert_allclose(found, array(layer(states)), atol=TOLERANCE)
-
-
-@pytest.mark.parametrize("parts", [[11], [1, 4, 6], [2, *[1] * 9]])
-def test_decoding_in_parts_equals_a_full_pass(parts):
-    options = {"num_key_value_heads": 1, "window": 4, "num_sinks": 1}
-    layer, states = attention(causal=True, short_convolution=4, **options), inputs()
-    state, start, found = layer.init_state(BATCH, LENGTH), 0, []
-    assert [part.shape[1:] for part in state[2:]] == [(3, 12), (3, 4), (3, 4)]
-    for size in parts:
-        newest = ops.convert_to_tensor(states[:, start : start + size])
-        output, state = layer.decode_step(newest, state, start)
-        found.append(array(output))
-        start += size
-    whole = array(layer(states))
-    np.testing.assert_allclose(np.concatenate(found, axis=1), whole, atol=TOLERANCE)
-
-
 def test_a_removed_head_takes_the_channels_of_its_convolutions():
     layer, states = attention(causal=True, short_convolution=3), inputs()
     output = layer.output_projection.kernel
@@ -150,10 +126,3 @@ def test_a_mixer_without_its_convolution_sees_no_neighbours_but_by_its_state(mak
     assert 0 in state[0].shape
     output, _ = layer.decode_step(ops.convert_to_tensor(states[:, :1]), state, 0)
     np.testing.assert_allclose(array(output), found[:, :1], atol=TOLERANCE)
-
-
-def test_a_convolution_below_1_and_one_of_a_context_are_refused():
-    with pytest.raises(ValueError, match=r"at least 1. Received: 0. Use 1 for no convolution"):
-        FullAttention(HEADS, short_convolution=0)
-    with pytest.raises(ValueError, match=r"Received: a context, short_convolution=3. Use 1"):
-        attention(short_convolution=3)(inputs(), context=inputs())

@@ -9,10 +9,21 @@ from pathlib import Path
 import numpy as np
 from keras import ops
 
+from suite.api import BuildRequest, Form, Inputs, ModelSize
+from suite.worker.conformance.gradients import tensors
+from tests.architectures import ARCHITECTURES
+from tests.builders.steps import part_stops
+
 Weights = Mapping[str, np.ndarray]
+TOLERANCE, LAYER_TOLERANCE, RELATIVE = 1e-4, 1e-3, 5e-5
+"""The differences of outputs and of layers' outputs or states, and the least share of a value."""
 
 
-TOLERANCE = 1e-4
+PROJECTIONS = {
+    "query": "q_proj", "key": "k_proj", "value": "v_proj", "output_projection": "o_proj"
+}  # fmt: skip
+NORMS = {"attention_norm": "input_layernorm", "feedforward_norm": "post_attention_layernorm"}
+"""The usual names of the parts of attention, and of the norms before the parts of a layer."""
 
 
 def cases(folder: Path, prefix: str) -> list[tuple[str, Weights]]:
@@ -25,8 +36,89 @@ def count_layers(case: Weights, pattern: str) -> int:
     return sum(1 for index in range(99) if pattern.format(index) in case)
 
 
-def assign(layer, case: Weights, name: str) -> None:
-    layer.kernel.assign(case[f"{name}/weight"].T)
+def assign(part, case: Weights, name: str, plus: float = 0.0, *, transposed: bool = True) -> None:
+    """Assign the kernel of a dense layer or the γ of a norm, and a bias that both have."""
+    weight, bias = case[f"{name}/weight"], f"{name}/bias"
+    own = getattr(part, "bias" if hasattr(part, "kernel") else "beta", None)
+    if hasattr(part, "kernel"):
+        part.kernel.assign(weight.T if transposed else weight)
+    else:
+        part.gamma.assign(weight + plus)
+    if own is not None and bias in case:
+        own.assign(case[bias])
+
+
+def assign_all(owner, case: Weights, at: str, plus: float = 0.0, **names: str) -> None:
+    """Assign the parts of a layer, each from another name."""
+    for ours, theirs in names.items():
+        assign(getattr(owner, ours), case, f"{at}/{theirs}", plus)
+
+
+def assemble(name: str, case: Weights, words: np.ndarray, num_layers: int, *,
+             form: Form = Form.DECODER, wide: int | None = None, **options: object):  # fmt: skip
+    """Return a model with the sizes of a case, which parity need not allow."""
+    architecture, width = ARCHITECTURES[name], words.shape[1]
+    request = BuildRequest(
+        form,
+        Inputs.TOKEN_IDS,
+        ModelSize("case", num_layers, width, int(case["num_heads"]), wide or 4 * width),
+        case["token_ids"].shape[1],
+        {**architecture.options, **options},
+        vocabulary_size=len(words),
+    )
+    return architecture.assemble(request)
+
+
+def assign_gates(network, case: Weights, at: str, names: str = "gate_proj up_proj") -> None:
+    """Assign a layer whose gates and values have one kernel."""
+    kernels = [case[f"{at}/{name}/weight"].T for name in names.split()]
+    network.up_projection.kernel.assign(np.concatenate(kernels, axis=1))
+
+
+def finish(
+    model, case: Weights, final_norm: str = "norm", feedforward: str = "mlp", plus: float = 0.0
+):
+    """Build a decoder, whose mixers have their sizes, and assign what all its layers have."""
+    stack = model.decoder
+    for index, layer in enumerate(stack.layers):
+        layer.gated.width = len(case[f"weights/layers/{index}/{feedforward}/up_proj/weight"])
+        for norm in (layer.attention_norm, layer.feedforward_norm, stack.final_norm):
+            norm.epsilon = float(case["norm_epsilon"])
+    model.build(case["token_ids"].shape)
+    model.decoder_embedding.tokens.embeddings.assign(case["weights/embed_tokens/weight"])
+    assign(stack.final_norm, case, f"weights/{final_norm}", plus)
+    for index, layer in enumerate(stack.layers):
+        at = f"weights/layers/{index}/{feedforward}"
+        assign_gates(layer.gated, case, at)
+        assign(layer.gated.down_projection, case, f"{at}/down_proj")
+    return stack.layers
+
+
+def compare(found, expected: np.ndarray, name: str, mask=..., atol=TOLERANCE, rtol=RELATIVE):
+    """Compare arrays, where a mask is true."""
+    found = ops.convert_to_numpy(found)[mask]
+    np.testing.assert_allclose(found, expected[mask], atol=atol, rtol=rtol, err_msg=name)
+
+
+def compare_decoder(model, case: Weights, path: str) -> None:
+    """Compare the outputs of each layer and of the model, at once and in steps."""
+    ids = case["token_ids"].astype("int32")
+    mask = np.ones(ids.shape, bool)
+    if "padding_mask" in case:
+        mask = case["padding_mask"].astype(bool)
+    token_ids, padding = tensors(ids, mask)
+    states = model.decoder_embedding(token_ids)
+    for index, layer in enumerate(model.decoder.layers):
+        states = layer(states, padding_mask=padding)
+        expected, name = case["layer_outputs"][index], f"{path}, layer {index}"
+        compare(states, expected, name, mask, LAYER_TOLERANCE)
+    outputs, _ = model.decode(token_ids, padding_mask=padding)
+    for found, name in (
+        (model.decoder.final_norm(states), "layer by layer"),
+        (outputs, "at once"),
+        (decode_in_parts(model, ids), "in parts"),
+    ):
+        compare(found, case["outputs"], f"{path}, {name}", mask)
 
 
 def compare_logits(outputs, kernel: np.ndarray, case: Weights, name: str, bias=0.0) -> None:
@@ -44,11 +136,10 @@ def compare_logits(outputs, kernel: np.ndarray, case: Weights, name: str, bias=0
 
 
 def decode_in_parts(model, token_ids, **encoded) -> np.ndarray:
-    """Return the decoder's output: of three positions, of single ones, of the rest, of the last."""
+    """Return the output of a decoder in parts."""
     batch, length = token_ids.shape
     state, found = model.init_state(batch, length), []
-    bounds = sorted({0, *range(min(3, length), min(9, length)), length - 1, length})
-    for start, stop in pairwise(bounds):
+    for start, stop in pairwise([0, *part_stops(length)]):
         newest = ops.convert_to_tensor(token_ids[:, start:stop])
         states, state = model.decode(newest, state=state, position=start, **encoded)
         found.append(ops.convert_to_numpy(states))
@@ -61,7 +152,6 @@ def assign_rg_lru(mixer, case: Weights, at: str) -> None:
         parts = [case[f"{at}/linear_{part}/{theirs}"].T for part in "xy"]
         getattr(mixer.input_projection, name).assign(np.concatenate(parts, axis=-1))
     assign(mixer.output_projection, case, f"{at}/linear_out")
-    mixer.output_projection.bias.assign(case[f"{at}/linear_out/bias"])
     mixer.convolution.kernel.assign(case[f"{at}/conv_1d/weight"][:, 0].T)
     mixer.convolution.bias.assign(case[f"{at}/conv_1d/bias"])
     for ours, theirs in ((mixer.gate_kernel, "weight"), (mixer.gate_bias, "bias")):

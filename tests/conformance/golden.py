@@ -13,17 +13,17 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from functools import cache
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from functools import cache, partial
 from itertools import islice
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 from keras import ops
 
-from suite.api import PROTOCOL, BuildRequest, Form, Inputs, Recipe
+from suite.api import PROTOCOL, Architecture, BuildRequest, Form, Inputs, Recipe
 from suite.api.files import atomic_write_bytes
 from suite.matrix.registry import load_registry
 from suite.worker.conformance.gradients import without_compiling
@@ -49,100 +49,88 @@ ARCHITECTURES, TASKS = REGISTRY.architectures.plugins, REGISTRY.tasks.plugins
 Values = Mapping[str, Any]
 
 
-class Entry(Protocol):
-    """An architecture or a task."""
+class Entry(NamedTuple):
+    """An architecture or a task: its key, the versions of its values, and what measures them.
+
+    The function returns all values, or the first of them if they are to be brief.
+    """
 
     key: str
-
-    @property
-    def versions(self) -> dict[str, int]:
-        """The versions that the values belong to."""
-
-    def measure(self, brief: bool) -> dict[str, Any]:
-        """Return the values, or the first of them."""
+    versions: dict[str, int]
+    measure: Callable[[bool], dict[str, Any]]
 
 
-@dataclass(frozen=True)
-class ArchitectureEntry:
-    """An architecture, measured in every form on one fixed batch."""
-
-    key: str
-
-    @property
-    def versions(self) -> dict[str, int]:
-        """The versions of architecture, protocol and measurement."""
-        return versions_with(architecture=ARCHITECTURES[self.key].version)
-
-    def measure(self, brief: bool) -> dict[str, Any]:
-        """Return the default options, and the values of each form."""
-        architecture = ARCHITECTURES[self.key]
-        found: dict[str, Any] = {"options": dict(architecture.options)}
-        for number, form in enumerate(sorted(architecture.forms)):
-            num_steps = STEPS if not brief else 0 if number else BRIEF_STEPS
-            found[form.value] = self._measure_form(form, num_steps)
-        return found
-
-    def _measure_form(self, form: Form, num_steps: int) -> dict[str, Any]:
-        architecture, recipe = ARCHITECTURES[self.key], Recipe()
-        inputs = main_inputs(architecture)
-        fix_randomness(SEED)
-        request = request_for(
-            architecture,
-            inputs,
-            form=form,
-            dropout=recipe.dropout,
-            max_global_tokens=2 if form is Form.ENCODER else 0,
-        )
-        model = Model(None, architecture.build(request), PositionHead(CLASSES), form)
-        summarized = bool(getattr(model.backbone, "extra_positions", 0))
-        batch = fixed_batch(inputs, summarized)
-        return measure_model(model, [batch] * STEPS, mean_cross_entropy, recipe, num_steps)
+def measure_architecture(key: str, brief: bool) -> dict[str, Any]:
+    """Return the default options, and the values of each form on one fixed batch."""
+    architecture = ARCHITECTURES[key]
+    found: dict[str, Any] = {"options": dict(architecture.options)}
+    for number, form in enumerate(sorted(architecture.forms)):
+        num_steps = STEPS if not brief else 0 if number else BRIEF_STEPS
+        found[form.value] = measure_form(architecture, form, num_steps)
+    return found
 
 
-@dataclass(frozen=True)
-class TaskEntry:
-    """A task, measured with `vanilla` on its own first batches."""
-
-    key: str
-
-    @property
-    def versions(self) -> dict[str, int]:
-        """The versions of task, `vanilla`, protocol and measurement."""
-        return versions_with(task=TASKS[self.key].version, vanilla=ARCHITECTURES["vanilla"].version)
-
-    def measure(self, brief: bool) -> dict[str, Any]:
-        """Return the default options, the recipe, and the values of the task's form."""
-        task, vanilla = TASKS[self.key], ARCHITECTURES["vanilla"]
-        data = load(task)
-        fix_randomness(SEED)
-        request = BuildRequest(
-            form=task.form,
-            inputs=task.inputs_for(task.options),
-            model_size=SIZE,
-            sequence_length=task.default_lengths[0],
-            options=dict(vanilla.options),
-            dropout=task.recipe.dropout,
-            vocabulary_size=data.spec.get("vocabulary_size"),
-            max_global_tokens=task.max_global_tokens,
-        )
-        embedding = build_embedding(task, request, data.spec)
-        model = Model(embedding, vanilla.build(request), task.build_head(data.spec), task.form)
-        stream = training_stream(data.train, BATCH, SEED, task.contiguous, task.length_buckets)
-        batches, num_steps = list(islice(stream, STEPS)), BRIEF_STEPS if brief else STEPS
-        values = measure_model(model, batches, task.loss, task.recipe, num_steps)
-        recipe = asdict(task.recipe)
-        return {"options": dict(task.options), "recipe": recipe, task.form.value: values}
+def measure_form(architecture: Architecture, form: Form, num_steps: int) -> dict[str, Any]:
+    """Return the values of a form of an architecture."""
+    recipe, inputs = Recipe(), main_inputs(architecture)
+    fix_randomness(SEED)
+    request = request_for(
+        architecture,
+        inputs,
+        form=form,
+        dropout=recipe.dropout,
+        max_global_tokens=2 if form is Form.ENCODER else 0,
+    )
+    model = Model(None, architecture.build(request), PositionHead(CLASSES), form)
+    summarized = bool(getattr(model.backbone, "extra_positions", 0))
+    batch = fixed_batch(inputs, summarized)
+    return measure_model(model, [batch] * STEPS, mean_cross_entropy, recipe, num_steps)
 
 
-ENTRIES: Mapping[str, Entry] = {
-    **{f"architecture-{key}": ArchitectureEntry(key) for key in ARCHITECTURES},
-    **{f"task-{key}": TaskEntry(key) for key in TASKS},
-}
+def measure_task(key: str, brief: bool) -> dict[str, Any]:
+    """Return the options, the recipe and the values of `vanilla` on a task's first batches."""
+    task, vanilla = TASKS[key], ARCHITECTURES["vanilla"]
+    data = load(task)
+    fix_randomness(SEED)
+    request = BuildRequest(
+        form=task.form,
+        inputs=task.inputs_for(task.options),
+        model_size=SIZE,
+        sequence_length=task.default_lengths[0],
+        options=dict(vanilla.options),
+        dropout=task.recipe.dropout,
+        vocabulary_size=data.spec.get("vocabulary_size"),
+        max_global_tokens=task.max_global_tokens,
+    )
+    embedding = build_embedding(task, request, data.spec)
+    model = Model(embedding, vanilla.build(request), task.build_head(data.spec), task.form)
+    stream = training_stream(data.train, BATCH, SEED, task.contiguous, task.length_buckets)
+    batches, num_steps = list(islice(stream, STEPS)), BRIEF_STEPS if brief else STEPS
+    values = measure_model(model, batches, task.loss, task.recipe, num_steps)
+    recipe = asdict(task.recipe)
+    return {"options": dict(task.options), "recipe": recipe, task.form.value: values}
 
 
 def versions_with(**own: int) -> dict[str, int]:
     """Return versions with those of the protocol and of the measurement."""
     return {**own, "protocol": PROTOCOL, "measurement": MEASUREMENT}
+
+
+VANILLA = {"vanilla": ARCHITECTURES["vanilla"].version}
+ENTRIES: Mapping[str, Entry] = {
+    **{
+        f"architecture-{key}": Entry(
+            key, versions_with(architecture=one.version), partial(measure_architecture, key)
+        )
+        for key, one in ARCHITECTURES.items()
+    },
+    **{
+        f"task-{key}": Entry(
+            key, versions_with(task=one.version, **VANILLA), partial(measure_task, key)
+        )
+        for key, one in TASKS.items()
+    },
+}
 
 
 def fixed_batch(inputs: Inputs, summarized: bool) -> Batch:

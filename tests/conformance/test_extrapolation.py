@@ -9,7 +9,7 @@ import dataclasses
 
 import pytest
 
-from baselines.layers.block import ATTENTION_POSITIONS, LIMITED_POSITIONS
+from baselines.layers.block import CHOICES, LIMITED_POSITIONS
 from suite.api import Form
 from suite.worker.conformance.gradients import BACKEND, without_compiling
 from suite.worker.conformance.passes import NotApplicable, longer_sequences_run
@@ -54,7 +54,7 @@ def test_a_model_of_a_fixed_length_takes_no_longer_sequence(name, form):
         assert_is_fixed(subject_with(name, form))
 
 
-@pytest.mark.parametrize("positions", ["none", "sinusoidal", "learned", *ATTENTION_POSITIONS])
+@pytest.mark.parametrize("positions", CHOICES["positions"])
 @pytest.mark.parametrize("name", [slow_unless(False, "gpt"), "vanilla"])
 def test_positions_decide_whether_a_transformer_is_fixed(name, positions):
     with without_compiling():
@@ -63,13 +63,3 @@ def test_positions_decide_whether_a_transformer_is_fixed(name, positions):
             assert_is_fixed(subject)
         else:
             assert_passes(longer_sequences_run, subject)
-
-
-@pytest.mark.parametrize("name", ["gpt", "vanilla"])
-def test_typed_and_axial_positions_are_fixed_too(name):
-    for positions in LIMITED_POSITIONS:
-        architecture = ARCHITECTURES[name]
-        request = find_request(architecture, Form.DECODER, main_inputs(architecture))
-        options = {**request.options, "positions": positions}
-        request = dataclasses.replace(request, options=options)
-        assert positions in (architecture.fixed_length_reason(request) or "")

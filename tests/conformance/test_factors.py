@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from baselines.layers.block import CHOICES, Block
-from suite.api import Form, Inputs, Unsupported
+from suite.api import Form, Inputs
 from suite.worker.conformance.decoding import (
     CHECKS,
     decoding_in_steps_equals_the_full_pass,
@@ -44,7 +44,6 @@ VALUES = [
     },
 ]
 VARIED = [value for value in VALUES if not value.items() <= VANILLA.options.items()]
-POSITIONS = [value for value in CHOICES["positions"] if value != GPT.options["positions"]]
 
 OF_FACTORS = (
     padding_does_not_leak,
@@ -111,12 +110,6 @@ def count(**options) -> int:
     return backbone.count_params() - embedded
 
 
-@pytest.mark.parametrize("positions", POSITIONS)
-def test_gpt_decodes_in_steps_with_any_positions(positions):
-    subject = Subject(GPT, request_with(GPT, Form.DECODER, positions=positions))
-    assert_passes(decoding_in_steps_equals_the_full_pass, subject)
-
-
 def test_a_window_hides_what_is_outside():
     subject = Subject(VANILLA, request_with(size=dataclasses.replace(SIZE, num_layers=1), window=3))
     source, mask = subject.values(1), np.ones((1, LENGTH), bool)
@@ -124,33 +117,6 @@ def test_a_window_hides_what_is_outside():
     other[0, 9] = (other[0, 9] + 1) % 2
     moved = np.abs(subject.encode(source, mask) - subject.encode(other, mask))[0].max(axis=-1)
     assert (moved > 1e-6).nonzero()[0].tolist() == [7, 8, 9, 10, 11]
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"positions": "rotatory"}, "takes positions none, sinusoidal, .* positions=rotatory"),
-        ({"norm_placement": "first"}, "takes norm_placement after, before; received: .*=first"),
-        ({"key_value_heads": 0}, "divide the heads; received: num_heads=2, key_value_heads=0"),
-        ({"key_value_heads": "2"}, "divide the heads"),
-        ({"window": 0}, "window of at least 1 position; received: window=0"),
-        ({"window": 2.5}, "received: window=2.5"),
-        ({"short_convolution": 0}, "at least 1 position; received: short_convolution=0. Use 1"),
-        ({"short_convolution": 2.5}, "received: short_convolution=2.5"),
-        ({"activation": "tanh"}, "takes activation relu, gelu, gelu_tanh; received: .*=tanh"),
-        ({"embedding_norm": 1}, "takes embedding_norm true or false; received: embedding_norm=1"),
-    ],
-)
-def test_an_invalid_factor_is_rejected_before_anything_is_built(options, message):
-    with pytest.raises(Unsupported, match=message):
-        VANILLA.build(request_with(**options))
-
-
-@pytest.mark.parametrize(("positions", "width", "heads"), [("sinusoidal", 5, 5), ("rotary", 6, 2)])
-def test_odd_sizes_are_rejected(positions, width, heads):
-    odd = dataclasses.replace(SIZE, width=width, num_heads=heads)
-    with pytest.raises(Unsupported, match=rf"even .*width={width}, num_heads={heads}"):
-        VANILLA.build(request_with(size=odd, positions=positions))
 
 
 def test_a_short_convolution_adds_its_operations_and_inputs():

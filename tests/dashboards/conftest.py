@@ -44,6 +44,18 @@ def tab(one_tab):
 
 
 @pytest.fixture
+def drawn(tab, tmp_path):
+    """A function that draws a site of records, shows one of its pages, and returns the tab."""
+
+    def show(records, page="index.html", state="", **settings):
+        draw(records, tmp_path, **settings)
+        tab.open(tmp_path, page, state, again=True)
+        return tab
+
+    return show
+
+
+@pytest.fixture
 def shown(tab, made):
     """A function that shows the first page in a state and returns the tab.
 

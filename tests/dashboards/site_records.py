@@ -32,7 +32,7 @@ def draw(
     """Draw the site of records that are written to disk and read again, as in a command.
 
     Unless `with_plotly`, a stand-in keeps what a figure draws: Plotly takes seconds to load. The
-    records are not written again if they are `written`.
+    records are not written again if they are `written`; else their paths do not count.
     """
     (folder / "records").mkdir(parents=True, exist_ok=True)
     there = list(entries) if written else []

@@ -160,12 +160,11 @@ def test_the_page_is_no_wider_than_the_window(tab, full, width):
     tab.page.wait_for_function("w => document.documentElement.scrollWidth <= w", arg=width)
 
 
-def test_without_data_a_section_names_the_command_and_trials_are_marked(tab, tmp_path):
+def test_without_data_a_section_names_the_command_and_trials_are_marked(drawn):
     trial = trained("duplication", "lstm", 0, 0.5, 64, benchmark=None, scores_test=False)
     cell = dataclasses.replace(trial.record.cell, evaluation_lengths=(128, 256))
     trial = stored(trial.record.model_copy(update={"cell": cell}))
-    draw([trial], tmp_path)
-    tab.open(tmp_path, PAGE)
+    tab = drawn([trial], PAGE)
     commands = tab.texts("main p code")
     assert len(commands) == 5 and commands[-1] == "bench run --mode decode"
     assert all(command.startswith("bench run ") for command in commands)

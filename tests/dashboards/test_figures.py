@@ -74,18 +74,15 @@ def test_a_figure_of_one_seed_says_so_inside(tab, folder, tmp_path):
     assert inside() and all("one seed: no interval" in texts for texts in inside())
 
 
-def test_five_models_and_the_controls_have_colours_and_names_at_their_ends(tab, tmp_path):
+def test_five_models_and_the_controls_have_colours_and_names_at_their_ends(drawn):
     models = ("bert", "bigbird", "gla", "gpt", "linformer", "llama", "longformer", "mamba2")
     names = (*models, "identity", "lstm")
-    draw(
-        [
-            entry(name, length, f1=0.9 - 0.05 * place, memory=1, speed=1)
-            for place, name in enumerate(names)
-            for length in (128, 512)
-        ],
-        tmp_path,
-    )
-    tab.open(tmp_path, "index.html", "task=ner&length=512")
+    made = [
+        entry(name, length, f1=0.9 - 0.05 * place, memory=1, speed=1)
+        for place, name in enumerate(names)
+        for length in (128, 512)
+    ]
+    tab = drawn(made, state="task=ner&length=512")
     plots = {layout["yaxis"]["title"]["text"]: (data, layout) for data, layout in tab.plots()}
     traces, layout = plots["entity F1"]
     colored = {trace["name"] for trace in traces if trace.get("name")}
@@ -139,7 +136,7 @@ def test_reports_are_means_over_seeds(tab, folder):
     assert len(by_part[1]["y"]) == 3
 
 
-def test_scores_are_drawn_along_the_evaluation_length(tab, tmp_path):
+def test_scores_are_drawn_along_the_evaluation_length(drawn):
     reason = "not applicable: GPT-2 has learned positions"
     found = []
     for name, seed, longer in (
@@ -149,8 +146,7 @@ def test_scores_are_drawn_along_the_evaluation_length(tab, tmp_path):
         one = entry(name, 128, seed, f1=0.5, memory=1, speed=1)
         by_length = {"128": {"f1": 0.5, "examples": 9}, "1024": longer}
         found.append(with_fields(one, reports={"test": {"by_evaluation_length": by_length}}))
-    draw(found, tmp_path)
-    tab.open(tmp_path, "task.html", "task=ner&length=128")
+    tab = drawn(found, "task.html", "task=ner&length=128")
     assert tab.texts("figure h3")[0].startswith("F1 after training at length 128")
     traces, layout = tab.plots()[0]
     drawn = {trace["name"]: trace for trace in traces}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-import re
 
 from dashboards.pages import PAGES, Host, render_page
 from suite.actions.sites import draw_site
@@ -35,14 +34,6 @@ def test_templates_escape_what_they_insert():
     page = dataclasses.replace(PAGES[0], title=SCRIPT, heading=SCRIPT, summary=SCRIPT)
     html = render_page(page, Host())
     assert SCRIPT not in html and html.count("&lt;script&gt;alert(1)&lt;/script&gt;") >= 3
-
-
-def test_every_script_of_a_page_exists(folder):
-    for page in PAGES:
-        html = (folder / f"{page.name}.html").read_text()
-        addresses = re.findall(r'<script src="([^"]+)"', html)
-        assert addresses == ["assets/theme.js", *page.scripts]
-        assert all((folder / address).is_file() for address in addresses)
 
 
 def test_a_web_server_may_read_all_files(tmp_path):
@@ -115,20 +106,6 @@ def test_a_bundle_holds_older_records_in_the_current_schema(tmp_path):
     texts = texts_of_runs(tmp_path / "site").values()
     lines = "".join(line.lstrip(" ") for line in new.read_text().splitlines())
     assert any(lines in text for text in texts)
-
-
-def test_the_data_of_a_record_take_few_bytes(tmp_path):
-    """The bundles are compressed: the site is shared, and a home of 10,000 records has 200 MB."""
-    entries = [
-        entry(name, length, seed, f1=0.5, memory=float(seed + 1), speed=1_000.0 + seed)
-        for name in ("vanilla", "bert")
-        for length in (128, 256)
-        for seed in range(50)
-    ]
-    draw(entries, tmp_path)
-    there = sum(path.stat().st_size for path in (tmp_path / "records").iterdir())
-    runs = sum(path.stat().st_size for path in (tmp_path / "data" / "runs").iterdir())
-    assert runs < there / 5
 
 
 def test_the_first_page_stays_small(tmp_path):

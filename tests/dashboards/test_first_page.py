@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import pytest
 
 from suite.analysis.boards import rank_comparisons
@@ -74,13 +72,7 @@ def test_a_win_is_answered_in_one_sentence(shown, made):
     note = tab.texts(".answer + .note")[0]
     detectable = f"Detectable difference {small(board.detectable)}"
     assert note.startswith(f"Significantly worse entries: 6. {detectable} (")
-    for fact in (
-        "Results: small-1. Model size tiny: 2 layers, width 128",
-        "Trained from scratch for 10 steps of 1 example of ",
-        "The examples are generated. 95% intervals over seeds and test",
-        "3 seeds",
-        "No learning rate was tuned",
-    ):
+    for fact in ("small-1. Model size", "examples are generated", "3 seeds", "No learning rate"):
         assert fact in note
 
 
@@ -143,7 +135,7 @@ def test_the_order_is_choice_answer_list_charts_core_table(tab, shown, width):
     assert (tab.page.evaluate(f"{wide}.length") >= 3) is (width == 400)
 
 
-def test_trials_are_shown_only_if_they_are_chosen_and_are_marked(shown):
+def test_trials_are_shown_only_if_they_are_chosen_and_are_marked(shown, made):
     tab = shown("task=ner", again=True)
     assert "small-1" in tab.texts(".answer + .note")[0] and not tab.texts(".warning")
     assert not tab.select("Results").is_visible()
@@ -158,17 +150,9 @@ def test_trials_are_shown_only_if_they_are_chosen_and_are_marked(shown):
     assert "Not ranked: validation scores are not ranked" in note and "no proof" in note
     assert any(title.startswith("Validation entity F1") for title in tab.texts("h3"))
     # Other pages leave the trials out too, unless they are named.
-    tab.open(tab_site(tab), "tradeoffs.html", "task=ner")
+    tab.open(made[0], "tradeoffs.html", "task=ner")
     assert tab.texts("h2")[0] == "Named entity recognition" and not tab.texts(".warning")
     assert tab.texts("h2 + .note")[0].startswith("Results: small-1. Model size tiny")
-
-
-def tab_site(tab):
-    """Return the folder of the site that a tab shows."""
-    from pathlib import Path
-    from urllib.parse import urlparse
-
-    return Path(urlparse(tab.page.url).path).parent
 
 
 def test_three_charts_and_costs_from_probes(shown):
@@ -229,20 +213,6 @@ def test_a_winner_links_to_its_results_and_a_tie_has_none(shown, made):
     assert "Reviews: document classification, length 128. No significant winner" in tab.answer()
 
 
-def test_the_detectable_difference_of_costs_is_a_ratio():
-    probes = [
-        probe(name, 512, number, speed * (1 + deviation / 100))
-        for name, speed, deviations in (
-            ("vanilla", 900.0, (0, 1, 2)),
-            ("longformer", 600.0, (1, 0, 3)),
-        )
-        for number, deviation in enumerate(deviations)
-    ]
-    (board, *_) = rank_comparisons(compare(probes))
-    assert board.detectable_difference > 0.001
-    assert board.detectable == pytest.approx(math.exp(board.detectable_difference))
-
-
 def test_a_leaderboard_without_results_is_left_out(tmp_path):
     draw([entry("vanilla", 128, f1=0.5, memory=1, speed=1)], tmp_path)
     assert read_script(tmp_path / "data" / "index.js")["leaderboards"] == []
@@ -296,10 +266,9 @@ def test_without_final_runs_the_page_says_what_exists(tab, tmp_path):
     assert layout["yaxis"]["title"]["text"] == "validation entity F1"
 
 
-def test_a_task_without_counted_trials_leads_to_the_trials_that_are_shown(tab, tmp_path):
+def test_a_task_without_counted_trials_leads_to_the_trials_that_are_shown(drawn):
     """Trials with evaluation lengths are shown on pages of their own, and not counted."""
-    draw([trial("vanilla", seed, 0.61) for seed in range(2)], tmp_path)
-    tab.open(tmp_path, "index.html", "task=ner")
+    tab = drawn([trial("vanilla", seed, 0.61) for seed in range(2)], state="task=ner")
     tab.page.evaluate("data.trials.length = 0; redraw()")
     assert tab.answer() == "There are no final runs of Named entity recognition yet."
     (link,) = tab.page.locator("main li a").all()

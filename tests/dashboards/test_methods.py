@@ -10,7 +10,7 @@ from suite.api import AppliedMethod, Mode, Stage
 from suite.records.schema import Measurement
 from tests.builders.method_runs import run
 from tests.builders.records import CELL, make_record, stored
-from tests.dashboards.site_records import UNWRITTEN, draw
+from tests.dashboards.site_records import draw
 
 PAGE = "methods.html"
 SQUEEZED = AppliedMethod("squeezed", 1, stage=Stage.COMPRESS)
@@ -34,7 +34,7 @@ def site(tmp_path_factory):
         for seconds, methods in ((1.0, ()), (0.5, (SQUEEZED,)))
     ]
     folder = tmp_path_factory.mktemp("methods")
-    draw([replace(one, path=UNWRITTEN) for one in records], folder)
+    draw(records, folder)
     return folder
 
 
@@ -90,9 +90,7 @@ def test_a_probe_has_prices_alone(tab, site):
     assert {text for text in tab.texts("thead th") if text in named} == {*named}
 
 
-def test_one_chart_has_the_gain_of_each_method_against_a_price_that_the_reader_chooses(
-    tab, tmp_path
-):
+def test_one_chart_has_the_gain_of_each_method_against_a_price_that_the_reader_chooses(drawn):
     priced = [("smooth", 0.6, 1.2), ("sharp", 0.55, 0.9)]
     records = [run(seed, 0.5) for seed in range(3)]
     records += [
@@ -100,8 +98,7 @@ def test_one_chart_has_the_gain_of_each_method_against_a_price_that_the_reader_c
         for name, score, seconds in priced
         for seed in range(3)
     ]
-    draw([replace(one, path=UNWRITTEN) for one in records], tmp_path)
-    tab.open(tmp_path, PAGE, again=True)
+    tab = drawn(records, PAGE)
     order = "() => ['table', 'figure'].map(s => document.querySelector(s).offsetTop)"
     assert tab.page.evaluate(order) == sorted(tab.page.evaluate(order))
     (title,) = tab.texts("figure h3")
@@ -112,28 +109,23 @@ def test_one_chart_has_the_gain_of_each_method_against_a_price_that_the_reader_c
     assert tab.select("Price").count() == 1
 
 
-def test_an_entry_without_its_reference_has_a_score_and_the_page_says_what_is_missing(
-    tab, tmp_path
-):
+def test_an_entry_without_its_reference_has_a_score_and_the_page_says_what_is_missing(drawn):
     records = [run(0, 0.6, "smooth"), probed(0, 128, 0.5, SQUEEZED)]
-    draw([replace(one, path=UNWRITTEN) for one in records], tmp_path)
-    tab.open(tmp_path, PAGE, "tasks=all", again=True)
+    tab = drawn(records, PAGE, "tasks=all")
     cells = tab.texts("tbody td, tbody th")
     assert cells[1:4] == ["—", "128", "1"] and "0.6" in cells[4]
     assert cells[-3:] == ["—", "128", "—"]
     assert '--methods "none;…"' in " ".join(tab.texts("p"))
 
 
-def test_long_names_do_not_make_the_page_wider_than_a_phone(tab, tmp_path):
+def test_long_names_do_not_make_the_page_wider_than_a_phone(drawn):
     records = [run(0, 0.5), run(0, 0.6, "smooth_" * 9)]
-    draw([replace(one, path=UNWRITTEN) for one in records], tmp_path)
-    tab.open(tmp_path, PAGE, again=True)
+    tab = drawn(records, PAGE)
     tab.page.set_viewport_size({"width": 390, "height": 800})
     tab.page.wait_for_function("document.documentElement.scrollWidth <= 390", timeout=5_000)
 
 
-def test_without_methods_the_page_says_what_to_run(tab, tmp_path):
-    made = replace(run(0, 0.5), path=UNWRITTEN)
-    draw([made], tmp_path)
-    tab.open(tmp_path, PAGE, again=True)
-    assert "There are no records with methods yet" in " ".join(tab.texts("p"))
+def test_without_methods_the_page_says_what_to_run(drawn):
+    assert "There are no records with methods yet" in " ".join(
+        drawn([run(0, 0.5)], PAGE).texts("p")
+    )

@@ -127,10 +127,9 @@ def test_the_archive_lists_filters_sorts_and_downloads_every_row(tab, folder):
     assert {line["entry"] for line in lines} == {"longformer", "vanilla", SCRIPT}
 
 
-def test_a_long_archive_shows_all_rows_on_demand(tab, tmp_path):
+def test_a_long_archive_shows_all_rows_on_demand(drawn):
     entries = [entry("vanilla", length, f1=0.5, memory=1, speed=1) for length in range(64, 274)]
-    draw(entries, tmp_path)
-    tab.open(tmp_path, "archive.html")
+    tab = drawn(entries, "archive.html")
     rows = tab.page.locator("tbody tr:visible")
     assert rows.count() == 200
     tab.page.get_by_role("button", name="Show all 210 rows").click()
@@ -215,11 +214,11 @@ def test_heat_maps_bars_and_lines_download_as_images(tab, folder, name, state):
         assert not [text for text in shown if text.startswith("trace ")]
 
 
-def test_the_page_of_a_run_shows_samples_as_text(tab, tmp_path):
+def test_the_page_of_a_run_shows_samples_as_text(drawn):
     found = entry("vanilla", 128, f1=0.5, memory=1, speed=1)
     samples = [{"method": "greedy", "prompt": SCRIPT, "sample": " or\nnot"}]
-    draw([with_fields(found, reports={"validation": {"samples": samples}})], tmp_path)
-    tab.open(tmp_path, "run.html", f"run={found.record.run_id}")
+    sampled = with_fields(found, reports={"validation": {"samples": samples}})
+    tab = drawn([sampled], "run.html", f"run={found.record.run_id}")
     tab.page.locator("h3", has_text="Samples").wait_for()
     shown = tab.page.locator("pre", has=tab.page.locator("strong"))
     assert shown.text_content() == f"{SCRIPT} or\nnot"

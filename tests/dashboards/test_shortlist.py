@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 
 from dashboards.words import machine_texts
-from tests.dashboards.site_records import UNWRITTEN, draw, read_script
+from tests.dashboards.site_records import draw, read_script
 from tests.suite.analysis.diagnostic_records import trained
 from tests.suite.analysis.test_site_choices import probed, scored
 
@@ -28,9 +28,7 @@ def made(tmp_path_factory):
         trained("associative_recall", name, 0, accuracy, 64)
         for name, accuracy in (("vanilla", 1.0), ("longformer", 0.2))
     ]
-    records = [
-        dataclasses.replace(one, path=UNWRITTEN, machine=INTEL) for one in [*runs, *probes, *solved]
-    ]
+    records = [dataclasses.replace(one, machine=INTEL) for one in [*runs, *probes, *solved]]
     draw(records, folder, is_home=True)
     return (folder,)
 
@@ -108,7 +106,6 @@ def test_machines_have_words_and_their_folder_stays_behind(shown, made):
 
 def test_the_task_page_has_the_history_of_the_own_home(tab, tmp_path):
     records = [scored("vanilla", 0.5), scored("vanilla", 0.6, 1, "bbbbbbbbb", minutes=9_000)]
-    records = [dataclasses.replace(one, path=UNWRITTEN) for one in records]
     draw(records, tmp_path / "home", is_home=True)
     tab.open(tmp_path / "home", "task.html")
     places = {title: place for place, title in enumerate(tab.texts("figure h3"))}

@@ -60,3 +60,30 @@ def test_invalid_values_are_rejected_by_inspect(name, option, value, message):
     assert task.inspect(request, {}) is not None
     with pytest.raises(RequestError, match=message):
         task.inspect(request, {option: value})
+
+
+@pytest.mark.parametrize(
+    ("name", "length", "fitting", "options", "rule"),
+    [
+        ("curve_tracing", 60, 1_024, {}, "cuts 32 × 32 pixels"),
+        ("curve_tracing", 4_096, 1_024, {}, "cuts 32 × 32 pixels"),
+        ("curve_tracing", 60, 4_096, {"image_size": 64}, "cuts 64 × 64 pixels"),
+        ("image_classification", 17, 64, {}, "64 (patch 4)"),
+        ("image_classification", 63, 64, {}, "64 (patch 4)"),
+        ("language_modeling", 48, 32, {"stretch": 64}, "cuts stretches of 64 tokens"),
+        ("question_answering", 16, 32, {}, "at least 32"),
+        (
+            *("question_answering", 272, 273, {"distance": 128}),
+            "at least 273 for answers 128 to 255 words after the question",
+        ),
+        ("relation_extraction", 15, 16, {}, "at least 16"),
+        ("summarization", 16, 32, {}, "at least 32"),
+    ],
+)
+def test_a_length_is_refused_with_the_rule_that_another_one_follows(
+    name, length, fitting, options, rule
+):
+    task = TASKS.get(name)
+    options = {**task.options, **options}
+    assert rule in task.unsupported_reason(length, options)
+    assert task.unsupported_reason(fitting, options) is None

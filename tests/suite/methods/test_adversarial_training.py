@@ -14,6 +14,7 @@ from suite.worker.data.batches import Batch
 from suite.worker.model import Model
 from suite.worker.perturbation import perturbed
 from suite.worker.steps import make_gradient_step, make_training_step
+from tests.builders.methods import context_of
 from tests.builders.trainings import run_planned, score_few
 
 EPSILON = 0.2
@@ -58,13 +59,8 @@ def make_batch():
     return Batch(features, {"tags": generator.integers(3, size=(4, 5))}, int(mask.sum()), 4)
 
 
-class Context:
-    def __init__(self, **options):
-        self.options = {**METHOD.options, **options}
-
-
 def step_of(model, **options):
-    composition = Composition([(METHOD, Context(**options))])
+    composition = Composition([(METHOD, context_of("adversarial_training", options))])
     optimizer = keras.optimizers.SGD(0.1)
     return make_training_step(model, loss, optimizer, False, composition.update_loss())
 

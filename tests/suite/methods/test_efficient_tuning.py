@@ -11,7 +11,6 @@ import pytest
 from keras.ops import convert_to_numpy as convert
 
 from suite.api import Form
-from suite.api.errors import Unsupported
 from suite.api.plugins import METHODS, find_plugin
 from suite.methods._efficient_tuning import NORM_WEIGHTS, layers_of
 from suite.worker.conformance.gradients import without_compiling
@@ -141,15 +140,6 @@ def test_causality_padding_and_decoding_stay_right(method, name, form):
     for check in checks_of(ARCHITECTURES[name], form):
         if check not in left_out and check.__name__ != of_state:
             assert_passes(check, subject)
-
-
-@pytest.mark.parametrize(
-    ("method", "name"), [(method, name) for method in REFUSED for name in REFUSED[method]]
-)
-def test_an_architecture_without_the_parts_is_refused(method, name):
-    form = next(form for form in FORMS if form in ARCHITECTURES[name].forms)
-    with pytest.raises(Unsupported):
-        tuned(method, name, form)
 
 
 @pytest.mark.parametrize("name", ["vanilla", "transformer_xl"])

@@ -13,6 +13,7 @@ from suite.methods.int4 import METHOD as INT4
 from suite.methods.int8 import METHOD as INT8
 from suite.worker.measure.memory import count_bytes
 from tests.architectures import slow_unless
+from tests.builders.methods import context_of
 from tests.builders.models import hidden_states, model_and_features
 from tests.builders.trainings import run_planned
 
@@ -34,13 +35,6 @@ CASES = [
 """Each architecture and form; quick are a plain one, and those with limits of their own."""
 
 
-class Context:
-    """The part of a method's context that quantization reads."""
-
-    def __init__(self, **options):
-        self.options = {**INT4.options, **options}
-
-
 def stored_bytes(model):
     return count_bytes([weight.value for weight in model.weights])
 
@@ -56,7 +50,7 @@ OTHER_BUCKETS = 0.2
 def test_every_architecture_computes_nearly_the_same(name, form, method):
     model, features = model_and_features(name, form)
     before, counts = hidden_states(model, features), _counts_and_bytes(model, features)
-    method.compress(model, Context())
+    method.compress(model, context_of("int4", {}))
     after, compressed = hidden_states(model, features), _counts_and_bytes(model, features)
     difference, share = LIMITS[method]
     if name == "reformer":
@@ -79,7 +73,7 @@ def _mean_difference(found, expected):
 def test_4_bits_store_two_weights_in_a_byte(block_size):
     model, features = model_and_features("vanilla", Form.ENCODER)
     before, counts = hidden_states(model, features), _counts_and_bytes(model, features)
-    INT4.compress(model, Context(block_size=block_size))
+    INT4.compress(model, context_of("int4", {"block_size": block_size}))
     after, compressed = hidden_states(model, features), _counts_and_bytes(model, features)
     assert 0.01 < _mean_difference(after, before) < 0.3
     assert compressed[0] == counts[0]
@@ -128,7 +122,7 @@ def test_the_result_is_that_of_keras_on_a_plain_model_with_the_same_weights(meth
     expected = plain(features["token_ids"], training=False)
     found = model(features, training=False)
     np.testing.assert_allclose(*map(ops.convert_to_numpy, (found, expected)), atol=1e-5)
-    method.compress(model, Context())
+    method.compress(model, context_of("int4", {}))
     plain.quantize("int8" if method is INT8 else "int4")
     found, quantized = (
         ops.convert_to_numpy(outputs)
@@ -147,7 +141,7 @@ def test_the_result_is_that_of_keras_on_a_plain_model_with_the_same_weights(meth
 def test_decoding_with_quantized_weights_equals_the_whole_pass(name):
     model, features = model_and_features(name, Form.DECODER)
     model(features, training=False)
-    INT8.compress(model, Context())
+    INT8.compress(model, context_of("int8", {}))
     ids = features["token_ids"][:, :6]
     whole, _ = model.backbone.decode(ids, training=False)
     state, steps = model.backbone.init_state(2, 6), []

@@ -10,7 +10,6 @@ import pytest
 from keras import ops
 
 from suite.api import Form, task_options
-from suite.api.errors import Unsupported
 from suite.api.plugins import TASKS, find_plugin
 from suite.methods.structured_pruning import METHOD, num_removed
 from suite.worker.data import encoded
@@ -91,22 +90,6 @@ def test_heads_and_units_that_add_nothing_are_removed(name, form):
 
 def shapes_of(layer):
     return sorted((weight.name, *weight.shape) for weight in layer.weights)
-
-
-@pytest.mark.parametrize(
-    ("name", "options", "named"),
-    [
-        ("t5", {"heads": 0.5}, "FullAttention cannot lose heads"),
-        ("linformer", {"heads": 0.5}, "cannot lose heads"),
-        ("identity", {"heads": 0.5}, "has no attention heads"),
-        ("mamba2", {"feedforward": 0.5}, "no feed-forward networks"),
-    ],
-)
-def test_architectures_that_cannot_lose_parts_are_unsupported(name, options, named):
-    model, features = model_and_features(name, Form.ENCODER)
-    model(features, training=False)
-    with pytest.raises(Unsupported, match=named):
-        METHOD.model(model, context(**options))
 
 
 @pytest.mark.usefixtures("eager", "few_scored_examples")

@@ -8,14 +8,12 @@ import pytest
 
 from suite.api import Form, Inputs, ModelSize, Unsupported
 from suite.api.conformance import CheckResult, Verdict
-from suite.api.plugins import ARCHITECTURES, find_plugin, plugin_names
 from suite.cli.check_command import command
 from suite.worker.conformance import kit
 from suite.worker.conformance.subjects import LENGTH, Case, cases_of
 from tests.architectures import slow_unless
-from tests.conftest import FAKES
+from tests.builders.broken_architectures import ALL, Sound
 
-BROKEN = str(FAKES / "broken")
 SIZE = ModelSize("small", num_layers=1, width=32, num_heads=2, feedforward_width=128)
 STEPS = "decoding in steps equals the full pass"
 GENERATED = "generated tokens equal a full recomputation"
@@ -78,8 +76,7 @@ def results_of_short_passes(architecture, with_models):
 
 
 def test_every_broken_architecture_is_expected_to_fail():
-    found = set(plugin_names(ARCHITECTURES, (BROKEN,))) - set(plugin_names(ARCHITECTURES))
-    assert found == set(FAILURES)
+    assert set(ALL) == set(FAILURES)
 
 
 @pytest.mark.filterwarnings("ignore:Gradients do not exist")
@@ -91,7 +88,7 @@ def test_every_broken_architecture_is_expected_to_fail():
     ],
 )
 def test_a_broken_architecture_fails_exactly_the_checks_that_it_breaks(name, is_whole):
-    architecture, expected = find_plugin(ARCHITECTURES, name, (BROKEN,)), FAILURES[name]
+    architecture, expected = ALL[name], FAILURES[name]
     if is_whole:
         results = results_of(architecture)
     else:
@@ -106,7 +103,7 @@ def test_a_broken_architecture_fails_exactly_the_checks_that_it_breaks(name, is_
 
 
 def test_an_encoder_decoder_that_ignores_the_source_does_not_pass():
-    class Deaf(type(find_plugin(ARCHITECTURES, "sound", (BROKEN,)))):
+    class Deaf(Sound):
         forms = frozenset({Form.ENCODER_DECODER})
 
     results = kit.check_passes(Deaf(), Case(Form.ENCODER_DECODER, Inputs.TOKEN_IDS))
@@ -124,7 +121,7 @@ def test_an_exception_is_a_failure_with_its_reason():
 
 
 def test_a_built_model_cannot_decline_a_check():
-    class Evasive(type(find_plugin(ARCHITECTURES, "sound", (BROKEN,)))):
+    class Evasive(Sound):
         def assemble(self, request):
             backbone = super().assemble(request)
             decode = backbone.decode
@@ -143,7 +140,7 @@ def test_a_built_model_cannot_decline_a_check():
 
 
 def test_an_architecture_that_supports_no_request_does_not_pass():
-    class Picky(type(find_plugin(ARCHITECTURES, "sound", (BROKEN,)))):
+    class Picky(Sound):
         forms = frozenset({Form.DECODER})
 
         def unsupported_reason(self, request):

@@ -12,21 +12,20 @@ from tasks.common.heads import ExampleHead
 
 TASKS = load_registry(()).tasks.plugins
 CLASSIFIERS = [name for name, task in TASKS.items() if isinstance(task, Classification)]
-WIDTH, DRAWS = 8, 400
+WIDTH, DRAWS, LENGTH = 8, 400, 256
 SPEC = {"classes": ["a", "b", "c"], "trace": False, "entity_states": False}
 
 
-@pytest.mark.parametrize("length", [16, 1_024])
 @pytest.mark.parametrize("name", CLASSIFIERS)
-def test_zero_mean_noise_does_not_change_the_mean_score(name, length):
+def test_zero_mean_noise_does_not_change_the_mean_score(name):
     """A maximum over positions would fail, more so for longer sequences."""
     random = np.random.default_rng(0)
     head = TASKS[name].build_head(SPEC)
-    states = random.normal(size=(1, length, WIDTH)).astype("float32")
-    features = {"padding_mask": np.ones((1, length), bool)}
+    states = random.normal(size=(1, LENGTH, WIDTH)).astype("float32")
+    features = {"padding_mask": np.ones((1, LENGTH), bool)}
     plain = ops.convert_to_numpy(head(states, features))
-    noise = random.normal(size=(DRAWS, length, WIDTH)).astype("float32")
-    masks = {"padding_mask": np.ones((DRAWS, length), bool)}
+    noise = random.normal(size=(DRAWS, LENGTH, WIDTH)).astype("float32")
+    masks = {"padding_mask": np.ones((DRAWS, LENGTH), bool)}
     disturbed = ops.convert_to_numpy(head(states + noise, masks))
     error = disturbed.std(axis=0) / np.sqrt(DRAWS)
     assert (np.abs(disturbed.mean(axis=0) - plain) < 5 * error).all()

@@ -39,9 +39,5 @@ def test_a_class_token_gives_the_label_and_positions_give_the_traces():
 
 def test_a_position_may_be_a_single_pixel():
     options = {**TASK.options, "image_size": 64, "train_examples": 20}
-    assert TASK.unsupported_reason(1_024, TASK.options) is None
-    assert "cuts 32 × 32 pixels" in str(TASK.unsupported_reason(60, TASK.options))
-    assert TASK.unsupported_reason(4_096, TASK.options)
-    assert TASK.unsupported_reason(4_096, options) is None
     data = TASK.load(SourceRequest("synthetic"), 4_096, options)
     assert data.train.features["patches"].shape == (20, 4_096, 1)

@@ -62,7 +62,7 @@ def test_a_corrupt_image_is_named_in_the_error(tmp_path, change, named):
     change(tmp_path)
     with pytest.raises(DataError) as caught:
         TASK.inspect(request(tmp_path), {})
-    assert named in str(caught.value) and "\n" not in str(caught.value)
+    assert named in str(caught.value)
 
 
 def test_malformed_folders_are_rejected(tmp_path):
@@ -83,17 +83,14 @@ def test_malformed_folders_are_rejected(tmp_path):
         TASK.inspect(request(tmp_path), {})
 
 
-@pytest.mark.parametrize("length", [17, 100, 63])
-def test_lengths_that_no_patch_size_gives_are_rejected(length):
-    assert "64 (patch 4)" in str(TASK.unsupported_reason(length, TASK.options))
-    assert TASK.unsupported_reason(64, TASK.options) is None
-
-
 def test_digits_have_disjoint_splits_with_all_classes():
     data = TASK.load(SourceRequest("embedded"), 16, {})
     assert data.facts["examples"] == {"train": 4_050, "validation": 450, "test": 500}
     assert data.facts["shared_with_train"] == {"validation": 0, "test": 0}
     assert np.bincount(data.train.targets["labels"]).min() > 300
+    assert data.facts["fingerprint"] == (  # that of the published records
+        "49a26f45fdb9e6331d5e78206f9c60631126da8d97cd40349d5e3f8675c535ea"
+    )
 
 
 @pytest.mark.slow  # 60,000 images
@@ -210,35 +207,7 @@ def test_damaged_exif_data_say_nothing(tmp_path):
     assert read_image(path, 8, "RGB").shape == (8, 8, 3)
 
 
-def test_a_class_with_one_image_stays_in_train_and_other_files_are_counted(tmp_path):
-    write_images(tmp_path)
-    write_images(tmp_path, class_names=("emu",), count=1, splits=("train",))
-    (tmp_path / "train" / ".ipynb_checkpoints").mkdir()
-    (tmp_path / "train" / "cat" / "scan.tiff").write_bytes(b"II")
-    (tmp_path / "train" / "cat" / "more.png").mkdir()
-    data = TASK.load(request(tmp_path), 16, {})
-    assert data.spec["classes"] == ["cat", "dog", "emu"]
-    assert set(data.train.targets["labels"]) == {0, 1, 2}
-    assert sorted(data.validation.targets["labels"]) == [0, 1]
-    assert data.facts["left_out"] == {"hidden": 1, "folders": 1, "files": 1}
-    left_out, alone = TASK.remarks(request(tmp_path), {})
-    assert "1 file (scan.tiff)" in left_out and "only train has the class emu" in alone
-
-
 def test_the_name_of_a_class_that_is_no_utf_8_is_written(tmp_path):
     write_images(tmp_path, ("cat", os.fsdecode(b"caf\xe9")))
     data = TASK.load(request(tmp_path), 16, {})
     assert data.spec["classes"] == ["caf?", "cat"]
-
-
-def test_fewer_than_ten_images_without_validation_are_refused(tmp_path):
-    write_images(tmp_path, count=4)
-    with pytest.raises(DataError, match="at least 10 examples"):
-        TASK.inspect(request(tmp_path), {})
-
-
-def test_the_embedded_digits_are_those_of_the_published_records():
-    facts = TASK.load(SourceRequest("embedded"), 16, {}).facts
-    assert facts["fingerprint"] == (
-        "49a26f45fdb9e6331d5e78206f9c60631126da8d97cd40349d5e3f8675c535ea"
-    )

@@ -126,14 +126,6 @@ def test_all_files_need_the_same_columns(tmp_path, other):
     )
 
 
-@pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])
-def test_all_line_ends_separate_words(tmp_path, line_end):
-    content = GOOD.replace("\n", line_end)
-    folder = read_column_folder(write(tmp_path, train=content, valid=content, test=content))
-    for sentences in folder.sentences.values():
-        assert [len(words) for words, _ in sentences] == [2, 2]
-
-
 def test_characters_at_which_splitlines_cuts_are_parts_of_words(tmp_path):
     words = ["a\u2028b", "c\x85d", "e\x0cf", "g\x1ch", "i\x0bj"]
     content = "".join(f"{word} O\n" for word in words)

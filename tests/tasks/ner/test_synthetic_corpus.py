@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import numpy as np
 
 from tasks.ner.synthetic_corpus import (
@@ -89,17 +87,3 @@ def test_words_are_distinct_and_adjacent_documents_use_different_families():
     cued = np.flatnonzero(TEXT.cue_distance)
     families = (TEXT.words[cued] - LEXICON.cued) // NAMES_PER_FAMILY
     assert (families // FAMILIES_PER_DOCUMENT == cued // DOCUMENT_LENGTH % 2).all()
-
-
-def test_the_generator_takes_linear_time():
-    def measure(num_documents):
-        seconds = []
-        for _ in range(3):
-            started = time.process_time()
-            text = generate_documents(num_documents, seed=5, lexicon=LEXICON)
-            seconds.append(time.process_time() - started)
-        assert len(text.words) == num_documents * DOCUMENT_LENGTH
-        return min(seconds)
-
-    # Quadratic time would give a ratio of about 100.
-    assert measure(2_000) < 40 * measure(200)

@@ -77,7 +77,6 @@ def test_a_length_that_cuts_off_all_training_answers_is_an_error(tmp_path):
     write_squad(tmp_path)
     with pytest.raises(DataError, match=r"a length of 6, which cuts off all \d+ answers"):
         TASK.load(request_for(tmp_path), 6, {"vocabulary": 300})
-    assert "at least 32" in TASK.unsupported_reason(16, TASK.options)
 
 
 def test_scores_without_a_part_are_those_of_the_other_questions(tmp_path):
@@ -139,10 +138,3 @@ def test_generated_sequences_are_full_and_scored_by_distance():
     assert score.reports["by_distance"] == {
         "64-127": {"f1": 1, "exact_match": 1, "questions": data.test.num_examples}
     }
-
-
-def test_a_distance_needs_a_length_with_room_for_it():
-    options = {**TASK.options, "distance": 128}
-    reason = TASK.unsupported_reason(272, options)
-    assert "at least 273 for answers 128 to 255 words after the question" in str(reason)
-    assert TASK.unsupported_reason(273, options) is None

@@ -84,11 +84,6 @@ def test_the_head_reads_the_states_at_the_entities():
     assert np.abs(np.asarray(head(moved, features)) - before).max() > 1e-3
 
 
-def test_short_lengths_are_refused():
-    assert "at least 16" in TASK.unsupported_reason(15, {})
-    assert TASK.unsupported_reason(16, {}) is None
-
-
 def test_semeval_2010_task_8_is_read(semeval_2010_task_8):
     source = SourceRequest("files", str(semeval_2010_task_8))
     assert len(TASK.inspect(source, {})) == 64

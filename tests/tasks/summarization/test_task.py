@@ -84,7 +84,6 @@ def test_long_texts_and_summaries_lose_their_ends_and_references_do_not(tmp_path
     assert data.facts["reports_cut"]["test"] == len(PAIRS)
     assert (data.test.features["token_ids"] == END).sum() == len(PAIRS)
     assert find_references(data.test, data.spec)[7] == "road 7"
-    assert "at least 32" in TASK.unsupported_reason(16, TASK.options)
 
 
 @pytest.mark.parametrize(
@@ -103,9 +102,8 @@ def test_errors_name_the_file_and_the_line(tmp_path, change, message):
     request = write(tmp_path)
     assert TASK.inspect(request, {})
     change(tmp_path)
-    with pytest.raises(DataError, match=message) as caught:
+    with pytest.raises(DataError, match=message):
         TASK.inspect(request, {})
-    assert "\n" not in str(caught.value)
 
 
 def test_columns_may_be_named(tmp_path):
