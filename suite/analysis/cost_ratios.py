@@ -157,7 +157,8 @@ Key = tuple[Mode, int, int]
 class CostRatio:
     """The cost of a model relative to that of another at a length, or the mean over all lengths.
 
-    The mean has the length None. There is no interval with fewer than `MIN_ROUNDS` rounds.
+    The mean has the length None; a single length has no mean. There is no interval with fewer than
+    `MIN_ROUNDS` rounds.
     """
 
     measure: str
@@ -194,7 +195,7 @@ def cost_ratios(
             if all(values):
                 ratio = math.log(values[0] / values[1])  # type: ignore[operator]
                 logs.setdefault(measure, {}).setdefault(key[1], []).append(ratio)
-    count = sum(len(by_length) + 1 for by_length in logs.values())
+    count = sum(len(by_length) + (len(by_length) > 1) for by_length in logs.values())
     return [
         ratio for measure, by_length in logs.items() for ratio in _ratios(measure, by_length, count)
     ]
@@ -203,7 +204,7 @@ def cost_ratios(
 def _ratios(
     measure: str, by_length: Mapping[int, Sequence[float]], count: int
 ) -> Iterable[CostRatio]:
-    """Yield the mean ratio of a measure, then that of each length; `count` intervals are made."""
+    """Yield the mean ratio of several lengths, then that of each; `count` intervals are made."""
     from scipy.stats import t  # not at the top: listings need no scipy
 
     enough = {length: logs for length, logs in by_length.items() if len(logs) >= MIN_ROUNDS}
@@ -211,9 +212,10 @@ def _ratios(
     averaged = (enough or by_length).values()
     rounds = min(map(len, averaged))
     rows: list[tuple[int | None, float, int]] = [
-        (None, statistics.fmean(map(statistics.fmean, averaged)), rounds)
+        (length, statistics.fmean(logs), len(logs)) for length, logs in by_length.items()
     ]
-    rows += [(length, statistics.fmean(logs), len(logs)) for length, logs in by_length.items()]
+    if len(rows) > 1:
+        rows.insert(0, (None, statistics.fmean(map(statistics.fmean, averaged)), rounds))
     for length, mean, rounds in rows:
         low = high = None
         if length in spreads:

@@ -382,9 +382,9 @@ class LengthCard:
             ]
             parts.append(f"the longest context is {', '.join(within)}")
         parts += [f"{name} {text}" for name, text in self.cheaper.items()]
-        over_all = [f"{ratio}" for ratio in self.ratios if ratio.length is None]
-        if over_all:
-            parts.append(f"relative to {self.references[0].name}, {', '.join(over_all)}")
+        if self.ratios:
+            firsts = [same[0] for same in grouped(self.ratios, lambda each: each.measure).values()]
+            parts.append(f"relative to {self.references[0].name}, {', '.join(map(str, firsts))}")
         if self.lost:
             parts.append(f"unlike {self.references[0].name}: {', '.join(self.lost)}")
         carried = [f"{each.task.lower()} {each}" for each in self.quality]

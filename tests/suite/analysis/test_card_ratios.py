@@ -50,6 +50,16 @@ def test_a_model_against_itself_raises_at_most_two_alarms_of_a_hundred(noise):
     assert sum(bool(alarms(seed, noise=noise)) for seed in range(100)) <= 2
 
 
+def test_a_single_length_has_no_mean_over_lengths():
+    generator = random.Random(0)
+    first, second = (
+        {key: record for key, record in runs(generator).items() if key[1] == 128} for _ in range(2)
+    )
+    ratios = cost_ratios(first, second)
+    assert {ratio.length for ratio in ratios} == {128}
+    assert len({ratio.measure for ratio in ratios}) == len(ratios)
+
+
 def test_a_length_that_is_noisier_than_the_others_has_a_wider_interval():
     generator, noise = random.Random(0), dict.fromkeys(LENGTHS, 0.02) | {128: 0.3}
     ratios = cost_ratios(runs(generator, noise=noise), runs(generator, noise=noise))
