@@ -6,7 +6,6 @@ trained with four rounds of hashing and evaluated with fewer.
 
 from __future__ import annotations
 
-
 import keras
 import numpy as np
 import pytest
