@@ -66,6 +66,7 @@ REFERENCES: Sequence[tuple[str, Mapping[str, str]]] = (
 FORMS = (Form.DECODER, Form.ENCODER, Form.ENCODER_DECODER)
 """The forms in the order in which one is chosen."""
 FOLDER = "cards"
+NO_TIME = "not measured, because the time of the card did not suffice"
 
 
 @dataclass(frozen=True)
@@ -434,7 +435,7 @@ def _exhausted_budgets(subject: Subject) -> Iterator[str]:
         if all(record.status is Status.OK for record in at):
             yield f"{mode} at {length:,}: needs more than the memory of the card"
     for mode, length in subject.too_late.items():
-        yield f"{mode} at {length:,}: not measured, because the time of the card did not suffice"
+        yield f"{mode} at {length:,}: {NO_TIME}"
 
 
 def _lost_lengths(subject: Subject, other: Subject, profile: Profile) -> list[str]:
@@ -480,8 +481,10 @@ def _prepare_folder(store: Store, output: PathLike | None) -> Path:
 
 
 def write_card(made: LengthCard, folder: Path) -> WrittenCard:
-    """Write the files of a card, which replace those of the same name."""
-    name = "".join(c if c.isalnum() or c in "-_" else "-" for c in made.profile.name).strip("-")
+    """Write the files of a card, which replace those of the same model and size."""
+    size = made.facts.get("model size", DEFAULT_SIZE)
+    title = made.profile.name if size == DEFAULT_SIZE else f"{made.profile.name} {size}"
+    name = "".join(c if c.isalnum() or c in "-_" else "-" for c in title).strip("-")
     contents = {
         "html": to_html(made),
         "md": to_markdown(made),

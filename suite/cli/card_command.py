@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from suite.actions.cards import DEFAULT_SIZE, DEFAULT_TIME, card
+from suite.actions.cards import DEFAULT_SIZE, DEFAULT_TIME, NO_TIME, card
 from suite.analysis.comparison_key import grouped
 from suite.analysis.cost_ratios import MIN_ROUNDS
 from suite.api import BACKENDS, PRECISIONS, RequestError
@@ -185,3 +185,6 @@ def command(
                 + (f" of {', '.join(undecided)}" if undecided else ""),
                 remedy="Give more time, or a shorter --up-to; the same command continues",
             )
+        for end in written.card.profile.ended:
+            if end.endswith(NO_TIME):
+                print(f"bench: not compared: {end}", file=sys.stderr)

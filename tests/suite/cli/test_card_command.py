@@ -23,11 +23,11 @@ def test_a_card_is_written_and_the_same_command_runs_nothing_again(bench, tmp_pa
     assert first.returncode == 0, first.stderr
     assert first.stdout.startswith("hasty: ")
     folder = tmp_path / "home" / "cards"
-    content = json.loads((folder / "hasty.json").read_text())
+    content = json.loads((folder / "hasty-1x16x2.json").read_text())
     points = content["model"]["costs"]["inference.step_seconds"]["measured"]
     assert [point["length"] for point in points][:1] == [128]
-    assert "Length card: hasty" in (folder / "hasty.html").read_text()
-    assert (folder / "hasty.md").is_file()
+    assert "Length card: hasty" in (folder / "hasty-1x16x2.html").read_text()
+    assert (folder / "hasty-1x16x2.md").is_file()
     records = read_records(tmp_path / "home")
     again = bench("card", "hasty", *SMALL, "--time", "1s", "--json")
     assert len(read_records(tmp_path / "home")) == len(records)
@@ -57,7 +57,7 @@ def test_a_model_against_another_has_ratios_and_an_exit_code(bench, tmp_path, mo
     result = bench(*command)
     assert result.returncode == 0, result.stderr
     content = json.loads(result.stdout)
-    assert {ratio["length"] for ratio in content["ratios"]} == {None, 128}
+    assert {ratio["length"] for ratio in content["ratios"]} == {128}
     assert len(read_records(tmp_path / "home")) == 2
     undecided = bench(*command, "--fail-above", "1000%")
     assert undecided.returncode == 2 and "needs 5 rounds of both models" in undecided.stderr
@@ -70,7 +70,8 @@ def test_a_model_against_another_has_ratios_and_an_exit_code(bench, tmp_path, mo
     assert undecided.returncode == 2 and "suffices for fewer of inference time" in undecided.stderr
     slower = CostRatio("inference.step_seconds", 128, 1.08, 1.06, 1.10, 5)
     monkeypatch.setattr(cards, "cost_ratios", lambda records, others: [slower])
-    assert bench(*command, "--fail-above", "7%").returncode == 0
+    passed = bench(*command, "--fail-above", "7%", "--up-to", "256")
+    assert passed.returncode == 0 and "not compared: probe at 256" in passed.stderr
     failed = bench(*command, "--fail-above", "5%")
     assert failed.returncode == 1
     assert "above 1.05 times: inference time at 128: 1.080 [1.060, 1.100] times" in failed.stderr
