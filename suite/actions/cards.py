@@ -4,67 +4,51 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
 
-from suite.actions.caller import read_registry, search_stream
+from suite.actions.caller import search_stream
+from suite.actions.card_models import DEFAULT_SIZE, FORMS, CardModels, size_name
 from suite.actions.checks import make_reports
-from suite.actions.request import PathLike, make_request, make_store
+from suite.actions.request import PathLike, make_store
 from suite.actions.runs import TrackedSession, open_tracked_session
 from suite.analysis.comparisons import compare
 from suite.analysis.cost_ratios import CostRatio, cost_ratios
 from suite.analysis.diagnostics import Diagnostic, find_diagnostics
 from suite.analysis.length_card import Carried, LengthCard, Profile, make_profile
-from suite.api import BACKENDS, PRECISIONS, Form, Mode, RequestError, Status, dtype_policy
+from suite.api import BACKENDS, PRECISIONS, Mode, RequestError, Status
 from suite.api.conformance import OF_GIVEN_MODELS
 from suite.api.errors import check_name
 from suite.api.files import atomic_write_bytes
-from suite.api.plugins import search_path_from_environment
 from suite.execution.conformance_checks import RUNS_TO_THE_END, code_of
 from suite.execution.given_models import (
-    FUNCTION,
-    HUGGINGFACE,
-    GivenPlugin,
     backend_of,
     kind_of,
-    make_plugin,
 )
 from suite.execution.preparation import check_backends
 from suite.execution.quantities import parse_duration, parse_size
-from suite.matrix.registry import Registry
 from suite.matrix.request import Request
 from suite.records.conformance_reports import ConformanceReport, read_report
 from suite.records.environment import machine_name
-from suite.records.model_sizes import find_model_size, size_of_parameters
-from suite.records.naming import entry_name
+from suite.records.model_sizes import find_model_size
 from suite.records.published import local_record
 from suite.records.schema import Record
 from suite.records.store import Store
 from suite.report.length_card import to_html, to_markdown
 from suite.search.frontier import LONGEST
 from suite.search.length_card import (
-    MOST_PAIRED_ROUNDS,
     CardBudget,
     CardMeasuring,
     Subject,
     check_reach,
     measure_reach,
-    needs_of_reach,
 )
 
 DEFAULT_TIME = "10m"
-DEFAULT_SIZE = "small"
 SIZE_OF_QUALITY = "tiny"
 """The size in which a larger architecture is trained for its effective lengths."""
-REFERENCES: Sequence[tuple[str, Mapping[str, str]]] = (
-    ("vanilla", {"positions": "rotary"}),
-    ("gated_deltanet", {}),
-)
-"""The architectures that a model is compared with, and their options."""
-FORMS = (Form.DECODER, Form.ENCODER, Form.ENCODER_DECODER)
-"""The forms in the order in which one is chosen."""
 FOLDER = "cards"
 NO_TIME = "not measured, because the time of the card did not suffice"
 
@@ -152,8 +136,8 @@ def card(
         "methods": "none",
         **({} if threads is None else {"threads": threads}),
     }
-    size = _size_name(model_size, layers, width, heads)
-    models = _Models(store, settings, form, up_to)
+    size = size_name(model_size, layers, width, heads)
+    models = CardModels(store, settings, form, up_to)
     subject = models.find(model, kinds[model], options or {}, size, trains=quality)
     trained_size = _trained_size(subject, kinds[model])
     if quality:
@@ -188,165 +172,6 @@ def card(
     return write_card(replace(made, facts=facts, quality=carried, lost=lost), folder)
 
 
-@dataclass
-class _Models:
-    """Finds what is measured: `settings` are those of all requests, `form` was asked for.
-
-    `search_path` gets the plug-ins of given models, and `given` holds them by the text that names
-    the model: a model compared with itself has one.
-    """
-
-    store: Store
-    settings: Mapping[str, Any]
-    form: str | None
-    up_to: int
-    search_path: list[str] = field(default_factory=lambda: [*search_path_from_environment()])
-    registry: Registry = field(default_factory=read_registry)
-    given: dict[str, GivenPlugin] = field(default_factory=dict)
-
-    def find(
-        self,
-        model: str,
-        kind: str | None,
-        options: Mapping[str, Any],
-        size: str | None = None,
-        *,
-        form: str | None = None,
-        trains: bool = False,
-    ) -> Subject:
-        """Return what is measured of a model; with `trains`, one that can be trained on tasks.
-
-        An architecture has the `size` and the form that was asked for, or else `form` if it can.
-        """
-        if kind is None:
-            request = self._request(size or DEFAULT_SIZE, options)
-            forms = self.registry.architectures.get(model).forms
-            preferred = [each for each in (form, *FORMS) if each in forms]
-            return _subject(model, request, self.form or str(preferred[0]))
-        if size or options:
-            raise RequestError(
-                "A model of a file or folder has its own size and no options", received=model
-            )
-        if self.form == Form.ENCODER_DECODER:
-            raise RequestError(
-                "A model of a file or folder is an encoder or a decoder",
-                received=f"--form {self.form}",
-            )
-        plugin = self._plugin(model, kind)
-        longest = plugin.facts["longest"]
-        if longest is not None and self.up_to != LONGEST and self.up_to > longest:
-            raise RequestError(
-                f"The model has {longest} positions",
-                received=f"--up-to {self.up_to}",
-                remedy=f"Give --up-to {longest} or less",
-            )
-        _check_precision(kind, plugin.facts["precision"], str(self.settings["precision"]))
-        if trains and (reason := _untrainable_reason(kind, plugin.facts, self.registry)):
-            raise RequestError("--quality trains a model of Keras on tokens", received=reason)
-        request = self._request(size_of_parameters(plugin.facts["mixing"]), {})
-        return _subject(plugin.name, request, plugin.facts["form"], longest)
-
-    def find_other(self, model: str, kind: str | None, subject: Subject) -> Subject:
-        """Return another model to compare with; an architecture gets the subject's size and form.
-
-        Its rounds are others than those of the subject, which may be the same model.
-        """
-        request = subject.request
-        size = request.model_size if kind is None else None
-        other = self.find(model, kind, {}, size, form=request.form)
-        return replace(other, first_round=MOST_PAIRED_ROUNDS)
-
-    def decoding_of(self, model: str) -> dict[str, str]:
-        """Return how a given decoder generates, as a fact of its card."""
-        facts = self.given[model].facts if model in self.given else {}
-        if facts.get("form") != Form.DECODER:
-            return {}
-        how = "reads the cache" if facts["caches"] else "computes all positions again"
-        return {"each generated token": how}
-
-    def _plugin(self, model: str, kind: str) -> GivenPlugin:
-        if model not in self.given:
-            names = (plugin.name for plugin in self.given.values())
-            known = self.registry.architectures
-            taken = {*known.plugins, *known.broken, *names}
-            backend = self.settings["backend"]
-            self.given[model] = make_plugin(model, kind, backend, self.form, self.store, taken)
-            self.search_path.append(str(self.given[model].folder))
-        return self.given[model]
-
-    def references(self, subject: Subject) -> list[Subject]:
-        found = []
-        for name, options in REFERENCES:
-            request = replace(subject.request, options=options)
-            found.append(_subject(name, request, str(request.form)))
-        return [other for other in found if other.name != subject.name]
-
-    def _request(self, size: str, options: Mapping[str, Any]) -> Request:
-        return make_request({**self.settings, "model_size": size, "options": dict(options)})
-
-
-def _subject(name: str, request: Request, form: str, longest: int | None = None) -> Subject:
-    modes = (Mode.PROBE,) if form == Form.ENCODER else (Mode.PROBE, Mode.DECODE)
-    request = replace(request, architectures=(name,), form=form)
-    return Subject(entry_name(name, request.options), request, modes, longest)
-
-
-def _size_name(
-    model_size: str | None, layers: int | None, width: int | None, heads: int | None
-) -> str | None:
-    parts = {"layers": layers, "width": width, "heads": heads}
-    given = [name for name, value in parts.items() if value is not None]
-    if not given:
-        return None if model_size is None else find_model_size(model_size).name
-    if len(given) < len(parts) or model_size:
-        raise RequestError(
-            "A size is a model size, or layers, width and heads together",
-            received=", ".join([*(["a model size"] if model_size else []), *given]),
-        )
-    if any(value < 1 for value in parts.values() if value is not None):
-        raise RequestError(
-            "A size has at least 1 layer, width 1 and 1 head",
-            received=", ".join(f"{name} {value}" for name, value in parts.items()),
-        )
-    return find_model_size("x".join(map(str, parts.values()))).name
-
-
-def _check_precision(kind: str, own: str, asked: str) -> None:
-    """Check that a given model computes in the precision that its card states.
-
-    A function may leave the precision to the card.
-
-    Raises:
-        RequestError: it computes in another one.
-    """
-    follows = kind == FUNCTION and own == PRECISIONS[0]
-    if own != dtype_policy(asked) and not follows:
-        raise RequestError(
-            f"The model computes in {own}",
-            received=f"--precision {asked}",
-            remedy=f"Give --precision {own}"
-            if own in PRECISIONS
-            else f"Give a model in one of {', '.join(PRECISIONS)}",
-        )
-
-
-def _untrainable_reason(kind: str, facts: Mapping[str, Any], registry: Registry) -> str | None:
-    """Return why a given model cannot be trained on the tasks of `reach`, or None."""
-    if kind == HUGGINGFACE:
-        return "a model of Hugging Face"
-    if not facts["trainable"]:
-        return "a model without trainable weights"
-    if facts["pooled"]:
-        return "a model with one output for the whole sequence"
-    symbols, positions = needs_of_reach(registry)
-    if not facts["width"] and facts["vocabulary"] < symbols:
-        return f"a vocabulary of {facts['vocabulary']}; the tasks have {symbols} symbols"
-    longest = facts["longest"]
-    if longest is not None and longest < positions:
-        return f"{longest} positions; the tasks have {positions}"
-    return None
-
-
 def _trained_size(subject: Subject, kind: str | None) -> str:
     size = str(subject.request.model_size)
     own, largest = find_model_size(size), find_model_size(SIZE_OF_QUALITY)
@@ -355,7 +180,12 @@ def _trained_size(subject: Subject, kind: str | None) -> str:
 
 
 def _quality(
-    request: Request, size: str, label: str, tracked: TrackedSession, store: Store, models: _Models
+    request: Request,
+    size: str,
+    label: str,
+    tracked: TrackedSession,
+    store: Store,
+    models: CardModels,
 ) -> list[Carried]:
     """Train a model on the tasks of `reach`, and return its effective lengths, or why it has none.
 

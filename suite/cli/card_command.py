@@ -10,7 +10,8 @@ from typing import Any
 
 import click
 
-from suite.actions.cards import DEFAULT_SIZE, DEFAULT_TIME, NO_TIME, card
+from suite.actions.card_models import DEFAULT_SIZE
+from suite.actions.cards import DEFAULT_TIME, NO_TIME, card
 from suite.analysis.comparison_key import grouped
 from suite.analysis.cost_ratios import MIN_ROUNDS
 from suite.api import BACKENDS, PRECISIONS, RequestError

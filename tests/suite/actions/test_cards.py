@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from suite.actions import cards
+from suite.actions.card_models import CardModels
 from suite.analysis.length_card import Profile
 from suite.api import Form, Mode, RequestError, Status
 from suite.api.conformance import CheckResult, Verdict
@@ -15,7 +16,8 @@ from suite.execution.conformance_checks import RUNS_TO_THE_END
 from suite.execution.given_models import KERAS, GivenPlugin
 from suite.matrix.request import Request
 from suite.records.store import Store
-from suite.search.length_card import Subject
+from suite.search.frontier import LONGEST
+from suite.search.length_card import MOST_PAIRED_ROUNDS, Subject
 from tests.builders.records import CELL, REGISTRY, make_record
 
 
@@ -45,12 +47,12 @@ def test_a_task_without_a_final_score_is_on_the_card_with_the_reason(tmp_path, m
 def test_an_architecture_has_the_size_and_the_form_of_the_model_that_it_is_compared_with(tmp_path):
     facts = {"form": "encoder", "longest": None, "mixing": 50_000, "precision": "float32"}
     settings = {"mode": "probe", "backend": "tensorflow", "precision": "float32"}
-    models = cards._Models(Store(tmp_path), settings, None, cards.LONGEST)
+    models = CardModels(Store(tmp_path), settings, None, LONGEST)
     models.given["mine.keras"] = GivenPlugin("mine", tmp_path, facts)
     own = models.find("mine.keras", KERAS, {})
     other = models.find_other("llama", None, own)
     assert (other.request.model_size, other.request.form) == (own.request.model_size, "encoder")
-    assert other.first_round == cards.MOST_PAIRED_ROUNDS
+    assert other.first_round == MOST_PAIRED_ROUNDS
     assert models.find_other("gpt", None, own).request.form == "decoder"
     sized = models.find("llama", None, {}, "tiny")
     assert sized.request.model_size == "tiny"
