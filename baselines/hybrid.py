@@ -51,8 +51,7 @@ class Hybrid(PatternArchitecture):
     the layers. Other options are those of a mixer, whose name comes first: `attention_window` is
     the `window` of attention. Only attention has positions: rotary positions, or none. A pattern
     may also be the name of a published one: qwen3_next, olmo_hybrid, kimi_linear, jamba, samba,
-    griffin or gemma3. It sets those options of its mixers that have their defaults, even if they
-    are given. For a default in place of what it sets, write out the pattern and the other options.
+    griffin or gemma3. It sets options of its mixers unless they are given.
 
     The width of SwiGLU gives each layer as many parameters as a Transformer layer. The encoder's
     recurrent layers read the sequence from its start and from its end in turn, an LSTM from both.
@@ -108,18 +107,13 @@ class Hybrid(PatternArchitecture):
                     )
         return super().unsupported_reason(request)
 
-    def _settings(self, request: BuildRequest) -> Options:
-        """Return the options, with the pattern of a preset and the options that it sets."""
-        given = request.options
-        preset = self._presets().get(given["pattern"].strip())
-        if preset is None:
-            return given
-        own = {
-            name: value
-            for name, value in preset.options.items()
-            if given[name] == self.options[name]
-        }
-        return {**given, **own, "pattern": preset.pattern}
+    def defaults(self, given: Options) -> Options:
+        """Return the options with their defaults: a preset has some of its own."""
+        preset = self._preset(given.get("pattern", self.options["pattern"]))
+        return {**self.options, **preset.options} if preset else self.options
+
+    def _preset(self, pattern: str) -> Preset | None:
+        return self._presets().get(str(pattern).strip())
 
     def _presets(self) -> Mapping[str, Preset]:
         """Return the presets whose mixers and options the architecture has."""
@@ -132,12 +126,13 @@ class Hybrid(PatternArchitecture):
 
     def _names(self, request: BuildRequest) -> list[str]:
         """Return the mixers that the pattern names."""
-        return _names_in(self._settings(request)["pattern"])
+        pattern = request.options["pattern"]
+        preset = self._preset(pattern)
+        return _names_in(preset.pattern if preset else pattern)
 
     def _options(self, request: BuildRequest, key: str) -> Options:
         """Return the options of a mixer without their prefix."""
-        settings = self._settings(request)
-        return {name: settings[f"{key}_{name}"] for name in self.mixers[key].options}
+        return {name: request.options[f"{key}_{name}"] for name in self.mixers[key].options}
 
     def pattern(self, request: BuildRequest) -> Pattern:
         """Return the mixers with their options."""

@@ -74,8 +74,8 @@ class ArchitectureLayer(Layer):
         dropout: float = 0.0,
         **kwargs: Any,
     ) -> None:
-        defaults = self.architecture.options
         self._check_names(kwargs)
+        defaults = self.architecture.defaults(kwargs)
         super().__init__(**{name: kwargs[name] for name in kwargs.keys() - defaults.keys()})
         self.num_layers = num_layers
         self.width = width

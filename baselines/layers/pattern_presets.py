@@ -9,7 +9,7 @@ from suite.api.options import Options
 
 
 class Preset(NamedTuple):
-    """A pattern, and the options that it sets unless others than the defaults are given."""
+    """A pattern, and the options that it sets unless they are given."""
 
     pattern: str
     options: Options

@@ -106,6 +106,10 @@ class Architecture(ABC):
     the memory holds the whole past.
     """
 
+    def defaults(self, given: Options) -> Options:
+        """Return the options with their defaults, which may depend on the `given` ones."""
+        return self.options
+
     def build(self, request: BuildRequest) -> Any:
         """Return the backbone for a supported request.
 
@@ -222,7 +226,8 @@ def build_request(
     the vocabulary size of the data, once the data is read.
     """
     generates = cell.mode is Mode.DECODE and cell.form is Form.DECODER
-    own = {name: cell.options.get(name, value) for name, value in architecture.options.items()}
+    defaults = architecture.defaults(cell.options)
+    own = {name: cell.options.get(name, value) for name, value in defaults.items()}
     return BuildRequest(
         form=cell.form,
         inputs=task.inputs_for(cell.options) if task else Inputs.TOKEN_IDS,

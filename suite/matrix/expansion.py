@@ -12,7 +12,6 @@ from typing import Any
 
 from suite.api import (
     RUN_OPTIONS,
-    Architecture,
     Cell,
     Form,
     Mode,
@@ -121,10 +120,10 @@ def _check_options(
 ) -> None:
     """Refuse an option of the request or the benchmark that nothing has."""
     for workload in workloads:
-        task_options = _defaults(workload, None)
+        task_options = _defaults(workload, {})
         for name in workload.options:
             check_name(f"option of the task '{workload.name}'", name, task_options)
-    known = {name for workload in workloads for name in _defaults(workload, None)}
+    known = {name for workload in workloads for name in _defaults(workload, {})}
     known |= {
         name
         for listed in entries.values()
@@ -135,9 +134,9 @@ def _check_options(
         check_name("option", name, known)
 
 
-def _defaults(workload: Workload, architecture: Architecture | None) -> dict[str, Any]:
+def _defaults(workload: Workload, own: Options) -> dict[str, Any]:
+    """Return the options of a cell with their defaults; `own` are those of its architecture."""
     task_options = defaults_of(workload.task) if workload.task else {}
-    own = architecture.options if architecture else {}
     return {**RUN_OPTIONS, **task_options, **own}
 
 
@@ -193,9 +192,10 @@ def _plan(
     coordinates: Mapping[str, Any],
 ) -> PlannedCell:
     benchmark, length = planner.benchmark, coordinates["sequence_length"]
-    defaults = _defaults(workload, entry.architecture)
     listed = as_text({**workload.options, **entry.options})
     asked = {**listed, **request.options}
+    own = parse_options(asked, entry.architecture.options)
+    defaults = _defaults(workload, entry.architecture.defaults(own))
     cell = Cell(
         mode=workload.mode,
         task=workload.name,
@@ -212,10 +212,10 @@ def _plan(
         **coordinates,
     )
     tuning = None if "learning_rate" in asked else planner.tuned_rate(cell, workload.task)
-    own = entry.of_benchmark(workload.name, length, cell.steps or None) and _has_settings_of(
-        benchmark, workload, cell, parse_options(listed, defaults)
-    )
-    final = own and benchmark.is_frozen
+    of_benchmark = entry.of_benchmark(
+        workload.name, length, cell.steps or None
+    ) and _has_settings_of(benchmark, workload, cell, parse_options(listed, defaults))
+    final = of_benchmark and benchmark.is_frozen
     cell = replace(
         cell,
         options=cell.options
@@ -226,7 +226,7 @@ def _plan(
     )
     check_data_options(cell.options)
     planned = planner.plan(cell, workload.task, workload.source, tuning)
-    return replace(planned, of_benchmark=own)
+    return replace(planned, of_benchmark=of_benchmark)
 
 
 def _has_settings_of(

@@ -162,7 +162,8 @@ class Planner:
             planned = self.plan(cell, task, child.source, child.ranking.tuning)
             return replace(planned, of_benchmark=child.of_benchmark)
         architecture = self.registry.architectures.get(cell.architecture)
-        defaults = {**RUN_OPTIONS, **defaults_of(task), **architecture.options}
+        own = architecture.defaults(cell.options)
+        defaults = {**RUN_OPTIONS, **defaults_of(task), **own}
         cell = replace(
             cell,
             architecture_version=architecture.version,

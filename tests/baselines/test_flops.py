@@ -15,7 +15,7 @@ SIZE = MODEL_SIZES["tiny"]
 
 def request_for(name: str, length: int, form: Form = Form.ENCODER, **options) -> BuildRequest:
     inputs = Inputs.PATCHES if name == "vit" else Inputs.TOKEN_IDS
-    own = {**ARCHITECTURES[name].options, **options}
+    own = {**ARCHITECTURES[name].defaults(options), **options}
     return BuildRequest(form, inputs, SIZE, length, own)
 
 

@@ -8,10 +8,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from baselines import Hybrid as HybridLayer
 from baselines.hybrid import Hybrid
 from baselines.layers.mixers.lstm import LongShortTerm
 from baselines.layers.pattern_presets import PRESETS
-from suite.api import Form, Inputs, Unsupported
+from suite import plan
+from suite.api import Form, Inputs, Recipe, Unsupported
+from suite.api.architecture import build_request
 from suite.records.model_sizes import MODEL_SIZES
 from suite.worker.conformance.decoding import (
     decoding_in_steps_equals_the_full_pass,
@@ -41,7 +44,8 @@ OWN = {"mamba": {"mamba_state_size": 4}}
 def hybrid(pattern: str, **options: object) -> Hybrid:
     """Return the architecture with other default options."""
     architecture = Hybrid()
-    architecture.options = {**architecture.options, "pattern": pattern, **options}
+    defaults = architecture.defaults({"pattern": pattern})
+    architecture.options = {**defaults, "pattern": pattern, **options}
     return architecture
 
 
@@ -171,11 +175,23 @@ def described(layer):
 
 
 def test_an_option_that_is_given_replaces_that_of_a_preset():
-    size = replace(SIZE, num_layers=4)
-    architecture, request = request_with("qwen3_next", model_size=size)
-    given = {**request.options, "attention_query_key_norm": "width"}
-    layer = architecture.build(replace(request, options=given)).decoder.layers[3]
-    assert (layer.attention.gated, layer.attention.query_key_norm) == (True, "width")
+    """An option of a preset's mixer counts as given even if it is the mixer's default."""
+    options = {"pattern": "qwen3_next", "attention_query_key_norm": "width"}
+    asked = {**options, "attention_gated": False}
+    planned = plan(
+        mode="probe", architectures=["hybrid"], options=asked, form="decoder", lengths=[64],
+        model_size="mini", rounds=1,
+    )  # fmt: skip
+    (cell,) = (each.cell for each in planned.prepared.plan.cells)
+    assert cell.options == asked
+    architecture = Hybrid()
+    request = build_request(cell, replace(SIZE, num_layers=4), Recipe(), None, architecture)
+    layer = architecture.build(request).decoder.layers[3]
+    attention = layer.attention
+    assert (attention.gated, attention.query_key_norm) == (False, "width")
+    assert request.options["attention_rotary_share"] == 0.25
+    same = HybridLayer(4, 32, 2, form="decoder", vocabulary_size=32, **asked)
+    assert same.options == request.options
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,7 @@ def make_model(
         Inputs.TOKEN_IDS,
         ModelSize("test", num_layers, width=16, num_heads=2, feedforward_width=48),
         length,
-        {**architecture.options, **options},
+        {**architecture.defaults(options), **options},
         vocabulary_size=vocabulary_size,
         max_global_tokens=max_global_tokens,
     )

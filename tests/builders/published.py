@@ -63,7 +63,7 @@ def assemble(name: str, case: Weights, words: np.ndarray, num_layers: int, *,
         Inputs.TOKEN_IDS,
         ModelSize("case", num_layers, width, int(case["num_heads"]), wide or 4 * width),
         case["token_ids"].shape[1],
-        {**architecture.options, **options},
+        {**architecture.defaults(options), **options},
         vocabulary_size=len(words),
     )
     return architecture.assemble(request)

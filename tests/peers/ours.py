@@ -59,7 +59,7 @@ def make(case: Case, features: dict[str, np.ndarray], labels: np.ndarray) -> tup
         inputs=Inputs.PATCHES if images else Inputs.TOKEN_IDS,
         model_size=_size(case),
         sequence_length=case.sequence_length,
-        options={**architecture.options, **OPTIONS.get(case.architecture, {})},
+        options=_options(case, architecture),
         vocabulary_size=None if images else VOCABULARY_SIZE,
         max_global_tokens=int("global_mask" in features),
     )
@@ -88,7 +88,7 @@ def make_generation(case: Case, context: np.ndarray) -> Any:
         inputs=Inputs.TOKEN_IDS,
         model_size=_size(case),
         sequence_length=length,
-        options={**architecture.options, **OPTIONS.get(case.architecture, {})},
+        options=_options(case, architecture),
         vocabulary_size=VOCABULARY_SIZE,
     )
     model = Model(None, architecture.build(request), PositionHead(VOCABULARY_SIZE), case.form)
@@ -104,6 +104,11 @@ def make_generation(case: Case, context: np.ndarray) -> Any:
         return time.perf_counter() - started
 
     return seconds
+
+
+def _options(case: Case, architecture: Any) -> dict[str, Any]:
+    given = OPTIONS.get(case.architecture, {})
+    return {**architecture.defaults(given), **given}
 
 
 def _size(case: Case) -> ModelSize:
