@@ -69,6 +69,9 @@ class _BlockMeans(keras.layers.Layer):
         means = keras.ops.mean(blocks, axis=2, keepdims=True)
         return keras.ops.reshape(blocks + means, keras.ops.shape(states))
 
+    def compute_output_shape(self, input_shape):  # JAX cannot infer it for an unknown length
+        return input_shape
+
 
 def block_encoder():
     """Return a model that mixes the positions of each block of 16."""
