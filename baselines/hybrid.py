@@ -69,27 +69,32 @@ class Hybrid(PatternArchitecture):
     default_pattern: ClassVar[str] = "gated_deltanet,attention"
 
     def __init__(self) -> None:
-        """Give the options of each mixer its name as a prefix."""
+        """Give the options of each mixer its name as a prefix, and find the presets that suit."""
         of_mixers = {
             f"{key}_{name}": default
             for key, mixer in self.mixers.items()
             for name, default in mixer.options.items()
         }
         self.options = {"pattern": self.default_pattern, **of_mixers}
+        self.presets = {
+            name: preset
+            for name, preset in PRESETS.items()
+            if self.mixers.keys() >= set(_names_in(preset.pattern))
+            and of_mixers.keys() >= preset.options.keys()
+        }
 
     def unsupported_reason(self, request: BuildRequest) -> str | None:
         """Return why the pattern or an option of a mixer is invalid, or None."""
         text = f"pattern={request.options['pattern']}"
         names, num_layers = self._names(request), request.model_size.num_layers
-        presets = self._presets()
-        known = ", ".join([*self.mixers, *presets])
+        known = ", ".join([*self.mixers, *self.presets])
         if not names:
             return f"needs a pattern of at least one mixer; received: {text}. Name some of {known}"
         for name in names:
-            if name in presets and name not in self.mixers:
+            if name in self.presets and name not in self.mixers:
                 return (
                     f"takes the name {name} alone, not among mixers; received: {text}. "
-                    f"Write {presets[name].pattern} instead"
+                    f"Write {self.presets[name].pattern} instead"
                 )
             if name not in self.mixers:
                 return f"has no mixer '{name}'; received: {text}. Choose from {known}"
@@ -113,16 +118,7 @@ class Hybrid(PatternArchitecture):
         return {**self.options, **preset.options} if preset else self.options
 
     def _preset(self, pattern: str) -> Preset | None:
-        return self._presets().get(str(pattern).strip())
-
-    def _presets(self) -> Mapping[str, Preset]:
-        """Return the presets whose mixers and options the architecture has."""
-        return {
-            name: preset
-            for name, preset in PRESETS.items()
-            if self.mixers.keys() >= set(_names_in(preset.pattern))
-            and self.options.keys() >= preset.options.keys()
-        }
+        return self.presets.get(str(pattern).strip())
 
     def _names(self, request: BuildRequest) -> list[str]:
         """Return the mixers that the pattern names."""
