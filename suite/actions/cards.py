@@ -16,17 +16,14 @@ from suite.actions.request import PathLike, make_store
 from suite.actions.runs import TrackedSession, open_tracked_session
 from suite.analysis.comparisons import compare
 from suite.analysis.cost_ratios import CostRatio, cost_ratios
-from suite.analysis.diagnostics import Diagnostic, find_diagnostics
+from suite.analysis.diagnostics import Diagnostic, find_diagnostics, title_without_lengths
 from suite.analysis.length_card import Carried, LengthCard, Profile, make_profile
 from suite.api import BACKENDS, PRECISIONS, Mode, RequestError, Status
 from suite.api.conformance import OF_GIVEN_MODELS
 from suite.api.errors import check_name
 from suite.api.files import atomic_write_bytes
 from suite.execution.conformance_checks import RUNS_TO_THE_END, code_of
-from suite.execution.given_models import (
-    backend_of,
-    kind_of,
-)
+from suite.execution.given_models import backend_of, kind_of
 from suite.execution.preparation import check_backends
 from suite.execution.quantities import parse_duration, parse_size
 from suite.matrix.request import Request
@@ -220,7 +217,7 @@ def _quality(
     ]
     return carried + [
         Carried(
-            tasks[rate.task].title.partition(",")[0],
+            title_without_lengths(tasks[rate.task]),
             label,
             rate.sequence_length,
             None,
@@ -269,7 +266,10 @@ def _exhausted_budgets(subject: Subject) -> Iterator[str]:
 
 
 def _lost_lengths(subject: Subject, other: Subject, profile: Profile) -> list[str]:
-    """Return what a model does not do and the other does: a form, or lengths with what ended it."""
+    """Return the lengths that another model was measured at and this one ends at, with the reason.
+
+    An encoder compared with a decoder also lacks the generation of tokens.
+    """
     lost = []
     for mode, length in subject.lost_to(other).items():
         start = f"{mode} at {length:,}: "

@@ -82,6 +82,11 @@ def solved_text(share: Estimate) -> str:
     return f"{round(share.value * share.n)} of {share.n}"
 
 
+def title_without_lengths(task: Task) -> str:
+    """Return the title of a task without its usual lengths."""
+    return task.title.partition(",")[0]
+
+
 @dataclass(frozen=True)
 class Diagnostic:
     """A comparison of a diagnostic task.
@@ -175,7 +180,7 @@ class Diagnostic:
     @property
     def title(self) -> str:
         """The title of the task without its usual lengths, and the setting."""
-        return ": ".join(filter(None, (self.task.title.partition(",")[0], self.setting)))
+        return ": ".join(filter(None, (title_without_lengths(self.task), self.setting)))
 
     def rows(self) -> list[DiagnosticRow]:
         """Return a row for each entry and training length, the best score first."""
