@@ -96,8 +96,10 @@ def draw_site(
 ) -> Path:
     """Write a site and return its first page; that of a user's home has own data first.
 
-    `mlflow_pages` holds the address of each run in MLflow by run id. A RequestError means that
-    there are no records.
+    `mlflow_pages` holds the address of each run in MLflow by run id.
+
+    Raises:
+        RequestError: there are no records.
     """
     from dashboards.site import Known, write_site
 

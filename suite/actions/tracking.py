@@ -31,7 +31,7 @@ def sync(
     """Write the records that MLflow lacks, and warn of each that it rejects.
 
     `log_models` copies the kept weights to MLflow too. With `confirm`, all runs of this home are
-    first deleted from MLflow; if it refuses the deletion, nothing is done and None is returned.
+    deleted from MLflow first. The result is None if `confirm` refuses; then nothing is deleted.
 
     Raises:
         LengthwiseError: the home does not exist, or the MLflow store cannot be used.

@@ -92,9 +92,9 @@ def find_crossing(
     """Find all lengths at which one of `names` overtakes the other.
 
     `advantage` returns, for a length, the lead of the second by repeat (round or seed). All
-    `lengths` are measured, so that curves that cross back are noticed. Where the sign of the
-    `center` of the repeats changes, the search bisects that interval; with `halves` false, the
-    crossing is interpolated. The interval of an estimate comes from the crossings of the repeats.
+    `lengths` are measured, so that curves that cross back are noticed. The search bisects each
+    interval in which the sign of the `center` of the repeats changes. With `halves` false, it
+    interpolates the crossing. The interval of an estimate comes from the crossings of the repeats.
     """
     known: dict[int, Mapping[int, float]] = {}
 

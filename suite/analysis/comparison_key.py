@@ -292,7 +292,8 @@ DISTINGUISHING: tuple[Callable[[ComparisonKey], str], ...] = (
 def short_titles(keys: Iterable[ComparisonKey]) -> dict[ComparisonKey, str]:
     """Return a short name of each key, such as "core-1" or "trials, 300 steps".
 
-    A name has only the parts that tell the key from others of its task, or of its form for probes.
+    A name has only the parts in which the key differs from others of its task, or of its form for
+    probes.
     """
 
     def subject(key: ComparisonKey) -> tuple[Mode, str, str]:

@@ -105,7 +105,7 @@ def compare(
 ) -> list[Comparison]:
     """Group records into comparisons, and each comparison into entries at lengths.
 
-    What ran under an older version of a task than that of `task_versions` is superseded.
+    A run under an older version of a task than that in `task_versions` is superseded.
     """
     groups = group(records).items()
     if not groups:  # a report of nothing does not wait for pandas

@@ -42,8 +42,10 @@ class GivenPlugin:
 def kind_of(model: str) -> str | None:
     """Return what a text names: a file, a function, a preset or a folder; None for a plain name.
 
-    A folder that holds no model does not hide the architecture of its name. A RequestError means
-    that the file or folder does not exist, or is none of these.
+    A folder that holds no model does not hide the architecture of its name.
+
+    Raises:
+        RequestError: the file or folder does not exist, or is none of these.
     """
     is_function = re.fullmatch(r".*\.py:\w+", model) is not None
     try:
@@ -78,7 +80,8 @@ def kind_of(model: str) -> str | None:
 def backend_of(kind: str | None, backend: str | None) -> str | None:
     """Return the backend of a kind of model: PyTorch for Hugging Face.
 
-    A RequestError means that packages of the kind are missing, or that it needs another backend.
+    Raises:
+        RequestError: packages of the kind are missing, or it needs another backend.
     """
     needed = {PRESET: ("keras_hub",), HUGGINGFACE: ("torch", "transformers")}.get(kind or "", ())
     missing = [name for name in needed if importlib.util.find_spec(name) is None]
@@ -100,7 +103,10 @@ def make_plugin(
     """Find out the facts about a model, and write its plug-in.
 
     The name is that of the file, or of folder and file if that is one of `taken`: "old_model" for
-    `old/model.py:make`. A RequestError means that the model cannot be loaded or measured.
+    `old/model.py:make`.
+
+    Raises:
+        RequestError: the model cannot be loaded or measured.
     """
     path, _, function = model.rpartition(":") if kind == FUNCTION else (model, "", "")
     file = Path(path).expanduser().resolve()

@@ -227,7 +227,10 @@ def score_crossover(
     """Compare the scores of two entries at the lengths and seeds that both have.
 
     The default is the task's primary metric. The number of threads makes no difference, and tuned
-    records are preferred. A RequestError means fewer than two lengths with records of both.
+    records are preferred.
+
+    Raises:
+        RequestError: fewer than two lengths have records of both.
     """
     pair = check_pair(request)
     request = replace(request, architectures=architectures_of(pair))
@@ -281,8 +284,10 @@ def published_cost_crossover(
 
     It is the comparison with the most common lengths, among those with the form, size, backend,
     precision, batch size and lengths that the request names. A crossing is interpolated; its
-    interval comes from the quiet rounds. A RequestError means that no comparison has both at two
-    lengths.
+    interval comes from the quiet rounds.
+
+    Raises:
+        RequestError: no comparison has both entries at two lengths.
     """
     first, second = check_pair(request)
     higher_is_better = find_directed_measure(measure).higher_is_better

@@ -165,8 +165,10 @@ class CardMeasuring:
 
         The fewest rounds at all lengths are expected to fit `PAIRED_SHARE` of the budget. Further
         rounds follow until the ratios are precise or the budget is used. Their number depends on
-        the width of the intervals, and not on the ratios: it raises no false alarms. A RequestError
-        is that of `measure`.
+        the width of the intervals, and not on the ratios: it raises no false alarms.
+
+        Raises:
+            RequestError: a model fails at the shortest length, or does not fit in the memory.
         """
         modes = [mode for mode in subject.modes if mode in other.modes]
         end = min(subject.longest or self.budget.up_to, other.longest or self.budget.up_to)

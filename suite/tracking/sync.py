@@ -120,7 +120,10 @@ def planned_deletion(store: Store, on_wait: OnWait = ignore_wait) -> Deletion:
     """Return what a rebuild deletes; runs that others wrote stay.
 
     The home's own database is removed as a file if all its runs are the home's: this is fast, and
-    works for a damaged database too. A TrackingError means that the store cannot be used.
+    works for a damaged database too.
+
+    Raises:
+        TrackingError: the store cannot be used.
     """
     from suite.tracking.sqlite import is_open, wait_while_locked
 

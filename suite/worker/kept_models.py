@@ -39,7 +39,9 @@ def parents_of(folders: Mapping[str, Path], search_path: Sequence[str], data: Ta
 def load_model(folder: Path, search_path: Sequence[str], data: TaskData) -> Model:
     """Return the trained model of a folder of kept weights, whose data has the spec of `data`.
 
-    Errors are those of `check_kept`; a RequestError also means another vocabulary or other labels.
+    Raises:
+        HomeError: the weights are missing or changed.
+        RequestError: the code has other versions, or the data another vocabulary or other labels.
     """
     kept = read_kept_weights(folder)
     check_kept(kept, search_path)
@@ -51,7 +53,9 @@ def load_model(folder: Path, search_path: Sequence[str], data: TaskData) -> Mode
 def check_kept(kept: KeptWeights, search_path: Sequence[str]) -> None:
     """Raise an error unless weights and plug-ins are those of the training.
 
-    A HomeError means missing or changed weights, a RequestError another version of a plug-in.
+    Raises:
+        HomeError: the weights are missing or changed.
+        RequestError: a plug-in has another version.
     """
     kept.check()
     cell = kept.cell
