@@ -69,13 +69,13 @@ def expand(
         if entry.runs(
             workload.name,
             coordinates["sequence_length"],
-            None if request.steps else coordinates["steps"] or None,
+            coordinates["steps"] if coordinates["steps"] in workload.known_budgets else None,
         )
     ]
     if not cells:
         raise RequestError(
-            f"The benchmark '{benchmark.name}' limits the requested entries to other tasks or "
-            "lengths, so that no entry has a cell",
+            f"The benchmark '{benchmark.name}' limits the requested entries to other tasks, "
+            "lengths or steps, so that no entry has a cell",
             received=", ".join(
                 f"{workload.name or workload.mode} at {workload.lengths}" for workload in workloads
             ),

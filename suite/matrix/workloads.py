@@ -55,6 +55,11 @@ class Workload:
         return Mode.DECODE if isinstance(self.settings, DecodingSettings) else Mode.PROBE
 
     @property
+    def known_budgets(self) -> tuple[int, ...]:
+        """The numbers of updates in the benchmark, to which it can limit an entry."""
+        return self.settings.steps if isinstance(self.settings, TaskSettings) else ()
+
+    @property
     def options(self) -> Options:
         """The options that the benchmark sets for the task."""
         return self.settings.options if isinstance(self.settings, TaskSettings) else {}

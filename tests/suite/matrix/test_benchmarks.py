@@ -341,3 +341,29 @@ def test_a_plain_entry_limits_its_architecture(folder):
     assert lengths() == lengths(architectures=("vanilla",)) == [(64, True)]
     with pytest.raises(RequestError, match="no entry"):
         lengths(architectures=("vanilla",), lengths=(128,))
+
+
+def test_an_entry_may_have_other_lengths_for_each_budget(folder):
+    entry = '[[entries]]\narchitecture = "vanilla"\noptions = {{ positions = "rotary" }}\n{}\n\n'
+    twice = entry.format("steps = [10]") + entry.format("steps = [20]\nlengths = [128]")
+    path = edit(folder, "[[probes]]", f"{twice}[[probes]]")
+    path.write_text(
+        path.read_text().split("[frozen]")[0].replace("steps = 10\n", "steps = [10, 20]\n")
+    )
+
+    def rotary(**fields):
+        registry = load_registry((str(folder),))
+        request = Request(
+            tasks=("ner",), benchmark="small", architectures=("vanilla",), seeds=(0,), **fields
+        )
+        return [
+            (planned.cell.steps, planned.cell.sequence_length, planned.of_benchmark)
+            for planned in expand(request, registry)
+            if planned.cell.options.get("positions") == "rotary"
+        ]
+
+    assert rotary() == [(10, 64, True), (10, 128, True), (20, 128, True)]
+    # A requested budget of the benchmark keeps its lengths; another one is limited by none.
+    assert rotary(steps=10) == [(10, 64, True), (10, 128, True)]
+    assert rotary(steps=20) == [(20, 128, True)]
+    assert rotary(steps=7) == [(7, 64, False), (7, 128, False)]
