@@ -165,6 +165,9 @@ interface BoardData {
 interface WinnerData extends Interval {
   task: string;
   length: number;
+  steps: number;
+  /** The number of updates, where the task has several such numbers; otherwise empty. */
+  updates: string;
   benchmark: string;
   metric: string;
   entry: string;
@@ -176,32 +179,40 @@ interface WinnerData extends Interval {
   marks: string[];
 }
 
-type TaskLength = [task: string, length: number];
-
-/** The core table of one form of model. */
-interface BlockData {
-  form: string;
-  tasks: string[];
+/** All entries of a task with one number of updates. */
+interface QualityTableData {
+  task: string;
+  steps: number;
+  updates: string;
+  metric: string;
+  lengths: number[];
+  /** The score of a trivial predictor at each length. */
+  trivial: (number | null)[];
+  detectable: (number | null)[];
   rows: {
     entry: string;
-    score: Interval | null;
-    rank: number;
-    /** The mean of the primary metric over lengths, in the order of `tasks`. */
-    tasks: number[];
+    /** At each length. */
+    places: ({ rank: number | null; score: Interval | null; marks: string[] } | null)[];
+    /** How much better the score is at the longest length than at the shortest. */
+    gain: Interval | null;
+  }[];
+}
+
+/** The sizes and the costs of the entries of one form of model. */
+interface CostTableData {
+  form: string;
+  rows: {
+    entry: string;
     /** The smallest and the largest number of weights without embedding and head. */
     parameters: [least: number, most: number] | null;
-    /** For each of the block's `costs`, its multiple of `vanilla`'s at each of `cost_lengths`. */
+    /** For each of the table's `costs`, its multiple of `vanilla`'s at each of `lengths`. */
     costs: (number | null)[][];
     rates: number | null;
-    marks: string[];
   }[];
   costs: string[];
-  cost_lengths: number[];
-  cost_sessions: string;
-  cost_spread: string;
-  incomplete: [entry: string, places: TaskLength[]][];
-  /** The places for which the benchmark states no reference score. */
-  unscaled: TaskLength[];
+  lengths: number[];
+  sessions: string;
+  spread: string;
 }
 
 /** The leaderboard of a ranked benchmark. */
@@ -214,7 +225,8 @@ interface LeaderboardData {
   latest: string;
   titles: Record<string, string>;
   winners: WinnerData[];
-  blocks: BlockData[];
+  quality: QualityTableData[];
+  costs: CostTableData[];
 }
 
 /** The search for the learning rate of one entry. */

@@ -63,7 +63,7 @@ PAGES = (
         "Choose a task, a sequence length and what matters",
         heading="Which model at my length?",
         own_scripts=(
-            *("answer", "leaderboard", "core_table", "trials", "question", "shortlist"),
+            *("answer", "leaderboard", "entry_tables", "trials", "question", "shortlist"),
             *("tradeoff_scatter", "task_figures", "task_content", "index"),
         ),
         data_scripts=("predictions",),

@@ -1,4 +1,4 @@
-"""List the benchmarks with their expected hours, freeze one, and add to its scale."""
+"""List the benchmarks with their expected hours, and freeze one."""
 
 from __future__ import annotations
 
@@ -8,15 +8,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from suite.actions.request import DATA_DIR_VARIABLE, PathLike, make_store
-from suite.analysis.boards import final_boards, rank_comparisons
-from suite.analysis.comparisons import compare
-from suite.analysis.core_table import reference_scores
 from suite.api import LengthwiseError
 from suite.api.plugins import search_path_from_environment
-from suite.execution.benchmark_data import DataFacts, describe_data
+from suite.execution.benchmark_data import describe_data
 from suite.matrix.durations import Durations, ExpectedTime, durations_here
 from suite.matrix.freezing import (
-    add_to_scale,
     check_published,
     checked_cells,
     freeze,
@@ -26,7 +22,6 @@ from suite.matrix.planned_cells import PlannedCell
 from suite.matrix.registry import Registry, load_registry
 from suite.records.benchmarks import Benchmark
 from suite.records.environment import num_cores
-from suite.records.published import read_published
 from suite.search.tuning import tuning_cells
 
 
@@ -87,7 +82,8 @@ def expected_hours(
 def freeze_benchmark(name: str, *, home: PathLike | None = None) -> tuple[Benchmark, str]:
     """Write the hash of a benchmark into its file; return the benchmark and the hash.
 
-    The fingerprints of the data of a ranked benchmark are written too.
+    The fingerprints of the data of a ranked benchmark are written too, and the scores of trivial
+    predictors on it.
 
     Raises:
         LengthwiseError: the file cannot be used, its version has published runs, or data is
@@ -97,34 +93,17 @@ def freeze_benchmark(name: str, *, home: PathLike | None = None) -> tuple[Benchm
     benchmark = registry.benchmarks.get(name)
     checked_cells(benchmark, registry)
     check_published(benchmark, published_hashes())
+    if not (benchmark.ranked and benchmark.tasks):
+        return benchmark, freeze(benchmark)
+    facts = describe_data(benchmark, make_store(home), os.environ.get(DATA_DIR_VARIABLE))
     data: dict[str, dict[int, str]] = {}
-    if benchmark.ranked and benchmark.tasks:
-        data = {
-            task: {length: facts.fingerprint for length, facts in by_length.items()}
-            for task, by_length in _data_of(benchmark, home).items()
-        }
-    return benchmark, freeze(benchmark, data)
-
-
-def add_reference(name: str, *, home: PathLike | None = None) -> int:
-    """Add missing scores that count as 0 and 100 to a benchmark's file; return their number.
-
-    The trivial predictors are scored, and the reference is read from the published final runs.
-    """
-    registry = load_registry(search_path_from_environment())
-    benchmark = registry.benchmarks.get(name)
-    zeros = {
-        task: {n: facts.trivial for n, facts in by_length.items() if facts.trivial is not None}
-        for task, by_length in _data_of(benchmark, home).items()
-    }
-    comparisons = compare(read_published(), registry.task_versions)
-    boards = final_boards(benchmark, rank_comparisons(comparisons), registry.tasks.plugins)
-    hundreds = reference_scores(boards)
-    return add_to_scale(benchmark, zeros, hundreds, registry.tasks.plugins)
-
-
-def _data_of(benchmark: Benchmark, home: PathLike | None) -> dict[str, dict[int, DataFacts]]:
-    return describe_data(benchmark, make_store(home), os.environ.get(DATA_DIR_VARIABLE))
+    trivial: dict[str, dict[int, float]] = {}
+    for task, lengths in facts.items():
+        for length, of_length in lengths.items():
+            data.setdefault(task, {})[length] = of_length.fingerprint
+            if of_length.trivial is not None:
+                trivial.setdefault(task, {})[length] = of_length.trivial
+    return benchmark, freeze(benchmark, data, trivial)
 
 
 def _expected(

@@ -6,7 +6,7 @@ import math
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from suite.analysis.comparison_key import ComparisonKey, grouped
 from suite.analysis.comparisons import Comparison
@@ -296,8 +296,12 @@ def _notes(
     return notes
 
 
-TaskLength = tuple[str, int]
-"""A task and a sequence length of a benchmark; each has one board."""
+class BoardKey(NamedTuple):
+    """What a board of a benchmark is of: a task, a sequence length and a number of updates."""
+
+    task: str
+    length: int
+    steps: int
 
 
 def final_boards(
@@ -305,32 +309,42 @@ def final_boards(
     boards: Iterable[Board],
     tasks: Mapping[str, Task],
     version: int | None = None,
-) -> dict[TaskLength, Board]:
+) -> dict[BoardKey, Board]:
     """Return the boards of a benchmark's final runs on its own data, in the order of its file.
 
     The data has the fingerprint in the file. Runs of another `version`, whose data the file does
-    not state, were checked when they were published. A place has the board of the last model size,
-    and there of the largest budget.
+    not state, were checked when they were published. The boards are of the last model size where
+    it has results.
     """
-    own: dict[TaskLength, Board] = {}
+    own: dict[BoardKey, Board] = {}
     size = benchmark.model_size[-1]
-    for board in sorted(boards, key=lambda board: (board.key.model_size == size, board.key.steps)):
-        name = board.key.task
-        several, task = benchmark.tasks.get(name, ()), tasks.get(name)
+    for board in sorted(boards, key=lambda board: board.key.model_size == size):
+        name, length = board.key.task, board.sequence_length
+        if (task := tasks.get(name)) is None:
+            continue
         label = benchmark.label_of(name, version)
-        if task and any(_is_own(board, label, task, settings) for settings in several):
-            place = name, board.sequence_length
-            if label != benchmark.label_of(name) or board.fingerprint == benchmark.fingerprint(
-                *place
-            ):
-                own[place] = board
-    return {place: own[place] for place in places_of(benchmark) if place in own}
+        for settings in benchmark.tasks.get(name, ()):
+            is_own = _is_own(board, label, task, settings)
+            stated = benchmark.fingerprint(name, length)
+            if is_own and (label != benchmark.label_of(name) or board.fingerprint == stated):
+                # A single budget may have been another one in an earlier version.
+                several = len(settings.steps) > 1
+                steps = board.key.steps if several else settings.steps[0]
+                own[BoardKey(name, length, steps)] = board
+    return {key: own[key] for key in board_keys(benchmark) if key in own}
 
 
-def places_of(benchmark: Benchmark) -> list[TaskLength]:
-    """Return each task and length of a benchmark, in the order of its file."""
+def board_keys(benchmark: Benchmark) -> list[BoardKey]:
+    """Return what the boards of a benchmark are of, in the order of its file.
+
+    A length that the benchmark's entries do not have for a number of updates is left out.
+    """
     return [
-        (name, length) for name, settings in benchmark.each_settings for length in settings.lengths
+        BoardKey(name, length, steps)
+        for name, settings in benchmark.each_settings
+        for steps in settings.steps
+        for length in settings.lengths
+        if benchmark.has_entries(name, length, steps)
     ]
 
 

@@ -1,13 +1,12 @@
 """Comparisons and boards → the leaderboard of one benchmark. Nothing is printed here.
 
 The leaderboard ranks the final runs of a benchmark, on the benchmark's own data. It has the winner
-at each task and length, a core table for each form of model, a table for each task, verdicts on
-published figures, and the changes since the version before.
+of each board, a table for each task and number of updates, the sizes and costs of the entries,
+verdicts on published figures, and the changes since the version before.
 """
 
 from __future__ import annotations
 
-import statistics
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,17 +16,14 @@ from typing import Any
 
 from suite.analysis.boards import (
     Board,
+    BoardKey,
     Row,
-    TaskLength,
+    board_keys,
     final_boards,
-    mean_position,
-    places_of,
-    rows_by_entry,
 )
-from suite.analysis.comparison_key import grouped
 from suite.analysis.comparisons import Comparison
-from suite.analysis.core_table import Block, make_blocks
 from suite.analysis.cost_ratios import LENGTHS
+from suite.analysis.entry_tables import CostTable, QualityTable, cost_tables, quality_tables
 from suite.analysis.estimates import Estimate
 from suite.api import Metric, Task
 from suite.records.benchmark_sections import ExpectedFigure
@@ -53,13 +49,14 @@ class FigureVerdict:
     agreement: Agreement
 
 
-def _verdict(figure: ExpectedFigure, boards: Mapping[TaskLength, Board]) -> FigureVerdict:
-    """Return the verdict on a published figure.
+def _verdict(figure: ExpectedFigure, boards: Mapping[BoardKey, Board]) -> FigureVerdict:
+    """Return the verdict on a published figure; the measured one has the most updates.
 
     The figures agree if the whole measured interval lies within the tolerance, and differ if it
     lies outside. Otherwise, and with fewer than three seeds, the question is undecided.
     """
-    board = boards.get((figure.task, figure.length))
+    keys = [key for key in boards if key[:2] == (figure.task, figure.length)]
+    board = boards[max(keys)] if keys else None
     rows = [row for row in (board.valid if board else ()) if row.entry == figure.architecture]
     primary = rows[0].metric if rows else None  # the range of other metrics is unknown
     metric = primary if primary and primary.name == figure.metric else Metric(figure.metric)
@@ -78,7 +75,7 @@ def _verdict(figure: ExpectedFigure, boards: Mapping[TaskLength, Board]) -> Figu
 
 @dataclass(frozen=True, slots=True)
 class Winner:
-    """The best entry at one task and length.
+    """The best entry of one board.
 
     `tied` maps the entries that are not separated from the leader, best first, to the difference to
     the leader that would have been separated for the entry. `gap` is how far the next entry lies
@@ -86,7 +83,7 @@ class Winner:
     board would have separated for the median entry. `footnotes` are the leader's.
     """
 
-    place: TaskLength
+    key: BoardKey
     metric: Metric
     leader: str
     estimate: Estimate
@@ -98,30 +95,15 @@ class Winner:
 
 
 @dataclass(frozen=True, slots=True)
-class TaskTable:
-    """All entries of one task, with the board of each length.
-
-    `trivial` is the score of a trivial predictor by length, where it is known. `rows` maps each
-    entry to its rows by length; the entries with the most ranks come first.
-    """
-
-    task: str
-    metric: Metric
-    boards: Mapping[int, Board]
-    trivial: Mapping[int, float]
-    rows: Mapping[str, Mapping[int, Row]]
-
-
-@dataclass(frozen=True, slots=True)
 class Changes:
     """The changes since the version `before`. The first version with results has no `before`.
 
-    `winners` maps a place to the entries of rank 1 before and now, if they differ. `superseded`
+    `winners` maps a board to the entries of rank 1 before and now, if they differ. `superseded`
     maps an entry to the number of its rows that newer versions replaced.
     """
 
     before: str | None
-    winners: Mapping[TaskLength, tuple[Sequence[str], Sequence[str]]]
+    winners: Mapping[BoardKey, tuple[Sequence[str], Sequence[str]]]
     joined: Sequence[str]
     left: Sequence[str]
     superseded: Mapping[str, int]
@@ -129,18 +111,28 @@ class Changes:
 
 @dataclass(frozen=True)
 class Leaderboard:
-    """The leaderboard of one benchmark; `boards` are those that it was made from, by place."""
+    """The leaderboard of one benchmark; `boards` are those that it was made from."""
 
     benchmark: Benchmark
-    boards: Mapping[TaskLength, Board]
+    boards: Mapping[BoardKey, Board]
     winners: Sequence[Winner]
-    blocks: Sequence[Block]
-    tasks: Sequence[TaskTable]
+    quality: Sequence[QualityTable]
+    costs: Sequence[CostTable]
     verdicts: Sequence[FigureVerdict]
     changes: Changes
     machines: Sequence[str]
     latest: date | None = None
     titles: Mapping[str, str] = field(default_factory=dict)
+
+    def updates_text(self, key: BoardKey) -> str:
+        """Return the number of updates of a board, if its task has several such numbers."""
+        budgets = {steps for of in self.benchmark.tasks[key.task] for steps in of.steps}
+        return f"{key.steps:,} updates" if len(budgets) > 1 else ""
+
+    def text_of(self, key: BoardKey) -> str:
+        """Return the length of a board, such as "1,024" or "1,024 (366 updates)"."""
+        updates = self.updates_text(key)
+        return f"{key.length:,} ({updates})" if updates else f"{key.length:,}"
 
 
 def make_leaderboards(
@@ -170,12 +162,9 @@ def make_leaderboard(
     return Leaderboard(
         benchmark=benchmark,
         boards=own,
-        winners=[winner for place in own if (winner := _winner(place, own[place]))],
-        blocks=make_blocks(benchmark, own, tasks, comparisons),
-        tasks=[
-            _task_table(name, tasks[name], benchmark, {n: own[name, n] for _, n in places})
-            for name, places in grouped(own, lambda place: place[0]).items()
-        ],
+        winners=[winner for key, board in own.items() if (winner := _winner(key, board))],
+        quality=quality_tables(benchmark, own),
+        costs=cost_tables(benchmark, own, tasks, comparisons),
         verdicts=[_verdict(figure, own) for figure in benchmark.expected],
         changes=_changes(benchmark, boards, own, tasks),
         machines=sorted({machine for row in rows for machine in row.machines}),
@@ -184,7 +173,7 @@ def make_leaderboard(
     )
 
 
-def _winner(place: TaskLength, board: Board) -> Winner | None:
+def _winner(key: BoardKey, board: Board) -> Winner | None:
     ranked = board.ranked
     estimates = {name: row.estimate for name, row in ranked.items() if row.estimate}
     if not estimates:
@@ -193,7 +182,7 @@ def _winner(place: TaskLength, board: Board) -> Winner | None:
     gaps = {name: abs(estimates[name].value - estimates[leader].value) for name in others}
     nearest = min(gaps, key=gaps.__getitem__, default=None)
     return Winner(
-        place=place,
+        key=key,
         metric=board.metric,
         leader=leader,
         estimate=estimates[leader],
@@ -205,30 +194,10 @@ def _winner(place: TaskLength, board: Board) -> Winner | None:
     )
 
 
-def _task_table(
-    name: str, task: Task, benchmark: Benchmark, boards: Mapping[int, Board]
-) -> TaskTable:
-    by_entry = rows_by_entry(boards)
-
-    def order(entry: str) -> tuple[int, float, float]:
-        ranks = [row.rank for row in by_entry[entry].values() if row.rank is not None]
-        mean_rank = statistics.fmean(ranks) if ranks else 0.0
-        return -len(ranks), mean_rank, mean_position(entry, boards.values())
-
-    stated = benchmark.scale.get(name, {})
-    zeros = {
-        length: scale.zero
-        for length in boards
-        if (scale := stated.get(str(length))) and scale.task_version == task.version
-    }
-    rows = {entry: by_entry[entry] for entry in sorted(by_entry, key=order)}
-    return TaskTable(name, task.primary_metric, boards, zeros, rows)
-
-
 def _changes(
     benchmark: Benchmark,
     boards: Sequence[Board],
-    current: Mapping[TaskLength, Board],
+    current: Mapping[BoardKey, Board],
     tasks: Mapping[str, Task],
 ) -> Changes:
     superseded = Counter(
@@ -241,15 +210,13 @@ def _changes(
                 for of_version in (former, current)
             )
             both = {
-                place: (leaders(former[place]), leaders(board))
-                for place, board in current.items()
-                if place in former
+                key: (leaders(former[key]), leaders(board))
+                for key, board in current.items()
+                if key in former
             }
             return Changes(
                 before=f"{benchmark.name}-{version}",
-                winners={
-                    place: pair for place, pair in both.items() if set(pair[0]) != set(pair[1])
-                },
+                winners={key: pair for key, pair in both.items() if set(pair[0]) != set(pair[1])},
                 joined=sorted(now - before),
                 left=sorted(before - now),
                 superseded=superseded,
@@ -273,11 +240,11 @@ def about_runs(board: Leaderboard) -> str:
     said = [f"Each model is trained from scratch. Steps: {steps}."]
     if kept := ", ".join(sorted({benchmark.label_of(task) for task in benchmark.unchanged_since})):
         said.append(f"Tasks that did not change keep their runs of {kept}.")
-    there = {winner.place for winner in board.winners}
+    there = {winner.key for winner in board.winners}
     missing = [
-        f"{board.titles[task]} {length:,}"
-        for task, length in places_of(benchmark)
-        if (task, length) not in there and task in board.titles
+        f"{board.titles[key.task]} {board.text_of(key)}"
+        for key in board_keys(benchmark)
+        if key not in there and key.task in board.titles
     ]
     if missing:
         said.append(f"No final runs are ranked yet: {', '.join(missing)}.")
@@ -285,7 +252,7 @@ def about_runs(board: Leaderboard) -> str:
 
 
 def summarize(board: Leaderboard) -> dict[str, Any]:
-    """Return the winners and the core tables of a leaderboard, as values that JSON can hold."""
+    """Return the winners and the tables of a leaderboard, as values that JSON can hold."""
     return {
         "label": board.benchmark.label,
         "summary": board.benchmark.summary,
@@ -295,9 +262,9 @@ def summarize(board: Leaderboard) -> dict[str, Any]:
         "titles": dict(board.titles),
         "winners": [
             {
-                "task": winner.place[0],
-                "length": winner.place[1],
-                "benchmark": board.benchmark.label_of(winner.place[0]),
+                **winner.key._asdict(),
+                "updates": board.updates_text(winner.key),
+                "benchmark": board.benchmark.label_of(winner.key.task),
                 "metric": winner.metric.name,
                 "entry": winner.leader,
                 **_interval(winner.estimate),
@@ -309,41 +276,58 @@ def summarize(board: Leaderboard) -> dict[str, Any]:
             }
             for winner in board.winners
         ],
-        "blocks": [_block(block) for block in board.blocks],
+        "quality": [_quality(table, board) for table in board.quality],
+        "costs": [_costs(table) for table in board.costs],
     }
 
 
-def _block(block: Block) -> dict[str, Any]:
+def _quality(table: QualityTable, board: Leaderboard) -> dict[str, Any]:
+    lengths = list(table.boards)
     return {
-        "form": str(block.form).replace("_", "-"),
-        "tasks": list(block.tasks),
+        "task": table.task,
+        "steps": table.steps,
+        "updates": board.updates_text(table.key),
+        "metric": table.metric.name,
+        "lengths": lengths,
+        "trivial": [table.trivial.get(length) for length in lengths],
+        "detectable": [of.detectable_difference for of in table.boards.values()],
+        "rows": [
+            {
+                "entry": entry,
+                "places": [_place(rows.get(length)) for length in lengths],
+                "gain": _interval(table.gains[entry]) if entry in table.gains else None,
+            }
+            for entry, rows in table.rows.items()
+        ],
+    }
+
+
+def _costs(table: CostTable) -> dict[str, Any]:
+    return {
+        "form": str(table.form).replace("_", "-"),
         "rows": [
             {
                 "entry": row.entry,
-                "score": row.score and _interval(row.score, 1),
-                "rank": round(row.mean_rank, 1),
-                "tasks": [row.by_task[task] for task in block.tasks],
                 "parameters": row.mixing_parameters and list(row.mixing_parameters),
-                "costs": [block.ratios(row.entry, name) for name in COSTS] if block.costs else [],
+                "costs": [table.ratios(row.entry, name) for name in COSTS] if table.costs else [],
                 "rates": row.good_range_decades and round(row.good_range_decades, 2),
-                "marks": list(row.footnotes),
             }
-            for row in block.rows
+            for row in table.rows
         ],
-        "incomplete": [
-            [name, [list(place) for place in places]] for name, places in block.incomplete.items()
-        ],
-        "unscaled": [list(place) for place in block.unscaled],
-        "costs": [cost.title for cost in COSTS.values()] if block.costs else [],
-        "cost_lengths": list(LENGTHS),
-        "cost_sessions": block.sessions,
-        "cost_spread": block.spread,
+        "costs": [cost.title for cost in COSTS.values()] if table.costs else [],
+        "lengths": list(LENGTHS),
+        "sessions": table.sessions,
+        "spread": table.spread,
     }
 
 
-def _interval(estimate: Estimate, places: int | None = None) -> dict[str, float | None]:
-    """Return an estimate; JavaScript would round 1.25 to another decimal than Python."""
-    ends = {"value": estimate.value, "low": estimate.low, "high": estimate.high}
-    if places is None:
-        return ends
-    return {name: None if end is None else round(end, places) for name, end in ends.items()}
+def _place(row: Row | None) -> dict[str, Any] | None:
+    """Return the rank and the score of an entry on a board, or why it has none."""
+    if row is None:
+        return None
+    score = _interval(row.estimate) if row.estimate else None
+    return {"rank": row.rank, "score": score, "marks": list(row.footnotes)}
+
+
+def _interval(estimate: Estimate) -> dict[str, float | None]:
+    return {"value": estimate.value, "low": estimate.low, "high": estimate.high}

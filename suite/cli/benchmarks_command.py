@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from suite.actions.benchmarks import Hours, add_reference, expected_hours, freeze_benchmark
+from suite.actions.benchmarks import Hours, expected_hours, freeze_benchmark
 from suite.actions.listing import describe_benchmark
 from suite.api.errors import check_name
 from suite.cli.command import home_option, json_option
@@ -21,18 +21,12 @@ from suite.records.naming import data_text
 @click.argument("names", nargs=-1, metavar="[NAME]…")
 @click.option("--check", is_flag=True, help="Exit with 1 if a benchmark file cannot be used.")
 @click.option("--freeze", "to_freeze", metavar="NAME", help="Write the hash of NAME into its file.")
-@click.option(
-    "--reference",
-    metavar="NAME",
-    help="Write the scores that count as 0 and 100 into the file of NAME, where they are missing.",
-)
 @json_option
 @home_option
 def command(
     names: tuple[str, ...],
     check: bool,
     to_freeze: str | None,
-    reference: str | None,
     as_json: bool,
     home: str | None,
 ) -> None:
@@ -49,11 +43,8 @@ def command(
 
     --freeze first checks the whole file: tasks, options, architectures, lengths, and the controls
     of a ranked benchmark. It reads the data of a ranked benchmark, and writes its fingerprints into
-    the file: the leaderboard ranks only runs on this data.
-
-    --reference scores the trivial predictor of each task (majority class, unigram, empty answer) on
-    the data of the benchmark, and takes the scores of `vanilla` from the published final runs. It
-    changes a score of the file only if the task or `vanilla` has another version now.
+    the file: the leaderboard ranks only runs on this data. It also writes the test score of each
+    task's trivial predictor (majority class, unigram, empty answer).
 
     \b
     Examples:
@@ -65,10 +56,6 @@ def command(
     if to_freeze:
         benchmark, content_hash = freeze_benchmark(to_freeze, home=home)
         print(f"{benchmark.label} is frozen with the hash {content_hash}")
-        return
-    if reference:
-        num_new = add_reference(reference, home=home)
-        print(f"{num_new} scores were added to the scale of {reference}")
         return
     usable, broken = expected_hours(home=home, check=check)
     known = {benchmark.name: (benchmark, hours) for benchmark, hours in usable}

@@ -69,7 +69,7 @@ def describe_data(
         if by_length.setdefault(length := job.cell.sequence_length, job_facts) != job_facts:
             raise RequestError(
                 f"Several settings of the task '{job.cell.task}' have the length {length} and "
-                "other data, so that [data] and [scale] cannot state one value for the length",
+                "other data, so that [data] cannot state one value for the length",
                 received=benchmark.path.name,
                 remedy="Give the settings other lengths, or write ranked = false",
             )

@@ -1,8 +1,7 @@
 """The freezing of a benchmark: its check against registry and records, and edits of its file.
 
-Commands write measured values, the scale, and the hashes of [frozen]. The other lines of the file
-stay as they are, comments included. The scale holds the scores that count as 0 and 100, for the
-versions that they were measured with. A score of another version is measured anew.
+A command writes the fingerprints of the data, the scores of trivial predictors, and the hashes of
+[frozen]. The other lines of the file stay as they are, comments included.
 """
 
 from __future__ import annotations
@@ -14,19 +13,16 @@ from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Any
 
-from suite.api import RUN_OPTIONS, Form, Mode, PluginError, Task, Track
+from suite.api import RUN_OPTIONS, Form, Mode, PluginError, Track
 from suite.api.errors import RequestError, check_name
 from suite.api.files import RESULTS
 from suite.matrix.expansion import expand
 from suite.matrix.planned_cells import PlannedCell
 from suite.matrix.registry import Registry
 from suite.matrix.request import Request
-from suite.records.benchmark_sections import Scale
 from suite.records.benchmarks import (
-    SCALE,
     Benchmark,
     hash_content,
-    hash_scale,
     hash_task,
     read_benchmark,
 )
@@ -39,6 +35,10 @@ FLOOR = "identity"
 
 Fingerprints = Mapping[str, Mapping[int, str]]
 """The fingerprint of the data of each task, by length."""
+TrivialScores = Mapping[str, Mapping[int, float]]
+"""The test score of each task's trivial predictor, by length."""
+DIGITS = 6
+"""The number of significant digits of a score in the file."""
 PublishedHashes = Mapping[str, AbstractSet[str]]
 """The hashes that published records state for a benchmark, by label such as "core-1"."""
 
@@ -94,8 +94,10 @@ def check_published(benchmark: Benchmark, hashes: PublishedHashes) -> None:
         )
 
 
-def freeze(benchmark: Benchmark, data: Fingerprints | None = None) -> str:
-    """Write the fingerprints of the data and the hashes of a version and its scale into its file.
+def freeze(
+    benchmark: Benchmark, data: Fingerprints | None = None, trivial: TrivialScores | None = None
+) -> str:
+    """Write the facts about the data and the hashes of a version into its file.
 
     Return the hash, which covers the fingerprints. A benchmark that is not ranked needs no data.
 
@@ -113,10 +115,14 @@ def freeze(benchmark: Benchmark, data: Fingerprints | None = None) -> str:
         for task, by_length in (data or {}).items()
     }
     changed = with_tables(text, "data", tables)
+    if trivial is not None:
+        scores = {
+            task: {length: f"{score:.{DIGITS}g}" for length, score in by_length.items()}
+            for task, by_length in trivial.items()
+        }
+        changed = with_tables(changed, "trivial", scores)
     content = tomllib.loads(changed)
     content_hash = hash_content(content)
-    if benchmark.scale:
-        changed = with_hash(changed, SCALE, hash_scale(benchmark.scale))
     for task in content.get("tasks", {}):
         if task not in benchmark.unchanged_since:
             digest = hash_task(content, task)
@@ -200,12 +206,6 @@ HEADS = re.compile(r"^(?=[ \t]*\[)", re.MULTILINE)
 PAIR = re.compile(r"[ \t]*[\"']?(?P<key>[\w.-]+)[\"']?[ \t]*=[^#\n]*(?P<comment>#[^\n]*)?\n?")
 Tables = Mapping[str, Mapping[Any, str]]
 """The values of a section's tables as TOML, by table and key."""
-ScoresByLength = Mapping[str, Mapping[int, float]]
-"""A score by task and length."""
-References = Mapping[str, Mapping[int, tuple[float, int]]]
-"""The score and the version of `vanilla`, by task and length."""
-DIGITS = 6
-"""The number of significant digits of a score in the file."""
 
 
 def with_tables(text: str, section: str, tables: Tables) -> str:
@@ -269,64 +269,3 @@ def with_hash(text: str, name: str, digest: str) -> str:
     others = former.sub("", others).strip()
     lines = "\n".join(filter(None, [f'"{name}" = "{digest}"{comment}', others]))
     return f"{body.rstrip()}\n\n{head.rstrip()}\n{lines}\n"
-
-
-def add_to_scale(
-    benchmark: Benchmark, zeros: ScoresByLength, hundreds: References, tasks: Mapping[str, Task]
-) -> int:
-    """Write the scores that a benchmark's file lacks, and return their number.
-
-    A score of the present versions stays as it is. A place needs a trivial score before a
-    reference, which must be better: otherwise a RequestError is raised.
-    """
-    scale = {task: dict(scores) for task, scores in benchmark.scale.items()}
-    num_new = 0
-    for name, scores in zeros.items():
-        versions = {
-            "task_version": tasks[name].version,
-            "benchmark_version": benchmark.version_of(name),
-        }
-        for length, zero in scores.items():
-            known = scale.setdefault(name, {}).get(str(length))
-            if known is None or not known.holds_for(**versions):
-                scale[name][str(length)] = Scale(zero=_rounded(zero), **versions)
-                num_new += 1
-    for name, references in hundreds.items():
-        for length, (score, version) in references.items():
-            known = scale.get(name, {}).get(str(length))
-            if known and known.vanilla_version != version:
-                update = {"hundred": _rounded(score), "vanilla_version": version}
-                _check_better(name, length, known.zero, update["hundred"], tasks[name])
-                scale[name][str(length)] = known.model_copy(update=update)
-                num_new += 1
-    if num_new:
-        _write(benchmark, scale)
-    return num_new
-
-
-def _check_better(name: str, length: int, zero: float, hundred: float, task: Task) -> None:
-    if hundred > zero if task.primary_metric.higher_is_better else hundred < zero:
-        return
-    raise RequestError(
-        f"The reference of {name} at length {length} must be better than the trivial predictor",
-        received=f"{hundred:g} against {zero:g}",
-        remedy="Check the published final runs",
-    )
-
-
-def _rounded(score: float) -> float:
-    return float(f"{score:.{DIGITS}g}")
-
-
-def _write(benchmark: Benchmark, scale: Mapping[str, Mapping[str, Scale]]) -> None:
-    tables = {
-        task: {length: _inline(values) for length, values in by_length.items()}
-        for task, by_length in scale.items()
-    }
-    text = with_tables(benchmark.path.read_text(), SCALE, tables)
-    benchmark.path.write_text(with_hash(text, SCALE, hash_scale(scale)))
-
-
-def _inline(scale: Scale) -> str:
-    stated = scale.model_dump(exclude_none=True).items()
-    return f"{{ {', '.join(f'{name} = {value!r}' for name, value in stated)} }}"

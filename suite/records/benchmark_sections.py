@@ -201,37 +201,3 @@ class ExpectedFigure(BenchmarkSection):
     value: float
     tolerance: float = Field(gt=0)
     source: str
-
-
-class Scale(BenchmarkSection):
-    """The values of a task's metric at a length that count as 0 (a trivial predictor) and as 100.
-
-    They hold for the versions of the task and of `vanilla` with which they were measured, and for
-    the version of the benchmark in which the task changed last.
-    """
-
-    zero: float
-    task_version: int
-    benchmark_version: int
-    hundred: float | None = None
-    vanilla_version: int | None = None
-
-    @model_validator(mode="after")
-    def _check(self) -> Scale:
-        if (self.hundred is None) != (self.vanilla_version is None):
-            raise ValueError("hundred and vanilla_version are stated together")
-        return self
-
-    def holds_for(self, task_version: int, benchmark_version: int) -> bool:
-        """Return whether the values are those of these versions."""
-        return (self.task_version, self.benchmark_version) == (task_version, benchmark_version)
-
-    @property
-    def is_complete(self) -> bool:
-        """Whether both values are known and differ, so that scores can be computed."""
-        return self.hundred not in (None, self.zero)
-
-    def score(self, value: float) -> float:
-        """Return the score of a value of the metric; it may lie below 0 or above 100."""
-        assert self.hundred is not None
-        return 100 * (value - self.zero) / (self.hundred - self.zero)

@@ -29,7 +29,6 @@ from suite.records.benchmark_sections import (
     ModelSizes,
     OtherTasks,
     ProbeSettings,
-    Scale,
     Seeds,
     SettingsOfTask,
     TaskSettings,
@@ -43,24 +42,22 @@ FOLDER = "benchmarks"
 DEFAULT_BENCHMARK = "quick"
 DECODING_BENCHMARK = "cost"
 """The default of mode decode: `quick` is frozen without decodings."""
-UNHASHED = ("summary", "expected", "scale", "frozen")
+UNHASHED = ("summary", "expected", "trivial", "frozen")
 """The fields that change no cell; the others are part of the hash."""
 HASH_DIGITS = 16
 NOT_OF_A_TASK = {"version", "unchanged_since", "tasks", "data", "entries", "other_tasks", "probes",
                  "decodings"}  # fmt: skip
 """The fields of which a task's hash has its own part, or nothing."""
-SCALE = "scale"
-"""The name under which `frozen` has the hash of the scale."""
 
 
 class Benchmark(BenchmarkSection):
     """A benchmark file.
 
     The trainings of each of a task's settings are comparisons of their own. `frozen` maps a version
-    to the hash that it was frozen with, "VERSION.TASK" to the hash of a task in it, and "scale" to
-    that of the scale. `unchanged_since` maps a task to the earlier version whose runs still count.
-    `data` maps a task to the fingerprint of its raw examples at each length, and `scale` to the
-    scale of each length (a string, as TOML has it). Only runs on this data are on the leaderboard.
+    to the hash that it was frozen with, and "VERSION.TASK" to the hash of a task in it.
+    `unchanged_since` maps a task to the earlier version whose runs still count. `data` maps a task
+    to the fingerprint of its raw examples at each length (a string, as TOML has it), and `trivial`
+    to the test score of a trivial predictor. Only runs on this data are on the leaderboard.
     An empty `architectures` means all that support a task. `entries` add variants, also of
     architectures that the list leaves out.
     """
@@ -84,7 +81,7 @@ class Benchmark(BenchmarkSection):
     tuning: TuningSettings | None = None
     expected: tuple[ExpectedFigure, ...] = Field((), strict=False)
     data: Mapping[str, Mapping[str, str]] = {}
-    scale: Mapping[str, Mapping[str, Scale]] = {}
+    trivial: Mapping[str, Mapping[str, float]] = {}
     unchanged_since: Mapping[str, int] = {}
     frozen: Mapping[str, str] = {}
     content_hash: str
@@ -164,12 +161,6 @@ class Benchmark(BenchmarkSection):
                 f"data: a frozen benchmark that is ranked states its data, but not that of "
                 f"{lacking[0]}: only `bench benchmarks --freeze` writes it"
             )
-        has_hash = SCALE in self.frozen or (self.is_frozen and self.scale)
-        if has_hash and self.frozen.get(SCALE) != hash_scale(self.scale):
-            raise ValueError(
-                "scale: the scores that count as 0 and 100 do not have the hash of [frozen]: "
-                "only `bench benchmarks --reference` adds to them"
-            )
         return self
 
     def _check_unchanged(self, task: str, version: int) -> None:
@@ -203,6 +194,10 @@ class Benchmark(BenchmarkSection):
         """Return the stated fingerprint of the data of a task at a length, or None."""
         return self.data.get(task, {}).get(str(length))
 
+    def trivial_score(self, task: str, length: int) -> float | None:
+        """Return the stated test score of a task's trivial predictor at a length, or None."""
+        return self.trivial.get(task, {}).get(str(length))
+
     @property
     def is_frozen(self) -> bool:
         """Whether this version is frozen, so that its runs score the test split."""
@@ -211,6 +206,13 @@ class Benchmark(BenchmarkSection):
     def includes(self, architecture: str) -> bool:
         """Return whether an architecture is an entry if a request names none."""
         return not self.architectures or architecture in self.architectures
+
+    def has_entries(self, task: str, length: int, steps: int) -> bool:
+        """Return whether some entry runs a task at a length for a number of steps."""
+        limited = {entry.architecture for entry in self.entries if entry.is_plain}
+        return not limited.issuperset(self.architectures or ("",)) or any(
+            entry.includes(task, length, steps) for entry in self.entries
+        )
 
     @property
     def model_size_text(self) -> str:
@@ -383,13 +385,6 @@ def _entry_of(entry: Mapping[str, Any], task: str) -> dict[str, Any]:
     # Without options and methods, an entry limits its architecture, also on other tasks.
     is_plain = not (entry.get("options") or entry.get("methods"))
     return {"architecture": entry["architecture"], "left_out": True} if is_plain else {}
-
-
-def hash_scale(scale: Mapping[str, Mapping[str, Scale]]) -> str:
-    """Return the hash of the scores that count as 0 and 100."""
-    return _hash(
-        {task: {n: values[n].model_dump() for n in values} for task, values in scale.items()}
-    )
 
 
 def _hash(content: Mapping[str, Any]) -> str:

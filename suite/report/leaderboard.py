@@ -10,7 +10,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from suite.analysis.boards import Board, Row, TaskLength, rank_comparisons, rows_by_entry
+from suite.analysis.boards import Board, Row, rank_comparisons, rows_by_entry
 from suite.analysis.comparison_key import grouped, titles
 from suite.analysis.comparisons import Comparison
 from suite.analysis.cost_ratios import LENGTHS
@@ -111,13 +111,6 @@ def _page(
 ) -> str:
     notes = Footnotes()
 
-    def places(of: Iterable[TaskLength]) -> str:
-        by_task = grouped(of, lambda place: place[0])
-        return "; ".join(
-            f"{escape(board.titles.get(task, task))} {', '.join(f'{n:,}' for _, n in lengths)}"
-            for task, lengths in by_task.items()
-        )
-
     def rank_and_value(row: Row | None) -> str:
         if row is None or row.estimate is None:
             return NONE if row is None else escape("; ".join(row.footnotes)) or NONE
@@ -127,8 +120,8 @@ def _page(
     wanted = {name for name, part in controls.items() if not part.probe_only}
     wanted = set(filter(board.benchmark.includes, wanted))
     absent = {
-        block.form: sorted(wanted - {*block.incomplete, *(row.entry for row in block.rows)})
-        for block in board.blocks
+        table.form: sorted(wanted - {row.architecture for row in table.rows})
+        for table in board.costs
     }
     return _render(
         "leaderboard.md",
@@ -146,7 +139,6 @@ def _page(
         links=links,
         up=up,
         down=down,
-        places=places,
         tied=_tied,
         rank_and_value=rank_and_value,
         cost_page=cost_page_name,

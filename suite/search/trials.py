@@ -201,11 +201,10 @@ class TrialSet:
 
     def _trivial(self, rate: float) -> float | None:
         """Return the score of the trivial predictor if a rate is not better beyond its error."""
-        scales = self.benchmark.scale.get(str(self.cell.task), {})
-        scale = scales.get(str(self.cell.sequence_length))
-        if scale is None or self.strategy.is_better(self.scores, rate, scale.zero):
+        score = self.benchmark.trivial_score(str(self.cell.task), self.cell.sequence_length)
+        if score is None or self.strategy.is_better(self.scores, rate, score):
             return None
-        return scale.zero
+        return score
 
     def _trials(self) -> list[RateTrials]:
         name = self.task.primary_metric.name

@@ -1,4 +1,4 @@
-"""The first page: the answer at a task and a length, three charts, and the core table."""
+"""The first page: the answer at a task and a length, three charts, and the tables of entries."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from suite.matrix.registry import load_registry
 from suite.records.schema import TuningChoice
 from suite.records.tuned_rates import Tuned
 from tests.dashboards.site_records import draw, entry, probe, read_script, trial
-from tests.suite.analysis.final_runs import SCALE, SMALL, benchmark_folder, final_runs
+from tests.suite.analysis.final_runs import SMALL, TRIVIAL, benchmark_folder, final_runs
 
 NAMES = ("vanilla", "longformer", "bert", "identity", "gpt", "linformer", "performer", "reformer")
 F1 = {"vanilla": 0.70, "longformer": 0.75, "bert": 0.749, "identity": 0.3, "linformer": 0.6,
@@ -34,7 +34,7 @@ def score(planned):
 def made(tmp_path_factory):
     """The folder of a site of a benchmark's final runs, with probes and trials; and the data."""
     top = tmp_path_factory.mktemp("first")
-    registry = load_registry((str(benchmark_folder(top / "bench", SMALL + SCALE)),))
+    registry = load_registry((str(benchmark_folder(top / "bench", SMALL + TRIVIAL)),))
     finals = final_runs(registry, score, NAMES)
     probes = [
         probe(name, length, number, speed * (1 + deviation / 100))
@@ -63,7 +63,7 @@ def interval(estimate):
 
 
 def test_a_win_is_answered_in_one_sentence(shown, made):
-    board = made[1].boards["ner", 512]
+    board = made[1].boards["ner", 512, 10]
     tab = shown("task=ner&length=512")
     assert tab.answer() == (
         "Named entity recognition, length 512. Best: longformer, test entity F1 "
@@ -77,7 +77,7 @@ def test_a_win_is_answered_in_one_sentence(shown, made):
 
 
 def test_a_tie_has_no_significant_winner_and_a_detectable_difference(shown, made):
-    board = made[1].boards["ner", 128]
+    board = made[1].boards["ner", 128, 10]
     tab = shown("task=ner&length=128")
     assert tab.answer() == (
         "Named entity recognition, length 128. No significant winner; best mean of a model: "
@@ -115,7 +115,7 @@ def test_two_choices_lead_to_the_answer_also_from_the_keyboard(shown):
 
 
 @pytest.mark.parametrize("width", [400, 1_300])
-def test_the_order_is_choice_answer_list_charts_core_table(tab, shown, width):
+def test_the_order_is_choice_answer_list_charts_tables(tab, shown, width):
     tab.page.set_viewport_size({"width": width, "height": 800})
     shown("task=ner&length=128", again=True)
     tops = tab.page.evaluate(
@@ -126,7 +126,7 @@ def test_the_order_is_choice_answer_list_charts_core_table(tab, shown, width):
     assert not tab.page.locator(".advanced .controls").first.is_visible()
     assert tab.page.locator("details.legend").get_attribute("open") == (None if width < 640 else "")
     captions = tab.texts("caption")
-    assert captions[1] == "Entries with every cell, best first, encoder tasks"
+    assert captions[1] == "Named entity recognition, entity F1"
     for summary in tab.page.locator("main details > summary").all():
         if summary.is_visible():  # the full names are wider than the page
             summary.click()
@@ -176,28 +176,31 @@ def test_three_charts_and_costs_from_probes(shown):
     assert len(quality) == 7 and len(bands) == 1
 
 
-def test_the_core_table_is_that_of_the_analysis(shown, made):
+def test_the_table_of_scores_is_that_of_the_analysis(shown, made):
     tab = shown("task=ner&length=512")
-    encoder, _ = made[1].blocks
-    table = tab.page.locator("table", has_text="encoder tasks").first
-    rows = [row.locator("td").all_text_contents() for row in table.locator("tbody tr").all()]
-    assert [row[0] for row in rows] == [f"{row.entry}1" for row in encoder.rows]  # with a footnote
-    assert tab.texts(".footnotes li")[0] == "untuned"
-    for cells, row in zip(rows, encoder.rows, strict=True):
-        score = row.score
-        assert cells[1] == f"{score.value:.1f} [{score.low:.1f}, {score.high:.1f}]"
-        assert cells[2] == f"{row.mean_rank:.1f}"
-        assert cells[3:5] == [f"{row.by_task[task]:.3f}" for task in ("ner", "sentiment")]
+    ner = made[1].quality[0]
+    table = tab.page.locator("table", has_text="(trivial 0").first
+    assert table.locator("th").all_text_contents()[-1] == "gain [95%]"
     assert table.locator("em").all_text_contents() == ["identity"]  # a control
+    rows = [row.locator("td").all_text_contents() for row in table.locator("tbody tr").all()]
+    assert [row[0] for row in rows] == list(ner.rows)
+    for cells, (name, of_entry) in zip(rows, ner.rows.items(), strict=True):
+        for cell, row in zip(cells[1:3], of_entry.values(), strict=True):
+            assert cell.startswith(f"{row.rank}: {row.estimate.value:.3f} [")
+        assert cells[3].startswith(f"{ner.gains[name].value:.3f}".replace("-0.000", ""))
+
+
+def test_the_table_of_costs_is_that_of_the_analysis(shown, made):
+    tab = shown("task=ner&length=512")
+    tab.page.locator("summary", has_text="Encoders: sizes and costs").click()
+    table = tab.page.locator("table", has_text="learning-rate window").first
     head = table.locator("th").all_text_contents()
-    assert head[-1] == "learning-rate window, decades"
-    speed = head.index("training speed")
+    rows = [row.locator("td").all_text_contents() for row in table.locator("tbody tr").all()]
+    assert [row[0] for row in rows] == [row.entry for row in made[1].costs[0].rows]
     (note,) = (text for text in tab.texts("p.note") if "Costs are multiples" in text)
     assert "Session of 2026-01-02 03:04 on here, 2 threads (1 session)." in note
-    found = {cells[0]: cells[speed] for cells in rows}
-    assert found["longformer1"] == "2.50 / —" and found["vanilla1"] == "1.00 / —"
-    # The other form is folded.
-    assert not tab.page.locator("caption", has_text="decoder tasks").is_visible()
+    found = {cells[0]: cells[head.index("training speed")] for cells in rows}
+    assert found["longformer"] == "2.50 / —" and found["vanilla"] == "1.00 / —"
 
 
 def test_a_winner_links_to_its_results_and_a_tie_has_none(shown, made):

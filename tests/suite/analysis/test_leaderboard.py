@@ -1,4 +1,4 @@
-"""The leaderboard of a benchmark: selection of records, winners, core table, verdicts, changes."""
+"""The leaderboard of a benchmark: selection of records, winners, tables, verdicts, changes."""
 
 from __future__ import annotations
 
@@ -7,13 +7,12 @@ from datetime import timedelta
 
 import pytest
 
-from suite.analysis.leaderboard import Agreement
+from suite.analysis.leaderboard import Agreement, about_runs
 from suite.api import Form
 from suite.matrix.registry import load_registry
 from suite.records.naming import new_run_id
 from tests.builders.records import MOMENT, with_fields
 from tests.suite.analysis.final_runs import (
-    SCALE,
     SMALL,
     benchmark_folder,
     board_of,
@@ -37,11 +36,11 @@ def runs(folder, values=SCORES, **fields):
 def test_the_winner_of_each_length_has_its_gap_ties_and_detectable_difference(folder):
     board = board_of(runs(folder, {**SCORES, "longformer": 0.799}), folder)
     winner = board.winners[0]
-    assert [won.place for won in board.winners] == [
-        ("ner", 128),
-        ("ner", 512),
-        ("sentiment", 128),
-        ("language_modeling", 64),
+    assert [won.key for won in board.winners] == [
+        ("ner", 128, 10),
+        ("ner", 512, 10),
+        ("sentiment", 128, 10),
+        ("language_modeling", 64, 10),
     ]
     assert winner.leader == "vanilla" and list(winner.tied) == ["longformer"]
     assert winner.tied["longformer"] > winner.gap  # the difference that would have separated it
@@ -52,68 +51,91 @@ def test_the_winner_of_each_length_has_its_gap_ties_and_detectable_difference(fo
 
 def test_a_loss_is_won_by_the_smallest(folder):
     *_, winner = board_of(runs(folder), folder).winners
-    assert winner.place[0] == "language_modeling" and winner.leader == "identity"
+    assert winner.key.task == "language_modeling" and winner.leader == "identity"
     assert winner.next == "vanilla" and winner.gap == pytest.approx(0.4)
 
 
-def test_an_entry_needs_every_cell_of_a_block(folder):
+def test_a_table_has_each_entry_with_the_most_ranks_first(folder):
     def without(found):
         cell = found.record.cell
-        return (cell.architecture, cell.task, cell.sequence_length) != ("bert", "ner", 512)
+        return (cell.architecture, cell.task, cell.sequence_length) != ("vanilla", "ner", 512)
 
     board = board_of(filter(without, runs(folder)), folder)
-    encoder = board.blocks[0]
-    assert encoder.form is Form.ENCODER and encoder.tasks == ["ner", "sentiment"]
-    assert [row.entry for row in encoder.rows] == ["vanilla", "identity"]
-    assert encoder.incomplete == {"bert": [("ner", 512)]}
-    table = {entry: sorted(by_length) for entry, by_length in board.tasks[0].rows.items()}
-    assert table == {"vanilla": [128, 512], "identity": [128, 512], "bert": [128]}
-
-
-def test_two_seeds_of_a_cell_are_no_cell(folder):
-    def first_two(found):
-        return found.record.cell.architecture != "bert" or found.record.cell.seed < 2
-
-    encoder = board_of(filter(first_two, runs(folder)), folder).blocks[0]
-    assert "bert" in encoder.incomplete and "bert" not in [row.entry for row in encoder.rows]
-
-
-def test_there_is_no_score_without_a_reference(folder):
-    encoder = board_of(runs(folder), folder).blocks[0]
-    assert [row.score for row in encoder.rows] == [None] * 3
-    assert encoder.unscaled == [("ner", 128), ("ner", 512), ("sentiment", 128)]
-    assert [row.mean_rank for row in encoder.rows] == [1, 2, 3]
-    assert encoder.rows[0].by_task == pytest.approx({"ner": 0.8, "sentiment": 0.8})
-
-
-def test_the_score_is_the_mean_over_lengths_and_then_over_tasks(tmp_path):
-    folder = benchmark_folder(tmp_path, SMALL + SCALE)
-    encoder, decoder = board_of(runs(folder), folder).blocks
-    score = encoder.rows[0].score
-    # NER: 100 at length 128 and 160 at length 512; sentiment: 75.
-    assert score.value == pytest.approx(((100 + 160) / 2 + 75) / 2)
-    # A seed changes NER by 0.125 and 0.2, and sentiment by 0.25.
-    deviation = ((0.125 + 0.2) / 2 + 0.25) / 2
-    assert score.high - score.value == pytest.approx(4.3027 * deviation / 3**0.5, rel=1e-3)
-    # For a loss the reference is below the trivial score.
-    losses = {row.entry: row.score.value for row in decoder.rows}
-    assert losses["vanilla"] == pytest.approx(100 * (5 - 0.8) / 3)
-    assert losses["identity"] == max(losses.values())
-
-
-def test_a_score_of_equal_seeds_has_the_interval_of_its_test_examples(tmp_path):
-    """Otherwise a block whose seeds all score the same would have a score without an error."""
-    folder = benchmark_folder(tmp_path, SMALL + SCALE)
-    registry = load_registry((str(folder),))
-    equal = final_runs(registry, by_architecture(SCORES, spread=0.0), list(SCORES))
-    counted = [
-        with_fields(one, data={**one.record.data, "examples": {"test": 200}}) for one in equal
+    assert [(table.task, table.steps, *table.boards) for table in board.quality] == [
+        ("ner", 10, 128, 512),
+        ("sentiment", 10, 128),
+        ("language_modeling", 10, 64),
     ]
-    plain, found = (board_of(runs, folder).blocks[0].rows[0].score for runs in (equal, counted))
-    assert plain.high == pytest.approx(plain.low)
-    # Wilson's half width at 0.8 of 200 is 0.0552; a unit is 125, 200 and 250 points of score.
-    margin = 0.0552 * ((125 / 4 + 200 / 4) ** 2 + (250 / 2) ** 2) ** 0.5
-    assert found.high - found.value == pytest.approx(margin, rel=2e-3)
+    found = {entry: sorted(by_length) for entry, by_length in board.quality[0].rows.items()}
+    assert found == {"bert": [128, 512], "identity": [128, 512], "vanilla": [128]}
+    assert list(found)[-1] == "vanilla"
+    encoders = board.costs[0]
+    assert encoders.form is Form.ENCODER
+    assert [row.entry for row in encoders.rows] == ["bert", "identity", "vanilla"]
+
+
+def test_a_gain_is_the_score_at_the_longest_length_less_that_at_the_shortest(folder):
+    def value(planned):
+        cell = planned.cell
+        gain = {"bert": 0.1 + 0.01 * (cell.seed - 1)}.get(cell.architecture, -0.2)
+        return 0.5 + 0.05 * cell.seed + (gain if cell.sequence_length == 512 else 0.0)
+
+    registry = load_registry((str(folder),))
+    ner, sentiment, _ = board_of(final_runs(registry, value, ("vanilla", "bert")), folder).quality
+    assert not sentiment.gains, "there is one length"
+    found = ner.gains["bert"]
+    assert found.value == pytest.approx(0.1)
+    # Paired by seed, the gains deviate by 0.01, and the scores at a length by 0.05.
+    assert found.high - found.value == pytest.approx(4.3027 * 0.01 / 3**0.5, rel=1e-3)
+    assert ner.gains["vanilla"].value == pytest.approx(-0.2)
+
+
+BUDGETS = """
+name = "budgets"
+version = 1
+summary = "a benchmark with two budgets"
+model_size = "tiny"
+seeds = [0, 1, 2]
+time_limit_seconds = 60
+architectures = ["identity"]
+entries = [
+  { architecture = "identity", steps = [10] },
+  { architecture = "vanilla", options = { positions = "rotary" }, steps = [10] },
+  { architecture = "vanilla", options = { positions = "rotary" }, steps = [30], lengths = [256] },
+]
+
+[tasks.language_modeling]
+lengths = [64, 256]
+steps = [10, 30]
+positions_per_step = 512
+"""
+
+
+def test_each_budget_has_boards_and_gains_of_its_own(tmp_path):
+    folder = benchmark_folder(tmp_path, BUDGETS, name="budgets")
+
+    def value(planned):
+        cell = planned.cell
+        of_entry = 0.0 if cell.architecture == "identity" else -1.0
+        return 4.0 - cell.steps / 100 - cell.sequence_length / 1000 + of_entry + cell.seed / 1000
+
+    registry = load_registry((str(folder),))
+    made = final_runs(registry, value, ("identity", "vanilla"), name="budgets")
+    board = board_of(made, folder, name="budgets")
+    assert [(winner.key.steps, winner.key.length) for winner in board.winners] == [
+        (10, 64), (10, 256), (30, 256)
+    ]  # fmt: skip
+    assert [board.text_of(winner.key) for winner in board.winners] == [
+        "64 (10 updates)", "256 (10 updates)", "256 (30 updates)"
+    ]  # fmt: skip
+    short, long = board.quality
+    assert short.gains["identity"].value == pytest.approx(0.192), "a smaller loss is a gain"
+    assert list(long.boards) == [256] and not long.gains and list(long.rows) == [made_name(made)]
+    assert "64" not in about_runs(board), "no entry has 30 updates at 64"
+
+
+def made_name(made):
+    return next(one.record.ranking.entry for one in made if one.record.cell.steps == 30)
 
 
 def test_only_final_runs_on_the_data_of_the_benchmark_are_on_its_leaderboard(folder):
@@ -128,18 +150,6 @@ def test_only_final_runs_on_the_data_of_the_benchmark_are_on_its_leaderboard(fol
     assert dataclasses.replace(board_of(tests, folder), boards={}) == dataclasses.replace(
         board_of([*tests, *others], folder), boards={}
     )
-
-
-def test_the_mean_rank_is_the_mean_over_lengths_and_then_over_tasks(folder):
-    def value(planned):
-        cell = planned.cell
-        better = "vanilla" if cell.task == "ner" else "bert"
-        return (0.8 if cell.architecture == better else 0.5) + 0.001 * cell.seed
-
-    registry = load_registry((str(folder),))
-    encoder = board_of(final_runs(registry, value, ("vanilla", "bert")), folder).blocks[0]
-    # Vanilla has rank 1 at both lengths of NER, and rank 2 at the length of sentiment.
-    assert {row.entry: row.mean_rank for row in encoder.rows} == {"vanilla": 1.5, "bert": 1.5}
 
 
 def on_data(found, fingerprint, minutes=0):
@@ -159,7 +169,7 @@ def test_only_runs_on_the_data_that_the_file_states_are_on_the_leaderboard(folde
     own = runs(folder)
     others = on_data(runs(folder, {**SCORES, "longformer": 0.9}), "other", minutes=-5)
     board, alone = board_of([*others, *own], folder), board_of(own, folder)
-    assert board.winners == alone.winners and board.blocks == alone.blocks
+    assert board.winners == alone.winners and board.quality == alone.quality
     assert {found.fingerprint for found in board.boards.values()} == {
         "ner", "sentiment", "language_modeling"
     }  # fmt: skip
@@ -168,7 +178,7 @@ def test_only_runs_on_the_data_that_the_file_states_are_on_the_leaderboard(folde
 
 def test_a_leaderboard_without_records_is_empty(folder):
     board = board_of([], folder)
-    assert not board.winners and not board.blocks and not board.tasks and board.latest is None
+    assert not board.winners and not board.quality and not board.costs and board.latest is None
 
 
 def test_an_expected_figure_agrees_if_the_interval_lies_within_the_tolerance(tmp_path):
@@ -217,10 +227,10 @@ def test_changes_name_the_winners_that_differ_and_the_entries_that_came_and_went
     changes = board_of([*before, *same], folder).changes
     assert changes.before == "small-1"
     assert changes.joined == ["longformer"] and changes.left == ["bert"]
-    assert set(changes.winners) == {("language_modeling", 64)}  # the smaller loss wins
+    assert set(changes.winners) == {("language_modeling", 64, 10)}  # the smaller loss wins
     other = runs(folder, {"vanilla": 0.8, "longformer": 0.9})
     changes = board_of([*before, *other], folder).changes
-    assert changes.winners["ner", 128] == (["vanilla"], ["longformer"])
+    assert changes.winners["ner", 128, 10] == (["vanilla"], ["longformer"])
     assert board_of(other, folder).changes.before is None
 
 
@@ -236,7 +246,7 @@ def test_superseded_rows_are_counted_and_are_in_no_table(folder):
 
 def test_entries_of_equal_rank_are_in_the_order_of_their_values(folder):
     board = board_of(runs(folder, {"bert": 0.799, "longformer": 0.7995, "vanilla": 0.8}), folder)
-    assert {row.mean_rank for row in board.blocks[0].rows} == {1}
     expected = ["vanilla", "longformer", "bert"]
-    assert [row.entry for row in board.blocks[0].rows] == expected
-    assert list(board.tasks[0].rows) == expected
+    assert {row.rank for rows in board.quality[0].rows.values() for row in rows.values()} == {1}
+    assert list(board.quality[0].rows) == expected
+    assert [row.entry for row in board.costs[0].rows] == expected

@@ -72,13 +72,19 @@ def test_freezing_reads_the_data(bench, folder):
     assert read_benchmark(path).data == {"parity": {"8": "parity", "16": "parity"}}
 
 
-def test_the_reference_has_the_trivial_scores_of_the_data(bench, folder, monkeypatch):
-    facts = {"ner": {64: DataFacts("f", 0.25), 128: DataFacts("f", None)}}
+def test_freezing_writes_the_scores_of_trivial_predictors(bench, folder, monkeypatch):
+    facts = {
+        "ner": {64: DataFacts("f", 0.123456789), 128: DataFacts("f", None)},
+        "image_classification": {64: DataFacts("f", None)},
+    }
     monkeypatch.setattr(benchmarks, "describe_data", lambda *given: facts)
     path = write(folder)
-    said = bench("benchmarks", "--reference", "small", BENCH_PATH=str(folder))
-    assert "1 scores were added to the scale of small" in said.stdout, said.stderr
-    assert {n: at.zero for n, at in read_benchmark(path).scale["ner"].items()} == {"64": 0.25}
+    frozen = bench("benchmarks", "--freeze", "small", BENCH_PATH=str(folder))
+    assert frozen.returncode == 0, frozen.stderr
+    benchmark = read_benchmark(path)
+    assert benchmark.trivial == {"ner": {"64": 0.123457}}
+    assert benchmark.trivial_score("ner", 64) == 0.123457
+    assert benchmark.trivial_score("ner", 128) is benchmark.trivial_score("other", 64) is None
 
 
 def test_a_benchmark_without_its_data_is_not_frozen(bench, folder):

@@ -10,7 +10,7 @@ import pytest
 from suite.api import Mode
 from suite.api.errors import PluginError, RequestError
 from suite.matrix.expansion import expand
-from suite.matrix.freezing import add_to_scale, freeze
+from suite.matrix.freezing import freeze
 from suite.matrix.registry import load_registry
 from suite.matrix.request import Request
 from suite.records.benchmarks import BUILT_IN, find_benchmark, read_benchmark
@@ -206,11 +206,9 @@ def test_the_summary_and_expected_figures_change_no_hash(folder):
 def test_the_word_frozen_elsewhere_in_the_file_does_not_hinder_freezing(tmp_path, head):
     path = tmp_path / "small.toml"
     path.write_text(SMALL.replace('summary = "a test\'s benchmark"', head))
-    freeze(read_benchmark(path), DATA)
-    assert read_benchmark(path).is_frozen
-    add_to_scale(read_benchmark(path), {"ner": {64: 0.25}}, {}, load_registry().tasks.plugins)
+    freeze(read_benchmark(path), DATA, {"ner": {64: 0.25}})
     found = read_benchmark(path)
-    assert found.is_frozen and found.scale["ner"]["64"].zero == 0.25
+    assert found.is_frozen and found.trivial_score("ner", 64) == 0.25
 
 
 @pytest.mark.parametrize(

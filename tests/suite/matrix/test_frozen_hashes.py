@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from suite.matrix.registry import load_registry
-from suite.records.benchmarks import SCALE
 
 FROZEN = {
     "core-1": "4e16ca09f9499ea8",
@@ -51,16 +50,13 @@ FROZEN = {
     "smoke-1.sentiment": "1409741814a416c7",
     "smoke-1.translation": "7c472dfbc9085d1a",
 }
-SCALES = {"core": "c41722ec98802824"}
 
 
-def test_no_frozen_version_and_no_scale_was_redefined():
+def test_no_frozen_version_was_redefined():
     benchmarks = load_registry(()).benchmarks.plugins.values()
     found = {
         f"{benchmark.name}-{version}": frozen
         for benchmark in benchmarks
         for version, frozen in benchmark.frozen.items()
-        if version != SCALE
     }
     assert found == FROZEN
-    assert {one.name: one.frozen.get(SCALE) for one in benchmarks if one.scale} == SCALES

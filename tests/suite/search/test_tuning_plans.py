@@ -10,10 +10,9 @@ import pytest
 
 from suite.api.plugins import search_path_from_environment
 from suite.matrix.expansion import expand
-from suite.matrix.freezing import add_to_scale, checked_cells
+from suite.matrix.freezing import checked_cells
 from suite.matrix.registry import load_registry
 from suite.matrix.request import Request
-from suite.records.benchmarks import read_benchmark
 from suite.records.environment import describe_machine, num_cores
 from suite.records.schema import Measurement
 from suite.search.tuning import tune, tuning_cells
@@ -127,8 +126,7 @@ def test_a_search_whose_best_rate_learned_nothing_says_so(
 ):
     """Two seeds score 0.505 and 0.506 at the best rate; a search needs more than their error."""
     path = tmp_path / "plugins" / "benchmarks" / "tuned.toml"
-    tasks = load_registry(search_path_from_environment()).tasks.plugins
-    add_to_scale(read_benchmark(path), {"ner": {64: trivial, 128: trivial}}, {}, tasks)
+    path.write_text(f"{path.read_text()}\n[trivial.ner]\n64 = {trivial}\n128 = {trivial}\n")
     request = Request(
         tasks=("ner",), benchmark=benchmark, architectures=("vanilla",), lengths=(128,),
         source=corpus(tmp_path / "corpus", "Ella"),

@@ -1,8 +1,8 @@
-// The leaderboards of the ranked benchmarks: the core tables, and the winner by length.
+// The leaderboards of the ranked benchmarks: scores of all entries, winners, sizes and costs.
 "use strict";
 
 const NO_LEADERBOARD =
-  "There is no core table yet: it needs final runs of a ranked benchmark, such as `core`, with " +
+  "There is no table of all entries yet: it needs final runs of a ranked benchmark, such as `core`, with " +
   "three seeds. See `bench benchmarks`.";
 const WINNERS_NOTE =
   "The tied entries are not separated from the leader; each has the difference that would have " +
@@ -25,9 +25,8 @@ function leaderboardSections(values, about, length) {
   if (!data.leaderboards.length) return [el("h2", {}, "All tasks"), note(NO_LEADERBOARD)];
   return data.leaderboards.flatMap((board) => {
     const { label, summary, about_runs: runs, latest, machines } = board;
-    const [shown, ...rest] = board.blocks.toSorted(
-      (one, other) =>
-        Number(other.tasks.includes(about.task)) - Number(one.tasks.includes(about.task)),
+    const [shown, ...rest] = board.quality.toSorted(
+      (one, other) => Number(isShown(other, about)) - Number(isShown(one, about)),
     );
     const facts = [
       capitalized(summary),
@@ -35,15 +34,22 @@ function leaderboardSections(values, about, length) {
       "Entries in italics are controls",
     ];
     return [
-      el("h2", {}, `All tasks: ${label.replace(/-\d+$/, "")}`),
+      el("h2", {}, `All entries: ${label.replace(/-\d+$/, "")}`),
       note(`${joined([`Benchmark ${label}`, ...facts])} ${runs}`),
-      ...(shown ? [el("h3", {}, blockTitle(shown)), ...coreTable(board, shown)] : []),
-      ...rest.map((block) => folded(blockTitle(block), ...coreTable(board, block))),
+      ...(shown ? qualityTable(board, shown) : []),
+      ...rest.map((table) => folded(qualityTitle(board, table), ...qualityTable(board, table))),
+      ...board.costs.map((table) =>
+        folded(`${capitalized(table.form)}s: sizes and costs`, ...costTable(table)),
+      ),
       el("h2", {}, `Winner by length: ${label.replace(/-\d+$/, "")}`),
       ...winnersTable(board, values, about, length),
     ];
   });
 }
+
+/** @param {QualityTableData} table @param {Comparison} about */
+const isShown = ({ task, steps }, about) =>
+  2 * Number(task === about.task) + Number(steps === about.steps);
 
 /**
  * Returns the table of the best entry at each task and length, with links to their results.
@@ -61,16 +67,23 @@ function winnersTable(board, values, about, length) {
   const columns = [
     [
       "task",
-      ({ task, benchmark, length: at, metric }) => ({
-        text: `${board.titles[task] ?? task}, ${metricText(metric)}`,
+      ({ task, benchmark, length: at, steps, updates, metric }) => ({
+        text: [board.titles[task] ?? task, metricText(metric), updates].filter(Boolean).join(", "),
         className:
-          about.benchmark === benchmark && about.task === task && length === at ? "current" : "",
+          about.benchmark === benchmark &&
+          about.task === task &&
+          about.steps === steps &&
+          length === at
+            ? "current"
+            : "",
       }),
     ],
     [
       "length",
-      ({ task, length: at }) => {
-        const target = { task, length: at, entries: values.entries };
+      (winner) => {
+        const { task, length: at } = winner;
+        const comparison = winner.updates ? comparisonTitle(winner) : "";
+        const target = { task, length: at, entries: values.entries, comparison };
         return el("a", { href: address("index", target) }, String(at));
       },
     ],
@@ -89,19 +102,16 @@ function winnersTable(board, values, about, length) {
 }
 
 /** @param {WinnerData} winner */
+const comparisonTitle = ({ benchmark, task, steps }) =>
+  data.comparisons.find(
+    (one) => one.benchmark === benchmark && one.task === task && one.steps === steps,
+  )?.title ?? "";
+
+/** @param {WinnerData} winner */
 function winnerCell({ entry, tied, next }) {
   if (!next) return el("span", {}, "only ", entryName(entry), " is ranked");
   if (!tied.length) return el("strong", {}, entryName(entry));
   return el("span", {}, "no significant winner; best mean: ", entryName(entry));
-}
-
-/**
- * Returns a score from 0 to 100 with its interval, to one decimal place.
- * @param {Interval | null} score
- */
-function scoreText(score) {
-  if (!score || score.low === null) return decimal(score?.value ?? null);
-  return `${decimal(score.value)} [${decimal(score.low)}, ${decimal(score.high)}]`;
 }
 
 /**
@@ -116,48 +126,59 @@ const ratiosText = (ratios) =>
 /** @param {number} count */
 const millions = (count) => (count / 1e6).toFixed(2);
 
-/** @param {BlockData} block */
-const blockTitle = (block) => `${capitalized(block.form)} tasks`;
+/** @param {LeaderboardData} board @param {QualityTableData} table */
+const qualityTitle = (board, { task, updates, metric }) =>
+  [board.titles[task] ?? task, metricText(metric), updates].filter(Boolean).join(", ");
 
-/** @param {LeaderboardData} board @param {BlockData} block */
-function coreTable(board, block) {
-  /** @type {(places: TaskLength[]) => string} */
-  const placesText = (places) =>
-    places.map(([task, length]) => `${board.titles[task] ?? task} ${length}`).join(", ");
-  const lengths = block.cost_lengths.map((length) => formatNumber(length)).join(" / ");
+/** @param {LeaderboardData} board @param {QualityTableData} quality */
+function qualityTable(board, quality) {
+  const { lengths, trivial, detectable } = quality;
+  const gain = quality.rows.some((row) => row.gain);
+  const notes = new Footnotes();
+  const heads = lengths.map((length, index) => {
+    const facts = [
+      trivial[index] === null ? "" : `trivial ${formatFigure(trivial[index])}`,
+      detectable[index] === null ? "" : `detectable ${formatNumber(detectable[index], 2)}`,
+    ].filter(Boolean);
+    return `${formatNumber(length)}${facts.length ? ` (${facts.join(", ")})` : ""}`;
+  });
+  const rows = quality.rows.map((row) => [
+    entryName(row.entry),
+    ...row.places.map((place) =>
+      place?.score
+        ? notes.after(`${place.rank ?? "—"}: ${formatInterval(place.score)}`, place.marks)
+        : place?.marks.join("; ") || "—",
+    ),
+    ...(gain ? [row.gain ? formatInterval(row.gain) : "—"] : []),
+  ]);
   const facts = [
-    block.unscaled.length
-      ? `No score yet: the benchmark states no reference score for ${placesText(block.unscaled)}`
-      : "Score: 0 is a trivial predictor, 100 is `vanilla`",
-    "Columns of tasks: the mean over lengths",
-    block.costs.length
+    "Rank and score at each length",
+    gain ? "Gain: how much better the score is at the longest length than at the shortest" : "",
+  ];
+  const caption = qualityTitle(board, quality);
+  return [
+    note(joined(facts)),
+    table(["entry", ...heads, ...(gain ? ["gain [95%]"] : [])], rows, { caption, texts: [0] }),
+    ...notes.list(),
+  ];
+}
+
+/** @param {CostTableData} costs */
+function costTable(costs) {
+  const lengths = costs.lengths.map((length) => formatNumber(length)).join(" / ");
+  const facts = [
+    costs.costs.length
       ? `Costs are multiples of those of \`vanilla\` on random tokens, at lengths ${lengths}`
       : "",
-    block.costs.length ? `${block.cost_sessions} (${block.cost_spread})` : "",
+    costs.costs.length ? `${costs.sessions} (${costs.spread})` : "",
     "The learning-rate window is the width of the range of rates within one standard error of the best",
   ];
-  const tasks = block.tasks.map((task) => board.titles[task] ?? task);
-  const head = ["entry", "score [95%]", "mean rank", ...tasks, "mixing parameters", ...block.costs];
-  const notes = new Footnotes();
-  const rows = block.rows.map((row) => [
-    notes.after(entryName(row.entry), row.marks),
-    scoreText(row.score),
-    decimal(row.rank),
-    ...row.tasks.map((value) => formatFigure(value)),
+  const columns = ["entry", "mixing parameters", ...costs.costs, "learning-rate window, decades"];
+  const rows = costs.rows.map((row) => [
+    entryName(row.entry),
     row.parameters ? `${[...new Set(row.parameters.map(millions))].join(" – ")} M` : "—",
     ...row.costs.map(ratiosText),
     decimal(row.rates, 2),
   ]);
-  const caption = `Entries with every cell, best first, ${block.form} tasks`;
-  const columns = [...head, "learning-rate window, decades"];
-  const items = block.incomplete.map(([entry, places]) => `${entry} (${placesText(places)})`);
-  const list = el("ul", {}, ...items.map((item) => el("li", {}, item)));
-  return [
-    note(joined(facts)),
-    rows.length
-      ? table(columns, rows, { caption, texts: [0] })
-      : el("p", {}, "No entry has every cell of this table yet."),
-    ...notes.list(),
-    ...(items.length ? [folded(`Entries without every cell: ${items.length}`, list)] : []),
-  ];
+  return [note(joined(facts)), table(columns, rows, { caption: "Sizes and costs", texts: [0] })];
 }
