@@ -21,8 +21,8 @@ from suite.worker.steps import default_policy
 EQUAL = 1e-5
 """The largest difference of hidden states that are equal but for rounding in float32."""
 ROUNDED = 1e-4
-"""The largest difference where a compiler, decoding or another size of the batch takes the same sums
-in another order."""
+"""The largest difference where a compiler, decoding or another batch takes the same sums in another
+order."""
 DIFFERENT = 1e-3
 """The least difference of hidden states that differ."""
 NEAR = 0.1
