@@ -1,6 +1,6 @@
 """BERT: learned positions and token types, GELU, normalisation after each sub-layer.
 
-Devlin et al. 2019, "BERT: Pre-training of Deep Bidirectional Transformers".
+Devlin et al. 2019, "BERT: Pre-training of Deep Bidirectional Transformers", section 3.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """BigBird: attention of blocks to global, neighbouring and random blocks.
 
-Zaheer et al. 2020, "Big Bird: Transformers for Longer Sequences".
+Zaheer et al. 2020, "Big Bird: Transformers for Longer Sequences", section 2 and appendix D.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Gated DeltaNet: a recurrent state that forgets and replaces, linear in the length.
 
-Yang, Kautz and Hatamizadeh 2025, "Gated Delta Networks: Improving Mamba2 with Delta Rule".
+Yang, Kautz and Hatamizadeh 2025, "Gated Delta Networks: Improving Mamba2 with Delta Rule", sections
+3.1 and 3.4.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Gated linear attention: a state whose channels decay, linear in the length.
 
-Yang et al. 2024, "Gated Linear Attention Transformers with Hardware-Efficient Training".
+Yang et al. 2024, "Gated Linear Attention Transformers with Hardware-Efficient Training", sections
+4.1 and 4.4.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Griffin: two gated linear recurrences to one local attention, linear in the length.
 
 De et al. 2024, "Griffin: Mixing Gated Linear Recurrences with Local Attention for Efficient
-Language Models"; RecurrentGemma is this architecture.
+Language Models", sections 2.3 and 2.4; RecurrentGemma is this architecture.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Kimi Delta Attention: the delta rule with decays of channels, linear in the length.
 
-Kimi team 2025, "Kimi Linear: An Expressive, Efficient Attention Architecture".
+Kimi team 2025, "Kimi Linear: An Expressive, Efficient Attention Architecture", section 3.
 """
 
 from __future__ import annotations

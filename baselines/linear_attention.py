@@ -1,7 +1,7 @@
 """The linear Transformer: attention by a kernel, linear in the length.
 
 Katharopoulos et al. 2020, "Transformers are RNNs: Fast Autoregressive Transformers with Linear
-Attention".
+Attention", sections 3.2 and 3.3.
 """
 
 from __future__ import annotations

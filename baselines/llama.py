@@ -1,10 +1,10 @@
 """Llama: rotary positions, RMS norms, gated feed-forward networks, shared key/value heads.
 
-Touvron et al. 2023, "LLaMA: Open and Efficient Foundation Language Models". The options are those
-of its successors: Ainslie et al. 2023, "GQA: Training Generalized Multi-Query Transformer Models";
-Jiang et al. 2023, "Mistral 7B"; Xiao et al. 2023, "Efficient Streaming Language Models with
-Attention Sinks"; DeepSeek 2024, "DeepSeek-V2: A Strong, Economical, and Efficient
-Mixture-of-Experts Language Model".
+Touvron et al. 2023, "LLaMA: Open and Efficient Foundation Language Models", section 2.2. The
+options are those of its successors: Ainslie et al. 2023, "GQA: Training Generalized Multi-Query
+Transformer Models"; Jiang et al. 2023, "Mistral 7B"; Xiao et al. 2023, "Efficient Streaming
+Language Models with Attention Sinks"; DeepSeek 2024, "DeepSeek-V2: A Strong, Economical, and
+Efficient Mixture-of-Experts Language Model".
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The recurrent control: the Transformer with LSTMs in place of self-attention.
 
-Hochreiter and Schmidhuber 1997, "Long Short-Term Memory".
+Hochreiter and Schmidhuber 1997, "Long Short-Term Memory", section 4.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Mamba-2: state spaces in place of attention, linear in the length.
 
 Dao and Gu 2024, "Transformers are SSMs: Generalized Models and Efficient Algorithms Through
-Structured State Space Duality".
+Structured State Space Duality", section 7.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """ModernBERT: windows of attention with a global layer in three, rotary positions and GEGLU.
 
 Warner et al. 2024, "Smarter, Better, Faster, Longer: A Modern Bidirectional Encoder for Fast,
-Memory Efficient, and Long Context Finetuning and Inference".
+Memory Efficient, and Long Context Finetuning and Inference", section 2.1.
 """
 
 from __future__ import annotations

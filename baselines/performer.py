@@ -1,6 +1,6 @@
 """The Performer: softmax attention estimated by random features, linear in the length.
 
-Choromanski et al. 2021, "Rethinking Attention with Performers".
+Choromanski et al. 2021, "Rethinking Attention with Performers", section 2.4.
 """
 
 from __future__ import annotations

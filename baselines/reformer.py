@@ -1,6 +1,6 @@
 """Reformer: LSH attention, reversible residuals, axial positions.
 
-Kitaev, Kaiser, Levskaya 2020, "Reformer: The Efficient Transformer".
+Kitaev, Kaiser, Levskaya 2020, "Reformer: The Efficient Transformer", sections 2 and 3.
 """
 
 from __future__ import annotations

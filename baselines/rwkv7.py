@@ -1,6 +1,6 @@
 """RWKV-7: a state with vector-valued gates and a generalised delta rule, linear in the length.
 
-Peng et al. 2025, "RWKV-7 'Goose' with Expressive Dynamic State Evolution".
+Peng et al. 2025, "RWKV-7 'Goose' with Expressive Dynamic State Evolution", section 4.
 """
 
 from __future__ import annotations

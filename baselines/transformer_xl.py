@@ -1,6 +1,7 @@
 """Transformer-XL: relative positions, and a memory carried from segment to segment.
 
-Dai et al. 2019, "Transformer-XL: Attentive Language Models beyond a Fixed-Length Context".
+Dai et al. 2019, "Transformer-XL: Attentive Language Models beyond a Fixed-Length Context", sections
+3.2 and 3.3.
 """
 
 from __future__ import annotations

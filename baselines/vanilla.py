@@ -1,6 +1,6 @@
 """The Transformer: sinusoidal positions, full attention, normalisation after each sub-layer.
 
-Vaswani et al. 2017, "Attention Is All You Need".
+Vaswani et al. 2017, "Attention Is All You Need", section 3.
 """
 
 from __future__ import annotations

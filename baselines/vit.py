@@ -1,6 +1,6 @@
 """The Vision Transformer: a class token, then the patches of an image, as a sequence.
 
-Dosovitskiy et al. 2021, "An Image is Worth 16x16 Words".
+Dosovitskiy et al. 2021, "An Image is Worth 16x16 Words", section 3.1.
 """
 
 from __future__ import annotations

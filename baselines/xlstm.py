@@ -1,7 +1,7 @@
 """xLSTM: matrix memories with exponential gates, linear in the length.
 
-Beck et al. 2024, "xLSTM: Extended Long Short-Term Memory"; Beck et al. 2025, "xLSTM 7B: A Recurrent
-LLM for Fast and Efficient Inference".
+Beck et al. 2024, "xLSTM: Extended Long Short-Term Memory", section 2.3; Beck et al. 2025, "xLSTM
+7B: A Recurrent LLM for Fast and Efficient Inference".
 """
 
 from __future__ import annotations

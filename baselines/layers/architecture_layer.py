@@ -22,6 +22,8 @@ from suite.api import Architecture, BuildRequest, Form, Inputs, ModelSize, Unsup
 
 UNKNOWN_LENGTH = 4096
 """The length that an architecture is built for if it extrapolates and the length is unknown."""
+DOCUMENTED_SIZE = ModelSize("", num_layers=12, width=768, num_heads=12, feedforward_width=3_072)
+"""The size whose costs are documented: its layers hold a whole pattern of mixers."""
 KERAS_ARGUMENTS = ("name", "dtype", "trainable", "autocast", "activity_regularizer")
 
 
@@ -327,5 +329,15 @@ def _document(architecture: Architecture) -> str:
     if architecture.options:
         defaults = {name: as_argument(value) for name, value in architecture.options.items()}
         parts.append(f"Options with their defaults: {as_arguments(defaults)}.")
-    parts.append(inspect.getdoc(ArchitectureLayer))
+    parts += [_costs(architecture), inspect.getdoc(ArchitectureLayer)]
     return "\n\n".join(part for part in parts if part)
+
+
+def _costs(architecture: Architecture) -> str:
+    """Return the claimed costs of the default form with the default options, as a sentence."""
+    form, inputs = default_form(architecture), min(architecture.inputs)
+    options = architecture.defaults({})
+    request = BuildRequest(form, inputs, DOCUMENTED_SIZE, UNKNOWN_LENGTH, options)
+    claims = architecture.claimed_costs(request)
+    time, memory = (f"O({claim.replace('^2', '²')})" for claim in claims)
+    return f"Claimed costs of the {form} for n positions: time {time}, memory {memory}."

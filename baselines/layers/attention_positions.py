@@ -54,7 +54,8 @@ class RotaryPositions(AttentionPositions):
     Su et al. 2021, "RoFormer", section 3.2.2: at position p, pair i of a head of size d is rotated
     by p · `base`^(−2i/d). As in Llama, channel i is paired with channel i + d/2. Scores then depend
     on the distance between query and key. With a `share` below 1, only the first channels turn:
-    this share of them. Then d is their number (GPT-NeoX; Qwen3-Next). Time and memory O(n).
+    this share of them. Then d is their number (GPT-NeoX; Qwen3-Next). `rotate` takes and returns
+    (batch, heads, n, head size). Time and memory O(n).
 
     Raises:
         ValueError: the number of channels that turn is odd.
@@ -135,7 +136,7 @@ class ALiBiPositions(AttentionPositions):
     Press, Smith, Lewis 2022, "Train Short, Test Long", section 3: with h heads, a power of two, the
     slopes are 2^(−8/h), 2^(−16/h), …; for other numbers they are interleaved as in the authors'
     code. Without a causal mask, later keys are treated as earlier ones: the encoder cannot
-    distinguish the two directions.
+    distinguish the two directions. `bias` returns (heads, distances), in O(n) time and memory.
 
     Example:
         >>> layer = ALiBiPositions()
@@ -171,7 +172,8 @@ class LearnedBias(AttentionPositions):
 
     A subclass sets `num_buckets`, and `buckets` for the distances from −`max_distance` to
     `max_distance`. Larger distances share the first or the last bucket. The layers of a stack share
-    the numbers. They start with variance 1 / width, as in T5's code.
+    the numbers. They start with variance 1 / width, as in T5's code. `bias` returns (heads,
+    distances), in O(n · buckets) time and memory.
     """
 
     by_head = True
@@ -202,7 +204,8 @@ class RelativePositions(LearnedBias):
 
     Liu et al. 2021, "Swin Transformer", section 3.2: the relative position bias, here along one
     axis. Distances beyond `max_distance` have the number of `max_distance`. Without
-    `bidirectional`, later keys share the number of distance 0.
+    `bidirectional`, later keys share the number of distance 0. `bias` returns (heads, distances).
+    Time and memory O(n · `max_distance`).
 
     Raises:
         ValueError: `max_distance` is below 1.
@@ -233,7 +236,8 @@ class BucketedPositions(LearnedBias):
 
     Raffel et al. 2020, "Exploring the Limits of Transfer Learning", section 2.1: short distances
     have a bucket each, longer ones share buckets of logarithmic width, up to `max_distance`.
-    `bidirectional` gives half of the buckets to later keys; otherwise these share bucket 0.
+    `bidirectional` gives half of the buckets to later keys; otherwise these share bucket 0. `bias`
+    returns (heads, distances). Time and memory O(n · `num_buckets`).
 
     Raises:
         ValueError: there are too few buckets, or `max_distance` is within the short distances.

@@ -24,7 +24,8 @@ class Backbone(Layer):
     decoder's state can be carried from one input to the next, at a fixed size.
 
     Calling the layer returns the hidden states alone: those of `encode`, or of `decode` if there is
-    a decoder.
+    a decoder. Inputs are token ids (batch, n), embeddings or patches (batch, n, size). Time and
+    memory are those of the stacks.
 
     Example:
         >>> layers = [TransformerLayer(FullAttention(num_heads=4), 64) for _ in range(2)]

@@ -16,13 +16,16 @@ from baselines.layers.layer import Layer, finite_padding
 
 
 class BertBackbone(Backbone):
-    """An encoder with pre-training heads.
+    """An encoder with pre-training heads (Devlin et al. 2019, section 3.1).
 
     The weights of a head are created at its first use; a loaded model needs them before it loads.
 
     `summarize` is the pooler: tanh of a dense layer over the first position, [CLS].
     `score_next_sentence` scores two classes from it. `score_tokens` scores the vocabulary at each
     position with the transposed token embedding and a bias.
+
+    In: token ids (batch, n). Out: (batch, n, width); of the heads (batch, width), (batch, 2) and
+    (batch, n, vocabulary size). Time and memory are those of the stack, and O(n) for the scores.
 
     Example:
         >>> layers = [TransformerLayer(FullAttention(num_heads=4), 64) for _ in range(2)]

@@ -23,8 +23,9 @@ def extend_mask(mask: Any, num_positions: int) -> Any:
 class ClassToken(Layer):
     """Prepends the class token, then adds positions to all, the token included.
 
-    The token starts with the standard deviation `stddev`, which should be that of the embeddings.
-    In: (batch, n, width). Out: (batch, n + 1, width). Time and memory O(n).
+    Dosovitskiy et al. 2021, equation 1. The token starts with the standard deviation `stddev`,
+    which should be that of the embeddings. In: (batch, n, width). Out: (batch, n + 1, width). Time
+    and memory O(n).
 
     Example:
         >>> layer = ClassToken(LearnedPositions(20))

@@ -15,7 +15,7 @@ class DirectedMixer(Layer):
     A subclass defines `init_state` and `_run`. Padded positions are zeros when it runs.
 
     In: hidden states (batch, n, d); the padding mask (batch, n), True where real. Out: (batch, n,
-    d).
+    d). Time and memory are those of the recurrence.
     """
 
     has_attention_heads = False

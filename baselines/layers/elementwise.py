@@ -19,10 +19,10 @@ from baselines.layers.layer import PACKAGE, Layer
 
 @keras.saving.register_keras_serializable(PACKAGE)
 class LayerNorm(keras.layers.LayerNormalization):
-    """Keras's layer normalisation over the last axis, as one kernel (Ba et al. 2016).
+    """Keras's layer normalisation over the last axis, as one kernel.
 
-    With `center=False` it has no bias. In and out: (…, width). Time and memory O(n); only the input
-    is kept for the gradient.
+    Ba et al. 2016, section 3. With `center=False` it has no bias. In and out: (…, width). Time and
+    memory O(n); only the input is kept for the gradient.
 
     Example:
         >>> layer = LayerNorm()
@@ -39,10 +39,11 @@ class LayerNorm(keras.layers.LayerNormalization):
 
 
 class RMSNorm(Layer):
-    """Root mean square normalisation, x / √(mean(x²) + ε) · γ (Zhang and Sennrich 2019).
+    """Root mean square normalisation, x / √(mean(x²) + ε) · γ.
 
-    The mean is over each of `num_groups` equal parts of the last axis. In and out: (…, width). Time
-    and memory O(n); only the input is kept for the gradient.
+    Zhang and Sennrich 2019, section 4. The mean is over each of `num_groups` equal parts of the
+    last axis. In and out: (…, width). Time and memory O(n); only the input is kept for the
+    gradient.
 
     Example:
         >>> layer = RMSNorm(num_groups=4)

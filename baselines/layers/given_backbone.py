@@ -28,8 +28,10 @@ SEQUENCE_OUTPUTS = ("logits", "sequence_output", "last_hidden_state")
 class GivenBackbone(_HubBackbone):
     """The outputs of a given model as hidden states: (batch, n, width).
 
-    A pooled output stands at every position. While decoding, each token computes all positions
-    again, unless the model is one of Hugging Face with a cache of keys and values.
+    In: token ids (batch, n); a model that takes vectors gets a random one for each id. A pooled
+    output stands at every position. Time and memory are those of the model. While decoding, each
+    token computes all positions again, unless the model is one of Hugging Face with a cache of keys
+    and values.
     """
 
     def __init__(self, model: Any, facts: Mapping[str, Any], **kwargs: Any) -> None:
@@ -113,7 +115,7 @@ class GivenBackbone(_HubBackbone):
 
 
 class ModelScores(keras.layers.Layer):
-    """A head that returns the outputs of the model."""
+    """A head that returns the outputs of the model, (batch, n, scores), at no cost."""
 
     def call(self, hidden_states: Any, features: Any = None) -> Any:
         """Return the outputs."""

@@ -76,6 +76,7 @@ def _auto_class(settings: Any, config: Mapping[str, Any]) -> Any:
 class HuggingFaceModel(keras.layers.Layer):
     """The logits or hidden states of a module, (batch, n, width), and decoding with its cache.
 
+    In: "input_ids" and "attention_mask", (batch, n) each. Time and memory are those of the module.
     The decoding state holds the keys and values of each layer, which grow with the position.
     """
 

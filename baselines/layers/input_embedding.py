@@ -18,10 +18,10 @@ class InputEmbedding(Layer):
     `norm_type` is one of `NORMS`; without `norm_epsilon` there is no norm.
 
     With a `vocabulary_size`, token ids (batch, n) are looked up, and the embeddings are multiplied
-    by `scale`. Embeddings of tokens, (batch, n, width), are only multiplied. With `projects`,
-    patches (batch, n, patch size) are projected. Otherwise, embeddings (batch, n, width) are used
-    unchanged. `add_positions` is one of the layers in `positions`. Out: (batch, n, width). Time and
-    memory O(n).
+    by `scale` (√width in Vaswani et al. 2017, section 3.4). Embeddings of tokens, (batch, n,
+    width), are only multiplied. With `projects`, patches (batch, n, patch size) are projected.
+    Otherwise, embeddings (batch, n, width) are used unchanged. `add_positions` is one of the layers
+    in `positions`. Out: (batch, n, width). Time and memory O(n).
 
     Example:
         >>> layer = InputEmbedding(32, SinusoidalPositions(19))

@@ -17,9 +17,10 @@ from baselines.layers.layer import Layer, build_once
 class PrefixedStack(Layer):
     """Puts `length` learned vectors before the input of a stack, and leaves them out after it.
 
-    The vectors come after positions are added, so that those of the input stay the same. Attention
-    sees them as real positions before the first one, and never as global ones. They start with the
-    standard deviation `stddev`, which should be that of the embeddings.
+    Lester et al. 2021, section 2. The vectors come after positions are added, so that those of the
+    input stay the same. Attention sees them as real positions before the first one, and never as
+    global ones. They start with the standard deviation `stddev`, which should be that of the
+    embeddings.
 
     A decoding state starts after the vectors. A context, for cross-attention, is not supported.
 

@@ -13,9 +13,13 @@ from baselines.layers.layer import finite_padding
 class RecurrentBackbone(Backbone):
     """Embeddings and recurrent stacks; the state is the segment memory of each layer.
 
-    `encode` starts from `state`, or from an empty segment memory, and returns the state after its
-    input. `decode` does the same causally, and attends to the encoder's output if there is one.
-    The rest of a sequence can follow in parts of any length.
+    Dai et al. 2019, "Transformer-XL", section 3.2. `encode` starts from `state`, or from an empty
+    segment memory, and returns the state after its input. `decode` does the same causally, and
+    attends to the encoder's output if there is one. The rest of a sequence can follow in parts of
+    any length.
+
+    In: token ids (batch, n) or embeddings (batch, n, width). Out: (batch, n, width). Time and
+    memory are those of the stacks (`RecurrentStack`), and the state has O(1) size.
 
     Example:
         >>> attentions = [RelativeAttention(4, True, 8, 4) for _ in range(2)]

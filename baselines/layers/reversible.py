@@ -36,7 +36,8 @@ class ReversibleLayer(Layer, RemovableUnits):
 
     With `cross_attention`, attention to a context comes between them. The methods depend on their
     arguments only, random draws included, so that they can be recomputed. In and out: (batch, n,
-    width). The layer has no `call`: a `ReversibleStack` runs its halves.
+    width). Time and memory are those of the attention, and O(n) for the feed-forward network. The
+    layer has no `call`: a `ReversibleStack` runs its halves.
 
     Example:
         >>> attention = LSHAttention(4, 8, num_hashes=2, num_buckets=6)
@@ -165,7 +166,7 @@ class ReversibleStack(Layer):
 
     In and out: (batch, n, width), any n: the stack pads to whole chunks. The context is (batch, m,
     width). The memory for the gradient holds the two streams and the buckets of each layer, not its
-    activations.
+    activations. Time is that of the layers, which the gradient computes once more.
 
     Example:
         >>> attentions = [LSHAttention(4, 8, num_hashes=2, num_buckets=6) for _ in range(2)]

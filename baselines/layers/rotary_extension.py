@@ -30,8 +30,8 @@ class ExtendedRotaryPositions(RotaryPositions):
       a ramp lies between them. Turned channels are multiplied by 0.1 · ln(s) + 1.
 
     n counts padded positions. In decoding with a state, n is the number of its places. A model is
-    trained without an extension if no sequence of the training is longer than L. Time and memory
-    O(n).
+    trained without an extension if no sequence of the training is longer than L. Shapes as in
+    `RotaryPositions`. Time and memory O(n).
 
     Raises:
         ValueError: the extension is unknown, the factor is not above 1, or "ntk" meets heads of

@@ -52,7 +52,8 @@ class SortPermutation:
     The gradient that a backend derives for a gather adds rows one by one, which takes longer than
     the attention itself.
 
-    In: the order (batch, heads, rounds, n), as `sort_by_bucket` returns it.
+    In: the order (batch, heads, rounds, n), as `sort_by_bucket` returns it. Time O(rounds · n · log
+    n), and O(rounds · n) for a move; memory O(rounds · n).
     """
 
     def __init__(self, order: Any) -> None:

@@ -288,7 +288,7 @@ def for_each_layer(context: Any, layers: Sequence[Any]) -> Sequence[Any]:
 class TransformerStack(Layer):
     """A sequence of layers, with a final norm of the kind `norm` if `final_epsilon` is given.
 
-    In and out: (batch, n, width).
+    In and out: (batch, n, width). Time and memory are the sum of those of the layers.
 
     Example:
         >>> layers = [TransformerLayer(FullAttention(num_heads=4), 64) for _ in range(2)]

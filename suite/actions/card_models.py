@@ -58,6 +58,9 @@ class CardModels:
         """Return what is measured of a model; with `trains`, one that can be trained on tasks.
 
         An architecture has the `size` and the form that was asked for, or else `form` if it can.
+
+        Raises:
+            RequestError: there is no such model, or it cannot be measured as it was asked for.
         """
         if kind is None:
             request = self._request(size or DEFAULT_SIZE, options)
@@ -91,6 +94,9 @@ class CardModels:
         """Return another model to compare with; an architecture gets the subject's size and form.
 
         Its rounds are others than those of the subject, which may be the same model.
+
+        Raises:
+            RequestError: as for `find`.
         """
         request = subject.request
         size = request.model_size if kind is None else None

@@ -17,7 +17,15 @@ from suite.actions.runs import TrackedSession, open_tracked_session
 from suite.analysis.comparisons import compare
 from suite.analysis.cost_ratios import CostRatio, cost_ratios
 from suite.analysis.diagnostics import Diagnostic, find_diagnostics, title_without_lengths
-from suite.analysis.length_card import Carried, LengthCard, Profile, make_profile
+from suite.analysis.length_card import (
+    CardLimit,
+    Carried,
+    EndedLength,
+    LengthCard,
+    NoGeneration,
+    Profile,
+    make_profile,
+)
 from suite.api import BACKENDS, PRECISIONS, Mode, RequestError, Status
 from suite.api.conformance import OF_GIVEN_MODELS
 from suite.api.errors import check_name
@@ -47,7 +55,6 @@ DEFAULT_TIME = "10m"
 SIZE_OF_QUALITY = "tiny"
 """The size in which a larger architecture is trained for its effective lengths."""
 FOLDER = "cards"
-NO_TIME = "not measured, because the time of the card did not suffice"
 
 
 @dataclass(frozen=True)
@@ -255,28 +262,30 @@ def _profile(subject: Subject) -> Profile:
     return replace(profile, ended=[*profile.ended, *_exhausted_budgets(subject)])
 
 
-def _exhausted_budgets(subject: Subject) -> Iterator[str]:
+def _exhausted_budgets(subject: Subject) -> Iterator[EndedLength]:
     """Yield the length of each mode at which the memory or the time of the card did not suffice."""
     for mode, length in subject.ended.items():
         at = (record for key, record in subject.records.items() if key[:2] == (mode, length))
         if all(record.status is Status.OK for record in at):
-            yield f"{mode} at {length:,}: needs more than the memory of the card"
+            yield EndedLength(mode, length, CardLimit.MEMORY)
     for mode, length in subject.too_late.items():
-        yield f"{mode} at {length:,}: {NO_TIME}"
+        yield EndedLength(mode, length, CardLimit.TIME)
 
 
-def _lost_lengths(subject: Subject, other: Subject, profile: Profile) -> list[str]:
+def _lost_lengths(
+    subject: Subject, other: Subject, profile: Profile
+) -> list[EndedLength | NoGeneration]:
     """Return the lengths that another model was measured at and this one ends at, with the reason.
 
     An encoder compared with a decoder also lacks the generation of tokens.
     """
-    lost = []
+    lost: list[EndedLength | NoGeneration] = []
     for mode, length in subject.lost_to(other).items():
-        start = f"{mode} at {length:,}: "
-        known = [line for line in profile.ended if line.startswith(start)]
-        lost += known or [f"{start}needs more than the memory of the card"]
-    form = f"{subject.request.form} generates no tokens"
-    return lost + [form] * (Mode.DECODE in other.modes and Mode.DECODE not in subject.modes)
+        known = [end for end in profile.ended if (end.mode, end.length) == (mode, length)]
+        lost += known or [EndedLength(mode, length, CardLimit.MEMORY)]
+    if Mode.DECODE in other.modes and Mode.DECODE not in subject.modes:
+        lost.append(NoGeneration(str(subject.request.form)))
+    return lost
 
 
 def _facts(subject: Subject, parameters: int | None, size_of: str) -> dict[str, str]:

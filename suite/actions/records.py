@@ -47,6 +47,10 @@ def read_records(
     ```python
     suite.read_records(published=True, tasks="ner").to_frame()
     ```
+
+    Raises:
+        RequestError: there is no such task or mode.
+        RecordError: a published file cannot be read.
     """
     if published:
         records: Iterable[RecordSummary] = [stored.record for stored in read_published()]
@@ -71,6 +75,9 @@ def compare(
     tables = suite.compare(suite.read_records(published=True), tasks="ner")
     tables.to_frame()
     ```
+
+    Raises:
+        RequestError: there is no such task or mode.
     """
     if records is None or isinstance(records, str | os.PathLike):
         records = make_store(records).summaries(report_unreadable)
@@ -110,6 +117,10 @@ def report(
     `trials` includes the published trials, and `samples` the texts that language models generated.
     `architectures` and `lengths` select rows, whose ranks stay the same; the diagnostics are left
     out then.
+
+    Raises:
+        RequestError: there is no such task, mode or architecture, or a length is no number.
+        RecordError: a published file cannot be read.
     """
     registry, store = read_registry(), make_store(home)
     names = None if tasks is None else names_of("tasks", tasks)

@@ -114,9 +114,10 @@ def read_request(
 ) -> tuple[Request, Store]:
     """Return the request of keyword arguments and the store of their home.
 
-    `search_mode` is the mode of a search if the keywords name neither a mode nor a task. A search
-    takes one backend and one precision; a RequestError refuses several, as it refuses invalid
-    keywords.
+    `search_mode` is the mode of a search if the keywords name neither a mode nor a task.
+
+    Raises:
+        RequestError: a keyword is invalid, or a search names several backends or precisions.
     """
     of_matrix = {name: value for name, value in keywords.items() if name != "home"}
     store = make_store(keywords.get("home"))
@@ -194,7 +195,11 @@ def make_store(home: PathLike | None = None) -> Store:
 
 
 def make_existing_store(home: PathLike | None) -> Store:
-    """Return the store of a home; raise a HomeError if the home does not exist."""
+    """Return the store of a home.
+
+    Raises:
+        HomeError: the home does not exist.
+    """
     store = make_store(home)
     if not store.home.is_dir():
         raise HomeError(
@@ -206,7 +211,11 @@ def make_existing_store(home: PathLike | None) -> Store:
 
 
 def split_list(text: str) -> tuple[str, ...]:
-    """Split a list at its commas; raise a RequestError for an empty part."""
+    """Split a list at its commas.
+
+    Raises:
+        RequestError: a part is empty.
+    """
     parts = tuple(part.strip() for part in text.split(","))
     if not all(parts):
         raise RequestError("A list has a value between any two commas", received=repr(text))
@@ -250,7 +259,11 @@ def _range_of(part: str, axis: str) -> Iterable[int]:
 
 
 def names_of(axis: str, value: Any) -> tuple[str, ...]:
-    """Return the names of a text such as "vanilla,bert", or of a list; refuse other values."""
+    """Return the names of a text such as "vanilla,bert", or of a list.
+
+    Raises:
+        RequestError: the value is another one, or has no name or an empty one.
+    """
     if isinstance(value, str):
         return split_list(value)
     if isinstance(value, Sequence) and all(isinstance(name, str) for name in value):
@@ -259,7 +272,11 @@ def names_of(axis: str, value: Any) -> tuple[str, ...]:
 
 
 def numbers_of(axis: str, value: Any) -> tuple[int, ...]:
-    """Return the numbers of one, of a text such as "0-3", or of a list; refuse other values."""
+    """Return the numbers of one, of a text such as "0-3", or of a list.
+
+    Raises:
+        RequestError: the value is another one, or has no number.
+    """
     values = (value,) if isinstance(value, int) else value
     if isinstance(values, str):
         return read_numbers(values, f"`{axis}`")
@@ -278,7 +295,11 @@ def _methods(axis: str, sets: Any) -> tuple[tuple[str, ...], ...]:
 
 
 def not_empty(axis: str, values: Values) -> Values:
-    """Return the values of an axis: no value means none of them, not all."""
+    """Return the values of an axis: no value means none of them, not all.
+
+    Raises:
+        RequestError: there is no value.
+    """
     if not values:
         raise RequestError(
             f"`{axis}` names at least one value",

@@ -160,6 +160,9 @@ def open_run(
     """Prepare a run; yield its plan and its session, once at least one cell can run.
 
     Warnings name final runs that could not be published, and done trainings whose code has changed.
+
+    Raises:
+        LengthwiseError: as for `run_events`.
     """
     request, store, given = _read_run(keywords)
     stop_after = seconds_of(given.get("stop_after"))

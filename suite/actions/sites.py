@@ -71,7 +71,11 @@ def write_dashboard(
 
 
 def write_home_site(store: Store, registry: Registry, folder: Path | None = None) -> Path:
-    """Write the site of a home and return its first page."""
+    """Write the site of a home and return its first page.
+
+    Raises:
+        RequestError: there are no records.
+    """
     with collector_paused():  # until the records are let go of
         pages = read_pages(store)
         return draw_site(

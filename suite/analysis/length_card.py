@@ -10,6 +10,7 @@ import math
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from enum import StrEnum
 from typing import Any
 
 import numpy as np
@@ -168,6 +169,40 @@ class Reach:
         return f"{self.length:,}{more}{interval} ({self.kind})"
 
 
+class CardLimit(StrEnum):
+    """A limit of a card that left a length without a measurement, as the card says it."""
+
+    MEMORY = "needs more than the memory of the card"
+    TIME = "not measured, because the time of the card did not suffice"
+
+
+@dataclass(frozen=True, slots=True)
+class EndedLength:
+    """A length without a measurement, and its cause: the status of a record, or a limit.
+
+    `reason` is that of the record.
+    """
+
+    mode: Mode
+    length: int
+    cause: Status | CardLimit
+    reason: str = ""
+
+    def __str__(self) -> str:
+        reason = f" ({self.reason})" if self.reason else ""
+        return f"{self.mode} at {self.length:,}: {self.cause}{reason}"
+
+
+@dataclass(frozen=True, slots=True)
+class NoGeneration:
+    """A model of this form generates no tokens, and the model that it is compared with does."""
+
+    form: str
+
+    def __str__(self) -> str:
+        return f"{self.form} generates no tokens"
+
+
 @dataclass(frozen=True)
 class Profile:
     """The costs of one model by measure, with its parameters and what ended its measurement."""
@@ -175,7 +210,7 @@ class Profile:
     name: str
     curves: Mapping[str, CostCurve]
     parameters: int | None
-    ended: Sequence[str] = ()
+    ended: Sequence[EndedLength] = ()
 
     @property
     def main_time(self) -> CostCurve | None:
@@ -194,7 +229,7 @@ class Profile:
             "name": self.name,
             "parameters": self.parameters,
             "costs": {measure: curve.to_dict() for measure, curve in self.curves.items()},
-            "ended": list(self.ended),
+            "ended": [str(end) for end in self.ended],
         }
 
 
@@ -212,8 +247,9 @@ def make_profile(name: str, records: Sequence[RecordSummary], longest: int | Non
         if by_length:
             curves[measure] = _curve(measure, dict(sorted(by_length.items())), longest)
     ended = [
-        f"{record.cell.mode} at {record.cell.sequence_length:,}: {record.status}"
-        + (f" ({record.reason})" if record.reason else "")
+        EndedLength(
+            record.cell.mode, record.cell.sequence_length, record.status, record.reason or ""
+        )
         for record in records
         if record.status is not Status.OK
     ]
@@ -352,7 +388,7 @@ class LengthCard:
     checks: Sequence[Mapping[str, Any]] = ()
     ratios: Sequence[CostRatio] = ()
     quality: Sequence[Carried] = ()
-    lost: Sequence[str] = ()
+    lost: Sequence[EndedLength | NoGeneration] = ()
 
     @property
     def reaches(self) -> list[Reach]:
@@ -386,7 +422,7 @@ class LengthCard:
             firsts = [same[0] for same in grouped(self.ratios, lambda each: each.measure).values()]
             parts.append(f"relative to {self.references[0].name}, {', '.join(map(str, firsts))}")
         if self.lost:
-            parts.append(f"unlike {self.references[0].name}: {', '.join(self.lost)}")
+            parts.append(f"unlike {self.references[0].name}: {', '.join(map(str, self.lost))}")
         carried = [f"{each.task.lower()} {each}" for each in self.quality]
         if carried:
             parts.append(f"effective lengths: {', '.join(carried)}")
@@ -408,7 +444,7 @@ class LengthCard:
             "facts": dict(self.facts),
             "checks": list(self.checks),
             "ratios": [asdict(ratio) for ratio in self.ratios],
-            "lost": list(self.lost),
+            "lost": [str(each) for each in self.lost],
             "quality": [carried.to_dict() for carried in self.quality],
         }
 

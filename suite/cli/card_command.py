@@ -11,9 +11,10 @@ from typing import Any
 import click
 
 from suite.actions.card_models import DEFAULT_SIZE
-from suite.actions.cards import DEFAULT_TIME, NO_TIME, card
+from suite.actions.cards import DEFAULT_TIME, card
 from suite.analysis.comparison_key import grouped
 from suite.analysis.cost_ratios import MIN_ROUNDS
+from suite.analysis.length_card import CardLimit
 from suite.api import BACKENDS, PRECISIONS, RequestError
 from suite.cli.command import Command, home_option, json_option, parse_named_options
 from suite.records.measures import ON_CARDS
@@ -187,5 +188,5 @@ def command(
                 remedy="Give more time, or a shorter --up-to; the same command continues",
             )
         for end in written.card.profile.ended:
-            if end.endswith(NO_TIME):
+            if end.cause is CardLimit.TIME:
                 print(f"bench: not compared: {end}", file=sys.stderr)

@@ -70,7 +70,11 @@ def parent_problem(planned: PlannedCell, records: Iterable[Record], store: Store
 
 
 def check_no_weights(cells: Iterable[PlannedCell], where: str) -> None:
-    """Refuse cells that take or keep trained weights, since `where` they run has none."""
+    """Check that no cell takes or keeps trained weights, since `where` they run has none.
+
+    Raises:
+        RequestError: a cell does.
+    """
     for planned in cells:
         if planned.parents or planned.keeps_weights:
             does = "takes a trained model" if planned.parents else "keeps its weights"

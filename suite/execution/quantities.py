@@ -13,12 +13,20 @@ SIZE_UNITS = {"KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "KB": 10**3, "MB": 10**6
 
 
 def parse_size(text: str) -> int:
-    """Return the bytes of a size such as "8GiB"; raise a RequestError for another text."""
+    """Return the bytes of a size such as "8GiB".
+
+    Raises:
+        RequestError: the text is no size.
+    """
     return max(1, int(_parse(text, SIZE_UNITS, "A size", "8GiB")))
 
 
 def parse_duration(text: str) -> float:
-    """Return the seconds of a duration such as "150m"; raise a RequestError for another text."""
+    """Return the seconds of a duration such as "150m".
+
+    Raises:
+        RequestError: the text is no duration.
+    """
     return _parse(text, DURATION_UNITS, "A duration", "150m")
 
 

@@ -102,7 +102,11 @@ def publish(
 
 
 def add_records(path: Path, records: Mapping[str, bytes], *, dry_run: bool = False) -> int:
-    """Write the records, by run id, that a committed file lacks; return their number."""
+    """Write the records, by run id, that a committed file lacks; return their number.
+
+    Raises:
+        RecordError: the file is not an archive.
+    """
     if path.name.endswith(SUFFIX):
         there = read_by_run(path)
         new = {run_id: content for run_id, content in records.items() if run_id not in there}

@@ -39,7 +39,7 @@ def _content(card: LengthCard) -> dict[str, Any]:
         "ratios": [_ratio_row(ratio) for ratio in card.ratios],
         "quality": [_quality_row(carried) for carried in card.quality],
         "ended": [
-            *own.ended,
+            *map(str, own.ended),
             *(f"{each.name}: {end}" for each in card.references for end in each.ended),
         ],
         "width": WIDTH,

@@ -106,7 +106,11 @@ class Crossover:
 
 
 def check_pair(request: Request) -> tuple[str, str]:
-    """Return the two entries of a request; raise a RequestError unless it names two."""
+    """Return the two entries of a request.
+
+    Raises:
+        RequestError: it does not name two.
+    """
     names = request.architectures or ()
     if len(names) != 2 or names[0] == names[1]:
         received = f"{names[0]} twice" if len(names) == 2 else ", ".join(names)
@@ -163,7 +167,11 @@ def cost_crossover(
 def cells_of(
     pair: tuple[str, str], cells: Iterable[PlannedCell]
 ) -> tuple[str, str, list[PlannedCell]]:
-    """Return both entries of a pair of names, and their cells."""
+    """Return both entries of a pair of names, and their cells.
+
+    Raises:
+        RequestError: a name means no entry, or several.
+    """
     cells = list(cells)
     entries = {planned.ranking.entry: planned.cell.architecture for planned in cells}
     first, second = (_find_entry(name, entries) for name in pair)

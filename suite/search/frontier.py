@@ -36,7 +36,7 @@ class Budget:
     phase: str = "training"
 
     def check(self) -> None:
-        """Raise a RequestError if the budget has no limit, or more memory than this machine."""
+        """Raise a RequestError for an unknown phase, no limit, or more memory than this machine."""
         check_name("phase", self.phase, ALL_PHASES)
         if self.memory_bytes is None and self.step_seconds is None:
             raise RequestError(

@@ -50,7 +50,11 @@ def request_measuring(phase: str, request: Request) -> Request:
 
 
 def check_one_setting(search: str, cells: Iterable[Cell]) -> None:
-    """Refuse cells that differ in form, size or batch at a length: their costs would be mixed."""
+    """Check that all cells of a length have the same form, model size and batch size.
+
+    Raises:
+        RequestError: they differ, so that their costs would be mixed.
+    """
     by_length: dict[int, set[tuple[str, str, int]]] = {}
     for cell in cells:
         setting = str(cell.form), cell.model_size, cell.batch_size

@@ -5,6 +5,7 @@ from __future__ import annotations
 import doctest
 import importlib
 import inspect
+import re
 import subprocess
 import sys
 
@@ -97,6 +98,13 @@ def test_the_layer_of_an_architecture_takes_its_options_as_plain_arguments(name)
     layer_class = getattr(baselines, type(ARCHITECTURES[name]).__name__)
     assert set(SIZES) | set(options) <= set(inspect.signature(layer_class).parameters)
     assert all(option in layer_class.__doc__ for option in options)
+    assert re.search(r"for n positions: time O\(n.*, memory O\(n.*\)\.", layer_class.__doc__)
+
+
+def test_the_documented_costs_are_those_of_a_whole_pattern_of_layers():
+    assert "encoder for n positions: time O(n²), memory O(n)." in baselines.Hybrid.__doc__
+    assert "encoder for n positions: time O(n log n), memory O(n)." in baselines.Reformer.__doc__
+    assert "decoder for n positions: time O(n), memory O(n)." in baselines.RWKV7.__doc__
 
 
 @pytest.mark.parametrize("name", few_of(ARCHITECTURES))
@@ -105,6 +113,13 @@ def test_an_architecture_is_a_layer_that_is_saved(name, tmp_path):
     model = keras.Sequential([keras.Input(inputs.shape[1:], dtype=inputs.dtype.name), layer])
     assert model.output_shape == (None, LENGTH + layer.backbone.extra_positions, SIZE.width)
     assert_saved_and_loaded(model, inputs, tmp_path)
+
+
+@pytest.mark.parametrize("name", sorted(LAYERS.keys() - BASES))
+def test_the_docstring_of_a_layer_states_shapes_and_costs(name):
+    text = " ".join(LAYERS[name].__doc__.split())
+    assert re.search(r"\((batch|heads|…), |[Ss]hapes", text)
+    assert re.search(r"\b[Tt]ime\b|costs", text)
 
 
 @pytest.mark.parametrize("name", LAYERS)

@@ -7,14 +7,10 @@ from dataclasses import replace
 from suite.api import Mode
 from suite.execution.preparation import prepare
 from suite.matrix.request import Request
-from suite.records.schema import Measurement, TuningChoice
+from suite.records.schema import TuningChoice
 from tests.builders.records import make_record, stored
 
 PAIR = Request(mode=Mode.PROBE, architectures=("vanilla", "bert"), lengths=(128, 512, 2_048))
-
-
-def measured(value):
-    return Measurement(value=value, n=1, samples=(), quartiles=None, method="planted")
 
 
 LEARNED = Request(

@@ -6,12 +6,7 @@ import random
 from datetime import timedelta
 
 from suite.api import Mode, Status
-from suite.records.schema import Measurement
-from tests.builders.records import MOMENT, make_record
-
-
-def measured(value):
-    return Measurement(value=value, n=1, samples=(), quartiles=None, method="planted")
+from tests.builders.records import MOMENT, make_record, measured
 
 
 def costs_at(length, linear=4e-6, squared=1e-9):

@@ -16,7 +16,7 @@ from suite.records.benchmarks import find_benchmark
 from suite.records.model_sizes import MODEL_SIZES
 from suite.records.naming import new_run_id
 from suite.records.published import StoredRecord, local_record
-from suite.records.schema import Conformance, Invocation, Record
+from suite.records.schema import Conformance, Invocation, Measurement, Record
 from suite.records.store import Store
 from suite.records.weights import keep_weights
 from tests.conftest import FAKES
@@ -74,6 +74,11 @@ def make_record(
         "invocation": Invocation(id="i1", started_at=MOMENT, command="bench run", planned_cells=1),
     }
     return Record(**{**given, **fields})
+
+
+def measured(value: float) -> Measurement:
+    """Return a measurement of one sample."""
+    return Measurement(value=value, n=1, samples=(value,), method="by hand")
 
 
 def stored(record: Record) -> StoredRecord:

@@ -12,8 +12,8 @@ from suite.actions.sites import draw_site
 from suite.api import PROTOCOL, Mode, Status
 from suite.matrix.registry import load_registry
 from suite.records.published import StoredRecord
-from suite.records.schema import Curve, Measurement, parse_summary
-from tests.builders.records import CELL, make_record, with_fields
+from suite.records.schema import Curve, parse_summary
+from tests.builders.records import CELL, make_record, measured, with_fields
 
 SCRIPT = "<script>alert(1)</script>"
 REGISTRY = load_registry(())
@@ -46,11 +46,8 @@ def draw(
     return first
 
 
-def measured(**values):
-    return {
-        name: Measurement(value=value, n=1, samples=(value,), quartiles=None, method="by hand")
-        for name, value in values.items()
-    }
+def costs_of(**values):
+    return {name: measured(value) for name, value in values.items()}
 
 
 def entry(architecture, length, seed=0, status=Status.OK, machine="here", **values):
@@ -62,7 +59,7 @@ def entry(architecture, length, seed=0, status=Status.OK, machine="here", **valu
     if status is not Status.OK:
         record = make_record(status, seed, cell, reason=values.get("reason", "it broke"))
         return StoredRecord(record, machine, UNWRITTEN)
-    cost = measured(peak_memory_bytes=values["memory"] * 2**20, tokens_per_second=values["speed"])
+    cost = costs_of(peak_memory_bytes=values["memory"] * 2**20, tokens_per_second=values["speed"])
     f1 = values["f1"]
     record = make_record(
         status,
@@ -103,7 +100,7 @@ def probe(architecture, length, number, speed, **changes):
         architecture=architecture, sequence_length=length, batch_size=4_096 // length, steps=0,
         seed=0, round=number, **changes,
     )  # fmt: skip
-    cost = measured(tokens_per_second=speed, peak_memory_bytes=2.0**20 * length, step_seconds=1.0)
+    cost = costs_of(tokens_per_second=speed, peak_memory_bytes=2.0**20 * length, step_seconds=1.0)
     record = make_record(Status.OK, number, cell, measurements={"training": cost})
     return StoredRecord(record, "here", UNWRITTEN)
 

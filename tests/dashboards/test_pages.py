@@ -13,7 +13,7 @@ import pytest
 from dashboards.pages import PAGES
 from suite.api import PROTOCOL, Form, Mode
 from tests.builders.records import with_fields
-from tests.dashboards.site_records import ENTRIES, SCRIPT, draw, entry, measured, probe
+from tests.dashboards.site_records import ENTRIES, SCRIPT, costs_of, draw, entry, probe
 
 F1_TITLE = "Test entity F1 · higher is better"
 
@@ -230,8 +230,8 @@ def test_decodings_are_drawn_against_the_context_beside_probes(tab, tmp_path):
     def decoding(architecture, length, number):
         found = probe(architecture, length, number, 1.0, form=Form.DECODER)
         cell = dataclasses.replace(found.record.cell, mode=Mode.DECODE, batch_size=1)
-        generation = measured(step_seconds=0.002, state_bytes=8.0 * length)
-        phases = {"prefill": measured(tokens_per_second=5e4), "generation": generation}
+        generation = costs_of(step_seconds=0.002, state_bytes=8.0 * length)
+        phases = {"prefill": costs_of(tokens_per_second=5e4), "generation": generation}
         noisy = {"noisy": ("generation",)} if length == 512 else {}
         return with_fields(found, cell=cell, measurements=phases, details=noisy)
 

@@ -45,7 +45,11 @@ class ForkServer:
     _lock: Lock = field(default_factory=Lock)
 
     def fork(self, folder: Path) -> ForkedChild:
-        """Start a child for the job in `folder`; raise a LengthwiseError if the server cannot."""
+        """Start a child for the job in `folder`.
+
+        Raises:
+            LengthwiseError: the server could not.
+        """
         with self._lock:
             for _ in range(ATTEMPTS):
                 if not self.alive:

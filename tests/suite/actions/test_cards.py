@@ -9,7 +9,7 @@ import pytest
 
 from suite.actions import cards
 from suite.actions.card_models import CardModels
-from suite.analysis.length_card import Profile
+from suite.analysis.length_card import CardLimit, EndedLength, NoGeneration, Profile
 from suite.api import Form, Mode, RequestError, Status
 from suite.api.conformance import CheckResult, Verdict
 from suite.execution.conformance_checks import RUNS_TO_THE_END
@@ -65,13 +65,18 @@ def test_what_the_other_model_alone_does_is_lost():
     request = Request(form="encoder")
     subject = Subject("new", request, [Mode.PROBE], first_ended={Mode.PROBE: 512})
     other = Subject("old", request, [Mode.PROBE, Mode.DECODE])
-    profile = Profile("new", {}, None, ["probe at 512: failed (no)", "probe at 5,120: noted"])
-    assert cards._lost_lengths(subject, other, profile) == ["encoder generates no tokens"]
+    failed = EndedLength(Mode.PROBE, 512, Status.FAILED, "no")
+    profile = Profile("new", {}, None, [failed, dataclasses.replace(failed, length=5_120)])
+    no_tokens = NoGeneration("encoder")
+    assert cards._lost_lengths(subject, other, profile) == [no_tokens]
     other.records = {(Mode.PROBE, 512, 0): make_record(cell=CELL)}
     lost = cards._lost_lengths(subject, other, profile)
-    assert lost == ["probe at 512: failed (no)", "encoder generates no tokens"]
-    known = dataclasses.replace(profile, ended=[])
-    assert "needs more than the memory" in cards._lost_lengths(subject, other, known)[0]
+    assert lost == [failed, no_tokens]
+    assert list(map(str, lost)) == ["probe at 512: failed (no)", "encoder generates no tokens"]
+    unknown = dataclasses.replace(profile, ended=[])
+    lost = cards._lost_lengths(subject, other, unknown)
+    assert lost[0] == EndedLength(Mode.PROBE, 512, CardLimit.MEMORY)
+    assert str(lost[0]) == "probe at 512: needs more than the memory of the card"
     assert cards._lost_lengths(other, subject, profile) == []
 
 

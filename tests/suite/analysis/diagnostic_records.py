@@ -7,8 +7,8 @@ from pathlib import Path
 
 from suite.api import Form, Mode, Status
 from suite.records.published import StoredRecord
-from suite.records.schema import Curve, Measurement, parse_summary
-from tests.builders.records import CELL, REGISTRY, make_record, stored
+from suite.records.schema import Curve, parse_summary
+from tests.builders.records import CELL, REGISTRY, make_record, measured, stored
 
 NOT_APPLICABLE = "not applicable: the Transformer has learned positions, which end at 256"
 
@@ -68,10 +68,7 @@ def decoded(architecture, context, number, seconds, state, status=Status.OK, pea
     for phase, peak in (peaks or {}).items():
         phases.setdefault(phase, {})["peak_memory_bytes"] = peak
     measurements = {
-        phase: {
-            name: Measurement(value=value, n=1, samples=(value,), method="by hand")
-            for name, value in of_phase.items()
-        }
+        phase: {name: measured(value) for name, value in of_phase.items()}
         for phase, of_phase in phases.items()
         if status is Status.OK
     }

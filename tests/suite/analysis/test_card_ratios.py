@@ -9,8 +9,8 @@ import pytest
 from suite.analysis.cost_ratios import MIN_ROUNDS, cost_ratios
 from suite.api import Mode
 from suite.records.schema import Invocation
-from tests.builders.length_costs import costs_at, measured
-from tests.builders.records import MOMENT, PROBE, make_record
+from tests.builders.length_costs import costs_at
+from tests.builders.records import MOMENT, PROBE, make_record, measured
 
 LENGTHS = (128, 512, 2_048, 8_192)
 FAIL_ABOVE = 0.05

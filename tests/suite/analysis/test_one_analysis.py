@@ -20,13 +20,12 @@ from suite.matrix.expansion import expand
 from suite.matrix.registry import load_registry
 from suite.matrix.request import Request
 from suite.records.published import StoredRecord, local_record
-from suite.records.schema import Measurement
 from suite.records.store import Store
 from suite.report.archive import to_csv
 from suite.search.crossover import score_crossover
 from suite.tracking.sync import sync
 from tests.builders.boards import UNREAD
-from tests.builders.records import make_record
+from tests.builders.records import make_record, measured
 from tests.suite.analysis.final_runs import make_boards
 
 REGISTRY = load_registry(())
@@ -48,10 +47,6 @@ def speed_of(cell) -> float:
 
 def score_of(cell) -> float:
     return 0.5 + 0.01 * cell.seed + (0.1 if cell.architecture == "bert" else 0.0)
-
-
-def measured(value: float) -> Measurement:
-    return Measurement(value=value, n=1, samples=(value,), quartiles=None, method="by hand")
 
 
 def record_of(planned, minutes: int, score: float, speed: float):

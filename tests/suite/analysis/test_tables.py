@@ -10,8 +10,7 @@ import pytest
 from suite.actions.results import Tables
 from suite.analysis.tables import make_tables
 from suite.api import Mode, Status
-from suite.records.schema import Measurement
-from tests.builders.records import CELL, make_record, stored
+from tests.builders.records import CELL, make_record, measured, stored
 
 LENGTHS = (512, 1_024)
 
@@ -25,10 +24,7 @@ def probe(number, length, speed, status=Status.OK, memory=None, **changes):
         "tokens_per_second": speed,
         "peak_memory_bytes": 2.0**20 * length if memory is None else memory,
     }
-    cost = {
-        name: Measurement(value=value, n=1, samples=(value,), quartiles=None, method="by hand")
-        for name, value in values.items()
-    }
+    cost = {name: measured(value) for name, value in values.items()}
     if status is not Status.OK:
         return make_record(status, number, cell, reason="it broke")
     return make_record(status, number, cell, measurements={"training": cost})
@@ -101,16 +97,13 @@ def test_a_noisy_phase_is_never_evidence():
 
 
 def test_a_noisy_generation_keeps_the_exact_size_of_its_state():
-    measured = {
-        name: Measurement(value=value, n=1)
-        for name, value in (("tokens_per_second", 9.0), ("state_bytes", 2_048.0))
-    }
+    costs = {"tokens_per_second": measured(9.0), "state_bytes": measured(2_048.0)}
     cell = dataclasses.replace(
         CELL, mode=Mode.DECODE, form="decoder", task=None, task_version=None, source=None,
         options={}, steps=0,
     )  # fmt: skip
     record = make_record(
-        cell=cell, measurements={"generation": measured}, details={"noisy": ("generation",)}
+        cell=cell, measurements={"generation": costs}, details={"noisy": ("generation",)}
     )
     (table,) = make_tables([stored(record)])
     (row,) = table.rows

@@ -9,6 +9,8 @@ import pytest
 from baselines.layers.describe_model import main
 from suite.actions import cards
 from suite.analysis.cost_ratios import CostRatio
+from suite.analysis.length_card import EndedLength
+from suite.api import Mode, Status
 from suite.execution import given_models as execution
 from suite.search import length_card
 from tests.builders import given_models
@@ -75,12 +77,14 @@ def test_a_model_against_another_has_ratios_and_an_exit_code(bench, tmp_path, mo
     failed = bench(*command, "--fail-above", "5%")
     assert failed.returncode == 1
     assert "above 1.05 times: inference time at 128: 1.080 [1.060, 1.100] times" in failed.stderr
-    ended = "decode at 2,048: out_of_memory (too much memory)"
+    ended = EndedLength(Mode.DECODE, 2_048, Status.OUT_OF_MEMORY, "too much memory")
     monkeypatch.setattr(cards, "_lost_lengths", lambda *of_both: [ended])
     failed = bench(*command, "--fail-above", "9%")
     assert failed.returncode == 1
-    assert f"unlike the other model: {ended}" in failed.stderr
-    assert f"unlike hasty: {ended}" in json.loads(failed.stdout)["sentence"]
+    text = "decode at 2,048: out_of_memory (too much memory)"
+    assert f"unlike the other model: {text}" in failed.stderr
+    content = json.loads(failed.stdout)
+    assert f"unlike hasty: {text}" in content["sentence"] and content["lost"] == [text]
 
 
 @pytest.fixture

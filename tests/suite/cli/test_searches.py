@@ -14,9 +14,8 @@ from suite.matrix.expansion import expand
 from suite.matrix.registry import load_registry
 from suite.matrix.request import Request
 from suite.records.environment import describe_machine, num_cores
-from suite.records.schema import Measurement
 from suite.records.store import Store
-from tests.builders.records import make_record
+from tests.builders.records import make_record, measured
 
 DECODED = ("crossover", "--metric", "generation.step_seconds")
 FLAT_AND_LINEAR = ("--benchmark", "smoke", "--batch-size", "1")
@@ -137,7 +136,7 @@ def leave_decodings(home, lengths, value_of, phase, **fields):
     )
     for planned in prepare(request, store).plan.cells:
         values = value_of(planned.cell).items()
-        figures = {name: Measurement(value=value, n=1, method="planted") for name, value in values}
+        figures = {name: measured(value) for name, value in values}
         store.write(
             make_record(
                 cell=planned.cell,

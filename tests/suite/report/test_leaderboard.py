@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 
 import pytest
 
@@ -171,12 +172,15 @@ def committed(tmp_path):
     return tmp_path / "results", folder
 
 
-def test_check_finds_a_stale_edited_or_left_over_file(committed, bench):
+@pytest.fixture
+def run(committed, bench):
+    """Return `bench leaderboard` on the committed results, as a function of its arguments."""
     results, folder = committed
+    return partial(bench, "leaderboard", "--results", str(results), BENCH_PATH=str(folder))
 
-    def run(*arguments):
-        return bench("leaderboard", "--results", str(results), *arguments, BENCH_PATH=str(folder))
 
+def test_check_finds_a_stale_edited_or_left_over_file(committed, run):
+    results, _ = committed
     assert run("--check").returncode == 2
     assert run().returncode == 0
     assert run("--check").returncode == 0
@@ -194,17 +198,13 @@ def test_check_finds_a_stale_edited_or_left_over_file(committed, bench):
     assert run("--check").returncode == 0
 
 
-def test_the_figures_of_guides_are_inserted_and_checked(committed, bench):
-    results, folder = committed
+def test_the_figures_of_guides_are_inserted_and_checked(committed, run):
+    results, _ = committed
     mark = """<!-- value where="entry == 'bert'" value="test.entity_f1@128" format=".2f" -->"""
     guide, other = (results.parent / "docs" / name for name in ("guide.md", "other.md"))
     guide.parent.mkdir()
     guide.write_text(f"It is {mark}0.11<!-- end -->.")
     other.write_text("No figure. <!-- a comment -->")
-
-    def run(*arguments):
-        return bench("leaderboard", "--results", str(results), *arguments, BENCH_PATH=str(folder))
-
     said = run()
     assert "docs/guide.md: written" in said.stdout and "other.md" not in said.stdout
     assert guide.read_text() == f"It is {mark}0.70<!-- end -->."

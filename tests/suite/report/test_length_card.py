@@ -10,6 +10,7 @@ import pytest
 from suite.analysis.cost_ratios import CostRatio
 from suite.analysis.length_card import (
     CostCurve,
+    EndedLength,
     LengthCard,
     Point,
     Profile,
@@ -176,7 +177,9 @@ def test_a_name_is_text_on_the_page(card):
 
 def test_what_ended_the_measurements_is_on_the_card(tmp_path):
     profile = profile_of(tmp_path, fails_at=2_000)
-    assert f"probe at 2,048: {Status.OUT_OF_MEMORY} (too much memory)" in profile.ended
+    ended = EndedLength(Mode.PROBE, 2_048, Status.OUT_OF_MEMORY, "too much memory")
+    assert ended in profile.ended
+    assert f"probe at 2,048: {Status.OUT_OF_MEMORY} (too much memory)" in profile.to_dict()["ended"]
 
 
 def test_what_ended_the_measurements_of_another_model_is_on_every_file(card, tmp_path):

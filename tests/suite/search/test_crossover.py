@@ -13,8 +13,8 @@ from suite.records.environment import describe_machine
 from suite.records.measures import DECODING_PHASES, MEASURES, PHASES
 from suite.records.schema import Invocation
 from suite.search.crossover import cost_crossover, score_crossover
-from tests.builders.crossovers import LEARNED, PAIR, learned, measured
-from tests.builders.records import MOMENT, make_record
+from tests.builders.crossovers import LEARNED, PAIR, learned
+from tests.builders.records import MOMENT, make_record, measured
 
 GENERATORS = replace(PAIR, architectures=("vanilla", "mamba2"))
 

@@ -9,8 +9,8 @@ import pytest
 from suite.api import RequestError
 from suite.execution.preparation import prepare
 from suite.search.crossover import cost_crossover, score_crossover
-from tests.builders.crossovers import LEARNED, PAIR, learned, measured
-from tests.builders.records import make_record, stored
+from tests.builders.crossovers import LEARNED, PAIR, learned
+from tests.builders.records import make_record, measured, stored
 
 VARIANTS = """
 name = "variants"

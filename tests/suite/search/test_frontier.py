@@ -11,8 +11,7 @@ from suite.execution.preparation import make_limits
 from suite.matrix.request import Request
 from suite.search import frontier
 from suite.search.frontier import FRAMEWORK_BYTES, Budget, find_length_limits
-from tests.builders.crossovers import measured
-from tests.builders.records import PROBE, make_record
+from tests.builders.records import PROBE, make_record, measured
 
 
 def run(prepared):

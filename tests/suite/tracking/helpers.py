@@ -10,12 +10,8 @@ from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 
 from suite.api import Status
-from suite.records.schema import Curve, Measurement, Record
-from tests.builders.records import CELL, make_record
-
-
-def measured(value: float) -> Measurement:
-    return Measurement(value=value, n=1, samples=(value,), quartiles=None, method="by hand")
+from suite.records.schema import Curve, Record
+from tests.builders.records import CELL, make_record, measured
 
 
 def good_record(length: int, seed: int = 0, f1: float = 0.5, minutes: int = 0, **fields) -> Record:

@@ -16,13 +16,8 @@ from suite.records.published import local_record
 from suite.tracking.experiments import PROBE_EXPERIMENT
 from suite.tracking.length_runs import LengthRun, length_runs
 from suite.tracking.sync import sync
-from tests.suite.tracking.helpers import (
-    count_kinds,
-    good_record,
-    measured,
-    read_artifact,
-    runs_of_kind,
-)
+from tests.builders.records import measured
+from tests.suite.tracking.helpers import count_kinds, good_record, read_artifact, runs_of_kind
 
 
 def test_new_records_replace_the_length_run(store):
