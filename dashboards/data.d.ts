@@ -198,6 +198,22 @@ interface QualityTableData {
   }[];
 }
 
+/** The best scores that each entry has reached at each length, against quiet time of training. */
+interface TrainingTimesData {
+  task: string;
+  metric: string;
+  /** The session that measured the speeds. */
+  session: string;
+  lines: {
+    entry: string;
+    length: number;
+    seconds: number[];
+    scores: number[];
+    /** All updates of the training that a score is of. */
+    steps: number[];
+  }[];
+}
+
 /** The sizes and the costs of the entries of one form of model. */
 interface CostTableData {
   form: string;
@@ -226,6 +242,7 @@ interface LeaderboardData {
   titles: Record<string, string>;
   winners: WinnerData[];
   quality: QualityTableData[];
+  times: TrainingTimesData[];
   costs: CostTableData[];
 }
 

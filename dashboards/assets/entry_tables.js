@@ -9,6 +9,9 @@ const WINNERS_NOTE =
   "separated it. Detectable difference: the smallest gap that the board could have found for the " +
   "median entry.";
 
+/** The ticks of a time of training. */
+const MINUTES = [0.1, 0.3, 1, 3, 10, 30, 100, 300, 1_000, 3_000];
+
 /** @param {string} name */
 function entryName(name) {
   const entry = data.entries[entryNumber.get(name) ?? -1];
@@ -20,8 +23,9 @@ function entryName(name) {
  * @param {State} values
  * @param {Comparison} about the comparison that is shown
  * @param {number | undefined} length that is shown
+ * @param {Set<number>} chosen the entries that have colours
  */
-function leaderboardSections(values, about, length) {
+function leaderboardSections(values, about, length, chosen) {
   if (!data.leaderboards.length) return [el("h2", {}, "All tasks"), note(NO_LEADERBOARD)];
   return data.leaderboards.flatMap((board) => {
     const { label, summary, about_runs: runs, latest, machines } = board;
@@ -37,6 +41,7 @@ function leaderboardSections(values, about, length) {
       el("h2", {}, `All entries: ${label.replace(/-\d+$/, "")}`),
       note(`${joined([`Benchmark ${label}`, ...facts])} ${runs}`),
       ...(shown ? qualityTable(board, shown) : []),
+      ...timesFigure(board, about, length, chosen),
       ...rest.map((table) => folded(qualityTitle(board, table), ...qualityTable(board, table))),
       ...board.costs.map((table) =>
         folded(`${capitalized(table.form)}s: sizes and costs`, ...costTable(table)),
@@ -45,6 +50,58 @@ function leaderboardSections(values, about, length) {
       ...winnersTable(board, values, about, length),
     ];
   });
+}
+
+/**
+ * Returns the figure of the best score that each entry has reached at a length within a time of
+ * training, or nothing where no quiet training was measured.
+ * @param {LeaderboardData} board
+ * @param {Comparison} about
+ * @param {number | undefined} length
+ * @param {Set<number>} chosen
+ */
+function timesFigure({ times }, about, length, chosen) {
+  const timed = times.find(({ task }) => task === about.task);
+  const shown = timed?.lines.filter((line) => line.length === length) ?? [];
+  if (!timed || !shown.length) return [];
+  const lines = shown.map(({ entry, seconds, scores, steps }) => ({
+    entry: entryNumber.get(entry) ?? 0,
+    points: seconds.map((time, place) => ({
+      x: time / 60,
+      value: scores[place],
+      low: null,
+      high: null,
+      n: 1,
+      at: `after ${formatNumber(time / 60, 2)} min, of ${formatNumber(steps[place])} updates`,
+    })),
+  }));
+  const metric = `validation ${metricText(timed.metric)}`;
+  const minutes = sorted(lines.flatMap(({ points }) => points.map(({ x }) => x)));
+  const first = MINUTES.findLastIndex((minute) => minute <= minutes[0]);
+  const last = MINUTES.findIndex((minute) => minute >= (minutes.at(-1) ?? 0));
+  const ticks = MINUTES.slice(Math.max(0, first), last < 0 ? undefined : last + 1);
+  const figure = lineFigure({
+    title: `${capitalized(metric)} within a time of training`,
+    name: `${about.task}-time`,
+    caption: joined([
+      "The best score so far of all trainings, the mean over seeds",
+      "Time is that of the updates alone on a quiet machine",
+      `Speeds: session of ${timed.session}`,
+    ]),
+    about,
+    lines,
+    measure: plainMeasure(metric, about.higher_is_better),
+    axis: numberAxis(ticks, `minutes of training at length ${formatNumber(length ?? 0)}`, String)
+      .axis,
+    chosen,
+    rows: [
+      ["entry", "length", "seconds", "score", "updates"],
+      ...shown.flatMap(({ entry, length: at, seconds, scores, steps }) =>
+        seconds.map((time, place) => [entry, at, time, scores[place], steps[place]]),
+      ),
+    ],
+  });
+  return [el("div", { className: "figures" }, figure)];
 }
 
 /** @param {QualityTableData} table @param {Comparison} about */

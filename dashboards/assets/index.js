@@ -125,7 +125,7 @@ start((values) => {
     el("div", { className: "figures" }, ...overviewFigures(question, chosen, emphasis)),
     ...disturbedNote(number),
     ...ownData(shown, length, chosen),
-    ...leaderboardSections(values, about, length),
+    ...leaderboardSections(values, about, length, chosen),
     ...failuresTable(runsOf(source.number)),
   ];
 });

@@ -277,7 +277,8 @@ def in_precedence(
 
     Final runs of a ranked benchmark come first, then other final runs, costs, and trials last. A
     benchmark's newest version comes first; then the standard track; then the comparison with the
-    most entries and lengths that ended well. With `own_first`, a user's own data comes first.
+    most entries and lengths that ended well, and of equals the one with the most updates. With
+    `own_first`, a user's own data comes first.
     """
     kinds, comparisons = list(ComparisonKind), list(comparisons)
     newest: dict[tuple[str, str], int] = {}  # a task may keep the runs of an earlier version
@@ -286,7 +287,7 @@ def in_precedence(
         task = name, comparison.key.task
         newest[task] = max(version, newest.get(task, 0))
 
-    def order(comparison: Comparison) -> tuple[bool, int, bool, bool, bool, int, int]:
+    def order(comparison: Comparison) -> tuple[bool, int, bool, bool, bool, int, int, int]:
         key = comparison.key
         name, version = _benchmark(comparison)
         good = [record for record in comparison.records if record.status is Status.OK]
@@ -299,6 +300,7 @@ def in_precedence(
             key.track == "open",
             -len(places),
             -len(comparison.records),
+            -key.steps,
         )
 
     return sorted(comparisons, key=order)

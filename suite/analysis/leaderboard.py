@@ -25,6 +25,7 @@ from suite.analysis.comparisons import Comparison
 from suite.analysis.cost_ratios import LENGTHS
 from suite.analysis.entry_tables import CostTable, QualityTable, cost_tables, quality_tables
 from suite.analysis.estimates import Estimate
+from suite.analysis.training_time import TrainingTimes, training_times
 from suite.api import Metric, Task
 from suite.records.benchmark_sections import ExpectedFigure
 from suite.records.benchmarks import Benchmark
@@ -117,6 +118,7 @@ class Leaderboard:
     boards: Mapping[BoardKey, Board]
     winners: Sequence[Winner]
     quality: Sequence[QualityTable]
+    times: Sequence[TrainingTimes]
     costs: Sequence[CostTable]
     verdicts: Sequence[FigureVerdict]
     changes: Changes
@@ -164,6 +166,7 @@ def make_leaderboard(
         boards=own,
         winners=[winner for key, board in own.items() if (winner := _winner(key, board))],
         quality=quality_tables(benchmark, own),
+        times=training_times(comparisons, benchmark.label),
         costs=cost_tables(benchmark, own, tasks, comparisons),
         verdicts=[_verdict(figure, own) for figure in benchmark.expected],
         changes=_changes(benchmark, boards, own, tasks),
@@ -277,6 +280,7 @@ def summarize(board: Leaderboard) -> dict[str, Any]:
             for winner in board.winners
         ],
         "quality": [_quality(table, board) for table in board.quality],
+        "times": [_times(times) for times in board.times],
         "costs": [_costs(table) for table in board.costs],
     }
 
@@ -298,6 +302,28 @@ def _quality(table: QualityTable, board: Leaderboard) -> dict[str, Any]:
                 "gain": _interval(table.gains[entry]) if entry in table.gains else None,
             }
             for entry, rows in table.rows.items()
+        ],
+    }
+
+
+def _times(times: TrainingTimes) -> dict[str, Any]:
+    progress = (
+        times.progress(entry, length) for entry in times.entries for length in times.lengths
+    )
+    return {
+        "task": times.task,
+        "metric": times.metric.name,
+        "session": str(times.session),
+        "lines": [
+            {
+                "entry": scores[0].entry,
+                "length": scores[0].length,
+                "seconds": [score.seconds for score in scores],
+                "scores": [score.score for score in scores],
+                "steps": [score.steps for score in scores],
+            }
+            for scores in progress
+            if scores
         ],
     }
 

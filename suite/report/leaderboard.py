@@ -17,6 +17,7 @@ from suite.analysis.cost_ratios import LENGTHS
 from suite.analysis.leaderboard import Leaderboard, Winner, about_runs, make_leaderboards
 from suite.analysis.learning_rates import count_unranked, search_summaries
 from suite.analysis.sessions import sessions_text
+from suite.analysis.training_time import TrainingTimes
 from suite.api import Architecture, Form, Mode, Track
 from suite.matrix.registry import Registry
 from suite.records.benchmarks import Benchmark
@@ -129,6 +130,7 @@ def _page(
         benchmark=board.benchmark,
         about_runs=about_runs(board),
         controls=controls,
+        architecture_of={row.entry: row.architecture for of in board.costs for row in of.rows},
         absent=absent,
         least_costs=least,
         least_titles=LEAST.values(),
@@ -141,8 +143,16 @@ def _page(
         down=down,
         tied=_tied,
         rank_and_value=rank_and_value,
+        minutes_to=_minutes_to,
         cost_page=cost_page_name,
     )
+
+
+def _minutes_to(times: TrainingTimes, entry: str, length: int) -> str:
+    """Return the minutes until an entry is as good as the reference at a length."""
+    target = times.target(length)
+    seconds = None if target is None else times.seconds_to(target, entry, length)
+    return NONE if seconds is None else f"{seconds / 60:.1f}"
 
 
 def _tied(winner: Winner) -> str:

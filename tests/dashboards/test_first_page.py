@@ -10,6 +10,7 @@ from suite.analysis.leaderboard import make_leaderboard
 from suite.matrix.registry import load_registry
 from suite.records.schema import TuningChoice
 from suite.records.tuned_rates import Tuned
+from tests.builders.timed_trainings import ROTARY, timed_trainings
 from tests.dashboards.site_records import draw, entry, probe, read_script, trial
 from tests.suite.analysis.final_runs import SMALL, TRIVIAL, benchmark_folder, final_runs
 
@@ -201,6 +202,23 @@ def test_the_table_of_costs_is_that_of_the_analysis(shown, made):
     assert "Session of 2026-01-02 03:04 on here, 2 threads (1 session)." in note
     found = {cells[0]: cells[head.index("training speed")] for cells in rows}
     assert found["longformer"] == "2.50 / —" and found["vanilla"] == "1.00 / —"
+
+
+def test_the_best_scores_within_a_time_are_drawn_at_the_length(tab, tmp_path):
+    registry, records = timed_trainings(tmp_path / "bench")
+    draw(records, tmp_path / "site", None, registry)
+    tab.open(tmp_path / "site", state="task=language_modeling&length=256")
+    (title,) = (text for text in tab.texts("figure h3") if "within a time" in text)
+    assert title.startswith("Validation bits per character within a time of training")
+    data, layout = next(
+        (data, layout) for data, layout in tab.plots() if "minutes" in str(layout["xaxis"])
+    )
+    assert layout["xaxis"]["type"] == "log"
+    (line,) = (trace for trace in data if trace.get("name") == ROTARY)
+    # 1,024 tokens at 5 tokens a second, and a loss of 5 less 0.000356 for each.
+    assert line["x"][0] == pytest.approx(1024 / 5 / 60)
+    assert line["y"][0] == pytest.approx(5 - 0.000356 * 1024)
+    assert line["y"] == sorted(line["y"], reverse=True)
 
 
 def test_a_winner_links_to_its_results_and_a_tie_has_none(shown, made):

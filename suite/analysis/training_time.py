@@ -1,0 +1,207 @@
+"""Final runs → the quality that each entry reaches within a time of training.
+
+Final runs train beside each other, so that their own times say little. The seconds here are quiet:
+the tokens seen until a validation, divided by the speed of a quiet training of the same task, entry
+and length. The training may have other updates and another seed. All speeds are of one session.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from suite.analysis.boards import BASELINE
+from suite.analysis.comparison_key import ComparisonKey, ComparisonKind, grouped
+from suite.analysis.comparisons import Comparison
+from suite.analysis.entry_at_length import EntryAtLength
+from suite.analysis.sessions import CostSession
+from suite.api import Metric, Mode, Status
+from suite.records.measures import DEFAULT_MEASURE
+from suite.records.published import StoredRecord, read_detail
+from suite.records.schema import RecordError
+
+MIN_VALIDATIONS = 3
+"""A benchmark whose trainings have at least so many validations has timed scores."""
+MINUTES = (0.5, 1, 3, 10, 30, 100, 300)
+"""The times of training for which the best entry is named, where they lie among the points."""
+EntryLength = tuple[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class TimedScore:
+    """The mean validation score over seeds after a number of tokens, in quiet seconds.
+
+    `steps` are all updates of the training, to which its learning rates belong.
+    """
+
+    entry: str
+    length: int
+    steps: int
+    tokens: int
+    seconds: float
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingTimes:
+    """The timed scores of one task of a benchmark; `session` measured the speeds.
+
+    `reference` is the entry of `vanilla` without methods, if there is one. `steps` is the largest
+    number of updates that all entries have.
+    """
+
+    task: str
+    metric: Metric
+    session: CostSession
+    scores: Sequence[TimedScore]
+    reference: str | None
+    steps: int
+
+    @property
+    def lengths(self) -> list[int]:
+        """The lengths, the shortest first."""
+        return sorted({score.length for score in self.scores})
+
+    @property
+    def entries(self) -> list[str]:
+        """The entries by name."""
+        return sorted({score.entry for score in self.scores})
+
+    @property
+    def minutes(self) -> list[float]:
+        """The times of `MINUTES` that some training has reached, and not all have passed."""
+        seconds = [score.seconds for score in self.scores]
+        return [time for time in MINUTES if min(seconds) <= 60 * time <= max(seconds)]
+
+    def progress(self, entry: str, length: int) -> list[TimedScore]:
+        """Return each score of an entry at a length that is better than all earlier ones."""
+        own = [score for score in self.scores if (score.entry, score.length) == (entry, length)]
+        best: list[TimedScore] = []
+        for score in sorted(own, key=lambda score: score.seconds):
+            if not best or self._worse(score) < self._worse(best[-1]):
+                best.append(score)
+        return best
+
+    def best_within(self, seconds: float) -> list[TimedScore]:
+        """Return the best score of each entry within a time, over lengths and updates."""
+        reached = [score for score in self.scores if score.seconds <= seconds]
+        by_entry = grouped(reached, lambda score: score.entry).values()
+        return sorted((min(scores, key=self._worse) for scores in by_entry), key=self._worse)
+
+    def _worse(self, score: TimedScore) -> float:
+        return -score.score if self.metric.higher_is_better else score.score
+
+    def target(self, length: int) -> float | None:
+        """Return the score of the reference at a length after `steps` updates."""
+        own = [
+            score
+            for score in self.scores
+            if (score.entry, score.length, score.steps) == (self.reference, length, self.steps)
+        ]
+        return max(own, key=lambda score: score.tokens).score if own else None
+
+    def seconds_to(self, target: float, entry: str, length: int) -> float | None:
+        """Return the first time at which an entry is as good as a target; None if it never is."""
+        sign = -1 if self.metric.higher_is_better else 1
+        good = (each for each in self.progress(entry, length) if sign * each.score <= sign * target)
+        return next((score.seconds for score in good), None)
+
+
+def training_times(comparisons: Sequence[Comparison], label: str) -> list[TrainingTimes]:
+    """Return the timed scores of each task of a benchmark, by its label such as "long_text-1".
+
+    A task without a quiet training of its final runs' entries has none.
+    """
+    final = [
+        comparison
+        for comparison in comparisons
+        if comparison.key.benchmark == label and comparison.key.kind is ComparisonKind.FINAL
+    ]
+    found = []
+    trainings = [each for each in comparisons if each.key.mode is Mode.TRAIN]
+    for subject, of_subject in grouped(final, lambda each: _subject(each.key)).items():
+        alike = [each for each in trainings if _subject(each.key) == subject]
+        session, speeds = quiet_speeds(alike)
+        scores = [
+            score
+            for comparison in of_subject
+            for entry in comparison.entries
+            if (speed := speeds.get((entry.name, entry.sequence_length)))
+            for score in _timed(entry, speed)
+        ]
+        metric = of_subject[0].metric
+        if session and scores and metric:
+            common = set.intersection(
+                *({score.steps for score in of} for of in _by_entry(scores).values())
+            )
+            plain = [
+                entry.name
+                for comparison in of_subject
+                for entry in comparison.entries
+                if entry.architecture == BASELINE and not entry.cell.methods
+            ]
+            facts = next(iter(plain), None), max(common, default=0)
+            found.append(TrainingTimes(subject.task, metric, session, scores, *facts))
+    return found
+
+
+def _subject(key: ComparisonKey) -> ComparisonKey:
+    """Return what trainings with equal updates share, whatever their number."""
+    return replace(key, steps=0, benchmark="", split="", ranked=False)
+
+
+def _by_entry(scores: Iterable[TimedScore]) -> dict[str, list[TimedScore]]:
+    return grouped(scores, lambda score: score.entry)
+
+
+def quiet_speeds(
+    comparisons: Iterable[Comparison],
+) -> tuple[CostSession | None, Mapping[EntryLength, float]]:
+    """Return the session that measured the most entries at a length, and its tokens per second."""
+    values: dict[CostSession, dict[EntryLength, list[float]]] = {}
+    for comparison in comparisons:
+        rows = comparison.costs([DEFAULT_MEASURE])
+        columns = ("session", "entry", "sequence_length", "value")
+        for session, entry, length, value in zip(*(rows[name] for name in columns), strict=True):
+            values.setdefault(session, {}).setdefault((entry, length), []).append(value)
+    session = max(values, key=lambda each: (len(values[each]), each.started_at), default=None)
+    if session is None:
+        return None, {}
+    return session, {
+        place: statistics.geometric_mean(speeds) for place, speeds in values[session].items()
+    }
+
+
+def _timed(entry: EntryAtLength, speed: float) -> list[TimedScore]:
+    """Return the means of an entry's validations at which all seeds have a score."""
+    if entry.cell.options.get("validations", 0) < MIN_VALIDATIONS:
+        return []  # its file need not be read
+    good = [run for run in entry.runs if run.record.status is Status.OK]
+    metric = entry.metric.name if entry.metric else ""
+    curves = [curve for run in good if (curve := _curve(run, metric))]
+    if not curves or len(curves) < len(good):
+        return []
+    common = sorted(set.intersection(*(set(curve) for curve in curves)))
+    return [
+        TimedScore(
+            entry=entry.name,
+            length=entry.sequence_length,
+            steps=entry.cell.steps,
+            tokens=tokens,
+            seconds=tokens / speed,
+            score=statistics.fmean(curve[tokens] for curve in curves),
+        )
+        for tokens in common
+    ]
+
+
+def _curve(run: StoredRecord, metric: str) -> dict[int, float]:
+    """Return the validation scores of a run by the tokens seen; empty without a curve."""
+    try:
+        curve = read_detail(run).curves.get(f"validation_{metric}")
+    except (FileNotFoundError, RecordError):
+        return {}
+    points = zip(curve["tokens"], curve["values"], strict=True) if curve else ()
+    return {tokens: value for tokens, value in points if value is not None and math.isfinite(value)}
