@@ -113,6 +113,12 @@ def test_list_says_what_supports_what_and_why_not(bench):
     assert re.search(r"not .*images_only.*: does not take embeddings; it takes: patches", of_ner)
 
 
+def test_the_details_of_an_architecture_list_the_tasks_that_it_can_run(bench):
+    tasks = bench("list", "images_only").stdout.split("Tasks that an architecture can run")[1]
+    assert re.search(r"^  images_only: .*\bimage_classification\b", tasks, re.MULTILINE)
+    assert re.search(r"^      not .*\bner\b.*: does not take embeddings", tasks, re.MULTILINE)
+
+
 def test_lists_have_a_line_an_item_and_the_default_comes_first(bench):
     lines = bench("list", BENCH_PATH="").stdout.splitlines()
     assert len(lines) <= 60
