@@ -280,6 +280,12 @@ def test_without_ranks_the_answer_says_how_many_values_there_are(drawn):
     )
 
 
+def test_a_control_of_the_same_value_does_not_lead(drawn):
+    probed = [probe(name, 128, 0, 2_500.0) for name in ("identity", "longformer")]
+    tab = drawn(probed, state="metric=training.tokens_per_second")
+    assert "No entry is ranked; best of 2 values: longformer" in tab.answer()
+
+
 def test_superseded_results_answer_only_at_their_own_length(drawn, tmp_path):
     now, old = (entry("vanilla", length, f1=0.5, memory=1.0, speed=1.0) for length in (512, 128))
     cell = dataclasses.replace(old.record.cell, task_version=old.record.cell.task_version - 1)
