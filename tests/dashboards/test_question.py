@@ -286,6 +286,18 @@ def test_a_control_of_the_same_value_does_not_lead(drawn):
     assert "No entry is ranked; best of 2 values: longformer" in tab.answer()
 
 
+@pytest.mark.parametrize("probed", ["vanilla", "longformer"])
+def test_costs_come_from_probes_of_the_task_s_own_models(drawn, probed):
+    own = entry("vanilla", 128, f1=0.5, memory=1.0, speed=1.0)
+    disturbed = with_fields(own, details={"noisy": ("training",)})
+    probes = [probe(probed, length, 0, 1_000.0) for length in (128, 512)]
+    tab = drawn([disturbed, *probes], state="task=ner")
+    is_own = probed == "vanilla"
+    assert any("encoder probes" in caption for caption in tab.texts("figcaption")) == is_own
+    # No remedy for speeds that are not shown.
+    assert any("--retry noisy" in text for text in tab.texts("p.note")) == (not is_own)
+
+
 def test_superseded_results_answer_only_at_their_own_length(drawn, tmp_path):
     now, old = (entry("vanilla", length, f1=0.5, memory=1.0, speed=1.0) for length in (512, 128))
     cell = dataclasses.replace(old.record.cell, task_version=old.record.cell.task_version - 1)
