@@ -8,6 +8,7 @@ import pytest
 
 from suite.analysis.boards import rank_comparisons
 from suite.analysis.comparisons import compare
+from suite.api import Status
 from suite.matrix.registry import load_registry
 from tests.builders.records import with_fields
 from tests.dashboards.site_records import draw, entry, probe, trial
@@ -296,6 +297,13 @@ def test_costs_come_from_probes_of_the_task_s_own_models(drawn, probed):
     assert any("encoder probes" in caption for caption in tab.texts("figcaption")) == is_own
     # No remedy for speeds that are not shown.
     assert any("--retry noisy" in text for text in tab.texts("p.note")) == (not is_own)
+
+
+def test_a_cell_that_a_person_stopped_did_not_fail(drawn):
+    runs = [entry("vanilla", length, f1=0.5, memory=1.0, speed=1.0) for length in (128, 256)]
+    tab = drawn([*runs, entry("vanilla", 512, status=Status.INTERRUPTED)], state="task=ner")
+    assert tab.texts("td.soft") == ["interrupted"]
+    assert not any("✕" in caption for caption in tab.texts("figcaption"))
 
 
 def test_superseded_results_answer_only_at_their_own_length(drawn, tmp_path):
