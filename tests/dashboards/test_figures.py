@@ -185,6 +185,14 @@ def test_disturbed_speeds_are_hollow_and_dimmed_and_say_what_to_do(tab, other):
     assert "~1.000" in tab.texts("td.soft")
 
 
+def test_a_pair_of_disturbed_speeds_says_why_it_has_no_interval(tab, other):
+    tab.open(other, "compare.html", "length=512&a=gpt&b=vanilla")
+    verdicts = {row.partition("512")[0]: row for row in tab.texts("table tbody tr")}
+    reason = "measured beside other programs: no interval"
+    assert reason in verdicts["Training throughput, tokens/s"]
+    assert reason not in verdicts["Peak training memory, MiB"]
+
+
 def test_a_figure_without_costs_says_so_and_invents_no_axis(tab, other):
     tab.open(other, "index.html", "length=512")
     tab.page.evaluate(
