@@ -124,6 +124,14 @@ def test_a_term_says_its_meaning_where_it_stands(shown):
     assert term.get_attribute("title").startswith("The entries that no other entry beats")
 
 
+def test_on_a_phone_the_caption_of_a_wide_table_fits_the_screen(tab, made):
+    tab.open(made[0], "index.html", "task=ner&length=512", again=True)
+    tab.page.set_viewport_size({"width": 390, "height": 800})
+    table = tab.page.locator("main table").first
+    assert table.bounding_box()["width"] > 390
+    assert table.locator("caption").bounding_box()["width"] < 390
+
+
 def test_on_a_phone_the_table_of_winners_has_a_block_for_each_row(tab, made):
     tab.open(made[0], "index.html", again=True)
     tab.page.set_viewport_size({"width": 390, "height": 800})
