@@ -278,10 +278,12 @@ def test_an_error_of_a_path_that_the_user_did_not_give_keeps_its_traceback(monke
         cli.main()
 
 
-def test_after_a_time_out_the_next_command_gives_more_time(monkeypatch):
+@pytest.mark.parametrize(("folder", "called"), [(BENCH.parent, "bench"), ("", ".venv/bin/bench")])
+def test_after_a_time_out_the_next_command_gives_more_time(monkeypatch, folder, called):
     words = ["--task", "ner", "--time-limit", "300"]
-    monkeypatch.setattr(sys, "argv", ["bench", "run", *words])
+    monkeypatch.setenv("PATH", str(folder))
+    monkeypatch.setattr(sys, "argv", [".venv/bin/bench", "run", *words])
     late = make_record(Status.TIMED_OUT, details={"limits": {"seconds": 300}})
     with run_command.command.make_context("run", [*words]):
         (found,) = run_command.next_commands([late], plan=None)
-    assert found[0] == "bench run --task ner --time-limit 900"
+    assert found[0] == f"{called} run --task ner --time-limit 900"
