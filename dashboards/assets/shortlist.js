@@ -84,7 +84,8 @@ function reasonsAgainst(values, question, { entry, seconds: ownSeconds, value: o
     );
     const value = Math.max(...(measure ? costs : [seconds]).map((cost) => cost ?? Number.NaN));
     if (Number.isNaN(value)) return [`${label}: not known`];
-    return value / unit <= limit ? [] : [`${label}: ${formatNumber(value / unit, 3)}`];
+    const over = `${label}: ${formatNumber(value / unit, 3)}, more than ${formatNumber(limit)}`;
+    return value / unit <= limit ? [] : [over];
   });
   const unable = ABILITIES.filter(([name]) => values[name]).flatMap(([name, label]) => {
     const found = data.abilities[name]?.[data.entries[entry].name];

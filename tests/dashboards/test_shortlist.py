@@ -83,7 +83,7 @@ def test_limits_leave_entries_out_with_their_reasons_and_the_address_holds_them(
     tab.redrawn_after(lambda: budget.press("Enter"))
     assert "No entry fits the limits" in tab.answer()
     assert not any(text.startswith("Length 512, ") for text in tab.texts("caption"))
-    assert "longformer: Memory budget, GiB: 0.5" in tab.texts("details li")
+    assert "longformer: Memory budget, GiB: 0.5, more than 0.4" in tab.texts("details li")
     budget.fill("1")
     tab.redrawn_after(lambda: budget.press("Enter"))
     tab.redrawn_after(tab.page.get_by_label("must recall").check)
