@@ -301,6 +301,15 @@ def test_costs_come_from_probes_of_the_task_s_own_models(drawn, probed):
     assert any("--retry noisy" in text for text in tab.texts("p.note")) == (not is_own)
 
 
+def test_the_costs_of_all_entries_come_from_the_same_results(drawn):
+    names = ("vanilla", "longformer", "bert")
+    own = [entry(name, 512, f1=0.5, memory=100.0, speed=1.0) for name in names]
+    tab = drawn([*own, probe("bert", 512, 0, 9_000.0)], state="task=ner")
+    column = tab.texts("table >> nth=0 >> th").index("Peak training memory, MiB")
+    rows = tab.page.locator("table >> nth=0 >> tbody tr").all()
+    assert {row.locator("td").nth(column).text_content() for row in rows} == {"100.0"}
+
+
 def test_a_cell_that_a_person_stopped_did_not_fail(drawn):
     runs = [entry("vanilla", length, f1=0.5, memory=1.0, speed=1.0) for length in (128, 256)]
     tab = drawn([*runs, entry("vanilla", 512, status=Status.INTERRUPTED)], state="task=ner")
