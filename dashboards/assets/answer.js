@@ -127,7 +127,9 @@ function unrankedVerdict(board, about) {
   const standing = board.rows.filter(isStanding);
   const leader = standing.find((row) => !isControl(row)) ?? standing[0];
   if (!leader) return { verdict: "No entry has a standing result", leader, facts: [] };
-  const before = standing.slice(0, standing.indexOf(leader));
+  const before = standing
+    .slice(0, standing.indexOf(leader))
+    .filter(({ value }) => value !== leader.value);
   if (board.isPredicted) return { leader, verdict: PREDICTED_BEST, facts: [PREDICTED] };
   return {
     leader,

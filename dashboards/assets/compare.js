@@ -27,7 +27,9 @@ function gapRows(comparison, entries) {
       );
       const hasRatio = number === QUALITY || (one?.value && other?.value);
       const few = hasRatio ? `fewer than 3 ${repeatName(about)}s in common` : "a size of 0";
-      const absent = one && other ? few : `${names[one ? 1 : 0]} has no figure`;
+      const isDisturbed = one?.disturbed || other?.disturbed;
+      const unknown = isDisturbed ? "measured beside other programs" : few;
+      const absent = one && other ? unknown : `${names[one ? 1 : 0]} has no figure`;
       const better = gap?.better ? `${gap.better} is better` : "no significant difference";
       const verdict = gap ? better : `${absent}: no interval`;
       const gapText = gap ? formatInterval(gap) + (number === QUALITY ? "" : " ×") : "—";

@@ -114,10 +114,13 @@ function trialsWarning(about) {
   return [el("p", { className: "warning" }, told)];
 }
 
-/** @param {number} number */
-function disturbedNote(number) {
-  if (!pointsOf(number).some(({ disturbed }) => disturbed)) return [];
-  const marked = `${DISTURBED} and hollow points: other programs used the machine, so that these speeds have no rank`;
+/**
+ * Returns what to do about disturbed speeds; empty if no table or caption of these nodes marks one.
+ * @param {HTMLElement[]} nodes
+ */
+function disturbedNote(nodes) {
+  if (!nodes.some(({ textContent }) => textContent?.includes(DISTURBED))) return [];
+  const marked = `${DISTURBED}: other programs used the machine, so that these speeds have no rank`;
   const remedy = `Stop them, and repeat your \`bench run\` with \`--retry noisy --wait-quiet 10m\``;
   return [note(joined([marked, remedy]))];
 }

@@ -18,8 +18,8 @@ const BEST = 5;
 const PREDICTED_NOTE =
   "Dotted and hollow: predicted, not measured, from a fit to the measured lengths, with 90% " +
   "intervals on hovering";
-/** Statuses of cells that could not run at all. */
-const NOT_RUN = new Set(["unsupported", "skipped"]);
+/** Statuses of cells that did not fail: they could not run at all, or a person stopped them. */
+const NOT_RUN = new Set(["unsupported", "skipped", "interrupted"]);
 const entryNumber = new Map(data.entries.map((entry, number) => [entry.name, number]));
 
 /** @type {(a: number, b: number) => number} */

@@ -46,13 +46,16 @@ function overviewFigures({ first, matter, wanted }, chosen, emphasis) {
   const lengths = lengthsOf(boardsOf(number, about.metric));
   const nearest = lengths.find((length) => length >= (wanted ?? 0)) ?? lengths.at(-1);
   const numbers = [...new Set(costs.map(measureNumber))].filter((measure) => measure >= 0);
+  const entries = new Set(entriesOf(number));
   const scatter = numbers.flatMap((measure) => tradeoffFigure(number, measure, nearest, chosen));
   const quality = about.metric ? [lengthFigure(number, QUALITY, chosen, emphasis)] : [];
   const alongLength = numbers.flatMap((measure) => {
     // Of the results that have the cost, those of several lengths show more.
     const quiet = pointsOf(number).some((one) => one.measure === measure && !one.disturbed);
     const known = [...(quiet ? [number] : []), ...about.costs, number].map((source) => {
-      const points = pointsOf(source).filter((one) => one.measure === measure);
+      const points = pointsOf(source).filter(
+        (one) => one.measure === measure && entries.has(one.entry),
+      );
       return { source, lengths: lengthsOf(points).length };
     });
     const [least] = known.filter(({ lengths: count }) => count > 0);
@@ -113,17 +116,19 @@ start((values) => {
   const chosen = chosenEntries(values, entries, [...ordered, ...bestFirst(number)]);
   const emphasis = { marked: length, strong: new Set(leaders), rank };
   const facts = factColumns(question);
+  const tables = boards.flatMap((board) => leaderboard(board, source.comparison, facts));
+  const figures = overviewFigures(question, chosen, emphasis);
   return [
     filterBar(values, { ...choice, shown }, [...controls, limitControls(values, question)]),
     ...trialsWarning(about),
     ...answers({ ...question, boards, isLimited: left.length > 0 }),
     ...(about.kind === "costs" ? noFinalRuns() : []),
-    ...boards.flatMap((board) => leaderboard(board, source.comparison, facts)),
+    ...tables,
     ...left,
     ...(boards.some((board) => rankedOf(board).length) ? [note(RANKS_NOTE)] : []),
     legend(entries, chosen, leaders),
-    el("div", { className: "figures" }, ...overviewFigures(question, chosen, emphasis)),
-    ...disturbedNote(number),
+    el("div", { className: "figures" }, ...figures),
+    ...disturbedNote([...tables, ...figures]),
     ...ownData(shown, length, chosen),
     ...leaderboardSections(values, about, length, chosen),
     ...failuresTable(runsOf(source.number)),

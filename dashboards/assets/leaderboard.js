@@ -112,7 +112,7 @@ function evaluationColumns(board, measure, notes) {
 /** @type {Column} */
 const TRAINING_MINUTES = [
   "training, minutes",
-  (row) => formatNumber(row.seconds === null ? null : row.seconds / 60, 2),
+  (row) => decimal(row.seconds === null ? null : row.seconds / 60),
 ];
 
 /**

@@ -8,8 +8,8 @@ const MATTERS = /** @type {const} */ ([
   ["training.tokens_per_second", "Training speed"],
   ["inference.peak_memory_bytes", "Inference memory"],
   ["inference.tokens_per_second", "Inference speed"],
-  ["prefill.tokens_per_second", "Prefill speed"],
   ["generation.step_seconds", "Generation speed"],
+  ["prefill.tokens_per_second", "Prefill speed"],
 ]);
 
 /**

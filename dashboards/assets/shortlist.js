@@ -46,8 +46,9 @@ function listedCosts({ matter, first }) {
 }
 
 /**
- * Returns the cost of an entry at the length of the answer: measured, otherwise predicted, by the
- * preferred results that have it.
+ * Returns the cost of an entry at the length of the answer, measured or else predicted. All entries
+ * have it from the same results, which may differ in the batch from others: the preferred ones that
+ * have it for half of the entries, otherwise those of the task.
  * @param {Question} question
  * @param {number} entry
  * @param {number} measure
@@ -56,10 +57,19 @@ function listedCosts({ matter, first }) {
 function costAt({ first, wanted, length }, entry, measure) {
   const { costs, kind } = first.comparison;
   const sources = kind === "costs" ? [first.number] : [...costs, first.number];
-  const known = [
-    ...sources.flatMap((source) => pointsOf(source)),
-    ...sources.flatMap((source) => predictionsOf(source, measure)),
-  ].filter((one) => one.entry === entry && one.measure === measure);
+  const entries = entriesOf(first.number);
+  /** @param {number} source */
+  const costsIn = (source) =>
+    [...pointsOf(source), ...predictionsOf(source, measure)].filter(
+      (one) => one.measure === measure && (one.length === wanted || one.length === length),
+    );
+  /** @param {number} source */
+  const coversHalf = (source) => {
+    const covered = new Set(costsIn(source).map((one) => one.entry));
+    return 2 * entries.filter((one) => covered.has(one)).length >= entries.length;
+  };
+  const source = sources.find(coversHalf) ?? first.number;
+  const known = costsIn(source).filter((one) => one.entry === entry);
   const found =
     known.find((one) => one.length === wanted) ?? known.find((one) => one.length === length);
   return found && { ...found, isPredicted: found.n === 0 };
@@ -84,7 +94,8 @@ function reasonsAgainst(values, question, { entry, seconds: ownSeconds, value: o
     );
     const value = Math.max(...(measure ? costs : [seconds]).map((cost) => cost ?? Number.NaN));
     if (Number.isNaN(value)) return [`${label}: not known`];
-    return value / unit <= limit ? [] : [`${label}: ${formatNumber(value / unit, 3)}`];
+    const over = `${label}: ${formatNumber(value / unit, 3)}, more than ${formatNumber(limit)}`;
+    return value / unit <= limit ? [] : [over];
   });
   const unable = ABILITIES.filter(([name]) => values[name]).flatMap(([name, label]) => {
     const found = data.abilities[name]?.[data.entries[entry].name];

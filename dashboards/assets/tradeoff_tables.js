@@ -138,7 +138,7 @@ function sharesTable() {
       rows.toSorted(([, [a]], [, [b]]) => b - a),
       [
         ["entry", ([name]) => entryLabel(data.entries[entryNumber.get(name) ?? -1])],
-        ["interquartile mean of the shares", ([, [mean]]) => formatNumber(mean)],
+        ["interquartile mean of the shares", ([, [mean]]) => formatFigure(mean)],
       ],
       { texts: [0] },
     ),

@@ -32,7 +32,7 @@ start((values) => {
     ...trialsWarning(about),
     el("h2", {}, about.subject),
     resultsNote(about),
-    ...disturbedNote(number),
+    ...disturbedNote(figures),
     legend(entries, chosen),
     el("div", { className: "figures" }, ...figures),
     ...crossoverTable(number),

@@ -10,7 +10,7 @@ from typing import NamedTuple, TypeVar
 
 from suite.analysis.comparison_key import ComparisonKey, grouped
 from suite.analysis.comparisons import Comparison
-from suite.analysis.entry_at_length import EntryAtLength, parts_of
+from suite.analysis.entry_at_length import OTHER_SESSION, EntryAtLength, parts_of
 from suite.analysis.estimates import MIN_REPEATS, Estimate, Figure, exponential
 from suite.analysis.ranking import Ranked, Ranking, Scores, only_certain, rank
 from suite.analysis.sessions import CostSession
@@ -30,7 +30,7 @@ PARITY = 0.1
 """The largest relative difference in mixing parameters that needs no note."""
 TOO_NOISY = "varies too much to be separated from the best of its rank"
 NO_COST = {
-    "other session": "measured in another session",
+    OTHER_SESSION: "measured in another session",
     "not trained": "not trained",
     "too few steps": "too few steps",
 }

@@ -25,6 +25,9 @@ from suite.records.published import StoredRecord
 from suite.records.schema import PartReport, RecordSummary
 from suite.records.validity import versions_of
 
+OTHER_SESSION = "other session"
+"""Why an entry has no cost in a comparison: it was measured in another session than the others."""
+
 
 @dataclass(frozen=True)
 class EntryAtLength:
@@ -130,7 +133,7 @@ class EntryAtLength:
             for runs in self.runs_by_session.values()
             for run in runs.values()
         ):
-            return "other session"
+            return OTHER_SESSION
         if not any(record.is_quiet(phase) for record in self.good):
             return "noisy"
         if not self.runs_by_session:

@@ -15,7 +15,8 @@ from typing import TextIO, cast
 
 import click
 
-from suite.api.errors import LengthwiseError, check_name
+from suite.api import Mode
+from suite.api.errors import LengthwiseError, RequestError, check_name
 from suite.records.command_line import PrintableStream
 
 COLLECTION_THRESHOLDS = 100_000, 50, 100
@@ -70,6 +71,12 @@ class _LazyGroup(click.Group):
         return list(COMMANDS)
 
     def get_command(self, context: click.Context, name: str) -> click.Command:
+        if name in set(Mode):
+            raise RequestError(
+                "There is no command of that name",
+                received=repr(name),
+                remedy=f"Run `bench run --mode {name}`",
+            )
         check_name("command", name, COMMANDS)
         module = importlib.import_module(f"suite.cli.{name.replace('-', '_')}_command")
         command = module.command

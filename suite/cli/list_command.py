@@ -105,10 +105,17 @@ def _print_details(listing: dict[str, Any]) -> None:
         options = [f"{name}={value}" for name, value in method["options"].items()]
         probes = "; runs in probes" if method["in_probes"] else ""
         print(f"      stage {method['stage']}{probes}; options {', '.join(options) or 'none'}")
-    if listing["supports"]:
-        print("\nSupport of architectures by task")
-    for task_key, reasons in listing["supports"].items():
-        print(f"  {task_key}: {', '.join(key for key in reasons if not reasons[key]) or 'none'}")
+    supports, title = listing["supports"], "Support of architectures by task"
+    if listing["architectures"] and not listing["tasks"]:
+        supports = {
+            key: {task: reasons[key] for task, reasons in supports.items()}
+            for key in listing["architectures"]
+        }
+        title = "Tasks that an architecture can run"
+    if supports:
+        print(f"\n{title}")
+    for name, reasons in supports.items():
+        print(f"  {name}: {', '.join(key for key in reasons if not reasons[key]) or 'none'}")
         refused: dict[str, list[str]] = {}
         for key, reason in reasons.items():
             if reason:

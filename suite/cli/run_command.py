@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import shutil
 import sys
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
@@ -196,7 +197,7 @@ def _print_kept(
     for record in kept[:MOST_LISTED]:
         label = cell_label(record.cell, record.ranking)
         if plan.prepared.tasks[str(record.cell.task)].reads_raw_text:
-            print(f"Predict    bench predict {record.run_id} FILE{home}   # {label}")
+            print(f"Predict    {_text('predict', [record.run_id])} FILE{home}   # {label}")
         else:
             print(f"Weights    {label}: the task reads no raw input, so that it cannot predict")
     if len(kept) > MOST_LISTED:
@@ -252,7 +253,8 @@ def _commands(
 
 
 def _text(command: str, words: list[str]) -> str:
-    return shlex.join(["bench", command, *words])
+    program = "bench" if shutil.which("bench") else sys.argv[0]  # `make bench` activates nothing
+    return shlex.join([program, command, *words])
 
 
 def _words(context: click.Context, without: Collection[str]) -> list[str]:

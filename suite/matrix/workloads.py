@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from suite.api import (
     RUN_OPTIONS,
@@ -301,6 +302,12 @@ def _checked_source(
     text = request.source or of_benchmark or task.default_source
     kind, _, argument = text.partition(":")
     asked = SourceRequest(kind, argument)
+    if asked.kind not in task.sources and "files" in task.sources and Path(text).exists():
+        raise RequestError(
+            f"The task '{name}' has no source of that name",
+            received=repr(text),
+            remedy=f"Write files:{text}",
+        )
     check_name(f"source for the task '{name}'", asked.kind, task.sources)
     declared = task.sources[asked.kind]
     if asked.argument and not declared.argument:

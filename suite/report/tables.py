@@ -16,6 +16,7 @@ from rich.text import Text
 from suite.analysis.boards import Row
 from suite.analysis.cost_ratios import Ratio
 from suite.analysis.diagnostics import Diagnostic, DiagnosticRow, solved_text
+from suite.analysis.entry_at_length import OTHER_SESSION
 from suite.analysis.estimates import Estimate, Figure
 from suite.analysis.growth import Growth
 from suite.analysis.tables import Table
@@ -39,6 +40,9 @@ def console() -> Console:
 DISTURBED_NOTE = (
     f"{DISTURBED} measured while other programs used more than a tenth of a cell's cores: not "
     "ranked. Stop them, or add --wait-quiet 10m, and run again with --retry noisy."
+)
+OTHER_SESSION_NOTE = (
+    f"{OTHER_SESSION}: another `bench run` measured this, and only costs of one run are compared."
 )
 
 LENGTHS_OF_A_GROWTH = 3
@@ -74,6 +78,8 @@ def print_tables(tables: Sequence[Table]) -> None:
         is_marked = any(cell.startswith(DISTURBED) for row in rows for cell in row)
         if is_marked or any(item.is_disturbed for item in table.exponents):
             out.print(f"  {DISTURBED_NOTE}")
+        if any(OTHER_SESSION in row for row in rows):
+            out.print(f"  {OTHER_SESSION_NOTE}")
         for row in table.rows:
             for reason in row.reasons:
                 label = f"{row.entry} at {row.cell.sequence_length}"

@@ -114,7 +114,12 @@ def find_split_paths(
     from tasks.common.sources import SPLIT_STEMS  # NumPy takes time to import
 
     if not folder.is_dir():
-        raise DataError(f"A folder of {content} must exist", received=f"files:{folder}")
+        names = f"train{folder.suffix} and test{folder.suffix}"
+        raise DataError(
+            f"A folder of {content} must exist",
+            received=f"files:{folder}",
+            remedy=f"Split this file into {names} of a folder" if folder.is_file() else "",
+        )
     splits = {}
     for split, stems in SPLIT_STEMS.items():
         paths = [path for path in visible(folder) if path.stem.lower() in stems and accepts(path)]

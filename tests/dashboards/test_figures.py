@@ -185,6 +185,24 @@ def test_disturbed_speeds_are_hollow_and_dimmed_and_say_what_to_do(tab, other):
     assert "~1.000" in tab.texts("td.soft")
 
 
+def test_a_pair_of_disturbed_speeds_says_why_it_has_no_interval(tab, other):
+    tab.open(other, "compare.html", "length=512&a=gpt&b=vanilla")
+    verdicts = {row.partition("512")[0]: row for row in tab.texts("table tbody tr")}
+    reason = "measured beside other programs: no interval"
+    assert reason in verdicts["Training throughput, tokens/s"]
+    assert reason not in verdicts["Peak training memory, MiB"]
+
+
+def test_whole_figures_have_as_many_decimals_as_others(drawn):
+    scores = zip((128, 256), (0.5, 0.3336), strict=True)
+    made = [entry("vanilla", length, f1=f1, memory=1, speed=1) for length, f1 in scores]
+    made = [with_fields(one, worker_seconds=180.0) for one in made]
+    assert "3.0" in drawn(made, state="task=ner").texts("td")
+    tab = drawn(made, "tradeoffs.html", "task=ner")
+    (map_,) = (data for data, _ in tab.plots() if data[0]["type"] == "heatmap")
+    assert map_[0]["text"] == [["0.500", "0.334"]]
+
+
 def test_a_figure_without_costs_says_so_and_invents_no_axis(tab, other):
     tab.open(other, "index.html", "length=512")
     tab.page.evaluate(

@@ -249,9 +249,9 @@ def test_decodings_are_drawn_against_the_context_beside_probes(tab, tmp_path):
         for lines, axes in tab.plots()
     }
     assert list(figures) == [
-        "Prefill throughput, tokens/s",
         "Time per generated token, ms",
         "Size of the decoding state, KiB",
+        "Prefill throughput, tokens/s",
     ]
     (state,) = figures["Size of the decoding state, KiB"]
     assert (state["x"], state["y"]) == ([512, 1_024], [4, 8])

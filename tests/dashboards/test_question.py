@@ -8,6 +8,7 @@ import pytest
 
 from suite.analysis.boards import rank_comparisons
 from suite.analysis.comparisons import compare
+from suite.api import Status
 from suite.matrix.registry import load_registry
 from tests.builders.records import with_fields
 from tests.dashboards.site_records import draw, entry, probe, trial
@@ -250,7 +251,9 @@ def test_a_memory_limit_of_generation_counts_the_reading_of_the_context(drawn):
     tab = drawn(runs, state=state)
     assert "length 16,384, within the limits. Only ranked entry: mamba2, " in tab.answer()
     reasons = {*tab.texts("details li")}
-    assert {f"{name}: Memory budget, GiB: 3" for name in ("vanilla", "llama")} <= reasons
+    assert {
+        f"{name}: Memory budget, GiB: 3, more than 2" for name in ("vanilla", "llama")
+    } <= reasons
     assert "bert: Memory budget, GiB: not known" in reasons
     assert "Peak prefill memory, MiB" in tab.texts("table >> nth=0 >> th")
 
@@ -278,6 +281,40 @@ def test_without_ranks_the_answer_says_how_many_values_there_are(drawn):
     assert tab.texts(".answer + .note")[0].startswith(
         "1 round: this is no proof of being better. Not ranked: 1 round: needs at least 3. "
     )
+
+
+def test_a_control_of_the_same_value_does_not_lead(drawn):
+    probed = [probe(name, 128, 0, 2_500.0) for name in ("identity", "longformer")]
+    tab = drawn(probed, state="metric=training.tokens_per_second")
+    assert "No entry is ranked; best of 2 values: longformer" in tab.answer()
+
+
+@pytest.mark.parametrize("probed", ["vanilla", "longformer"])
+def test_costs_come_from_probes_of_the_task_s_own_models(drawn, probed):
+    own = entry("vanilla", 128, f1=0.5, memory=1.0, speed=1.0)
+    disturbed = with_fields(own, details={"noisy": ("training",)})
+    probes = [probe(probed, length, 0, 1_000.0) for length in (128, 512)]
+    tab = drawn([disturbed, *probes], state="task=ner")
+    is_own = probed == "vanilla"
+    assert any("encoder probes" in caption for caption in tab.texts("figcaption")) == is_own
+    # No remedy for speeds that are not shown.
+    assert any("--retry noisy" in text for text in tab.texts("p.note")) == (not is_own)
+
+
+def test_the_costs_of_all_entries_come_from_the_same_results(drawn):
+    names = ("vanilla", "longformer", "bert")
+    own = [entry(name, 512, f1=0.5, memory=100.0, speed=1.0) for name in names]
+    tab = drawn([*own, probe("bert", 512, 0, 9_000.0)], state="task=ner")
+    column = tab.texts("table >> nth=0 >> th").index("Peak training memory, MiB")
+    rows = tab.page.locator("table >> nth=0 >> tbody tr").all()
+    assert {row.locator("td").nth(column).text_content() for row in rows} == {"100.0"}
+
+
+def test_a_cell_that_a_person_stopped_did_not_fail(drawn):
+    runs = [entry("vanilla", length, f1=0.5, memory=1.0, speed=1.0) for length in (128, 256)]
+    tab = drawn([*runs, entry("vanilla", 512, status=Status.INTERRUPTED)], state="task=ner")
+    assert tab.texts("td.soft") == ["interrupted"]
+    assert not any("✕" in caption for caption in tab.texts("figcaption"))
 
 
 def test_superseded_results_answer_only_at_their_own_length(drawn, tmp_path):

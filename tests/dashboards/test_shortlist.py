@@ -83,7 +83,7 @@ def test_limits_leave_entries_out_with_their_reasons_and_the_address_holds_them(
     tab.redrawn_after(lambda: budget.press("Enter"))
     assert "No entry fits the limits" in tab.answer()
     assert not any(text.startswith("Length 512, ") for text in tab.texts("caption"))
-    assert "longformer: Memory budget, GiB: 0.5" in tab.texts("details li")
+    assert "longformer: Memory budget, GiB: 0.5, more than 0.4" in tab.texts("details li")
     budget.fill("1")
     tab.redrawn_after(lambda: budget.press("Enter"))
     tab.redrawn_after(tab.page.get_by_label("must recall").check)
@@ -122,6 +122,14 @@ def test_a_term_says_its_meaning_where_it_stands(shown):
     tab = shown("task=ner&length=512")
     term = tab.page.locator("main abbr", has_text="Pareto front").first
     assert term.get_attribute("title").startswith("The entries that no other entry beats")
+
+
+def test_on_a_phone_the_caption_of_a_wide_table_fits_the_screen(tab, made):
+    tab.open(made[0], "index.html", "task=ner&length=512", again=True)
+    tab.page.set_viewport_size({"width": 390, "height": 800})
+    table = tab.page.locator("main table").first
+    assert table.bounding_box()["width"] > 390
+    assert table.locator("caption").bounding_box()["width"] < 390
 
 
 def test_on_a_phone_the_table_of_winners_has_a_block_for_each_row(tab, made):

@@ -56,6 +56,7 @@ def test_light_commands_import_nothing_heavy(arguments, tmp_path):
         (["plan", "Vanilla", "--task", "ner"], "Did you mean --architectures vanilla?"),
         (["list", "core"], "Run `bench benchmarks core`"),
         (["benchmarks", "cor"], "Did you mean 'core'?"),
+        (["benchmarks", "ner"], "Received: the task ner. Run `bench list ner`"),
         (["report", "--architectures", "longfromer"], "Did you mean 'longformer'?"),
         (["run", "--task", "ner", "--lengths", "1,,2"], "between any two commas"),
         (["plan", "--task", "ner", "--lengths", "129-300"], "135, 136 and 163 more. Choose other"),
@@ -86,6 +87,7 @@ def test_light_commands_import_nothing_heavy(arguments, tmp_path):
         (["list", "--learning-rate", "0.1"], "'--learning-rate'. See `bench list --help`."),
         (["check-submission", "/nowhere"], "A submission is files in results/published"),
         (["rnu"], "Did you mean 'run'?"),
+        (["probe", "--lengths", "128"], "Run `bench run --mode probe`"),
         (["sync"], "This home does not exist"),
         (["publish"], "This home does not exist"),
         (["report", "--home", __file__], "Received: " + __file__),
@@ -111,6 +113,12 @@ def test_list_says_what_supports_what_and_why_not(bench):
     support = bench("list", "ner").stdout.split("Support of architectures")[1]
     of_ner = re.search(r"^  ner: (?:.*\n)(?:      .*\n)*", support, re.MULTILINE)[0]
     assert re.search(r"not .*images_only.*: does not take embeddings; it takes: patches", of_ner)
+
+
+def test_the_details_of_an_architecture_list_the_tasks_that_it_can_run(bench):
+    tasks = bench("list", "images_only").stdout.split("Tasks that an architecture can run")[1]
+    assert re.search(r"^  images_only: .*\bimage_classification\b", tasks, re.MULTILINE)
+    assert re.search(r"^      not .*\bner\b.*: does not take embeddings", tasks, re.MULTILINE)
 
 
 def test_lists_have_a_line_an_item_and_the_default_comes_first(bench):
@@ -270,10 +278,12 @@ def test_an_error_of_a_path_that_the_user_did_not_give_keeps_its_traceback(monke
         cli.main()
 
 
-def test_after_a_time_out_the_next_command_gives_more_time(monkeypatch):
+@pytest.mark.parametrize(("folder", "called"), [(BENCH.parent, "bench"), ("", ".venv/bin/bench")])
+def test_after_a_time_out_the_next_command_gives_more_time(monkeypatch, folder, called):
     words = ["--task", "ner", "--time-limit", "300"]
-    monkeypatch.setattr(sys, "argv", ["bench", "run", *words])
+    monkeypatch.setenv("PATH", str(folder))
+    monkeypatch.setattr(sys, "argv", [".venv/bin/bench", "run", *words])
     late = make_record(Status.TIMED_OUT, details={"limits": {"seconds": 300}})
     with run_command.command.make_context("run", [*words]):
         (found,) = run_command.next_commands([late], plan=None)
-    assert found[0] == "bench run --task ner --time-limit 900"
+    assert found[0] == f"{called} run --task ner --time-limit 900"

@@ -152,6 +152,7 @@ def test_a_probe_is_told_its_form():
         ({"backends": ("jax", "jax")}, "Each backend may be named once. Received: jax,jax"),
         ({"source": "tdfs"}, "Did you mean 'tfds'?"),
         ({"source": "files"}, "needs its DIR after a colon"),
+        ({"source": str(FAKES)}, f"Write files:{FAKES}"),
         ({"source": "synthetic:x"}, "takes nothing after a colon"),
         ({"lengths": (0,)}, "at least 1. Received: 0"),
         ({"lengths": (-5,)}, "at least 1. Received: -5"),

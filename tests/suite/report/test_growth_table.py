@@ -8,7 +8,13 @@ import pytest
 
 from suite.analysis.tables import make_tables
 from suite.records.schema import Measurement
-from suite.report.tables import DISTURBED_NOTE, NO_GROWTH_NOTE, print_tables
+from suite.report.tables import (
+    DISTURBED_NOTE,
+    NO_GROWTH_NOTE,
+    OTHER_SESSION_NOTE,
+    print_tables,
+)
+from tests.builders.costs import rounds
 from tests.builders.records import PROBE, make_record, stored
 
 LENGTHS = (128, 256, 512, 1_024)
@@ -62,3 +68,11 @@ def test_disturbed_costs_and_their_growth_are_marked(capsys):
 
 def test_two_lengths_promise_no_growth(capsys):
     assert NO_GROWTH_NOTE not in printed(probes(3, LENGTHS[:2]), capsys)
+
+
+def test_a_cost_of_another_session_has_a_note_that_says_what_this_means(capsys):
+    together = [*rounds("vanilla", 100.0), *rounds("bert", 50.0)]
+    alone = rounds("llama", 500.0, session=2)
+    for records, is_noted in ((together, False), (together + alone, True)):
+        print_tables(make_tables(records))
+        assert (OTHER_SESSION_NOTE in " ".join(capsys.readouterr().out.split())) == is_noted

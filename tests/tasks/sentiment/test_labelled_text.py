@@ -140,6 +140,12 @@ def test_a_missing_folder_or_split_is_an_error(tmp_path):
             TASK.inspect(SourceRequest("files", str(folder)), TASK.options)
 
 
+def test_a_single_table_is_to_be_split_into_train_and_test(tmp_path):
+    write_table(tmp_path, "reviews.csv", label_alternately(), separator=",")
+    with pytest.raises(DataError, match=r"Split this file into train\.csv and test\.csv"):
+        TASK.inspect(SourceRequest("files", str(tmp_path / "reviews.csv")), TASK.options)
+
+
 @pytest.mark.parametrize("units", ["subwords", "bytes", "characters"])
 def test_lone_surrogates_are_equal_for_all_units(tmp_path, units):
     rows = [(f"text {number} \ud83d", ("good", "bad")[number % 2]) for number in range(20)]
