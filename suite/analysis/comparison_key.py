@@ -35,7 +35,8 @@ class ComparisonKey:
     """The fields that the records of one comparison share, except the length.
 
     `task_options` are the options of the task ("units=bytes"), `DATA_OPTIONS` ("train_share=0.1"),
-    and those that the benchmark sets for the task; all others belong to the entry. A batch is cut
+    `VALIDATION_OPTIONS`, and those that the benchmark sets for the task; all others belong to the
+    entry. A batch is cut
     from `positions_per_batch`, a power of two, or has `sequences_per_batch`; the other is 0.
     `fingerprint` identifies the data; it is empty where the data of several lengths, each drawn for
     its length, are joined. `threads` and `machine` are set for probes alone: trainings of several

@@ -17,7 +17,7 @@ from suite.analysis.comparison_key import ComparisonKey, ComparisonKind, grouped
 from suite.analysis.comparisons import Comparison
 from suite.analysis.entry_at_length import EntryAtLength
 from suite.analysis.sessions import CostSession
-from suite.api import Metric, Mode, Status
+from suite.api import VALIDATION_OPTIONS, Metric, Mode, Status
 from suite.records.measures import DEFAULT_MEASURE
 from suite.records.published import StoredRecord, read_detail
 from suite.records.schema import RecordError
@@ -148,8 +148,10 @@ def training_times(comparisons: Sequence[Comparison], label: str) -> list[Traini
 
 
 def _subject(key: ComparisonKey) -> ComparisonKey:
-    """Return what trainings with equal updates share, whatever their number."""
-    return replace(key, steps=0, benchmark="", split="", ranked=False)
+    """Return what trainings with equal updates share, whatever their number, and validations."""
+    words = key.task_options.split()
+    options = " ".join(word for word in words if word.split("=")[0] not in VALIDATION_OPTIONS)
+    return replace(key, task_options=options, steps=0, benchmark="", split="", ranked=False)
 
 
 def _by_entry(scores: Iterable[TimedScore]) -> dict[str, list[TimedScore]]:

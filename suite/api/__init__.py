@@ -69,6 +69,7 @@ from suite.api.options import (
     OPEN_RECIPE_OPTIONS,
     PRECISIONS,
     RUN_OPTIONS,
+    VALIDATION_OPTIONS,
     Options,
     Recipe,
     dtype_policy,

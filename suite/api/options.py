@@ -56,6 +56,10 @@ OPEN_RECIPE_OPTIONS = frozenset({"carry_state"})
 """The options of a recipe that put a cell on the open track, unless they are 0 or false."""
 
 
+VALIDATION_OPTIONS = ("validations", "validation_spacing")
+"""The options of a recipe that say when a training is validated: they belong to the comparison."""
+
+
 @dataclass(frozen=True, slots=True)
 class Recipe:
     """The training hyper-parameters of a task, the same for every architecture of a comparison.

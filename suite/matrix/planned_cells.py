@@ -10,6 +10,7 @@ from suite.api import (
     DATA_OPTIONS,
     RUN_OPTIONS,
     TRAINED,
+    VALIDATION_OPTIONS,
     Cell,
     Limits,
     Options,
@@ -213,11 +214,11 @@ def ranking_facts(
 ) -> RankingFacts:
     """Return the ranking facts of a cell; `tuning` is the choice that was applied to it.
 
-    The options of the task, those that `benchmark` sets for it and `DATA_OPTIONS` belong to the
-    comparison, the others to the entry's name. A learning rate is part of the name only if a user
-    asked for it: a tuned rate belongs to the architecture's best version. Methods belong to the
-    entry, and to the open track. `objective` names the metric of another objective, which belongs
-    to the comparison.
+    The options of the task, those that `benchmark` sets for it, `DATA_OPTIONS` and
+    `VALIDATION_OPTIONS` belong to the comparison, the others to the entry's name. A learning rate
+    is part of the name only if a user asked for it: a tuned rate belongs to the architecture's best
+    version. Methods belong to the entry, and to the open track. `objective` names the metric of
+    another objective, which belongs to the comparison.
     """
     settings = benchmark.nearest_settings(cell, task) if benchmark and task else None
     shared = _shared_options(cell, task, settings.options if settings else {})
@@ -259,5 +260,6 @@ def _shared_options(cell: Cell, task: Task | None, of_benchmark: Options) -> dic
     return {
         name: value
         for name, value in cell.options.items()
-        if name in {*task.options, *DATA_OPTIONS} or (name in listed and listed[name] == value)
+        if name in {*task.options, *DATA_OPTIONS, *VALIDATION_OPTIONS}
+        or (name in listed and listed[name] == value)
     }

@@ -44,7 +44,13 @@ def timed_trainings(folder: Path) -> tuple[Registry, list[StoredRecord]]:
     registry = load_registry((str(benchmark_folder(folder, TIMED, name="timed")),))
     finals = final_runs(registry, lambda planned: 2.0, ("identity", "vanilla"), name="timed")
     trials = final_runs(
-        registry, lambda planned: 2.0, ("identity", "vanilla"), name="timed", minutes=5, steps=4
+        registry,
+        lambda planned: 2.0,
+        ("identity", "vanilla"),
+        name="timed",
+        minutes=5,
+        steps=4,
+        options={"validations": "1"},
     )
     busy = {"noisy": ("training",)}
     records = []
