@@ -8,7 +8,7 @@ the lengths. The time of a generated token has a slope.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -97,16 +97,20 @@ def growths(
     cells = {entry.name: entry.cell for entry in comparison.entries}
     costs: Any = comparison.costs(measures, noisy=True)
     costs = costs[costs["session"] == comparison.session]
-    costs = costs.assign(value=costs["value"] / costs["batch_size"])
     costs = costs.sort_values("batch_size")
+    columns = ("entry", "measure", "noisy", "repeat", "sequence_length", "value", "batch_size")
+    by_place: dict[tuple[str, str], list[tuple[bool, int, int, float]]] = {}
+    for name, measure, noisy, repeat, length, value, size in zip(
+        *(costs[column].tolist() for column in columns), strict=True
+    ):
+        by_place.setdefault((name, measure), []).append((noisy, repeat, length, value / size))
     fitted = []
-    for (name, measure), rows in costs.groupby(["entry", "measure"]):
-        sweeps = _sweeps(rows[~rows["noisy"]])
-        if is_disturbed := len(sweeps.columns) < MIN_LENGTHS:
-            sweeps = _sweeps(rows)
-        if len(sweeps.columns) >= MIN_LENGTHS:
+    for (name, measure), rows in sorted(by_place.items()):
+        lengths, rounds = _sweeps([row for row in rows if not row[0]])
+        if is_disturbed := len(lengths) < MIN_LENGTHS:
+            lengths, rounds = _sweeps(rows)
+        if len(lengths) >= MIN_LENGTHS:
             architecture = (architectures or {}).get(cells[name].architecture)
-            lengths, rounds = [int(length) for length in sweeps.columns], sweeps.to_numpy()
             claim = _claim(architecture, cells[name], measure)
             growth = _fitted(name, measure, lengths, rounds, claim)
             contradicted = growth.contradicted and not is_disturbed
@@ -114,11 +118,18 @@ def growths(
     return fitted
 
 
-def _sweeps(costs: Any) -> Any:
-    """Return the costs of an entry by round and length: the lengths that all rounds measured."""
-    once = costs.drop_duplicates(["repeat", "sequence_length"], keep="last")
-    sweeps = once.pivot(index="repeat", columns="sequence_length", values="value")
-    return sweeps.dropna(axis="columns")
+def _sweeps(rows: Iterable[tuple[bool, int, int, float]]) -> tuple[list[int], Any]:
+    """Return the lengths that all rounds measured, and the costs of each round at them.
+
+    Of several batch sizes at a length, the last one counts.
+    """
+    import numpy as np
+
+    sweeps: dict[int, dict[int, float]] = {}
+    for _, repeat, length, cost in rows:
+        sweeps.setdefault(repeat, {})[length] = cost
+    lengths = sorted(set.intersection(*map(set, sweeps.values()))) if sweeps else []
+    return lengths, np.array([[costs[n] for n in lengths] for _, costs in sorted(sweeps.items())])
 
 
 def _claim(architecture: Architecture | None, cell: Cell, measure: str) -> str | None:
