@@ -20,7 +20,6 @@ from suite.records.store import Store
 from tests.builders.publishing import CLEAN
 from tests.builders.records import FINGERPRINT, MOMENT, TRIAL, make_record
 from tests.conftest import FAKES
-from tests.suite.analysis.final_runs import VANILLA
 
 SCORES = {"vanilla": 0.8, "bert": 0.7, "hasty": 0.6}
 SPEEDS = {"vanilla": 100.0, "bert": 200.0}
@@ -62,7 +61,10 @@ def fake_records() -> list[Record]:
             fields |= {"measurements": {"training": measured, "inference": measured}}
         records.append(make_record(minutes=minutes, cell=cell, **fields))
     trial = dataclasses.replace(
-        TRIAL, architecture="vanilla", architecture_version=VANILLA, options={}
+        TRIAL,
+        architecture="vanilla",
+        architecture_version=registry.architectures.get("vanilla").version,
+        options={},
     )
     scores = {"validation": {"entity_f1": 0.5}}
     data = {"fingerprint": FINGERPRINT}
