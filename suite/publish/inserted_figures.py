@@ -12,9 +12,9 @@ syntax of `pandas.DataFrame.query`; `entry` leaves out the learning rate. A tabl
 value of the column `rows`, in the order of `sort`. With `columns`, it has a column for each of
 their values and shows one `value`; otherwise it has a column for each `value`, headed by the
 value's name or by one of `titles`. A value is a measure, as `test.accuracy`; `test.accuracy@128` is
-that at length 128. A figure is the mean of repeats of one cell, multiplied by `times` and in a
-`format` of Python. Costs of noisy phases are left out, and all costs of a mark are of one session:
-one `invocation` on one machine.
+that at length 128. It may also be a group of a report, as `test.f1_by_type.PERSON`. A figure is the
+mean of repeats of one cell, multiplied by `times` and in a `format` of Python. Costs of noisy
+phases are left out, and all costs of a mark are of one session: one `invocation` on one machine.
 """
 
 from __future__ import annotations
@@ -26,8 +26,10 @@ from typing import TYPE_CHECKING
 
 from suite.analysis.comparisons import Comparison
 from suite.analysis.frame import estimate_of, to_frame
+from suite.analysis.reports import BY, figures_by_group
 from suite.api.errors import RequestError
 from suite.records.measures import is_cost
+from suite.records.published import StoredRecord, read_detail
 
 if TYPE_CHECKING:
     import pandas
@@ -36,6 +38,8 @@ START = re.compile(r"(?P<start><!-- (?P<kind>table|value)(?P<fields>\s.*?)-->)",
 MARK = re.compile(START.pattern + ".*?<!-- end -->", re.DOTALL)
 FIELDS = frozenset({"where", "rows", "columns", "value", "titles", "times", "format", "sort"})
 FORMAT = ".3g"
+REPORT = re.compile(rf"(?P<split>\w+)\.(?P<report>\w*{BY}\w+)\.(?P<group>[^@]+)")
+"""A value that is a group of a report by group, whose complete records are read."""
 NUMBER = re.compile("[0-9]{1,9}")
 NO_FIGURE = "–"
 CELL = (
@@ -69,9 +73,12 @@ def fill_page(text: str, frame: pandas.DataFrame) -> str:
 
 def selectable(comparisons: Iterable[Comparison]) -> pandas.DataFrame:
     """Return the rows that marks select from: valid runs, no noisy costs, no learning rates."""
+    comparisons = list(comparisons)
     frame = to_frame(comparisons)
     if frame.empty:
         return frame
+    runs = {run.record.run_id: run for each in comparisons for run in each.frame["stored"]}
+    frame = frame.assign(stored=frame["run_id"].map(runs))
     # A run without methods is in the comparisons of both tracks.
     valid = frame[(frame["superseded_by"] == "") & ~frame["noisy"]]
     valid = valid.drop_duplicates(["run_id", "measure"])
@@ -131,9 +138,10 @@ def _select(
     import pandas
 
     values = [value.partition("@")[0] for value in fields["value"].split(",")]
-    if missing := [value for value in values if value not in by_measure]:
+    measured = {value: _rows_of(value, by_measure) for value in values}
+    if missing := [value for value, rows in measured.items() if rows is None]:
         raise FigureError("A mark names measures", received=", ".join(missing))
-    selected = pandas.concat(by_measure[value] for value in dict.fromkeys(values))
+    selected = pandas.concat(measured.values())
     columns = filter(None, map(fields.get, ("rows", "columns")))
     if missing := [name for name in columns if name not in selected]:
         raise FigureError("A mark names columns", received=", ".join(missing))
@@ -141,11 +149,54 @@ def _select(
         selected = selected.query(fields["where"]) if "where" in fields else selected
     except Exception as error:  # pandas raises errors of many kinds for a text that is no query
         raise FigureError(f"`where` must select rows: {error}", received=written) from None
+    selected = _with_reports(selected)
     if selected.empty:
         raise FigureError("A mark must select at least one figure", received=written)
     if any(map(is_cost, values)):
         _check_costs(selected, written)
     return selected
+
+
+def _rows_of(value: str, by_measure: Mapping[str, pandas.DataFrame]) -> pandas.DataFrame | None:
+    """Return the rows of a measure; None if there is no such measure.
+
+    A group of a report has a row for each run with scores of the split: `_with_reports` fills it.
+    """
+    import pandas
+
+    found = REPORT.fullmatch(value)
+    if value in by_measure or not found:
+        return by_measure.get(value)
+    split = f"{found['split']}."
+    scores = [rows for measure, rows in by_measure.items() if measure.startswith(split)]
+    runs = pandas.concat(scores).drop_duplicates("run_id") if scores else None
+    return None if runs is None else runs.assign(measure=value)
+
+
+def _with_reports(selected: pandas.DataFrame) -> pandas.DataFrame:
+    """Return selected rows with the values of groups of reports; without the runs that lack them.
+
+    Raises:
+        FigureError: no selected run has the group of the report.
+    """
+    import pandas
+
+    parts = []
+    for measure, rows in selected.groupby("measure", sort=False):
+        if found := REPORT.fullmatch(str(measure)):
+            values = [_in_report(run, **found.groupdict()) for run in rows["stored"]]
+            figures = pandas.Series(values, index=rows.index, dtype="float64")
+            rows = rows.assign(value=figures).dropna(subset="value")
+            if rows.empty:
+                raise FigureError("A mark names reports that runs have", received=str(measure))
+        parts.append(rows)
+    return pandas.concat(parts) if parts else selected
+
+
+def _in_report(run: StoredRecord, split: str, report: str, group: str) -> float | None:
+    """Return the figure of a group in a report of a run; None where it has none."""
+    groups = figures_by_group(read_detail(run).reports.get(split, {}).get(report))
+    return groups.get(group, {}).get("")
 
 
 def _check_costs(selected: pandas.DataFrame, written: str) -> None:

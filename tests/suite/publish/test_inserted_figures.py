@@ -230,3 +230,42 @@ def test_a_method_keeps_its_learning_rate():
     )
     frame = selectable(compare(runs))
     assert set(frame["entry"]) == {"a", "a (b=2)", entries[3]}
+
+
+@pytest.fixture
+def reported(tmp_path):
+    """Runs of two seeds of vanilla, whose complete records have a report by group."""
+    runs = []
+    for number, run in enumerate(seeds("vanilla", (0.8, 0.9, 0.7))):
+        report = {"f1_by_type": {"PERSON": 0.5 + number / 10, "PLACE": {"f1": 0.1}}}
+        record = run.record.model_copy(update={"reports": {"test": report}})
+        path = tmp_path / f"{number}.json"
+        path.write_text(record.to_json())
+        runs.append(dataclasses.replace(run, path=path))
+    other = [with_fields(run, metrics={"test": {"accuracy": 0.5}}) for run in seeds("bert", (0.1,))]
+    return selectable(compare([*runs, *other]))
+
+
+def test_a_value_may_be_a_group_of_a_report(reported):
+    where = """where="entry == 'vanilla'\""""
+    mark = f'value {where} value="test.f1_by_type.PERSON" format=".2f"'
+    assert filled(mark, reported) == "0.60"
+    mark = f'table {where} rows="seed" value="test.f1_by_type.PERSON,test.entity_f1" titles="a,b"'
+    assert filled(mark, reported).strip().splitlines()[2:4] == [
+        "| 0 | 0.5 | 0.8 |",
+        "| 1 | 0.6 | 0.9 |",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ("test.f1_by_type.OTHER", "names reports that runs have. Received: test.f1_by_type.OTHER"),
+        ("test.f1_by_type.PLACE", "names reports that runs have"),
+        ("train.f1_by_type.PERSON", "names measures. Received: train"),
+    ],
+)
+def test_a_report_that_no_run_has_is_an_error(reported, value, message):
+    where = """where="entry == 'vanilla'\""""
+    with pytest.raises(FigureError, match=message):
+        filled(f'value {where} value="{value}"', reported)
