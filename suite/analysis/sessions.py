@@ -9,7 +9,7 @@ newest cost digest of its architecture among the records of the comparison.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -132,8 +132,10 @@ def sessions_text(at_lengths: Iterable[tuple[int, CostSession | None]]) -> str:
     lengths = grouped(sorted(by_length), by_length.__getitem__)
     if len(lengths) < 2:
         return "".join(f"Session of {session}" for session in lengths)
-    parts = [
-        f"at length {' and '.join(f'{length:,}' for length in of_session)}, {session}"
-        for session, of_session in lengths.items()
-    ]
+    parts = [f"{_lengths_text(of_session)}, {session}" for session, of_session in lengths.items()]
     return f"Sessions: {'; '.join(parts)}"
+
+
+def _lengths_text(lengths: Sequence[int]) -> str:
+    *others, last = (f"{length:,}" for length in lengths)
+    return f"at lengths {', '.join(others)} and {last}" if others else f"at length {last}"
