@@ -85,7 +85,7 @@ def _print_details(listing: dict[str, Any]) -> None:
             mark = " (open track, if changed)" if name in task["open_options"] else ""
             print(f"      --option {name}={value}{mark}")
     if listing["architectures"]:
-        print("\nArchitectures")
+        print("\nArchitectures" if listing["tasks"] else "Architectures")
     for key, part in listing["architectures"].items():
         is_marked = "(control)" in part["title"]
         notes = ["control"] if part["control"] and not is_marked else []
@@ -97,7 +97,8 @@ def _print_details(listing: dict[str, Any]) -> None:
         for name, value in part["options"].items():
             print(f"      --option {name}={value}")
     if listing["methods"]:
-        print("\nMethods (--method NAME:OPTION=VALUE,…), in the order in which they are applied")
+        before = "\n" if listing["tasks"] or listing["architectures"] else ""
+        print(f"{before}Methods (--method NAME:OPTION=VALUE,…), in the order of their application")
     for key, method in sorted(
         listing["methods"].items(), key=lambda item: STAGES.index(item[1]["stage"])
     ):
