@@ -18,8 +18,9 @@ import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, redirect_stdout, suppress
 from dataclasses import dataclass
+from functools import cache
 from importlib.machinery import ModuleSpec
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
 from typing import Generic, TypeVar
@@ -143,11 +144,20 @@ def _candidates(
             module = ".".join(path.relative_to(root).with_suffix("").parts)
             name = f"{package}.{module}" if package else module
             yield key, Location(name, kind.attribute, str(path))
-    for entry in sorted(entry_points(group=kind.group), key=lambda entry: entry.name):
+    for entry in _entry_points(kind.group, tuple(sys.path)):
         module, _, attribute = entry.value.partition("[")[0].partition(":")
         described = f"entry point {entry.value}"
         named = attribute.strip() or kind.attribute
         yield entry.name, Location(module.strip(), named, described)
+
+
+@cache
+def _entry_points(group: str, path: tuple[str, ...]) -> list[EntryPoint]:
+    """Return the entry points of the packages on `sys.path`, which is `path`, by name.
+
+    Reading the metadata of all packages takes as long as importing all plug-ins again.
+    """
+    return sorted(entry_points(group=group), key=lambda entry: entry.name)
 
 
 def _modules_of(folder: Path, module: str) -> Iterator[tuple[str, Path]]:

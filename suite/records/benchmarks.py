@@ -12,6 +12,7 @@ import json
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -341,7 +342,16 @@ def read_benchmark(path: Path) -> Benchmark:
         PluginError: the file is not a benchmark; the message names the field.
     """
     try:
-        content = tomllib.loads(path.read_text())
+        return _parse(path, path.read_text())
+    except (OSError, UnicodeDecodeError) as error:
+        raise _malformed(path, str(error)) from None
+
+
+@lru_cache(maxsize=256)
+def _parse(path: Path, text: str) -> Benchmark:
+    """Return the benchmark of a file's text; a search plans with the same files again and again."""
+    try:
+        content = tomllib.loads(text)
         if content.get("name") != path.stem:
             raise ValueError(f"name: the file's name is {path.stem}, not {content.get('name')}")
         hashes = {task: hash_task(content, task) for task in content.get("tasks", {})}
@@ -354,7 +364,7 @@ def read_benchmark(path: Path) -> Benchmark:
         first = min(errors, key=lambda item: item["type"] != "extra_forbidden")
         field = _field_path(content, first["loc"])
         raise _malformed(path, f"{field}: {first['msg']}" if field else first["msg"]) from None
-    except (OSError, ValueError, TypeError) as error:  # TOMLDecodeError is a ValueError
+    except (ValueError, TypeError) as error:  # TOMLDecodeError is a ValueError
         raise _malformed(path, str(error)) from None
     return benchmark
 

@@ -365,3 +365,10 @@ def test_an_entry_may_have_other_lengths_for_each_budget(folder):
     assert rotary(steps=10) == [(10, 64, True), (10, 128, True)]
     assert rotary(steps=20) == [(20, 128, True)]
     assert rotary(steps=7) == [(7, 64, False), (7, 128, False)]
+
+
+def test_a_file_that_is_no_text_is_refused(tmp_path):
+    path = tmp_path / "small.toml"
+    path.write_bytes(b"\xff\xfe")
+    with pytest.raises(PluginError, match="small.toml"):
+        read_benchmark(path)
