@@ -59,11 +59,12 @@ def killed(child):
 
 def processes(mark: str) -> list[psutil.Process]:
     """Return the descendants of this process that have `mark` in their command line."""
-    return [
-        process
-        for process in psutil.Process().children(recursive=True)
-        if mark in " ".join(process.cmdline())
-    ]
+    found = []
+    for process in psutil.Process().children(recursive=True):
+        with suppress(psutil.NoSuchProcess):  # it has ended meanwhile; a zombie is one too
+            if mark in " ".join(process.cmdline()):
+                found.append(process)
+    return found
 
 
 def result_of(executor: LocalExecutor):
