@@ -370,5 +370,5 @@ def test_an_entry_may_have_other_lengths_for_each_budget(folder):
 def test_a_file_that_is_no_text_is_refused(tmp_path):
     path = tmp_path / "small.toml"
     path.write_bytes(b"\xff\xfe")
-    with pytest.raises(PluginError, match="small.toml"):
+    with pytest.raises(PluginError, match=r"small\.toml"):
         read_benchmark(path)
