@@ -42,7 +42,7 @@ function leaderboardSections(values, about, length, chosen) {
       note(`${joined([`Benchmark ${label}`, ...facts])} ${runs}`),
       ...(shown ? qualityTable(board, shown) : []),
       ...timesFigure(board, about, length, chosen),
-      ...rest.map((table) => folded(qualityTitle(board, table), ...qualityTable(board, table))),
+      ...rest.map((table) => folded(boardTitle(board, table), ...qualityTable(board, table))),
       ...board.costs.map((table) =>
         folded(`${capitalized(table.form)}s: sizes and costs`, ...costTable(table)),
       ),
@@ -124,13 +124,13 @@ function winnersTable(board, values, about, length) {
   const columns = [
     [
       "task",
-      ({ task, benchmark, length: at, steps, updates, metric }) => ({
-        text: [board.titles[task] ?? task, metricText(metric), updates].filter(Boolean).join(", "),
+      (winner) => ({
+        text: boardTitle(board, winner),
         className:
-          about.benchmark === benchmark &&
-          about.task === task &&
-          about.steps === steps &&
-          length === at
+          about.benchmark === winner.benchmark &&
+          about.task === winner.task &&
+          about.steps === winner.steps &&
+          length === winner.length
             ? "current"
             : "",
       }),
@@ -183,8 +183,8 @@ const ratiosText = (ratios) =>
 /** @param {number} count */
 const millions = (count) => (count / 1e6).toFixed(2);
 
-/** @param {LeaderboardData} board @param {QualityTableData} table */
-const qualityTitle = (board, { task, updates, metric }) =>
+/** @param {LeaderboardData} board @param {{ task: string, updates: string, metric: string }} of */
+const boardTitle = (board, { task, updates, metric }) =>
   [board.titles[task] ?? task, metricText(metric), updates].filter(Boolean).join(", ");
 
 /** @param {LeaderboardData} board @param {QualityTableData} quality */
@@ -212,7 +212,7 @@ function qualityTable(board, quality) {
     "Rank and score at each length",
     gain ? "Gain: how much better the score is at the longest length than at the shortest" : "",
   ];
-  const caption = qualityTitle(board, quality);
+  const caption = boardTitle(board, quality);
   return [
     note(joined(facts)),
     table(["entry", ...heads, ...(gain ? ["gain [95%]"] : [])], rows, { caption, texts: [0] }),

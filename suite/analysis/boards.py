@@ -297,7 +297,7 @@ def _notes(
 
 
 class BoardKey(NamedTuple):
-    """What a board of a benchmark is of: a task, a sequence length and a number of updates."""
+    """The task, the sequence length and the number of updates of a board of a benchmark."""
 
     task: str
     length: int
@@ -335,7 +335,7 @@ def final_boards(
 
 
 def board_keys(benchmark: Benchmark) -> list[BoardKey]:
-    """Return what the boards of a benchmark are of, in the order of its file.
+    """Return the key of each board of a benchmark, in the order of its file.
 
     A length that the benchmark's entries do not have for a number of updates is left out.
     """

@@ -22,8 +22,7 @@ from suite.analysis.comparisons import Comparison
 from suite.analysis.entry_at_length import EntryAtLength
 from suite.analysis.estimates import MIN_REPEATS, Estimate, wilson_interval
 from suite.api import DATA_OPTIONS, Metric, Status, Task, task_options
-from suite.records.published import StoredRecord, read_detail
-from suite.records.schema import RecordError
+from suite.records.published import StoredRecord, read_validation_curve
 
 SCALED_ACCURACY = "scaled_accuracy"
 """The metric that is 0 for a guess and 1 for exact answers. It is comparable between problems with
@@ -222,10 +221,7 @@ class Diagnostic:
         A curve is along the tokens seen, which are taken to grow evenly with the steps. None means
         that there is no curve.
         """
-        try:
-            curve = read_detail(run).curves.get(f"validation_{self.task.primary_metric.name}")
-        except (FileNotFoundError, RecordError):
-            return None
+        curve = read_validation_curve(run, self.task.primary_metric.name)
         if curve is None:
             return None
         for tokens, value in zip(curve["tokens"], curve["values"], strict=True):

@@ -27,7 +27,7 @@ class QualityTable:
     `trivial` is the score of a trivial predictor by length, where it is known. `rows` maps each
     entry to its rows by length; the entries with the most ranks come first. `gains` has the score
     at the longest length less that at the shortest, paired by seed: it is positive where the
-    longest is better. With one length there are none.
+    longest is better. A table with one length has no gains.
     """
 
     task: str
@@ -40,7 +40,7 @@ class QualityTable:
 
     @property
     def key(self) -> BoardKey:
-        """What the board of the longest length is of."""
+        """The key of the board of the longest length."""
         return BoardKey(self.task, max(self.boards), self.steps)
 
 

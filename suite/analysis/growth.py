@@ -121,7 +121,7 @@ def growths(
 def _sweeps(rows: Iterable[tuple[bool, int, int, float]]) -> tuple[list[int], Any]:
     """Return the lengths that all rounds measured, and the costs of each round at them.
 
-    Of several batch sizes at a length, the last one counts.
+    The last of several batch sizes at a length counts.
     """
     import numpy as np
 

@@ -1,6 +1,6 @@
 """Final runs → the quality that each entry reaches within a time of training.
 
-Final runs train beside each other, so that their own times say little. The seconds here are quiet:
+Other trainings on the same machine disturb the time of a final run. The seconds here are quiet:
 the tokens seen until a validation, divided by the speed of a quiet training of the same task, entry
 and length. The training may have other updates and another seed. All speeds are of one session.
 """
@@ -19,11 +19,10 @@ from suite.analysis.entry_at_length import EntryAtLength
 from suite.analysis.sessions import CostSession
 from suite.api import VALIDATION_OPTIONS, Metric, Mode, Status
 from suite.records.measures import DEFAULT_MEASURE
-from suite.records.published import StoredRecord, read_detail
-from suite.records.schema import RecordError
+from suite.records.published import StoredRecord, read_validation_curve
 
 MIN_VALIDATIONS = 3
-"""A benchmark whose trainings have at least so many validations has timed scores."""
+"""Trainings with fewer validations have no timed scores."""
 MINUTES = (0.5, 1, 3, 10, 30, 100, 300)
 """The times of training for which the best entry is named, where they lie among the points."""
 EntryLength = tuple[str, int]
@@ -80,18 +79,22 @@ class TrainingTimes:
         own = [score for score in self.scores if (score.entry, score.length) == (entry, length)]
         best: list[TimedScore] = []
         for score in sorted(own, key=lambda score: score.seconds):
-            if not best or self._worse(score) < self._worse(best[-1]):
+            if not best or self._loss(score) < self._loss(best[-1]):
                 best.append(score)
         return best
 
     def best_within(self, seconds: float) -> list[TimedScore]:
         """Return the best score of each entry within a time, over lengths and updates."""
         reached = [score for score in self.scores if score.seconds <= seconds]
-        by_entry = grouped(reached, lambda score: score.entry).values()
-        return sorted((min(scores, key=self._worse) for scores in by_entry), key=self._worse)
+        best = (min(scores, key=self._loss) for scores in _by_entry(reached).values())
+        return sorted(best, key=self._loss)
 
-    def _worse(self, score: TimedScore) -> float:
-        return -score.score if self.metric.higher_is_better else score.score
+    def _loss(self, score: TimedScore) -> float:
+        return self._sign * score.score
+
+    @property
+    def _sign(self) -> int:
+        return -1 if self.metric.higher_is_better else 1
 
     def target(self, length: int) -> float | None:
         """Return the score of the reference at a length after `steps` updates."""
@@ -104,8 +107,8 @@ class TrainingTimes:
 
     def seconds_to(self, target: float, entry: str, length: int) -> float | None:
         """Return the first time at which an entry is as good as a target; None if it never is."""
-        sign = -1 if self.metric.higher_is_better else 1
-        good = (each for each in self.progress(entry, length) if sign * each.score <= sign * target)
+        most = self._sign * target
+        good = (score for score in self.progress(entry, length) if self._loss(score) <= most)
         return next((score.seconds for score in good), None)
 
 
@@ -201,9 +204,6 @@ def _timed(entry: EntryAtLength, speed: float) -> list[TimedScore]:
 
 def _curve(run: StoredRecord, metric: str) -> dict[int, float]:
     """Return the validation scores of a run by the tokens seen; empty without a curve."""
-    try:
-        curve = read_detail(run).curves.get(f"validation_{metric}")
-    except (FileNotFoundError, RecordError):
-        return {}
+    curve = read_validation_curve(run, metric)
     points = zip(curve["tokens"], curve["values"], strict=True) if curve else ()
     return {tokens: value for tokens, value in points if value is not None and math.isfinite(value)}

@@ -236,6 +236,14 @@ class Detail(BaseModel, extra="ignore"):
     curves: Mapping[str, Mapping[str, Sequence[Any]]] = {}
 
 
+def read_validation_curve(stored: StoredRecord, metric: str) -> Mapping[str, Sequence[Any]] | None:
+    """Return the curve of a metric on validation; None without one or without a readable file."""
+    try:
+        return read_detail(stored).curves.get(f"validation_{metric}")
+    except (FileNotFoundError, RecordError):
+        return None
+
+
 def read_detail(stored: StoredRecord) -> Detail:
     """Return the reports and the curves of a record; a record of an archive has none.
 
