@@ -130,9 +130,13 @@ def _print(benchmark: Benchmark, expected: Hours) -> None:
         task = " ".join(filter(None, (name, data_text(settings.options))))
         print(f"  {task}: {axes}; {steps}")
     if tuning := benchmark.tuning:
-        rates = f"{len(tuning.learning_rates)} learning rates"
         trials = "full trials" if tuning.full_trials else "short trials first"
-        print(f"  tuning: {rates}, {trials}, seeds {', '.join(map(str, tuning.seeds))}")
+        print(f"  tuning: {tuning.rates_text}, {trials}")
+        for task, points in tuning.at.items():
+            for point in points:
+                search = tuning.of_point(task, point.length, point.steps)
+                where = f"{task} at length {point.length:,}, {point.steps:,} steps"
+                print(f"    {where}: {search.rates_text}")
     for probe in (*benchmark.probes, *benchmark.decodings):
         lengths = ", ".join(f"{length:,}" for length in probe.lengths)
         rounds = f"{probe.rounds} round{'s' if probe.rounds > 1 else ''}"

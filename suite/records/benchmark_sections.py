@@ -36,7 +36,7 @@ def _as_several(value: Any) -> Any:
     return [value] if type(value) in (int, str) or isinstance(value, Mapping) else value
 
 
-Rate = Annotated[float, Field(gt=0)]
+Rates = Annotated[tuple[Annotated[float, Field(gt=0)], ...], AfterValidator(_increasing)]
 Lengths = Annotated[tuple[int, ...], AfterValidator(_increasing)]
 Seeds = Annotated[tuple[Annotated[int, Field(ge=0)], ...], AfterValidator(_increasing)]
 Budgets = Annotated[tuple[Annotated[int, Field(ge=1)], ...], AfterValidator(_increasing)]
@@ -150,10 +150,15 @@ class EntrySettings(BenchmarkSection):
 
 
 class TuningPoint(BenchmarkSection):
-    """A length and a number of steps at which the learning rates of a task are chosen."""
+    """A length and a number of steps at which the learning rates of a task are chosen.
+
+    `learning_rates` and `seeds` are those of the section [tuning] if the point states none.
+    """
 
     length: int = Field(ge=1)
     steps: int = Field(ge=1)
+    learning_rates: Rates | None = Field(None, min_length=3, strict=False)
+    seeds: Seeds | None = Field(None, min_length=1, strict=False)
 
     def is_of(self, settings: TaskSettings) -> bool:
         """Return whether settings have a training at the point."""
@@ -175,9 +180,7 @@ class TuningSettings(BenchmarkSection):
     the settings that have the point.
     """
 
-    learning_rates: Annotated[tuple[Rate, ...], AfterValidator(_increasing)] = Field(
-        default=HALF_DECADES, min_length=3, strict=False
-    )
+    learning_rates: Rates = Field(default=HALF_DECADES, min_length=3, strict=False)
     seeds: Seeds = Field(default=(0, 1), min_length=1, strict=False)
     full_trials: bool = False
     at: Mapping[str, PointsOfTask] = {}
@@ -188,6 +191,19 @@ class TuningSettings(BenchmarkSection):
             raise ValueError("seeds: short trials need at least two seeds, or set full_trials")
         if self.at and not self.full_trials:
             raise ValueError("at: rates that hold for other lengths and steps need full_trials")
+        return self
+
+    @property
+    def rates_text(self) -> str:
+        """The number of learning rates, and the seeds."""
+        return f"{len(self.learning_rates)} learning rates, seeds {', '.join(map(str, self.seeds))}"
+
+    def of_point(self, task: str, length: int, steps: int) -> TuningSettings:
+        """Return the settings of the search at one length and number of steps of a task."""
+        for point in self.at.get(task, ()):
+            if (point.length, point.steps) == (length, steps):
+                own = point.model_dump(include={"learning_rates", "seeds"}, exclude_none=True)
+                return self.model_copy(update=own)
         return self
 
 

@@ -159,7 +159,7 @@ def _searches(
             points.setdefault(cell.id, replace(planned, cell=cell))
     searches = []
     for point in points.values():
-        strategy = strategy_of(benchmark, task, point.cell.steps)
+        strategy = strategy_of(benchmark, task, point.cell)
         strategy = replace(strategy, seeds=seeds or strategy.seeds, max_cost=max_cost)
         if isinstance(strategy, SuccessiveHalving) and len(strategy.seeds) < 2:
             raise RequestError(
@@ -251,9 +251,8 @@ def _statements(
     name: str, searches: Sequence[TrialSet], store: Store, parallel: int
 ) -> Iterator[str]:
     durations = durations_here(store)
-    for steps in sorted({search.strategy.steps for search in searches}):
-        alike = [search for search in searches if search.strategy.steps == steps]
-        strategy = alike[0].strategy
+    for strategy in dict.fromkeys(search.strategy for search in searches):
+        alike = [search for search in searches if search.strategy == strategy]
         cells = _first_trials(alike)
         lengths = sorted({search.cell.sequence_length for search in alike})
         sizes = dict.fromkeys(search.cell.model_size for search in alike)
@@ -264,6 +263,6 @@ def _statements(
         yield (
             f"{name}: {len(alike)} searches ({entries}). Each costs "
             f"{strategy.cost(strategy.first_plan()):.2f} to {strategy.most_cost:.2f} final "
-            f"runs of {steps:,} steps. {strategy.trials_text} More only where the best rate lies "
-            f"at an edge. {len(cells):,} trials; {durations.expected(cells, parallel)}."
+            f"runs of {strategy.steps:,} steps. {strategy.trials_text} More only where the best "
+            f"rate lies at an edge. {len(cells):,} trials; {durations.expected(cells, parallel)}."
         )

@@ -15,9 +15,11 @@ from suite.records.tuned_rates import STRATEGY, Tuned, tuning_setting
 from suite.search.learning_rate_search import FullTrials, Strategy, SuccessiveHalving, Trial
 
 
-def strategy_of(benchmark: Benchmark, task: Task, steps: int) -> Strategy:
-    """Return the search for the learning rate of a final run of `steps` updates."""
-    return _strategy(benchmark.tuning or TuningSettings(), task, steps)
+def strategy_of(benchmark: Benchmark, task: Task, point: Cell) -> Strategy:
+    """Return the search for a learning rate at a cell, as `Benchmark.tuning_point` returns it."""
+    settings = benchmark.tuning or TuningSettings()
+    settings = settings.of_point(point.task or "", point.sequence_length, point.steps)
+    return _strategy(settings, task, point.steps)
 
 
 def _strategy(settings: TuningSettings, task: Task, steps: int) -> Strategy:
@@ -62,7 +64,7 @@ def choice_problem(
     for name, value in {"methods": "", **setting}.items():
         if name not in without and tuning.setting.get(name, "") != value:
             return f"its learning rate was tuned for {name} {tuning.setting.get(name)}"
-    strategy = strategy_of(benchmark, task, point.steps)
+    strategy = strategy_of(benchmark, task, point)
     if (searched := tuning.setting.get(STRATEGY)) != strategy.setting:
         return f"its learning rate was tuned with {searched}, not with {strategy.setting}"
     return search_problem(strategy, tuning)

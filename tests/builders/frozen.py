@@ -53,7 +53,7 @@ def tuned(tmp_path):
     registry = frozen_registry(tmp_path, text.replace("steps = 1\n", "steps = 100\n") + TUNING)
     benchmark = registry.benchmarks.get("miniature")
     cell = changed(architecture="vanilla", options={"learning_rate": 3e-3}, steps=100)
-    strategy = strategy_of(benchmark, TASK, cell.steps)
+    strategy = strategy_of(benchmark, TASK, cell)
     scores = {
         Trial(rate, seed, long): score - 0.01 * seed
         for rate, score in ((3e-4, 0.5), (3e-3, 0.7), (3e-2, 0.6))

@@ -138,7 +138,7 @@ def test_a_tuned_rate_follows_from_its_trials(tuned):
 
 def test_a_rate_of_a_search_that_was_let_cost_more_is_accepted(tuned):
     registry, cell, _ = tuned
-    strategy = strategy_of(registry.benchmarks.get("miniature"), TASK, cell.steps)
+    strategy = strategy_of(registry.benchmarks.get("miniature"), TASK, cell)
     more = dataclasses.replace(strategy, max_cost=4.0)
     scores, _ = search(lambda trial: peak_at(1.0 if trial.long else 3e-3)(trial), more)
     rate, cost = more.choose(scores).learning_rate, more.cost(scores)

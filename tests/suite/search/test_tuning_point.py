@@ -6,12 +6,11 @@ import pytest
 
 from suite.api import PluginError
 from suite.execution.preparation import prepare
-from suite.matrix.registry import load_registry
 from suite.matrix.request import Request
 from suite.records.benchmarks import read_benchmark
 from suite.search.tuning import tune
 from suite.search.tuning_evidence import choice_problem
-from tests.builders.tunings import learner, peak_at
+from tests.builders.tunings import learner, peak_at, rate_of
 from tests.suite.analysis.final_runs import write_benchmark
 
 BENCHMARK = """
@@ -55,6 +54,16 @@ def benchmark(tmp_path, monkeypatch):
 def places(prepared):
     return {
         (planned.ranking.entry, planned.cell.sequence_length, planned.cell.steps)
+        for planned in prepared.plan.cells
+    }
+
+
+def choice_problems(prepared):
+    """Return why the rate of any planned cell does not follow from its benchmark's search."""
+    task, digest = prepared.tasks["ner"], prepared.digests["ner"]
+    benchmark = prepared.registry.benchmarks.get("budgets")
+    return {
+        choice_problem(planned.cell, planned.ranking.tuning, digest, task, benchmark)
         for planned in prepared.plan.cells
     }
 
@@ -107,23 +116,34 @@ def test_a_rate_is_chosen_at_one_point_and_used_at_all(tmp_path, store):
     assert len(seen) == 3 * (3 + 2), "three rates on a seed, and the best two on the other"
     prepared = prepare(request, store, tuning=folder)
     assert {planned.ranking.tuning.learning_rate for planned in prepared.plan.cells} == {1e-3}
-    registry = load_registry((str(tmp_path / "plugins"),))
-    own = registry.benchmarks.get("budgets")
-    for planned in prepared.plan.cells:
-        problem = choice_problem(
-            planned.cell,
-            planned.ranking.tuning,
-            prepared.digests["ner"],
-            prepared.tasks["ner"],
-            own,
-        )
-        assert problem is None
+    assert choice_problems(prepared) == {None}
     other = prepare(
         Request(benchmark="budgets", tasks=("ner",), architectures=("vanilla",), batch_size=3),
         store,
         tuning=folder,
     )
     assert all(planned.ranking.tuning is None for planned in other.plan.cells)
+
+
+def test_a_point_may_have_rates_and_seeds_of_its_own(tmp_path, store, benchmark, bench):
+    at = "length = 128, steps = 300"
+    assert at in BENCHMARK
+    own = f"{at}, learning_rates = [1e-3, 3e-3, 1e-2], seeds = [7]"
+    benchmark.write_text(BENCHMARK.replace(at, own))
+    folder, seen, texts = tmp_path / "tuning", [], []
+    request = Request(benchmark="budgets", tasks=("ner",), architectures=("longformer",))
+    run = learner(peak_at(1e-3), seen)
+    (rate,) = tune(request, store, run, folder=folder, report=texts.append)
+    assert rate.learning_rate == 1e-3
+    tried = {(rate_of(record.cell), record.cell.seed) for record in seen}
+    assert tried == {(each, 7) for each in (1e-3, 3e-3, 1e-2, 3e-4)}, "1e-3 is an edge of the list"
+    assert "3 rates on seed 7" in texts[0]
+    assert choice_problems(prepare(request, store, tuning=folder)) == {None}
+    listed = bench("benchmarks", "budgets", BENCH_PATH=str(tmp_path / "plugins")).stdout
+    assert "ner at length 128, 300 steps: 3 learning rates, seeds 7" in listed
+    benchmark.write_text(BENCHMARK)
+    (problem,) = choice_problems(prepare(request, store, tuning=folder))
+    assert "its learning rate was tuned with" in problem
 
 
 @pytest.mark.parametrize(
