@@ -13,6 +13,8 @@ FROZEN = {
     "core-1.translation": "549793cb4de11c87",
     "core-2": "8884ca4016decff7",
     "core-2.sentiment": "dfe28a922e9a7789",
+    "long_text-1": "bf3ac2602f28ca9d",
+    "long_text-1.language_modeling": "510d2772eef878ba",
     "method_costs-1": "b7b3fd9f05f10ea0",
     "methods-1": "9b37d7b4022b5c00",
     "methods-1.image_classification": "de06bef964eb6787",
