@@ -1,6 +1,6 @@
 """Finds out which inputs a given model has: a program that writes its facts as JSON.
 
-Its arguments are the kind of the model, its place, the form or "", and the file to write. The file
+The arguments of `main` are the kind of the model, its place, the form or "", and the file. The file
 has the facts, or a `problem`. For a function, `imported` has the modules beside its file that it
 imports.
 """
@@ -28,6 +28,7 @@ from baselines.layers.given_backbone import (
 )
 from suite.api import Form, RequestError
 from suite.api.errors import LengthwiseError
+from suite.api.files import atomic_write_bytes
 
 LENGTH, CHANGED = 48, 17
 """The positions of a pass, and how many of the last tokens another pass changes.
@@ -300,8 +301,4 @@ def main(kind: str, place: str, form: str, file: str | Path) -> None:
     except Exception as error:
         received = f"{type(error).__name__}: {_in_short(error, 300)}"
         content = {"problem": f"The model cannot be called. Received: {received}"}
-    Path(file).write_text(json.dumps(content))
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])
+    atomic_write_bytes(Path(file), json.dumps(content).encode())

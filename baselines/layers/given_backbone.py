@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import inspect
-import json
 import sys
 import zipfile
 from collections.abc import Mapping
@@ -230,7 +229,4 @@ def _result_of(path: str, name: str) -> Any:
 def _load_huggingface(place: str) -> Any:
     from baselines.layers.huggingface_model import HuggingFaceModel, load
 
-    config = json.loads(
-        (Path(place) / "config.json" if Path(place).is_dir() else Path(place)).read_text()
-    )
-    return HuggingFaceModel(load(place, config))
+    return HuggingFaceModel(load(place))

@@ -44,6 +44,14 @@ class GivenModel(Architecture):
             return f"has {longest} positions; received: {request.sequence_length}"
         return None
 
+    def import_libraries(self) -> None:
+        """Import the modules of a model of Hugging Face, which take more memory than small ones."""
+        kind, place = self.location
+        if kind == "huggingface":
+            from baselines.layers.huggingface_model import import_modules
+
+            import_modules(place)
+
     def assemble(self, request: BuildRequest) -> Any:
         """Load the model."""
         from baselines.layers.given_backbone import GivenBackbone, load_model

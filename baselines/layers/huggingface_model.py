@@ -6,6 +6,7 @@ No remote code is run: a configuration that names code of its own is refused.
 from __future__ import annotations
 
 import inspect
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,10 +19,18 @@ from transformers.cache_utils import DynamicLayer
 
 from suite.api import RequestError
 
+LOADING = {"dtype": torch.float32, "trust_remote_code": False}
 WEIGHTS = ("*.safetensors", "pytorch_model*.bin")
 
 
-def load(place: str, config: Mapping[str, Any]) -> Any:
+def import_modules(place: str) -> None:
+    """Import the modules of the model of a folder or a config.json, and load no weights."""
+    settings, auto = _choose_class(place)
+    with torch.device("meta"):  # weights without memory
+        auto.from_config(settings, **LOADING)
+
+
+def load(place: str) -> Any:
     """Return the module of a folder or a config.json; without a file of weights, they are random.
 
     The weights are float32, although most configurations name bfloat16: cards compare in float32.
@@ -30,6 +39,21 @@ def load(place: str, config: Mapping[str, Any]) -> Any:
         RequestError: the configuration is of no known kind, of no model that reads one sequence of
             tokens, or needs code of its own.
     """
+    settings, auto = _choose_class(place)
+    folder = Path(place)
+    if folder.is_dir() and any(next(folder.glob(name), None) for name in WEIGHTS):
+        return auto.from_pretrained(folder, local_files_only=True, **LOADING)
+    return auto.from_config(settings, **LOADING)
+
+
+def _choose_class(place: str) -> tuple[Any, Any]:
+    """Return the configuration of a folder or a config.json, and the class that makes its model.
+
+    Raises:
+        RequestError: as for `load`.
+    """
+    file = Path(place)
+    config = json.loads((file / "config.json" if file.is_dir() else file).read_text())
     if "auto_map" in config:
         raise RequestError(
             "The model needs code from its repository, and remote code is never run",
@@ -54,11 +78,7 @@ def load(place: str, config: Mapping[str, Any]) -> Any:
             received=f"model_type {kind}, an encoder-decoder",
             remedy="`bench list` names architectures with this form",
         )
-    folder = Path(place)
-    given = {"dtype": torch.float32, "trust_remote_code": False}
-    if folder.is_dir() and any(next(folder.glob(name), None) for name in WEIGHTS):
-        return auto.from_pretrained(folder, local_files_only=True, **given)
-    return auto.from_config(settings, **given)
+    return settings, auto
 
 
 def _auto_class(settings: Any, config: Mapping[str, Any]) -> Any:

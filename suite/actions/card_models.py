@@ -10,7 +10,7 @@ from suite.actions.caller import read_registry
 from suite.actions.request import make_request
 from suite.api import PRECISIONS, Form, Mode, RequestError, dtype_policy
 from suite.api.plugins import search_path_from_environment
-from suite.execution.given_models import FUNCTION, HUGGINGFACE, GivenPlugin, make_plugin
+from suite.execution.given_models import FUNCTION, HUGGINGFACE, Describe, GivenPlugin, make_plugin
 from suite.matrix.registry import Registry
 from suite.matrix.request import Request
 from suite.records.model_sizes import find_model_size, size_of_parameters
@@ -34,13 +34,14 @@ class CardModels:
     """Finds what is measured: `settings` are those of all requests, `form` was asked for.
 
     `search_path` gets the plug-ins of given models, and `given` holds them by the text that names
-    the model: a model compared with itself has one.
+    the model: a model compared with itself has one. `describe` finds out their facts.
     """
 
     store: Store
     settings: Mapping[str, Any]
     form: str | None
     up_to: int
+    describe: Describe
     search_path: list[str] = field(default_factory=lambda: [*search_path_from_environment()])
     registry: Registry = field(default_factory=read_registry)
     given: dict[str, GivenPlugin] = field(default_factory=dict)
@@ -116,8 +117,9 @@ class CardModels:
             names = (plugin.name for plugin in self.given.values())
             known = self.registry.architectures
             taken = {*known.plugins, *known.broken, *names}
-            backend = self.settings["backend"]
-            self.given[model] = make_plugin(model, kind, backend, self.form, self.store, taken)
+            self.given[model] = make_plugin(
+                model, kind, self.form, self.store, taken, self.describe
+            )
             self.search_path.append(str(self.given[model].folder))
         return self.given[model]
 

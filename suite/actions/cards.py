@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -12,7 +13,7 @@ from typing import Any
 from suite.actions.caller import search_stream
 from suite.actions.card_models import DEFAULT_SIZE, FORMS, CardModels, size_name
 from suite.actions.checks import make_reports
-from suite.actions.request import PathLike, make_store
+from suite.actions.request import PathLike, make_request, make_store
 from suite.actions.runs import TrackedSession, open_tracked_session
 from suite.analysis.comparisons import compare
 from suite.analysis.cost_ratios import CostRatio, cost_ratios
@@ -31,10 +32,11 @@ from suite.api.conformance import OF_GIVEN_MODELS
 from suite.api.errors import check_name
 from suite.api.files import atomic_write_bytes
 from suite.execution.conformance_checks import RUNS_TO_THE_END, code_of
-from suite.execution.given_models import backend_of, kind_of
+from suite.execution.given_models import backend_of, describe_apart, kind_of
 from suite.execution.preparation import check_backends
 from suite.execution.quantities import parse_duration, parse_size
-from suite.matrix.request import Request
+from suite.execution.session import local_executor
+from suite.matrix.request import Request, check_request
 from suite.records.conformance_reports import ConformanceReport, read_report
 from suite.records.environment import machine_name
 from suite.records.model_sizes import find_model_size
@@ -140,26 +142,36 @@ def card(
         "methods": "none",
         **({} if threads is None else {"threads": threads}),
     }
+    asked = make_request(settings)
+    check_request(asked)
     size = size_name(model_size, layers, width, heads)
-    models = CardModels(store, settings, form, up_to)
-    subject = models.find(model, kinds[model], options or {}, size, trains=quality)
-    trained_size = _trained_size(subject, kinds[model])
-    if quality:
-        check_reach(subject.request, trained_size, store, models.search_path)
-    others: Sequence[Subject] = models.references(subject) if references else ()
-    if against is not None:
-        others = [models.find_other(against, kinds[against], subject)]
     file = search_stream() if progress else None
-    keywords = {"model": model, "time": time}
-    with open_tracked_session(store, "card", keywords, file=file, tracking=tracking) as tracked:
-        measuring = CardMeasuring(store, tracked.run, budget, models.search_path)
-        if against is None:
-            measuring.measure(subject, others)
-        else:
-            measuring.compare(subject, others[0])
-        label = "its own" if kinds[model] else trained_size
-        trained = (subject.request, trained_size, label, tracked, store, models)
-        carried = _quality(*trained) if quality else ()
+    with closing(local_executor()()) as executor:  # a process of its own imports the framework once
+        describe = describe_apart(executor, backend, asked.threads)
+        models = CardModels(store, settings, form, up_to, describe)
+        subject = models.find(model, kinds[model], options or {}, size, trains=quality)
+        trained_size = _trained_size(subject, kinds[model])
+        if quality:
+            check_reach(subject.request, trained_size, store, models.search_path)
+        others: Sequence[Subject] = models.references(subject) if references else ()
+        if against is not None:
+            others = [models.find_other(against, kinds[against], subject)]
+        with open_tracked_session(
+            store,
+            "card",
+            {"model": model, "time": time},
+            file=file,
+            executor=lambda: executor,
+            tracking=tracking,
+        ) as tracked:
+            measuring = CardMeasuring(store, tracked.run, budget, models.search_path)
+            if against is None:
+                measuring.measure(subject, others)
+            else:
+                measuring.compare(subject, others[0])
+            label = "its own" if kinds[model] else trained_size
+            trained = (subject.request, trained_size, label, tracked, store, models)
+            carried = _quality(*trained) if quality else ()
     cell = next(iter(subject.records.values())).cell
     code = code_of(cell.architecture, cell.architecture_version, backend, models.search_path)
     report = read_report(store, code)

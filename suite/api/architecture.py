@@ -121,6 +121,9 @@ class Architecture(ABC):
             raise Unsupported(f"{self.title} {reason}.")
         return self.assemble(request)
 
+    def import_libraries(self) -> None:  # noqa: B027 - most need Keras alone
+        """Import what building needs beside Keras, before the baseline of memory is taken."""
+
     @abstractmethod
     def assemble(self, request: BuildRequest) -> Any:
         """Return the backbone: a `keras.layers.Layer` with the methods of its form.

@@ -10,23 +10,27 @@ import hashlib
 import importlib.util
 import json
 import re
-import subprocess
 import tempfile
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from subprocess import CompletedProcess
 from typing import Any
 
-from suite.api import RequestError
+from suite.api import Limits, RequestError
 from suite.api.files import atomic_write_bytes
-from suite.execution.executors.local import child_environment
-from suite.execution.executors.process import run_module, why_ended
-from suite.records.environment import num_cores
+from suite.execution.executors.base import classify_exit
+from suite.execution.executors.local import (
+    START_LIMIT_SECONDS,
+    LocalExecutor,
+    child_environment,
+)
+from suite.execution.executors.process import why_ended
+from suite.records.environment import total_memory_bytes
 from suite.records.store import Store
 
 DESCRIBE = "baselines.layers.describe_model"
-SECONDS = 300
-"""The time for loading a model and one pass."""
+LIMITS = Limits(seconds=START_LIMIT_SECONDS, memory_bytes=total_memory_bytes())
 KERAS, FUNCTION, PRESET, HUGGINGFACE = "keras", "function", "preset", "huggingface"
 
 
@@ -37,6 +41,10 @@ class GivenPlugin:
     name: str
     folder: Path
     facts: Mapping[str, Any]
+
+
+Describe = Callable[[str, str, str], dict[str, Any]]
+"""A function of the kind of a model, its place and its form or ""; it returns the facts."""
 
 
 def kind_of(model: str) -> str | None:
@@ -98,7 +106,12 @@ def backend_of(kind: str | None, backend: str | None) -> str | None:
 
 
 def make_plugin(
-    model: str, kind: str, backend: str, form: str | None, store: Store, taken: Collection[str]
+    model: str,
+    kind: str,
+    form: str | None,
+    store: Store,
+    taken: Collection[str],
+    describe: Describe,
 ) -> GivenPlugin:
     """Find out the facts about a model, and write its plug-in.
 
@@ -111,7 +124,7 @@ def make_plugin(
     path, _, function = model.rpartition(":") if kind == FUNCTION else (model, "", "")
     file = Path(path).expanduser().resolve()
     place = f"{file}:{function}" if kind == FUNCTION else str(file)
-    facts = _describe(kind, place, backend, form or "")
+    facts = describe(kind, place, form or "")
     name = _free_name(file, function, taken)
     digest = _digest(file, map(Path, facts.pop("imported", ())))
     key = hashlib.sha256(f"{place} {facts}".encode()).hexdigest()[:8]
@@ -144,24 +157,30 @@ def _identifier(words: Sequence[str]) -> str:
     return name if name.isidentifier() else f"model_{name}"
 
 
-def _describe(kind: str, place: str, backend: str, form: str) -> dict[str, Any]:
-    environment = child_environment(backend, num_cores())
-    with tempfile.TemporaryDirectory() as scratch:
-        file = Path(scratch, "facts.json")
-        arguments = kind, place, form, file
-        try:
-            ended = run_module(DESCRIBE, *arguments, environment=environment, seconds=SECONDS)
-        except subprocess.TimeoutExpired:
+def describe_apart(executor: LocalExecutor, backend: str, threads: int) -> Describe:
+    """Return a function that finds out the facts about a model in a process of an executor.
+
+    The process is one like that of a cell: what the code of a model does there harms no other.
+    """
+    environment = child_environment(backend, threads)
+
+    def describe(kind: str, place: str, form: str) -> dict[str, Any]:
+        with tempfile.TemporaryDirectory() as scratch:
+            folder = Path(scratch)
+            program = (DESCRIBE, kind, place, form, str(folder / "outcome.json"))
+            result = executor.run_program(program, folder, LIMITS, environment)
+        if result.outcome is None:
+            ended = CompletedProcess(program, result.exit_code, stderr=result.log_tail)
+            stopped = classify_exit(result, LIMITS)[1] if result.stopped else None
             raise RequestError(
-                f"Loading the model took more than {SECONDS} s", received=place
-            ) from None
-        if not file.exists():
-            last = why_ended(ended)[:200]
-            raise RequestError("The process that loads the model ended", received=last)
-        facts: dict[str, Any] = json.loads(file.read_text())
-    if "problem" in facts:
-        raise RequestError(facts["problem"].rstrip("."))
-    return facts
+                "The process that loads the model ended",
+                received=stopped or why_ended(ended)[:200],
+            )
+        if "problem" in result.outcome:
+            raise RequestError(result.outcome["problem"].rstrip("."))
+        return dict(result.outcome)
+
+    return describe
 
 
 def _digest(file: Path, imported: Iterable[Path] = ()) -> str:

@@ -119,10 +119,12 @@ def make_invocation(command: str, planned_cells: int | None) -> Invocation:
     )
 
 
-def local_executor(parallel: int | None = None, devices_per_cell: int = 1) -> MakeExecutor:
+def local_executor(
+    parallel: int | None = None, devices_per_cell: int = 1
+) -> Callable[[], LocalExecutor]:
     """Return what makes an executor here: by default of one cell, or one on each accelerator."""
 
-    def make() -> Executor:
+    def make() -> LocalExecutor:
         accelerators = accelerator_groups(devices_per_cell)
         return LocalExecutor(parallel or max(1, len(accelerators)), needs_spawn(), accelerators)
 

@@ -87,6 +87,7 @@ def set_up(
     request = build_request(cell, job.model_size, job.recipe, None, architecture)
     xla = uses_xla(cell, architecture, request)
     batch = random_batch(cell.batch_size, cell.sequence_length, cell.seed, cell.form)
+    architecture.import_libraries()
     memory = warm_up(cell, xla, report_progress)
     backbone = architecture.build(request)
     head = getattr(backbone, "own_head", None) or PositionHead(num_classes)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import keras
 import numpy as np
@@ -38,6 +39,21 @@ def test_a_decoder_has_learned_positions_and_a_cache(tmp_path):
     facts = describe("huggingface", config(tmp_path, GPT2), "")
     assert (facts["form"], facts["longest"], facts["caches"]) == ("decoder", 64, True)
     assert facts["vocabulary"] == 50 and facts["mixing"] < facts["parameters"]
+
+
+def test_all_modules_of_a_model_are_imported_before_its_weights_are_made(tmp_path):
+    """The probe takes its baseline of memory between the two; no other test has this model."""
+    content = {"model_type": "gpt_neo", "num_layers": 2, "attention_types": [[["global"], 2]],
+               "hidden_size": 16, "num_heads": 2, "vocab_size": 50, "max_position_embeddings": 64,
+               "architectures": ["GPTNeoForCausalLM"]}  # fmt: skip
+    place = config(tmp_path, content)
+    architecture = GivenModel("neo", ("huggingface", place), {"inputs": {}, "form": "decoder"}, "d")
+    assert "transformers.models.gpt_neo.modeling_gpt_neo" not in sys.modules
+    architecture.import_libraries()
+    imported = set(sys.modules)
+    model = load_model("huggingface", place)
+    assert set(sys.modules) == imported
+    assert {part.device.type for part in model.module.parameters()} == {"cpu"}
 
 
 def test_positions_of_roberta_begin_after_the_padding(tmp_path):

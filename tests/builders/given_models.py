@@ -1,5 +1,9 @@
 """Models that somebody might give: each function returns one, or fails in a way of its own."""
 
+import os
+import signal
+import time
+
 import keras
 
 
@@ -40,6 +44,27 @@ def returns_a_number():
 
 def exits():
     raise SystemExit(3)
+
+
+def crashes():
+    os.kill(os.getpid(), signal.SIGSEGV)
+
+
+def leaves():
+    os._exit(7)
+
+
+def reads_the_input():
+    return input()
+
+
+def never_ends():
+    time.sleep(600)
+
+
+def prints_without_end():
+    while True:
+        print("a line on standard output")
 
 
 def event_types():

@@ -1,4 +1,4 @@
-"""Start a cell's process: detach it from the parent's terminal, then run the worker.
+"""Start a cell's process: detach it from the parent's terminal, then run the worker or a program.
 
 Standard library only. Forked children call `run`; spawned children run this file as a module.
 """
@@ -6,6 +6,8 @@ Standard library only. Forked children call `run`; spawned children run this fil
 from __future__ import annotations
 
 import ctypes
+import importlib
+import json
 import os
 import signal
 import sys
@@ -14,13 +16,20 @@ from pathlib import Path
 
 PRELOADED = ("suite.worker.main",)
 """The modules that a fork server imports before it forks."""
+PROGRAM = "program.json"
+"""The file of a folder without a job: the name of a module, and the arguments of its `main`."""
 PR_SET_PDEATHSIG = 1
 
 
 def run(folder: str, parent: int) -> None:
-    """Run the job in `folder` in this process, which `parent` started for it."""
+    """Run the job or program in `folder` in this process, which `parent` started for it."""
     _detach(Path(folder))
     _die_with(parent)
+    program = Path(folder, PROGRAM)
+    if program.exists():
+        module, *arguments = json.loads(program.read_text())
+        importlib.import_module(module).main(*arguments)
+        return
     from suite.worker.main import work
 
     work(Path(folder))

@@ -16,7 +16,7 @@ import json
 import os
 import signal
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import wait as wait_for_any
@@ -105,14 +105,39 @@ class LocalExecutor:
         accelerators = next(iter(self._free_accelerators()), None)
         if accelerators is not None:
             environment["CUDA_VISIBLE_DEVICES"] = accelerators
+        self._start(run_id, job.folder, limits, environment, accelerators)
+
+    def run_program(
+        self, program: Sequence[str], folder: Path, limits: Limits, environment: Mapping[str, str]
+    ) -> ProcessResult:
+        """Run the `main` of a module with arguments, in a process like that of a cell.
+
+        The program may write `outcome.json` to `folder`. It reports no progress: its limit of time
+        is `START_LIMIT_SECONDS`.
+        """
+        (folder / entry.PROGRAM).write_text(json.dumps(program))
+        self._start(entry.PROGRAM, folder, limits, environment)
+        while True:
+            for update in self.wait():
+                if update.run_id == entry.PROGRAM and update.result is not None:
+                    return update.result
+
+    def _start(
+        self,
+        run_id: str,
+        folder: Path,
+        limits: Limits,
+        environment: Mapping[str, str],
+        accelerators: str | None = None,
+    ) -> None:
         kills_before = process_facts.kills_for_memory()
         child: SpawnedChild | ForkedChild
         if self.spawn:
-            child = SpawnedChild(job.folder, environment)
+            child = SpawnedChild(folder, environment)
         else:
-            child = self._server(environment).fork(job.folder)
+            child = self._server(environment).fork(folder)
         self._running[run_id] = _Running(
-            child, job.folder, limits, accelerators, kills_before, polled_at=time.monotonic()
+            child, folder, limits, accelerators, kills_before, polled_at=time.monotonic()
         )
 
     def updates(self, run_id: str, job: Job, limits: Limits) -> Iterator[Update]:

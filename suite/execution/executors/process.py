@@ -80,7 +80,7 @@ def interpreter_environment() -> dict[str, str]:
 
 
 def run_module(
-    module: str, *arguments: object, environment: Mapping[str, str], seconds: float | None = None
+    module: str, *arguments: object, environment: Mapping[str, str]
 ) -> subprocess.CompletedProcess[str]:
     """Run a module in a new interpreter with no input, and return what it wrote."""
     return subprocess.run(
@@ -90,7 +90,6 @@ def run_module(
         capture_output=True,
         text=True,
         errors="replace",
-        timeout=seconds,
     )
 
 

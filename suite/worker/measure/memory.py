@@ -29,10 +29,13 @@ HIDDEN_MEMORY_METHOD = (
 )
 NO_MEMORY_METHOD = "not measured: this system cannot reset a process's peak memory"
 
-M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4
-"""The numbers of two parameters of glibc's `mallopt` (malloc.h)."""
-RETURNING = {M_MMAP_MAX: 65_536, M_TRIM_THRESHOLD: 128 * 1024}
-"""glibc's own values: an array of 128 KiB or more is mapped alone, and its pages return at once."""
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_MMAP_MAX = -1, -3, -4
+"""The numbers of parameters of glibc's `mallopt` (malloc.h)."""
+RETURNING = {M_MMAP_MAX: 65_536, M_MMAP_THRESHOLD: 128 * 1024, M_TRIM_THRESHOLD: 128 * 1024}
+"""glibc's own values: an array of 128 KiB or more is mapped alone, and its pages return at once.
+
+glibc raises the threshold to the size of each mapped array that is freed, up to 32 MiB.
+"""
 KEEPING = {M_MMAP_MAX: 0, M_TRIM_THRESHOLD: -1}
 
 

@@ -47,7 +47,7 @@ def test_a_task_without_a_final_score_is_on_the_card_with_the_reason(tmp_path, m
 def test_an_architecture_has_the_size_and_the_form_of_the_model_that_it_is_compared_with(tmp_path):
     facts = {"form": "encoder", "longest": None, "mixing": 50_000, "precision": "float32"}
     settings = {"mode": "probe", "backend": "tensorflow", "precision": "float32"}
-    models = CardModels(Store(tmp_path), settings, None, LONGEST)
+    models = CardModels(Store(tmp_path), settings, None, LONGEST, describe=None)
     models.given["mine.keras"] = GivenPlugin("mine", tmp_path, facts)
     own = models.find("mine.keras", KERAS, {})
     other = models.find_other("llama", None, own)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -11,7 +12,8 @@ from suite.actions import cards
 from suite.analysis.cost_ratios import CostRatio
 from suite.analysis.length_card import EndedLength
 from suite.api import Mode, Status
-from suite.execution import given_models as execution
+from suite.execution.executors.base import ProcessResult
+from suite.execution.executors.local import LocalExecutor
 from suite.search import length_card
 from tests.builders import given_models
 from tests.conftest import read_records
@@ -36,11 +38,19 @@ def test_a_card_is_written_and_the_same_command_runs_nothing_again(bench, tmp_pa
     assert json.loads(again.stdout)["sentence"] == content["sentence"]
 
 
-def test_a_given_model_is_measured_checked_and_continued(bench, tmp_path):
+def test_a_given_model_is_measured_checked_and_continued(bench, tmp_path, monkeypatch):
+    forked, server_of = [], LocalExecutor._server
+
+    def server(executor, environment):
+        forked.append(found := server_of(executor, environment))
+        return found
+
+    monkeypatch.setattr(LocalExecutor, "_server", server)
     model = f"{given_models.__file__}:brisk_convolution"
     command = ("card", model, "--up-to", "128", "--time", "1s", "--no-references", "--json")
     first = bench(*command)
     assert first.returncode == 0, first.stderr
+    assert forked[0] is forked[1], "the framework is imported again to look at the model"
     content = json.loads(first.stdout)
     assert content["model"]["parameters"] == 40 * 8 + 5 * 8 * 8 + 8 + 8 * 40 + 40
     assert not [name for name in content["facts"] if "size" in name and name != "batch size"]
@@ -89,12 +99,18 @@ def test_a_model_against_another_has_ratios_and_an_exit_code(bench, tmp_path, mo
 
 @pytest.fixture
 def described_here(monkeypatch):
-    """Let this process find out what a given model is: a new one imports the framework first.
+    """Let this process find out what a given model is: another one imports the framework first.
 
     A brisk model must not change how this process measures.
     """
+
+    def run_here(executor, program, *given):
+        _, *arguments, file = program
+        main(*arguments, file)
+        return ProcessResult(json.loads(Path(file).read_text()), 0, None, "")
+
     monkeypatch.setattr(hasty, "measure_briefly", lambda: None)
-    monkeypatch.setattr(execution, "run_module", lambda module, *arguments, **_: main(*arguments))
+    monkeypatch.setattr(LocalExecutor, "run_program", run_here)
 
 
 @pytest.mark.usefixtures("described_here")

@@ -2,26 +2,36 @@
 
 from __future__ import annotations
 
-import os
+from contextlib import closing
 
+import keras
 import pytest
 
 from suite.api import RequestError
-from suite.execution import given_models
-from suite.execution.executors.process import run_module
-from suite.execution.given_models import FUNCTION, KERAS, PRESET, kind_of, make_plugin
+from suite.execution.executors import local
+from suite.execution.executors.local import LocalExecutor
+from suite.execution.given_models import (
+    FUNCTION,
+    KERAS,
+    PRESET,
+    describe_apart,
+    kind_of,
+    make_plugin,
+)
 from suite.matrix.registry import load_registry
+from suite.records.environment import needs_spawn
 from suite.records.store import Store
+from tests.builders import given_models
 
 FACTS = {"form": "decoder", "longest": None, "inputs": {"tokens": ("tokens", "int32")}}
 
 
 @pytest.fixture
-def make(tmp_path, monkeypatch):
+def make(tmp_path):
     imported = []
-    monkeypatch.setattr(
-        given_models, "_describe", lambda *given: {**FACTS, "imported": [*map(str, imported)]}
-    )
+
+    def describe(*given):
+        return {**FACTS, "imported": [*map(str, imported)]}
 
     def of(place, kind=FUNCTION, taken=(), imports=()):
         file = tmp_path / place.partition(":")[0]
@@ -29,7 +39,7 @@ def make(tmp_path, monkeypatch):
         file.write_text("same")
         imported[:] = imports
         store = Store(tmp_path / "home")
-        return make_plugin(str(tmp_path / place), kind, "tensorflow", None, store, taken)
+        return make_plugin(str(tmp_path / place), kind, None, store, taken, describe)
 
     return of
 
@@ -80,14 +90,33 @@ def test_a_changed_module_beside_the_file_is_another_code(make, tmp_path):
     assert make("model.py:make", imports=[beside]).folder != first.folder
 
 
-def test_a_model_that_reads_the_input_of_the_command_gets_its_end():
-    """It would wait for the user, or take lines that are another program's."""
-    read, write = os.pipe()
-    kept = os.dup(0)
-    os.dup2(read, 0)
-    try:
-        assert run_module("code", environment={}, seconds=20).returncode == 0
-    finally:
-        os.dup2(kept, 0)
-        for descriptor in (read, write, kept):
-            os.close(descriptor)
+@pytest.fixture(scope="module")
+def describe():
+    with closing(LocalExecutor(spawn=needs_spawn())) as executor:
+        yield describe_apart(executor, keras.backend.backend(), 1)
+
+
+def place_of(name):
+    return f"{given_models.__file__}:{name}"
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("crashes", "SIGSEGV"),
+        ("leaves", "exit code 7"),
+        ("reads_the_input", "EOFError"),
+        ("never_ends", "exceeded the time limit"),
+        ("prints_without_end", "more output than the log may hold"),
+    ],
+)
+def test_the_code_of_a_model_harms_neither_the_command_nor_the_next_model(
+    describe, monkeypatch, name, reason
+):
+    with monkeypatch.context() as patch:
+        if name == "never_ends":
+            patch.setattr(local, "START_LIMIT_SECONDS", 0.5)
+        patch.setattr(local, "LOG_LIMIT_BYTES", 100_000)
+        with pytest.raises(RequestError, match=reason):
+            describe(FUNCTION, place_of(name), "")
+    assert describe(FUNCTION, place_of("pooled_vectors"), "")["width"] == 6

@@ -23,7 +23,7 @@ from suite.execution.executors import local, process_facts
 from suite.execution.executors.base import classify_exit
 from suite.execution.executors.forkserver import ForkServer
 from suite.execution.executors.local import LocalExecutor
-from suite.execution.executors.process import why_ended
+from suite.execution.executors.process import run_module, why_ended
 from tests.builders.cells import begin, outcome_from, probe_job
 from tests.conftest import ROOT
 
@@ -372,3 +372,18 @@ def test_held_memory_is_what_a_process_has_written(tmp_path):
 )
 def test_the_end_of_a_process_is_a_signal_or_its_last_error(code, errors, reason):
     assert why_ended(subprocess.CompletedProcess([], code, "", errors)) == reason
+
+
+def test_a_module_in_a_process_of_its_own_gets_no_input():
+    """It would wait for the user, or take lines that are another program's."""
+    read, write = os.pipe()
+    kept = os.dup(0)
+    os.dup2(read, 0)
+    try:
+        os.write(write, b"raise SystemExit(3)\n")
+        os.close(write)
+        assert run_module("code", environment={}).returncode == 0
+    finally:
+        os.dup2(kept, 0)
+        for descriptor in (read, kept):
+            os.close(descriptor)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 
@@ -9,6 +10,7 @@ import pytest
 
 from suite.analysis.cost_ratios import CostRatio
 from suite.analysis.length_card import (
+    Carried,
     CostCurve,
     EndedLength,
     LengthCard,
@@ -115,6 +117,17 @@ def test_nothing_is_known_beyond_the_positions_of_a_model(tmp_path):
     assert str(reach(curve, 4)) == "3,000 (predicted)"
     whole = profile_of(tmp_path, up_to=2_048, longest=2_048).main_memory
     assert str(reach(whole, 4)) == "2,048 (measured)"
+
+
+def test_a_task_without_a_chosen_learning_rate_is_in_all_files(card):
+    note = "no learning rate chosen: every rate diverged"
+    untrained = Carried("Associative recall", "tiny", 64, None, None, note)
+    made = dataclasses.replace(card, quality=[untrained])
+    assert f"associative recall {note}" in made.sentence
+    assert f"<td>{note}</td>" in to_html(made)
+    assert f"| Associative recall | tiny | 64 | none | {note} |" in to_markdown(made)
+    (written,) = made.to_dict()["quality"]
+    assert (written["score"], written["effective_length"], written["note"]) == (None, None, note)
 
 
 def test_a_chart_of_a_few_decades_has_ticks_between_its_ends(card):

@@ -53,6 +53,20 @@ def lengths_of(run, mode="probe", name="llama", number=0):
     return [n for who, how, n, of in run.runs if (who, how, of) == (name, mode, number)]
 
 
+@pytest.mark.parametrize(("seconds", "limits"), [(1, [300, 300]), (600, [600, 595])])
+def test_a_started_measurement_ends_with_the_time_of_the_card_but_has_five_minutes(
+    tmp_path, seconds, limits
+):
+    found, run = [], InstantRuns(seconds=5)
+
+    def watched(prepared):
+        found.append(prepared.limits.seconds)
+        return run(prepared)
+
+    measure(tmp_path, watched, CardBudget(seconds, None, 128))
+    assert found[:2] == limits
+
+
 def test_lengths_quadruple_to_the_end_before_those_between_and_further_rounds(tmp_path):
     measure(tmp_path, run := InstantRuns())
     assert lengths_of(run) == [128, 512, 2_048, 8_192, 4_096, 1_024, 256]

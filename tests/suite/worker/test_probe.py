@@ -8,7 +8,7 @@ from suite.api import Mode
 from suite.api.plugins import ARCHITECTURES, find_plugin
 from suite.records.environment import INTERFERENCE_LIMIT
 from suite.records.measures import MEASURES, phases_of
-from suite.worker import probe
+from suite.worker import probe, random_tokens
 from suite.worker.measure import matrix_rate, timing
 from tests.builders.cells import FAKES, probe_job
 from tests.suite.worker.measure.machine import FakeMachine
@@ -52,6 +52,25 @@ def test_a_probe_lists_every_phase_with_interference(tmp_path, monkeypatch, dist
     for measured in outcome["measurements"].values():
         assert (measured[UTILIZATION]["value"] is None) is (share > 0)
         assert "others used the machine" in measured[UTILIZATION]["method"] or not share
+
+
+def test_libraries_of_an_architecture_are_imported_before_the_baseline_of_memory(
+    tmp_path, monkeypatch
+):
+    steps = []
+    architecture = find_plugin(ARCHITECTURES, "calibrated", (str(FAKES),))
+    for owner, name in (
+        (architecture, "import_libraries"),
+        (random_tokens, "warm_up"),
+        (architecture, "build"),
+    ):
+        call = getattr(owner, name)
+        monkeypatch.setattr(
+            owner, name, lambda *given, name=name, call=call: (steps.append(name), call(*given))[1]
+        )
+    job = probe_job(tmp_path / "probe", "calibrated", lengths=(32,))
+    random_tokens.set_up(job, architecture, 2, lambda *progress: None)
+    assert steps == ["import_libraries", "warm_up", "build"]
 
 
 def test_utilization_follows_from_the_counted_operations(tmp_path, monkeypatch):

@@ -46,6 +46,15 @@ memory.reset()
 larger = np.ones(100 * 2**20, np.uint8); memory.update()
 print(memory.measured()["peak_memory_bytes"]["value"])
 """
+GAPS = """
+import numpy as np
+from suite.worker.measure.memory import PeakMemory
+larger = np.ones(16 * 2**20, np.uint8); del larger  # glibc maps no smaller array alone from here on
+memory = PeakMemory(keeps_freed=True); memory.start()
+arrays = [np.ones(2**20, np.uint8) for _ in range(64)]; del arrays[:-1]
+held = np.ones(64 * 2**20, np.uint8); memory.update()
+print(memory.measured()["peak_memory_bytes"]["value"])
+"""
 FAULTS = """
 import ctypes, resource
 from suite.worker.measure.memory import PeakMemory
@@ -83,6 +92,7 @@ def run(program: str) -> list[float]:
         (PEAK.replace("SIZE", "512"), [512]),
         (COMPILATION, [200, 64]),
         (EVALUATION, [64, 164]),
+        (GAPS, [65]),
     ],
 )
 def test_peak_memory_is_the_memory_held_in_each_phase(program, mebibytes):
