@@ -28,7 +28,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from suite.analysis.estimates import Estimate, Figure, mean_interval, ratio_interval, variance
-from suite.analysis.sessions import is_whole
+from suite.analysis.sessions import CostSession, is_whole
 from suite.api import Status
 from suite.records.environment import machine_name
 from suite.records.measures import CHARTED, COUNTED, QUALITY, is_cost, phase_of
@@ -104,23 +104,27 @@ def cost_figures(costs: pandas.DataFrame, by: Sequence[str]) -> dict[tuple[Any, 
     `sessions` and `between_sessions` are those of the sessions on equal machines. A cost of 0 is
     left out; the figure of a counted size may be 0.
     """
-    by = [*by, "measure"]
-    positive: Any = costs[costs["is_like"] & (costs["value"] > 0)]
-    sessions = positive.groupby([*by, "session"], sort=False)["value"].agg(list)
-    means: dict[tuple[Any, ...], list[float]] = {}
-    for (*place, _), values in sessions.items():
-        means.setdefault(tuple(place), []).append(math.log(statistics.geometric_mean(values)))
+    columns = (*by, "measure", "session", "in_session", "is_like", "value")
+    by_session: dict[tuple[Any, ...], dict[CostSession, list[float]]] = {}
+    in_sessions: dict[tuple[Any, ...], list[float]] = {}
+    for *names, session, in_session, is_like, value in zip(
+        *(costs[name].tolist() for name in columns), strict=True
+    ):
+        place = tuple(names)
+        if is_like and value > 0:
+            by_session.setdefault(place, {}).setdefault(session, []).append(value)
+        if in_session and value >= 0:
+            in_sessions.setdefault(place, []).append(value)
     figures = {}
-    in_session = positive[positive["in_session"]].groupby(by, sort=False)["value"].agg(list)
-    for place, values in in_session.items():
-        logs = means[place]
-        deviation = math.sqrt(variance(logs)) if len(logs) > 1 else None
-        facts = {"sessions": len(logs), "between_sessions": deviation}
-        figures[place] = Figure.of(ratio_interval(values), values, **facts)
-    zeros: Any = costs[costs["in_session"] & costs["measure"].isin(COUNTED) & (costs["value"] == 0)]
-    for place, rows in zeros.groupby(by):
-        values = [0.0] * len(rows)
-        figures.setdefault(place, Figure.of(mean_interval(values), values))
+    for place, values in in_sessions.items():
+        if positive := [value for value in values if value > 0]:
+            means = map(statistics.geometric_mean, by_session[place].values())
+            logs = [math.log(mean) for mean in means]
+            deviation = math.sqrt(variance(logs)) if len(logs) > 1 else None
+            facts = {"sessions": len(logs), "between_sessions": deviation}
+            figures[place] = Figure.of(ratio_interval(positive), positive, **facts)
+        elif place[-1] in COUNTED:
+            figures[place] = Figure.of(mean_interval(values), values)
     return figures
 
 

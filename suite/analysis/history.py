@@ -40,7 +40,8 @@ def history(comparison: Comparison, measures: Sequence[str]) -> Iterator[Moment]
     """
     frame = comparison.frame
     kept = frame[(frame["is_primary"] | frame["measure"].isin(measures)) & ~frame["noisy"]]
-    rows = [row for row in kept.to_dict("records") if _commit(row)]
+    columns = ["entry", "sequence_length", "measure", "is_primary", "value", "stored"]
+    rows = [row for row in kept[columns].to_dict("records") if _commit(row)]
     days = {
         commit: min(row["stored"].record.started_at for row in of_commit).date()
         for commit, of_commit in grouped(rows, _commit).items()

@@ -7,23 +7,22 @@ test examples has scores by strength, and neither gain nor price.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from suite.analysis.comparison_key import ComparisonKey
 from suite.analysis.comparisons import Comparison
 from suite.analysis.entry_at_length import EntryAtLength
 from suite.analysis.estimates import Estimate, mean_interval, ratio_interval
-from suite.analysis.frame import PLACE
 from suite.analysis.ranking import difference
 from suite.analysis.sessions import counts
 from suite.api import DATA_OPTIONS, AppliedMethod, Stage, methods_text
 from suite.records.measures import PRICES, phase_of
 from suite.records.naming import OBJECTIVE
 
-CONDITION = r" \((?P<disturbance>.*)=(?P<strength>\d+(?:\.\d+)?(?:e-?\d+)?)\)$"
-"""The end of the name of a measure under a disturbance, as " (typos=0.05)"."""
+CONDITION = re.compile(r"(?P<disturbance>.*)=(?P<strength>\d+(?:\.\d+)?(?:e-?\d+)?)")
+"""A disturbance and its strength, as "typos=0.05"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,20 +136,22 @@ def _prices(
 
 def condition_scores(comparison: Comparison) -> list[ConditionScores]:
     """Return the scores under each disturbance, by entry and length."""
-    if comparison.metric is None:
-        return []
-    name = f"{comparison.key.split}.{comparison.metric.name}"
-    entries = {(entry.name, *entry.place): entry for entry in comparison.entries}
-    frame: Any = comparison.frame
-    frame = frame[frame["counts"] & frame["measure"].str.startswith(f"{name} (", na=False)]
-    frame = frame.join(frame["measure"].str.removeprefix(name).str.extract(CONDITION))
     scores = []
-    for (*place, disturbance), rows in frame.groupby([*PLACE, "disturbance"], sort=False):
-        clean = list(entries[tuple(place)].scores().by_seed.values())
-        by_strength = {strength: of.tolist() for strength, of in rows.groupby("strength")["value"]}
-        strengths = [("0", clean), *sorted(by_strength.items(), key=lambda item: float(item[0]))]
-        means = {strength: mean_interval(values) for strength, values in strengths if values}
-        scores.append(ConditionScores(place[0], disturbance, place[1], means))
+    for entry in comparison.entries:
+        name = entry.metric.name if entry.metric else ""
+        disturbances: dict[str, dict[str, list[float]]] = {}
+        for record in entry.good:
+            for condition, by_split in record.conditions.items():
+                found = CONDITION.fullmatch(condition)
+                score = by_split.get(entry.split, {}).get(name)
+                if found and score is not None:
+                    by_strength = disturbances.setdefault(found["disturbance"], {})
+                    by_strength.setdefault(found["strength"], []).append(score)
+        clean = list(entry.scores().by_seed.values())
+        for disturbance, by_strength in disturbances.items():
+            strengths = sorted(by_strength.items(), key=lambda item: float(item[0]))
+            means = {at: mean_interval(of) for at, of in [("0", clean), *strengths] if of}
+            scores.append(ConditionScores(entry.name, disturbance, entry.sequence_length, means))
     return scores
 
 

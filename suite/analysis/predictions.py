@@ -142,11 +142,12 @@ def fit_cost(
     draws, errors = np.zeros((DRAWS, 3)), np.empty(DRAWS)
     stops = np.cumsum(counts)
     for form, total, count, stop in zip(FORMS, squares, counts, stops, strict=True):
+        if not count:
+            continue
         rows = slice(stop - count, stop)
         freedom = TYPICAL_FREEDOM + max(0, len(lengths) - len(form))
         errors[rows] = np.sqrt(total / generator.chisquare(freedom, size=count))
-        of_form = _draw(design[:, list(form)], errors[rows], generator)
-        draws[rows, list(form)] = of_form
+        draws[rows, list(form)] = _draw(design[:, list(form)], errors[rows], generator)
     scales = float(lengths[-1]) ** np.arange(3)
     spread = np.hypot(errors, between_sessions)
     return CostFit(
@@ -189,10 +190,12 @@ def _draw(design: Array, errors: Array, generator: np.random.Generator) -> Array
     """Return a draw of the coefficients for each error, without negative ones (Gibbs sampling)."""
     products, wanted = design.T @ design, design.sum(axis=0)
     draws = np.tile(nnls(design, np.ones(len(design)))[0], (len(errors), 1))
+    squares = products.diagonal()
+    deviations = [errors / np.sqrt(square) for square in squares]
     for _ in range(SWEEPS):
-        for index, square in enumerate(np.diag(products)):
+        for index, (square, deviation) in enumerate(zip(squares, deviations, strict=True)):
             others = draws @ products[:, index] - draws[:, index] * square
-            mean, deviation = (wanted[index] - others) / square, errors / np.sqrt(square)
+            mean = (wanted[index] - others) / square
             draws[:, index] = _positive_normal(mean, deviation, generator)
     return draws
 
@@ -202,9 +205,12 @@ def _positive_normal(mean: Array, deviation: Array, generator: np.random.Generat
     uniform, starts = generator.uniform(size=len(mean)), -mean / deviation
     below = ndtr(np.minimum(starts, FAR_TAIL))
     drawn = mean + deviation * ndtri(below + uniform * (1 - below))
-    # Far in the tail the density falls exponentially, and its quantiles have no digits left.
-    tail = -np.log1p(-uniform) * deviation / np.maximum(starts, FAR_TAIL)
-    return np.maximum(np.where(starts > FAR_TAIL, tail, drawn), 0.0)
+    if (far := starts > FAR_TAIL).any():
+        # There the density falls exponentially, and its quantiles have no digits left.
+        tail = -np.log1p(-uniform) * deviation / np.maximum(starts, FAR_TAIL)
+        drawn = np.where(far, tail, drawn)
+    positive: Array = np.maximum(drawn, 0.0)
+    return positive
 
 
 STEPS = (1.0, 1.5)

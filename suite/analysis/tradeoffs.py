@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from suite.analysis.boards import Board
 from suite.analysis.comparison_key import ComparisonKey, ComparisonKind
@@ -18,27 +18,14 @@ if TYPE_CHECKING:
     import pandas
 
 
-def pareto_front(
-    figures: pandas.DataFrame, measure: str, *, higher_is_better: bool
-) -> pandas.DataFrame:
-    """Return the figures that no other entry at a length beats in both quality and a cost, by cost.
+def pareto_front(points: Mapping[str, tuple[float, float]]) -> list[str]:
+    """Return the names of the points that no other beats: of both figures, more is better."""
 
-    `figures` are those of one comparison (`suite.analysis.frame.to_figures`). Disturbed costs are
-    left out.
-    """
-    import numpy as np
+    def is_beaten(quality: float, cost: float) -> bool:
+        others = (other for other in points.values() if other != (quality, cost))
+        return any(other[0] >= quality and other[1] >= cost for other in others)
 
-    place = ["entry", "sequence_length", "batch_size"]
-    wanted = figures[figures["measure"].isin([QUALITY, measure]) & ~figures["disturbed"]]
-    known = wanted.pivot(index=place, columns="measure", values="value")
-    known = known.reindex(columns=[QUALITY, measure]).dropna()
-    quality = known[QUALITY].to_numpy() * (1 if higher_is_better else -1)
-    cost = known[measure].to_numpy() * (1 if metric_of(measure).higher_is_better else -1)
-    at_least = (quality[:, None] >= quality) & (cost[:, None] >= cost)
-    better = (quality[:, None] > quality) | (cost[:, None] > cost)
-    is_dominated = np.any(at_least & better, axis=0)
-    front = known.iloc[np.flatnonzero(~is_dominated)]
-    return front.sort_values(by=measure, kind="stable")
+    return [name for name, point in points.items() if not is_beaten(*point)]
 
 
 def comparable_shares(boards: Iterable[Board]) -> dict[str, list[float]]:
@@ -143,31 +130,33 @@ def tradeoffs(
     figures: pandas.DataFrame,
     measures: Sequence[str],
 ) -> Iterator[Tradeoff]:
-    """Yield quality against each cost at each length with a score of two entries or more.
+    """Yield quality against each cost at each length with both figures of two entries or more.
 
     `sources` are those of `cost_sources`. `figures` are those of `suite.analysis.frame.to_figures`,
     measured and predicted.
     """
-    wanted = figures[figures["measure"].isin([QUALITY, *measures]) & ~figures["disturbed"]]
+    shown = figures[~figures["disturbed"]]
+    columns = ("comparison", "sequence_length", "measure", "entry", "value")
     # A cost of probes has a batch size of its own: the entries at a length are compared.
-    tables: Mapping[Any, pandas.DataFrame] = {
-        place: rows.drop_duplicates("entry").assign(batch_size=0)
-        for place, rows in wanted.groupby(["comparison", "sequence_length", "measure"])
-    }
-    for (number, length, measure), scores in tables.items():
-        metric = comparisons[number].metric
-        if measure != QUALITY or metric is None or len(scores) < 2:
+    values: dict[tuple[int, int, str], dict[str, float]] = {}
+    for number, length, measure, entry, value in zip(
+        *(shown[name].tolist() for name in columns), strict=True
+    ):
+        values.setdefault((number, length, measure), {}).setdefault(entry, value)
+    for number, length in sorted({place[:2] for place in values if place[2] == QUALITY}):
+        scores, metric = values[number, length, QUALITY], comparisons[number].metric
+        if metric is None:
             continue
-        for cost in measures:
+        quality_sign = 1 if metric.higher_is_better else -1
+        for measure in measures:
+            cost_sign = 1 if metric_of(measure).higher_is_better else -1
             for source in (number, *sources[number]):
-                costs = tables.get((source, length, cost))
-                shared = set() if costs is None else set(costs["entry"]) & set(scores["entry"])
-                if costs is None or len(shared) < 2:
-                    continue
-                import pandas
-
-                both = pandas.concat([scores, costs])
-                front = pareto_front(both, cost, higher_is_better=metric.higher_is_better)
-                entries = [str(name) for name in front.index.get_level_values("entry")]
-                yield Tradeoff(number, length, cost, source, entries)
-                break
+                costs = values.get((source, length, measure), {})
+                points = {
+                    name: (quality_sign * scores[name], cost_sign * costs[name])
+                    for name in sorted(scores.keys() & costs.keys())
+                }
+                if len(points) > 1:
+                    front = sorted(pareto_front(points), key=costs.__getitem__)
+                    yield Tradeoff(number, length, measure, source, front)
+                    break

@@ -1,8 +1,8 @@
-"""Pages: their templates, escaped texts, figures as a reader wants them, tables and footnotes."""
+"""Pages: their templates, escaped texts, figures as a reader wants them, and footnotes."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,12 +20,6 @@ IN_NAMES = str.maketrans({"[": "&#91;", "]": "&#93;", "`": "&#96;", "*": "&#42;"
 DIGITS = 8
 """The number of digits that a page shows of a digest."""
 SUPERSCRIPT = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
-
-
-def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return a table."""
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def escape(text: str) -> str:

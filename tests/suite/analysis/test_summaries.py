@@ -8,7 +8,6 @@ import pytest
 
 from suite.analysis.comparison_key import ComparisonKind
 from suite.analysis.comparisons import compare
-from suite.analysis.frame import to_figures
 from suite.analysis.learning_rates import (
     count_unranked,
     search_summaries,
@@ -33,16 +32,12 @@ def run(entry, score, speed, seed=0):
     return stored(make_record(cell=cell, metrics=metrics, measurements=measured, data=data))
 
 
-def test_a_pareto_front_has_the_figures_that_no_other_beats():
-    runs = [run("a", 0.5, 10.0), run("b", 0.6, 8.0), run("c", 0.55, 7.0), run("d", 0.5, 9.0)]
-    figures = to_figures(compare(runs))
-    front = pareto_front(figures, SPEED, higher_is_better=True).reset_index()
-    assert list(front["entry"]) == ["b", "a"]
-    assert list(front[SPEED].round()) == [8, 10] and list(front[QUALITY]) == [0.6, 0.5]
+def test_a_pareto_front_has_the_points_that_no_other_beats():
+    points = {"a": (0.5, 10.0), "b": (0.6, 8.0), "c": (0.55, 7.0), "d": (0.5, 9.0)}
+    assert pareto_front(points) == ["a", "b"]
+    assert pareto_front(points | {"e": (0.6, 8.0)}) == ["a", "b", "e"]
     # If a lower score is better, a is the fastest and the best.
-    worst = pareto_front(figures, SPEED, higher_is_better=False).reset_index()
-    assert list(worst["entry"]) == ["a"]
-    assert pareto_front(figures, "training.step_seconds", higher_is_better=True).empty
+    assert pareto_front({name: (-score, speed) for name, (score, speed) in points.items()}) == ["a"]
 
 
 def test_a_pair_names_the_entry_that_is_significantly_better():
