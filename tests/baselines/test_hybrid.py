@@ -76,16 +76,19 @@ def test_a_decoder_with_any_mixer_passes_the_checks(mixer):
         slow_on_jax_unless("attention_query_key_norm" in options, options)
         for options in (
             {"attention_positions": "none"},
-            {"attention_window": 5},
             {"attention_window": 5, "attention_key_value_heads": 1, "attention_rotary_base": 500.0},
             {"attention_gated": True, "attention_query_key_norm": "head", "attention_window": 5},
-            {"attention_query_key_norm": "width", "attention_norm_placement": "result"},
+            {
+                "attention_query_key_norm": "width",
+                "attention_norm_placement": "result",
+                "gated_deltanet_negative_eigenvalues": True,
+                "gated_deltanet_short_convolution": 2,
+            },
             {
                 "attention_rotary_share": 0.25,
                 "attention_key_value_heads": 1,
                 "attention_gated": True,
             },
-            {"gated_deltanet_negative_eigenvalues": True, "gated_deltanet_short_convolution": 2},
         )
     ],
     ids=str,
