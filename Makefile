@@ -10,6 +10,9 @@ LOCK   := constraints.txt
 INSTALL = $(UV) pip install --quiet --system-certs --python $(1)/bin/python $(if $(LOCK),-c $(LOCK)) -e
 DOCS   := results/local/docs
 NODE_MODULES := dashboards/node_modules
+# Without bytecode files, each process compiles TensorFlow and MLflow anew, which takes longer than
+# importing them.
+unexport PYTHONDONTWRITEBYTECODE
 # Settings that narrow or widen the matrix, passed on to `bench run` where given.
 RUN_OPTIONS = $(if $(TASK),--task "$(TASK)") $(if $(DATA),--data "$(DATA)") \
   $(if $(ARCHITECTURES),--architectures "$(ARCHITECTURES)") $(if $(LENGTHS),--lengths "$(LENGTHS)") \

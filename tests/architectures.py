@@ -74,8 +74,8 @@ OF_EVERY_ARCHITECTURE = (
     decoding.decoding_in_steps_equals_the_full_pass,
 )
 """The checks that are quick where the layers mix as those of another architecture do."""
-ACROSS_BLOCKS = ("linear_attention", "longformer")
-"""One architecture with chunks and one with windows: their boundaries can break decoding."""
+ACROSS_BLOCKS = ("linear_attention", "longformer", "vanilla")
+"""Architectures with chunks, windows, and all positions: in long passes, decoding can break."""
 ON_JAX = (
     shape_is_batch_length_width,
     padding_does_not_leak,
@@ -100,8 +100,9 @@ def checks_of_passes() -> dict[str, tuple[NamedCase, Callable[[Subject], Finding
 def is_quick(named: NamedCase, check: Callable[[Subject], Finding]) -> bool:
     """Return whether a check of a case can find what no other quick check would.
 
-    `vanilla` has all checks of its main inputs. Each other kind of layer has the checks that a
-    layer can break: in the encoder-decoder, which has an encoder and a decoder, where there is one.
+    `vanilla` has all checks of its main inputs at the short length: at the long one, its layers
+    compute the same. Each other kind of layer has the checks that a layer can break: in the
+    encoder-decoder, which has an encoder and a decoder, where there is one.
     """
     name, case = named
     has_both = Form.ENCODER_DECODER in ARCHITECTURES[name].forms
@@ -109,15 +110,16 @@ def is_quick(named: NamedCase, check: Callable[[Subject], Finding]) -> bool:
     if BACKEND == "jax":
         is_own = name not in MIXED_AS_ANOTHER or name in FEW
         return check in ON_JAX and case.length == LENGTH and is_own and not is_part
-    if name == "vanilla":
-        return has_main_inputs(name, case)
-    if is_part or not has_main_inputs(name, case):
+    if not has_main_inputs(name, case):
         return False
-    if name in MIXED_AS_ANOTHER:
-        return check in OF_EVERY_ARCHITECTURE and case.length == LENGTH
     if case.length != LENGTH:
-        return name in ACROSS_BLOCKS and check is decoding.decoding_in_steps_equals_the_full_pass
-    return check in OF_EVERY_KIND
+        is_decoded = check is decoding.decoding_in_steps_equals_the_full_pass
+        return name in ACROSS_BLOCKS and is_decoded and not is_part
+    if name == "vanilla":
+        return True
+    return not is_part and check in (
+        OF_EVERY_ARCHITECTURE if name in MIXED_AS_ANOTHER else OF_EVERY_KIND
+    )
 
 
 def slow_unless(is_quick: bool, *values: object) -> object:

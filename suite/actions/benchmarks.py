@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from suite.actions.request import DATA_DIR_VARIABLE, PathLike, make_store
-from suite.api import LengthwiseError
+from suite.api import LengthwiseError, RequestError, check_name
 from suite.api.plugins import search_path_from_environment
 from suite.execution.benchmark_data import describe_data
 from suite.matrix.durations import Durations, ExpectedTime, durations_here
@@ -55,28 +55,48 @@ class Hours:
 
 
 def expected_hours(
-    *, home: PathLike | None = None, check: bool = False
+    names: Sequence[str] = (), *, home: PathLike | None = None, check: bool = False
 ) -> tuple[list[tuple[Benchmark, Hours]], dict[str, str]]:
-    """Return each usable benchmark with its hours, and why the other files are unusable.
+    """Return the usable benchmarks with their hours, and why the other files are unusable.
 
-    The hours follow from the records of a home that ran on this machine. `check` compares the
-    frozen hashes with those of the published runs.
+    Without `names`, these are all benchmarks. The hours follow from the records of a home that ran
+    on this machine. `check` compares the frozen hashes with those of the published runs.
+
+    Raises:
+        RequestError: there is no benchmark of a name.
     """
     registry = load_registry(search_path_from_environment())
+    benchmarks = registry.benchmarks
+    asked = names or [*benchmarks.plugins, *benchmarks.broken]
+    for name in names:
+        _check_name(name, registry)
     durations = durations_here(make_store(home))
     hashes = published_hashes() if check else {}
     usable: list[tuple[Benchmark, Hours]] = []
-    broken = dict(registry.benchmarks.broken)
-    for name, benchmark in registry.benchmarks.plugins.items():
+    broken = {name: benchmarks.broken[name] for name in asked if name in benchmarks.broken}
+    for benchmark in (benchmarks.plugins[name] for name in asked if name in benchmarks.plugins):
         try:
             cells = checked_cells(benchmark, registry)
             check_published(benchmark, hashes)
         except LengthwiseError as error:
-            broken[name] = str(error)
+            broken[benchmark.name] = str(error)
         else:
             planned = [cell for cell in cells if not cell.unsupported]
             usable.append((benchmark, _expected(planned, benchmark, registry, durations)))
     return usable, broken
+
+
+def _check_name(name: str, registry: Registry) -> None:
+    """Raise a RequestError unless a name is that of a benchmark."""
+    known = {*registry.benchmarks.plugins, *registry.benchmarks.broken}
+    for kind in (registry.tasks, registry.architectures, registry.methods):
+        if name not in known and name in {*kind.plugins, *kind.broken}:
+            raise RequestError(
+                "`bench benchmarks` shows benchmarks",
+                received=f"the {kind.word} {name}",
+                remedy=f"Run `bench list {name}`",
+            )
+    check_name("benchmark", name, known)
 
 
 def freeze_benchmark(name: str, *, home: PathLike | None = None) -> tuple[Benchmark, str]:

@@ -98,7 +98,7 @@ def _describe_task(task: Task) -> dict[str, Any]:
         "sources": {key: asdict(source) for key, source in task.sources.items()},
         "options": {**task.options, **DATA_OPTIONS},
         "open_options": sorted(task.open_options),
-        "recipe": asdict(task.recipe),
+        "recipe": task.recipe.to_dict(),
     }
 
 

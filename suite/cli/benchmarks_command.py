@@ -11,15 +11,6 @@ import click
 
 from suite.actions.benchmarks import Hours, expected_hours, freeze_benchmark
 from suite.actions.listing import describe_benchmark
-from suite.api.errors import RequestError, check_name
-from suite.api.plugins import (
-    ARCHITECTURES,
-    METHODS,
-    TASKS,
-    PluginKind,
-    plugin_names,
-    search_path_from_environment,
-)
 from suite.cli.command import home_option, json_option
 from suite.records.benchmarks import DEFAULT_BENCHMARK, Benchmark
 from suite.records.naming import data_text
@@ -65,19 +56,7 @@ def command(
         benchmark, content_hash = freeze_benchmark(to_freeze, home=home)
         print(f"{benchmark.label} is frozen with the hash {content_hash}")
         return
-    usable, broken = expected_hours(home=home, check=check)
-    known = {benchmark.name: (benchmark, hours) for benchmark, hours in usable}
-    for name in names:
-        if name not in known and (word := _kind_of(name)):
-            raise RequestError(
-                "`bench benchmarks` shows benchmarks",
-                received=f"the {word} {name}",
-                remedy=f"Run `bench list {name}`",
-            )
-        check_name("benchmark", name, [*known, *broken])
-    if names:
-        usable = [known[name] for name in names if name in known]
-        broken = {name: reason for name, reason in broken.items() if name in names}
+    usable, broken = expected_hours(names, home=home, check=check)
     if as_json:
         content = {
             benchmark.name: {**describe_benchmark(benchmark), **hours.to_dict()}
@@ -96,13 +75,6 @@ def command(
         print(f"bench: unusable: {name}: {reason}", file=sys.stderr)
     if check and broken:
         sys.exit(1)
-
-
-def _kind_of(name: str) -> str:
-    """Return "task", "architecture" or "method" for the name of one; empty for other names."""
-    path = search_path_from_environment()
-    kinds: tuple[PluginKind[Any], ...] = (TASKS, ARCHITECTURES, METHODS)
-    return next((kind.word for kind in kinds if name in plugin_names(kind, path)), "")
 
 
 def _print_lines(usable: Sequence[tuple[Benchmark, Hours]]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from suite.api import (
@@ -81,7 +81,7 @@ def no_tuned_rate(cell: Cell) -> None:
 def recipe_for(task: Task | None, options: Options) -> Recipe:
     """Return a task's recipe with a cell's overrides applied; a probe gets the default recipe."""
     recipe = task.recipe if task else Recipe()
-    known = asdict(recipe)
+    known = recipe.to_dict()
     return replace(recipe, **{name: value for name, value in options.items() if name in known})
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any
 
 from suite.api import (
@@ -51,7 +50,7 @@ def listed_options(task: Task, options: Options) -> dict[str, Any]:
 
 def defaults_of(task: Task) -> dict[str, Any]:
     """Return the options of a task's data and recipe, and its own, with their defaults."""
-    return {**DATA_OPTIONS, **asdict(task.recipe), **task.options}
+    return {**DATA_OPTIONS, **task.recipe.to_dict(), **task.options}
 
 
 def parse_option(name: str, text: str, default: Any) -> Any:

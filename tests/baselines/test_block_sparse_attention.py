@@ -16,9 +16,15 @@ from baselines.layers.block_sparse_attention import (
     is_full,
 )
 from baselines.layers.full_attention import FullAttention, merge_heads, split_heads
-from suite.api import Form, Inputs, ModelSize
+from suite.api import Inputs, ModelSize
 from suite.worker.conformance.gradients import BACKEND, differentiate, run
-from suite.worker.conformance.kit import checks_of
+from suite.worker.conformance.passes import (
+    batch_members_do_not_mix,
+    bfloat16_is_near_float32,
+    compiled_equals_eager,
+    gradients_reach_every_weight,
+    padding_does_not_leak,
+)
 from suite.worker.conformance.subjects import Subject, request_for
 from tests.architectures import ARCHITECTURES, assert_passes, slow_unless
 from tests.builders.published import TOLERANCE, cases
@@ -174,9 +180,16 @@ def subject(request):
     return Subject(BIGBIRD, request_for(BIGBIRD, Inputs.TOKEN_IDS, options=options))
 
 
-@pytest.mark.parametrize("check", checks_of(BIGBIRD, Form.ENCODER), ids=lambda it: it.__name__)
-def test_sparse_blocks_pass_the_conformance_kit(subject, check):
-    assert_passes(check, subject)
+def test_sparse_blocks_pass_the_checks_that_they_can_break(subject):
+    """The inputs of the kit are short, so that it checks blocks that see all positions."""
+    for check in (
+        padding_does_not_leak,
+        batch_members_do_not_mix,
+        compiled_equals_eager,
+        bfloat16_is_near_float32,
+        gradients_reach_every_weight,
+    ):
+        assert_passes(check, subject)
 
 
 def test_each_layer_has_random_blocks_of_its_own(subject):

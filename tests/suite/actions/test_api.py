@@ -46,12 +46,6 @@ def test_an_unknown_name_is_an_attribute_error():
         _ = suite.runn
 
 
-def test_costs_of_published_records_are_compared_without_a_run(home):
-    pair = {"first": "vanilla", "second": "linear_attention"}
-    found = suite.crossover(**pair, published=True, form="decoder", batch_size=1)
-    assert found.measured.startswith("decoder, batch 1, tensorflow") and not home.exists()
-
-
 def test_the_plan_of_a_frozen_benchmark_warns_of_no_trial_for_the_cells_that_others_need(home):
     final = {"benchmark": "methods", "architectures": ["linear_attention"], "seeds": [0]}
     plan = suite.plan(**final)

@@ -89,6 +89,7 @@ def test_without_mlflow_a_search_answers_all_the_same(bench):
             "Leave --task out",
         ),
         ((*DECODED, "vanilla", "bert"), "no decoder form"),
+        ((*DECODED, "vanilla", "gpt", "--benchmark", "smoke"), "'smoke' has no decodings"),
         (("crossover", "vanilla", "gpt", "--mode", "decode"), "prefill and generation"),
         (
             (*DECODED, "vanilla", "gpt", "--form", "encoder"),

@@ -62,18 +62,3 @@ def test_a_probe_needs_only_keras_and_its_backend(tmp_path, backend, architectur
     outcome = json.loads((folder / "outcome.json").read_text())
     assert outcome["status"] == "ok", outcome
     assert outcome["measurements"]["training"]["tokens_per_second"]["value"] > 0
-
-
-def test_a_cell_starts_without_unused_packages_and_can_import_them_later():
-    program = (
-        "import sys, suite.worker.main\n"
-        "from suite.worker import UNUSED\n"
-        "print([name for name in UNUSED['tensorflow'] if name in sys.modules])\n"
-        "import pandas\n"
-        "print(pandas.Series([1]).sum())"
-    )
-    environment = {**os.environ, "KERAS_BACKEND": "tensorflow"}
-    done = subprocess.run(
-        [sys.executable, "-c", program], cwd=ROOT, env=environment, capture_output=True, text=True
-    )
-    assert done.stdout.split("\n")[:2] == ["[]", "1"], done.stderr[-2000:]

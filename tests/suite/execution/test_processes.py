@@ -86,31 +86,39 @@ def test_a_dead_child_keeps_its_process_id_until_its_group_was_killed(server, tm
     assert child.exit_code() == -signal.SIGKILL
 
 
-COUNTS_FROZEN = """
+REPORTS_ITS_START = """
 import gc
+import sys
 
 from baselines.vanilla import Vanilla
+from suite.worker import UNUSED
 
 
-class Counts(Vanilla):
+class Reports(Vanilla):
     def compile_with_xla(self, request):
-        raise ValueError(f"{gc.get_freeze_count()} frozen objects")
+        loaded = [name for name in UNUSED["tensorflow"] if name in sys.modules]
+        import pandas
+
+        frozen = gc.get_freeze_count()
+        raise ValueError(f"{frozen} frozen; loaded: {loaded}; sum: {pandas.Series([1]).sum()}")
 
 
-ARCHITECTURE = Counts()
+ARCHITECTURE = Reports()
 """
 
 
-def test_collections_of_a_cell_do_not_visit_the_framework_s_objects(tmp_path):
+def test_a_cell_starts_with_frozen_objects_and_without_unused_packages(tmp_path):
+    """Collections do not visit the framework's objects. A plug-in can import the packages later."""
     (tmp_path / "baselines").mkdir()
-    (tmp_path / "baselines" / "counts.py").write_text(COUNTS_FROZEN)
+    (tmp_path / "baselines" / "reports.py").write_text(REPORTS_ITS_START)
     job = probe_job(tmp_path / "cell", "hasty")
-    cell = dataclasses.replace(job.cell, architecture="counts")
+    cell = dataclasses.replace(job.cell, architecture="reports")
     job = dataclasses.replace(job, cell=cell, search_path=(str(tmp_path),))
     executor = LocalExecutor()
     begin(executor, job)
-    (frozen,) = re.findall(r"(\d+) frozen", outcome_from(executor)["error"]["message"])
+    message = outcome_from(executor)["error"]["message"]
     executor.close()
+    (frozen,) = re.findall(r"(\d+) frozen; loaded: \[\]; sum: 1", message)
     assert int(frozen) > 100_000
 
 
@@ -129,14 +137,13 @@ def test_no_signal_is_sent_to_a_reaped_process(tmp_path, monkeypatch, spawn):
     monkeypatch.setattr(os, "kill", recorded(kill))
     monkeypatch.setattr(os, "killpg", recorded(killpg))
     executor = LocalExecutor(spawn=spawn)
-    before = {process.pid for process in processes("python")}
+    before = {process.pid for process in psutil.Process().children(recursive=True)}
     started = time.monotonic()
     begin(executor, probe_job(tmp_path / "cell", "hangs"))
-    (child,) = (
-        process
-        for process in processes("python")
-        if process.pid not in before and (spawn or process.ppid() != os.getpid())
-    )
+    own = psutil.Process().children()
+    # The cell's own children, such as Git, do not count.
+    cells = own if spawn else [cell for server in own for cell in server.children()]
+    (child,) = (cell for cell in cells if cell.pid not in before)
     kill(child.pid, signal.SIGKILL)
     result, seconds = result_of(executor), time.monotonic() - started
     assert result.exit_code == -signal.SIGKILL and 0 < result.seconds <= seconds

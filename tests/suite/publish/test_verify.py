@@ -155,27 +155,6 @@ def test_the_cell_of_a_probe_with_methods_is_found_again():
     assert cell.id in {planned.cell.id for planned in again}
 
 
-@pytest.mark.parametrize(
-    ("benchmark", "benchmark_hash", "reason"),
-    [
-        (FINAL.benchmark, "0" * 16, "has the hash 0000000000000000, but miniature-1 is frozen"),
-        (FINAL.benchmark, None, "has no hash of its benchmark"),
-        ("miniature-2", "0" * 16, "miniature-2 is not frozen"),
-        ("elsewhere-1", "0" * 16, "elsewhere-1 cannot be checked"),
-    ],
-)
-def test_a_record_of_another_benchmark_is_not_verified(tmp_path, benchmark, benchmark_hash, reason):
-    record = make_record(cell=dataclasses.replace(FINAL, benchmark=benchmark))
-    ranking = record.ranking.model_copy(update={"benchmark_hash": benchmark_hash})
-    with pytest.raises(RequestError, match=reason):
-        verify(
-            record.model_copy(update={"ranking": ranking}),
-            Store(tmp_path / "home"),
-            lambda prepared: pytest.fail("the cell must not run"),
-            registry=REGISTRY,
-        )
-
-
 def test_a_cell_is_verified_with_the_parents_that_it_took(tmp_path):
     registry = load_registry(())
     asked = {"task": "ner", "architectures": "vanilla", "methods": "distillation", "lengths": [128]}

@@ -147,23 +147,6 @@ def test_a_decoding_beyond_memory_is_named(store):
         cost_crossover(GENERATORS, store, run, "generation.step_seconds")
 
 
-@pytest.mark.parametrize(
-    ("changes", "measure", "said"),
-    [
-        ({"mode": Mode.DECODE}, "training.step_seconds", "decode measures prefill and generation"),
-        ({"form": "encoder"}, "generation.step_seconds", "an encoder does not"),
-        ({"benchmark": "smoke"}, "generation.step_seconds", "'smoke' has no decodings"),
-        ({"architectures": ("vanilla", "bert")}, "prefill.step_seconds", "bert.*no decoder form"),
-        ({"benchmark": "cost", "form": "decoder"}, "training.step_seconds", "one batch size"),
-    ],
-)
-def test_decodings_that_cannot_be_compared_are_refused(store, changes, measure, said):
-    run, cells = decodings()
-    with pytest.raises(RequestError, match=said):
-        cost_crossover(replace(GENERATORS, **changes), store, run, measure)
-    assert not cells
-
-
 def test_a_value_of_zero_is_refused_in_words(store):
     run = probes("training.energy_joules_per_token", lambda name, length: 0.0)
     with pytest.raises(RequestError, match="must be above 0"):

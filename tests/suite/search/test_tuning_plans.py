@@ -89,8 +89,9 @@ def test_the_hours_of_a_benchmark_are_those_of_the_threads_that_ran(
 ):
     def hours(**fields):
         finished_cells(store, benchmark, "synthetic", **fields)
-        content = bench("benchmarks", "--json", BENCH_PATH=str(tmp_path / "plugins")).stdout
-        return json.loads(content)["benchmarks"]["tuned"]
+        words = ("benchmarks", benchmark, "--json")
+        content = bench(*words, BENCH_PATH=str(tmp_path / "plugins")).stdout
+        return json.loads(content)["benchmarks"][benchmark]
 
     found = hours(threads=1)
     assert (found["threads"], found["parallel"]) == (1, num_cores())
