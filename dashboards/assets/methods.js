@@ -119,10 +119,15 @@ function methodContent(found, prices, values) {
     const own = chart.entries.map(({ entry }) => entry ?? -1);
     return chartFigure(chart, chosenEntries(values, own));
   });
+  const lengths = lengthsOf([...effects, ...conditions, ...sizes]);
   const options = priced.map((n) => [prices[n], String(n)]);
   const price = select("Price", options, String(place), (value) => change({ price: value }));
   return [
-    el("h2", {}, about.subject),
+    el(
+      "h2",
+      {},
+      `${about.subject}, length ${lengths.map((n) => formatNumber(n)).join(", ")}: ${about.name}`,
+    ),
     resultsNote(about),
     ...trialsWarning(about),
     ...(effects.length ? [effectsTable(about, effects, prices)] : []),

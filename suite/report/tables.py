@@ -51,6 +51,9 @@ NO_GROWTH_NOTE = (
     "No growth with length: its interval needs three or more rounds of four or more lengths that "
     "ended well. Pass --lengths and --rounds."
 )
+UNFINISHED_NOTE = (
+    "No growth with length yet: some cells are not measured. This command continues: {command}"
+)
 LEFT = {"architecture", "entry", "measure", "rounds", "claims", "fitted on lengths", "status"}
 """The columns that are aligned on the left."""
 
@@ -67,8 +70,8 @@ def print_table(out: Console, titles: Sequence[str], rows: Sequence[Sequence[str
     out.print(table)
 
 
-def print_tables(tables: Sequence[Table]) -> None:
-    """Print each table with its notes and exponents."""
+def print_tables(tables: Sequence[Table], unfinished: str = "") -> None:
+    """Print each table with its notes and exponents; `unfinished` is a command that left cells."""
     out = console()
     for table in tables:
         out.print(f"\n[bold]{escape(table.title)}[/bold]")
@@ -89,7 +92,7 @@ def print_tables(tables: Sequence[Table]) -> None:
             for reason in sorted(reasons - {""}):
                 out.print(f"  {escape(row.entry)}: {escape(reason)}")
         _print_samples(out, table.rows)
-        _print_growth(out, table)
+        _print_growth(out, table, unfinished)
         _print_ratios(out, table.baseline, table.ratios)
 
 
@@ -193,7 +196,7 @@ def _print_samples(out: Console, rows: Sequence[Row]) -> None:
             out.print(textwrap.indent(text, "    ", lambda line: True), markup=False)
 
 
-def _print_growth(out: Console, table: Table) -> None:
+def _print_growth(out: Console, table: Table, unfinished: str) -> None:
     """Print how costs grow with the length; a growth without an interval would mislead."""
     # The slope of a generated token, or the squared part of full attention, has the interval.
     fits = [
@@ -204,7 +207,9 @@ def _print_growth(out: Console, table: Table) -> None:
     if not exponents:
         probed = {row.cell.sequence_length for row in table.rows if row.cell.mode is not Mode.TRAIN}
         if len(probed) >= LENGTHS_OF_A_GROWTH:
-            out.print(f"\n{NO_GROWTH_NOTE}")
+            command = unfinished or _interrupted_command(table.rows)
+            text = UNFINISHED_NOTE.format(command=command) if command else NO_GROWTH_NOTE
+            out.print(f"\n{escape(text)}")
         return
     out.print("\nGrowth with length n of the cost of one sequence above its fixed cost:")
     titles = ("architecture", "measure", "growth [95%]", "rounds", "claims", "fitted on lengths")
@@ -246,6 +251,14 @@ def _print_ratios(out: Console, baseline: str, ratios: Sequence[Ratio]) -> None:
         apart = max(item.hours_apart for item in of_point.values())
         rows.append([str(length), entry, *texts, f"{apart:.1f}"])
     print_table(out, ["length", "architecture", *columns, "hours apart"], rows)
+
+
+def _interrupted_command(rows: Sequence[Row]) -> str:
+    """Return the command of the newest interrupted cell; empty without any."""
+    records = (record for row in rows for record in row.records)
+    stopped = (record for record in records if record.status is Status.INTERRUPTED)
+    newest = max(stopped, key=lambda record: record.run_id, default=None)
+    return newest.invocation.command if newest else ""
 
 
 def _growth(item: Growth) -> str:
