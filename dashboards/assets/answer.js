@@ -209,7 +209,7 @@ function noMixingText(board, { form }) {
 function detectableText({ detectable }, measure) {
   if (detectable === null) return "";
   return measure.key === "quality"
-    ? `Detectable difference ${formatNumber(detectable, 2)}`
+    ? `Detectable difference ${gapText(detectable)}`
     : `Detectable ratio ${formatFigure(detectable)}`;
 }
 
@@ -218,9 +218,10 @@ function detectableText({ detectable }, measure) {
  * @param {Interval} row
  * @param {Measure} measure
  */
-function figureText(row, { title, scale, unit }) {
+function figureText(row, measure) {
+  const { title, unit } = measure;
   const name = title[0].toLowerCase() + title.slice(1);
-  return `${name} ${formatInterval(row, scale)} ${unit}`.trim();
+  return `${name} ${formatInterval(row, measure)} ${unit}`.trim();
 }
 
 /**

@@ -27,8 +27,8 @@ function effectsTable(about, effects, prices) {
   if (about.metric) {
     columns.push(
       ["seeds", ({ score }) => score?.[3] ?? 0],
-      [metricText(about.metric), ({ score }) => estimateText(score)],
-      ["gain", ({ gain }) => (isEqual(gain) ? "equal scores" : estimateText(gain))],
+      [metricText(about.metric), ({ score }) => estimateText(score, about)],
+      ["gain", ({ gain }) => (isEqual(gain) ? "equal scores" : estimateText(gain, about))],
     );
   } else {
     /** @param {MethodEffect} row */

@@ -22,7 +22,8 @@ from suite.analysis.growth import Growth
 from suite.analysis.tables import Table
 from suite.api import Mode, Status
 from suite.records.command_line import printable
-from suite.records.measures import COSTS, DISTURBED, GENERATION_COLUMNS, phases_of
+from suite.records.measures import COSTS, DISTURBED, GENERATION_COLUMNS, Shown, phases_of
+from suite.report.markdown import shared_notes
 
 
 class _PrintableConsole(Console):
@@ -83,8 +84,13 @@ def print_tables(tables: Sequence[Table], unfinished: str = "") -> None:
             out.print(f"  {DISTURBED_NOTE}")
         if any(OTHER_SESSION in row for row in rows):
             out.print(f"  {OTHER_SESSION_NOTE}")
+        shared = shared_notes([row.reasons for row in table.rows])
+        for reason in shared:
+            out.print(f"  All rows: {escape(reason)}")
         for row in table.rows:
             for reason in row.reasons:
+                if reason in shared:
+                    continue
                 label = f"{row.entry} at {row.cell.sequence_length}"
                 out.print(f"  {escape(label)}: {escape(reason)}")
             scores = row.by_evaluation_length.values()
@@ -120,7 +126,7 @@ def _diagnostic_cells(row: DiagnosticRow) -> list[str]:
         solved_text(solved) if solved else "—",
         "not by half" if never else "—" if steps is None else f"{steps:,.0f}",
         "—" if row.effective_length is None else str(row.effective_length),
-        "—" if state is None else _three_digits(state / 2**10),
+        "—" if state is None else GENERATION_COLUMNS["generation.state_bytes"].text(state),
     ]
 
 
@@ -132,24 +138,39 @@ def _columns(table: Table) -> dict[str, Callable[[Row], str]]:
     }
     if table.metric is not None:
         score = f"{table.split}.{table.metric}"
-        columns[score.replace(".", " ", 1)] = lambda row: _quality(row.figures[score])
+        shared = _shared_seeds(table, score)
+        title = score.replace(".", " ", 1) + (f" (n={shared})" if shared else "")
+        columns[title] = lambda row: _quality(row.figures[score], shared)
         for length in table.evaluation_lengths:
-            columns[f"tested at {length}"] = partial(_tested, length)
+            columns[f"tested at {length}"] = partial(_tested, length, shared)
     memory = partial(_cost, divisor=2**20, unit=" MiB")
     for phase in ("training",) if mode is Mode.TRAIN else phases_of(mode):
         columns[f"{phase} memory"] = partial(_measured, f"{phase}.peak_memory_bytes", memory)
         columns[f"{phase} tokens/s"] = partial(_measured, f"{phase}.tokens_per_second", _cost)
     if mode is Mode.DECODE:
         for measure, shown in GENERATION_COLUMNS.items():
-            columns[shown.title] = partial(_measured, measure, partial(_scaled, shown.scale))
+            columns[shown.title] = partial(_measured, measure, partial(_shown, shown))
     if mode is not Mode.TRAIN:
         columns["batch"] = lambda row: str(row.cell.batch_size)
     return {**columns, "status": _status}
 
 
-def _tested(length: int, row: Row) -> str:
+def _shared_seeds(table: Table, score: str) -> int | None:
+    """Return the number of seeds that all scores of several rows have; None if they differ."""
+    scores = [row.figures[score] for row in table.rows]
+    scores += [
+        one
+        for row in table.rows
+        for one in row.by_evaluation_length.values()
+        if not isinstance(one, str)
+    ]
+    counts = {one.n for one in scores if one}
+    return counts.pop() if len(table.rows) > 1 and len(counts) == 1 else None
+
+
+def _tested(length: int, shared: int | None, row: Row) -> str:
     score = row.by_evaluation_length.get(length)
-    return score.partition(":")[0] if isinstance(score, str) else _quality(score)
+    return score.partition(":")[0] if isinstance(score, str) else _quality(score, shared)
 
 
 def _measured(measure: str, text: Callable[[Figure], str], row: Row) -> str:
@@ -160,17 +181,20 @@ def _measured(measure: str, text: Callable[[Figure], str], row: Row) -> str:
     return f"{DISTURBED}{text(figure)}" if figure.is_disturbed else text(figure)
 
 
-def _scaled(scale: float, figure: Figure) -> str:
-    return _three_digits(figure.value / scale)
+def _shown(shown: Shown, figure: Figure) -> str:
+    return shown.text(figure.value)
 
 
-def _quality(figure: Figure | None) -> str:
-    """Return the mean and the range; intervals need a library that takes a second to import."""
+def _quality(figure: Figure | None, shared: int | None) -> str:
+    """Return the mean, the range, and the number of seeds unless all rows have a `shared` one.
+
+    Intervals need a library that takes a second to import.
+    """
     if figure is None:
         return "—"
-    if figure.n == 1:
-        return f"{figure.value:.3f} (n=1)"
-    return f"{figure.value:.3f} ({figure.lowest:.3f} to {figure.highest:.3f}, n={figure.n})"
+    facts = [f"{figure.lowest:.3f} to {figure.highest:.3f}"] if figure.n > 1 else []
+    facts += [] if shared else [f"n={figure.n}"]
+    return f"{figure.value:.3f}" + (f" ({', '.join(facts)})" if facts else "")
 
 
 def _cost(figure: Figure, divisor: int = 1, unit: str = "") -> str:
@@ -279,8 +303,3 @@ def _interval(item: Estimate, digits: str = ".2f", scale: float = 1) -> str:
 def escape(text: str) -> str:
     """Return a text whose brackets are no markup."""
     return text.replace("[", r"\[")
-
-
-def _three_digits(value: float) -> str:
-    """Return a figure with three digits, or whole if it is a thousand or more."""
-    return f"{value:,.0f}" if abs(value) >= 1_000 else f"{value:,.3g}"

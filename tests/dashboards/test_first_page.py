@@ -156,6 +156,16 @@ def test_trials_are_shown_only_if_they_are_chosen_and_are_marked(shown, made):
     assert tab.texts("h2 + .note")[0].startswith("Results: small-1. Model size tiny")
 
 
+def test_notes_and_digits_that_all_rows_share(drawn):
+    costs = {"vanilla": 7.0, "bert": 12.34}
+    runs = [entry(name, 128, f1=0.5, memory=cost, speed=1.0) for name, cost in costs.items()]
+    tab = drawn(runs, state="task=ner")
+    told = [text for text in tab.texts(".note") if text.startswith("All rows: ")]
+    assert told == ["All rows: the benchmark look-1 is not ranked; untuned."]
+    assert not tab.texts(".footnotes")
+    assert {"7.00", "12.3"} <= set(tab.texts("tbody td"))
+
+
 def test_three_charts_and_costs_from_probes(shown):
     """The final runs have no quiet costs, so those of the probes of the same form are drawn."""
     tab = shown("task=ner&length=512")
