@@ -2,8 +2,8 @@
 "use strict";
 
 const NO_LEADERBOARD =
-  "There is no table of all entries yet: it needs final runs of a ranked benchmark, such as `core`, with " +
-  "three seeds. See `bench benchmarks`.";
+  "There is no table of all entries yet. It needs the final runs of a ranked benchmark, which " +
+  "`bench run --benchmark core` runs. `bench benchmarks` lists the benchmarks and their times.";
 const WINNERS_NOTE =
   "The tied entries are not separated from the leader; each has the difference that would have " +
   "separated it. Detectable difference: the smallest gap that the board could have found for the " +

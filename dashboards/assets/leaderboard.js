@@ -55,12 +55,13 @@ function boardTable(board, measure, facts, caption) {
   const unit = measure.unit ? `, ${measure.unit}` : "";
   const notes = new Footnotes(board.rows.map(notesOf));
   const word = board.isPredicted ? "predicted" : "measured";
-  const end = board.isPredicted ? "90%" : "95%";
+  const hasInterval = board.rows.some(({ low }) => low !== null);
+  const end = hasInterval ? ` [${board.isPredicted ? "90%" : "95%"}]` : "";
   /** @type {Column[]} */
   const columns = [
     ["rank", (row) => row.rank],
     ["entry", (row) => notes.after(rowName(row), notesOf(row))],
-    [`${titleOf(board.metric)}, ${word} [${end}]${unit}`, (row) => figureCell(row, measure)],
+    [`${titleOf(board.metric)}, ${word}${end}${unit}`, (row) => figureCell(row, measure)],
     ...facts,
     [`${isQuality ? "seed" : "round"}s`, (row) => row.n],
     [

@@ -145,6 +145,7 @@ def _page(
         tied=_tied,
         rank_and_value=rank_and_value,
         shared_by=_shared_by,
+        shared_by_winners=shared_notes([winner.footnotes for winner in board.winners]),
         minutes_to=_minutes_to,
         cost_page=cost_page_name,
     )

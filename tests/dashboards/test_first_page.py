@@ -146,9 +146,9 @@ def test_trials_are_shown_only_if_they_are_chosen_and_are_marked(shown, made):
     assert all(name.startswith("trials scored on validation") for name in names[1:])
     tab.select("Results").select_option(names[1])
     assert "Trials, not results" in tab.texts(".warning")[0]
-    assert "No entry is ranked; best of 1 value: vanilla" in tab.answer()
+    assert "No entry is ranked; best of 1 measured: vanilla" in tab.answer()
     note = tab.texts(".answer + .note")[0]
-    assert "Not ranked: validation scores are not ranked" in note and "no proof" in note
+    assert "Validation scores are not ranked" in note and "no proof" in note
     assert any(title.startswith("Validation entity F1") for title in tab.texts("h3"))
     # Other pages leave the trials out too, unless they are named.
     tab.open(made[0], "tradeoffs.html", "task=ner")

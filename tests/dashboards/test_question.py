@@ -286,7 +286,7 @@ def test_without_ranks_the_answer_says_how_many_values_there_are(drawn):
 def test_a_control_of_the_same_value_does_not_lead(drawn):
     probed = [probe(name, 128, 0, 2_500.0) for name in ("identity", "longformer")]
     tab = drawn(probed, state="metric=training.tokens_per_second")
-    assert "No entry is ranked; best of 2 values: longformer" in tab.answer()
+    assert "No entry is ranked; best of 2 measured: longformer" in tab.answer()
 
 
 @pytest.mark.parametrize("probed", ["vanilla", "longformer"])
@@ -323,7 +323,9 @@ def test_superseded_results_answer_only_at_their_own_length(drawn, tmp_path):
     tab = drawn([now, with_fields(old, cell=cell)], state="length=64")
     assert "length is 512. Named entity recognition, length 512. No entry" in tab.answer()
     tab.open(tmp_path, "index.html", "length=128")
-    assert tab.answer() == "Named entity recognition, length 128. No entry has a standing result."
+    assert (
+        tab.answer() == "Named entity recognition, length 128. No entry has a result that counts."
+    )
     assert tab.texts("main details summary").count("1 superseded row") == 1
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from suite.analysis.tables import make_tables
 from suite.api import Status
-from suite.report.markdown import shared_notes
+from suite.report.markdown import Footnotes, shared_notes
 from suite.report.tables import print_tables
 from tests.builders.boards import seeds
 from tests.builders.records import CELL, make_record, stored
@@ -40,3 +40,9 @@ def test_a_reason_that_all_rows_have_stands_once(capsys):
 )
 def test_notes_are_shared_by_all_of_several_rows(notes, shared):
     assert shared_notes(notes) == shared
+
+
+def test_notes_of_single_rows_are_numbered_and_stand_below():
+    notes = Footnotes()
+    assert [notes.after("a", ["x", "y"]), notes.after("b", ["y"])] == ["a¹ ²", "b²"]
+    assert str(notes) == "¹ x; ² y."
