@@ -126,7 +126,7 @@ function methodContent(found, prices, values) {
     el(
       "h2",
       {},
-      `${about.subject}, length ${lengths.map((n) => formatNumber(n)).join(", ")}: ${about.name}`,
+      `${about.subject}, length${lengths.length > 1 ? "s" : ""} ${lengths.map((n) => formatNumber(n)).join(", ")}: ${about.name}`,
     ),
     resultsNote(about),
     ...trialsWarning(about),
