@@ -29,6 +29,9 @@ interface Measure {
   unit: string;
   /** A figure in the record, divided by the scale, is in the unit. */
   scale: number;
+  /** The significant digits of its figures; a score and a ratio have decimals instead. */
+  digits?: number;
+  decimals?: number;
   higher_is_better: boolean;
 }
 
@@ -68,6 +71,8 @@ interface Comparison {
   metric: string;
   higher_is_better: boolean;
   share: boolean;
+  /** The decimals that all its scores share. */
+  decimals: number;
 }
 
 /** An architecture with its options and methods, and how it is drawn. */
@@ -186,6 +191,8 @@ interface QualityTableData {
   updates: string;
   metric: string;
   lengths: number[];
+  /** The decimals that all its scores share. */
+  decimals: number;
   /** The score of a trivial predictor at each length. */
   trivial: (number | null)[];
   detectable: (number | null)[];

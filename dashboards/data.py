@@ -28,7 +28,7 @@ from suite.analysis.predictions import predicted_costs
 from suite.analysis.reports import grouped_reports
 from suite.analysis.tradeoffs import comparable_shares, interquartile_mean
 from suite.api import PROTOCOL, Architecture, Mode, Task, Track
-from suite.records.measures import CHARTED, PRICES
+from suite.records.measures import CHARTED, PRICES, score_decimals
 
 if TYPE_CHECKING:
     import pandas
@@ -89,6 +89,9 @@ def describe(comparison: Comparison, name: str, subject: str) -> dict[str, Any]:
         "metric": metric.name if metric else "",
         "higher_is_better": metric.higher_is_better if metric else True,
         "share": metric.share if metric else False,
+        "decimals": score_decimals(
+            figure.value for entry in comparison.entries if metric and (figure := entry.score)
+        ),
     }
 
 

@@ -126,7 +126,7 @@ function rankedVerdict(board, measure) {
 function unrankedVerdict(board, about) {
   const standing = board.rows.filter(isStanding);
   const leader = standing.find((row) => !isControl(row)) ?? standing[0];
-  if (!leader) return { verdict: "No entry has a standing result", leader, facts: [] };
+  if (!leader) return { verdict: "No entry has a result that counts", leader, facts: [] };
   const before = standing
     .slice(0, standing.indexOf(leader))
     .filter(({ value }) => value !== leader.value);
@@ -135,10 +135,10 @@ function unrankedVerdict(board, about) {
     leader,
     verdict: before.length
       ? `No entry is ranked; ${leadText(before)}; best value of a model`
-      : `No entry is ranked; best of ${counted(standing.length, "value")}`,
+      : `No entry is ranked; best of ${standing.length} measured`,
     facts: [
       `${counted(leader.n, repeatName(about))}: this is no proof of being better`,
-      `Not ranked: ${about.why_unranked || leader.note}`,
+      about.why_unranked ? capitalized(about.why_unranked) : `Not ranked: ${leader.note}`,
     ],
   };
 }
@@ -209,7 +209,7 @@ function noMixingText(board, { form }) {
 function detectableText({ detectable }, measure) {
   if (detectable === null) return "";
   return measure.key === "quality"
-    ? `Detectable difference ${formatNumber(detectable, 2)}`
+    ? `Detectable difference ${gapText(detectable)}`
     : `Detectable ratio ${formatFigure(detectable)}`;
 }
 
@@ -218,9 +218,10 @@ function detectableText({ detectable }, measure) {
  * @param {Interval} row
  * @param {Measure} measure
  */
-function figureText(row, { title, scale, unit }) {
+function figureText(row, measure) {
+  const { title, unit } = measure;
   const name = title[0].toLowerCase() + title.slice(1);
-  return `${name} ${formatInterval(row, scale)} ${unit}`.trim();
+  return `${name} ${formatInterval(row, measure)} ${unit}`.trim();
 }
 
 /**

@@ -23,7 +23,7 @@ const ARCHIVED = [
   ["task", ({ about }) => about.subject],
   ["length", ({ board }) => board.length],
   ["measure", ({ measure }) => titleWithUnit(measure)],
-  ["value [95%]", ({ row, measure }) => formatInterval(row, measure.scale)],
+  ["value [95%]", ({ row, measure }) => formatInterval(row, measure)],
   ["n", ({ row }) => row.n],
   ["rank", ({ row }) => row.rank],
   ["date", ({ row }) => row.date],
@@ -33,7 +33,7 @@ const ARCHIVED = [
 
 start(() => {
   const rows = archiveRows();
-  const notes = new Footnotes();
+  const notes = new Footnotes(rows.map(({ row }) => notesOf(row)));
   const csv = () => [
     [
       "entry",

@@ -32,8 +32,9 @@ function gapRows(comparison, entries) {
       const absent = one && other ? unknown : `${names[one ? 1 : 0]} has no figure`;
       const better = gap?.better ? `${gap.better} is better` : "no significant difference";
       const verdict = gap ? better : `${absent}: no interval`;
-      const gapText = gap ? formatInterval(gap) + (number === QUALITY ? "" : " ×") : "—";
-      return { measure: measureOf(number, about), length, verdict, gapText, gap, one, other };
+      const measure = measureOf(number, about);
+      const ofGap = number === QUALITY ? formatInterval(gap, measure) : `${formatInterval(gap)} ×`;
+      return { measure, length, verdict, ofGap: gap ? ofGap : "—", gap, one, other };
     });
 }
 
@@ -69,11 +70,11 @@ function compareEntries(number, [a, b]) {
       [
         ["measure", ({ measure }) => titleWithUnit(measure)],
         ["length", ({ length }) => length],
-        [`${names[0]} against ${names[1]} [95%]`, ({ gapText }) => gapText],
+        [`${names[0]} against ${names[1]} [95%]`, ({ ofGap }) => ofGap],
         ["n", ({ gap }) => gap?.n ?? ""],
         ["verdict", ({ verdict }) => verdict],
-        [names[0], ({ one, measure }) => formatInterval(one, measure.scale)],
-        [names[1], ({ other, measure }) => formatInterval(other, measure.scale)],
+        [names[0], ({ one, measure }) => formatInterval(one, measure)],
+        [names[1], ({ other, measure }) => formatInterval(other, measure)],
       ],
       { texts: [0, 4] },
     ),

@@ -59,6 +59,9 @@ function sectionContent({ title, command, charts }, chosen) {
 function solvedTable({ title, comparison, solved_at: solvedAt, rows }) {
   const about = data.comparisons[comparison];
   const metric = metricText(about.metric);
+  const state = measureNamed("generation.state_bytes", about);
+  /** @param {number | null} value */
+  const exactly = (value) => ({ value, low: null, high: null });
   /** @type {[head: string, cell: (row: SolvedRow) => TableCell][]} */
   const columns = [
     ["entry", ({ entry }) => entryLabel(data.entries[entry])],
@@ -71,7 +74,7 @@ function solvedTable({ title, comparison, solved_at: solvedAt, rows }) {
       ({ never, steps }) => (never ? "not by half of the seeds" : formatNumber(steps)),
     ],
     ["effective length", ({ effective }) => effective || "—"],
-    ["state, KiB", ({ state }) => formatNumber(state === null ? null : state / 1024, 3)],
+    [`state, ${state.unit}`, (row) => formatInterval(exactly(row.state), state)],
   ];
   if (rows.some(({ note: told }) => told)) {
     columns.push(["not completed", ({ note: told }) => ({ text: told, className: "soft" })]);

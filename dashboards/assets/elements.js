@@ -222,10 +222,27 @@ const itemsTable = (items, columns, options) =>
     options,
   );
 
-/** Footnotes of a table: each text once, numbered in the order of its first use. */
+/**
+ * Footnotes of a table: each text once, numbered in the order of its first use. Notes that all of
+ * several rows share stand once for the table, without a number.
+ */
 class Footnotes {
   /** @type {string[]} */
   texts = [];
+
+  /** @param {string[][]} notes those of each row */
+  constructor(notes) {
+    const [first = [], ...others] = notes;
+    this.shared = first.filter((text) => others.length && others.every((of) => of.includes(text)));
+  }
+
+  /**
+   * Returns the notes of a row that not all rows share.
+   * @param {string[]} notes
+   */
+  own(notes) {
+    return notes.filter((text) => !this.shared.includes(text));
+  }
 
   /**
    * Returns content with the numbers of its notes.
@@ -233,19 +250,23 @@ class Footnotes {
    * @param {string[]} notes
    */
   after(content, notes) {
-    const numbers = notes.map((note) => {
+    const own = this.own(notes);
+    const numbers = own.map((note) => {
       if (!this.texts.includes(note)) this.texts.push(note);
       return String(this.texts.indexOf(note) + 1);
     });
-    const mark = el("sup", { title: notes.join("; ") }, numbers.join(" "));
+    const mark = el("sup", { title: own.join("; ") }, numbers.join(" "));
     return el("span", {}, content, numbers.length ? mark : null);
   }
 
   /** Returns the notes below the table; empty without any. */
   list() {
-    if (!this.texts.length) return [];
     const items = this.texts.map((text) => el("li", {}, text));
-    return [el("ol", { className: "footnotes" }, ...items)];
+    const { shared } = this;
+    return [
+      ...(shared.length ? [note(`All rows: ${shared.join("; ")}.`)] : []),
+      ...(items.length ? [el("ol", { className: "footnotes" }, ...items)] : []),
+    ];
   }
 }
 

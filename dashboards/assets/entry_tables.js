@@ -2,8 +2,8 @@
 "use strict";
 
 const NO_LEADERBOARD =
-  "There is no table of all entries yet: it needs final runs of a ranked benchmark, such as `core`, with " +
-  "three seeds. See `bench benchmarks`.";
+  "There is no table of all entries yet. It needs the final runs of a ranked benchmark, which " +
+  "`bench run --benchmark core` runs. `bench benchmarks` lists the benchmarks and their times.";
 const WINNERS_NOTE =
   "The tied entries are not separated from the leader; each has the difference that would have " +
   "separated it. Detectable difference: the smallest gap that the board could have found for the " +
@@ -119,7 +119,7 @@ function winnersTable(board, values, about, length) {
   if (!board.winners.length) {
     return [el("p", {}, "No entry has the three seeds that a rank needs.")];
   }
-  const notes = new Footnotes();
+  const notes = new Footnotes(board.winners.map(({ marks }) => marks));
   /** @type {[head: string, cell: (winner: WinnerData) => TableCell][]} */
   const columns = [
     [
@@ -145,18 +145,26 @@ function winnersTable(board, values, about, length) {
       },
     ],
     ["winner", (winner) => notes.after(winnerCell(winner), winner.marks)],
-    ["value [95%]", (winner) => formatInterval(winner)],
-    ["gap to the next", ({ next, gap }) => (next ? `${formatNumber(gap, 2)} to ${next}` : "—")],
-    ["detectable", ({ detectable }) => formatNumber(detectable, 2)],
+    ["value [95%]", (winner) => formatInterval(winner, tableOf(board, winner))],
+    ["gap to the next", ({ next, gap }) => (next ? `${gapText(gap)} to ${next}` : "—")],
+    ["detectable", ({ detectable }) => gapText(detectable)],
     [
       "tied",
       ({ tied }) =>
-        tied.map(([entry, least]) => `${entry} (${formatNumber(least, 2)})`).join(", ") || "none",
+        tied.map(([entry, least]) => `${entry} (${gapText(least)})`).join(", ") || "none",
     ],
   ];
   const options = { caption: "Winner by length", texts: [0], long: [2, 6], stacked: true };
   return [note(WINNERS_NOTE), itemsTable(board.winners, columns, options), ...notes.list()];
 }
+
+/**
+ * Returns the table that a winner is of, whose scores share their decimals.
+ * @param {LeaderboardData} board
+ * @param {WinnerData} winner
+ */
+const tableOf = (board, { task, steps }) =>
+  board.quality.find((one) => one.task === task && one.steps === steps);
 
 /** @param {WinnerData} winner */
 const comparisonTitle = ({ benchmark, task, steps }) =>
@@ -191,11 +199,12 @@ const boardTitle = (board, { task, updates, metric }) =>
 function qualityTable(board, quality) {
   const { lengths, trivial, detectable } = quality;
   const gain = quality.rows.some((row) => row.gain);
-  const notes = new Footnotes();
+  const places = quality.rows.flatMap((row) => row.places.filter((place) => place !== null));
+  const notes = new Footnotes(places.map(({ marks }) => marks));
   const heads = lengths.map((length, index) => {
     const facts = [
-      trivial[index] === null ? "" : `trivial ${formatFigure(trivial[index])}`,
-      detectable[index] === null ? "" : `detectable ${formatNumber(detectable[index], 2)}`,
+      trivial[index] === null ? "" : `trivial ${formatFigure(trivial[index], quality)}`,
+      detectable[index] === null ? "" : `detectable ${gapText(detectable[index])}`,
     ].filter(Boolean);
     return `${formatNumber(length)}${facts.length ? ` (${facts.join(", ")})` : ""}`;
   });
@@ -203,10 +212,10 @@ function qualityTable(board, quality) {
     entryName(row.entry),
     ...row.places.map((place) =>
       place?.score
-        ? notes.after(`${place.rank ?? "—"}: ${formatInterval(place.score)}`, place.marks)
-        : place?.marks.join("; ") || "—",
+        ? notes.after(`${place.rank ?? "—"}: ${formatInterval(place.score, quality)}`, place.marks)
+        : notes.own(place?.marks ?? []).join("; ") || "—",
     ),
-    ...(gain ? [row.gain ? formatInterval(row.gain) : "—"] : []),
+    ...(gain ? [formatInterval(row.gain, quality)] : []),
   ]);
   const facts = [
     "Rank and score at each length",

@@ -43,37 +43,58 @@ function formatNumber(value, digits = 4) {
  */
 const decimal = (value, places = 1) => (value === null ? "—" : value.toFixed(places));
 
+/** How a ratio is written, and any other figure whose measure declares nothing. */
+const PLAIN = { scale: 1, decimals: 3 };
+/** The significant digits of differences of scores. */
+const GAP_DIGITS = 2;
+
+/** @param {number | null} gap */
+const gapText = (gap) => formatFigure(gap, { digits: GAP_DIGITS });
+
+/** @typedef {{ scale?: number, digits?: number, decimals?: number }} Format */
+
 /**
- * Returns a score or cost as text, with three decimals if the figure that it belongs to is below
- * 10, one below 1,000, and none above, as on the leaderboard.
- * @param {number | null} value
+ * Returns the decimals of a figure: those of its measure, or as many as its significant digits need.
+ * @param {number} value
+ * @param {Format} format
  */
-function formatFigure(value, figure = value) {
+function decimalsOf(value, { digits, decimals = PLAIN.decimals }) {
+  if (!digits) return decimals;
+  const exponent = Number(value.toExponential(digits - 1).split("e")[1]);
+  return value === 0 ? 0 : Math.max(0, digits - 1 - exponent);
+}
+
+/**
+ * Returns a figure in its unit as text, as on the leaderboard.
+ * @param {number | null} value
+ * @param {Format} format
+ */
+function formatFigure(value, format = PLAIN, places = decimalsOf(value ?? 0, format)) {
   if (value === null) return "—";
-  const size = Math.abs(figure ?? value);
-  const places = size < 9.9995 ? 3 : size < 999.95 ? 1 : 0;
   const digits = { minimumFractionDigits: places, maximumFractionDigits: places };
   // toFixed rounds the number itself, as Python does; toLocaleString would round its decimals.
   return Number(value.toFixed(places)).toLocaleString("en-US", digits);
 }
 
 /**
- * Returns a value with its interval as text, both divided by the scale; a disturbed one is marked.
+ * Returns a value with its interval as text, both in the unit; a disturbed one is marked. The ends
+ * have the decimals of the value.
  * @param {Interval | null | undefined} point
+ * @param {Format} format
  */
-function formatInterval(point, scale = 1) {
+function formatInterval(point, format = PLAIN) {
   if (!point || point.value === null) return "—";
-  const value = point.value / scale;
+  const { scale = 1 } = format;
+  const places = decimalsOf(point.value / scale, format);
   const mark = point.disturbed ? DISTURBED : "";
   /** @param {number} end */
-  const text = (end) => formatFigure(end / scale, value);
-  if (point.low === null || point.high === null) return mark + formatFigure(value);
+  const text = (end) => formatFigure(end / scale, format, places);
+  if (point.low === null || point.high === null) return mark + text(point.value);
   return `${mark}${text(point.value)} [${text(point.low)}, ${text(point.high)}]`;
 }
 
-/** @param {Estimate | null | undefined} estimate */
-const estimateText = (estimate, scale = 1) =>
-  formatInterval(estimate && intervalOf(estimate), scale);
+/** @param {Estimate | null | undefined} estimate @param {Format} [format] */
+const estimateText = (estimate, format) => formatInterval(estimate && intervalOf(estimate), format);
 
 /** @param {Estimate} estimate */
 const intervalOf = ([value, low, high, n, disturbed]) => ({
@@ -87,10 +108,11 @@ const intervalOf = ([value, low, high, n, disturbed]) => ({
 /**
  * Returns the cell of a figure in a table: a disturbed one is dimmed.
  * @param {Interval} point
+ * @param {Format} format
  * @returns {TableCell}
  */
-const figureCell = (point, scale = 1) => ({
-  text: formatInterval(point, scale),
+const figureCell = (point, format) => ({
+  text: formatInterval(point, format),
   className: point.disturbed ? "soft" : "",
 });
 
@@ -132,9 +154,9 @@ function metricText(metric) {
  */
 function measureOf(number, comparison) {
   if (number !== QUALITY) return data.measures[number];
-  const { metric, higher_is_better, split } = comparison;
+  const { metric, higher_is_better, split, decimals } = comparison;
   const title = `${split === "test" ? "Test" : "Validation"} ${metricText(metric)}`;
-  return { key: "quality", title, unit: "", scale: 1, higher_is_better };
+  return { key: "quality", title, unit: "", scale: 1, decimals, higher_is_better };
 }
 
 /**

@@ -53,19 +53,20 @@ function leaderboard(board, about, facts) {
 function boardTable(board, measure, facts, caption) {
   const isQuality = measure.key === "quality";
   const unit = measure.unit ? `, ${measure.unit}` : "";
-  const notes = new Footnotes();
+  const notes = new Footnotes(board.rows.map(notesOf));
   const word = board.isPredicted ? "predicted" : "measured";
-  const end = board.isPredicted ? "90%" : "95%";
+  const hasInterval = board.rows.some(({ low }) => low !== null);
+  const end = hasInterval ? ` [${board.isPredicted ? "90%" : "95%"}]` : "";
   /** @type {Column[]} */
   const columns = [
     ["rank", (row) => row.rank],
     ["entry", (row) => notes.after(rowName(row), notesOf(row))],
-    [`${titleOf(board.metric)}, ${word} [${end}]${unit}`, (row) => figureCell(row, measure.scale)],
+    [`${titleOf(board.metric)}, ${word}${end}${unit}`, (row) => figureCell(row, measure)],
     ...facts,
     [`${isQuality ? "seed" : "round"}s`, (row) => row.n],
     [
       isQuality ? "detectable difference" : "detectable ratio",
-      (row) => (isQuality ? formatNumber(row.detectable, 2) : formatFigure(row.detectable)),
+      (row) => (isQuality ? gapText(row.detectable) : formatFigure(row.detectable)),
     ],
     ...(isQuality ? [TRAINING_MINUTES] : SESSION_COLUMNS),
     ["parameters with embeddings", (row) => formatNumber(row.parameters, 7)],
@@ -101,10 +102,7 @@ function evaluationColumns(board, measure, notes) {
       const score = tested[length];
       if (score === undefined) return "—";
       if (typeof score === "string") return notes.after(score.split(":")[0], [score]);
-      return notes.after(
-        formatInterval(score, measure.scale),
-        score.missing ? [score.missing] : [],
-      );
+      return notes.after(formatInterval(score, measure), score.missing ? [score.missing] : []);
     },
   ]);
 }

@@ -55,7 +55,7 @@ function lineTraces({ entry: number, name, points, isThin, isPredicted }, style)
   const texts = points.map((point) => {
     const at = point.at ?? `at ${formatPlace(point.x)}`;
     const told = isPredicted ? "90% prediction interval" : `n=${point.n}`;
-    return `${label} ${at}: ${formatInterval(point, scale)} ${unit} (${told})`;
+    return `${label} ${at}: ${formatInterval(point, measure)} ${unit} (${told})`;
   });
   const width = isStrong ? 3 : isColored && !isThin ? 2 : 1;
   const size = isColored ? 4 + 2 * width : 4;

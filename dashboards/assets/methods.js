@@ -27,8 +27,8 @@ function effectsTable(about, effects, prices) {
   if (about.metric) {
     columns.push(
       ["seeds", ({ score }) => score?.[3] ?? 0],
-      [metricText(about.metric), ({ score }) => estimateText(score)],
-      ["gain", ({ gain }) => (isEqual(gain) ? "equal scores" : estimateText(gain))],
+      [metricText(about.metric), ({ score }) => estimateText(score, about)],
+      ["gain", ({ gain }) => (isEqual(gain) ? "equal scores" : estimateText(gain, about))],
     );
   } else {
     /** @param {MethodEffect} row */
@@ -119,10 +119,15 @@ function methodContent(found, prices, values) {
     const own = chart.entries.map(({ entry }) => entry ?? -1);
     return chartFigure(chart, chosenEntries(values, own));
   });
+  const lengths = lengthsOf([...effects, ...conditions, ...sizes]);
   const options = priced.map((n) => [prices[n], String(n)]);
   const price = select("Price", options, String(place), (value) => change({ price: value }));
   return [
-    el("h2", {}, about.subject),
+    el(
+      "h2",
+      {},
+      `${about.subject}, length${lengths.length > 1 ? "s" : ""} ${lengths.map((n) => formatNumber(n)).join(", ")}: ${about.name}`,
+    ),
     resultsNote(about),
     ...trialsWarning(about),
     ...(effects.length ? [effectsTable(about, effects, prices)] : []),

@@ -113,15 +113,18 @@ function reasonsAgainst(values, question, { entry, seconds: ownSeconds, value: o
 function factColumns(question) {
   /** @type {Column[]} */
   const costs = listedCosts(question).map((number) => {
-    const { title, unit, scale } = data.measures[number];
+    const { title, unit } = data.measures[number];
     return [
       `${title}, ${unit}`,
       ({ entry }) => {
         const cost = costAt(question, entry, number);
         if (!cost) return "—";
-        if (!cost.isPredicted) return figureCell({ ...cost, low: null }, scale);
+        if (!cost.isPredicted) return figureCell({ ...cost, low: null }, data.measures[number]);
         const mark = el("small", {}, " predicted");
-        return { text: el("span", {}, formatInterval(cost, scale), mark), className: "predicted" };
+        return {
+          text: el("span", {}, formatInterval(cost, data.measures[number]), mark),
+          className: "predicted",
+        };
       },
     ];
   });

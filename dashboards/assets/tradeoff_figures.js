@@ -39,7 +39,7 @@ function heatMap(comparison, number) {
     values: values.map((row) => row.map(shade)),
     texts: values.map((row, i) =>
       row.map((value, j) =>
-        value === null ? statusAt(runs, entries[i], lengths[j]) : formatFigure(value),
+        value === null ? statusAt(runs, entries[i], lengths[j]) : formatFigure(value, measure),
       ),
     ),
     axes: ["sequence length, positions", ""],

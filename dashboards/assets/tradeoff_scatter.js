@@ -21,7 +21,7 @@ function scatterFigure(points, cost, measure, front, options) {
     tall: true,
     ...options,
     lines: points.map((point) => {
-      const at = `for ${formatInterval(point.x, cost.scale)} ${cost.unit}`;
+      const at = `for ${formatInterval(point.x, cost)} ${cost.unit}`;
       const disturbed = point.x.disturbed || point.isPredicted;
       return { entry: point.entry, points: [{ ...point.y, x: x(point), at, n: 0, disturbed }] };
     }),

@@ -23,7 +23,7 @@ from suite.execution.preparation import (
     make_limits,
     prepare,
 )
-from suite.execution.processor_load import wait_until_quiet
+from suite.execution.processor_load import describe_load, wait_until_quiet
 from suite.execution.quantities import parse_duration, parse_size
 from suite.execution.runner import Event
 from suite.execution.session import (
@@ -273,8 +273,7 @@ def _load_note(prepared: Prepared, threads: int, wait_seconds: float | None) -> 
     cores = wait_until_quiet(threads, wait_seconds or 0.0)
     if not cores:
         return ""
-    used = f"{cores:.0%} of a core" if cores < 1 else f"{cores:.1f} cores"
-    told = f"other programs use {used}: speeds will be marked with ~"
+    told = f"{describe_load(cores)}: speeds will be marked with ~"
     return f"{told} and not ranked" if wait_seconds else f"{told}; --wait-quiet 10m waits"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -93,6 +94,7 @@ def frontier(
 
     The budget is `memory` (such as "8GiB"), the seconds of a step, or both. The search probes
     lengths up to `up_to`, to within 5%. `report` is called with each limit as soon as it is found.
+    With `progress`, what the search does and how long it may take is printed before it starts.
 
     ```python
     suite.frontier(step_seconds=0.5, architectures="vanilla", up_to=256, benchmark="smoke")
@@ -107,7 +109,8 @@ def frontier(
     file = search_stream() if progress else None
     with open_tracked_session(store, "frontier", request, file=file, tracking=tracking) as tracked:
         limits = []
-        for limit in find_length_limits(matrix, store, tracked.run, budget, up_to):
+        state = partial(print, file=file, flush=True) if progress else lambda text: None
+        for limit in find_length_limits(matrix, store, tracked.run, budget, up_to, state):
             report(limit)
             limits.append(limit)
         return LengthLimits(limits)

@@ -19,6 +19,10 @@ NEARBY = 2.0
 """Lengths within this factor of a crossing determine its estimate."""
 
 
+MOST_BISECTIONS = 5
+"""The most lengths between two of which one is the double of the other, until they are close."""
+
+
 @dataclass(frozen=True, slots=True)
 class Frontier:
     """The longest length that fits, and the shortest length found that does not fit.
@@ -58,19 +62,23 @@ class Crossing:
         return self.changes[0].length if len(self.changes) == 1 else None
 
 
+def doubled(shortest: int, longest: int) -> list[int]:
+    """Return the lengths from the shortest on, each the double of the one before."""
+    return [shortest << exponent for exponent in range((longest // shortest).bit_length())]
+
+
 def find_frontier(fits: Callable[[int], bool], shortest: int, longest: int) -> Frontier:
     """Find the longest length that fits: double from `shortest`, then bisect.
 
-    `fits` must be monotonic: once false, it stays false at longer lengths. The search measures at
-    most 2 + log₂(longest / shortest) + 5 lengths.
+    `fits` must be monotonic: once false, it stays false at longer lengths. The search measures the
+    lengths of `doubled`, and at most `MOST_BISECTIONS` others.
     """
     fitting, beyond = None, None
-    length = shortest
-    while length <= longest:
+    for length in doubled(shortest, longest):
         if not fits(length):
             beyond = length
             break
-        fitting, length = length, length * 2
+        fitting = length
     if fitting is None or beyond is None:
         return Frontier(fitting, beyond)
     while (middle := between(fitting, beyond)) is not None:

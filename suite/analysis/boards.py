@@ -348,6 +348,12 @@ def board_keys(benchmark: Benchmark) -> list[BoardKey]:
     ]
 
 
+def scores_of(boards: Iterable[Board]) -> list[float]:
+    """Return the figures of the valid rows of boards."""
+    rows = (row for board in boards for row in board.valid)
+    return [row.estimate.value for row in rows if row.estimate]
+
+
 def rows_by_entry(boards: Mapping[Place, Board]) -> dict[str, dict[Place, Row]]:
     """Return the valid rows of boards by entry, then by the place of their board."""
     by_entry: dict[str, dict[Place, Row]] = {}

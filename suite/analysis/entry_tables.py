@@ -6,7 +6,15 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from suite.analysis.boards import Board, BoardKey, Place, Row, mean_position, rows_by_entry
+from suite.analysis.boards import (
+    Board,
+    BoardKey,
+    Place,
+    Row,
+    mean_position,
+    rows_by_entry,
+    scores_of,
+)
 from suite.analysis.comparison_key import grouped
 from suite.analysis.comparisons import Comparison
 from suite.analysis.cost_ratios import LENGTHS, choose_probes, relative_costs
@@ -15,6 +23,7 @@ from suite.analysis.ranking import difference
 from suite.analysis.sessions import sessions_text
 from suite.api import Form, Metric, Task
 from suite.records.benchmarks import Benchmark
+from suite.records.measures import score_decimals
 
 FORMS = (Form.ENCODER, Form.DECODER, Form.ENCODER_DECODER)
 """The forms in the order of the tables."""
@@ -42,6 +51,11 @@ class QualityTable:
     def key(self) -> BoardKey:
         """The key of the board of the longest length."""
         return BoardKey(self.task, max(self.boards), self.steps)
+
+    @property
+    def decimals(self) -> int:
+        """The decimals that all scores of the table share."""
+        return score_decimals(scores_of(self.boards.values()))
 
 
 @dataclass(frozen=True, slots=True)

@@ -293,6 +293,7 @@ def _quality(table: QualityTable, board: Leaderboard) -> dict[str, Any]:
         "updates": board.updates_text(table.key),
         "metric": table.metric.name,
         "lengths": lengths,
+        "decimals": table.decimals,
         "trivial": [table.trivial.get(length) for length in lengths],
         "detectable": [of.detectable_difference for of in table.boards.values()],
         "rows": [

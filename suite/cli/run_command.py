@@ -152,7 +152,9 @@ def command(no_tracking: bool, no_dashboard: bool, **given: Any) -> None:
             records = Records(tracked.run(prepared))
         except Interrupted as interruption:
             records, interrupted = Records(interruption.records), True
-    _print_results(records, plan, store, dashboard=not no_dashboard)
+    left = len(plan) - len(records)
+    unfinished = tracked.session.invocation.command if interrupted or left else ""
+    _print_results(records, plan, store, dashboard=not no_dashboard, unfinished=unfinished)
     if given["keep_weights"]:
         _print_kept(records, plan, store, named_home=given["home"])
     if not interrupted:
@@ -164,13 +166,14 @@ def command(no_tracking: bool, no_dashboard: bool, **given: Any) -> None:
         sys.exit(130)
     if any(record.status in BAD for record in records):
         sys.exit(1)
-    left = len(plan) - len(records)
     if left:
         print(f"{left} cells are left for a later run: the same command continues.")
     sys.exit(3 if left else 0)
 
 
-def _print_results(records: Records, plan: MatrixPlan, store: Store, dashboard: bool) -> None:
+def _print_results(
+    records: Records, plan: MatrixPlan, store: Store, *, dashboard: bool, unfinished: str
+) -> None:
     # A plan, which shares this module's options, prints neither tables nor pages.
     from suite.actions.sites import write_home_site
     from suite.report.tables import print_tables
@@ -178,7 +181,7 @@ def _print_results(records: Records, plan: MatrixPlan, store: Store, dashboard: 
     if not records:
         return
     registry = plan.prepared.registry
-    print_tables(compare(records).items)
+    print_tables(compare(records).items, unfinished)
     print(f"\nRecords    {store.records}")
     if dashboard:
         print(f"Dashboard  {write_home_site(store, registry)}")

@@ -20,6 +20,11 @@ def disturbing_cores(threads: int) -> float:
     return busy if busy > INTERFERENCE_LIMIT * min(threads, num_cores()) else 0.0
 
 
+def describe_load(cores: float) -> str:
+    """Return how much other programs use, such as "other programs use 60% of a core"."""
+    return f"other programs use {f'{cores:.0%} of a core' if cores < 1 else f'{cores:.1f} cores'}"
+
+
 def wait_until_quiet(threads: int, seconds: float) -> float:
     """Wait until other programs disturb no cell, at most `seconds`; return the cores they use."""
     last = time.monotonic() + seconds

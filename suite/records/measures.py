@@ -6,7 +6,7 @@ over repeats is a geometric mean, because disturbances multiply a cost.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 
@@ -20,6 +20,10 @@ DECODING_PHASES = ("prefill", "generation")
 QUALITY = "quality"
 """The name of the primary metric among measures: each task has another."""
 DEFAULT_MEASURE = "training.tokens_per_second"
+DIGITS = 3
+"""The significant digits of a cost: as many for each, so that the figures of a column agree."""
+DECIMALS = 3
+"""The decimals of ratios, and of scores below 10."""
 MEBIBYTE = 2.0**20
 DISTURBED = "~"
 """The mark of a cost that other processes disturbed."""
@@ -73,13 +77,38 @@ class Measure:
     keep: int = 2
 
 
+def significant(value: float, digits: int = DIGITS) -> str:
+    """Return a figure with some significant digits; one with more before the point is whole.
+
+    A figure of 0 has no significant digit and stands as "0".
+    """
+    if not value:
+        return "0"
+    exponent = int(f"{value:.{digits - 1}e}".partition("e")[2])
+    return f"{value:,.{max(0, digits - 1 - exponent)}f}"
+
+
+def score_decimals(scores: Iterable[float]) -> int:
+    """Return the decimals that all scores of a table share: fewer if one of them is 10 or more."""
+    largest = max(map(abs, scores), default=0.0)
+    return DECIMALS if largest < 9.9995 else 1 if largest < 999.95 else 0
+
+
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """How a measure is shown: a figure of the record, divided by `scale`, is in `unit`."""
+    """How a measure is shown: a figure of the record, divided by `scale`, is in `unit`.
+
+    All its figures have `digits` significant digits.
+    """
 
     title: str
     unit: str
     scale: float
+    digits: int = DIGITS
+
+    def text(self, value: float) -> str:
+        """Return a figure of the record in the unit."""
+        return significant(value / self.scale, self.digits)
 
 
 EXAMPLES, TOKENS = ("inference",), ("generation",)

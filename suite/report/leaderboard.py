@@ -10,7 +10,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from suite.analysis.boards import Board, Row, rank_comparisons, rows_by_entry
+from suite.analysis.boards import Board, Row, rank_comparisons, rows_by_entry, scores_of
 from suite.analysis.comparison_key import grouped, titles
 from suite.analysis.comparisons import Comparison
 from suite.analysis.cost_ratios import LENGTHS
@@ -21,7 +21,7 @@ from suite.analysis.training_time import TrainingTimes
 from suite.api import Architecture, Form, Mode, Track
 from suite.matrix.registry import Registry
 from suite.records.benchmarks import Benchmark
-from suite.records.measures import COSTS, RANKED
+from suite.records.measures import COSTS, RANKED, score_decimals
 from suite.records.published import StoredRecord
 from suite.records.tuned_rates import Tuned
 from suite.report.archive import to_csv
@@ -31,8 +31,8 @@ from suite.report.markdown import (
     escape,
     escape_name,
     interval,
-    number,
     render,
+    shared_notes,
     shortened,
     small,
 )
@@ -112,10 +112,11 @@ def _page(
 ) -> str:
     notes = Footnotes()
 
-    def rank_and_value(row: Row | None) -> str:
+    def rank_and_value(row: Row | None, shared: Sequence[str], places: int) -> str:
+        own = [text for text in row.footnotes if text not in shared] if row else []
         if row is None or row.estimate is None:
-            return NONE if row is None else escape("; ".join(row.footnotes)) or NONE
-        return notes.after(f"{row.rank or NONE}: {interval(row.estimate)}", row.footnotes)
+            return escape("; ".join(own)) or NONE
+        return notes.after(f"{row.rank or NONE}: {interval(row.estimate, places)}", own)
 
     # Controls that are probed only, or that the benchmark leaves out, are not missing.
     wanted = {name for name, part in controls.items() if not part.probe_only}
@@ -143,9 +144,16 @@ def _page(
         down=down,
         tied=_tied,
         rank_and_value=rank_and_value,
+        shared_by=_shared_by,
+        shared_by_winners=shared_notes([winner.footnotes for winner in board.winners]),
         minutes_to=_minutes_to,
         cost_page=cost_page_name,
     )
+
+
+def _shared_by(boards: Iterable[Board]) -> list[str]:
+    """Return the notes that all rows of boards share."""
+    return shared_notes([row.footnotes for board in boards for row in board.valid])
 
 
 def _minutes_to(times: TrainingTimes, entry: str, length: int) -> str:
@@ -171,7 +179,12 @@ def _pages_beside(boards: Sequence[Board]) -> dict[str, str]:
     ]
     files = {}
     if opened:
-        files["open.md"] = _render("open.md", by_task=grouped(opened, lambda one: one.key.task))
+        files["open.md"] = _render(
+            "open.md",
+            by_task=grouped(opened, lambda one: one.key.task),
+            shared_by=_shared_by,
+            decimals_of=lambda boards: score_decimals(scores_of(boards)),
+        )
     measured = [
         board
         for board in boards
@@ -286,5 +299,5 @@ def _best(board: Board, controls: Collection[str]) -> str:
     # Entries of a rank are tied with its leader, which may be a control.
     is_tied = sum(row.rank == best.rank for row in board.valid) > 1
     mark = UNRANKED if best.rank is None else TIED if is_tied else ""
-    scale = RANKED[board.key.mode][board.metric.name].scale
-    return f"{escape_name(best.entry)} {number(value / scale)}{mark}"
+    shown = RANKED[board.key.mode][board.metric.name]
+    return f"{escape_name(best.entry)} {shown.text(value)}{mark}"

@@ -59,14 +59,6 @@ def _quality_row(carried: Carried) -> tuple[str, str, str, str, str]:
     return carried.task, carried.model_size, length, score, str(carried)
 
 
-def figure_text(value: float) -> str:
-    """Return a figure with three significant digits, without an exponent."""
-    if value == 0:
-        return "0"
-    decimals = max(0, 2 - math.floor(math.log10(abs(value))))
-    return f"{value:,.{decimals}f}"
-
-
 def table_rows(curve: CostCurve) -> list[tuple[str, str, str, str]]:
     """Return the rows of a curve: length, cost, range, and whether it is measured or predicted.
 
@@ -82,9 +74,7 @@ def table_rows(curve: CostCurve) -> list[tuple[str, str, str, str]]:
     for length in sorted(lengths):
         if found := curve.at(length):
             cost, kind = found
-            value, low, high = (
-                figure_text(each / curve.shown.scale) for each in (cost.value, cost.low, cost.high)
-            )
+            value, low, high = map(curve.shown.text, (cost.value, cost.low, cost.high))
             mark = "~" if kind == MEASURED and length in noisy else ""
             rows.append((f"{length:,}", mark + value, f"{low} to {high}", kind))
     return rows
@@ -141,7 +131,7 @@ def draw(profile: Profile, references: Sequence[Profile], measure: str) -> Chart
         ],
         [(name, _path(places(each.points)), places(each.points)) for name, each in rivals],
         [(across(length), _short(length)) for length in x_ticks],
-        [(along(cost), figure_text(cost / curve.shown.scale)) for cost in _ticks_of(curve, costs)],
+        [(along(cost), curve.shown.text(cost)) for cost in _ticks_of(curve, costs)],
     )
 
 

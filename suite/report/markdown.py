@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from suite.analysis.estimates import Estimate
 from suite.api import Metric
+from suite.records.measures import score_decimals, significant
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -33,34 +34,27 @@ def escape_name(text: str) -> str:
 
 
 def number(value: float | None) -> str:
-    """Return a figure with three decimals below 10, and fewer above."""
-    if value is None:
-        return NONE
-    size = abs(value)
-    decimals = 3 if size < 9.9995 else 1 if size < 999.95 else 0
-    return f"{value:,.{decimals}f}"
+    """Return a score that stands alone: with three decimals below 10, and fewer above."""
+    return NONE if value is None else decimal(value, score_decimals([value]))
 
 
 def decimal(value: float | None, places: int = 2) -> str:
     """Return a figure with a number of decimal places."""
-    return NONE if value is None else f"{value:.{places}f}"
+    return NONE if value is None else f"{value:,.{places}f}"
 
 
 def small(value: float | None) -> str:
     """Return a difference with two significant digits."""
-    if value is None:
-        return NONE
-    return f"{value:.2g}" if abs(value) < 100 else f"{value:,.0f}"
+    return NONE if value is None else significant(value, 2)
 
 
 def interval(estimate: Estimate | None, places: int | None = None) -> str:
-    """Return an estimate with its interval."""
+    """Return an estimate with its interval, by default with the decimals of a score alone."""
     if estimate is None:
         return NONE
-    value, low, high = (
-        number(end) if places is None else decimal(end, places)
-        for end in (estimate.value, estimate.low, estimate.high)
-    )
+    places = score_decimals([estimate.value]) if places is None else places
+    ends = (estimate.value, estimate.low, estimate.high)
+    value, low, high = (decimal(end, places) for end in ends)
     return value if estimate.ends is None else f"{value} [{low}, {high}]"
 
 
@@ -118,6 +112,12 @@ def _templates() -> Environment:
         "digest": first_digest,
     }
     return environment
+
+
+def shared_notes(notes: Sequence[Sequence[str]]) -> list[str]:
+    """Return the notes that all of several rows have, which stand once for their table."""
+    first, *others = notes or [()]
+    return [text for text in first if others and all(text in of for of in others)]
 
 
 class Footnotes:

@@ -22,7 +22,8 @@ from suite.analysis.growth import Growth
 from suite.analysis.tables import Table
 from suite.api import Mode, Status
 from suite.records.command_line import printable
-from suite.records.measures import COSTS, DISTURBED, GENERATION_COLUMNS, phases_of
+from suite.records.measures import COSTS, DISTURBED, GENERATION_COLUMNS, Shown, phases_of
+from suite.report.markdown import shared_notes
 
 
 class _PrintableConsole(Console):
@@ -51,6 +52,9 @@ NO_GROWTH_NOTE = (
     "No growth with length: its interval needs three or more rounds of four or more lengths that "
     "ended well. Pass --lengths and --rounds."
 )
+UNFINISHED_NOTE = (
+    "No growth with length yet: some cells are not measured. This command continues: {command}"
+)
 LEFT = {"architecture", "entry", "measure", "rounds", "claims", "fitted on lengths", "status"}
 """The columns that are aligned on the left."""
 
@@ -67,8 +71,8 @@ def print_table(out: Console, titles: Sequence[str], rows: Sequence[Sequence[str
     out.print(table)
 
 
-def print_tables(tables: Sequence[Table]) -> None:
-    """Print each table with its notes and exponents."""
+def print_tables(tables: Sequence[Table], unfinished: str = "") -> None:
+    """Print each table with its notes and exponents; `unfinished` is a command that left cells."""
     out = console()
     for table in tables:
         out.print(f"\n[bold]{escape(table.title)}[/bold]")
@@ -80,8 +84,13 @@ def print_tables(tables: Sequence[Table]) -> None:
             out.print(f"  {DISTURBED_NOTE}")
         if any(OTHER_SESSION in row for row in rows):
             out.print(f"  {OTHER_SESSION_NOTE}")
+        shared = shared_notes([row.reasons for row in table.rows])
+        for reason in shared:
+            out.print(f"  All rows: {escape(reason)}")
         for row in table.rows:
             for reason in row.reasons:
+                if reason in shared:
+                    continue
                 label = f"{row.entry} at {row.cell.sequence_length}"
                 out.print(f"  {escape(label)}: {escape(reason)}")
             scores = row.by_evaluation_length.values()
@@ -89,7 +98,7 @@ def print_tables(tables: Sequence[Table]) -> None:
             for reason in sorted(reasons - {""}):
                 out.print(f"  {escape(row.entry)}: {escape(reason)}")
         _print_samples(out, table.rows)
-        _print_growth(out, table)
+        _print_growth(out, table, unfinished)
         _print_ratios(out, table.baseline, table.ratios)
 
 
@@ -117,7 +126,7 @@ def _diagnostic_cells(row: DiagnosticRow) -> list[str]:
         solved_text(solved) if solved else "—",
         "not by half" if never else "—" if steps is None else f"{steps:,.0f}",
         "—" if row.effective_length is None else str(row.effective_length),
-        "—" if state is None else _three_digits(state / 2**10),
+        "—" if state is None else GENERATION_COLUMNS["generation.state_bytes"].text(state),
     ]
 
 
@@ -129,24 +138,39 @@ def _columns(table: Table) -> dict[str, Callable[[Row], str]]:
     }
     if table.metric is not None:
         score = f"{table.split}.{table.metric}"
-        columns[score.replace(".", " ", 1)] = lambda row: _quality(row.figures[score])
+        shared = _shared_seeds(table, score)
+        title = score.replace(".", " ", 1) + (f" (n={shared})" if shared else "")
+        columns[title] = lambda row: _quality(row.figures[score], shared)
         for length in table.evaluation_lengths:
-            columns[f"tested at {length}"] = partial(_tested, length)
+            columns[f"tested at {length}"] = partial(_tested, length, shared)
     memory = partial(_cost, divisor=2**20, unit=" MiB")
     for phase in ("training",) if mode is Mode.TRAIN else phases_of(mode):
         columns[f"{phase} memory"] = partial(_measured, f"{phase}.peak_memory_bytes", memory)
         columns[f"{phase} tokens/s"] = partial(_measured, f"{phase}.tokens_per_second", _cost)
     if mode is Mode.DECODE:
         for measure, shown in GENERATION_COLUMNS.items():
-            columns[shown.title] = partial(_measured, measure, partial(_scaled, shown.scale))
+            columns[shown.title] = partial(_measured, measure, partial(_shown, shown))
     if mode is not Mode.TRAIN:
         columns["batch"] = lambda row: str(row.cell.batch_size)
     return {**columns, "status": _status}
 
 
-def _tested(length: int, row: Row) -> str:
+def _shared_seeds(table: Table, score: str) -> int | None:
+    """Return the number of seeds that all scores of several rows have; None if they differ."""
+    scores = [row.figures[score] for row in table.rows]
+    scores += [
+        one
+        for row in table.rows
+        for one in row.by_evaluation_length.values()
+        if not isinstance(one, str)
+    ]
+    counts = {one.n for one in scores if one}
+    return counts.pop() if len(table.rows) > 1 and len(counts) == 1 else None
+
+
+def _tested(length: int, shared: int | None, row: Row) -> str:
     score = row.by_evaluation_length.get(length)
-    return score.partition(":")[0] if isinstance(score, str) else _quality(score)
+    return score.partition(":")[0] if isinstance(score, str) else _quality(score, shared)
 
 
 def _measured(measure: str, text: Callable[[Figure], str], row: Row) -> str:
@@ -157,17 +181,20 @@ def _measured(measure: str, text: Callable[[Figure], str], row: Row) -> str:
     return f"{DISTURBED}{text(figure)}" if figure.is_disturbed else text(figure)
 
 
-def _scaled(scale: float, figure: Figure) -> str:
-    return _three_digits(figure.value / scale)
+def _shown(shown: Shown, figure: Figure) -> str:
+    return shown.text(figure.value)
 
 
-def _quality(figure: Figure | None) -> str:
-    """Return the mean and the range; intervals need a library that takes a second to import."""
+def _quality(figure: Figure | None, shared: int | None) -> str:
+    """Return the mean, the range, and the number of seeds unless all rows have a `shared` one.
+
+    Intervals need a library that takes a second to import.
+    """
     if figure is None:
         return "—"
-    if figure.n == 1:
-        return f"{figure.value:.3f} (n=1)"
-    return f"{figure.value:.3f} ({figure.lowest:.3f} to {figure.highest:.3f}, n={figure.n})"
+    facts = [f"{figure.lowest:.3f} to {figure.highest:.3f}"] if figure.n > 1 else []
+    facts += [] if shared else [f"n={figure.n}"]
+    return f"{figure.value:.3f}" + (f" ({', '.join(facts)})" if facts else "")
 
 
 def _cost(figure: Figure, divisor: int = 1, unit: str = "") -> str:
@@ -193,7 +220,7 @@ def _print_samples(out: Console, rows: Sequence[Row]) -> None:
             out.print(textwrap.indent(text, "    ", lambda line: True), markup=False)
 
 
-def _print_growth(out: Console, table: Table) -> None:
+def _print_growth(out: Console, table: Table, unfinished: str) -> None:
     """Print how costs grow with the length; a growth without an interval would mislead."""
     # The slope of a generated token, or the squared part of full attention, has the interval.
     fits = [
@@ -204,7 +231,9 @@ def _print_growth(out: Console, table: Table) -> None:
     if not exponents:
         probed = {row.cell.sequence_length for row in table.rows if row.cell.mode is not Mode.TRAIN}
         if len(probed) >= LENGTHS_OF_A_GROWTH:
-            out.print(f"\n{NO_GROWTH_NOTE}")
+            command = unfinished or _interrupted_command(table.rows)
+            text = UNFINISHED_NOTE.format(command=command) if command else NO_GROWTH_NOTE
+            out.print(f"\n{escape(text)}")
         return
     out.print("\nGrowth with length n of the cost of one sequence above its fixed cost:")
     titles = ("architecture", "measure", "growth [95%]", "rounds", "claims", "fitted on lengths")
@@ -248,6 +277,14 @@ def _print_ratios(out: Console, baseline: str, ratios: Sequence[Ratio]) -> None:
     print_table(out, ["length", "architecture", *columns, "hours apart"], rows)
 
 
+def _interrupted_command(rows: Sequence[Row]) -> str:
+    """Return the command of the newest interrupted cell; empty without any."""
+    records = (record for row in rows for record in row.records)
+    stopped = (record for record in records if record.status is Status.INTERRUPTED)
+    newest = max(stopped, key=lambda record: record.run_id, default=None)
+    return newest.invocation.command if newest else ""
+
+
 def _growth(item: Growth) -> str:
     """Return a growth as text; full attention as "1.2e-05 [1e-05, 1.4e-05] n + 3e-09 n²"."""
     if fit := item.quadratic:
@@ -266,8 +303,3 @@ def _interval(item: Estimate, digits: str = ".2f", scale: float = 1) -> str:
 def escape(text: str) -> str:
     """Return a text whose brackets are no markup."""
     return text.replace("[", r"\[")
-
-
-def _three_digits(value: float) -> str:
-    """Return a figure with three digits, or whole if it is a thousand or more."""
-    return f"{value:,.0f}" if abs(value) >= 1_000 else f"{value:,.3g}"

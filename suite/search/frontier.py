@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from suite.analysis.bisection import find_frontier
+from suite.analysis.bisection import MOST_BISECTIONS, TOLERANCE, doubled, find_frontier
 from suite.api import Limits, RequestError, Status
 from suite.api.errors import check_name
-from suite.execution.preparation import check_any_can_run, make_limits, prepare
+from suite.execution.preparation import Prepared, check_any_can_run, make_limits, prepare
+from suite.execution.processor_load import describe_load, disturbing_cores
+from suite.matrix.durations import durations_here
 from suite.matrix.request import Request
 from suite.records.environment import has_accelerator, total_memory_bytes
 from suite.records.measures import DECODING_PHASES, PHASES
@@ -145,13 +147,19 @@ class LengthLimit:
 
 
 def find_length_limits(
-    request: Request, store: Store, run: RunPlan, budget: Budget, up_to: int = LONGEST
+    request: Request,
+    store: Store,
+    run: RunPlan,
+    budget: Budget,
+    up_to: int = LONGEST,
+    report: Callable[[str], None] = lambda text: None,
 ) -> Iterator[LengthLimit]:
     """Yield the length limit of each entry of a request.
 
     Each length is a probe in a fresh process, which is stopped where it exceeds the budget. Lengths
     double, then halve between the last that fits and the first that does not, to within 5%. A batch
-    holds one sequence unless the request says otherwise.
+    holds one sequence unless the request says otherwise. `report` shows, before the first probe,
+    what the search does and how long it may take.
 
     Raises:
         RequestError: the budget or the request is invalid, or the benchmark lists probes of several
@@ -171,12 +179,33 @@ def find_length_limits(
     prepared = prepare(replace(request, lengths=(SHORTEST,), rounds=1), store)
     check_one_setting("A frontier", (planned.cell for planned in prepared.plan.cells))
     check_any_can_run(prepared)
-    prober = Prober(request, store, run, budget.limits(request.benchmark))
+    limits = budget.limits(request.benchmark)
+    report(_statement(prepared, store, limits, up_to))
+    if budget.step_seconds is not None and (cores := disturbing_cores(request.threads)):
+        report(f"Warning: {describe_load(cores)}. Steps take longer, and the limits are too short.")
+    prober = Prober(request, store, run, limits)
     return (
         LengthLimit(planned.ranking.entry, unsupported=planned.unsupported)
         if planned.unsupported
         else _search(prober, planned.ranking.entry, budget, up_to)
         for planned in prepared.plan.cells
+    )
+
+
+def _statement(prepared: Prepared, store: Store, limits: Limits, up_to: int) -> str:
+    """Return what a search does, the most probes of it, and how long these may take."""
+    cells = [planned.cell for planned in prepared.plan.cells if not planned.unsupported]
+    lengths = doubled(SHORTEST, up_to)
+    probed = [replace(cell, sequence_length=length) for cell in cells for length in lengths]
+    most = len(lengths) + (MOST_BISECTIONS if len(lengths) > 1 else 0)
+    probes = f"{most} probe{'s' if most > 1 else ''}"
+    entries = "1 entry" if len(cells) == 1 else f"{len(cells)} entries, one after another"
+    return (
+        f"{entries}. Lengths double from {SHORTEST} until one does "
+        f"not fit or {up_to:,} is reached; further probes find the limit to within "
+        f"{TOLERANCE - 1:.0%}. At most {probes} an entry, of at most {limits.seconds:,.0f} s each. "
+        f"All doubled lengths together take {durations_here(store).expected(probed)}. "
+        "A smaller --up-to ends earlier; the same command continues after an interruption."
     )
 
 

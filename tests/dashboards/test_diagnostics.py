@@ -121,7 +121,7 @@ def test_the_share_of_seeds_stands_beside_the_mean(tab, full):
         row.locator("td").all_text_contents() for row in table.locator("tbody tr").all()
     )
     assert first[:4] == ["lstm", "40", "3", "0.833"]
-    assert first[4:] == ["0.667 [0.208, 0.939]", "200", "40 (0 to 40)", "1"]
+    assert first[4:] == ["0.667 [0.208, 0.939]", "200", "40 (0 to 40)", "1.00"]
     assert second[4].startswith("0.000 [0.000, ") and second[5] == "not by half of the seeds"
     assert second[6] == "0" and second[3].startswith("0.510 [")
     assert len(table.locator("th").all()) == 8  # every run was completed

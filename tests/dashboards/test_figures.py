@@ -182,7 +182,7 @@ def test_disturbed_speeds_are_hollow_and_dimmed_and_say_what_to_do(tab, other):
     assert not any(symbol.endswith("-open") for symbol in symbols["Peak training memory"])
     caption = next(text for text in tab.texts("figcaption") if "Hollow" in text)
     assert "Model size tiny: 2 layers, width 128" in caption
-    assert "~1.000" in tab.texts("td.soft")
+    assert "~1.00" in tab.texts("td.soft")
 
 
 def test_a_pair_of_disturbed_speeds_says_why_it_has_no_interval(tab, other):

@@ -146,14 +146,24 @@ def test_trials_are_shown_only_if_they_are_chosen_and_are_marked(shown, made):
     assert all(name.startswith("trials scored on validation") for name in names[1:])
     tab.select("Results").select_option(names[1])
     assert "Trials, not results" in tab.texts(".warning")[0]
-    assert "No entry is ranked; best of 1 value: vanilla" in tab.answer()
+    assert "No entry is ranked; best of 1 measured: vanilla" in tab.answer()
     note = tab.texts(".answer + .note")[0]
-    assert "Not ranked: validation scores are not ranked" in note and "no proof" in note
+    assert "Validation scores are not ranked" in note and "no proof" in note
     assert any(title.startswith("Validation entity F1") for title in tab.texts("h3"))
     # Other pages leave the trials out too, unless they are named.
     tab.open(made[0], "tradeoffs.html", "task=ner")
     assert tab.texts("h2")[0] == "Named entity recognition" and not tab.texts(".warning")
     assert tab.texts("h2 + .note")[0].startswith("Results: small-1. Model size tiny")
+
+
+def test_notes_and_digits_that_all_rows_share(drawn):
+    costs = {"vanilla": 7.0, "bert": 12.34}
+    runs = [entry(name, 128, f1=0.5, memory=cost, speed=1.0) for name, cost in costs.items()]
+    tab = drawn(runs, state="task=ner")
+    told = [text for text in tab.texts(".note") if text.startswith("All rows: ")]
+    assert told == ["All rows: the benchmark look-1 is not ranked; untuned."]
+    assert not tab.texts(".footnotes")
+    assert {"7.00", "12.3"} <= set(tab.texts("tbody td"))
 
 
 def test_three_charts_and_costs_from_probes(shown):

@@ -68,6 +68,12 @@ def test_the_table_has_gains_and_prices_and_the_chart_the_disturbance(tab, site)
     ]
     cells = tab.texts("tbody td, tbody th")
     assert "none;…" not in " ".join(tab.texts("p"))
+    tab.open(site, PAGE, "tasks=all")
+    heads = tab.texts("h2")
+    assert len(set(heads)) == len(heads) > 1 and any("length 128: " in head for head in heads), (
+        heads
+    )
+    tab.open(site, PAGE)
     assert "0.1" in " ".join(cells) and any("1.2" in cell and "×" in cell for cell in cells)
     plots = {layout["xaxis"]["title"]["text"]: (traces, layout) for traces, layout in tab.plots()}
     traces, _ = plots["strength of the disturbance"]

@@ -220,7 +220,7 @@ def test_a_ranking_says_its_budget_and_who_is_no_better_than_no_mixing(tab, tmp_
 
 def test_generation_speed_is_that_of_decodings(shown, figure):
     tab = shown("task=language_modeling&length=1024&metric=generation.step_seconds")
-    known = figure("mamba2", "generation.step_seconds", 1_024, places=3, scale=1e-3)
+    known = figure("mamba2", "generation.step_seconds", 1_024, places=2, scale=1e-3)
     assert f"time per generated token {known} ms." in tab.answer()
     titles = [
         "Test bits per character",
@@ -286,7 +286,7 @@ def test_without_ranks_the_answer_says_how_many_values_there_are(drawn):
 def test_a_control_of_the_same_value_does_not_lead(drawn):
     probed = [probe(name, 128, 0, 2_500.0) for name in ("identity", "longformer")]
     tab = drawn(probed, state="metric=training.tokens_per_second")
-    assert "No entry is ranked; best of 2 values: longformer" in tab.answer()
+    assert "No entry is ranked; best of 2 measured: longformer" in tab.answer()
 
 
 @pytest.mark.parametrize("probed", ["vanilla", "longformer"])
@@ -307,7 +307,7 @@ def test_the_costs_of_all_entries_come_from_the_same_results(drawn):
     tab = drawn([*own, probe("bert", 512, 0, 9_000.0)], state="task=ner")
     column = tab.texts("table >> nth=0 >> th").index("Peak training memory, MiB")
     rows = tab.page.locator("table >> nth=0 >> tbody tr").all()
-    assert {row.locator("td").nth(column).text_content() for row in rows} == {"100.0"}
+    assert {row.locator("td").nth(column).text_content() for row in rows} == {"100"}
 
 
 def test_a_cell_that_a_person_stopped_did_not_fail(drawn):
@@ -323,7 +323,9 @@ def test_superseded_results_answer_only_at_their_own_length(drawn, tmp_path):
     tab = drawn([now, with_fields(old, cell=cell)], state="length=64")
     assert "length is 512. Named entity recognition, length 512. No entry" in tab.answer()
     tab.open(tmp_path, "index.html", "length=128")
-    assert tab.answer() == "Named entity recognition, length 128. No entry has a standing result."
+    assert (
+        tab.answer() == "Named entity recognition, length 128. No entry has a result that counts."
+    )
     assert tab.texts("main details summary").count("1 superseded row") == 1
 
 

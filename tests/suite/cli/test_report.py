@@ -69,8 +69,8 @@ def test_seeds_that_solve_a_task_stand_below_the_tables(bench, store):
     shown = bench("report", "--home", str(store.home)).stdout
     assert "State tracking: parity: solved at accuracy 0.99, test split" in shown
     cells = [[cell.strip() for cell in line.split("│")] for line in shown.splitlines()]
-    assert ["40", "lstm", "0.833", "2 of 3", "200", "40 (0 to 40)", "1"] in cells
-    assert ["40", "vanilla", "0.510", "0 of 3", "not by half", "0", "1"] in cells
+    assert ["40", "lstm", "0.833", "2 of 3", "200", "40 (0 to 40)", "1.00"] in cells
+    assert ["40", "vanilla", "0.510", "0 of 3", "not by half", "0", "1.00"] in cells
 
 
 def test_published_records_are_shown_if_asked_for(bench, home):

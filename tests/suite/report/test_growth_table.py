@@ -7,11 +7,13 @@ import dataclasses
 import pytest
 
 from suite.analysis.tables import make_tables
+from suite.api import Status
 from suite.records.schema import Measurement
 from suite.report.tables import (
     DISTURBED_NOTE,
     NO_GROWTH_NOTE,
     OTHER_SESSION_NOTE,
+    UNFINISHED_NOTE,
     print_tables,
 )
 from tests.builders.costs import rounds
@@ -56,6 +58,16 @@ def test_without_an_interval_a_note_says_what_is_missing(records, capsys):
     text = printed(records, capsys)
     assert "n^" not in text
     assert NO_GROWTH_NOTE in text
+
+
+def test_after_an_interruption_the_note_names_the_command_that_continues(capsys):
+    *done, last = probes(3, LENGTHS[:3])
+    stopped = make_record(Status.INTERRUPTED, minutes=9, cell=last.cell)
+    text = printed([*done, stopped], capsys)
+    assert UNFINISHED_NOTE.format(command=stopped.invocation.command) in text
+    assert NO_GROWTH_NOTE not in text
+    print_tables(make_tables(map(stored, done)), unfinished="bench run --mode probe")
+    assert "continues: bench run --mode probe" in " ".join(capsys.readouterr().out.split())
 
 
 def test_disturbed_costs_and_their_growth_are_marked(capsys):

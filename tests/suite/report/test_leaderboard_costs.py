@@ -57,9 +57,9 @@ def test_costs_have_a_page_for_each_machine_and_only_quiet_ones_are_printed(tmp_
     assert "Session of 2026-01-02 04:04 on abacus, 2 threads." in page
     training, inference = page.split("### Inference speed, thousand tokens per second")
     # The code and, for two sessions, the standard deviation of their logarithms: ln(1.1) / √2.
-    assert "| vanilla | `vanilla-` | 5.120 (1) ±6.7% |" in training
+    assert "| vanilla | `vanilla-` | 5.12 (1) ±6.7% |" in training
     assert "| bert | `bert-012` | — |" in training
-    assert "| bert | `bert-012` | 5.120 (1) |" in inference
+    assert "| bert | `bert-012` | 5.12 (1) |" in inference
     detectable = re.search(r"\| \*detectable ratio\* \|  \| (1\.\d+) \|", training)
     assert 1 < float(detectable[1]) < 2
     assert "[costs on abacus](leaderboard/costs-abacus.md)" in files["LEADERBOARD.md"]
@@ -79,9 +79,9 @@ def test_no_slower_entry_is_first_where_noise_leaves_a_faster_one_unranked(tmp_p
     files = files_of(folder, fast + [probe("vanilla", 0.2, number) for number in range(3)])
     training, inference = files["leaderboard/costs-abacus.md"].split("### Inference speed")
     speeds = training.split("### Training speed")[1]
-    assert "| lstm | `lstm-012` | 5.120 |" in speeds
-    assert "| vanilla | `vanilla-` | 2.560 |" in speeds
-    assert "5.120 (1)" in inference and "2.560 (2)" in inference
+    assert "| lstm | `lstm-012` | 5.12 |" in speeds
+    assert "| vanilla | `vanilla-` | 2.56 |" in speeds
+    assert "5.12 (1)" in inference and "2.56 (2)" in inference
     notes = {
         row["entry"]: row["note"]
         for row in archive_of(files)
@@ -100,8 +100,8 @@ def test_decodings_have_tables_beside_those_of_probes(tmp_path):
     head, _, *rows = rows_of(section(page, "Time per generated token, ms"))
     assert head == ["entry", "code", "128", "1,024", "8,192"]
     found = {row[0]: row[2:] for row in rows}
-    assert found["identity"] == ["0.505 (1)"] * 3 and found["mamba2"] == ["1.010 (2)"] * 3
-    assert found["vanilla"] == ["1.010 (2)", "8.080 (3)", "—"]
+    assert found["identity"] == ["0.505 (1)"] * 3 and found["mamba2"] == ["1.01 (2)"] * 3
+    assert found["vanilla"] == ["1.01 (2)", "8.08 (3)", "—"]
     assert {row["task"] for row in archive_of(files)} == {"probe", "decode"}
 
 
@@ -143,15 +143,15 @@ def test_the_first_page_names_the_least_cost_at_each_length(tmp_path):
     machine = "[abacus](leaderboard/costs-abacus.md)"
     assert [cells[1:4:2] for cells in rows] == [
         ["64", "gpt 0.640°"],
-        ["512", "vanilla 5.115"],
-        ["2,048", "longformer 6.820"],
+        ["512", "vanilla 5.11"],
+        ["2,048", "longformer 6.82"],
     ]
-    assert rows[1][4] == "longformer 1.000≈", "equal memories do not separate"
+    assert rows[1][4] == "longformer 1.00≈", "equal memories do not separate"
     assert all(cells[-2:] == ["1", machine] and cells[6] == "—" for cells in rows)
     beside = [probe(entry, 0.1, number) for number in range(3) for entry in ("bert", "identity")]
     page = page_of(folder, [*runs(folder), *beside, *rounds({"longformer": 0.3})])
     (row,) = rows_of(section(page, "Fastest and smallest by length"))[2:]
-    assert row[3] == "bert 5.120≈", "a control shares the rank"
+    assert row[3] == "bert 5.12≈", "a control shares the rank"
 
 
 @pytest.mark.parametrize("ranking", ["abacus", "slide-rule"])
@@ -165,7 +165,7 @@ def test_of_equally_wide_sessions_the_least_costs_are_of_the_one_that_ranks_most
     ]
     page = page_of(folder, [*runs(folder), *costs])
     (row,) = rows_of(section(page, "Fastest and smallest by length"))[2:]
-    assert row[3] == "vanilla 5.115"
+    assert row[3] == "vanilla 5.11"
     assert row[-1] == f"[{ranking}](leaderboard/costs-{ranking}.md)"
 
 
@@ -184,6 +184,6 @@ def test_each_length_has_the_session_that_measured_most_there(tmp_path):
     )
     training, _ = page.split("### Inference speed, thousand tokens per second")
     rows = {cells[0]: cells[2:] for cells in rows_of(training)}
-    assert rows["longformer"] == ["2.557 (2)", "4.092 (1)"]
-    assert rows["vanilla"][1].startswith("2.046 (2)"), "the cost of the second session"
+    assert rows["longformer"] == ["2.56 (2)", "4.09 (1)"]
+    assert rows["vanilla"][1].startswith("2.05 (2)"), "the cost of the second session"
     assert rows["bert"][1] == "—"

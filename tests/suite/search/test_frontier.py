@@ -43,6 +43,25 @@ def test_a_search_over_all_architectures_names_the_unsupported_and_the_failed(st
     assert str(found["bert"]).endswith("does not fit)")
 
 
+def test_the_probes_and_their_time_are_stated_before_the_first_probe(store, monkeypatch):
+    monkeypatch.setattr(frontier, "disturbing_cores", lambda threads: 1.5)
+    request = Request(benchmark="smoke", architectures=("bert", "gpt"))
+    told = []
+
+    def state(budget, up_to):
+        told.clear()
+        find_length_limits(request, store, None, budget, up_to, told.append)
+        return "\n".join(told)
+
+    seconds = make_limits("smoke").seconds
+    text = state(Budget(step_seconds=1.0), 1_024)
+    assert text.startswith("1 entry. Lengths double from 128 until one does not fit or 1,024 is")
+    assert f"At most 9 probes an entry, of at most {seconds:,.0f} s each" in text
+    assert "an unknown time" in text and "other programs use 1.5 cores" in text
+    assert "other programs" not in state(Budget(memory_bytes=2**30), 128)  # no load changes it
+    assert "At most 1 probe an entry" in told[0]
+
+
 def test_a_limit_below_the_first_length_says_what_that_takes(store):
     found = limits_of(store, Budget(step_seconds=0.1), "bert")["bert"]
     assert str(found) == "not even 128, which takes 300 MiB, 0.427 s a step"
