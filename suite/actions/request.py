@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypedDict, TypeVar
 
+from suite.analysis.bisection import doubled
 from suite.api import Mode, RequestError
 from suite.api.errors import HomeError, check_name, unknown_name
 from suite.matrix.request import Request, split_methods
@@ -250,7 +251,7 @@ def _range_of(part: str, axis: str) -> Iterable[int]:
             received=repr(part),
         )
     if doubles:
-        return [first << power for power in range(count.bit_length())]
+        return doubled(first, last)
     if count > MOST_IN_A_RANGE:
         raise RequestError(
             f"A range of {axis} has at most {MOST_IN_A_RANGE:,} numbers", received=repr(part)

@@ -80,7 +80,7 @@ class Measure:
 def significant(value: float, digits: int = DIGITS) -> str:
     """Return a figure with some significant digits; one with more before the point is whole.
 
-    A figure of 0 has no significant digit and stands as "0".
+    The text of 0 is "0".
     """
     if not value:
         return "0"

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from suite.analysis.bisection import doubled
 from suite.analysis.cost_ratios import CostRatio
 from suite.analysis.length_card import MEASURED, Carried, CostCurve, LengthCard, Profile
 from suite.records.measures import ON_CARDS
@@ -65,10 +66,8 @@ def table_rows(curve: CostCurve) -> list[tuple[str, str, str, str]]:
     Predictions are those of doubled lengths between and beyond the measured ones.
     """
     lengths = {point.length for point in curve.points}
-    length = curve.points[0].length
-    while curve.fit and length <= curve.fit.longest_predicted:
-        lengths.add(length)
-        length *= 2
+    if curve.fit:
+        lengths.update(doubled(curve.points[0].length, curve.fit.longest_predicted))
     noisy = {point.length for point in curve.points if point.noisy}
     rows = []
     for length in sorted(lengths):

@@ -34,7 +34,7 @@ def escape_name(text: str) -> str:
 
 
 def number(value: float | None) -> str:
-    """Return a score that stands alone: with three decimals below 10, and fewer above."""
+    """Return a score outside a table: three decimals below 10, and fewer above."""
     return NONE if value is None else decimal(value, score_decimals([value]))
 
 
@@ -115,7 +115,7 @@ def _templates() -> Environment:
 
 
 def shared_notes(notes: Sequence[Sequence[str]]) -> list[str]:
-    """Return the notes that all of several rows have, which stand once for their table."""
+    """Return the notes that all of several rows have; a table prints them once."""
     first, *others = notes or [()]
     return [text for text in first if others and all(text in of for of in others)]
 

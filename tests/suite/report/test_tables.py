@@ -1,4 +1,4 @@
-"""What holds for all rows of a table is said once."""
+"""A table prints a note of all its rows once."""
 
 from __future__ import annotations
 
