@@ -75,7 +75,7 @@ class KerasHub(Architecture):
     Scores of all pairs are in memory. While decoding, each token computes all positions again.
     """
 
-    version = 1
+    version = 2
     title = "KerasHub"
     paper = "Watson et al. 2024, KerasHub"
     forms = frozenset({Form.ENCODER, Form.DECODER})
@@ -132,6 +132,10 @@ class KerasHub(Architecture):
     def state_bytes(self, request: BuildRequest, max_length: int, value_bytes: int = 4) -> int:
         """Return the bytes of the tokens (int32): each step computes all positions again."""
         return 4 * max_length
+
+    def import_libraries(self) -> None:
+        """Import keras-hub, which takes more memory than a small model."""
+        import keras_hub  # noqa: F401
 
     def assemble(self, request: BuildRequest) -> Any:
         """Build the backbone, or load the preset."""

@@ -45,12 +45,14 @@ class GivenModel(Architecture):
         return None
 
     def import_libraries(self) -> None:
-        """Import the modules of a model of Hugging Face, which take more memory than small ones."""
+        """Import the library of a model, which takes more memory than a small model."""
         kind, place = self.location
         if kind == "huggingface":
             from baselines.layers.huggingface_model import import_modules
 
             import_modules(place)
+        elif kind == "preset":
+            import keras_hub  # noqa: F401
 
     def assemble(self, request: BuildRequest) -> Any:
         """Load the model."""

@@ -14,6 +14,7 @@ import pytest
 from keras import ops
 
 from baselines.hub import BACKBONES
+from baselines.layers.given_model import GivenModel
 from suite.api import (
     BuildRequest,
     Form,
@@ -45,6 +46,14 @@ def request_of(form: Form = Form.ENCODER, length: int = LENGTH, words: int = WOR
     size = options.get("size", SIZE)
     given.pop("size", None)
     return BuildRequest(form, Inputs.TOKEN_IDS, size, length, given, vocabulary_size=words)
+
+
+def test_keras_hub_is_imported_before_the_baseline_of_memory(monkeypatch):
+    monkeypatch.setitem(sys.modules, "keras_hub", None)
+    given = GivenModel("given", ("preset", ""), {"inputs": {}, "form": "encoder"}, "digest")
+    for architecture in (HUB, given):
+        with pytest.raises(ImportError, match="keras_hub"):
+            architecture.import_libraries()
 
 
 def hidden_states(backbone, token_ids, mask=MASK) -> np.ndarray:
