@@ -1,107 +1,212 @@
 """The preview image that social media show for a link to the site.
 
-The image has the question, and one measure against length from one comparison. The bytes depend on
-the figures and on the version of matplotlib alone.
+The image has the question, and quality and a cost against length. The bytes depend on the figures
+and on the version of matplotlib alone.
 """
 
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from matplotlib import style
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 
+from suite.analysis.comparison_key import ComparisonKind
+from suite.analysis.comparisons import Comparison
+from suite.api import Metric
 from suite.api.files import atomic_write
-from suite.records.measures import CHARTED, Shown
+from suite.records.measures import CHARTED, QUALITY, metric_of
 
 QUESTION = "Which sequence model should I use at my sequence length?"
 WIDTH, HEIGHT, DOTS_PER_INCH = 1200, 630, 100
 """The size in pixels that the large cards of social media have."""
-GREY = "#555555"
-MAX_ENTRIES = 20
-"""The number of entries that the legend has room for. The chart draws no others."""
+GREY, LIGHT_GREY = "#555555", "#CCCCCC"
 MIN_ENTRIES = 2
 """A chart needs that many entries, each with that many lengths."""
+MOST_COLORED = 8
+LABEL_HEIGHT = 0.058
+"""The height of the name of an entry, as a part of the chart."""
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A measure of a comparison against length: a row of `figures` for each entry and length."""
+
+    title: str
+    metric: Metric
+    comparison: int
+    figures: pd.DataFrame
+    is_logarithmic: bool
 
 
 def write_preview(
-    path: Path, figures: pd.DataFrame, entries: Sequence[Mapping[str, Any]], titles: Sequence[str]
+    path: Path, charts: Sequence[Chart], entries: Sequence[Mapping[str, Any]], titles: Sequence[str]
 ) -> None:
     """Write the preview as a PNG file of `WIDTH` by `HEIGHT` pixels.
 
     Args:
         path: the file.
-        figures: the figures of all comparisons (`suite.analysis.frame.to_figures`).
-        entries: the name and the style of each entry (`dashboards.styles`).
+        charts: the charts, from the left.
+        entries: the name and the style of each entry (`dashboards.styles`) that has a colour.
         titles: the title of each comparison.
     """
     size = WIDTH / DOTS_PER_INCH, HEIGHT / DOTS_PER_INCH
+    styles = {entry["name"]: entry for entry in entries}
     # Names are no formulas, and the settings of the user's matplotlib must not change the image.
     with style.context(["default", {"text.parse_math": False}]):
         figure = Figure(figsize=size, dpi=DOTS_PER_INCH, facecolor="white")
         FigureCanvasAgg(figure)
-        figure.text(0.04, 0.91, "Lengthwise", fontsize=15, color=GREY)
-        figure.text(0.04, 0.83, QUESTION, fontsize=23, fontweight="bold")
-        if chart := choose_chart(figures):
-            comparison, measure, drawn = chart
-            draw_chart(figure, measure, drawn, {entry["name"]: entry for entry in entries})
-            title = textwrap.shorten(titles[comparison], 140, placeholder=" …")
-            figure.text(0.04, 0.02, title, fontsize=10, color=GREY)
+        figure.text(0.04, 0.92, "Lengthwise", fontsize=15, color=GREY)
+        figure.text(0.04, 0.84, QUESTION, fontsize=23, fontweight="bold")
+        for number, chart in enumerate(charts):
+            left = 0.06 + 0.51 * number
+            axes = figure.add_axes((left, 0.17, 0.28 if len(charts) > 1 else 0.74, 0.57))
+            draw_chart(axes, chart, styles)
+            title = textwrap.shorten(titles[chart.comparison], 160, placeholder=" …")
+            figure.text(0.04, 0.045 - 0.03 * number, title, fontsize=9, color=GREY)
         with atomic_write(path) as file:
             figure.savefig(file, format="png", metadata={"Software": None})
 
 
-def draw_chart(
-    figure: Figure, measure: Shown, drawn: pd.DataFrame, styles: Mapping[str, Mapping[str, Any]]
-) -> None:
-    """Draw the lines of a measure against length, with a legend."""
-    axes = figure.add_axes((0.09, 0.13, 0.62, 0.62))
-    for name, of_entry in list(drawn.groupby("entry", sort=True))[:MAX_ENTRIES]:
+def draw_chart(axes: Axes, chart: Chart, styles: Mapping[str, Mapping[str, Any]]) -> None:
+    """Draw a line for each entry. Those with a style have a colour, and their name at the end."""
+    lengths = sorted(set(chart.figures["sequence_length"]))
+    ends = {}
+    for name, of_entry in chart.figures.groupby("entry", sort=True):
+        known = styles.get(str(name))
         axes.plot(
             of_entry["sequence_length"],
-            of_entry["value"] / measure.scale,
-            color=styles[str(name)]["color"],
-            linestyle=_dash(styles[str(name)]["dash"]),
-            linewidth=2.5,
-            label=textwrap.shorten(str(name), 30, placeholder=" …"),
+            of_entry["value"],
+            color=known["color"] if known else LIGHT_GREY,
+            linestyle=_dash(known["dash"]) if known else "-",
+            linewidth=2.5 if known else 1,
+            zorder=3 if known else 2,
         )
-    lengths = sorted(set(drawn["sequence_length"]))
+        if known:
+            ends[str(name)] = of_entry["value"].iloc[-1]
     axes.set_xscale("log", base=2)
-    axes.set_yscale("log")
-    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    if chart.is_logarithmic:
+        axes.set_yscale("log")
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:,.6g}")
     axes.minorticks_off()
     axes.set_xticks(lengths, [f"{length:,}" for length in lengths])
-    axes.set_xlabel("sequence length", fontsize=13)
-    axes.set_title(f"{measure.title}, {measure.unit}", fontsize=15, loc="left")
+    axes.set_xlabel("sequence length", fontsize=12)
+    axes.set_title(chart.title, fontsize=13, loc="left")
     axes.grid(visible=True, color="#DDDDDD")
     axes.spines[["top", "right"]].set_visible(False)
-    figure.legend(loc="upper left", bbox_to_anchor=(0.73, 0.77), frameon=False, fontsize=11)
+    axes.autoscale_view()
+    heights = axes.transAxes.inverted().transform(
+        [axes.transData.transform((lengths[-1], value)) for value in ends.values()]
+    )
+    for name, height in _spread(dict(zip(ends, heights[:, 1], strict=True))):
+        text = textwrap.shorten(name, 30, placeholder=" …")
+        axes.text(
+            1.02,
+            height,
+            text,
+            color=styles[name]["color"],
+            fontsize=10,
+            verticalalignment="center",
+            transform=axes.transAxes,
+        )
 
 
-def choose_chart(figures: pd.DataFrame) -> tuple[int, Shown, pd.DataFrame] | None:
-    """Return the comparison, the measure and the figures of the chart; None if no chart has lines.
+def choose_charts(
+    figures: pd.DataFrame, comparisons: Sequence[Comparison], sources: Sequence[Sequence[int]]
+) -> list[Chart]:
+    """Return a chart of quality and one of a cost of the same entries, as far as there are figures.
 
-    The chart with the most lines of several lengths is taken; of equal ones, the first measure of
-    `CHARTED`, and the first comparison.
+    The quality is that of the comparison with the most lengths, then with the most entries of
+    several lengths. Final runs precede trials. Without any, the cost is that of the comparison with
+    the most entries of several lengths. Of its measures, it is the first one of `CHARTED`.
+
+    Args:
+        figures: the figures of all comparisons (`suite.analysis.frame.to_figures`).
+        comparisons: the comparisons.
+        sources: the numbers of the comparisons that have the costs of each one.
     """
-    found = None
-    most = MIN_ENTRIES - 1
-    for key, measure in CHARTED.items():
-        of_measure = figures[figures["measure"] == key]
-        for _, drawn in of_measure.groupby("comparison", sort=True):
+
+    def precedence(found: Chart) -> tuple[bool, int, int]:
+        is_final = comparisons[found.comparison].key.kind is ComparisonKind.FINAL
+        lines = found.figures
+        return is_final, lines["sequence_length"].nunique(), lines["entry"].nunique()
+
+    if scored := list(_charts(figures, comparisons, [QUALITY])):
+        quality = max(scored, key=precedence)
+        shared = figures[figures["entry"].isin(quality.figures["entry"])]
+        for number in sources[quality.comparison]:
+            of_source = shared[shared["comparison"] == number]
+            if costs := list(_charts(of_source, comparisons, CHARTED)):
+                return [quality, costs[0]]
+        return [quality]
+    costs = list(_charts(figures, comparisons, CHARTED))
+    return [max(costs, key=lambda chart: chart.figures["entry"].nunique())] if costs else []
+
+
+def choose_colored(charts: Sequence[Chart], references: Sequence[str]) -> list[str]:
+    """Return the `MOST_COLORED` entries that have a colour: references, then the best others.
+
+    The best are those at the longest length of the first chart.
+    """
+    if not charts:
+        return []
+    first = charts[0].figures
+    longest = first[first["sequence_length"] == first["sequence_length"].max()]
+    ordered = longest.sort_values("value", ascending=not charts[0].metric.higher_is_better)["entry"]
+    return sorted(ordered, key=lambda name: name not in references)[:MOST_COLORED]
+
+
+def _charts(
+    figures: pd.DataFrame, comparisons: Sequence[Comparison], measures: Iterable[str]
+) -> Iterator[Chart]:
+    """Yield each chart of measures that has enough lines, in the order of the measures."""
+    for measure in measures:
+        of_measure = figures[figures["measure"] == measure]
+        for number in sorted(set(of_measure["comparison"])):
+            drawn = of_measure[of_measure["comparison"] == number]
             lengths = drawn.groupby("entry")["sequence_length"].nunique()
-            long = lengths.index[lengths >= MIN_ENTRIES]
-            if len(long) > most:
-                most = len(long)
-                found = int(drawn["comparison"].iloc[0]), measure, drawn[drawn["entry"].isin(long)]
-    return found
+            names = lengths.index[lengths >= MIN_ENTRIES]
+            if len(names) < MIN_ENTRIES:
+                continue
+            metric = comparisons[number].metric if measure == QUALITY else metric_of(measure)
+            assert metric is not None, "only a comparison with a metric has a quality"
+            if measure == QUALITY:
+                title, scale = metric.name.replace("_", " ").capitalize(), 1.0
+            else:
+                shown = CHARTED[measure]
+                title, scale = f"{shown.title}, {shown.unit}", shown.scale
+            direction = "higher" if metric.higher_is_better else "lower"
+            lines = drawn[drawn["entry"].isin(names)].sort_values("sequence_length")
+            yield Chart(
+                f"{title} · {direction} is better",
+                metric,
+                number,
+                lines.assign(value=lines["value"] / scale),
+                is_logarithmic=measure != QUALITY,
+            )
+
+
+def _spread(heights: Mapping[str, float]) -> Iterator[tuple[str, float]]:
+    """Yield names with heights at least `LABEL_HEIGHT` apart, near their own."""
+    ordered = sorted(heights, key=lambda name: heights[name])
+    places: list[float] = []
+    for name in ordered:
+        lowest = places[-1] + LABEL_HEIGHT if places else -1.0
+        places.append(max(heights[name], lowest))
+    # What was moved above the top pushes the others down again.
+    for number in reversed(range(len(places))):
+        highest = places[number + 1] - LABEL_HEIGHT if number + 1 < len(places) else 1.0
+        places[number] = min(places[number], highest)
+    yield from zip(ordered, places, strict=True)
 
 
 def _dash(dash: str) -> str | tuple[int, tuple[float, ...]]:

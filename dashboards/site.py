@@ -45,7 +45,7 @@ from dashboards.runs import bundle_runs, runs_written
 from dashboards.scripts import MEASURE_NUMBERS, shorten_all, write_script
 from dashboards.styles import style_entries
 from dashboards.words import machine_texts, with_texts
-from suite.analysis.boards import rank_comparisons
+from suite.analysis.boards import BASELINE, rank_comparisons
 from suite.analysis.comparison_key import short_titles, titles
 from suite.analysis.comparisons import compare, in_precedence
 from suite.analysis.frame import to_figures, to_frame
@@ -208,10 +208,18 @@ def _write_rest(
     shutil.copytree(ASSETS, folder / "assets", dirs_exist_ok=True)
     _write_plotly(folder / "assets" / "plotly.min.js")
     if host.address:
-        from dashboards.preview import write_preview  # matplotlib takes a second to import
+        # matplotlib takes a second to import
+        from dashboards.preview import choose_charts, choose_colored, write_preview
 
-        names = [title_of[key] for key in keys]
-        write_preview(folder / PREVIEW, figures, entries, names)
+        charts = choose_charts(figures, comparisons, sources)
+        references = [
+            entry["name"]
+            for entry in entries
+            if entry["control"] or entry["architecture"] == BASELINE
+        ]
+        colored = choose_colored(charts, references)
+        styles = [entry for entry in entries if entry["name"] in colored]
+        write_preview(folder / PREVIEW, charts, styles, [title_of[key] for key in keys])
     for page in PAGES:
         atomic_write_bytes(folder / f"{page.name}.html", render_page(page, host).encode())
 

@@ -30,7 +30,7 @@ def test_the_picture_is_the_preview_of_the_published_site(bench, tmp_path):
     to = ("--to", str(tmp_path), "--url", "https://example.org/lengthwise")
     made = bench("publish", *to, BENCH_PATH="")  # plug-ins of tests would change the colours
     assert made.returncode == 0, made.stderr
-    picture = ROOT / "docs" / "images" / "training-throughput.png"
+    picture = ROOT / "docs" / "images" / "quality-and-throughput.png"
     assert picture.read_bytes() == (tmp_path / "preview.png").read_bytes(), "copy preview.png"
 
 

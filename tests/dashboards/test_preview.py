@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import struct
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
 
 from dashboards.pages import PAGES, PREVIEW, Host, render_page
-from dashboards.preview import HEIGHT, WIDTH, choose_chart, write_preview
+from dashboards.preview import HEIGHT, WIDTH, choose_charts, choose_colored, write_preview
 from suite.actions.sites import draw_site
-from suite.records.measures import CHARTED
+from suite.analysis.comparison_key import ComparisonKind
+from suite.api import Metric
+from suite.records.measures import QUALITY
 from tests.dashboards.site_records import REGISTRY, draw, probe
 
 ADDRESS = "https://example.org/lengthwise"
 HOST = Host(ADDRESS)
 COLUMNS = ["comparison", "entry", "sequence_length", "measure", "value"]
 SPEED, MEMORY = "training.tokens_per_second", "training.peak_memory_bytes"
+BITS = Metric("bits", higher_is_better=False)
 
 
 def frame(*rows):
@@ -25,38 +29,67 @@ def frame(*rows):
 
 def lines(comparison, measure, **lengths):
     return [
-        (comparison, line, length, measure, 1_000.0 / length)
-        for line, of_line in lengths.items()
-        for length in of_line
+        (comparison, entry, length, measure, 1_000.0 / length + len(entry))
+        for entry, of_entry in lengths.items()
+        for length in of_entry
     ]
 
 
-def style(name, color="#0072B2", dash="solid"):
-    return {"name": name, "color": color, "dash": dash}
+def kind(name):
+    return SimpleNamespace(key=SimpleNamespace(kind=ComparisonKind[name]), metric=BITS)
 
 
-def test_the_chart_has_the_most_lines_of_several_lengths():
+FINAL, OTHER_FINAL, TRIAL, COSTS = map(kind, ("FINAL", "FINAL", "TRIAL", "COSTS"))
+
+
+def chosen(rows, comparisons, sources=()):
+    return [
+        (chart.comparison, chart.title, sorted(set(chart.figures["entry"])))
+        for chart in choose_charts(frame(*rows), comparisons, sources)
+    ]
+
+
+def test_the_charts_are_quality_at_the_most_lengths_and_a_cost_of_its_entries():
+    rows = [
+        *lines(0, QUALITY, a=(1, 2), b=(1, 2), c=(1, 2), d=(1,)),
+        *lines(1, QUALITY, a=(1, 2, 3), b=(1, 3)),
+        *lines(2, QUALITY, a=(1, 2, 3, 4), b=(1, 2, 3, 4)),
+        *lines(3, MEMORY, a=(1, 2), b=(1, 2), e=(1, 2)),
+        *lines(4, SPEED, a=(1, 2), b=(1,)),
+    ]
+    comparisons, sources = [OTHER_FINAL, FINAL, TRIAL, COSTS, COSTS], [[], [4, 3], [], [], []]
+    cost = 3, "Peak training memory, MiB · lower is better", ["a", "b"]
+    assert chosen(rows, comparisons, sources) == [(1, "Bits · lower is better", ["a", "b"]), cost]
+
+
+def test_without_quality_the_chart_is_the_cost_of_the_most_entries():
     few = lines(0, SPEED, a=(1, 2), b=(1, 2), c=(1,))
     many = lines(1, MEMORY, a=(1, 2), b=(1, 2), c=(1, 2), d=(1,))
-    comparison, measure, drawn = choose_chart(frame(*few, *many))
-    assert (comparison, measure, sorted(set(drawn["entry"]))) == (
-        1,
-        CHARTED[MEMORY],
-        ["a", "b", "c"],
-    )
-    comparison, measure, drawn = choose_chart(frame(*few))
-    assert (comparison, measure, sorted(set(drawn["entry"]))) == (0, CHARTED[SPEED], ["a", "b"])
-    assert choose_chart(frame(*lines(0, SPEED, a=(1, 2), b=(1,)))) is None
+    title = "Peak training memory, MiB · lower is better"
+    assert chosen([*few, *many], [COSTS, COSTS]) == [(1, title, ["a", "b", "c"])]
+    assert chosen(lines(0, SPEED, a=(1, 2), b=(1,)), [COSTS]) == []
+
+
+def test_the_references_and_the_best_entries_have_a_colour():
+    names = {"x" * number: (1, 2) for number in range(1, 12)}
+    charts = choose_charts(frame(*lines(0, QUALITY, **names)), [FINAL], [[]])
+    worst = "x" * 11
+    assert choose_colored(charts, [worst]) == [worst, *list(names)[:7]]
+    assert choose_colored([], [worst]) == []
 
 
 @pytest.mark.parametrize(
-    "points", [frame(), frame(*lines(0, SPEED, **{"$x$": (1, 2), "y": (1, 2)}))]
+    "rows", [[], lines(0, QUALITY, **dict.fromkeys(("$x$", "yy", "zz"), (1, 2)))]
 )
-def test_the_image_has_the_size_of_a_large_card_and_equal_bytes(tmp_path, points):
-    styles = [style("$x$"), style("y", dash="8px,4px")]
+def test_the_image_has_the_size_of_a_large_card_and_equal_bytes(tmp_path, rows):
+    charts = choose_charts(frame(*rows), [FINAL], [[]])
+    styles = [
+        {"name": "$x$", "color": "#0072B2", "dash": "solid"},
+        {"name": "yy", "color": "#0072B2", "dash": "8px,4px"},
+    ]
     files = [tmp_path / "one.png", tmp_path / "other.png"]
     for path in files:
-        write_preview(path, points, styles, ["Speed of $x$ and others"])
+        write_preview(path, charts, styles, ["Quality of $x$ and others"])
     one, other = (path.read_bytes() for path in files)
     assert one == other and one[:8] == b"\x89PNG\r\n\x1a\n"
     assert struct.unpack(">II", one[16:24]) == (WIDTH, HEIGHT)
