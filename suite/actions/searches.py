@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TextIO
 
 from suite.actions.caller import report_unreadable, search_stream
 from suite.actions.request import Names, PathLike, RequestKeywords, names_of, read_request
@@ -73,10 +73,11 @@ def crossover(
             return score_crossover(matrix, records, metric)
         return published_cost_crossover(matrix, records, metric or DEFAULT_MEASURE)
     file = search_stream() if progress else None
+    state = _statements(file)
     with open_tracked_session(
         store, "crossover", keywords, file=file, tracking=tracking
     ) as tracked:
-        return cost_crossover(matrix, store, tracked.run, metric or DEFAULT_MEASURE)
+        return cost_crossover(matrix, store, tracked.run, metric or DEFAULT_MEASURE, state)
 
 
 def frontier(
@@ -109,11 +110,16 @@ def frontier(
     file = search_stream() if progress else None
     with open_tracked_session(store, "frontier", request, file=file, tracking=tracking) as tracked:
         limits = []
-        state = partial(print, file=file, flush=True) if progress else lambda text: None
+        state = _statements(file)
         for limit in find_length_limits(matrix, store, tracked.run, budget, up_to, state):
             report(limit)
             limits.append(limit)
         return LengthLimits(limits)
+
+
+def _statements(file: TextIO | None) -> Callable[[str], None]:
+    """Return what prints the statements of a search; without a file, nothing does."""
+    return partial(print, file=file, flush=True) if file else lambda text: None
 
 
 def tune(

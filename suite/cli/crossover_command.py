@@ -32,10 +32,10 @@ from suite.records.measures import DEFAULT_MEASURE
 def command(as_json: bool, **given: Any) -> None:
     """Find each length at which FIRST or SECOND overtakes the other.
 
-    Without --task, the command compares costs. It runs the probes that are missing, and further
-    probes between two lengths until each crossover is known within 5%. The interval of a crossover
-    comes from the rounds. Decodings have a batch of one sequence unless --batch-size says
-    otherwise.
+    Without --task, the command compares costs. It states how long the probes may take. Then it runs
+    those that are missing, and further probes between two lengths until each crossover is known
+    within 5%. The interval of a crossover comes from the rounds. Decodings have a batch of one
+    sequence unless --batch-size says otherwise.
 
     With --published, the command runs nothing: it compares the costs of published records, and
     interpolates a crossover between their lengths.

@@ -46,9 +46,9 @@ def command(memory: str | None, step_seconds: float | None, as_json: bool, **giv
     length, and is stopped when it exceeds the budget. The lengths double until one does not fit.
     Then a bisection finds the longest that fits, to within 5%. Before the first probe, the command
     states how many probes there are at most, how long they may take, and whether other programs use
-    the processor. The memory is that of the
-    accelerator if there is one. The phases prefill and generation are those of decodings, where
-    the length is that of the context. A benchmark with probes of several forms needs --form.
+    the processor. The memory is that of the accelerator if there is one. The phases prefill and
+    generation are those of decodings, where the length is that of the context. A benchmark with
+    probes of several forms needs --form.
 
     \b
     Exit codes: 1 if a probe failed (the other architectures are searched all the same);

@@ -7,12 +7,12 @@ costs are compared from records that exist: nothing is run.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from statistics import fmean
 from typing import Any
 
-from suite.analysis.bisection import Change, Crossing, find_crossing, pair_up
+from suite.analysis.bisection import TOLERANCE, Change, Crossing, find_crossing, pair_up
 from suite.analysis.comparisons import Comparison, compare, in_precedence
 from suite.analysis.entry_at_length import EntryAtLength
 from suite.analysis.estimates import Estimate
@@ -20,6 +20,7 @@ from suite.analysis.ranking import Scores, difference
 from suite.api import Cell, Metric, RequestError, Status, check_name, unknown_name
 from suite.api.plugins import search_path_from_environment
 from suite.execution.preparation import prepare
+from suite.matrix.durations import durations_here
 from suite.matrix.expansion import expand
 from suite.matrix.planned_cells import PlannedCell
 from suite.matrix.registry import load_registry
@@ -119,11 +120,16 @@ def check_pair(request: Request) -> tuple[str, str]:
 
 
 def cost_crossover(
-    request: Request, store: Store, run: RunPlan, measure: str = DEFAULT_MEASURE
+    request: Request,
+    store: Store,
+    run: RunPlan,
+    measure: str = DEFAULT_MEASURE,
+    report: Callable[[str], None] = lambda text: None,
 ) -> Crossover:
     """Probe two entries until the length where the second overtakes is known within 5%.
 
-    The interval comes from the rounds of the probes.
+    The interval comes from the rounds of the probes. `report` shows, before the first probe, how
+    many probes there are and how long they may take.
 
     Raises:
         RequestError: the measure has no direction, an entry is unknown or cannot run at a length,
@@ -144,6 +150,8 @@ def cost_crossover(
             )
     check_one_setting("A crossover", (planned.cell for planned in cells))
     store.prepare()
+    lengths = request.lengths or sorted({planned.cell.sequence_length for planned in cells})
+    report(_statement([planned.cell for planned in cells], lengths, store))
     prober = Prober(request, store, run)
     noisy: list[int] = []
 
@@ -159,9 +167,18 @@ def cost_crossover(
             noisy.append(length)
         return {number: sign * math.log(theirs[number] / ours[number]) for number in rounds}
 
-    lengths = request.lengths or sorted({planned.cell.sequence_length for planned in cells})
     crossing = find_crossing(advantage, lengths, (first, second))
     return Crossover(first, second, measure, "round", crossing, noisy_lengths=sorted(noisy))
+
+
+def _statement(cells: Sequence[Cell], lengths: Sequence[int], store: Store) -> str:
+    """Return what a search does, and how long its first probes take."""
+    return (
+        f"{len(cells)} probes at {len(lengths)} lengths from {lengths[0]:,} to {lengths[-1]:,} "
+        f"take {durations_here(store).expected(cells)}. Where one entry overtakes the other, "
+        f"further probes find the length to within {TOLERANCE - 1:.0%}. The same command "
+        "continues after an interruption."
+    )
 
 
 def cells_of(

@@ -62,6 +62,19 @@ def test_the_declared_direction_decides_which_is_better(store, measure):
     assert found.crossing.length.value == pytest.approx(1_000, rel=0.05)
 
 
+def test_the_probes_and_their_time_are_stated_before_the_first_probe(store):
+    told = []
+
+    def run(prepared):
+        told.append("a probe")
+        return probes("training.step_seconds", lambda name, length: 1.0)(prepared)
+
+    cost_crossover(PAIR, store, run, "training.step_seconds", told.append)
+    count, lengths = 2 * len(PAIR.lengths) * (PAIR.rounds or 3), len(PAIR.lengths)
+    assert told[0].startswith(f"{count} probes at {lengths} lengths from {PAIR.lengths[0]}")
+    assert "an unknown time" in told[0] and told[1] == "a probe"
+
+
 def test_a_sentence_on_curves_that_cross_back_promises_nothing(store):
     run = probes("training.step_seconds", lambda name, n: 2.0 if (name, n) == ("bert", 512) else
                  0.5 if name == "bert" else 1.0)  # fmt: skip
