@@ -1,7 +1,12 @@
 // The figures of the tasks page: learning curves, and the reports on the scored split.
 "use strict";
 
-const PARTS = "A part is one of the consecutive parts of the split, from which intervals come";
+/** @type {Record<string, string>} What a reader must know of the groups of a report. */
+const REPORT_NOTES = {
+  by_part: "A part is one of the consecutive parts of the split, from which intervals come",
+  bits_per_character_by_recurrence:
+    "After far recurrence: what follows 8 tokens that last occurred more than 256 tokens before",
+};
 
 /** @param {Run[]} runs */
 const firstRuns = (runs) => firstOfEach(runs, ({ entry }) => entry);
@@ -81,14 +86,14 @@ function reportFigure(found, about, chosen) {
     title: isAlongLength
       ? `${capitalized(measure)} after training at length ${length}`
       : `${capitalized(measure)} by ${by}`,
-    caption: joined([`${seeds}, on the ${about.split} split`, isOfParts ? PARTS : "", ...texts]),
+    caption: joined([`${seeds}, on the ${about.split} split`, REPORT_NOTES[name] ?? "", ...texts]),
     name,
     lines: found
       .filter(({ figures }) => figures[field]?.length)
       .map(({ entry, figures }) => ({ entry, points: placedPoints(figures[field]) })),
     measure: plainMeasure(measure, about.higher_is_better),
     axis: { type: "category", title: { text: by } },
-    at: plain,
+    at: (group) => plain(group).replaceAll("_", " "),
     chosen,
     repeat: "seed",
     isJoined: isOrdered,
