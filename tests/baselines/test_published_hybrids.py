@@ -19,9 +19,13 @@ from tests.builders.published import (
     cases,
     compare_decoder,
     compare_logits,
+    compare_matrix_memory,
     count_layers,
     finish,
 )
+
+ONE_HEAD = {"num_heads": np.array(1), "num_key_value_heads": np.array(1)}
+"""The heads that mixers are made with: one divides any width. The heads of a case follow."""
 
 
 def build(case: Weights, of_layer: list[str], **options: object):
@@ -196,10 +200,11 @@ def jamba(case: Weights):
 
 def recurrent_gemma(case: Weights):
     """Return a model with the weights of a case; γ of the norms is 1 + weight."""
-    is_attention = case["attention_layers"].astype(bool)
-    head_size = case["weights/embed_tokens/weight"].shape[1] // int(case["num_heads"])
+    is_attention, num_heads = case["attention_layers"].astype(bool), int(case["num_heads"])
+    rows = [name for name in case if name.endswith("q_proj/weight")]
+    head_size = len(case[rows[0]]) // num_heads if rows else int(case["rotary_dims"])
     model = build(
-        case,
+        {**case, **ONE_HEAD},
         ["attention" if attends else "rg_lru" for attends in is_attention],
         attention_window=int(case["window"]),
         attention_rotary_share=float(case["rotary_dims"]) / head_size,
@@ -212,7 +217,11 @@ def recurrent_gemma(case: Weights):
     for index, layer in enumerate(stack.layers):
         at = f"weights/layers/{index}"
         layer.gated.activation, layer.gated.use_bias = "gelu_tanh", True
-        if not is_attention[index]:
+        layer.attention.num_heads = num_heads
+        if is_attention[index]:
+            layer.attention.num_key_value_heads = int(case["num_key_value_heads"])
+            layer.attention.head_size = head_size
+        else:
             layer.attention.inner_width = len(case[f"{at}/temporal_block/linear_x/weight"])
     for index, layer in enumerate(finish(model, case, "final_norm", "mlp_block", plus=1.0)):
         at, mixer = f"weights/layers/{index}", layer.attention
@@ -234,9 +243,10 @@ def xlstm(case: Weights):
     words = case["weights/backbone/embeddings/weight"]
     blocks = "weights/backbone/blocks/{}"
     num_layers = count_layers(case, f"{blocks}/norm_mlstm/weight")
-    model = assemble("xlstm", case, words, num_layers, key_share=1.0)
+    model = assemble("xlstm", {**case, **ONE_HEAD}, words, num_layers, key_share=1.0)
     for index, layer in enumerate(model.decoder.layers):
         at, mixer = f"{blocks.format(index)}/mlstm_layer", layer.attention
+        mixer.num_heads = int(case["num_heads"])
         mixer.key_width, mixer.value_width = (len(case[f"{at}/{name}/weight"]) for name in "kv")
         mixer.epsilon, mixer.norm_epsilon = float(case["epsilon"]), float(case["norm_epsilon"])
         mixer.gate_soft_cap = float(case["gate_soft_cap"])
@@ -281,5 +291,7 @@ def test_a_decoder_has_the_published_outputs(reference_outputs, prefix, make):
         compare_decoder(model, case, path)
         if make is xlstm:
             (token_ids,) = tensors(case["token_ids"].astype("int32"))
-            outputs, _ = model.decode(token_ids)
+            state = model.init_state(*token_ids.shape)
+            outputs, state = model.decode(token_ids, state=state, position=0)
             compare_logits(outputs, case["weights/lm_head/weight"].T, case, path)
+            compare_matrix_memory(state[-1], case, "last_layer", path)

@@ -100,6 +100,9 @@ def latent_decoder(case: Weights):
     for layer in model.decoder.layers:
         for name, size in sizes(case).items():
             setattr(layer.attention, name, size)
+        for norm in (layer.attention.latent_norm, layer.attention.query_norm):
+            if norm is not None:
+                norm.epsilon = float(case["latent_norm_epsilon"])
     for index, layer in enumerate(finish(model, case)):
         at = f"weights/layers/{index}"
         assign_all(layer, case, at, **NORMS)

@@ -82,7 +82,10 @@ def test_llama(reference_outputs):
 def t5(case: Weights):
     """Return an encoder and a decoder with the weights of a case."""
     words = case["weights/shared/weight"]
-    layers = count_layers(case, "weights/encoder/block/{}/layer/0/layer_norm/weight")
+    layers = {
+        side: count_layers(case, f"weights/{side}/block/{{}}/layer/0/layer_norm/weight")
+        for side in ("encoder", "decoder")
+    }
     wide = len(case["weights/encoder/block/0/layer/1/DenseReluDense/wi/weight"])
     num_heads = int(case["num_heads"])
     inner = len(case["weights/encoder/block/0/layer/0/SelfAttention/q/weight"])
@@ -91,13 +94,14 @@ def t5(case: Weights):
         "t5",
         {**case, "token_ids": np.zeros((1, length))},
         words,
-        layers,
+        max(layers.values()),
         form=Form.ENCODER_DECODER,
         wide=wide,
         num_buckets=int(case["num_buckets"]),
         max_distance=int(case["max_distance"]),
     )
     for side, stack in (("encoder", model.encoder), ("decoder", model.decoder)):
+        stack.layers = stack.layers[: layers[side]]
         for layer in stack.layers:
             for attention in (layer.attention, layer.cross_attention):
                 if attention is not None:

@@ -135,6 +135,18 @@ def compare_logits(outputs, kernel: np.ndarray, case: Weights, name: str, bias=0
     )
 
 
+def compare_matrix_memory(state, case: Weights, which: str, name: str) -> None:
+    """Compare the state of an mLSTM: its memory beside its normaliser, and their scale."""
+    memory, scale = state
+    for found, part in (
+        (memory[..., :-1], "memory"),
+        (memory[..., -1], "normalizer"),
+        (scale, "maximum"),
+    ):
+        expected = case[f"{which}_{part}"]
+        compare(found, expected, f"{name}, {part}", atol=LAYER_TOLERANCE)
+
+
 def decode_in_parts(model, token_ids, **encoded) -> np.ndarray:
     """Return the output of a decoder in parts."""
     batch, length = token_ids.shape
