@@ -116,29 +116,3 @@ def test_the_task_page_has_the_history_of_the_own_home(tab, tmp_path):
     draw(records, tmp_path / "published")
     tab.open(tmp_path / "published", "task.html")
     assert not any("over commits" in title for title in tab.texts("figure h3"))
-
-
-def test_a_term_says_its_meaning_where_it_stands(shown):
-    tab = shown("task=ner&length=512")
-    term = tab.page.locator("main abbr", has_text="Pareto front").first
-    assert term.get_attribute("title").startswith("The entries that no other entry beats")
-
-
-def test_on_a_phone_the_caption_of_a_wide_table_fits_the_screen(tab, made):
-    tab.open(made[0], "index.html", "task=ner&length=512", again=True)
-    tab.page.set_viewport_size({"width": 390, "height": 800})
-    table = tab.page.locator("main table").first
-    assert table.bounding_box()["width"] > 390
-    assert table.locator("caption").bounding_box()["width"] < 390
-
-
-def test_on_a_phone_the_table_of_winners_has_a_block_for_each_row(tab, made):
-    tab.open(made[0], "index.html", again=True)
-    tab.page.set_viewport_size({"width": 390, "height": 800})
-    tab.page.evaluate(
-        "document.getElementById('content').append(table(['task', 'tied'], [['a', 'b']],"
-        " { stacked: true }))"
-    )
-    cell = tab.page.locator("table.stacked td").last
-    assert cell.evaluate("cell => getComputedStyle(cell).display") == "block"
-    assert cell.get_attribute("data-head") == "tied"

@@ -1,4 +1,4 @@
-"""Boards: what is ranked together, and the content of each row."""
+"""Boards: what is ranked together, which scores are ranked, and the content of each row."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from suite.api import Mode, Status
 from suite.matrix.planned_cells import ranking_facts
 from suite.records.published import StoredRecord
-from suite.records.schema import Measurement, TuningChoice
+from suite.records.schema import Conformance, Measurement, TuningChoice
 from tests.builders.boards import TASKS, UNREAD, VERSIONS, entry, seeds
 from tests.builders.records import FINAL, MINIATURE, make_record, with_fields
 from tests.suite.analysis.final_runs import make_boards
@@ -251,3 +251,74 @@ def test_one_version_of_an_architecture_stands_at_all_lengths():
     tuned_old = tuned(seeds("vanilla", [0.8] * 3, architecture_version=1))
     (board,) = make_boards([*tuned_old, *seeds("vanilla", [0.7] * 3)], VERSIONS)
     assert [row.entry for row in board.rows if not row.superseded_by] == ["vanilla"]
+
+
+def with_facts(entries, **facts):
+    """Return the entries with other ranking facts."""
+    return [
+        with_fields(one, ranking=one.record.ranking.model_copy(update=facts)) for one in entries
+    ]
+
+
+@pytest.mark.parametrize(
+    ("needed", "reason"),
+    [((), "2 seeds: needs at least 3"), ((0, 1), "2 seeds: needs at least 3"),
+     ((0, 1, 2), "2 of 3 seeds: a rank needs all")],
+)  # fmt: skip
+def test_ranking_needs_three_seeds(needed, reason):
+    two = with_facts(seeds("bert", [0.80, 0.81]), seeds=needed)
+    (board,) = make_boards(seeds("vanilla", [0.50, 0.51, 0.52]) + two, VERSIONS)
+    told = {row.entry: (row.rank, row.note) for row in board.rows}
+    assert told["vanilla"][0] == 1
+    assert told["bert"][0] is None and told["bert"][1].startswith(reason)
+
+
+def test_a_rank_needs_all_seeds_of_the_benchmark():
+    """Otherwise an entry gains by leaving out its worst seeds."""
+    values = [0.5, 0.51, 0.52, 0.49, 0.5]
+    whole = with_facts(seeds("vanilla", values), seeds=range(5))
+    picked = with_facts(seeds("bert", [0.80, 0.81, 0.82]), seeds=range(5))
+    failed = with_facts(seeds("longformer", [0.8] * 5), seeds=range(5))
+    failed[4] = with_fields(failed[4], status=Status.DIVERGED, metrics={})
+    (board,) = make_boards(whole + picked + failed, VERSIONS)
+    told = {row.entry: (row.rank, row.note.partition("; ")[0]) for row in board.rows}
+    assert told == {
+        "vanilla": (1, "untuned"),
+        "bert": (None, "3 of 5 seeds: a rank needs all"),
+        "longformer": (None, "4 of 5 seeds: a rank needs all"),
+    }
+
+
+def with_conformance(runs, *stated, track="standard"):
+    """Return runs whose records state these results of the kit."""
+    found = []
+    for run, conformance in zip(runs, stated, strict=True):
+        ranking = run.record.ranking.model_copy(update={"track": track})
+        found.append(with_fields(run, conformance=conformance, ranking=ranking))
+    return found
+
+
+PASSED, UNKNOWN = Conformance(kit=1), Conformance(kit=0)
+FAILED = Conformance(kit=1, failed=("order matters", "no look ahead"))
+
+
+@pytest.mark.parametrize(
+    ("stated", "track", "rank", "note"),
+    [
+        ((PASSED, FAILED, PASSED), "standard", None, "kit: no look ahead, order matters"),
+        ((PASSED, PASSED, None), "standard", None, "the conformance kit did not check its code"),
+        ((UNKNOWN, PASSED, PASSED), "standard", 1, "conformance unknown"),  # an older schema
+        ((None, PASSED, PASSED), "open", 1, ""),
+        ((FAILED, PASSED, PASSED), "open", 1, ""),
+        ((UNKNOWN, PASSED, PASSED), "open", 1, ""),
+    ],
+)
+def test_the_standard_track_ranks_code_that_passes_the_conformance_kit(stated, track, rank, note):
+    others = with_conformance(seeds("vanilla", [0.50, 0.51, 0.52]), *[PASSED] * 3, track=track)
+    runs = with_conformance(seeds("bert", [0.80, 0.81, 0.82]), *stated, track=track)
+    (board,) = make_boards([*others, *runs], VERSIONS)
+    bert, vanilla = sorted(board.rows, key=lambda row: row.entry)
+    assert (bert.rank, vanilla.rank) == (rank, 2 if rank else 1)
+    assert bert.estimate.value == pytest.approx(0.81)
+    assert note in bert.note if note else "conformance" not in bert.note
+    assert "conformance" not in vanilla.note

@@ -1,17 +1,17 @@
-"""Grouping: the records that may be compared."""
+"""Grouping: the records that may be compared, and the names of comparisons."""
 
 from __future__ import annotations
 
 import dataclasses
+from dataclasses import replace
 
 import pytest
 
-from suite.analysis.comparison_key import group, key_of
+from suite.analysis.comparison_key import ComparisonKey, group, key_of, short_titles, titles
 from suite.analysis.tables import make_tables
 from suite.api import AppliedMethod, Mode, Stage, Track
 from suite.matrix.planned_cells import ranking_facts
 from suite.records.published import StoredRecord
-from suite.report.archive import to_csv
 from tests.builders.boards import UNREAD, VERSIONS, entry
 from tests.builders.records import CELL, REGISTRY, make_record, with_fields
 from tests.suite.analysis.final_runs import make_boards
@@ -33,11 +33,6 @@ from tests.suite.analysis.final_runs import make_boards
 def test_different_settings_are_on_different_boards(other):
     boards = make_boards([entry("vanilla"), entry("bert", **other)], VERSIONS)
     assert [len(board.rows) for board in boards] == [1, 1]
-
-
-def test_equal_titles_name_the_fingerprint():
-    text = to_csv(make_boards([entry(fingerprint="aaaa"), entry(fingerprint="bbbb")], VERSIONS))
-    assert "· data aaaa" in text and "· data bbbb" in text
 
 
 def test_lengths_with_data_of_their_own_are_one_comparison():
@@ -149,3 +144,61 @@ def test_tables_of_different_data_have_different_titles():
     found = sorted(table.title for table in make_tables(made, VERSIONS))
     assert len(set(found)) == 3
     assert sum("· data " in title for title in found) == 2
+
+
+TRIAL = ComparisonKey(
+    Mode.TRAIN, "ner", "synthetic", "", "encoder", "tiny", 300, "float32", "tensorflow",
+    positions_per_batch=2_048, sequences_per_batch=0, threads=0, split="validation",
+)  # fmt: skip
+FINAL = replace(TRIAL, benchmark="core-1", split="test")
+PROBE = replace(TRIAL, mode=Mode.PROBE, task="", source="", threads=2, machine="abacus", split="")
+
+
+def test_a_name_has_only_the_parts_that_differ():
+    longer, bfloat = replace(TRIAL, steps=3_000), replace(TRIAL, precision="mixed_bfloat16")
+    tested = replace(TRIAL, split="test")
+    names = short_titles([FINAL, TRIAL, longer, bfloat, tested])
+    assert names == {
+        FINAL: "core-1",
+        TRIAL: "trials scored on validation, 300 steps, float32",
+        longer: "trials scored on validation, 3,000 steps",
+        bfloat: "trials scored on validation, 300 steps, mixed_bfloat16",
+        tested: "trials with --test",
+    }
+
+
+def test_other_tasks_do_not_lengthen_a_name():
+    other = replace(FINAL, task="sentiment", steps=700)
+    assert short_titles([FINAL, other]) == {FINAL: "core-1", other: "core-1"}
+
+
+def test_probes_are_named_by_their_batches():
+    one = replace(PROBE, positions_per_batch=0, sequences_per_batch=1)
+    elsewhere = replace(one, machine="slide rule")
+    assert short_titles([PROBE, one, elsewhere]) == {
+        PROBE: "probes, 2,048 tokens a batch",
+        one: "probes, batch 1, abacus",
+        elsewhere: "probes, batch 1, slide rule",
+    }
+
+
+def test_names_are_unique_within_a_task():
+    """Each field of a comparison changes its name."""
+    changes = {
+        "source": "tfds", "task_options": "units=bytes", "model_size": "base", "steps": 7,
+        "precision": "mixed_bfloat16", "backend": "jax", "positions_per_batch": 512,
+        "fingerprint": "0123456789abcdef", "benchmark": "core-2", "track": "open",
+        "split": "test", "threads": 4, "machine": "abacus",
+    }  # fmt: skip
+    keys = [TRIAL, *(replace(TRIAL, **{name: value}) for name, value in changes.items())]
+    names = short_titles(keys)
+    assert len(set(names.values())) == len(keys)
+
+
+def test_the_full_title_of_a_probe_names_its_benchmark_and_the_open_track():
+    keys = [PROBE, replace(PROBE, benchmark="cost-1"), replace(PROBE, track="open")]
+    keys.append(replace(PROBE, machine="slide rule"))
+    found = titles(keys)
+    assert len(set(found.values())) == len(keys)
+    assert " · cost-1 · " in found[keys[1]] and " · open track · " in found[keys[2]]
+    assert not any("data" in title for title in found.values())

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import pytest
 
 from suite.analysis.comparisons import compare
@@ -40,26 +38,6 @@ def charts_of(records, folder):
 
 def means(line):
     return {place: pytest.approx(one.value, abs=5e-3) for place, one in line.figures.items()}
-
-
-def test_generated_tasks_and_duplication_are_diagnostics():
-    solved_at = {name: task.solved_at for name, task in TASKS.items() if task.solved_at}
-    assert set(solved_at.values()) == {0.99}
-    assert {"associative_recall", "duplication", "state_tracking"} <= solved_at.keys()
-    assert not {"ner", "language_modeling"} & solved_at.keys()
-
-
-def test_the_share_of_seeds_that_solve_a_task_and_their_steps_stand_beside_the_mean(tmp_path):
-    parity, s3 = diagnose(states(), tmp_path)
-    assert (parity.setting, s3.setting) == ("parity", "s3")
-    assert s3.title == "State tracking: s3"
-    best, other = parity.rows()
-    assert (best.entry, other.entry) == ("lstm", "vanilla")
-    # One of three seeds is at chance, so the mean is that of no seed.
-    assert best.score == Estimate(pytest.approx(2.5 / 3), None, None, 3)
-    assert best.solved == Estimate(2 / 3, *wilson_interval(2 / 3, 3), 3)
-    assert best.median_steps == 200  # the second of four validations in 400 steps
-    assert other.solved.value == 0 and math.isinf(other.median_steps)
 
 
 def test_the_effective_length_is_the_last_one_before_the_score_falls(tmp_path):

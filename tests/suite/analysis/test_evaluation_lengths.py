@@ -122,24 +122,20 @@ def test_a_report_along_the_length_has_intervals_and_reasons(records):
     assert list(found["gpt"].figures) == ["512"] and found["gpt"].reasons == {"2048": REASON}
 
 
+def along(longer, trained=1.0):
+    """Return the report of 1,000 examples at 64, and of 32 examples at each longer length."""
+    scores = {
+        str(at): one if isinstance(one, str) else {"accuracy": one, "examples": 32}
+        for at, one in longer.items()
+    }
+    return {"by_evaluation_length": {"64": {"accuracy": trained, "examples": 1_000}, **scores}}
+
+
 def test_the_interval_of_a_share_covers_the_examples_of_each_length(tmp_path):
     """Three equal seeds at 1 say little with 32 examples, and more with 1,000."""
     found = [
-        trained(
-            "duplication",
-            "vanilla",
-            seed,
-            1.0,
-            64,
-            reports={
-                "by_evaluation_length": {
-                    "64": {"accuracy": 1.0, "examples": 1_000},
-                    "1024": {"accuracy": 1.0, "examples": 32},
-                    "4096": {"accuracy": (1.0, 0.9, 0.2)[seed], "examples": 32},
-                }
-            },
-        )
-        for seed in range(3)
+        trained("duplication", "vanilla", seed, 1.0, 64, reports=along({1_024: 1.0, 4_096: last}))
+        for seed, last in enumerate((1.0, 0.9, 0.2))
     ]
     (comparison,) = compare(write(found, tmp_path))
     (point,) = comparison.entries
@@ -152,26 +148,12 @@ def test_the_interval_of_a_share_covers_the_examples_of_each_length(tmp_path):
 
 
 def of_one_length(folder, scores, length=16_384):
-    """Return the point of a model that was trained at 64 and also scored on 32 longer examples."""
-    found = [
-        trained(
-            "duplication",
-            "vanilla",
-            seed,
-            0.5,
-            64,
-            reports={
-                "by_evaluation_length": {
-                    "64": {"accuracy": 0.5, "examples": 1_000},
-                    str(length): score
-                    if isinstance(score, str)
-                    else {"accuracy": score, "examples": 32},
-                },
-                "without_part": {"accuracy": [0.5 + 0.01 * seed, 0.6, 0.4]},
-            },
-        )
-        for seed, score in enumerate(scores)
-    ]
+    """Return the comparison of a model that was trained at 64 and also scored at a length."""
+    found = []
+    for seed, score in enumerate(scores):
+        parts = {"without_part": {"accuracy": [0.5 + 0.01 * seed, 0.6, 0.4]}}
+        reports = {**along({length: score}, trained=0.5), **parts}
+        found.append(trained("duplication", "vanilla", seed, 0.5, 64, reports=reports))
     (comparison,) = compare(write(found, folder))
     return comparison
 

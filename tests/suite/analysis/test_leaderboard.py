@@ -176,11 +176,6 @@ def test_only_runs_on_the_data_that_the_file_states_are_on_the_leaderboard(folde
     assert not board_of(others, folder).boards
 
 
-def test_a_leaderboard_without_records_is_empty(folder):
-    board = board_of([], folder)
-    assert not board.winners and not board.quality and not board.costs and board.latest is None
-
-
 def test_an_expected_figure_agrees_if_the_interval_lies_within_the_tolerance(tmp_path):
     figure = """
 [[expected]]
@@ -232,16 +227,6 @@ def test_changes_name_the_winners_that_differ_and_the_entries_that_came_and_went
     changes = board_of([*before, *other], folder).changes
     assert changes.winners["ner", 128, 10] == (["vanilla"], ["longformer"])
     assert board_of(other, folder).changes.before is None
-
-
-def test_superseded_rows_are_counted_and_are_in_no_table(folder):
-    former = [
-        with_fields(found, cell=dataclasses.replace(found.record.cell, architecture_version=0))
-        for found in runs(folder, {"vanilla": 0.1})
-    ]
-    board = board_of([*former, *runs(folder)], folder)
-    assert board.winners == board_of(runs(folder), folder).winners
-    assert board.changes.superseded == {"vanilla": 4}
 
 
 def test_entries_of_equal_rank_are_in_the_order_of_their_values(folder):

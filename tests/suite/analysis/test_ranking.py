@@ -7,7 +7,7 @@ import pytest
 import scipy.stats
 
 from suite.analysis.estimates import pseudo_values
-from suite.analysis.ranking import Scores, difference, rank
+from suite.analysis.ranking import Scores, difference, only_certain, rank
 from suite.analysis.tradeoffs import interquartile_mean
 
 NUM_PARTS = 20
@@ -236,13 +236,6 @@ def test_intervals_of_shares_cover_the_truth_and_stay_shares(of_seeds, level):
     assert 0.93 - 0.02 <= np.mean(covered) <= 0.97 + 0.02
 
 
-def test_a_share_whose_plain_interval_passes_1_ends_below_it():
-    seeds = {0: 0.98, 1: 0.995, 2: 0.9999}
-    assert Scores(seeds).estimate().high > 1
-    estimate = Scores(seeds, share=True).estimate()
-    assert estimate.low < estimate.value < estimate.high < 1
-
-
 @pytest.mark.parametrize("value", [0.0, 1.0])
 def test_a_share_of_0_or_1_has_wilson_s_interval(value):
     seeds, parts = dict.fromkeys(range(3), value), {seed: [value] * NUM_PARTS for seed in range(3)}
@@ -337,3 +330,37 @@ def test_interquartile_mean():
     assert interquartile_mean([1, 2, 3, 100]) == pytest.approx(2.5)
     assert interquartile_mean([0.0, 1.0, 2.0, 3.0, 4.0, 100.0]) == pytest.approx(7.5 / 3)
     assert interquartile_mean([5.0]) == 5.0
+
+
+@pytest.mark.parametrize("higher_is_better", [True, False])
+@pytest.mark.parametrize(
+    ("of_two", "expected"),
+    [
+        (9.0, {"two": None, "first": None, "tied": None, "last": None}),
+        (7.0, {"first": 1, "tied": 1, "two": None, "last": None}),
+        (4.0, {"first": 1, "tied": 1, "last": 3, "two": None}),
+    ],
+)
+def test_no_rank_is_given_that_a_line_with_few_repeats_may_precede(
+    of_two, expected, higher_is_better
+):
+    sign = 1 if higher_is_better else -1
+    values = {
+        "first": (8.1, 8.0, 7.9),
+        "tied": (7.9, 8.1, 7.9),
+        "last": (5.0, 5.1, 4.9),
+        "two": (of_two, of_two),
+    }
+    lines = {
+        name: Scores({seed: sign * value for seed, value in enumerate(of_line)})
+        for name, of_line in values.items()
+    }
+    found = only_certain(
+        rank(lines, higher_is_better=higher_is_better), higher_is_better=higher_is_better
+    )
+    assert {one.name: one.rank for one in found.entries} == expected
+    assert [one.name for one in found.entries] == list(expected)  # the best first
+    withheld = {one.name: one.ahead for one in found.entries if one.ahead}
+    assert withheld == {name: "two" for name, one in expected.items() if not one and name != "two"}
+    assert all(one.detectable_difference is None for one in found.entries if one.ahead)
+    assert (found.detectable_difference is None) is (of_two == 9.0)

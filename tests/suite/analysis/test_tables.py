@@ -96,22 +96,6 @@ def test_a_noisy_phase_is_never_evidence():
     assert "training.tokens_per_second ~7" in str(marked)
 
 
-def test_a_noisy_generation_keeps_the_exact_size_of_its_state():
-    costs = {"tokens_per_second": measured(9.0), "state_bytes": measured(2_048.0)}
-    cell = dataclasses.replace(
-        CELL, mode=Mode.DECODE, form="decoder", task=None, task_version=None, source=None,
-        options={}, steps=0,
-    )  # fmt: skip
-    record = make_record(
-        cell=cell, measurements={"generation": costs}, details={"noisy": ("generation",)}
-    )
-    (table,) = make_tables([stored(record)])
-    (row,) = table.rows
-    assert row.figures["generation.tokens_per_second"].is_disturbed
-    assert row.figures["generation.state_bytes"].value == 2_048
-    assert not row.figures["generation.state_bytes"].is_disturbed
-
-
 def test_a_title_says_what_the_model_size_means():
     (table,) = make_tables([stored(make_record(parameter_counts={"mixing": 396_000}))])
     assert "model size tiny: 2 layers, width 128, 0.4 M parameters" in table.title

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 
-import pytest
-
 import suite
 from tests.conftest import FAKES, read_records
 
@@ -76,15 +74,3 @@ def test_an_optimum_at_an_edge_and_next_to_divergence_is_found_and_the_search_re
     (rate,) = suite.tune(benchmark="walk", architectures="hasty", **places, **quiet)
     assert (rate.learning_rate, rate.path) == (0.3, path)
     assert len(read_records(tmp_path / "home")) == len(records)
-
-
-@pytest.mark.parametrize(
-    ("repeated", "lengths"),
-    [(("--lengths", "8", "--lengths", "16"), [8, 16]), (("--lengths", "8,16"), [8, 16])],
-)
-def test_a_list_may_be_repeated_or_separated_by_commas(bench, repeated, lengths):
-    words = ("plan", "--task", "parity", "--architectures", "hasty", "--benchmark", "smoke")
-    result = bench(*words, *repeated, "--json")
-    assert result.returncode == 0, result.stderr
-    cells = json.loads(result.stdout)
-    assert [one["cell"]["sequence_length"] for one in cells] == lengths

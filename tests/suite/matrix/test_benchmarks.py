@@ -99,6 +99,7 @@ def test_the_settings_of_a_frozen_benchmark_are_a_final_run_narrowed_or_not(fold
         {"steps": 11},
         {"lengths": (32,)},
         {"seeds": (2,)},
+        {"seeds": (0, 1, 2)},
         {"batch_size": 3},
         {"model_size": "mini"},
         {"precisions": ("mixed_bfloat16",)},
@@ -115,12 +116,6 @@ def test_an_override_that_the_file_does_not_list_scores_validation_alone(folder,
     marked = cells_of(folder, score_test=True, **fields)
     assert all(cell.scores_test and cell.benchmark is None for cell in marked)
     assert {cell.id for cell in cells}.isdisjoint(cell.id for cell in marked)
-
-
-def test_a_request_that_adds_a_seed_to_those_of_the_benchmark_is_no_final_run(folder):
-    cells = cells_of(folder, seeds=(0, 1, 2))
-    assert {cell.seed for cell in cells} == {0, 1, 2}
-    assert not any(cell.benchmark or cell.scores_test for cell in cells)
 
 
 def test_a_listed_entry_runs_beside_the_default_and_is_final(folder):

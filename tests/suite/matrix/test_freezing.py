@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import tomllib
 
 import pytest
 
 from suite.api import PluginError, RequestError
-from suite.matrix.freezing import check_published, checked_cells, freeze, published_hashes
+from suite.matrix.freezing import (
+    check_published,
+    checked_cells,
+    freeze,
+    published_hashes,
+    with_hash,
+    with_tables,
+)
 from suite.matrix.registry import load_registry
 from suite.records.benchmarks import find_benchmark
 from tests.builders.benchmarks import SMALL, UNRANKED
@@ -110,3 +118,54 @@ def test_the_hash_of_a_published_run_stays_in_the_file(write, tmp_path):
         check_published(find_benchmark("small", (str(tmp_path),)), hashes)
     other = {"smaller-1": {"0" * 16}}
     check_published(edited, other)
+
+
+TEXT = """# A benchmark.
+name = "small"
+
+[tasks.ner]  # names
+lengths = [
+  [64],
+]
+
+# Drawn in May.
+[data.ner]  # one length
+64 = "aa"  # of the first corpus
+128 = "bb"  # dropped
+# the end of the data
+
+# No such task any more.
+[data.gone]  # gone
+64 = "cc"
+
+# Hashes.
+[frozen]  # do not edit
+# the first
+"1" = "abc"  # in June
+"""
+TABLES = {"ner": {64: '"dd"', 256: '"ee"'}, "new": {64: '"ff"'}}
+
+
+def comments(text):
+    return sorted(line.partition("#")[2].strip() for line in text.splitlines() if "#" in line)
+
+
+def test_new_values_keep_every_comment_and_every_other_line():
+    changed = with_tables(TEXT, "data", TABLES)
+    assert comments(changed) == comments(TEXT)
+    content = tomllib.loads(changed)
+    assert content["data"] == {"ner": {"64": "dd", "256": "ee"}, "new": {"64": "ff"}}
+    assert {name: content[name] for name in ("name", "tasks", "frozen")} == {
+        "name": "small", "tasks": {"ner": {"lengths": [[64]]}}, "frozen": {"1": "abc"},
+    }  # fmt: skip
+    assert '64 = "dd"  # of the first corpus' in changed
+    assert with_tables(changed, "data", TABLES) == changed
+
+
+def test_a_new_hash_keeps_every_comment():
+    changed = TEXT
+    for name, digest in (("1", "def"), ("2", "fed")):
+        changed = with_hash(changed, name, digest)
+    assert comments(changed) == comments(TEXT)
+    assert tomllib.loads(changed)["frozen"] == {"1": "def", "2": "fed"}
+    assert '"1" = "def"  # in June' in changed

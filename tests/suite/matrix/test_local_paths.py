@@ -47,9 +47,11 @@ def test_a_cell_and_its_record_hold_the_name_of_the_file_alone(documents, store)
 def test_the_hooks_of_a_method_get_the_path_in_the_worker_too(documents, tmp_path):
     cell = cells_of(documents)[0].cell
     folders = (tmp_path, tmp_path, tmp_path)
-    job = Job(cell, MODEL_SIZES["tiny"], Recipe(), None, (), *folders)
-    read = Job.from_json(job.to_json()).cell
-    assert read == cell and read.id == cell.id
+    parents = {"teacher": tmp_path / "weights"}
+    job = Job(cell, MODEL_SIZES["tiny"], Recipe(), None, (), *folders, parents=parents)
+    there = Job.from_json(job.to_json())
+    read = there.cell
+    assert there.parents == parents and read == cell and read.id == cell.id
     for applied in (cell.methods[0], read.methods[0]):
         options = method_options(REGISTRY.methods.get("pretrain"), applied)
         assert options["files"] == str(documents)

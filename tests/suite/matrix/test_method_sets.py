@@ -8,7 +8,7 @@ from dataclasses import asdict, replace
 import pytest
 
 from suite.actions.request import make_request
-from suite.api import TRAINED, AppliedMethod, Cell, Job, Method, Stage, Track, methods_text
+from suite.api import TRAINED, AppliedMethod, Cell, Method, Stage, Track, methods_text
 from suite.api.errors import PluginError, RequestError
 from suite.matrix.expansion import expand
 from suite.matrix.method_sets import parents_of, parse_methods
@@ -213,12 +213,3 @@ def test_a_rate_is_tuned_for_the_methods_of_a_cell():
 def test_an_option_must_have_a_value_that_a_record_can_hold():
     with pytest.raises(PluginError, match="must have a JSON value"):
         type("Wrong", (Method,), {"options": {"shape": {1, 2}}})
-
-
-def test_a_job_holds_parents(tmp_path, registry):
-    from suite.api import ModelSize, Recipe
-
-    size = ModelSize("tiny", 1, 8, 2, 16)
-    job = Job(CELL, size, Recipe(), None, (), tmp_path, tmp_path, tmp_path)
-    job = replace(job, parents={"teacher": tmp_path / "weights"}, keeps_weights=True)
-    assert Job.from_json(job.to_json()) == job

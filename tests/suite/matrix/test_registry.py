@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 
 import pytest
 
@@ -13,26 +11,6 @@ from suite.api.plugins import ARCHITECTURES, TASKS, find_plugin
 from suite.matrix.registry import load_registry
 from tests.builders.guides import TASK
 from tests.conftest import FAKES
-
-
-def test_the_file_s_name_is_the_key():
-    registry = load_registry()
-    assert "ner" in registry.tasks.plugins
-    assert {"vanilla", "longformer"} <= set(registry.architectures.plugins)
-    assert not any(key.startswith("_") for key in registry.architectures.plugins)
-
-
-def test_listing_imports_nothing_heavy():
-    program = (
-        "import sys; from suite.matrix.registry import load_registry; load_registry(); "
-        "print([m for m in ('numpy', 'keras', 'tensorflow', 'pandas') if m in sys.modules])"
-    )
-    output = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
-    assert output.stdout.strip() == "[]", output.stderr
-
-
-def test_a_file_on_the_search_path_joins_with_its_helpers():
-    assert find_plugin(ARCHITECTURES, "nothing", (str(FAKES),)).title == "Fake"
 
 
 def test_a_duplicate_name_is_an_error(tmp_path):

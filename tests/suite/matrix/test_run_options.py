@@ -36,13 +36,6 @@ def test_what_cannot_be_split_is_unsupported(batch_size, backend, devices, reaso
         assert reason is None or reason in planned.unsupported
 
 
-def test_one_device_is_the_cell_that_it_always_was():
-    request = Request(tasks=("ner",), architectures=("bert",))
-    asked = Request(tasks=("ner",), architectures=("bert",), options={"devices": "1"})
-    both = [[cell.cell.id for cell in expand(r, load_registry(()))] for r in (request, asked)]
-    assert both[0] == both[1]
-
-
 @pytest.mark.parametrize(
     ("backend", "mode", "reason"),
     [

@@ -204,12 +204,6 @@ def test_options_that_do_not_fit_a_public_folder_change_nothing(
     assert sorted(map(str, (tmp_path / "public").rglob("*"))) == before
 
 
-def test_without_published_records_the_folder_holds_a_leaderboard_that_says_so(bench, tmp_path):
-    said = bench("publish", "--to", str(tmp_path / "public"), "--results", str(tmp_path / "none"))
-    assert said.returncode == 0, said.stderr
-    assert "There are no final runs" in (tmp_path / "public" / "LEADERBOARD.md").read_text()
-
-
 def test_machines_with_long_names_are_published_apart(store, tmp_path):
     processor = "Abacus (R) 9 with a name that is longer than sixty-four characters by far"
     for number, cores in enumerate((16, 96)):

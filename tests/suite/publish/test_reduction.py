@@ -223,17 +223,6 @@ def test_an_archive_grows_in_order_and_stays_the_same_when_nothing_is_new(store,
     assert len(run_ids) == 3 and run_ids == sorted(run_ids)
 
 
-def test_final_runs_trials_and_probes_are_read_together(store, tmp_path):
-    written = [full_record(cell) for cell in (FINAL, TRIAL, PROBE)]
-    for record in written:
-        store.write(record)
-    publish_here(store, into=tmp_path / "results" / "published")
-    check_tree(tmp_path / "results")
-    stored = read_published(tmp_path / "results")
-    assert {one.record.run_id for one in stored} == {record.run_id for record in written}
-    assert {one.machine for one in stored} == {"abacus-r-9-2-cores"}
-
-
 def test_the_check_of_the_leaderboard_holds_the_limits_of_the_tree(
     store, tmp_path, bench, monkeypatch
 ):

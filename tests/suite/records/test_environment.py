@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 
 import pytest
 
-from suite.analysis.tables import make_tables
-from suite.api import Mode, Status
 from suite.matrix.registry import load_registry
 from suite.records import environment
 from suite.records.environment import (
@@ -18,8 +15,6 @@ from suite.records.environment import (
     machine_name,
     name_processor,
 )
-from suite.records.schema import Measurement
-from tests.builders.records import CELL, make_record, stored
 
 VERSIONS = load_registry(()).task_versions
 GENERIC = (
@@ -68,44 +63,6 @@ def test_accelerators_have_the_names_of_their_driver(tmp_path):
         (tmp_path / bus / "information").write_text(content)
     assert accelerator_names(tmp_path) == ["NVIDIA H200"]
     assert accelerator_names(tmp_path / "nowhere") == []
-
-
-def measured(processor: str, speed: float, **cell):
-    record = make_record(Status.OK, 0, dataclasses.replace(CELL, options={}, **cell))
-    sample = Measurement(value=speed, n=1, samples=(speed,), quartiles=None, method="")
-    return record.model_copy(
-        update={
-            "environment": {"processor": processor, "num_cores": 2},
-            "measurements": {"training": {"tokens_per_second": sample}},
-        }
-    )
-
-
-def test_a_report_never_pools_the_costs_of_two_machines():
-    probe = {"mode": Mode.PROBE, "task": None, "source": None, "task_version": None}
-    probes = [
-        measured("fast", 100.0, round=0, **probe),
-        measured("fast", 120.0, round=1, **probe),
-        measured("slow", 10.0, round=2, **probe),
-    ]
-    speeds = {}
-    for table in make_tables(map(stored, probes), VERSIONS):
-        (row,) = table.rows
-        speeds[table.title.rsplit(" · ", 1)[1]] = row.figures["training.tokens_per_second"]
-    assert {name: (found.value, found.n) for name, found in speeds.items()} == {
-        "fast-2-cores": (pytest.approx(12_000**0.5), 2),
-        "slow-2-cores": (pytest.approx(10.0), 1),
-    }
-    (table,) = make_tables(map(stored, probes[:2]), VERSIONS)
-    assert "cores" not in table.title
-
-    trainings = [measured("slow", 10.0, seed=0)]
-    trainings += [measured("fast", 100.0, seed=seed) for seed in (1, 2)]
-    (table,) = make_tables(map(stored, trainings), VERSIONS)
-    (row,) = table.rows
-    assert row.statuses == {"ok": 3}
-    assert row.figures["training.tokens_per_second"].n == 2
-    assert row.figures["training.tokens_per_second"].value == pytest.approx(100.0)
 
 
 @pytest.fixture

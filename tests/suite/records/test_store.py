@@ -1,4 +1,4 @@
-"""A home: writing, reading, locking and sweeping of records."""
+"""A home: writing, reading, locking, sweeping and pruning of records."""
 
 from __future__ import annotations
 
@@ -13,14 +13,13 @@ import pytest
 from suite.actions import doctor
 from suite.actions.doctor import Check
 from suite.actions.pruning import prunable
-from suite.api import Mode, Status
+from suite.api import PROTOCOL, Mode, Status
 from suite.api.errors import HomeError
 from suite.records.schema import (
     RecordError,
     parse_record,
     parse_summary,
 )
-from suite.records.store import Store
 from tests.builders.records import CELL, make_record
 
 
@@ -200,12 +199,6 @@ def test_the_sweep_removes_scratch_folders_without_a_running_worker(store):
     assert lease
 
 
-def test_an_unwritable_home_is_one_clear_error(tmp_path):
-    (tmp_path / "file").write_text("")
-    with pytest.raises(HomeError, match="must be writable"):
-        Store(tmp_path / "file" / "home").prepare()
-
-
 @contextmanager
 def small_files():
     """Limit the size of files, so that a larger write fails as on a full disk.
@@ -225,3 +218,55 @@ def test_a_failed_write_is_one_clear_error_and_leaves_no_file(store):
     with pytest.raises(HomeError, match="could not be written"), small_files():
         store.write(record)
     assert list(store.records.iterdir()) == []
+
+
+def test_prunable_records_meet_every_condition(store):
+    old = make_record(Status.FAILED, 0, dataclasses.replace(CELL, seed=1))
+    superseded = make_record(Status.FAILED, 1)
+    valid = make_record(Status.OK, 2)
+    former = make_record(Status.OK, 3, dataclasses.replace(CELL, seed=2)).model_copy(
+        update={"protocol": PROTOCOL - 1}
+    )
+    for record in (old, superseded, valid, former):
+        store.write(record)
+
+    def pruned(**conditions):
+        return [record.run_id for record in prunable(store, **conditions)]
+
+    assert pruned(statuses=[Status.FAILED]) == [old.run_id, superseded.run_id]
+    assert pruned(superseded=True) == [superseded.run_id]
+    assert pruned(old_protocols=True) == [former.run_id]
+    assert pruned(before=valid.ended_at) == [old.run_id, superseded.run_id]
+    assert pruned(before=valid.ended_at, superseded=True) == [superseded.run_id]
+    assert pruned(before=old.ended_at) == []
+
+
+def test_prune_keeps_a_good_record_before_one_that_is_not(bench, store):
+    unsupported = dataclasses.replace(CELL, seed=1)
+    good = [make_record(), make_record(cell=unsupported)]
+    later = [make_record(Status.FAILED, 1), make_record(Status.UNSUPPORTED, 1, unsupported)]
+    paths = [store.write(record) for record in (*good, *later)]
+    result = bench("prune", "--superseded")
+    assert result.returncode == 0, result.stderr
+    assert [path.exists() for path in paths] == [True, True, False, True]
+    again = [make_record(minutes=2), make_record(minutes=2, cell=unsupported)]
+    paths += [store.write(record) for record in again]
+    bench("prune", "--superseded")
+    assert [path.exists() for path in paths] == [False, False, False, False, True, True]
+
+
+def test_prune_lists_records_with_dry_run_and_deletes_them_without(bench, store):
+    gone, kept = make_record(Status.FAILED, 0), make_record(Status.OK, 1)
+    paths = [store.write(record) for record in (gone, kept)]
+    checkpoint = store.checkpoint(CELL.id)
+    checkpoint.parent.mkdir()
+    checkpoint.write_bytes(b"state")
+    dry = bench("prune", "--status", "failed", "--older-than", "0", "--dry-run")
+    assert dry.returncode == 0, dry.stderr
+    assert "1 records and 1 checkpoints would be deleted" in dry.stdout
+    assert "ner · longformer (window=[64]) · 128 · seed 0" in dry.stdout
+    assert all(path.exists() for path in [*paths, checkpoint])
+    assert "deleted" in bench("prune", "--status", "failed", "--older-than", "0").stdout
+    assert [path.exists() for path in [*paths, checkpoint]] == [False, True, False]
+    refused = bench("prune")
+    assert refused.returncode == 2 and "--superseded" in refused.stderr

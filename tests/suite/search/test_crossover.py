@@ -1,4 +1,4 @@
-"""Crossovers: costs by probes, scores by records."""
+"""Crossovers: costs by probes, scores by records, and variants of an architecture."""
 
 from __future__ import annotations
 
@@ -9,12 +9,42 @@ import pytest
 
 from suite.api import Mode, RequestError, Status
 from suite.execution.preparation import prepare
+from suite.matrix.request import Request
 from suite.records.environment import describe_machine
-from suite.records.measures import DECODING_PHASES, MEASURES, PHASES
-from suite.records.schema import Invocation
+from suite.records.measures import DECODING_PHASES, MEASURES
+from suite.records.schema import Invocation, TuningChoice
 from suite.search.crossover import cost_crossover, score_crossover
-from tests.builders.crossovers import LEARNED, PAIR, learned
-from tests.builders.records import MOMENT, make_record, measured
+from tests.builders.records import MOMENT, make_record, measured, stored
+
+PAIR = Request(mode=Mode.PROBE, architectures=("vanilla", "bert"), lengths=(128, 512, 2_048))
+
+
+LEARNED = Request(
+    tasks=("language_modeling",),
+    architectures=("vanilla", "gpt"),
+    lengths=(64, 256),
+    seeds=(0, 1),
+    score_test=True,
+)
+
+
+def learned(store, figures, metric="perplexity", rates=(None,)):
+    """Return records by architecture and length with the figure of each seed, at each rate."""
+    records = []
+    for rate in rates:
+        for planned in prepare(LEARNED, store).plan.cells:
+            cell, ranking = planned.cell, planned.ranking
+            value = figures[cell.architecture][cell.sequence_length][cell.seed]
+            if rate is not None:
+                cell = replace(cell, options={"learning_rate": rate})
+                tuning = TuningChoice(learning_rate=rate, metric=metric, setting={})
+                ranking = ranking.model_copy(update={"tuning": tuning})
+                value = value / 10
+            metrics = {"test": {metric: value}}
+            record = make_record(cell=cell, metrics=metrics, ranking=ranking)
+            records.append(stored(record))
+    return records
+
 
 GENERATORS = replace(PAIR, architectures=("vanilla", "mamba2"))
 
@@ -88,12 +118,6 @@ def test_a_sentence_on_curves_that_cross_back_promises_nothing(store):
     ]
 
 
-def test_only_conditions_of_a_measurement_lack_a_direction():
-    undirected = {name for name, measure in MEASURES.items() if measure.higher_is_better is None}
-    phases = (*PHASES, *DECODING_PHASES)
-    assert undirected == {f"{phase}.other_process_cpu_share" for phase in phases}
-
-
 def decodings(noisy=()):
     """Return a `run` of decodings, noisy in some rounds; in these Mamba-2 is absurdly slow.
 
@@ -144,37 +168,35 @@ def test_noisy_generation_does_not_count_where_a_round_is_quiet(store):
     run, _ = decodings(noisy={1})
     found = cost_crossover(GENERATORS, store, run, "generation.step_seconds")
     assert found.crossing.length.value == pytest.approx(1_000, rel=0.05)
+    assert found.crossing.length.n == 2
     assert not found.noisy_lengths
     run, _ = decodings(noisy={0, 1, 2})
-    assert cost_crossover(GENERATORS, store, run, "generation.step_seconds").noisy_lengths
+    found = cost_crossover(GENERATORS, store, run, "generation.step_seconds")
+    assert found.noisy_lengths and "noisy" in str(found)
 
 
-def test_a_decoding_beyond_memory_is_named(store):
+@pytest.mark.parametrize(
+    ("request_", "measure", "label"),
+    [
+        (GENERATORS, "generation.step_seconds", "decode · vanilla · 128"),
+        (PAIR, "training.tokens_per_second", "probe · vanilla · 128"),
+    ],
+)
+def test_a_cell_that_failed_is_named(store, request_, measure, label):
     def run(prepared):
         return [
             make_record(cell=planned.cell, status=Status.OUT_OF_MEMORY, reason="took over 2 GiB")
             for planned in prepared.plan.cells
         ]
 
-    with pytest.raises(RequestError, match=r"decode · vanilla · 128 .* took over 2 GiB"):
-        cost_crossover(GENERATORS, store, run, "generation.step_seconds")
+    with pytest.raises(RequestError, match=rf"{label} .* took over 2 GiB"):
+        cost_crossover(request_, store, run, measure)
 
 
 def test_a_value_of_zero_is_refused_in_words(store):
     run = probes("training.energy_joules_per_token", lambda name, length: 0.0)
     with pytest.raises(RequestError, match="must be above 0"):
         cost_crossover(PAIR, store, run, "training.energy_joules_per_token")
-
-
-def test_a_failed_probe_is_named(store):
-    def run(prepared):
-        return [
-            make_record(cell=planned.cell, status=Status.FAILED, reason="no such operation")
-            for planned in prepared.plan.cells
-        ]
-
-    with pytest.raises(RequestError, match="no such operation"):
-        cost_crossover(PAIR, store, run)
 
 
 def test_lower_perplexity_is_better(store):
@@ -194,36 +216,6 @@ def test_tuned_records_are_preferred(store):
     found = score_crossover(LEARNED, records, "perplexity")
     gaps = {at: gap.value for at, gap in found.differences.items()}
     assert gaps == pytest.approx({64: -2.0, 256: -1.0})
-
-
-def noisy_probes(noisy_rounds):
-    """Return a `run` whose probes are noisy in some rounds, with absurd values there."""
-
-    def run(prepared):
-        found = []
-        for cell in (planned.cell for planned in prepared.plan.cells):
-            noisy = cell.round in noisy_rounds
-            speed = 1.0 if cell.architecture == "vanilla" else 1_000 / cell.sequence_length
-            value = measured(1e9 if noisy and cell.architecture == "bert" else speed)
-            found.append(
-                make_record(
-                    cell=cell,
-                    measurements={"training": {"tokens_per_second": value}},
-                    details={"noisy": ("training",) if noisy else ()},
-                )
-            )
-        return found
-
-    return run
-
-
-def test_noisy_rounds_do_not_count_where_a_round_is_quiet(store):
-    quiet = cost_crossover(PAIR, store, noisy_probes({}))
-    one_noisy = cost_crossover(PAIR, store, noisy_probes({1}))
-    assert one_noisy.crossing.length.value == pytest.approx(quiet.crossing.length.value)
-    assert not one_noisy.noisy_lengths
-    all_noisy = cost_crossover(PAIR, store, noisy_probes({0, 1, 2}))
-    assert all_noisy.noisy_lengths and "noisy" in str(all_noisy)
 
 
 @pytest.mark.parametrize("apart", [False, True])
@@ -257,3 +249,112 @@ def test_costs_of_two_sessions_are_measured_again_together(store, apart):
     found = cost_crossover(PAIR, store, run)
     assert found.crossing.always == "vanilla"
     assert {again for _, again in runs} == ({False, True} if apart else {False})
+
+
+VARIANTS = """
+name = "variants"
+version = 1
+summary = "an architecture and a variant of it"
+model_size = "tiny"
+seeds = [0, 1]
+time_limit_seconds = 60
+architectures = ["gpt", "vanilla"]
+entries = [{ architecture = "vanilla", options = { positions = "rotary" } }]
+
+[tasks.language_modeling]
+source = "synthetic"
+lengths = [64, 256]
+steps = 2
+positions_per_step = 512
+
+[[probes]]
+form = "decoder"
+lengths = [128, 512]
+examples_per_step = 1
+rounds = 2
+"""
+
+
+@pytest.fixture
+def variants(tmp_path, monkeypatch):
+    folder = tmp_path / "plugins" / "benchmarks"
+    folder.mkdir(parents=True)
+    (folder / "variants.toml").write_text(VARIANTS)
+    monkeypatch.setenv("BENCH_PATH", str(folder.parent))
+
+
+ROTARY = "vanilla (positions=rotary)"
+PERPLEXITY = {"gpt": 5.0, "vanilla": 4.0, ROTARY: 3.0}
+
+
+def variant_records(store):
+    request = replace(LEARNED, benchmark="variants", lengths=None, seeds=None)
+    return [
+        stored(
+            make_record(
+                cell=planned.cell,
+                ranking=planned.ranking,
+                metrics={
+                    "test": {
+                        "perplexity": PERPLEXITY[planned.ranking.entry] + planned.cell.seed / 10
+                    }
+                },
+            )
+        )
+        for planned in prepare(request, store).plan.cells
+    ]
+
+
+@pytest.mark.usefixtures("variants")
+@pytest.mark.parametrize(
+    ("first", "second", "gap"),
+    [("gpt", "vanilla", 1.0), ("vanilla", ROTARY, 1.0), (ROTARY, "gpt", -2.0)],
+)
+def test_a_variant_is_an_entry_of_its_own(store, first, second, gap):
+    request = replace(LEARNED, benchmark="variants", lengths=None, seeds=None)
+    request = replace(request, architectures=(first, second))
+    found = score_crossover(request, variant_records(store), "perplexity")
+    assert {at: one.value for at, one in found.differences.items()} == pytest.approx(
+        {64: gap, 256: gap}
+    )
+    assert found.crossing.always == (second if gap > 0 else first)
+    with pytest.raises(RequestError, match="Known: gpt, vanilla, vanilla"):
+        score_crossover(replace(request, architectures=("gpt", "vanilla (positions=x)")), [])
+
+
+@pytest.mark.usefixtures("variants")
+def test_costs_are_those_of_the_named_entry(store):
+    ran = []
+
+    def run(prepared):
+        ran.extend(planned.ranking.entry for planned in prepared.plan.cells)
+        return [
+            make_record(
+                cell=planned.cell,
+                ranking=planned.ranking,
+                measurements={
+                    "training": {
+                        "tokens_per_second": measured(100 / PERPLEXITY[planned.ranking.entry])
+                    }
+                },
+            )
+            for planned in prepared.plan.cells
+        ]
+
+    request = replace(PAIR, benchmark="variants", architectures=("vanilla", "gpt"), lengths=None)
+    assert cost_crossover(request, store, run).crossing.always == "vanilla"
+    assert set(ran) == {"vanilla", "gpt"}
+    request = replace(request, architectures=("vanilla", ROTARY))
+    assert cost_crossover(request, store, run).crossing.always == ROTARY
+
+
+def test_equal_scores_are_no_lead(store):
+    vanilla = {64: (1.0, 1.0), 256: (2.0, 2.1)}
+    gpt = {64: (1.0, 1.0), 256: (3.0, 3.1)}
+    for better, worse in (("vanilla", "gpt"), ("gpt", "vanilla")):
+        records = learned(store, {better: vanilla, worse: gpt})
+        found = score_crossover(LEARNED, records, "perplexity")
+        assert found.crossing.always == better and not found.crossing.changes
+        assert "(equal at 64)" in str(found) and "gpt equal" in str(found)
+    same = score_crossover(LEARNED, learned(store, {"vanilla": gpt, "gpt": gpt}), "perplexity")
+    assert same.crossing.always is None and "have the same perplexity" in str(same)

@@ -105,14 +105,6 @@ def decoding_limits(store, budget, **changes):
     return {limit.entry: limit for limit in found}
 
 
-def test_how_long_a_context_fits_in_a_memory_while_generating(store, monkeypatch):
-    monkeypatch.setattr(frontier, "total_memory_bytes", lambda: 2**34)
-    found = decoding_limits(store, Budget(memory_bytes=2**31, phase="generation"))
-    assert found["vanilla"].longest <= 2**13 < found["vanilla"].beyond <= 1.05 * 2**13
-    assert (found["mamba2"].longest, found["mamba2"].beyond) == (32_768, None)
-    assert "has no decoder form" in found["bert"].unsupported
-
-
 def test_a_peak_that_an_earlier_phase_hides_is_bounded_by_it():
     """JAX cannot reset the peak of a device: the record has no figure for the generation."""
     phases = {"prefill": {"peak_memory_bytes": measured(2.0**20)}, "generation": {}}
@@ -139,9 +131,7 @@ def test_a_context_is_read_within_a_time(store):
 @pytest.mark.parametrize(
     ("phase", "changes", "said"),
     [
-        ("training", {"mode": Mode.DECODE}, "decode measures prefill and generation"),
         ("generation", {"form": "encoder"}, "an encoder does not"),
-        ("generation", {"benchmark": "smoke"}, "'smoke' has no decodings"),
         ("decoding", {}, "'decoding'"),
     ],
 )
@@ -159,9 +149,3 @@ def test_a_benchmark_with_probes_of_several_forms_asks_for_one(store):
         dataclasses.replace(asked, form="decoder"), store, run, Budget(step_seconds=1.0)
     )
     assert found.longest <= 300 < found.beyond
-
-
-def test_a_token_that_takes_too_long_is_told(store):
-    found = decoding_limits(store, Budget(step_seconds=1e-4, phase="generation"))
-    assert str(found["mamba2"]) == "not even 128, which takes 1 MiB, 0.00101 s a step"
-    assert found["mamba2"].to_dict()["taken"]["step_seconds"] == pytest.approx(1.0128e-3)

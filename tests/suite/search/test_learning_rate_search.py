@@ -12,8 +12,6 @@ from suite.search.learning_rate_search import (
     FullTrials,
     SuccessiveHalving,
     Trial,
-    half_decade_above,
-    half_decade_below,
 )
 from tests.builders.learning_rate_searches import SETTINGS, STRATEGY, peak_at, search
 
@@ -152,19 +150,6 @@ def test_no_search_costs_more_than_allowed(rates, steps, seeds):
             chosen += 1
             assert is_inside(strategy, scores, rate)
     assert chosen > 50
-
-
-def test_half_decades_continue_the_list_on_both_sides():
-    rates = [1e-1]
-    for _ in range(3):
-        rates.append(half_decade_above(rates[-1]))
-    for _ in range(9):
-        rates.insert(0, half_decade_below(rates[0]))
-    assert rates == [
-        *(3e-6, 1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1),
-        *(3e-1, 1.0, 3.0),
-    ]
-    assert half_decade_above(4e-3) == 1e-2 and half_decade_below(4e-3) == 3e-3
 
 
 def long_scores(**by_rate):

@@ -176,13 +176,6 @@ def test_a_reference_or_a_length_that_is_not_supported_ends_no_card(tmp_path):
         measuring.measure(subject_of("reformer", options=grid, model_size="2x7x2"))
 
 
-def test_a_failure_at_the_shortest_length_is_one_line(tmp_path):
-    with pytest.raises(RequestError, match=r"llama does not fit .* at 128 tokens.*too much memory"):
-        measure(tmp_path, InstantRuns(fails_at=1))
-    with pytest.raises(RequestError, match="starts at 128"):
-        CardBudget(600, None, 100).check()
-
-
 def test_what_failed_runs_again_and_what_is_done_does_not(tmp_path):
     store, ran = new_store(tmp_path / "home"), []
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from suite.actions.listing import describe_benchmark
 from suite.analysis.boards import final_boards
 from suite.analysis.comparison_key import short_titles
 from suite.api import Mode, PluginError, RequestError
@@ -145,13 +144,6 @@ def test_costs_are_compared_at_one_size(store):
     request = Request(mode=Mode.PROBE, benchmark="growing", architectures=("vanilla", "identity"))
     with pytest.raises(RequestError, match=r"one model size.*of size mini.*Give .*--model-size"):
         cost_crossover(request, store, lambda prepared: [])
-
-
-def test_one_size_is_written_as_a_name(benchmark):
-    assert describe_benchmark(read_benchmark(benchmark))["model_size"] == list(SIZES)
-    benchmark.write_text(BENCHMARK.replace('["tiny", "mini"]', '"mini"'))
-    found = read_benchmark(benchmark)
-    assert found.model_size == ("mini",) and found.model_size_text == "size mini"
 
 
 @pytest.mark.parametrize(

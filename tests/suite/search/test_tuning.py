@@ -9,9 +9,12 @@ import pytest
 
 from suite.api import DataError, Mode, PluginError, RequestError, Status
 from suite.execution.preparation import check_tuned, prepare
+from suite.matrix.method_sets import parse_methods
 from suite.matrix.request import Request
 from suite.records.benchmarks import read_benchmark
+from suite.records.tuned_rates import TUNING, find_tuned_rate, tuning_path
 from suite.search.tuning import tune
+from tests.builders.records import REGISTRY, TRIAL
 from tests.builders.tunings import BENCHMARK, benchmark, corpus, learner, peak_at, rate_of
 
 __all__ = ["benchmark"]  # fixtures
@@ -293,3 +296,15 @@ def test_a_search_has_a_cost_that_it_can_meet(tmp_path, store, max_cost):
     request = Request(tasks=("ner",), architectures=("vanilla",), lengths=(128,))
     with pytest.raises(RequestError, match="costs at least"):
         tune(request, store, learner(peak_at(1e-3)), folder=tmp_path, max_cost=max_cost)
+
+
+@pytest.mark.parametrize("path", sorted(TUNING.rglob("*.json")), ids=lambda path: path.parent.name)
+def test_a_committed_rate_is_found_under_its_setting(path):
+    content = json.loads(path.read_bytes())
+    fields = dict(content["setting"])
+    digest = fields.pop("source_digest")
+    assert {"learning_rates", "seeds"} <= fields.pop("strategy").keys()
+    fields["methods"] = parse_methods(fields.pop("methods", "").split(), REGISTRY.methods)
+    cell = replace(TRIAL, task=content["task"], architecture=content["architecture"], **fields)
+    assert tuning_path(cell, digest) == path
+    assert find_tuned_rate(cell, digest) is not None

@@ -1,4 +1,4 @@
-"""SQLite: where the database lies, waits for locks, damage, and commits without the disk."""
+"""Connections, and SQLite: where the database lies, locks, damage, and commits without the disk."""
 
 from __future__ import annotations
 
@@ -13,10 +13,12 @@ import pytest
 import sqlalchemy
 
 from suite.api.errors import TrackingError
+from suite.records.store import TRACKING
 from suite.tracking import sqlite
-from suite.tracking.connection import connect, own_database, without_password
+from suite.tracking.connection import connect, lock_writing, own_database, without_password
 from suite.tracking.sync import planned_deletion, sync
 from tests.builders.records import new_store
+from tests.conftest import read_records
 from tests.suite.tracking.helpers import good_record, runs_of_kind
 
 OFF, FULL = 0, 2
@@ -142,3 +144,35 @@ def test_a_database_that_mlflow_cannot_use_is_rebuilt(store, bench, tmp_path, ch
     assert rebuilt.returncode == 0 and "1 runs written" in rebuilt.stdout, rebuilt.stderr
     with closing(sqlite3.connect(home / "mlflow.db")) as database:
         assert database.execute("SELECT COUNT(*) FROM runs").fetchone() == (3,)
+
+
+@pytest.mark.parametrize(
+    ("uri", "shown"),
+    [
+        ("http://ann:secret@127.0.0.1:5000", "http://127.0.0.1:5000"),
+        ("postgresql://ann:se:cret@db/mlflow", "postgresql://db/mlflow"),
+        ("sqlite:////home/a@b/mlflow.db", "sqlite:////home/a@b/mlflow.db"),
+    ],
+)
+def test_shown_address_has_no_password(uri, shown):
+    assert without_password(uri) == shown
+
+
+def test_lock_is_exclusive_and_released(store):
+    with lock_writing(store), pytest.raises(TrackingError, match="Another process"):
+        lock_writing(store, timeout_seconds=0.0).__enter__()
+    lease = store.acquire(TRACKING)
+    assert lease is not None
+    lease.close()
+
+
+def test_unreachable_server_costs_only_a_warning(bench, tmp_path):
+    arguments = ("run", "--mode", "probe", "--benchmark", "smoke", "--architectures", "hasty")
+    uri = "http://ann:secret@127.0.0.1:9"
+    result = bench(*arguments, MLFLOW_TRACKING_URI=uri)
+    assert result.returncode == 0, result.stderr
+    assert "`bench sync` delivers them later" in result.stderr
+    assert "secret" not in result.stdout + result.stderr
+    assert result.stdout.splitlines()[-1].split() == ["MLflow", "UI", "http://127.0.0.1:9"]
+    (record,) = read_records(tmp_path / "home")
+    assert record["status"] == "ok"
