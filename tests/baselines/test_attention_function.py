@@ -263,8 +263,3 @@ def test_a_windowed_block_skips_the_keys_that_no_query_sees(causal):
     assert near == (93, 17 if causal else 24)
     sinks, near = Pattern(causal, 8, 2).keys_seen(queries, 500)
     assert sinks == (0, 2) and near.start == 93
-
-
-def test_a_window_over_all_keys_is_dropped():
-    assert Pattern(True, 41, 3).without_wide_window(41, 41) == Pattern(True)
-    assert Pattern(False, 40).without_wide_window(41, 41) == Pattern(False, 40)

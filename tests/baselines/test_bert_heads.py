@@ -64,13 +64,6 @@ def test_words_are_scored_with_the_transposed_embedding(encoded):
     np.testing.assert_allclose(again, np.broadcast_to(bias, again.shape), atol=1e-6)
 
 
-def test_words_cannot_be_scored_without_token_ids():
-    bert = make(Inputs.EMBEDDINGS)
-    states = bert.encode(np.zeros((1, 9, 12), "float32"))[0]
-    with pytest.raises(ValueError, match="takes no token ids"):
-        bert.score_tokens(states)
-
-
 def test_token_types_change_the_hidden_states(encoded):
     bert, token_ids, states = encoded
     types = np.zeros((2, 9), "int32")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
 
 import keras
 import numpy as np
@@ -12,7 +11,7 @@ from keras import ops
 
 from baselines.layers.delta_rule import scan_delta_rule
 from baselines.layers.gated_delta_mixer import GatedDeltaMixer
-from suite.api import Form, Inputs
+from suite.api import Inputs
 from suite.records.model_sizes import MODEL_SIZES
 from suite.worker.conformance.gradients import BACKEND, differentiate, run
 from suite.worker.conformance.subjects import request_for
@@ -76,7 +75,7 @@ def assert_equals_the_recurrence(scan, parts, **tolerances):
     ("length", "chunk_length"),
     [
         slow_on_jax_unless(case in ((1, 64), (2, 4), (LENGTH, 11)), *case)
-        for case in ((1, 64), (2, 4), *itertools.product((LENGTH,), (1, 11, 64)))
+        for case in ((1, 64), (2, 4), (LENGTH, 11))
     ],
 )
 def test_chunks_equal_the_recurrence(length, chunk_length):
@@ -198,26 +197,13 @@ def test_the_mixer_reads_in_one_direction(backward):
     assert moved[20] and not moved[unseen].any()
 
 
-@pytest.mark.parametrize("size", [slow_on_jax_unless(False, size) for size in ("tiny", "small")])
 @pytest.mark.parametrize(("expansion", "shared"), [(1, 1), (1, 2), (2, 3), (3, 2)])
-def test_the_options_of_heads_keep_the_parameters(size, expansion, shared):
+def test_the_options_of_heads_keep_the_parameters(expansion, shared):
     architecture = ARCHITECTURES["gated_deltanet"]
     options = {**architecture.options, "expansion": expansion, "values_per_key": shared}
-    one_layer = dataclasses.replace(MODEL_SIZES[size], num_layers=1)
+    one_layer = dataclasses.replace(MODEL_SIZES["tiny"], num_layers=1)
     request = request_for(architecture, Inputs.EMBEDDINGS, options=options, model_size=one_layer)
     encoder = architecture.build(request).encoder
     encoder.build((None, None, one_layer.width))
     width, wide = one_layer.width, one_layer.feedforward_width
     assert encoder.count_params() == pytest.approx(4 * width**2 + 2 * width * wide, rel=0.03)
-
-
-def test_the_count_of_operations_grows_linearly():
-    architecture = ARCHITECTURES["gated_deltanet"]
-
-    def count(length, form=Form.DECODER):
-        return architecture.mixing_operations(
-            request_for(architecture, Inputs.TOKEN_IDS, form=form, sequence_length=length)
-        )
-
-    assert count(8192) == 2 * count(4096)
-    assert count(4096, Form.ENCODER) == count(4096)

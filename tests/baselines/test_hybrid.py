@@ -221,21 +221,6 @@ def test_a_pattern_declares_what_all_its_mixers_allow(pattern, carries, missing)
 
 
 @pytest.mark.parametrize(
-    ("pattern", "window", "time"),
-    [
-        ("gated_deltanet,attention", None, "n^2"),
-        ("gated_deltanet,attention", 16, "n"),
-        ("gated_deltanet,window_attention", None, "n"),
-        ("mamba2,lstm", None, "n"),
-    ],
-)
-def test_the_claim_is_the_sum_over_the_layers(pattern, window, time):
-    architecture, request = request_with(pattern)
-    options = {**request.options, "attention_window": window}
-    assert architecture.claimed_costs(replace(request, options=options)) == (time, "n")
-
-
-@pytest.mark.parametrize(
     ("claims", "largest"),
     [
         (("n^2", "n"), ("n^2", "n")),

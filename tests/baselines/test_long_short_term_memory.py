@@ -13,8 +13,6 @@ from tests.architectures import slow_on_jax_unless
 BATCH, LENGTH, WIDTH = 3, 13, 6
 MASKS = {
     "none": None,
-    "trailing": np.arange(LENGTH)[None] < np.array([[13], [7], [1]]),
-    "leading": np.arange(LENGTH)[None] >= np.array([[0], [5], [12]]),
     "between": np.random.default_rng(1).random((BATCH, LENGTH)) < 0.6,
     "all of an example": np.arange(LENGTH)[None] < np.array([[13], [0], [4]]),
 }
@@ -74,8 +72,8 @@ def test_outputs_and_gradients_are_those_of_the_recurrence(padded, causal):
     np.testing.assert_allclose(*outputs, atol=1e-6)
 
 
-@pytest.mark.parametrize("first", [1, 6])
-def test_a_carried_state_and_its_gradient_are_those_of_the_whole_sequence(first):
+def test_a_carried_state_and_its_gradient_are_those_of_the_whole_sequence():
+    first = 6
     layer = LongShortTermMemory(WIDTH, causal=True)
     hidden_states = np.random.default_rng(0).normal(size=(BATCH, LENGTH, WIDTH)).astype("float32")
     layer.build(hidden_states.shape)

@@ -82,28 +82,6 @@ def random_layer(chunk_length: int, num_hashes: int, causal: bool):
     return layer
 
 
-@pytest.mark.parametrize("causal", [False, True])
-def test_one_bucket_and_one_chunk_is_full_attention_with_shared_query_and_key(causal):
-    states = np.random.default_rng(0).normal(size=(2, 13, 8)).astype("float32")
-    layer = random_layer(13, 1, causal)
-    buckets = np.zeros((2, 2, 1, 13), "int32")
-    mixed = ops.convert_to_numpy(layer.mix(*tensors(states, None, None, buckets))[0])
-    kernels = [ops.convert_to_numpy(getattr(layer, name).kernel) for name in ("query_key", "value")]
-    query, value = (
-        (states @ kernel).reshape(2, 13, 2, 4).transpose(0, 2, 1, 3) for kernel in kernels
-    )
-    key = query / np.sqrt((query**2).mean(axis=-1, keepdims=True) + 1e-6) / 2
-    scores = query @ key.swapaxes(-1, -2)
-    if causal:
-        scores = np.where(np.tri(13, dtype=bool), scores, -1e9)
-    scores = np.where(np.eye(13, dtype=bool), -1e5, scores)
-    weights = np.exp(scores - scores.max(axis=-1, keepdims=True))
-    expected = (weights / weights.sum(axis=-1, keepdims=True)) @ value
-    expected = expected.transpose(0, 2, 1, 3).reshape(2, 13, 8)
-    first = 1 if causal else 0  # the first position attends only to itself
-    np.testing.assert_allclose(mixed[:, first:], expected[:, first:], atol=1e-4)
-
-
 def test_a_causal_query_attends_to_no_later_key_with_fixed_buckets():
     generator = np.random.default_rng(1)
     states = generator.normal(size=(1, 24, 8)).astype("float32")
@@ -117,7 +95,7 @@ def test_a_causal_query_attends_to_no_later_key_with_fixed_buckets():
         np.testing.assert_allclose(other[:, :place], whole[:, :place], atol=1e-5)
 
 
-@pytest.mark.parametrize("num_buckets", [2, 4, 7, 128, 130, 256, 512, 1000, 2048])
+@pytest.mark.parametrize("num_buckets", [2, 7, 128, 130, 1000, 2048])
 def test_many_buckets_are_hashed_with_two_factors(num_buckets):
     factors = factor_buckets(num_buckets)
     assert all(factor % 2 == 0 for factor in factors)

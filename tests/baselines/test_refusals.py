@@ -10,7 +10,6 @@ from keras import ops
 
 from baselines.layers.attention import attention
 from baselines.layers.attention_positions import BucketedPositions, RotaryPositions
-from baselines.layers.block_sparse_attention import BlockSparseAttention
 from baselines.layers.chunked_scan import scan_in_chunks
 from baselines.layers.full_attention import FullAttention
 from baselines.layers.gated_delta_mixer import GatedDeltaMixer
@@ -30,20 +29,16 @@ LATENT = {"form": Form.DECODER, "latent_rank": 8, "latent_query_rank": 6}
 CASES = [
     ("longformer", {"window": [7]}, r"even and at least 2; received: \[7\]"),
     ("longformer", {"window": [8, 8, 8]}, r"one for each of 2; received: window=\[8, 8, 8\]"),
-    ("longformer", {"dilation": [0]}, r"dilations of at least 1; received: \[0\]"),
     ("longformer", {"dilated_heads": 4}, "dilated_heads from 0 to 3; received: 4"),
     ("reformer", {"axial_stddev": 0}, "an axial_stddev above 0; received: 0"),
     ("bigbird", {"block_size": 0}, "at least 1 position, .*; received: block_size=0"),
     ("bigbird", {"random_blocks": -1}, "at least 0 random blocks; received: .*random_blocks=-1"),
     ("bigbird", {"positions": "alibi"}, "takes positions learned, rotary; received: .*=alibi"),
-    ("bigbird", {"positions": "rotary", "num_heads": 4}, "even head size for rotary positions"),
     ("reformer", {"chunk": 0}, "at least one position and at least one hash; received: chunk=0"),
     ("reformer", {"chunk": 8, "axial_grid": [4, 4]}, r"each of 32 positions; .*\[4, 4\]"),
     ("transformer_xl", {"segment": 0}, "segments of at least one position .* segment=0"),
     ("llama", {"window": 0}, r"window of at least 1 position.*window=0, num_sinks=0\. Leave the"),
-    ("llama", {"window": "all"}, "window of at least 1 position.*window=all"),
     ("llama", {"key_value_heads": 2}, "num_heads=3, key_value_heads=2. Use a divisor"),
-    ("llama", {"key_value_heads": 0}, "num_heads=3, key_value_heads=0"),
     ("llama", {"rotary_base": 0.5}, "rotary_base greater than 1; received: 0.5"),
     ("llama", {"num_heads": 4}, r"even head size.*width=12, num_heads=4\. Use other numbers"),
     ("t5", {"num_buckets": 2}, "num_buckets of at least 4.*num_buckets=2, max_distance=128"),
@@ -73,23 +68,17 @@ CASES = [
     ("vanilla", {"positions": "rotatory"}, "takes positions none, sinusoidal, .*=rotatory"),
     ("vanilla", {"norm_placement": "first"}, "takes norm_placement after, before; .*=first"),
     ("vanilla", {"key_value_heads": 0}, "the heads; received: num_heads=3, key_value_heads=0"),
-    ("vanilla", {"key_value_heads": "3"}, "divide the heads"),
     ("vanilla", {"window": 0}, "window of at least 1 position; received: window=0"),
-    ("vanilla", {"window": 2.5}, "received: window=2.5"),
     ("vanilla", {"short_convolution": 0}, "least 1 position; received: short_convolution=0. Use 1"),
-    ("vanilla", {"short_convolution": 2.5}, "received: short_convolution=2.5"),
     ("vanilla", {"activation": "tanh"}, "activation relu, gelu, gelu_tanh; received: .*=tanh"),
     ("vanilla", {"embedding_norm": 1}, "embedding_norm true or false; received: embedding_norm=1"),
     ("vanilla", {"positions": "sinusoidal", "width": 15}, "even .*width=15, num_heads=3"),
-    ("vanilla", {"positions": "rotary", "num_heads": 4}, "even .*width=12, num_heads=4"),
     *(
         (name, {"form": Form.DECODER, "rotary_extension": "yarn", **changes}, message)
         for name, changes, message in (
             ("vanilla", {"positions": "learned"}, "rotary positions alone; .*, positions=learned"),
             ("vanilla", {**ROTARY, "window": 4}, "without a window.*=yarn, window=4. Leave"),
-            ("llama", {"window": 4}, "without a window.*rotary_extension=yarn, window=4. Leave"),
             ("llama", {"rotary_factor": 1}, "rotary_factor greater than 1; received: 1. Use 4"),
-            ("vanilla", {**ROTARY, "rotary_factor": 0.5}, "greater than 1; received: 0.5"),
             ("vanilla", {**ROTARY, "rotary_factor": "two"}, "greater than 1; received: two"),
             ("llama", {"rotary_extension": "linear"}, "takes rotary_extension none, ntk, yarn"),
             ("llama", {"latent_rank": 8}, "attention without a rotary extension.*=yarn, lat"),
@@ -125,24 +114,14 @@ STATES = np.zeros((1, 5, 6), "float32")
 LONG = np.zeros((1, 1, 2_049, 2), "float32")
 HEADS = [np.zeros((1, number, 5, 4), "float32") for number in (6, 2, 2)]
 OF_LAYERS = [
-    *(
-        (lambda window=window: SlidingWindowAttention(2, window=window), "even and at least 2")
-        for window in (0, 1, 7, -2)
-    ),
-    *(
-        (
-            lambda dilation=dilation: SlidingWindowAttention(2, 4, dilation=dilation),
-            "at least 1: one for all heads, or one for each",
-        )
-        for dilation in (0, (1, 0), (1, 2, 3))
+    (
+        lambda: SlidingWindowAttention(2, 4, dilation=(1, 2, 3)),
+        "one for all heads, or one for each",
     ),
     *(
         (lambda given=given: FullAttention(6, **given).build((None, None, 24)), message)
         for given, message in (
-            ({"window": 0}, "window=0, num_sinks=0"),
             ({"num_sinks": -2}, "num_sinks=-2"),
-            ({"num_key_value_heads": 4}, "num_heads=6, num_key_value_heads=4"),
-            ({"num_key_value_heads": 0}, "num_heads=6, num_key_value_heads=0"),
             ({"positions": RotaryPositions(), "head_size": 5}, "a head size of 5"),
             ({"short_convolution": 0}, "at least 1. Received: 0. Use 1 for no convolution"),
         )
@@ -151,20 +130,11 @@ OF_LAYERS = [
         lambda: FullAttention(3, short_convolution=3)(STATES, context=STATES),
         "Received: a context, short_convolution=3. Use 1",
     ),
-    *(
-        (lambda given=given: attention(*map(ops.convert_to_tensor, HEADS), **given), message)
-        for given, message in (
-            ({"window": 0}, "window=0"),
-            ({"num_sinks": -1}, "num_sinks=-1"),
-            ({"dropout": 0.1}, "dropout=0.1"),
-        )
-    ),
+    (lambda: attention(*map(ops.convert_to_tensor, HEADS), dropout=0.1), "dropout=0.1"),
     (
         lambda: attention(*map(ops.convert_to_tensor, (HEADS[0][:, :5], *HEADS[1:]))),
         "num_heads=5, num_key_value_heads=2",
     ),
-    (lambda: RotaryPositions().build((None, 2, None, 5)), "Received: a head size of 5"),
-    (lambda: BucketedPositions(2, 128), "Received: num_buckets=2, max_distance=128"),
     (lambda: BucketedPositions(32, 8), "Received: num_buckets=32, max_distance=8"),
     *(
         (
@@ -175,12 +145,9 @@ OF_LAYERS = [
         )
         for given, message in (
             ({"extension": "none"}, "extension='none'"),
-            ({"factor": 1.0}, "factor=1.0"),
             ({"extension": "ntk"}, "a head size of 2"),
         )
     ),
-    (lambda: BlockSparseAttention(3, block_size=0), "Received: block_size="),
-    (lambda: BlockSparseAttention(3, num_random_blocks=-1), "Received: block_size="),
     (lambda: GatedDeltaMixer(2, 3, 4, 4), r"num_key_heads=2, num_value_heads=3\. Change either"),
     (lambda: scan_in_chunks(*[LONG] * 3, LONG[..., 0], None, 4_096), "at most 2048 positions"),
     (lambda: LengthProjection(4, 2)(STATES), "Received: a sequence of 5"),

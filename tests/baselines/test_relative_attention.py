@@ -58,7 +58,7 @@ def oracle(layer, content_bias, position_bias, states, memory, visible, causal):
 @pytest.mark.parametrize("causal", [True, False])
 @pytest.mark.parametrize(
     ("length", "remembered"),
-    [(7, 5), (5, 11), *(slow_on_jax_unless(False, *case) for case in ((1, 0), (7, 0), (1, 3)))],
+    [(7, 5), (5, 11), slow_on_jax_unless(False, 7, 0)],
 )
 def test_relative_attention_equals_its_definition(causal, length, remembered):
     generator = np.random.default_rng(length + remembered)
@@ -101,7 +101,7 @@ def recurrent(segment_length: int, segment_memory_length: int) -> RecurrentStack
 
 
 @pytest.mark.parametrize(
-    "segment_length", [4, *(slow_on_jax_unless(False, length) for length in (1, 7, 13))]
+    "segment_length", [4, *(slow_on_jax_unless(False, length) for length in (1, 7))]
 )
 def test_segments_with_enough_memory_equal_one_long_pass(segment_length):
     states = np.random.default_rng(0).normal(size=(2, 23, WIDTH)).astype("float32")
@@ -109,19 +109,6 @@ def test_segments_with_enough_memory_equal_one_long_pass(segment_length):
         run(stack, states) for stack in (recurrent(23, 0), recurrent(segment_length, 23))
     )
     np.testing.assert_allclose(parts, whole, atol=2e-5)
-
-
-def test_the_segment_memory_is_carried_between_calls_and_changes_the_output():
-    states = np.random.default_rng(0).normal(size=(2, 12, WIDTH)).astype("float32")
-    stack = recurrent(4, 4)
-    together, _ = stack(states)
-    first, segment_memories = stack(states[:, :4])
-    second, segment_memories = stack(states[:, 4:8], segment_memories=segment_memories)
-    third, _ = stack(states[:, 8:], segment_memories=segment_memories)
-    parts = np.concatenate([ops.convert_to_numpy(part) for part in (first, second, third)], axis=1)
-    np.testing.assert_allclose(parts, ops.convert_to_numpy(together), atol=1e-5)
-    forgetful, _ = stack(states[:, 4:8])
-    assert np.abs(ops.convert_to_numpy(forgetful - second)).max() > 1e-2
 
 
 def test_the_gradient_stops_at_the_segment_memory():
@@ -137,7 +124,7 @@ def test_the_gradient_stops_at_the_segment_memory():
     ("segment", "remembered"),
     [
         *((4, 6), (5, 2)),
-        *(slow_on_jax_unless(False, *case) for case in ((1, 3), (4, 4), (3, 11), (7, 0))),
+        *(slow_on_jax_unless(False, *case) for case in ((1, 3), (7, 0))),
     ],
 )
 def test_all_segments_at_once_equal_separate_segments(causal, segment, remembered):

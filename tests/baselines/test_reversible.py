@@ -157,15 +157,6 @@ def test_each_layer_has_rotations_of_its_own_in_evaluation_and_in_decoding():
     assert all(np.abs(a - b).max() > 0.1 for a, b in itertools.combinations(drawn, 2))
 
 
-def test_the_first_positions_of_decoding_equal_the_whole_pass():
-    layers = [ReversibleLayer(LSHAttention(2, 4, 2, 4, causal=True), 16) for _ in range(2)]
-    stack = ReversibleStack(layers)
-    states = np.random.default_rng(2).normal(size=(2, 10, WIDTH)).astype("float32")
-    expected = ops.convert_to_numpy(stack(states, training=False))
-    found, _ = stack.decode_step(ops.convert_to_tensor(states), stack.init_state(2, 16), 0)
-    np.testing.assert_allclose(ops.convert_to_numpy(found), expected, atol=1e-5)
-
-
 @pytest.mark.parametrize("length", [1, 2, 7, 16, 17, 100])
 def test_axial_positions_differ_and_have_few_weights(length):
     layer = AxialPositions(length)

@@ -120,19 +120,3 @@ def test_values_of_a_new_version_or_form_are_written(folder, capsys, edit):
     assert f"Run `{golden.COMMAND} {NAME}`" in capsys.readouterr().out
     assert golden.main(["--write", NAME], folder) == golden.main([NAME], folder) == 0
     assert json.loads((folder / FILE).read_text())["versions"] == golden.ENTRIES[NAME].versions
-
-
-def test_missing_values_name_the_command_that_writes_them(tmp_path, capsys):
-    assert golden.main([NAME], tmp_path) == 1
-    expected = f"{NAME} has no golden values. Run `{golden.COMMAND} {NAME}`.\n"
-    assert capsys.readouterr().out == expected
-    assert golden.main(["--write", NAME], tmp_path) == golden.main([NAME], tmp_path) == 0
-
-
-def test_the_file_of_a_removed_plugin_is_reported_and_removed(folder, capsys):
-    extra = folder / "architecture-removed.json"
-    extra.write_text("{}")
-    assert golden.main([NAME], folder) == 1
-    assert "architecture-removed.json belongs to no architecture or task" in capsys.readouterr().out
-    assert golden.main(["--write", NAME], folder) == 0
-    assert not extra.exists() and (folder / FILE).exists()

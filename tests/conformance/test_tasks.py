@@ -191,26 +191,3 @@ def test_the_loss_ignores_padding(loaded):
         for states in (hidden, other)
     ]
     assert losses[0] == pytest.approx(losses[1], rel=1e-5)
-
-
-def test_training_batches_are_full_and_ordered_by_the_seed(loaded):
-    _, data = loaded
-
-    def orders(seed):
-        stream = training_stream(data.validation, 7, seed)
-        return [next(stream).features for _ in range(3)]
-
-    first = orders(0)
-    assert {len(features["padding_mask"]) for features in first} == {7}
-    for one, two in zip(first, orders(0), strict=True):
-        assert all((one[name] == two[name]).all() for name in one)
-    other = orders(1)[0]
-    assert any((other[name] != first[0][name]).any() for name in other)
-
-
-def test_evaluation_covers_every_example_once(loaded):
-    _, data = loaded
-    batches = list(evaluation_batches(data.validation, 7))
-    assert sum(batch.num_examples for batch in batches) == data.validation.num_examples
-    assert sum(batch.num_tokens for batch in batches) == data.validation.num_tokens
-    assert {len(batch.features["padding_mask"]) for batch in batches} == {7}

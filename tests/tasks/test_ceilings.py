@@ -100,8 +100,16 @@ CONTEXTS = {
 }
 
 
-@pytest.mark.parametrize("form", ["NFC", "NFD"])
-@pytest.mark.parametrize("name", CONTEXTS)
+FORMS = [
+    (name, form)
+    for name, texts in CONTEXTS.items()
+    for form in ("NFC", "NFD")
+    if form == "NFC" or any(unicodedata.normalize(form, text) != text for text in texts)
+]
+"""Each text, and again where its characters can be composed otherwise."""
+
+
+@pytest.mark.parametrize(("name", "form"), FORMS)
 def test_the_gold_answers_of_questions_are_exact(tmp_path, name, form):
     contexts = [unicodedata.normalize(form, text) for text in CONTEXTS[name]]
     score, data = answer_ceiling(tmp_path, contexts)
@@ -119,7 +127,7 @@ def test_answers_that_no_span_of_tokens_gives_are_counted(tmp_path):
 
 TEXT = st.text(st.characters(exclude_categories=("Cs", "Cn")), min_size=1, max_size=30)
 MANY = settings(
-    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 
 

@@ -73,10 +73,6 @@ def test_a_length_beyond_memory_is_a_result_and_no_later_run_loses_a_length(
         printed, records = run("--evaluation-lengths", fewer) if fewer else run()
         assert "0 to run" in printed and len(records) == 2
 
-    _, (*_, again) = run("--evaluation-lengths", "96")
-    assert again["cell"]["evaluation_lengths"] == [64, 96, 128, 256, 512]
-    assert again["reports"]["validation"][REPORT].keys() == {"64", "96", "128", "256", "512"}
-
     monkeypatch.setenv("BENCH_PATH", mine)
     request = Request(
         tasks=("grows",),

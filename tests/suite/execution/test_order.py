@@ -4,22 +4,25 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from types import SimpleNamespace
 
 import pytest
 
 from suite.api import Mode, Status
 from suite.api.code_digest import CodeDigests
 from suite.execution import runner as runners
-from suite.execution.runner import Waiting
+from suite.execution.runner import Runner, Waiting
 from suite.matrix.expansion import expand
+from suite.matrix.plan import Plan
 from suite.matrix.planned_cells import ranking_facts
 from suite.matrix.registry import load_registry
 from suite.matrix.request import Request
 from suite.records.environment import describe_machine
 from suite.records.naming import new_run_id
 from suite.records.schema import TuningChoice
+from suite.records.store import Store
 from tests.builders.cells import make_plan, run_plan
-from tests.builders.records import make_record
+from tests.builders.records import CELL, make_record
 
 REGISTRY = load_registry(())
 TRAINING = Request(
@@ -134,3 +137,17 @@ def test_a_record_of_another_reason_does_not_count(store):
     store.write(make_record(Status.UNSUPPORTED, cell=planned.cell, reason="another"))
     (finished,) = run_plan(made, store)
     assert finished.record.reason == "it has no forms" and store.count() == 2
+
+
+@pytest.mark.parametrize(
+    ("keeps_weights", "parameters", "stands"),
+    [(False, 1_000, True), (True, 1_000, False), (True, 10**12, True)],
+)
+def test_a_training_without_weights_does_not_stand_where_they_are_needed(
+    tmp_path, keeps_weights, parameters, stands
+):
+    plan = Plan([], {}, frozenset(), frozenset(), True, lambda cell: CodeDigests())
+    runner = Runner(SimpleNamespace(plan=plan), Store(tmp_path), None, None)
+    planned = SimpleNamespace(cell=CELL, unsupported=None, keeps_weights=keeps_weights)
+    record = make_record(cell=CELL, parameter_count=parameters)
+    assert (runner._written_since_plan(planned, [record]) is not None) is stands

@@ -63,24 +63,6 @@ def test_cells_run_on_nodes_and_a_lost_node_s_are_run_elsewhere(cluster, tmp_pat
     assert all(record["environment"]["commit"] for record in records)
 
 
-def test_what_is_limited_here_is_limited_there(cluster, tmp_path):
-    cluster.add_node(num_cpus=2)
-    words = ("--mode", "probe", "--benchmark", "smoke", "--architectures", "hangs,killed,hasty")
-    ended = subprocess.run(
-        [*command(cluster, *words), "--time-limit", "12"],
-        env=environment(tmp_path),
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert ended.returncode == 1, ended.stdout + ended.stderr
-    found = {
-        record["cell"]["architecture"]: record["status"]
-        for record in read_records(tmp_path / "home")
-    }
-    assert found == {"hangs": "timed_out", "killed": "failed", "hasty": "ok"}
-
-
 def test_overhead_of_a_cell(cluster, tmp_path):
     """Beyond the cell's own time half a second is promised, of cells that end at once."""
     cluster.add_node(num_cpus=1)

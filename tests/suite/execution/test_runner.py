@@ -20,7 +20,6 @@ from suite.matrix.registry import load_registry
 from suite.matrix.request import Request
 from suite.records.environment import describe_machine
 from suite.records.store import Store
-from tests.builders.cells import outcome_of, probe_job
 from tests.builders.records import make_record
 from tests.conftest import (
     BENCH,
@@ -185,9 +184,9 @@ def test_the_parent_rests_while_children_work_and_killed_takes_them_with_it(tmp_
     for line in process.stdout:
         if "starting ·" in line:
             break
-    time.sleep(3)  # on a busy machine, the rest of the start takes a while
+    time.sleep(2)  # on a busy machine, the rest of the start takes a while
     before, began = _cpu_seconds(process.pid), time.monotonic()
-    time.sleep(5)
+    time.sleep(3)
     share = (_cpu_seconds(process.pid) - before) / (time.monotonic() - began)
     assert share < 0.02
     assert len(processes_of(home)) >= 3  # itself, a forkserver, the cell
@@ -197,20 +196,6 @@ def test_the_parent_rests_while_children_work_and_killed_takes_them_with_it(tmp_
     while processes_of(home) and time.monotonic() < deadline:
         time.sleep(0.1)
     assert not processes_of(home)
-
-
-@pytest.mark.slow
-def test_two_invocations_share_a_home_and_run_each_cell_once(tmp_path):
-    home = tmp_path / "home"
-    command = [str(BENCH), *FAST, "--architectures", "nothing", "--rounds", "3"]
-    environment = bench_environment({"BENCH_HOME": str(home), "BENCH_PATH": str(FAKES)})
-    both = [subprocess.Popen(command, env=environment, stdout=subprocess.PIPE) for _ in range(2)]
-    for process in both:
-        process.communicate(timeout=240)
-        assert process.returncode == 0
-    records = read_records(home)
-    assert len({record["cell_id"] for record in records}) == len(records) == 3
-    assert {record["status"] for record in records} == {"ok"}
 
 
 @pytest.mark.alone
@@ -243,13 +228,6 @@ def _seconds_of_a_start() -> float:
         subprocess.run([sys.executable, "-c", "pass"], check=True)
         times.append(time.perf_counter() - began)
     return statistics.median(times)
-
-
-@pytest.mark.slow
-def test_a_spawned_child_does_the_same_work(tmp_path):
-    outcome = outcome_of(probe_job(tmp_path / "one", "nothing"), spawn=True)
-    assert outcome["status"] == "ok"
-    assert outcome["measurements"]["training"]["peak_memory_bytes"]["value"] > 0
 
 
 def _seconds_until_first_outcome(records: list[dict]) -> float:

@@ -1,4 +1,4 @@
-"""Tests of the curriculum."""
+"""Methods that begin with short examples: the curriculum and the length warm-up."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import itertools
 import numpy as np
 
 from suite.api import Examples, TaskData, count_real
-from suite.methods.curriculum import METHOD
+from suite.methods.curriculum import METHOD as CURRICULUM
+from suite.methods.length_warmup import METHOD as LENGTH_WARMUP
 from suite.worker.data.batches import training_stream
 from tests.builders.methods import context_of
 
@@ -22,8 +23,8 @@ def split_of(lengths, full=512):
 
 def batches_of(split, share, buckets=()):
     context = context_of("curriculum", {"share": share}, steps=NUM_STEPS)
-    METHOD.data(TaskData(split, split, split, spec={}, facts={}), context)
-    return METHOD.batches(training_stream(split, BATCH, 0, False, buckets), context)
+    CURRICULUM.data(TaskData(split, split, split, spec={}, facts={}), context)
+    return CURRICULUM.batches(training_stream(split, BATCH, 0, False, buckets), context)
 
 
 def test_a_curriculum_begins_with_the_shortest_tenth_and_ends_with_all_examples():
@@ -53,3 +54,24 @@ def test_the_first_batch_of_each_length_is_unchanged_and_no_batch_mixes_lengths(
         assert (batch.features["numbers"] == expected.features["numbers"]).all()
     assert [batch.features["padding_mask"].shape[1] for batch in found[:4]] == [512, 256, 128, 64]
     assert {batch.features["padding_mask"].shape for batch in found[4:20]} <= {(4, 64), (4, 128)}
+
+
+def test_the_first_batches_are_the_same_tokens_in_short_windows():
+    ids = np.arange(6 * 512).reshape(6, 512)
+    split = Examples(
+        {"token_ids": ids, "padding_mask": np.ones(ids.shape, bool)},
+        {"next_ids": ids + 1, "document": np.arange(6)},
+    )
+    context = context_of("length_warmup", {"length": 128, "share": 0.5}, steps=4)
+    plain = list(itertools.islice(training_stream(split, 2, 0), 4))
+    found = list(itertools.islice(LENGTH_WARMUP.batches(iter(plain), context), 4))
+    shapes = [batch.features["token_ids"].shape for batch in found]
+    assert shapes == [(8, 128), (8, 128), (2, 512), (2, 512)]
+    for cut, whole in zip(found, plain, strict=True):
+        assert (cut.features["token_ids"].reshape(2, 512) == whole.features["token_ids"]).all()
+        assert (cut.targets["next_ids"] == cut.features["token_ids"] + 1).all()
+        assert (cut.targets["document"] == cut.features["token_ids"][:, 0] // 512).all()
+        assert (cut.num_tokens, cut.num_examples) == (
+            whole.num_tokens,
+            len(cut.features["token_ids"]),
+        )

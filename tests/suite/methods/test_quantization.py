@@ -137,7 +137,7 @@ def test_the_result_is_that_of_keras_on_a_plain_model_with_the_same_weights(meth
     assert np.median(np.abs(quantized - ops.convert_to_numpy(expected))) > 1e-4
 
 
-@pytest.mark.parametrize("name", ["vanilla", "transformer_xl", "mamba2"])
+@pytest.mark.parametrize("name", ["vanilla", slow_unless(False, "transformer_xl"), "mamba2"])
 def test_decoding_with_quantized_weights_equals_the_whole_pass(name):
     model, features = model_and_features(name, Form.DECODER)
     model(features, training=False)

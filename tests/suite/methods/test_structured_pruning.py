@@ -58,7 +58,7 @@ def zero(dense, place):
 
 @pytest.mark.parametrize(
     ("name", "form"),
-    [("vanilla", Form.ENCODER), ("gpt", Form.DECODER), ("llama", Form.DECODER)],
+    [("vanilla", Form.ENCODER), ("llama", Form.DECODER)],
 )
 def test_heads_and_units_that_add_nothing_are_removed(name, form):
     """The hidden states stay the same, and so does decoding step by step."""

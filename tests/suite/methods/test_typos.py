@@ -1,12 +1,16 @@
-"""Typing errors: their kinds and frequency, and examples whose other words keep their ids."""
+"""Typing errors, dropped and swapped words, and examples whose other words keep their ids."""
 
 from __future__ import annotations
+
+import itertools
 
 import numpy as np
 import pytest
 
 from suite.api import Examples
-from suite.methods.typos import METHOD, NEIGHBOURS, misspell
+from suite.methods.typos import METHOD as TYPOS
+from suite.methods.typos import NEIGHBOURS, misspell
+from suite.methods.word_swap import METHOD as WORD_SWAP
 from tasks.common.subwords import learn_subwords
 from tasks.common.token_words import disturb_rows
 from tasks.common.tokenization import ByteTokenizer, CharacterTokenizer, Purpose
@@ -67,7 +71,7 @@ def test_a_typing_error_is_one_replacement_swap_or_deletion():
 
 def test_the_share_of_words_is_that_of_the_strength():
     words = ["word"] * 5_000 + ["a"] * 100
-    found = METHOD.draw(words, 0.1, np.random.default_rng(1))
+    found = TYPOS.draw(words, 0.1, np.random.default_rng(1))
     changed = sum(text != words[place] for place, text in found)
     assert abs(changed - 500) < 4 * (5_000 * 0.1 * 0.9) ** 0.5
     assert all(text == "a" for _, text in found[5_000:])
@@ -138,3 +142,23 @@ def test_tags_follow_their_words_and_a_changed_word_gets_the_features_of_its_tex
 
 def _per_word(examples):
     return {name: values for name, values in examples.targets.items() if name != "text"}
+
+
+def test_half_of_the_chosen_words_are_dropped_and_half_swapped_with_the_next():
+    words = [str(number) for number in range(4_000)]
+    found = WORD_SWAP.draw(words, 0.1, np.random.default_rng(0))
+    order = [place for place, _ in found]
+    assert all(text == words[place] for place, text in found)
+    assert len(set(order)) == len(order)
+    dropped = len(words) - len(order)
+    swapped = sum(second < first for first, second in itertools.pairwise(order))
+    for count in (dropped, swapped):
+        assert abs(count - 200) < 4 * (4_000 * 0.05 * 0.95) ** 0.5
+
+
+@pytest.mark.parametrize("count", [0, 1, 2])
+def test_an_example_keeps_a_word(count):
+    words = ["a", "b"][:count]
+    for seed in range(20):
+        found = WORD_SWAP.draw(words, 1.0, np.random.default_rng(seed))
+        assert bool(found) == bool(words)

@@ -1,9 +1,12 @@
-"""A kept model predicts from raw texts what it predicted from the encoded ones."""
+"""A kept model predicts from raw texts as from encoded ones; weights that cannot be kept."""
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,9 +14,11 @@ import pytest
 import suite
 from suite.api import Cell, DataError, HomeError, RequestError, SourceRequest, task_options
 from suite.api.plugins import TASKS, find_plugin
+from suite.api.weights import MAX_WEIGHTS_BYTES
 from suite.records.weights import keep_weights, superseded_weights, weights_folder
 from suite.worker.conformance.gradients import without_compiling
 from suite.worker.data import encoded
+from suite.worker.kept_models import save_model
 from suite.worker.predicting import TrainedModel, answer, load
 from tests.builders.records import make_record
 from tests.builders.task_data import LITTLE_DATA
@@ -150,3 +155,23 @@ def test_raw_texts_are_encoded_as_the_data_of_a_task_is(monkeypatch):
     assert [round(one["bits_per_character"], 9) for one in scores] == [1.0, 1.0, 1.0]
     with pytest.raises(DataError, match="two tokens"):
         language.encode_raw(["a"], 64, spec)
+
+
+def test_a_full_disk_loses_the_weights_and_not_the_record(tmp_path):
+    def save_weights(path):
+        path.write_bytes(b"half")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    job = SimpleNamespace(weights=tmp_path / "weights")
+    model = SimpleNamespace(weights=[np.zeros((2, 3))], save_weights=save_weights)
+    assert save_model(model, job, {}) == {
+        "weights_problem": "the weights could not be written: No space left on device"
+    }
+    assert not job.weights.exists()
+
+
+def test_weights_above_the_limit_are_not_written(tmp_path):
+    job = SimpleNamespace(weights=tmp_path / "weights")
+    model = SimpleNamespace(weights=[SimpleNamespace(shape=(MAX_WEIGHTS_BYTES // 4 + 1,))])
+    assert "bytes are more than" in save_model(model, job, {})["weights_problem"]
+    assert not job.weights.exists()

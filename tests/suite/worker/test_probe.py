@@ -29,7 +29,6 @@ def run(folder, report_progress=lambda *progress: None):
 @pytest.mark.parametrize(
     ("disturbed", "noisy"),
     [
-        ("measuring inference", ["inference", "inference.compile"]),
         ("measuring training", ["training", "training.compile"]),
         ("measuring latency", ["inference.latency"]),
         ("measuring the machine", []),
@@ -99,7 +98,8 @@ def test_methods_change_the_model_before_it_is_measured(tmp_path, monkeypatch):
 
     def outcome_with(*methods):
         name = "-".join(methods) or "plain"
-        job = probe_job(tmp_path / name, "vanilla", lengths=(32,), methods=(methods,))
+        asked = {"lengths": (32,), "batch_size": 1, "methods": (methods,)}
+        job = probe_job(tmp_path / name, "vanilla", **asked)
         return probe.run(job, find_plugin(ARCHITECTURES, "vanilla", ()), lambda *progress: None)
 
     plain, adapted, squeezed = outcome_with(), outcome_with("lora"), outcome_with("int8")

@@ -15,22 +15,7 @@ import pytest
 from suite.api.code_digest import digest_costs, dump_tree
 from suite.api.plugins import ARCHITECTURES, find_plugin
 from suite.worker.provenance import digest_plugin
-from tests.builders.guides import TASK
 from tests.conftest import FAKES, ROOT, read_records
-
-EDITING_TASK = f"""{TASK}
-
-class EditedMeanwhile(type(TASK)):
-    \"\"\"A task whose file changes while its cell runs.\"\"\"
-
-    def load(self, request, sequence_length, options):
-        with open(__file__, "a") as file:
-            file.write("# one more line\\n")
-        return super().load(request, sequence_length, options)
-
-
-TASK = EditedMeanwhile()
-"""
 
 EDITED_AND_STOPPED = """import os, signal, time
 from suite.api import Architecture
@@ -95,28 +80,6 @@ def test_the_record_of_a_killed_cell_states_the_code_that_the_cell_ran(
         for environment in (first, second):
             for name in ("commit", "dirty"):
                 assert environment[name] == environment["code"][name]
-
-
-def test_an_edit_during_a_matrix_shows_in_the_next_record(bench, tmp_path):
-    """The first of two cells edits the file of the task, in one run of the same command."""
-    folder = tmp_path / "plugins"
-    (folder / "tasks").mkdir(parents=True)
-    (folder / "tasks" / "edited.py").write_text(EDITING_TASK)
-    arguments = ("run", "--task", "edited", "--architectures", "hasty", "--benchmark", "smoke")
-    result = bench(
-        *(*arguments, "--seeds", "0,1", "--no-tracking", "--no-dashboard"),
-        BENCH_PATH=f"{folder}{os.pathsep}{FAKES}",
-    )
-    assert result.returncode == 0, result.stderr
-    records = read_records(tmp_path / "home")
-    assert len({record["environment"]["cost_digest"] for record in records} - {None}) == 1
-    first, second = (record["environment"]["code"] for record in records)
-    assert first["task_digest"] != second["task_digest"]
-    unchanged = ("engine_digest", "architecture_digest", "commit", "dirty")
-    assert {name: first[name] for name in unchanged} == {name: second[name] for name in unchanged}
-    assert all(first[name] for name in ("task_digest", "architecture_digest", "engine_digest"))
-    if (ROOT / ".git").exists():
-        assert first["commit"] and isinstance(first["dirty"], bool)
 
 
 def test_the_digest_covers_the_file_that_binds_a_plugin_of_a_shared_class(tmp_path):

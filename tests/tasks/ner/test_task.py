@@ -10,13 +10,12 @@ from suite.api import IDENTITY, SPELLING, DataError, Examples, SourceRequest
 from tasks.ner.task import TASK
 from tasks.ner.word_embedding import WordEmbedding
 from tasks.ner.word_features import MAX_CHARACTERS, UNKNOWN, assign_column_ids, build_word_tables
-
-SYNTHETIC = SourceRequest("synthetic")
+from tests.builders.task_data import load_little
 
 
 @pytest.mark.parametrize("length", [100, 1_024])
 def test_every_test_word_is_scored_once_at_every_length(length):
-    data = TASK.load(SYNTHETIC, length, {})
+    data = load_little(TASK, length)
     score = TASK.score(data.test, data.test.targets["tags"], data.spec)
     assert score.reports["scored_words"] == data.facts["words"]["test"] == 96 * 1_024
     assert score.metrics["entity_f1"] == 1.0
@@ -24,7 +23,7 @@ def test_every_test_word_is_scored_once_at_every_length(length):
 
 
 def test_a_random_type_of_cued_names_scores_chance():
-    data = TASK.load(SYNTHETIC, 128, {})
+    data = load_little(TASK, 128)
     guess = data.test.targets["tags"].copy()
     cued = data.test.targets["cue_distance"] > 0
     guess[cued] = np.random.default_rng(0).integers(1, 5, size=cued.sum())

@@ -1,4 +1,4 @@
-"""Batches: contiguous rows, and buckets."""
+"""Batches: their order and size, contiguous rows, and buckets."""
 
 from __future__ import annotations
 
@@ -44,6 +44,22 @@ def test_contiguous_evaluation_reads_every_example_once_in_lanes():
     assert (seen == np.concatenate(evaluation_rows(examples(count), batch_size, True))).all()
     assert [batch.fresh for batch in batches] == [True, *[False] * 4, True]
     assert (rows(batches[1]) == rows(batches[0]) + 1).all()
+
+
+def test_training_batches_are_full_and_ordered_by_the_seed():
+    def orders(seed):
+        stream = training_stream(examples(23), 7, seed)
+        return [rows(next(stream)).tolist() for _ in range(5)]
+
+    assert orders(0) == orders(0) != orders(1)
+    assert {len(batch) for batch in orders(0)} == {7}
+
+
+def test_evaluation_covers_every_example_once_in_batches_of_one_size():
+    batches = list(evaluation_batches(examples(23), 7))
+    assert sum(batch.num_examples for batch in batches) == 23
+    assert sum(batch.num_tokens for batch in batches) == examples(23).num_tokens
+    assert {len(rows(batch)) for batch in batches} == {7}
 
 
 def test_fewer_examples_than_rows_still_fill_a_batch():
