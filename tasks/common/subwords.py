@@ -126,11 +126,10 @@ def learn_subwords(
     import tokenizers
 
     texts = [LONG_WORD.sub(r"\g<0> ", text) for text in replace_surrogates(train_texts)]
-    # The vocabulary of texts without such characters does not depend on them.
-    has_unseen = re.search(f"[{UNSEEN}]", "".join(texts)) is not None
-    untrained = _untrained(
-        purpose, f"[{UNSEEN}]|{ANSWER_BOUNDARIES}" if has_unseen else ANSWER_BOUNDARIES
-    )
+    boundaries = ANSWER_BOUNDARIES
+    if purpose is Purpose.MARK and any(map(re.compile(f"[{UNSEEN}]").search, texts)):
+        boundaries = f"[{UNSEEN}]|{boundaries}"  # other texts keep their vocabulary
+    untrained = _untrained(purpose, boundaries)
     settings = f"{tokenizers.__version__} {vocabulary_size} {untrained.to_str()}"
     digest = hashlib.sha256(settings.encode())
     for text in texts:
