@@ -29,8 +29,9 @@ class GatedLinearAttention(DirectedMixer):
     which there are `key_width` and `value_width` channels. `input_projection` makes queries, keys,
     values, gates and x W₁, which has `decay_rank` numbers. The state follows S_t = diag(α_t)
     S_{t−1} + k_t v_tᵀ, o_t = S_tᵀ q_t / √d, with α = sigmoid(x W₁ W₂ + b)^(1/16), where
-    `decay_projection` is W₂ and b. An RMS norm over each head, the product with SiLU of the gates
-    and `output_projection` follow. Padded positions do not change the state.
+    `decay_projection` is W₂ and b, in float32 under every dtype policy. An RMS norm over each head,
+    the product with SiLU of the gates and `output_projection` follow. Padded positions do not
+    change the state.
 
     In: hidden states (batch, n, width); the padding mask (batch, n), True where real. Out: (batch,
     n, width). Time O(n · (c · (d + v) + d · v)) per head for chunks of c positions, memory O(n).
@@ -70,12 +71,12 @@ class GatedLinearAttention(DirectedMixer):
         """Create the projections and the norm."""
         batch, length, width = input_shape
         keys, values, rank = self.key_width, self.value_width, self.decay_rank
-        for name, inputs, units in (
-            ("input_projection", width, 2 * keys + 2 * values + rank),
-            ("decay_projection", rank, keys),
-            ("output_projection", values, width),
+        for name, inputs, units, settings in (
+            ("input_projection", width, 2 * keys + 2 * values + rank, {}),
+            ("decay_projection", rank, keys, {"use_bias": True, "dtype": "float32"}),
+            ("output_projection", values, width, {}),
         ):
-            add_dense(self, name, inputs, units, use_bias=name == "decay_projection")
+            add_dense(self, name, inputs, units, **settings)
         self.norm = RMSNorm(epsilon=self.epsilon, name="norm", dtype=self.dtype_policy)
         self.norm.build((batch, length, self.num_heads, values // self.num_heads))
 
@@ -90,8 +91,7 @@ class GatedLinearAttention(DirectedMixer):
         query, key, value, gates, decays = ops.split(
             self.input_projection(hidden_states), ends, axis=-1
         )
-        log_decay = ops.cast(self.decay_projection(decays), "float32")
-        log_decay = ops.log_sigmoid(log_decay) / DECAY_DIVISOR
+        log_decay = ops.log_sigmoid(self.decay_projection(decays)) / DECAY_DIVISOR
         if padding_mask is not None:  # keys and values are 0 there: no projection has a bias
             real = ops.cast(padding_mask, "bool")[:, :, None]
             log_decay = ops.where(real, log_decay, 0.0)

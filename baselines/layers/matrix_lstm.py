@@ -36,7 +36,7 @@ def gate_biases(shape: tuple[int, ...], dtype: Any = None) -> Any:
     return ops.convert_to_tensor(biases, dtype)
 
 
-OF_GATES = {"use_bias": True, "bias_initializer": gate_biases}
+OF_GATES = {"use_bias": True, "bias_initializer": gate_biases, "dtype": "float32"}
 
 
 class MatrixLSTM(DirectedMixer):
@@ -44,10 +44,11 @@ class MatrixLSTM(DirectedMixer):
 
     h is `num_heads`, d and v the sizes of a head of keys and of values, of which there are
     `key_width` and `value_width` channels. `input_projection` makes queries, keys, values and the
-    gates of the outputs; `gate_projection` the input and forget gates of each head, which pass c
-    tanh(·/c) for a `gate_soft_cap` c. `scan_matrix_memory` follows, a layer norm of each head
-    without biases, with weights for all channels, the product with a sigmoid of the output gates,
-    and `output_projection`. Padded positions do not change the memory.
+    gates of the outputs; `gate_projection`, in float32 under every dtype policy, the input and
+    forget gates of each head, which pass c tanh(·/c) for a `gate_soft_cap` c. `scan_matrix_memory`
+    follows, a layer norm of each head without biases, with weights for all channels, the product
+    with a sigmoid of the output gates, and `output_projection`. Padded positions do not change the
+    memory.
 
     In: hidden states (batch, n, width); the padding mask (batch, n), True where real. Out: (batch,
     n, width). Time O(n · (c · (d + v) + d · v)) per head for chunks of c positions, memory O(n).
@@ -109,7 +110,7 @@ class MatrixLSTM(DirectedMixer):
         ends = [keys, 2 * keys, 2 * keys + values]
         query, key, value, gates = ops.split(self.input_projection(hidden_states), ends, axis=-1)
         cap = self.gate_soft_cap
-        capped = cap * ops.tanh(ops.cast(self.gate_projection(hidden_states), "float32") / cap)
+        capped = cap * ops.tanh(self.gate_projection(hidden_states) / cap)
         opened, kept = ops.split(ops.transpose(capped, (0, 2, 1)), 2, axis=1)
         log_decay = ops.log_sigmoid(kept)
         if padding_mask is not None:

@@ -31,8 +31,10 @@ class LengthwiseError(Exception):
             parts.append(f"Received: {received}.")
         if remedy:
             parts.append(remedy.rstrip(".") + ".")
-        # `received` may hold line breaks, and the colours of a terminal, as Keras's messages do.
-        super().__init__(" ".join(_COLOUR.sub("", " ".join(parts)).splitlines()))
+        # `received` may hold line breaks, and the colours of a terminal, as Keras's messages do,
+        # and lone surrogates, as names of files and JSON do.
+        message = " ".join(_COLOUR.sub("", " ".join(parts)).splitlines())
+        super().__init__(message.encode("utf-8", "backslashreplace").decode())
 
 
 class RequestError(LengthwiseError):

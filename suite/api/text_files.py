@@ -38,8 +38,6 @@ def read_text(path: Path, *, may_be_blank: bool = False) -> str:
         raise DataError(
             "A text file must be readable", received=f"{path} ({error.strerror})"
         ) from None
-    if not may_be_blank and not content.strip():
-        raise DataError("A text file must not be empty", received=path)
     if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         raise DataError(
             "A text file must be UTF-8",
@@ -48,7 +46,7 @@ def read_text(path: Path, *, may_be_blank: bool = False) -> str:
         )
     content = content.removeprefix(codecs.BOM_UTF8)
     try:
-        return _unify_line_ends(content.decode())
+        text = content.decode()
     except UnicodeDecodeError as error:
         line = _unify_line_ends(content[: error.start].decode("latin-1")).count("\n") + 1
         raise DataError(
@@ -56,6 +54,9 @@ def read_text(path: Path, *, may_be_blank: bool = False) -> str:
             received=f"byte 0x{content[error.start]:02x} at {path}:{line}",
             remedy="Convert the file, for example with iconv",
         ) from None
+    if not may_be_blank and not text.strip():
+        raise DataError("A text file must not be empty", received=path)
+    return _unify_line_ends(text)
 
 
 def _unify_line_ends(text: str) -> str:

@@ -41,9 +41,10 @@ def command(model: str, file: Path, as_json: bool, home: str | None) -> None:
 
 
 def _line(prediction: Any) -> str:
-    """Return a prediction as plain text: of an object, its first field; "" for None."""
+    """Return a prediction in one line: of an object, its first field; "" for None."""
     if prediction is None:
         return ""
     if isinstance(prediction, dict):
         prediction = next(iter(prediction.values()))
-    return " ".join(map(str, prediction)) if isinstance(prediction, list) else str(prediction)
+    parts = prediction if isinstance(prediction, list) else [prediction]
+    return " ".join(line for part in parts for line in str(part).splitlines())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 from suite.api import DataError, read_rows
@@ -29,6 +29,8 @@ def read_table(
             with a label in quotes.
     """
     columns: tuple[str, str] | None = None
+    labels: set[str] = set()
+    of_lines: dict[str, str] = {}
     for row, place in read_rows(path):
         if not isinstance(row, Mapping):
             raise DataError("Each line of a JSONL file must be a JSON object", received=place)
@@ -56,7 +58,28 @@ def read_table(
                 received=f"{answer} at {place}",
                 remedy="Remove the quotes, or quote the whole value as in CSV",
             )
+        if label == "label" and path.suffix.lower() == ".csv" and "\n" in text:
+            of_lines[place] = text
+        labels.add(answer)
         yield text, answer, place
+    for place, text in of_lines.items():
+        if _holds_rows(text, labels):
+            raise DataError(
+                "A quoted value must end with a quote, before a comma or the end of the line",
+                received=f"a row that begins at {place} (the lines of its text look like rows)",
+                remedy='Write a quote inside a quoted value as ""',
+            )
+
+
+def _holds_rows(text: str, labels: Collection[str]) -> bool:
+    """Return whether the lines of a text are rows, as between two quotes that no quote ends.
+
+    They are if each line but the last ends with a label, or each but the first begins with one.
+    """
+    lines = text.split("\n")
+    ends = (line.rpartition(",")[1:] for line in lines[:-1])
+    begins = (line.partition(",")[1::-1] for line in lines[1:])
+    return any(all(comma and label in labels for comma, label in part) for part in (ends, begins))
 
 
 def _to_text(value: object, column: str, place: str) -> str:

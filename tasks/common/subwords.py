@@ -32,6 +32,9 @@ WHITE_SPACE = "\t\n\v\f\r\x1c\x1d\x1e\x1f\x85\u1680\u2028\u2029"
 """The white space that is not a form of the space."""
 ANSWER_BOUNDARIES = rf"[\s\p{{Sc}}\p{{Sm}}{WITHOUT_SPACES}{HANGUL}]"
 """The characters before and after which an answer may begin or end, apart from punctuation."""
+UNSEEN = "\x00-\x08\x0e-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff"
+"""Further such characters, which few texts have: controls, zero-width spaces, and the marks of a
+direction of writing."""
 
 LONG_WORD = re.compile(r"\S{1000}")
 """Longer words are cut where subwords are learned: the time grows with the square of a word."""
@@ -123,7 +126,10 @@ def learn_subwords(
     import tokenizers
 
     texts = [LONG_WORD.sub(r"\g<0> ", text) for text in replace_surrogates(train_texts)]
-    untrained = _untrained(purpose)
+    boundaries = ANSWER_BOUNDARIES
+    if purpose is Purpose.MARK and any(map(re.compile(f"[{UNSEEN}]").search, texts)):
+        boundaries = f"[{UNSEEN}]|{boundaries}"  # other texts keep their vocabulary
+    untrained = _untrained(purpose, boundaries)
     settings = f"{tokenizers.__version__} {vocabulary_size} {untrained.to_str()}"
     digest = hashlib.sha256(settings.encode())
     for text in texts:
@@ -140,7 +146,7 @@ def learn_subwords(
     return tokenizer
 
 
-def _untrained(purpose: Purpose) -> Any:
+def _untrained(purpose: Purpose, boundaries: str) -> Any:
     """Return byte-pair encoding without merges, and what comes before and after it."""
     from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
 
@@ -156,7 +162,7 @@ def _untrained(purpose: Purpose) -> Any:
         forms = [normalizers.NFKC(), normalizers.Lowercase()]
         tokenizer.normalizer = normalizers.Sequence(forms)
     if purpose is Purpose.MARK:
-        steps.append(pre_tokenizers.Split(Regex(ANSWER_BOUNDARIES), "isolated"))
+        steps.append(pre_tokenizers.Split(Regex(boundaries), "isolated"))
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(steps)
     tokenizer.decoder = decoders.Metaspace()
     return tokenizer

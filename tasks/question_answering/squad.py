@@ -102,6 +102,8 @@ def read_squad(path: Path) -> list[Question]:
         raise DataError(
             "A SQuAD file must be JSON", received=f"{error.msg} at {path}:{error.lineno}"
         ) from None
+    except (ValueError, RecursionError) as error:  # a number is too long, or lists are too deep
+        raise DataError("A SQuAD file must be JSON", received=f"{error} at {path}") from None
     questions = []
     for number, article in enumerate(_part(content, "data", list, str(path))):
         in_article = f"{path}: data[{number}]"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
+
 import keras
 import numpy as np
 import pytest
@@ -9,8 +11,10 @@ from keras import ops
 
 from baselines.layers.backbone import Backbone
 from baselines.layers.gated_delta_mixer import GatedDeltaMixer
+from baselines.layers.gated_linear_attention import GatedLinearAttention
 from baselines.layers.lightweight_convolution import LightweightConvolution
 from baselines.layers.linear_attention import LinearAttention
+from baselines.layers.matrix_lstm import MatrixLSTM
 from baselines.layers.random_feature_attention import RandomFeatureAttention
 from baselines.layers.state_space import StateSpaceMixer
 from tasks.common.heads import ExampleHead
@@ -23,6 +27,8 @@ MIXERS = {
     "state_space": lambda dtype: StateSpaceMixer(4, 8, 8, dtype=dtype),
     "delta": lambda dtype: GatedDeltaMixer(2, 4, 8, 8, dtype=dtype),
     "convolution": lambda dtype: LightweightConvolution(4, 7, dtype=dtype),
+    "gated_linear": lambda dtype: GatedLinearAttention(4, 16, 32, dtype=dtype),
+    "matrix_lstm": lambda dtype: MatrixLSTM(4, 16, 32, dtype=dtype),
     "performer": lambda dtype: RandomFeatureAttention(4, features=16, dtype=dtype),
 }
 WEIGHTS = [
@@ -32,6 +38,8 @@ WEIGHTS = [
     ("delta", "log_rates"),
     ("delta", "step_bias"),
     ("convolution", "kernel"),
+    ("gated_linear", "decay_projection.bias"),
+    ("matrix_lstm", "gate_projection.bias"),
     ("performer", "rows"),
 ]
 
@@ -54,10 +62,10 @@ def test_a_small_change_of_a_decay_is_kept_and_read(name, weight, policy):
     layer = MIXERS[name](policy)
     states = np.random.default_rng(0).normal(size=(1, 256, WIDTH)).astype("float32")
     layer(states)
-    own = getattr(layer, weight)
+    own = attrgetter(weight)(layer)
     assert keras.backend.standardize_dtype(own.dtype) == "float32"
     start = np.asarray(ops.convert_to_numpy(own))
-    start = np.sign(start) * np.maximum(np.abs(start), 1.0)  # a number that bfloat16 can hold
+    start = np.copysign(np.maximum(np.abs(start), 1.0), start)  # a number that bfloat16 can hold
     start = wide(ops.cast(start, "bfloat16"))
     own.assign(start)
     first = wide(layer(states))

@@ -94,9 +94,14 @@ CONTEXTS = {
         "a [UNK] and «</s>» here",
         "[PAD] [START] «<pad>» [END]",
     ],
+    "right to left": [
+        "הוא נסע אל \u202b«ירושלים»\u202c היום",
+        "سافر إلى \u200f«القاهرة»\u200f اليوم",
+    ],
     "symbols": ["it costs «10»€ now", "it costs $«20» now", "a «“quoted”» word", "from «1»–2"],
     "thai": ["เขาไป«กรุงเทพ»วันนี้", "เรากิน«แอปเปิล»ทุกวัน"],
     "underlines": ["the ▁ block «▁▁» here ▁", "a _«b»_ c"],
+    "unseen": ["in \ufeff«Köln» now", "at\u200b«noon»\u200bnow", "on\x00«Monday»\x1fthen"],
 }
 
 

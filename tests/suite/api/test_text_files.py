@@ -34,8 +34,10 @@ def test_a_file_of_white_space_is_empty_unless_it_may_be_blank(tmp_path):
     path = tmp_path / "text.txt"
     path.write_text("\n \n")
     assert read_text(path, may_be_blank=True) == "\n \n"
-    with pytest.raises(DataError, match=r"must not be empty.*text\.txt"):
-        read_text(path)
+    for content in ("\n \n", "\ufeff", "\ufeff\r\n", "\u00a0\u3000"):
+        path.write_text(content, encoding="utf-8")
+        with pytest.raises(DataError, match=r"must not be empty.*text\.txt"):
+            read_text(path)
 
 
 def test_rows_are_values_by_column_and_a_line_of_json_is_any_value(tmp_path):

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import shlex
 
+import pytest
+
+from suite.cli.predict_command import _line
+
 QUIET = ("--no-tracking", "--no-dashboard")
 RUN = ("run", "--benchmark", "smoke", "--architectures", "nothing", "--keep-weights", *QUIET)
 COLUMNS = "Mara B-PER\nlives O\nin O\nOslo B-LOC\n. O\n\n" * 60
@@ -58,3 +62,10 @@ def test_a_run_names_the_commands_that_follow_with_its_own_data(bench, tmp_path)
     assert keep[0] == "run" and keep[-1] == "--keep-weights" and "--seed" in keep
     for words in (first, keep):  # a plan takes the options of a run
         assert bench("plan", *words[1:]).returncode == 0
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r", "\u2028"])
+def test_a_prediction_with_line_ends_is_one_line(end):
+    assert _line(f"one{end}two") == _line({"answer": f"one{end}two"}) == "one two"
+    assert _line(["O", "B-PER"]) == "O B-PER"
+    assert _line({"bits": 0.5}) == "0.5" and _line("") == _line(None) == ""

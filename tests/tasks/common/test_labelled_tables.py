@@ -31,6 +31,7 @@ def message_for(tmp_path, name, content):
         (["fine,pos", "good,pos", '"bad,neg'], 4),
         (["fine,pos", '"bad" film,neg'], 3),
         (['"two', 'lines",pos', '"Bad,neg', 'a,"good"'], 4),
+        (["fine,pos", '"Bad,neg', "good,pos", 'so so",neg'], 3),
     ],
 )
 def test_a_quote_that_does_not_end_is_named_with_the_line_where_its_row_begins(
@@ -38,6 +39,15 @@ def test_a_quote_that_does_not_end_is_named_with_the_line_where_its_row_begins(
 ):
     message = message_for(tmp_path, "train.csv", "\n".join(["text,label", *rows, ""]))
     assert f"train.csv:{line} " in message and "quote" in message
+
+
+def test_rows_between_two_quotes_that_do_not_end_are_no_text_also_where_labels_come_first(tmp_path):
+    rows = ["label,text", "pos,fine", 'neg,"Bad', "pos,good", 'neg,so so"']
+    message = message_for(tmp_path, "train.csv", "\n".join(rows))
+    assert "train.csv:3 " in message and "look like rows" in message
+    rows[2:] = ['neg,"Bad', "in a line, it was", 'neg, too"']
+    (_, (text, _)) = read(tmp_path, "train.csv", "\n".join(rows))
+    assert text == "Bad\nin a line, it was\nneg, too"
 
 
 @pytest.mark.parametrize("name", ["t.csv", "t.tsv", "t.jsonl"])

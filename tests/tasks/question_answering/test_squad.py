@@ -160,6 +160,15 @@ def test_a_data_set_without_questions_is_an_error(tmp_path):
         TASK.load(request, 64, {})
 
 
+@pytest.mark.parametrize("content", ["9" * 5_000, "[" * 100_000, '{"data": [}'])
+def test_a_file_that_python_cannot_read_as_json_is_named(tmp_path, content):
+    write_squad(tmp_path)
+    (path,) = tmp_path.glob("train*.json")
+    path.write_text(content)
+    with pytest.raises(DataError, match=rf"must be JSON\. Received: .* at {path}"):
+        read_squad_folder(tmp_path)
+
+
 @pytest.mark.parametrize(("stated", "count"), [("True", 1), ("true", 1), ("false", 0), ("", 0)])
 def test_is_impossible_may_be_a_text(tmp_path, stated, count):
     write_squad(tmp_path)
