@@ -38,10 +38,12 @@ def read_text(path: Path, *, may_be_blank: bool = False) -> str:
         raise DataError(
             "A text file must be readable", received=f"{path} ({error.strerror})"
         ) from None
-    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+    # Without a byte order mark, half of the bytes of English in UTF-16 are 0.
+    has_mark = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    if has_mark or 4 * content.count(0) > len(content):
         raise DataError(
             "A text file must be UTF-8",
-            received=f"{path} in UTF-16",
+            received=f"{path} in UTF-16 or UTF-32",
             remedy="Convert the file, for example with iconv -f UTF-16 -t UTF-8",
         )
     content = content.removeprefix(codecs.BOM_UTF8)

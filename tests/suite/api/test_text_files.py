@@ -56,10 +56,11 @@ def test_rows_are_values_by_column_and_a_line_of_json_is_any_value(tmp_path):
         list(read_rows(lines))
 
 
-@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
-def test_a_file_in_utf_16_is_named_so(tmp_path, encoding):
+@pytest.mark.parametrize("mark", ["\ufeff", ""])
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32-le"])
+def test_a_file_in_utf_16_is_named_so(tmp_path, encoding, mark):
     path = tmp_path / "t.csv"
-    path.write_bytes("\ufefftext,label\na,b\n".encode(encoding))
+    path.write_bytes(f"{mark}text,label\na,b\n".encode(encoding))
     with pytest.raises(DataError, match=r"t\.csv in UTF-16"):
         read_text(path)
 
