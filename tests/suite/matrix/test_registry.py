@@ -20,6 +20,14 @@ def test_a_duplicate_name_is_an_error(tmp_path):
         load_registry((str(tmp_path),))
 
 
+def test_a_file_whose_name_begins_with_an_underscore_is_no_plugin(tmp_path):
+    (tmp_path / "baselines" / "_parts").mkdir(parents=True)
+    for name in ("_helper.py", "_parts/architecture.py"):
+        (tmp_path / "baselines" / name).write_text("")
+    found, own = (load_registry(path).architectures for path in ((str(tmp_path),), ()))
+    assert (found.plugins.keys(), found.broken) == (own.plugins.keys(), own.broken)
+
+
 def test_a_folder_with_neither_is_refused(tmp_path):
     with pytest.raises(RequestError, match="must hold `tasks/`, `baselines/`, `methods/`"):
         load_registry((str(tmp_path),))
