@@ -32,6 +32,7 @@ GREY, LIGHT_GREY = "#555555", "#CCCCCC"
 MIN_ENTRIES = 2
 """A chart needs that many entries, each with that many lengths."""
 MOST_COLORED = 8
+"""The most entries that have a colour."""
 LABEL_HEIGHT = 0.058
 """The height of the name of an entry, as a part of the chart."""
 
@@ -126,8 +127,9 @@ def choose_charts(
     """Return a chart of quality and one of a cost of the same entries, as far as there are figures.
 
     The quality is that of the comparison with the most lengths, then with the most entries of
-    several lengths. Final runs precede trials. Without any, the cost is that of the comparison with
-    the most entries of several lengths. Of its measures, it is the first one of `CHARTED`.
+    several lengths. Final runs precede trials. The cost is the first measure of `CHARTED` that has
+    enough lines. Without a quality, it is that of the comparison with the most entries of several
+    lengths.
 
     Args:
         figures: the figures of all comparisons (`suite.analysis.frame.to_figures`).
@@ -145,15 +147,15 @@ def choose_charts(
         shared = figures[figures["entry"].isin(quality.figures["entry"])]
         for number in sources[quality.comparison]:
             of_source = shared[shared["comparison"] == number]
-            if costs := list(_charts(of_source, comparisons, CHARTED)):
-                return [quality, costs[0]]
+            if cost := next(_charts(of_source, comparisons, CHARTED), None):
+                return [quality, cost]
         return [quality]
     costs = list(_charts(figures, comparisons, CHARTED))
     return [max(costs, key=lambda chart: chart.figures["entry"].nunique())] if costs else []
 
 
 def choose_colored(charts: Sequence[Chart], references: Sequence[str]) -> list[str]:
-    """Return the `MOST_COLORED` entries that have a colour: references, then the best others.
+    """Return the entries that have a colour: references, then the best others.
 
     The best are those at the longest length of the first chart.
     """
@@ -177,13 +179,14 @@ def _charts(
             names = lengths.index[lengths >= MIN_ENTRIES]
             if len(names) < MIN_ENTRIES:
                 continue
-            metric = comparisons[number].metric if measure == QUALITY else metric_of(measure)
-            assert metric is not None, "only a comparison with a metric has a quality"
-            if measure == QUALITY:
-                title, scale = metric.name.replace("_", " ").capitalize(), 1.0
+            if shown := CHARTED.get(measure):
+                metric, scale = metric_of(measure), shown.scale
+                title = f"{shown.title}, {shown.unit}"
             else:
-                shown = CHARTED[measure]
-                title, scale = f"{shown.title}, {shown.unit}", shown.scale
+                of_quality = comparisons[number].metric
+                assert of_quality is not None, "only a comparison with a metric has a quality"
+                metric, scale = of_quality, 1.0
+                title = metric.name.replace("_", " ").capitalize()
             direction = "higher" if metric.higher_is_better else "lower"
             lines = drawn[drawn["entry"].isin(names)].sort_values("sequence_length")
             yield Chart(
@@ -191,7 +194,7 @@ def _charts(
                 metric,
                 number,
                 lines.assign(value=lines["value"] / scale),
-                is_logarithmic=measure != QUALITY,
+                is_logarithmic=shown is not None,
             )
 
 
@@ -202,7 +205,7 @@ def _spread(heights: Mapping[str, float]) -> Iterator[tuple[str, float]]:
     for name in ordered:
         lowest = places[-1] + LABEL_HEIGHT if places else -1.0
         places.append(max(heights[name], lowest))
-    # What was moved above the top pushes the others down again.
+    # A name above the top moves down, and so do the names below it.
     for number in reversed(range(len(places))):
         highest = places[number + 1] - LABEL_HEIGHT if number + 1 < len(places) else 1.0
         places[number] = min(places[number], highest)

@@ -1,4 +1,4 @@
-"""What a run looks at before it starts a cell: the end of its time, and other programs."""
+"""A run checks its remaining time and the load of other programs before each cell."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ PROBE = (
 
 @pytest.fixture
 def looks(monkeypatch):
-    """A function that sets how many cores are busy at each look, and returns what is left of it."""
+    """A function that sets the busy cores of each look, and returns those not yet looked at."""
 
     def look_at(*cores):
         left = list(cores)

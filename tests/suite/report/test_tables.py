@@ -1,4 +1,4 @@
-"""Tables print notes once, and a growth with its interval or a note of what is missing."""
+"""Tables print notes once, and a growth with its interval or the reason why there is none."""
 
 from __future__ import annotations
 
