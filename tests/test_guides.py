@@ -44,7 +44,6 @@ def test_the_commands_of_a_guide_work(guide, tmp_path):
     (tmp_path / "my_corpus").mkdir()
     for split in ("train", "valid", "test"):
         (tmp_path / "my_corpus" / f"{split}.txt").write_text(CORPUS * 40)
-    (tmp_path / "my_text.txt").write_text("Once upon a time there was a text. " * 500)
     save_preset(tmp_path / "bert_tiny")
     (tmp_path / "results").symlink_to(ROOT / "results")
     (tmp_path / "tests").symlink_to(ROOT / "tests")

@@ -18,7 +18,7 @@ from suite.report.markdown import escape
 @click.command("list")
 @click.argument("names", nargs=-1, metavar="[NAME]…")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@click.option("--markdown", is_flag=True, help="Print the tables of docs/catalogue.md.")
+@click.option("--markdown", is_flag=True, help="Print docs/catalogue.md.")
 def command(names: tuple[str, ...], as_json: bool, markdown: bool) -> None:
     """List tasks, architectures, methods and model sizes, each in a line.
 
