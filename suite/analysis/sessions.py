@@ -101,14 +101,15 @@ def choose_session(
 ) -> CostSession | None:
     """Return the session whose costs are compared; None if no run ended well.
 
-    It is the session with quiet phases of the most entries, then of the most runs; of equals
-    `preferred`, then the newest. With `preferred`, only sessions on its machine with as many
+    It is the session with quiet phases of the most entries, then of the most runs, then with the
+    most entries; of equals `preferred`, then the newest. With `preferred`, only sessions on its machine with as many
     threads are considered.
     """
     covered: dict[CostSession, list[int]] = {}
     for sessions in entries:
         for session, by_repeat in sessions.items():
-            tally = covered.setdefault(session, [0, 0])
+            tally = covered.setdefault(session, [0, 0, 0])
+            tally[2] += 1
             modes = {stored.record.cell.mode for stored in by_repeat.values()}
             for phase in {phase for mode in modes for phase in phases_of(mode)}:
                 quiet = sum(counts(stored.record, phase) for stored in by_repeat.values())

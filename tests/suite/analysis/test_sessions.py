@@ -213,6 +213,14 @@ def test_a_session_without_quiet_costs_is_not_chosen():
     assert speeds(quiet + loud) == {"vanilla": pytest.approx(100.0), "bert": pytest.approx(50.0)}
 
 
+def test_of_sessions_without_quiet_costs_that_of_the_most_entries_is_shown():
+    loud = {"noisy": ("training", "inference")}
+    whole = [*rounds("vanilla", 100.0, **loud), *rounds("bert", 50.0, **loud)]
+    points = entries_of([*whole, *rounds("bert", 60.0, session=2, **loud)])
+    shown = {name: point.shown_cost(SPEED).value for (name, _), point in points.items()}
+    assert shown == {"vanilla": pytest.approx(100.0), "bert": pytest.approx(50.0)}
+
+
 @pytest.mark.parametrize(
     ("details", "speed", "reason"),
     [
