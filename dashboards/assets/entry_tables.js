@@ -219,7 +219,12 @@ function qualityTable(board, quality) {
   ]);
   const facts = [
     "Rank and score at each length",
-    gain ? "Gain: how much better the score is at the longest length than at the shortest" : "",
+    trivial.some((score) => score !== null)
+      ? "Trivial: the score of a predictor that does not read its input"
+      : "",
+    gain
+      ? "Gain: how much better the score is at the longest length than at the shortest, paired by seed; its interval covers seeds alone where positions are scored"
+      : "",
   ];
   const caption = boardTitle(board, quality);
   return [

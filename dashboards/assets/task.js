@@ -52,7 +52,7 @@ start((values) => {
   const entries = entriesOf(number);
   const chosen = chosenEntries(values, entries, bestFirst(number));
   const rows = completed.filter((row) => row.length === length && chosen.has(row.entry));
-  const options = lengths.map((one) => [String(one), formatNumber(one)]);
+  const options = lengths.map((one) => [formatNumber(one), String(one)]);
   return [
     filterBar(values, choice, [
       select("Length", options, String(length), (value) => change({ length: value })),

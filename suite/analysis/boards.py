@@ -205,7 +205,8 @@ def _rows(
     scores = {name: of_entry for name, of_entry in scores.items() if of_entry.by_seed}
     reasons = {name: ineligible_reason(by_name[name], metric, key) for name in scores}
     ranking = _rank(scores, metric, reasons)
-    base = by_name[BASELINE].mixing_parameters if BASELINE in by_name else 0
+    plain = [name for name in sorted(by_name) if is_baseline(by_name[name])]
+    base = by_name[plain[0]].mixing_parameters if plain else 0
     rows = []
     for ranked in ranking.entries:
         entry = by_name[ranked.name]
@@ -237,6 +238,11 @@ def _rows(
     unknown = sorted((entry for entry in entries if entry.name not in scores), key=best_first)
     rows += [Row.of(entry, note="; ".join(_notes(entry, None, metric))) for entry in unknown]
     return rows, ranking.detectable_difference
+
+
+def is_baseline(entry: EntryAtLength) -> bool:
+    """Return whether an entry is `BASELINE`, perhaps with options, as rotary positions are."""
+    return entry.architecture == BASELINE and not entry.cell.methods
 
 
 def _rank(
@@ -324,7 +330,7 @@ def final_boards(
             continue
         label = benchmark.label_of(name, version)
         for settings in benchmark.tasks.get(name, ()):
-            is_own = _is_own(board, label, task, settings)
+            is_own = _is_own(board, label, task, settings) and board.key.track == benchmark.track
             stated = benchmark.fingerprint(name, length)
             if is_own and (label != benchmark.label_of(name) or board.fingerprint == stated):
                 # A single budget may have been another one in an earlier version.
@@ -335,17 +341,19 @@ def final_boards(
 
 
 def board_keys(benchmark: Benchmark) -> list[BoardKey]:
-    """Return the key of each board of a benchmark, in the order of its file.
+    """Return the key of each board of a benchmark: tasks in the order of its file, then lengths.
 
     A length that the benchmark's entries do not have for a number of updates is left out.
     """
-    return [
+    keys = [
         BoardKey(name, length, steps)
         for name, settings in benchmark.each_settings
         for steps in settings.steps
         for length in settings.lengths
         if benchmark.has_entries(name, length, steps)
     ]
+    tasks = list(benchmark.tasks)
+    return sorted(keys, key=lambda key: (tasks.index(key.task), key.length, key.steps))
 
 
 def scores_of(boards: Iterable[Board]) -> list[float]:

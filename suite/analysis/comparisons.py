@@ -45,6 +45,8 @@ from suite.records.validity import (
 if TYPE_CHECKING:
     import pandas
 
+MAIN_BENCHMARK = "core"
+"""The benchmark whose results come first on the pages and in LEADERBOARD.md, once it has any."""
 Group = tuple[int, str, int]
 """The length, the name and the batch size of an entry at a length."""
 
@@ -275,10 +277,10 @@ def in_precedence(
 ) -> list[Comparison]:
     """Return comparisons in the order in which pages and reports prefer them.
 
-    Final runs of a ranked benchmark come first, then other final runs, costs, and trials last. A
-    benchmark's newest version comes first; then the standard track; then the comparison with the
-    most entries and lengths that ended well, and of equals the one with the most updates. With
-    `own_first`, a user's own data comes first.
+    Final runs of a ranked benchmark come first, those of `MAIN_BENCHMARK` before others; then other
+    final runs, costs, and trials last. A benchmark's newest version comes first; then the standard
+    track; then the comparison with the most entries and lengths that ended well, and of equals the
+    one with the most updates. With `own_first`, a user's own data comes first.
     """
     kinds, comparisons = list(ComparisonKind), list(comparisons)
     newest: dict[tuple[str, str], int] = {}  # a task may keep the runs of an earlier version
@@ -287,7 +289,7 @@ def in_precedence(
         task = name, comparison.key.task
         newest[task] = max(version, newest.get(task, 0))
 
-    def order(comparison: Comparison) -> tuple[bool, int, bool, bool, bool, int, int, int]:
+    def order(comparison: Comparison) -> tuple[bool, int, bool, bool, bool, bool, int, int, int]:
         key = comparison.key
         name, version = _benchmark(comparison)
         good = [record for record in comparison.records if record.status is Status.OK]
@@ -296,6 +298,7 @@ def in_precedence(
             not (own_first and key.is_own_data),
             kinds.index(key.kind),
             bool(key.unranked_reason),
+            name != MAIN_BENCHMARK,
             version < newest[name, key.task],
             key.track == "open",
             -len(places),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from suite.analysis.boards import (
     Board,
@@ -36,7 +36,9 @@ class QualityTable:
     `trivial` is the score of a trivial predictor by length, where it is known. `rows` maps each
     entry to its rows by length; the entries with the most ranks come first. `gains` has the score
     at the longest length less that at the shortest, paired by seed: it is positive where the
-    longest is better. A table with one length has no gains.
+    longest is better. If examples are scored, it is paired by part of the test split too. If
+    positions are, a part holds other targets at each length, and the interval covers seeds alone.
+    A table with one length has no gains.
     """
 
     task: str
@@ -138,7 +140,10 @@ def _is_scored(row: Row | None) -> bool:
 
 def _gain(short: Row, long: Row, metric: Metric) -> Estimate:
     better, other = (long, short) if metric.higher_is_better else (short, long)
-    return difference(better.scores(), other.scores())
+    scores = [row.scores() for row in (better, other)]
+    if short.good[0].ranking.scored_unit == "positions":
+        scores = [replace(one, parts={}) for one in scores]
+    return difference(*scores)
 
 
 def cost_tables(

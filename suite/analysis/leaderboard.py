@@ -21,7 +21,7 @@ from suite.analysis.boards import (
     board_keys,
     final_boards,
 )
-from suite.analysis.comparisons import Comparison
+from suite.analysis.comparisons import MAIN_BENCHMARK, Comparison
 from suite.analysis.cost_ratios import LENGTHS
 from suite.analysis.entry_tables import CostTable, QualityTable, cost_tables, quality_tables
 from suite.analysis.estimates import Estimate
@@ -143,13 +143,16 @@ def make_leaderboards(
     boards: Sequence[Board],
     tasks: Mapping[str, Task],
 ) -> list[Leaderboard]:
-    """Return the leaderboard of each ranked benchmark that has results."""
+    """Return the leaderboard of each ranked benchmark that has results, the main one first."""
     made = [
         make_leaderboard(benchmark, comparisons, boards, tasks)
         for benchmark in benchmarks
         if benchmark.ranked
     ]
-    return [leaderboard for leaderboard in made if leaderboard.boards]
+    return sorted(
+        (leaderboard for leaderboard in made if leaderboard.boards),
+        key=lambda one: (one.benchmark.name != MAIN_BENCHMARK, one.benchmark.name),
+    )
 
 
 def make_leaderboard(

@@ -12,7 +12,7 @@ import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from suite.analysis.boards import BASELINE
+from suite.analysis.boards import is_baseline
 from suite.analysis.comparison_key import ComparisonKey, ComparisonKind, grouped
 from suite.analysis.comparisons import Comparison
 from suite.analysis.entry_at_length import EntryAtLength
@@ -78,7 +78,7 @@ class TrainingTimes:
         """Return each score of an entry at a length that is better than all earlier ones."""
         own = [score for score in self.scores if (score.entry, score.length) == (entry, length)]
         best: list[TimedScore] = []
-        for score in sorted(own, key=lambda score: score.seconds):
+        for score in sorted(own, key=lambda score: (score.seconds, self._loss(score))):
             if not best or self._loss(score) < self._loss(best[-1]):
                 best.append(score)
         return best
@@ -129,8 +129,7 @@ def training_times(comparisons: Sequence[Comparison], label: str) -> list[Traini
         session, speeds = quiet_speeds(alike)
         scores = [
             score
-            for comparison in of_subject
-            for entry in comparison.entries
+            for entry in _each_once(of_subject)
             if (speed := speeds.get((entry.name, entry.sequence_length)))
             for score in _timed(entry, speed)
         ]
@@ -139,22 +138,28 @@ def training_times(comparisons: Sequence[Comparison], label: str) -> list[Traini
             common = set.intersection(
                 *({score.steps for score in of} for of in _by_entry(scores).values())
             )
-            plain = [
-                entry.name
-                for comparison in of_subject
-                for entry in comparison.entries
-                if entry.architecture == BASELINE and not entry.cell.methods
-            ]
+            plain = [entry.name for entry in _each_once(of_subject) if is_baseline(entry)]
             facts = next(iter(plain), None), max(common, default=0)
             found.append(TrainingTimes(subject.task, metric, session, scores, *facts))
     return found
 
 
 def _subject(key: ComparisonKey) -> ComparisonKey:
-    """Return what trainings with equal updates share, whatever their number, and validations."""
+    """Return what trainings with equal updates share, whatever their number, and validations.
+
+    Entries with methods, which are in the open track, are timed beside the others.
+    """
     words = key.task_options.split()
     options = " ".join(word for word in words if word.split("=")[0] not in VALIDATION_OPTIONS)
-    return replace(key, task_options=options, steps=0, benchmark="", split="", ranked=False)
+    return replace(
+        key, task_options=options, steps=0, benchmark="", track="", split="", ranked=False
+    )
+
+
+def _each_once(comparisons: Iterable[Comparison]) -> list[EntryAtLength]:
+    """Return the entries of comparisons; one of the open track also has those of the standard."""
+    entries = (entry for comparison in comparisons for entry in comparison.entries)
+    return list({(entry.name, *entry.place, entry.cell.steps): entry for entry in entries}.values())
 
 
 def _by_entry(scores: Iterable[TimedScore]) -> dict[str, list[TimedScore]]:
@@ -165,17 +170,20 @@ def quiet_speeds(
     comparisons: Iterable[Comparison],
 ) -> tuple[CostSession | None, Mapping[EntryLength, float]]:
     """Return the session that measured the most entries at a length, and its tokens per second."""
-    values: dict[CostSession, dict[EntryLength, list[float]]] = {}
+    values: dict[CostSession, dict[EntryLength, dict[str, float]]] = {}
     for comparison in comparisons:
         rows = comparison.costs([DEFAULT_MEASURE])
-        columns = ("session", "entry", "sequence_length", "value")
-        for session, entry, length, value in zip(*(rows[name] for name in columns), strict=True):
-            values.setdefault(session, {}).setdefault((entry, length), []).append(value)
+        columns = ("session", "entry", "sequence_length", "stored", "value")
+        for session, *place, run, value in zip(*(rows[name] for name in columns), strict=True):
+            # A comparison of the open track also has runs of the standard track.
+            of_place = values.setdefault(session, {}).setdefault(tuple(place), {})
+            of_place[run.record.run_id] = value
     session = max(values, key=lambda each: (len(values[each]), each.started_at), default=None)
     if session is None:
         return None, {}
     return session, {
-        place: statistics.geometric_mean(speeds) for place, speeds in values[session].items()
+        place: statistics.geometric_mean(speeds.values())
+        for place, speeds in values[session].items()
     }
 
 

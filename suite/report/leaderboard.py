@@ -39,8 +39,6 @@ from suite.report.markdown import (
 
 MAIN = "LEADERBOARD.md"
 FOLDER = "leaderboard"
-MAIN_BENCHMARK = "core"
-"""The benchmark of LEADERBOARD.md, once it has results."""
 LINKS = {
     "open.md": "open track",
     "archive.csv": "all rows but trials",
@@ -67,10 +65,7 @@ def leaderboard_files(
     tasks, architectures = registry.tasks.plugins, registry.architectures.plugins
     controls = {name: part for name, part in architectures.items() if part.control}
     boards = rank_comparisons(comparisons)
-    found = sorted(
-        make_leaderboards(registry.benchmarks.plugins.values(), comparisons, boards, tasks),
-        key=lambda one: (one.benchmark.name != MAIN_BENCHMARK, one.benchmark.name),
-    )
+    found = make_leaderboards(registry.benchmarks.plugins.values(), comparisons, boards, tasks)
     first = found[0] if found else None
     beside = _pages_beside(boards)
     if choices:

@@ -19,7 +19,16 @@ model_size = "tiny"
 seeds = [0, 1, 2]
 time_limit_seconds = 60
 architectures = ["identity"]
-entries = [{ architecture = "vanilla", options = { positions = "rotary" } }]
+
+[[entries]]
+architecture = "vanilla"
+options = { positions = "rotary" }
+
+[[entries]]
+architecture = "vanilla"
+options = { positions = "rotary" }
+methods = ["length_warmup:length=32"]
+lengths = [256]
 
 [tasks.language_modeling]
 lengths = [64, 256]
@@ -28,7 +37,14 @@ positions_per_step = 512
 options = { validations = 3, validation_spacing = "log" }
 """
 ROTARY = "vanilla (positions=rotary)"
-SPEEDS = {("identity", 64): 100.0, ("identity", 256): 50.0, (ROTARY, 64): 10.0, (ROTARY, 256): 5.0}
+WARM = f"{ROTARY} + length_warmup:length=32"
+SPEEDS = {
+    ("identity", 64): 100.0,
+    ("identity", 256): 50.0,
+    (ROTARY, 64): 10.0,
+    (ROTARY, 256): 5.0,
+    (WARM, 256): 0.9,
+}
 """Tokens per second on a quiet machine."""
 
 

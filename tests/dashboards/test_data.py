@@ -15,7 +15,7 @@ from dashboards.pages import PAGES, Host, render_page
 from suite.actions.request import make_request
 from suite.actions.sites import draw_site
 from suite.analysis.comparison_key import ComparisonKind
-from suite.analysis.comparisons import compare, in_precedence
+from suite.analysis.comparisons import MAIN_BENCHMARK, compare, in_precedence
 from suite.analysis.tradeoffs import comparable_shares
 from suite.api import AppliedMethod, Metric, Mode
 from suite.cli.command import request_options
@@ -47,16 +47,22 @@ def test_the_command_of_a_section_runs_cells_of_the_benchmark(section):
     assert cells and all(cell.of_benchmark for cell in cells)
 
 
-def test_the_newest_version_of_a_benchmark_comes_before_a_former_one_with_more_runs():
+def final(benchmark, number):
+    """Return a comparison of a number of final runs of a benchmark."""
     (one, *_) = (each for each in compare(ENTRIES) if each.records)
+    key = dataclasses.replace(one.key, mode=Mode.TRAIN, benchmark=benchmark, ranked=True)
+    records = tuple(one.records)[:1] * number
+    return SimpleNamespace(key=dataclasses.replace(key, split="test"), records=records)
 
-    def of(benchmark, number):
-        key = dataclasses.replace(one.key, mode=Mode.TRAIN, benchmark=benchmark, ranked=True)
-        records = tuple(one.records)[:1] * number
-        return SimpleNamespace(key=dataclasses.replace(key, split="test"), records=records)
 
-    former, newest, other = of("small-9", 5), of("small-10", 1), of("other-1", 3)
+def test_the_newest_version_of_a_benchmark_comes_before_a_former_one_with_more_runs():
+    former, newest, other = final("small-9", 5), final("small-10", 1), final("other-1", 3)
     assert in_precedence([former, newest, other]) == [other, newest, former]
+
+
+def test_the_main_benchmark_comes_before_another_with_more_runs():
+    main, other = final(f"{MAIN_BENCHMARK}-1", 1), final("small-1", 5)
+    assert in_precedence([other, main]) == [main, other]
 
 
 def rows(columns):

@@ -136,6 +136,15 @@ def test_reports_are_means_over_seeds(tab, folder):
     assert len(by_part[1]["y"]) == 3
 
 
+def test_the_tasks_page_shows_the_length_that_a_reader_chooses(drawn):
+    lengths = (512, 1024, 4096)
+    found = [entry("vanilla", length, f1=0.5, memory=1, speed=1) for length in lengths]
+    tab = drawn(found, "task.html", "task=ner")
+    tab.redrawn_after(lambda: tab.select("Length").select_option("1,024"))
+    assert tab.texts("main h2")[0].endswith("length 1,024")
+    assert tab.select("Length").input_value() == "1024"
+
+
 def test_scores_are_drawn_along_the_evaluation_length(drawn):
     reason = "not applicable: GPT-2 has learned positions"
     found = []

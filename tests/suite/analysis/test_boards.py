@@ -6,8 +6,10 @@ import dataclasses
 
 import pytest
 
+from suite.analysis.boards import board_keys
 from suite.api import Mode, Status
 from suite.matrix.planned_cells import ranking_facts
+from suite.records.benchmarks import find_benchmark
 from suite.records.published import StoredRecord
 from suite.records.schema import Conformance, Measurement, TuningChoice
 from tests.builders.boards import TASKS, UNREAD, VERSIONS, entry, seeds
@@ -119,20 +121,31 @@ def test_parts_are_pseudo_values_of_the_score_without_each():
     assert wide.high - wide.low > 10 * (alone.high - alone.low)
 
 
-def test_a_row_says_by_how_much_an_entry_breaks_parity():
-    def sized(architecture, mixing):
+@pytest.mark.parametrize(
+    ("options", "reference"),
+    [({}, "vanilla"), ({"positions": "rotary"}, "vanilla (positions=rotary)")],
+)
+def test_a_row_says_by_how_much_an_entry_breaks_parity(options, reference):
+    def sized(architecture, mixing, **fields):
         return [
             with_fields(one, parameter_counts={"mixing": mixing})
-            for one in seeds(architecture, [0.5, 0.51, 0.52])
+            for one in seeds(architecture, [0.5, 0.51, 0.52], **fields)
         ]
 
-    made = sized("vanilla", 1_000) + sized("bert", 1_090) + sized("longformer", 1_254)
+    made = sized("bert", 1_090) + sized("longformer", 1_254)
+    made += sized("vanilla", 1_000, options=options)
     (board,) = make_boards(tuned(made), VERSIONS)
     assert {row.entry: row.note for row in board.rows} == {
-        "vanilla": "",
+        reference: "",
         "bert": "",
         "longformer": "1.25 times the mixing parameters of vanilla",
     }
+
+
+def test_the_boards_of_a_task_are_in_the_order_of_lengths_whatever_its_tables():
+    benchmark = find_benchmark("long_text", ())
+    places = [(key.length, key.steps) for key in board_keys(benchmark)]
+    assert len(places) == 8 and places == sorted(places)
 
 
 def test_superseded_rows_name_their_successor():

@@ -90,6 +90,45 @@ def test_a_gain_is_the_score_at_the_longest_length_less_that_at_the_shortest(fol
     assert ner.gains["vanilla"].value == pytest.approx(-0.2)
 
 
+LENGTHS = """
+name = "lengths"
+version = 1
+summary = "tasks that score positions, and examples, at two lengths"
+model_size = "tiny"
+seeds = [0, 1, 2]
+time_limit_seconds = 60
+
+[tasks.ner]
+lengths = [128, 512]
+steps = 10
+positions_per_step = 512
+
+[tasks.sentiment]
+lengths = [128, 512]
+steps = 10
+examples_per_step = 4
+"""
+
+
+def test_a_gain_covers_the_examples_where_a_part_holds_the_same_at_each_length(tmp_path):
+    """Windows of two lengths that the same part holds are not of the same words."""
+    folder = benchmark_folder(tmp_path, LENGTHS, name="lengths")
+    registry = load_registry((str(folder),))
+    seeds = by_architecture({"bert": 0.5, "vanilla": 0.6}, spread=0.01)
+
+    def with_parts(run):
+        cell, ranking = run.record.cell, run.record.ranking
+        parts = (0.4, 0.5, 0.6) if cell.sequence_length == 128 else (0.6, 0.5, 0.4)
+        return with_fields(run, reports={"test": {"without_part": {ranking.metric: parts}}})
+
+    made = final_runs(registry, seeds, ("vanilla", "bert"), name="lengths")
+    board = board_of(map(with_parts, made), folder, name="lengths")
+    ner, sentiment = (table.gains["bert"] for table in board.quality)
+    assert ner.ends == pytest.approx((0.0, 0.0)), "each seed has one score at both lengths"
+    # The pseudo-values differ by -0.4, 0 and 0.4.
+    assert sentiment.ends == pytest.approx((-0.9937, 0.9937), rel=1e-3)
+
+
 BUDGETS = """
 name = "budgets"
 version = 1
@@ -132,6 +171,19 @@ def test_each_budget_has_boards_and_gains_of_its_own(tmp_path):
     assert short.gains["identity"].value == pytest.approx(0.192), "a smaller loss is a gain"
     assert list(long.boards) == [256] and not long.gains and list(long.rows) == [made_name(made)]
     assert "64" not in about_runs(board), "no entry has 30 updates at 64"
+
+
+def test_an_entry_of_the_open_track_alone_is_on_no_board_of_the_standard_track(tmp_path):
+    methods = 'methods = ["length_warmup:length=32"], steps = [10], lengths = [256]'
+    entry = f'{{ architecture = "vanilla", {methods} }}'
+    warm = BUDGETS.replace("entries = [", f"entries = [{entry},")
+    folder = benchmark_folder(tmp_path, warm, name="budgets")
+    registry = load_registry((str(folder),))
+    made = final_runs(registry, lambda planned: 2.0, ("identity", "vanilla"), name="budgets")
+    alone = [run for run in made if run.record.cell.methods]
+    assert len(alone) == 3 and not board_of(alone, folder, name="budgets").boards
+    board = board_of(made, folder, name="budgets")
+    assert not any("warmup" in name for table in board.quality for name in table.rows)
 
 
 def made_name(made):

@@ -9,7 +9,7 @@ from suite.analysis.comparisons import compare
 from suite.analysis.leaderboard import make_leaderboard
 from suite.analysis.training_time import training_times
 from suite.report.leaderboard import leaderboard_files
-from tests.builders.timed_trainings import ROTARY, timed_trainings
+from tests.builders.timed_trainings import ROTARY, WARM, timed_trainings
 from tests.suite.report.pages import rows_of
 
 
@@ -38,7 +38,15 @@ def test_the_best_within_a_time_is_the_best_over_lengths_and_updates(made):
     first, second = times.best_within(1100)
     assert (first.entry, first.length, first.steps, first.tokens) == (ROTARY, 256, 10, 5120)
     assert second.entry == "identity" and second.tokens == 15360
-    assert times.minutes == [0.5, 1, 3, 10, 30]
+    assert times.minutes == [0.5, 1, 3, 10, 30, 100]
+
+
+def test_an_entry_with_a_method_is_timed_beside_the_others(made):
+    (times,) = training_times(made[1], "timed-1")
+    assert times.entries == ["identity", ROTARY, WARM] and times.reference == ROTARY
+    scores = [(score.entry, score.length, score.steps, score.tokens) for score in times.scores]
+    assert len(scores) == len(set(scores)), "the open track also has the entries without methods"
+    assert times.progress(WARM, 256)[0].seconds == pytest.approx(1024 / 0.9)
 
 
 def test_the_time_to_the_reference_is_the_first_with_its_score(made):
@@ -76,3 +84,4 @@ def test_the_page_names_the_best_within_each_time_and_the_minutes_to_the_referen
     assert ten[1:4] == ["*identity*", "64", "30"] and ten[5:8] == [ROTARY, "256", "10"]
     found = {row[0]: row[1:] for row in to_reference}
     assert found[ROTARY] == ["25.6", "51.2"] and found["*identity*"] == ["—", "—"]
+    assert found[WARM] == ["—", "284.4"]
