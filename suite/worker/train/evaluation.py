@@ -16,6 +16,8 @@ from suite.worker.train.setup import Setup, splits_of
 
 MAX_EXAMPLES = 6
 MAX_EXAMPLE_CHARACTERS = 400
+DOCUMENT = "document"
+"""The target with the number of each example's document, if a task cuts documents apart."""
 MAX_PARTS = 20
 """The most parts into which the test split is cut. The split is scored without each part: the
 variation shows how much a figure depends on the examples that happen to be in the split."""
@@ -106,17 +108,18 @@ def scores_without_part(
 ) -> dict[str, list[float | None]]:
     """Return each metric with each part of the examples left out in turn.
 
-    Parts are equal numbers of consecutive examples. Consecutive examples, which may be from one
-    document, stay in one part. A single example has no parts.
+    Parts are equal numbers of consecutive examples. If the targets name the document of each
+    example, they are equal numbers of documents: parts are independent then, and hold the same
+    targets at each sequence length. A single example or document has no parts.
     """
-    num_examples = examples.num_examples
-    num_parts = min(MAX_PARTS, num_examples)
+    groups = np.asarray(examples.targets.get(DOCUMENT, np.arange(examples.num_examples)))
+    names = np.unique(groups)
+    num_parts = min(MAX_PARTS, len(names))
     if num_parts < 2:
         return {}
-    rows = np.arange(num_examples)
     scores = []
-    for part in np.array_split(rows, num_parts):
-        kept = np.delete(rows, part)
+    for part in np.array_split(names, num_parts):
+        kept = np.flatnonzero(~np.isin(groups, part))
         others = Examples(
             {name: array[kept] for name, array in examples.features.items()},
             {name: array[kept] for name, array in examples.targets.items()},

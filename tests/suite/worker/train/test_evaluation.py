@@ -49,6 +49,15 @@ def test_each_part_is_left_out_of_the_metric_of_the_whole():
     assert last == score(others, predictions[:-5], {}).metrics["f1"]
 
 
+def test_a_part_holds_whole_documents():
+    examples, predictions = draw(6)
+    documents = {**examples.targets, "document": np.array([0, 1, 2, 0, 1, 1])}
+    without = scores_without_part(TASK, Examples(examples.features, documents), predictions, {})
+    right = predictions == examples.targets["classes"]
+    others = [[1, 2, 4, 5], [0, 2, 3], [0, 1, 3, 4, 5]]
+    assert without["accuracy"] == pytest.approx([right[rows].mean() for rows in others])
+
+
 def test_few_examples_have_fewer_parts_and_one_example_has_none():
     examples, predictions = draw(3)
     assert len(scores_without_part(TASK, examples, predictions, {})["accuracy"]) == 3
