@@ -102,8 +102,8 @@ def choose_session(
     """Return the session whose costs are compared; None if no run ended well.
 
     It is the session with quiet phases of the most entries, then of the most runs, then with the
-    most entries; of equals `preferred`, then the newest. With `preferred`, only sessions on its machine with as many
-    threads are considered.
+    most entries; of equals `preferred`, then the newest. With `preferred`, only sessions on its
+    machine with as many threads are considered.
     """
     covered: dict[CostSession, list[int]] = {}
     for sessions in entries:

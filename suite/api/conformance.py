@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-KIT_VERSION = 5
-"""The version of the kit. A new check, a stricter bound or another input raises it."""
+KIT_VERSION = 6
+"""The version of the kit. A new check, another bound or another input raises it."""
 
 OF_GIVEN_MODELS = (
     "no look ahead",
