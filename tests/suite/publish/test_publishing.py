@@ -259,6 +259,18 @@ def test_a_public_folder_lies_in_none_that_is_copied_into_it(bench, tmp_path, mo
     assert sorted(tmp_path.rglob("*")) == before
 
 
+def test_a_disk_that_is_full_while_a_folder_is_copied_is_one_line(bench, tmp_path, monkeypatch):
+    def fill(source, *_, **__):
+        raise shutil.Error([(source, "x", f"[Errno 28] {os.strerror(28)}: 'x'")])
+
+    (tmp_path / "results" / "published").mkdir(parents=True)
+    monkeypatch.setattr(shutil, "copytree", fill)
+    folder = tmp_path / "public"
+    said = bench("publish", "--to", str(folder), "--results", str(tmp_path / "results"))
+    assert (said.returncode, len(said.stderr.splitlines())) == (2, 1)
+    assert "The disk is full. Received: No space left" in said.stderr and not folder.exists()
+
+
 def test_a_number_that_a_browser_refuses_hides_no_run(store, tmp_path):
     (good, odd) = (store.write(make_record(Status.OK, minutes)) for minutes in (0, 1))
     content = {**json.loads(odd.read_text()), "metrics": {"test": {"entity_f1": math.nan}}}
