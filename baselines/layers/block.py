@@ -40,7 +40,7 @@ class Block:
     values, by default all. A wider feed-forward network replaces missing parameters. A `window` w
     shows a position itself and the w − 1 before it, and as many after it without a causal mask; by
     default it shows all positions. `short_convolution` is the kernel size of the convolutions of
-    queries, keys and values (`ShortConvolution`); 1 means none. Beyond the training length, a
+    queries, keys and values (`ShortConvolution`); 0 means none. Beyond the training length, a
     `rotary_extension` by a `rotary_factor` slows rotary positions (`ExtendedRotaryPositions`).
 
     `activation` is that of a plain network. With `scaled_embeddings`, token embeddings are
@@ -57,7 +57,7 @@ class Block:
     feedforward: str = "plain"
     key_value_heads: int | None = None
     window: int | None = None
-    short_convolution: int = 1
+    short_convolution: int = 0
     rotary_extension: str = "none"
     rotary_factor: float = 4.0
     activation: str = "relu"
@@ -95,10 +95,10 @@ class Block:
                 f"needs a window of at least 1 position; received: window={window}. "
                 "Leave the window out to see all positions"
             )
-        if type(kernel := self.short_convolution) is not int or kernel < 1:
+        if type(kernel := self.short_convolution) is not int or kernel < 0:
             return (
-                "needs a short_convolution of at least 1 position; "
-                f"received: short_convolution={kernel}. Use 1 for none"
+                "needs a short_convolution of at least 0 positions; "
+                f"received: short_convolution={kernel}. Use 0 for none"
             )
         return extension_problem(vars(self), size, self.positions == "rotary")
 
