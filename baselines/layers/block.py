@@ -74,6 +74,11 @@ class Block:
         """Return why a factor is invalid, or None."""
         if problem := choice_problem(vars(self), CHOICES):
             return problem
+        if self.feedforward == "gated" and self.activation != Block.activation:
+            return (
+                "has an activation of plain networks alone; received: "
+                f"feedforward=gated, activation={self.activation}. Leave either out"
+            )
         for name in ("scaled_embeddings", "embedding_norm"):
             if type(value := getattr(self, name)) is not bool:
                 return f"takes {name} true or false; received: {name}={value}. Choose one"
@@ -167,9 +172,11 @@ def extension_problem(
         return problem
     if type(factor) not in (int, float) or not 1 < factor < math.inf:
         return f"needs a rotary_factor greater than 1; received: {factor}. Use 4"
-    if extension == "none":
-        return None
     received = f"received: rotary_extension={extension}"
+    if extension == "none":
+        if factor == Block.rotary_factor:
+            return None
+        return f"has a rotary_factor of an extension; {received}, rotary_factor={factor}. Give both"
     if not is_rotary:
         return (
             f"extends rotary positions alone; {received}, positions={options['positions']}. "

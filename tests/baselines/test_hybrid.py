@@ -262,6 +262,10 @@ def test_a_mixer_of_a_users_own_has_its_own_claims(claims, largest):
         ),
         ({"attention_window": 0}, "mixer 'attention' that needs a window .* received: window=0"),
         ({"attention_positions": "alibi"}, "positions rotary, none; received: positions=alibi"),
+        (
+            {"attention_positions": "none", "attention_rotary_share": 0.5},
+            r"positions=none, rotary_base=10000\.0, rotary_share=0\.5\. Use 10000\.0 and 1\.0",
+        ),
         ({"attention_query_key_norm": "all"}, "none, head, width; received: query_key_norm=all"),
         (
             {"attention_rotary_share": 0.4},

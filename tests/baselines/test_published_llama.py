@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+from keras import ops
 
-from suite.api import Form
+from suite.api import BuildRequest, Form, Inputs, ModelSize
 from suite.worker.conformance.gradients import tensors
+from tests.architectures import ARCHITECTURES
 from tests.builders.published import (
     NORMS,
     PROJECTIONS,
@@ -79,6 +81,20 @@ def test_llama(reference_outputs):
         if case["causal"] and (np.diff(mask.astype(int)) <= 0).all():
             found = decode_in_parts(model, case["token_ids"].astype("int32"))
             compare(found, case["outputs"], path, mask, rtol=1e-7)
+
+
+def test_the_window_of_an_encoder_shows_as_many_positions_on_either_side():
+    """Position i sees i − w + 1 … i + w − 1; the published windows of encoders are of this kind."""
+    options = {**ARCHITECTURES["llama"].options, "window": 3}
+    size = ModelSize("case", 1, 8, 2, 16)
+    model = ARCHITECTURES["llama"].build(
+        BuildRequest(Form.ENCODER, Inputs.EMBEDDINGS, size, 12, options)
+    )
+    states = np.random.default_rng(0).normal(size=(1, 12, 8)).astype("float32")
+    changed = states + (np.arange(12) == 6)[:, None].astype("float32")
+    before, after = (model.encode(*tensors(each), None)[0] for each in (states, changed))
+    moved = np.abs(ops.convert_to_numpy(after - before))[0].max(axis=-1)
+    assert (moved > 1e-6).nonzero()[0].tolist() == [4, 5, 6, 7, 8]
 
 
 def t5(case: Weights):
