@@ -59,7 +59,7 @@ WEIGHTS = [
     *(("trapezoidal", f"{name}_weights") for name in ("value", "gate", "output")),
     *(("recurrence", name) for name in ("decay_bias", "gate_bias")),
     *(("time_mixing", f"{name}_bias") for name in ("decay", "removal")),
-    *(("time_mixing", f"{name}_gamma") for name in ("removal", "key", "bonus", "head")),
+    *(("time_mixing", f"{name}_gamma") for name in ("key", "bonus", "head")),
     ("time_mixing", "head_beta"),
     ("rms_norm", "gamma"),
     ("layer_norm", "gamma"),
