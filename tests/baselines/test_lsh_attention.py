@@ -78,8 +78,8 @@ def test_published_outputs(reference_outputs):
         assert difference[alone & real[:, None, :]].max(initial=0) < LONE_KEY_TOLERANCE, path
 
 
-def random_layer(chunk_length: int, num_hashes: int, causal: bool):
-    layer = LSHAttention(2, chunk_length, num_hashes, 4, causal)
+def random_layer(chunk_length: int, num_hashes: int, causal: bool, size: int | None = None):
+    layer = LSHAttention(2, chunk_length, num_hashes, 4, causal, head_size=size)
     layer.build((None, None, 8))
     generator = np.random.default_rng(3)
     for weight in layer.weights:
@@ -87,10 +87,12 @@ def random_layer(chunk_length: int, num_hashes: int, causal: bool):
     return layer
 
 
-def test_a_causal_query_attends_to_no_later_key_with_fixed_buckets():
+@pytest.mark.parametrize("size", [None, 3])
+def test_a_causal_query_attends_to_no_later_key_with_fixed_buckets(size):
     generator = np.random.default_rng(1)
     states = generator.normal(size=(1, 24, 8)).astype("float32")
-    layer = random_layer(4, 3, causal=True)
+    layer = random_layer(4, 3, True, size)
+    assert layer.output_projection.kernel.shape == (2 * (size or 4), 8)
     buckets = generator.integers(4, size=(1, 2, 3, 24)).astype("int32")
     whole = ops.convert_to_numpy(layer.mix(*tensors(states, None, None, buckets))[0])
     for place in (1, 9, 23):
