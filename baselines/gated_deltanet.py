@@ -19,7 +19,7 @@ class GatedDeltaNet(PatternArchitecture):
     A mixer has the authors' size: with the default `expansion` 2, the keys of all heads together
     have 3/4 of the width, and the values `expansion` times as much. Heads of keys have `head_size`
     channels or a little less. `values_per_key` is the number of value heads that share a key head.
-    `short_convolution` is the kernel size of the convolution; 1 means none. With
+    `short_convolution` is the kernel size of the convolution; 0 means none. With
     `negative_eigenvalues`, β is between 0 and 2 (Grazzi et al. 2025, "Unlocking State-Tracking in
     Linear RNNs Through Negative Eigenvalues"). SwiGLU is narrower than in the paper, so that a
     layer has as many parameters as a Transformer layer. The encoder's layers read the sequence from

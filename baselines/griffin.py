@@ -27,7 +27,7 @@ class Griffin(PatternArchitecture):
     Every third mixer is attention of one key/value head to the last `window` positions, with rotary
     positions on half of the channels. The others are recurrent blocks with the RG-LRU. A model of
     two layers, such as one of the size `tiny`, has no attention: it is the paper's Hawk.
-    `short_convolution` is the kernel size of their convolutions; 1 means none. GEGLU is as wide as
+    `short_convolution` is the kernel size of their convolutions; 0 means none. GEGLU is as wide as
     gives a layer the parameters of a Transformer layer. In an encoder, windows extend to both
     sides, and the recurrences read the sequence from its start and from its end in turn.
     """

@@ -15,7 +15,7 @@ class KimiDelta(PatternArchitecture):
 
     The mixer is Kimi Delta Attention, the linear layer of Kimi Linear; hybrids of it with attention
     are patterns of `hybrid`. Keys and values are as wide as the model, in heads of at most
-    `head_size` channels. `short_convolution` is the kernel size of the convolution; 1 means none.
+    `head_size` channels. `short_convolution` is the kernel size of the convolution; 0 means none.
     The width of SwiGLU gives a layer as many parameters as a Transformer layer. The encoder's
     layers read the sequence from its start and from its end in turn. In the encoder-decoder form,
     attention to the encoder's output follows each mixer.

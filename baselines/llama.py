@@ -23,7 +23,8 @@ class Llama(Architecture):
     of heads of keys and values, each shared by as many query heads. With None, each query head has
     its own. With a `window` w, a position sees itself and the w − 1 before it, and the first
     `num_sinks` positions. With None there is no window. The encoder has the same layers without the
-    causal mask, and its window extends to both sides. In the encoder-decoder form, attention to the
+    causal mask, and its window shows the w − 1 positions after a position too, as that of
+    FlashAttention does without a causal mask. In the encoder-decoder form, attention to the
     encoder's output follows the decoder's own.
 
     With a `latent_rank`, the decoder has multi-head latent attention (DeepSeek-V2). Keys and values
@@ -82,7 +83,14 @@ class Llama(Architecture):
             return (
                 f"needs a rotary_base greater than 1; received: {options['rotary_base']}. Use 10000"
             )
-        return extension_problem(options, size) or _latent_problem(request)
+        if problem := extension_problem(options, size) or _latent_problem(request):
+            return problem
+        if sinks and window is None:
+            return (
+                "has sinks beside a window alone; received: "
+                f"num_sinks={sinks}, window=None. Give a window too"
+            )
+        return None
 
     def claimed_costs(self, request: BuildRequest) -> tuple[str, str]:
         """Return the claimed time and memory: with a window, a decoder or an encoder is linear."""
@@ -129,7 +137,7 @@ class Llama(Architecture):
             value_bytes,
             num_heads=options["key_value_heads"],
             window=options["window"],
-            num_sinks=options["num_sinks"] if options["window"] else 0,
+            num_sinks=options["num_sinks"],
         )
 
     def assemble(self, request: BuildRequest) -> Any:
@@ -232,11 +240,11 @@ def _latent_problem(request: BuildRequest) -> str | None:
             "has latent attention without a rotary extension; received: "
             f"rotary_extension={extension}, latent_rank={rank}. Leave either out"
         )
-    if options["window"] is not None or options["key_value_heads"] is not None:
+    others = {name: options[name] for name in ("window", "num_sinks", "key_value_heads")}
+    if any(others.values()):
         return (
-            "has latent attention without a window and key_value_heads; received: "
-            f"window={options['window']}, key_value_heads={options['key_value_heads']}. "
-            "Leave them out"
+            "has latent attention without a window, num_sinks and key_value_heads; received: "
+            f"{', '.join(f'{name}={value}' for name, value in others.items())}. Leave them out"
         )
     if _latent_feedforward_width(request) < 1:
         return (

@@ -63,6 +63,11 @@ class Longformer(Architecture):
         heads, dilated = request.model_size.num_heads, request.options["dilated_heads"]
         if dilated is not None and (type(dilated) is not int or not 0 <= dilated <= heads):
             return f"needs dilated_heads from 0 to {heads}; received: {dilated}"
+        if dilated is not None and max(dilations) == 1:
+            return (
+                "has dilated_heads with a dilation above 1 alone; received: "
+                f"dilated_heads={dilated}, dilation={dilations}. Give a dilation too"
+            )
         if _feedforward_width(request, causal=False) < 1:
             return (
                 "needs a feed-forward network wider than 1.5 times the width, to give its "

@@ -25,7 +25,7 @@ class Mamba2(Architecture):
     `expansion` (the paper's 2) into equal heads of at most `head_size` channels. `state_size` is
     the number of values in a channel's state. The default 0 selects a quarter of the width: the
     model then has as many parameters as a Transformer. `short_convolution` is the kernel size of
-    the convolution; 1 means none. The encoder's blocks read the sequence from its start and from
+    the convolution; 0 means none. The encoder's blocks read the sequence from its start and from
     its end in turn. In the encoder-decoder form, attention to the encoder's output follows every
     second block.
     """

@@ -58,6 +58,12 @@ class ModernBERT(PatternArchitecture):
         for name in ("global_rotary_base", "local_rotary_base"):
             if options[name] <= 1:
                 return f"needs a {name} greater than 1; received: {options[name]}. Use 10000"
+        local = {name: options[name] for name in ("window", "local_rotary_base")}
+        if every == 1 and any(value != self.options[name] for name, value in local.items()):
+            return (
+                "has no local layer with global_every=1; received: "
+                f"{', '.join(f'{name}={value}' for name, value in local.items())}. Leave them out"
+            )
         return super().unsupported_reason(request)
 
     def pattern(self, request: BuildRequest) -> Pattern:

@@ -24,7 +24,7 @@ class Vanilla(Architecture):
     itself and the w − 1 before it, and as many after it in an encoder; None means no window.
     `short_convolution` k: queries, keys and values pass a depthwise convolution before rotary
     positions (So et al. 2021, "Primer", section 4), over the last k positions in a decoder and the
-    k positions around each in an encoder; 1 means none. Cross-attention has none. `activation`:
+    k positions around each in an encoder; 0 means none. Cross-attention has none. `activation`:
     "relu", "gelu" or "gelu_tanh", of a plain feed-forward network. With `scaled_embeddings`, token
     embeddings are multiplied by √width. `embedding_norm` normalises the embeddings.
 
@@ -47,7 +47,7 @@ class Vanilla(Architecture):
         "feedforward": "plain",
         "key_value_heads": None,
         "window": None,
-        "short_convolution": 1,
+        "short_convolution": 0,
         "activation": "relu",
         "scaled_embeddings": True,
         "embedding_norm": False,

@@ -17,7 +17,7 @@ from keras import ops
 
 from baselines.layers.backends import backend_functions
 from baselines.layers.block import turned_channels
-from baselines.layers.fusing import fused
+from baselines.layers.fusing import fused, in_float32_where_fused
 from baselines.layers.initialization import added_vectors
 from baselines.layers.layer import Layer
 
@@ -123,6 +123,7 @@ def _rotate() -> Any:
     return backend_functions().custom_gradient(rotate)
 
 
+@in_float32_where_fused
 def _turn(states: Any, cosines: Any, sines: Any) -> Any:
     first, second = ops.split(states, 2, axis=-1)
     cosines, sines = (ops.cast(part, states.dtype) for part in (cosines, sines))

@@ -40,7 +40,7 @@ class Block:
     values, by default all. A wider feed-forward network replaces missing parameters. A `window` w
     shows a position itself and the w − 1 before it, and as many after it without a causal mask; by
     default it shows all positions. `short_convolution` is the kernel size of the convolutions of
-    queries, keys and values (`ShortConvolution`); 1 means none. Beyond the training length, a
+    queries, keys and values (`ShortConvolution`); 0 means none. Beyond the training length, a
     `rotary_extension` by a `rotary_factor` slows rotary positions (`ExtendedRotaryPositions`).
 
     `activation` is that of a plain network. With `scaled_embeddings`, token embeddings are
@@ -57,7 +57,7 @@ class Block:
     feedforward: str = "plain"
     key_value_heads: int | None = None
     window: int | None = None
-    short_convolution: int = 1
+    short_convolution: int = 0
     rotary_extension: str = "none"
     rotary_factor: float = 4.0
     activation: str = "relu"
@@ -74,6 +74,11 @@ class Block:
         """Return why a factor is invalid, or None."""
         if problem := choice_problem(vars(self), CHOICES):
             return problem
+        if self.feedforward == "gated" and self.activation != Block.activation:
+            return (
+                "has an activation of plain networks alone; received: "
+                f"feedforward=gated, activation={self.activation}. Leave either out"
+            )
         for name in ("scaled_embeddings", "embedding_norm"):
             if type(value := getattr(self, name)) is not bool:
                 return f"takes {name} true or false; received: {name}={value}. Choose one"
@@ -95,10 +100,10 @@ class Block:
                 f"needs a window of at least 1 position; received: window={window}. "
                 "Leave the window out to see all positions"
             )
-        if type(kernel := self.short_convolution) is not int or kernel < 1:
+        if type(kernel := self.short_convolution) is not int or kernel < 0:
             return (
-                "needs a short_convolution of at least 1 position; "
-                f"received: short_convolution={kernel}. Use 1 for none"
+                "needs a short_convolution of at least 0 positions; "
+                f"received: short_convolution={kernel}. Use 0 for none"
             )
         return extension_problem(vars(self), size, self.positions == "rotary")
 
@@ -167,9 +172,11 @@ def extension_problem(
         return problem
     if type(factor) not in (int, float) or not 1 < factor < math.inf:
         return f"needs a rotary_factor greater than 1; received: {factor}. Use 4"
-    if extension == "none":
-        return None
     received = f"received: rotary_extension={extension}"
+    if extension == "none":
+        if factor == Block.rotary_factor:
+            return None
+        return f"has a rotary_factor of an extension; {received}, rotary_factor={factor}. Give both"
     if not is_rotary:
         return (
             f"extends rotary positions alone; {received}, positions={options['positions']}. "

@@ -16,7 +16,7 @@ from baselines.layers.short_convolution import ShortConvolution
 class ConvolvedMixer(DirectedMixer):
     """A projection, a short causal convolution with SiLU, and a recurrence of the subclass.
 
-    `short_convolution` is the convolution's kernel size; 1 means no convolution, but SiLU. A
+    `short_convolution` is the convolution's kernel size; 0 means no convolution, but SiLU. A
     subclass builds `convolution`, whose bias exists if `convolution_has_bias`. It defines
     `convolved_width` (the channels), `state_shape` (of one example's recurrent state), `_project`
     and `_mix`. The convolution reads zeros at padded positions.

@@ -57,8 +57,9 @@ class RMSNorm(Layer):
         self.num_groups = num_groups
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        """Create γ, which starts at 1."""
-        self.gamma = self.add_weight((input_shape[-1],), "ones", name="gamma")
+        """Create γ, which starts at 1; as in a layer norm, it is not cast to 16 bits."""
+        shape = (input_shape[-1],)
+        self.gamma = self.add_weight(shape, "ones", autocast=False, name="gamma")
 
     def call(self, inputs: Any) -> Any:
         """Return the normalised input."""

@@ -32,8 +32,8 @@ def pairs_in_window(length: int, before: int, after: int) -> float:
 
 
 def convolve_channels(length: int, channels: int, kernel_size: int) -> float:
-    """Return the operations of a `ShortConvolution`: of a kernel size of 1, none."""
-    return 2.0 * kernel_size * channels * length if kernel_size > 1 else 0.0
+    """Return the operations of a `ShortConvolution`."""
+    return 2.0 * kernel_size * channels * length
 
 
 def scan_operations(

@@ -70,7 +70,7 @@ class FullAttention(Layer):
             query heads (Ainslie et al. 2023); by default `num_heads`.
         head_size: The size of a head.
         short_convolution: The kernel size of a `ShortConvolution` of queries, of keys and of values
-            each (So et al. 2021, "Primer", section 4). Positions follow. 1: none.
+            each (So et al. 2021, "Primer", section 4). Positions follow. 0: none.
         window: The number of positions that a position sees, itself the last one (Jiang et al.
             2023, section 2); without `causal`, as many on the other side too. None: all.
         num_sinks: The number of first positions that stay visible beside the window (Xiao et al.
@@ -84,8 +84,8 @@ class FullAttention(Layer):
 
     Raises:
         ValueError: the width is not a multiple of the heads, nor the heads of the key/value heads,
-            the window or the short convolution is below 1, rotary positions meet an odd head size,
-            or a short convolution meets a context.
+            the window is below 1 or the short convolution below 0, rotary positions meet an odd
+            head size, or a short convolution meets a context.
 
     Example:
         >>> layer = FullAttention(num_heads=4)
@@ -102,7 +102,7 @@ class FullAttention(Layer):
         *,
         num_key_value_heads: int | None = None,
         head_size: int | None = None,
-        short_convolution: int = 1,
+        short_convolution: int = 0,
         window: int | None = None,
         num_sinks: int = 0,
         positions: AttentionPositions | None = None,
@@ -139,16 +139,13 @@ class FullAttention(Layer):
                 dtype=self.dtype_policy,
             )
             for name in ("query", "key", "value")
-            if short_convolution != 1
+            if short_convolution
         ]
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Create the four projections, and the weights of the positions and convolutions."""
         width = input_shape[-1]
-        if self.head_size is None:
-            check_heads(width, self.num_heads)
-        assert width is not None
-        size = self.head_size or width // self.num_heads
+        size = size_of_heads(width, self.num_heads, self.head_size)
         inner = self.num_heads * size
         shared = self.num_key_value_heads * size
         for name, units, fan in (
@@ -182,7 +179,7 @@ class FullAttention(Layer):
             if self.convolutions:
                 raise ValueError(
                     "A short convolution is one of attention of a sequence to itself. Received: a "
-                    f"context, short_convolution={self.short_convolution}. Use 1."
+                    f"context, short_convolution={self.short_convolution}. Use 0."
                 )
             if not isinstance(context, tuple):
                 context = self.project_context(zero_padding(context, padding_mask))
@@ -335,7 +332,7 @@ class FullAttention(Layer):
     def _add_projection(
         self,
         name: str,
-        units: int,
+        units: int | None,
         input_shape: tuple[int | None, ...],
         fan: int,
         use_bias: bool | None = None,
@@ -363,6 +360,19 @@ def build_projections(layer: Any, input_shape: tuple[int | None, ...]) -> None:
         projection = dense(width, name=name, dtype=layer.dtype_policy)
         projection.build(input_shape)
         setattr(layer, name, projection)
+
+
+def size_of_heads(width: int | None, num_heads: int, head_size: int | None) -> int:
+    """Return the given size of a head, or that of heads which share the width.
+
+    Raises:
+        ValueError: no size is given, and the width is not a multiple of the heads.
+    """
+    if head_size is not None:
+        return head_size
+    check_heads(width, num_heads)
+    assert width is not None
+    return width // num_heads
 
 
 def check_heads(width: int | None, num_heads: int) -> None:

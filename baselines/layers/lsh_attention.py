@@ -14,8 +14,8 @@ from keras import ops
 from baselines.layers.attention import multiply_transposed
 from baselines.layers.attention_blocks import both_masks
 from baselines.layers.backends import backend_functions
-from baselines.layers.full_attention import check_heads, merge_heads
-from baselines.layers.initialization import dense
+from baselines.layers.full_attention import merge_heads, size_of_heads
+from baselines.layers.initialization import add_dense
 from baselines.layers.layer import Layer, zero_padding
 from baselines.layers.lengths import is_known
 from baselines.layers.lsh_hashing import draw_rotations, factor_buckets, hash_vectors
@@ -35,7 +35,8 @@ class LSHAttention(Layer):
     then by place, and splits them into chunks of m positions (`chunk_length`). A chunk attends to
     itself and to the chunk before it; the first chunk attends to itself and to the last. The rounds
     are weighted by their normalisers (equation 6, appendix A). A causal query attends to no later
-    key, but later tokens can change the order within buckets, as in the paper.
+    key, but later tokens can change the order within buckets, as in the paper. A head has
+    `head_size` channels, by default width / heads.
 
     In: hidden states (batch, n, width), n a multiple of the chunk length; rotations (heads, head
     size, rounds, half the sum of the factors of `num_buckets`), by default fixed ones; padding mask
@@ -43,8 +44,8 @@ class LSHAttention(Layer):
     √buckets) for hashing. Sorting takes time O(rounds · n · log n).
 
     Raises:
-        ValueError: the width is not a multiple of the heads, or the length is not a multiple of the
-            chunk length.
+        ValueError: the width is not a multiple of the heads without a head size, or the length is
+            not a multiple of the chunk length.
 
     Example:
         >>> layer = LSHAttention(num_heads=4, chunk_length=8, num_hashes=2, num_buckets=6)
@@ -59,6 +60,7 @@ class LSHAttention(Layer):
         num_hashes: int,
         num_buckets: int | Sequence[int],
         causal: bool = False,
+        head_size: int | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -69,15 +71,15 @@ class LSHAttention(Layer):
             num_buckets = factor_buckets(num_buckets)
         self.num_buckets = tuple(num_buckets)
         self.causal = causal
+        self.head_size = head_size
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Create the projections, without biases."""
         width = input_shape[-1]
-        check_heads(width, self.num_heads)
-        for name in ("query_key", "value", "output_projection"):
-            projection = dense(width, use_bias=False, name=name, dtype=self.dtype_policy)
-            projection.build(input_shape)
-            setattr(self, name, projection)
+        inner = self.num_heads * size_of_heads(width, self.num_heads, self.head_size)
+        add_dense(self, "query_key", width, inner)
+        add_dense(self, "value", width, inner)
+        add_dense(self, "output_projection", inner, width)
 
     @property
     def rotations_shape(self) -> tuple[int, int, int, int]:
@@ -292,7 +294,7 @@ class LSHAttention(Layer):
         mixed = ops.einsum("bhrk,bhrkd->bhd", earlier, take_rows(values, rows))
         mixed = mixed + ops.sum(weights - earlier, axis=(2, 3))[..., None] * value[:, 0]
         state = _write(state, newest, position + backend_functions().zero_after(mixed))
-        mixed = ops.reshape(mixed, (-1, 1, hidden_states.shape[-1]))
+        mixed = ops.reshape(mixed, (-1, 1, self.value.units))
         return self.output_projection(mixed), state
 
 

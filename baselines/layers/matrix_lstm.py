@@ -97,7 +97,7 @@ class MatrixLSTM(DirectedMixer):
             ("output_projection", values, width, {}),
         ):
             add_dense(self, name, inputs, units, **settings)
-        self.head_gamma = self.add_weight((values,), "ones", name="head_gamma")
+        self.head_gamma = self.add_float32_weight((values,), "ones", "head_gamma")
 
     def init_state(self, batch_size: int, max_length: int) -> tuple[Any, Any]:
         """Return zeros for the memories with their normalisers, and for their scales."""

@@ -104,6 +104,13 @@ def key_share_problem(request: BuildRequest) -> str | None:
     )
 
 
+def short_convolution_problem(request: BuildRequest) -> str | None:
+    """Return why the kernel size of a short convolution is invalid, or None."""
+    if (kernel_size := request.options["short_convolution"]) < 0:
+        return f"needs a short_convolution of at least 0; received: {kernel_size}. Use 0 for none"
+    return None
+
+
 def largest_head_size(request: BuildRequest, width: int | None = None) -> int:
     """Return the largest divisor of the width that is at most the option `head_size`."""
     width = width or request.model_size.width

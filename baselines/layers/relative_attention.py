@@ -15,8 +15,8 @@ from keras import ops
 
 from baselines.layers.attention import multiply_transposed
 from baselines.layers.backends import backend_functions
-from baselines.layers.full_attention import check_heads
-from baselines.layers.initialization import dense
+from baselines.layers.full_attention import size_of_heads
+from baselines.layers.initialization import add_dense
 from baselines.layers.layer import Layer, zero_padding
 from baselines.layers.lengths import cut_end, is_known, keep_last, pad_end
 from baselines.layers.masked_scores import mask_scores, softmax
@@ -86,7 +86,7 @@ class RelativeAttention(Layer):
 
     `query`, `key`, `value` are W_q, W_{k,E}, W_v; `distance` is W_{k,R}. `content_bias` and
     `position_bias` are u and v, which the caller passes because all layers share them. Without
-    them, they are zeros.
+    them, they are zeros. A head has `head_size` channels, by default width / heads.
 
     The sequence is split into segments of s = `segment_length`. A segment's keys are its own and
     those of the m = `segment_memory_length` positions before it. No gradient reaches the hidden
@@ -100,8 +100,8 @@ class RelativeAttention(Layer):
     the gradient is O(n), because scores are recomputed.
 
     Raises:
-        ValueError: the width is not a multiple of the heads, the segment length is below 1, or the
-            segment memory length is below 0.
+        ValueError: the width is not a multiple of the heads without a head size, the segment length
+            is below 1, or the segment memory length is below 0.
 
     Example:
         >>> layer = RelativeAttention(4, False, segment_length=8, segment_memory_length=4)
@@ -115,6 +115,7 @@ class RelativeAttention(Layer):
         causal: bool,
         segment_length: int,
         segment_memory_length: int,
+        head_size: int | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -127,15 +128,15 @@ class RelativeAttention(Layer):
         self.causal = causal
         self.segment_length = segment_length
         self.segment_memory_length = segment_memory_length
+        self.head_size = head_size
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Create the five projections, without biases."""
         width = input_shape[-1]
-        check_heads(width, self.num_heads)
-        for name in ("query", "key", "value", "distance", "output_projection"):
-            projection = dense(width, use_bias=False, name=name, dtype=self.dtype_policy)
-            projection.build(input_shape)
-            setattr(self, name, projection)
+        inner = self.num_heads * size_of_heads(width, self.num_heads, self.head_size)
+        for name in ("query", "key", "value", "distance"):
+            add_dense(self, name, width, inner)
+        add_dense(self, "output_projection", inner, width)
 
     def call(
         self,
@@ -153,7 +154,8 @@ class RelativeAttention(Layer):
             segment_memory = zero_padding(segment_memory, segment_memory_mask)
         if padding_mask is None:
             padding_mask = ops.ones_like(hidden_states[:, :, 0], dtype="bool")
-        zeros = ops.zeros((self.num_heads, width // self.num_heads), self.compute_dtype)
+        by_head = self.num_heads, self.query.units // self.num_heads
+        zeros = ops.zeros(by_head, self.compute_dtype)
         content_bias, position_bias = (
             zeros if bias is None else bias for bias in (content_bias, position_bias)
         )
@@ -172,7 +174,7 @@ class RelativeAttention(Layer):
         distances = distance_embeddings(arange(num_keys - 1, last - 1, -1), width)
         distance = ops.reshape(
             self.distance(ops.cast(distances, self.compute_dtype)),
-            (num_keys - last, self.num_heads, width // self.num_heads),
+            (num_keys - last, *by_head),
         )
         distance = ops.transpose(distance, (1, 2, 0))  # one matrix per head
         visible = ops.cast(padding_mask, "bool")[:, :, None, None, :]

@@ -6,7 +6,7 @@ Peng et al. 2025, "RWKV-7 'Goose' with Expressive Dynamic State Evolution".
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -301,6 +301,13 @@ class RWKVStack(Layer):
         context_mask: Any = None,
     ) -> Any:
         """Return the output of the last norm; a decoder alone has no context."""
+        *_, last = self.outputs(hidden_states, padding_mask, training)
+        return self.final_norm(last)
+
+    def outputs(
+        self, hidden_states: Any, padding_mask: Any = None, training: bool | None = None
+    ) -> Iterator[Any]:
+        """Yield the output of each block."""
         first_value = None
         for index, (mix_time, mix_channels) in enumerate(self._blocks()):
             mixed, value = mix_time(self.norms[2 * index](hidden_states), padding_mask, first_value)
@@ -308,7 +315,7 @@ class RWKVStack(Layer):
             hidden_states = hidden_states + self.drops[2 * index](mixed, training=training)
             mixed = mix_channels(self.norms[2 * index + 1](hidden_states), padding_mask)
             hidden_states = hidden_states + self.drops[2 * index + 1](mixed, training=training)
-        return self.final_norm(hidden_states)
+            yield hidden_states
 
     def init_state(self, batch_size: int, max_length: int) -> list[Any]:
         """Return the empty states of each block: of its time mixing, and of its channels."""

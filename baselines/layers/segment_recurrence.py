@@ -12,6 +12,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from baselines.layers.full_attention import size_of_heads
 from baselines.layers.initialization import query_bias
 from baselines.layers.layer import Layer, build_once
 from baselines.layers.lengths import is_known, keep_last
@@ -45,10 +46,9 @@ class RecurrentStack(Layer):
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Create the weights; all layers share the two biases."""
-        width = input_shape[-1]
-        assert width is not None
-        num_heads = self.layers[0].attention.num_heads
-        shape = (num_heads, width // num_heads)
+        attention = self.layers[0].attention
+        num_heads = attention.num_heads
+        shape = num_heads, size_of_heads(input_shape[-1], num_heads, attention.head_size)
         self.content_bias = self.add_weight(shape, query_bias(), name="content_bias")
         self.position_bias = self.add_weight(shape, query_bias(), name="position_bias")
         for layer in self.layers:

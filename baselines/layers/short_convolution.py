@@ -20,15 +20,15 @@ class ShortConvolution(Layer):
     """A weighted sum of `kernel_size` consecutive positions, with weights of each channel.
 
     k is `kernel_size`. With `causal`, a position sees itself and the k − 1 before it; otherwise it
-    sees k // 2 before it and (k − 1) // 2 after it. With `silu`, SiLU follows. With a kernel size
-    of 1 there is no convolution: the layer has no weights, and only SiLU remains. Padded positions
-    count as zeros, like the positions beyond the ends.
+    sees k // 2 before it and (k − 1) // 2 after it. With `silu`, SiLU follows. A kernel size of 1
+    is one weight of each channel; with 0 there is no convolution: the layer has no weights, and
+    only SiLU remains. Padded positions count as zeros, like the positions beyond the ends.
 
     In: hidden states (batch, n, channels); the padding mask (batch, n), True where real. Out:
     (batch, n, channels). Time O(n·k), memory O(n). The decoding state has the last k − 1 inputs.
 
     Raises:
-        ValueError: the kernel size is below 1.
+        ValueError: the kernel size is below 0.
 
     Example:
         >>> layer = ShortConvolution(kernel_size=4)
@@ -46,10 +46,10 @@ class ShortConvolution(Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if kernel_size < 1:
+        if kernel_size < 0:
             raise ValueError(
-                "The kernel size of a short convolution must be at least 1. "
-                f"Received: {kernel_size}. Use 1 for no convolution."
+                "The kernel size of a short convolution must be at least 0. "
+                f"Received: {kernel_size}. Use 0 for no convolution."
             )
         self.kernel_size = kernel_size
         self.causal = causal
@@ -60,7 +60,7 @@ class ShortConvolution(Layer):
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Create the kernel, (k, channels), and the bias, (channels)."""
         self.channels = input_shape[-1]
-        if self.kernel_size == 1:
+        if not self.kernel_size:
             return
         shape = (self.kernel_size, self.channels)
         # Only matrices that map channels to channels have the name "kernel".
@@ -70,16 +70,21 @@ class ShortConvolution(Layer):
         if self.use_bias:
             self.bias = self.add_weight(shape[1:], "zeros", name="bias")
 
+    @property
+    def reach(self) -> int:
+        """The number of other positions that a position sees: k − 1, or 0 without a convolution."""
+        return max(0, self.kernel_size - 1)
+
     def call(self, hidden_states: Any, padding_mask: Any = None) -> Any:
         """Return the convolved positions."""
-        before = self.kernel_size - 1 if self.causal else self.kernel_size // 2
-        after = self.kernel_size - 1 - before
+        before = self.reach if self.causal else self.kernel_size // 2
+        after = self.reach - before
         states = zero_padding(hidden_states, padding_mask)
         return self._convolve(ops.pad(states, ((0, 0), (before, after), (0, 0))))
 
     def init_state(self, batch_size: int) -> Any:
         """Return zeros for the inputs at the k − 1 positions before the first."""
-        return ops.zeros((batch_size, self.kernel_size - 1, self.channels), self.compute_dtype)
+        return ops.zeros((batch_size, self.reach, self.channels), self.compute_dtype)
 
     def decode_step(self, hidden_states: Any, state: Any) -> tuple[Any, Any]:
         """Return the newest positions, (batch, m, channels), convolved, and the state after them.
@@ -87,7 +92,7 @@ class ShortConvolution(Layer):
         They equal those of a causal `call` on all positions so far. Time O(m·k).
         """
         known = ops.concatenate([state, hidden_states], axis=1)
-        return self._convolve(known), known[:, known.shape[1] - self.kernel_size + 1 :]
+        return self._convolve(known), known[:, known.shape[1] - self.reach :]
 
     def _convolve(self, padded: Any) -> Any:
         """Return the convolution of (batch, n + k − 1, channels): (batch, n, channels)."""

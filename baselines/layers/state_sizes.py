@@ -23,7 +23,7 @@ def key_value_bytes(
 
 def convolution_bytes(channels: int, kernel_size: int, value_bytes: int) -> int:
     """Return the bytes of the last inputs that a `ShortConvolution` keeps."""
-    return (kernel_size - 1) * channels * value_bytes
+    return max(0, kernel_size - 1) * channels * value_bytes
 
 
 def source_bytes(request: BuildRequest, value_bytes: int, num_heads: int | None = None) -> int:

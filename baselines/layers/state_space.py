@@ -15,7 +15,7 @@ from baselines.layers.convolved_mixer import ConvolvedMixer
 from baselines.layers.elementwise import RMSNorm
 from baselines.layers.flops import CHUNK_LENGTH
 from baselines.layers.full_attention import split_heads
-from baselines.layers.fusing import fused
+from baselines.layers.fusing import fused, in_float32_where_fused
 from baselines.layers.initialization import dense, log_uniform_rates, step_size_bias
 from baselines.layers.layer import build_once
 
@@ -138,11 +138,12 @@ class StateSpaceMixer(ConvolvedMixer):
             state,
             self.chunk_length,
         )
-        gated = fused(_gate)(outputs, inputs, self.skip_gamma, gates)
+        gated = fused(_gate)(gates, outputs, inputs, self.skip_gamma)
         return self.output_projection(self.norm(gated)), last
 
 
-def _gate(outputs: Any, inputs: Any, skip: Any, gates: Any) -> Any:
+@in_float32_where_fused
+def _gate(gates: Any, outputs: Any, inputs: Any, skip: Any) -> Any:
     """Return (y + D x) times SiLU of the gates: (batch, heads, n, P) to (batch, n, H · P)."""
     summed = ops.transpose(outputs + inputs * skip[:, None, None], (0, 2, 1, 3))
     merged = ops.reshape(summed, (-1, *ops.shape(gates)[1:]))

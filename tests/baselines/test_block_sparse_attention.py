@@ -27,7 +27,7 @@ from suite.worker.conformance.passes import (
 )
 from suite.worker.conformance.subjects import Subject, request_for
 from tests.architectures import ARCHITECTURES, assert_passes, slow_unless
-from tests.builders.published import TOLERANCE, cases
+from tests.builders.published import TOLERANCE, cases, require_usual_heads
 
 HEADS, WIDTH = 3, 12
 SPARSE = [(47, 4, 1), (31, 3, 2), (23, 4, 0), (13, 1, 3)]
@@ -78,6 +78,7 @@ def make(size: int, num_random_blocks: int, length: int, positions=None):
 def test_published_outputs(reference_outputs):
     for path, case in cases(reference_outputs, "bigbird_attention_"):
         random_blocks = case["random_blocks"]
+        require_usual_heads(case["query/kernel"], path)
         layer = BlockSparseAttention(
             int(case["num_heads"]), int(case["block_size"]), random_blocks.shape[-1]
         )

@@ -16,7 +16,7 @@ from suite.records.model_sizes import MODEL_SIZES
 from suite.worker.conformance.gradients import BACKEND, differentiate, run
 from suite.worker.conformance.subjects import request_for
 from tests.architectures import ARCHITECTURES, slow_on_jax_unless
-from tests.builders.published import cases, compare
+from tests.builders.published import assign_convolution, cases, compare
 from tests.builders.steps import decode_parts
 
 BATCH, GROUPS, HEADS, LENGTH, SIZE, VALUES = 2, 2, 4, 37, 5, 7
@@ -165,7 +165,7 @@ def test_gated_deltanet_at_once_and_step_by_step(reference_outputs, chunk_length
         mixer.input_projection.kernel.assign(gated_delta_kernel(case))
         mixer.output_projection.kernel.assign(case["weights/out_proj/weight"].T)
         mixer.norm.gamma.assign(case["weights/norm/weight"])
-        mixer.convolution.kernel.assign(case["weights/conv1d/weight"][:, 0].T)
+        assign_convolution(mixer.convolution, case, "weights/conv1d")
         mixer.log_rates.assign(case["weights/A_log"])
         mixer.step_bias.assign(case["weights/dt_bias"])
         in_parts, _ = decode_parts(mixer, inputs, max_length=0)

@@ -262,6 +262,10 @@ def test_a_mixer_of_a_users_own_has_its_own_claims(claims, largest):
         ),
         ({"attention_window": 0}, "mixer 'attention' that needs a window .* received: window=0"),
         ({"attention_positions": "alibi"}, "positions rotary, none; received: positions=alibi"),
+        (
+            {"attention_positions": "none", "attention_rotary_share": 0.5},
+            r"positions=none, rotary_base=10000\.0, rotary_share=0\.5\. Use 10000\.0 and 1\.0",
+        ),
         ({"attention_query_key_norm": "all"}, "none, head, width; received: query_key_norm=all"),
         (
             {"attention_rotary_share": 0.4},
@@ -280,8 +284,8 @@ def test_a_mixer_of_a_users_own_has_its_own_claims(claims, largest):
         ({"attention_rotary_base": 1.0}, "rotary_base greater than 1; received: 1.0. Use 10000"),
         ({"attention_key_value_heads": 3}, "num_heads=2, key_value_heads=3. Use a divisor"),
         (
-            {"gated_deltanet_short_convolution": 0},
-            "mixer 'gated_deltanet' that needs sizes",
+            {"gated_deltanet_short_convolution": -1},
+            "mixer 'gated_deltanet' that needs a short_convolution of at least 0; received: -1",
         ),
         ({"pattern": "convolution", "convolution_kernel_size": 4}, "odd .* received: 4. Use 15"),
     ],

@@ -61,6 +61,8 @@ BASES = {
     "LearnedBias",
 }
 """Layers that exist for their subclasses."""
+BOUND_BY_OTHERS = ("kernel_size", "max_length", "num_key_value_heads")
+"""Arguments that must suit another argument when a layer is made."""
 
 
 def assert_saved_and_loaded(model, inputs, path):
@@ -115,6 +117,58 @@ def test_an_architecture_is_a_layer_that_is_saved(name, tmp_path):
     assert_saved_and_loaded(model, inputs, tmp_path)
 
 
+def of_mixer(mixer, **options):
+    """Return the options of a hybrid of one mixer."""
+    return {"pattern": mixer, **{f"{mixer}_{name}": value for name, value in options.items()}}
+
+
+GATED = {"gated": True, "output_bias": True, "query_key_norm": "head", "norm_placement": "result"}
+PARTS = {"expansion": 1, "head_size": 4}
+CHANGED = [
+    ("gated_deltanet", {**PARTS, "values_per_key": 2, "short_convolution": 1}),
+    ("gated_deltanet", {"negative_eigenvalues": True}),
+    ("gla", {"key_share": 1.0, "decay_rank": 3}),
+    ("griffin", {"num_layers": 3, "window": 5, "short_convolution": 2}),
+    ("hybrid", of_mixer("attention", positions="none", key_value_heads=1, window=4, **GATED)),
+    ("hybrid", of_mixer("attention", rotary_base=9.0, rotary_share=0.5)),
+    ("hybrid", of_mixer("mamba", expansion=1, state_size=3, step_rank=2, short_convolution=1)),
+    ("hybrid", of_mixer("mamba", expansion=1, normalized=True)),
+    ("kimi_delta", {"head_size": 4, "short_convolution": 0}),
+    ("llama", {"form": "decoder", "latent_rank": 6, "latent_query_rank": 5, "rotary_base": 50.0}),
+    ("llama", {"key_value_heads": 1, "window": 4, "num_sinks": 2}),
+    ("llama", {"rotary_extension": "yarn", "rotary_factor": 2.0}),
+    ("mamba2", {**PARTS, "state_size": 3, "short_convolution": 1}),
+    ("mamba3", {**PARTS, "state_size": 6, "rotated_share": 1.0, "rank": 2}),
+    ("mamba3", {"output_norm": True, "heavy_tail_decay": True}),
+    ("modernbert", {"num_layers": 2, "window": 6, "global_every": 2}),
+    ("modernbert", {"num_layers": 2, "global_rotary_base": 50.0, "local_rotary_base": 20.0}),
+    ("rwkv7", {"head_size": 4, "low_rank": 3}),
+    ("xlstm", {"key_share": 1.0}),
+]
+"""Other values of all options of the architectures of 2024 to 2026, and of some before."""
+
+
+@pytest.mark.parametrize("name", sorted({name for name, _ in CHANGED}))
+def test_every_option_is_saved_with_another_value(name):
+    """The other mixers of a hybrid are those of the other architectures."""
+    options = ARCHITECTURES[name].options
+    changed = [item for other, given in CHANGED if other == name for item in given.items()]
+    own = {key for key in options if name != "hybrid" or key.startswith(("attention_", "mamba_"))}
+    assert own <= {key for key, value in changed if options.get(key) != value}
+
+
+@pytest.mark.parametrize(
+    ("name", "changes"),
+    [slow_unless(name in ("hybrid", "llama"), name, changes) for name, changes in CHANGED],
+)
+def test_an_architecture_is_saved_with_other_options(name, changes, tmp_path):
+    layer_class = getattr(baselines, type(ARCHITECTURES[name]).__name__)
+    layer = layer_class(**{**SIZES, "feedforward_width": 48, **changes})
+    inputs = random_inputs(Inputs.EMBEDDINGS, 2, LENGTH)
+    model = keras.Sequential([keras.Input(inputs.shape[1:], dtype=inputs.dtype.name), layer])
+    assert_saved_and_loaded(model, inputs, tmp_path)
+
+
 @pytest.mark.parametrize("name", sorted(LAYERS.keys() - BASES))
 def test_the_docstring_of_a_layer_states_shapes_and_costs(name):
     text = " ".join(LAYERS[name].__doc__.split())
@@ -135,6 +189,8 @@ def test_a_layer_runs_as_its_example_shows_and_is_saved(name, tmp_path):
     create_weights(lambda: runner.run(example, out=report.append, clear_globs=False) and None)
     assert runner.tries and not runner.failures, "".join(report)
     layer = example.globs["layer"]
+    for config in changed_configs(layer):
+        assert layer_class.from_config(config).get_config() == config
     if layer_class.call is keras.layers.Layer.call:
         return  # another layer calls its methods
     shape = layer.get_build_config()["input_shape"]
@@ -143,6 +199,19 @@ def test_a_layer_runs_as_its_example_shows_and_is_saved(name, tmp_path):
     # Of a known batch size, which traces faster; those of architectures above have none.
     given = keras.Input(batch_shape=shape, dtype="int32" if ids else "float32")
     assert_saved_and_loaded(keras.Model(given, layer(given)), inputs, tmp_path)
+
+
+def changed_configs(layer):
+    """Yield configs of a layer, each with another value of an argument that is a number."""
+    config = layer.get_config()
+    for name in inspect.signature(type(layer)).parameters.keys() & config.keys():
+        value = config[name]
+        if type(value) is bool:
+            yield {**config, name: not value}
+        elif type(value) is float:
+            yield {**config, name: value + 0.125}
+        elif type(value) is int and name not in BOUND_BY_OTHERS:
+            yield {**config, name: 2 * value or 1}
 
 
 def random_of(shape):

@@ -10,6 +10,7 @@ from baselines.layers.lsh_attention import LSHAttention
 from baselines.layers.lsh_hashing import draw_rotations, factor_buckets, hash_vectors
 from baselines.layers.sorting import SortPermutation, sort_by_bucket
 from suite.worker.conformance.gradients import differentiate, run, tensors
+from tests.builders.published import cases, head_size
 
 LONE_KEY_TOLERANCE = 5e-2
 """The tolerance for positions that attend only to themselves: float32 is coarse at −1e5."""
@@ -40,14 +41,18 @@ def attends_only_to_itself(case, causal: bool) -> np.ndarray:
 
 
 def test_published_outputs(reference_outputs):
-    paths = sorted(reference_outputs.glob("reformer_lsh_attention_*.npz"))
-    assert paths
-    for path in paths:
-        case = np.load(path)
+    for path, case in cases(reference_outputs, "reformer_lsh_attention_"):
         causal = bool(case["causal"])
         heads, num_hashes = int(case["num_heads"]), int(case["num_hashes"])
         num_buckets = case["num_buckets"].tolist()
-        layer = LSHAttention(heads, int(case["chunk_length"]), num_hashes, num_buckets, causal)
+        layer = LSHAttention(
+            heads,
+            int(case["chunk_length"]),
+            num_hashes,
+            num_buckets,
+            causal,
+            head_size=head_size(case["query_key/kernel"].T, heads),
+        )
         layer.build(case["inputs"].shape)
         layer.query_key.kernel.assign(case["query_key/kernel"])
         layer.value.kernel.assign(case["value/kernel"])
@@ -58,7 +63,7 @@ def test_published_outputs(reference_outputs):
         found = ops.convert_to_numpy(layer.find_buckets(*tensors(by_head, case["rotations"], mask)))
         shift = np.prod(num_buckets) + (mask is not None)
         shifted = found + np.arange(num_hashes)[None, None, :, None] * shift
-        assert (shifted == case["buckets"]).all(), path.name
+        assert (shifted == case["buckets"]).all(), path
         mixed = ops.convert_to_numpy(
             layer.mix(*tensors(case["inputs"], case["rotations"], mask))[0]
         )
@@ -68,13 +73,13 @@ def test_published_outputs(reference_outputs):
         theirs = case["outputs"].reshape(batch, length, heads, -1).transpose(0, 2, 1, 3)
         difference = np.abs(ours - theirs).max(axis=-1)
         exact = ~alone & real[:, None, :]
-        assert exact.mean() > 0.5, path.name
-        assert difference[exact].max() < 1e-4, path.name
-        assert difference[alone & real[:, None, :]].max(initial=0) < LONE_KEY_TOLERANCE, path.name
+        assert exact.mean() > 0.5, path
+        assert difference[exact].max() < 1e-4, path
+        assert difference[alone & real[:, None, :]].max(initial=0) < LONE_KEY_TOLERANCE, path
 
 
-def random_layer(chunk_length: int, num_hashes: int, causal: bool):
-    layer = LSHAttention(2, chunk_length, num_hashes, 4, causal)
+def random_layer(chunk_length: int, num_hashes: int, causal: bool, size: int | None = None):
+    layer = LSHAttention(2, chunk_length, num_hashes, 4, causal, head_size=size)
     layer.build((None, None, 8))
     generator = np.random.default_rng(3)
     for weight in layer.weights:
@@ -82,10 +87,12 @@ def random_layer(chunk_length: int, num_hashes: int, causal: bool):
     return layer
 
 
-def test_a_causal_query_attends_to_no_later_key_with_fixed_buckets():
+@pytest.mark.parametrize("size", [None, 3])
+def test_a_causal_query_attends_to_no_later_key_with_fixed_buckets(size):
     generator = np.random.default_rng(1)
     states = generator.normal(size=(1, 24, 8)).astype("float32")
-    layer = random_layer(4, 3, causal=True)
+    layer = random_layer(4, 3, True, size)
+    assert layer.output_projection.kernel.shape == (2 * (size or 4), 8)
     buckets = generator.integers(4, size=(1, 2, 3, 24)).astype("int32")
     whole = ops.convert_to_numpy(layer.mix(*tensors(states, None, None, buckets))[0])
     for place in (1, 9, 23):

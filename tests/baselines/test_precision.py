@@ -9,14 +9,23 @@ import numpy as np
 import pytest
 from keras import ops
 
+from baselines.layers.attention_positions import RotaryPositions
 from baselines.layers.backbone import Backbone
+from baselines.layers.elementwise import LayerNorm, RMSNorm
+from baselines.layers.fusing import fused
 from baselines.layers.gated_delta_mixer import GatedDeltaMixer
 from baselines.layers.gated_linear_attention import GatedLinearAttention
+from baselines.layers.gated_linear_recurrence import GatedLinearRecurrence
+from baselines.layers.kimi_delta_mixer import KimiDeltaMixer
 from baselines.layers.lightweight_convolution import LightweightConvolution
 from baselines.layers.linear_attention import LinearAttention
 from baselines.layers.matrix_lstm import MatrixLSTM
 from baselines.layers.random_feature_attention import RandomFeatureAttention
-from baselines.layers.state_space import StateSpaceMixer
+from baselines.layers.rwkv import TimeMixing
+from baselines.layers.selective_state_space import SelectiveStateSpace
+from baselines.layers.state_space import StateSpaceMixer, _gate
+from baselines.layers.trapezoidal_state_space import TrapezoidalStateSpace
+from suite.worker.conformance.gradients import BACKEND
 from tasks.common.heads import ExampleHead
 from tests.architectures import slow_on_jax_unless
 
@@ -26,6 +35,13 @@ WIDTH = 32
 MIXERS = {
     "state_space": lambda dtype: StateSpaceMixer(4, 8, 8, dtype=dtype),
     "delta": lambda dtype: GatedDeltaMixer(2, 4, 8, 8, dtype=dtype),
+    "channel_delta": lambda dtype: KimiDeltaMixer(4, 8, dtype=dtype),
+    "selective": lambda dtype: SelectiveStateSpace(32, 8, 4, dtype=dtype),
+    "trapezoidal": lambda dtype: TrapezoidalStateSpace(4, 8, 8, 2, rank=2, dtype=dtype),
+    "recurrence": lambda dtype: GatedLinearRecurrence(32, 4, dtype=dtype),
+    "time_mixing": lambda dtype: TimeMixing(4, 8, dtype=dtype),
+    "rms_norm": lambda dtype: RMSNorm(dtype=dtype),
+    "layer_norm": lambda dtype: LayerNorm(dtype=dtype),
     "convolution": lambda dtype: LightweightConvolution(4, 7, dtype=dtype),
     "gated_linear": lambda dtype: GatedLinearAttention(4, 16, 32, dtype=dtype),
     "matrix_lstm": lambda dtype: MatrixLSTM(4, 16, 32, dtype=dtype),
@@ -37,15 +53,32 @@ WEIGHTS = [
     ("state_space", "skip_gamma"),
     ("delta", "log_rates"),
     ("delta", "step_bias"),
+    *(("channel_delta", name) for name in ("log_rates", "step_bias", "norm.gamma")),
+    *(("selective", name) for name in ("log_rates", "step_bias", "skip_gamma")),
+    *(("trapezoidal", name) for name in ("step_bias", "skip_gamma", "key_bias", "query_bias")),
+    *(("trapezoidal", f"{name}_weights") for name in ("value", "gate", "output")),
+    *(("recurrence", name) for name in ("decay_bias", "gate_bias")),
+    *(("time_mixing", f"{name}_bias") for name in ("decay", "removal")),
+    *(("time_mixing", f"{name}_gamma") for name in ("key", "bonus", "head")),
+    ("time_mixing", "head_beta"),
+    ("rms_norm", "gamma"),
+    ("layer_norm", "gamma"),
     ("convolution", "kernel"),
     ("gated_linear", "decay_projection.bias"),
     ("matrix_lstm", "gate_projection.bias"),
+    ("matrix_lstm", "head_gamma"),
     ("performer", "rows"),
 ]
 
 
 def wide(tensor):
     return ops.convert_to_numpy(ops.cast(tensor, "float32"))
+
+
+def run(layer, states):
+    """Return the outputs of a layer, which may return others beside them."""
+    outputs = layer(states)
+    return wide(outputs[0] if isinstance(outputs, tuple) else outputs)
 
 
 @pytest.mark.parametrize(
@@ -61,16 +94,16 @@ def test_a_small_change_of_a_decay_is_kept_and_read(name, weight, policy):
     keras.utils.set_random_seed(0)
     layer = MIXERS[name](policy)
     states = np.random.default_rng(0).normal(size=(1, 256, WIDTH)).astype("float32")
-    layer(states)
+    run(layer, states)
     own = attrgetter(weight)(layer)
     assert keras.backend.standardize_dtype(own.dtype) == "float32"
     start = np.asarray(ops.convert_to_numpy(own))
     start = np.copysign(np.maximum(np.abs(start), 1.0), start)  # a number that bfloat16 can hold
     start = wide(ops.cast(start, "bfloat16"))
     own.assign(start)
-    first = wide(layer(states))
+    first = run(layer, states)
     own.assign(start * 1.003)
-    assert np.abs(wide(layer(states)) - first).max() > 0
+    assert np.abs(run(layer, states) - first).max() > 0
 
 
 @pytest.mark.parametrize("dtype", HALVES)
@@ -109,3 +142,25 @@ def test_linear_attention_sums_keys_in_float32(make, causal, dtype):
     for projection in (layer.value, layer.output_projection):
         projection.set_weights([np.eye(4), np.zeros(4)])
     np.testing.assert_array_equal(wide(layer(states)), 8.0)
+
+
+@pytest.mark.skipif(BACKEND == "torch", reason="PyTorch would store the results in float32")
+@pytest.mark.parametrize("dtype", HALVES)
+def test_rotations_round_once(dtype):
+    """Angles are float32, and their sines and cosines are not rounded before the products."""
+    layer = RotaryPositions(base=160_000.0, dtype=dtype)
+    layer.build((2, 3, 1_000, 8))
+    states = np.random.default_rng(0).normal(size=(2, 3, 1_000, 8)).astype("float32")
+    states = ops.cast(states, dtype)
+    expected = ops.cast(layer.rotate(ops.cast(states, "float32")), dtype)
+    np.testing.assert_array_equal(wide(layer.rotate(states)), wide(expected))
+
+
+@pytest.mark.skipif(BACKEND == "torch", reason="PyTorch would store the results in float32")
+def test_the_gates_of_mamba2_round_once():
+    parts = np.random.default_rng(0).normal(size=(2, 5, 4 * 8)).astype("float32")
+    by_head = np.random.default_rng(1).normal(size=(2, 4, 5, 8)).astype("float32")
+    gates, skip = ops.cast(parts, "bfloat16"), ops.ones((4,))
+    given = ops.convert_to_tensor(by_head), ops.convert_to_tensor(0.1 * by_head), skip
+    expected = ops.cast(fused(_gate)(ops.cast(gates, "float32"), *given), "bfloat16")
+    np.testing.assert_array_equal(wide(fused(_gate)(gates, *given)), wide(expected))

@@ -18,14 +18,17 @@ from suite.api.plugins import ARCHITECTURES, find_plugin
 from suite.worker.conformance.gradients import tensors
 from tasks.common.patches import cut_patches
 from tests.builders.published import (
+    PREFIXES,
     PROJECTIONS,
     Weights,
     assign,
     assign_all,
+    assign_convolution,
     cases,
     compare,
     count_layers,
     decode_in_parts,
+    head_size,
 )
 from tests.builders.steps import decode_parts
 
@@ -42,7 +45,7 @@ def build(name: str, form: Form, inputs: Inputs, size: ModelSize, length: int, v
     architecture = find_plugin(ARCHITECTURES, name)
     options = dict(architecture.options)
     request = BuildRequest(form, inputs, size, length, options, vocabulary_size=vocabulary)
-    return architecture.build(request)
+    return architecture.assemble(request)
 
 
 def test_bert(reference_outputs):
@@ -56,6 +59,9 @@ def test_bert(reference_outputs):
             "bert", Form.ENCODER, Inputs.TOKEN_IDS, size, len(positions), vocabulary=len(words)
         )
         token_ids, mask = case["token_ids"].astype("int32"), case["padding_mask"]
+        queries = case["weights/encoder/layer/0/attention/self/query/weight"]
+        for layer in bert.encoder.layers:
+            layer.attention.head_size = head_size(queries, size.num_heads)
         bert.encode(token_ids, mask)
         embedding = bert.encoder_embedding
         embedding.tokens.embeddings.assign(words)
@@ -92,6 +98,9 @@ def test_gpt_at_once_and_step_by_step(reference_outputs):
             "gpt", Form.DECODER, Inputs.TOKEN_IDS, size, len(positions), vocabulary=len(words)
         )
         token_ids = case["token_ids"].astype("int32")
+        outputs = case["weights/h/0/attn/c_proj/weight"]
+        for layer in gpt.decoder.layers:
+            layer.attention.head_size = head_size(outputs, size.num_heads)
         gpt.decode(token_ids)
         gpt.decoder_embedding.tokens.embeddings.assign(words)
         gpt.decoder_embedding.add_positions.table.assign(positions)
@@ -121,6 +130,9 @@ def test_vit(reference_outputs):
         wide = len(case["weights/layers/0/mlp/fc1/weight"])
         size = ModelSize("case", layers, len(kernel), int(case["num_heads"]), wide)
         vit = build("vit", Form.ENCODER, Inputs.PATCHES, size, patches.shape[1])
+        queries = case["weights/layers/0/attention/q_proj/weight"]
+        for layer in vit.encoder.layers:
+            layer.attention.head_size = head_size(queries, size.num_heads)
         vit.encode(patches)
         embedding = vit.encoder_embedding
         embedding.patches.kernel.assign(kernel.transpose(2, 3, 1, 0).reshape(-1, len(kernel)))
@@ -211,6 +223,7 @@ def test_transformer_xl_over_segments(reference_outputs):
                         causal=True,
                         segment_length=int(case["segment_length"]),
                         segment_memory_length=int(case["memory_length"]),
+                        head_size=case["weights/r_w_bias"].shape[1],
                     ),
                     wide,
                     activation="relu",
@@ -276,11 +289,22 @@ def test_mamba2_at_once_and_step_by_step(reference_outputs):
                 output_projection="out_proj",
                 norm="norm",
             )
-            mixer.convolution.kernel.assign(case[f"{at}/conv1d/weight"][:, 0].T)
-            mixer.convolution.bias.assign(case[f"{at}/conv1d/bias"])
+            assign_convolution(mixer.convolution, case, f"{at}/conv1d")
             mixer.log_rates.assign(case[f"{at}/A_log"])
             mixer.step_bias.assign(case[f"{at}/dt_bias"])
             mixer.skip_gamma.assign(case[f"{at}/D"])
         in_parts, _ = decode_parts(stack, embedded, max_length=0)
         for found in (stack(embedded), in_parts):
             compare(found, case["outputs"], path, rtol=1e-7)
+
+
+def test_a_test_reads_every_file(reference_outputs):
+    names = [path.name for path in reference_outputs.glob("*.npz")]
+    assert not [name for name in names if not name.startswith(PREFIXES)]
+
+
+def test_what_no_reader_uses_is_an_error(tmp_path):
+    np.savez(tmp_path / "gpt_decoder_more.npz", outputs=np.zeros(2), layer_outputs=np.zeros(2))
+    with pytest.raises(AssertionError, match=r"gpt_decoder_more\.npz holds .*'layer_outputs'\]"):
+        for _, case in cases(tmp_path, "gpt_decoder_"):
+            assert "layer_outputs" in case and len(case["outputs"]) == 2

@@ -14,6 +14,7 @@ from tests.builders.published import (
     assemble,
     assign,
     assign_all,
+    assign_convolution,
     assign_gates,
     assign_rg_lru,
     cases,
@@ -22,9 +23,11 @@ from tests.builders.published import (
     compare_matrix_memory,
     count_layers,
     finish,
+    head_size,
+    replaced,
 )
 
-ONE_HEAD = {"num_heads": np.array(1), "num_key_value_heads": np.array(1)}
+ONE_HEAD = {"num_heads": 1, "num_key_value_heads": 1}
 """The heads that mixers are made with: one divides any width. The heads of a case follow."""
 
 
@@ -61,7 +64,7 @@ def assign_delta(mixer, case: Weights, at: str, columns: list[np.ndarray], names
     """Assign the weights of Gated DeltaNet: `columns` are those of the input projection."""
     output_norm, output = names.split()
     mixer.input_projection.kernel.assign(np.concatenate(columns, axis=1))
-    mixer.convolution.kernel.assign(case[f"{at}/conv1d/weight"][:, 0].T)
+    assign_convolution(mixer.convolution, case, f"{at}/conv1d")
     mixer.log_rates.assign(case[f"{at}/A_log"])
     mixer.step_bias.assign(case[f"{at}/dt_bias"])
     assign_all(mixer, case, at, norm=output_norm, output_projection=output)
@@ -95,10 +98,10 @@ def qwen3_next(case: Weights):
         attention_rotary_share=share,
         attention_rotary_base=float(case["rope_theta"]),
     )
-    head_size = int(case["head_dim"])
+    size = int(case["head_dim"])
     for layer in model.decoder.layers:
         if hasattr(layer.attention, "positions"):
-            layer.attention.head_size = head_size
+            layer.attention.head_size = size
             for norm in (layer.attention.query_norm, layer.attention.key_norm):
                 norm.epsilon = float(case["norm_epsilon"])
         else:
@@ -108,7 +111,7 @@ def qwen3_next(case: Weights):
         assign_all(layer, case, at, 1.0, **NORMS)
         if hasattr(mixer, "positions"):
             both = case[f"{at}/self_attn/q_proj/weight"]
-            query, gate = by_kind(both, mixer.num_heads, [head_size, head_size])
+            query, gate = by_kind(both, mixer.num_heads, [size, size])
             mixer.query.kernel.assign(query)
             mixer.gate.kernel.assign(gate)
             assign_projections(mixer, case, f"{at}/self_attn", plus=1.0)
@@ -138,7 +141,7 @@ def olmo_hybrid(case: Weights):
     for index, layer in enumerate(model.decoder.layers):
         mixer, rows = layer.attention, f"weights/layers/{index}/self_attn/q_proj/weight"
         if hasattr(mixer, "positions"):
-            mixer.head_size = len(case[rows]) // mixer.num_heads
+            mixer.head_size = head_size(case[rows], mixer.num_heads)
             mixer.query_norm.epsilon = mixer.key_norm.epsilon = float(case["norm_epsilon"])
         else:
             set_delta_sizes(mixer, case, "output_norm_epsilon")
@@ -169,7 +172,7 @@ def jamba(case: Weights):
     for index, layer in enumerate(model.decoder.layers):
         mixer, rows = layer.attention, f"weights/layers/{index}/self_attn/q_proj/weight"
         if hasattr(mixer, "positions"):
-            mixer.head_size = len(case[rows]) // mixer.num_heads
+            mixer.head_size = head_size(case[rows], mixer.num_heads)
             continue
         mixer.inner_width, mixer.state_size = int(case["inner_dim"]), int(case["state_size"])
         mixer.step_rank, mixer.convolution.kernel_size = (
@@ -191,8 +194,7 @@ def jamba(case: Weights):
         mixer.step_bias.assign(case[f"{at}/dt_proj/bias"])
         mixer.log_rates.assign(case[f"{at}/A_log"])
         mixer.skip_gamma.assign(case[f"{at}/D"])
-        mixer.convolution.kernel.assign(case[f"{at}/conv1d/weight"][:, 0].T)
-        mixer.convolution.bias.assign(case[f"{at}/conv1d/bias"])
+        assign_convolution(mixer.convolution, case, f"{at}/conv1d")
         for norm, theirs in zip(mixer.norms, ("dt", "b", "c"), strict=True):
             assign(norm, case, f"{at}/{theirs}_layernorm")
     return model
@@ -202,12 +204,12 @@ def recurrent_gemma(case: Weights):
     """Return a model with the weights of a case; γ of the norms is 1 + weight."""
     is_attention, num_heads = case["attention_layers"].astype(bool), int(case["num_heads"])
     rows = [name for name in case if name.endswith("q_proj/weight")]
-    head_size = len(case[rows[0]]) // num_heads if rows else int(case["rotary_dims"])
+    size = head_size(case[rows[0]], num_heads) if rows else int(case["rotary_dims"])
     model = build(
-        {**case, **ONE_HEAD},
+        replaced(case, **ONE_HEAD),
         ["attention" if attends else "rg_lru" for attends in is_attention],
         attention_window=int(case["window"]),
-        attention_rotary_share=float(case["rotary_dims"]) / head_size,
+        attention_rotary_share=float(case["rotary_dims"]) / size,
         attention_rotary_base=float(case["rope_theta"]),
         attention_output_bias=True,
         rg_lru_short_convolution=int(case["conv_kernel"]),
@@ -220,7 +222,7 @@ def recurrent_gemma(case: Weights):
         layer.attention.num_heads = num_heads
         if is_attention[index]:
             layer.attention.num_key_value_heads = int(case["num_key_value_heads"])
-            layer.attention.head_size = head_size
+            layer.attention.head_size = size
         else:
             layer.attention.inner_width = len(case[f"{at}/temporal_block/linear_x/weight"])
     for index, layer in enumerate(finish(model, case, "final_norm", "mlp_block", plus=1.0)):
@@ -243,7 +245,7 @@ def xlstm(case: Weights):
     words = case["weights/backbone/embeddings/weight"]
     blocks = "weights/backbone/blocks/{}"
     num_layers = count_layers(case, f"{blocks}/norm_mlstm/weight")
-    model = assemble("xlstm", {**case, **ONE_HEAD}, words, num_layers, key_share=1.0)
+    model = assemble("xlstm", replaced(case, **ONE_HEAD), words, num_layers, key_share=1.0)
     for index, layer in enumerate(model.decoder.layers):
         at, mixer = f"{blocks.format(index)}/mlstm_layer", layer.attention
         mixer.num_heads = int(case["num_heads"])

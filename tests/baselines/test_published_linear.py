@@ -17,10 +17,12 @@ from tests.builders.published import (
     Weights,
     assign,
     assign_all,
+    assign_convolution,
     assign_rg_lru,
     cases,
     compare,
     compare_matrix_memory,
+    replaced,
 )
 from tests.builders.steps import decode_parts
 
@@ -44,7 +46,7 @@ def kimi_delta(case: Weights):
     mixer.input_projection.kernel.assign(np.concatenate(columns, axis=1))
     own = {"gate_projection": "g_b_proj", "output_projection": "o_proj", "norm": "o_norm"}
     assign_all(mixer, case, "weights", decay_projection="forget_gate/f_b_proj", **own)
-    mixer.convolution.kernel.assign(case["weights/conv1d/weight"][:, 0].T)
+    assign_convolution(mixer.convolution, case, "weights/conv1d")
     mixer.log_rates.assign(case["weights/forget_gate/A_log"].ravel())
     mixer.step_bias.assign(case["weights/forget_gate/dt_bias"])
     return mixer
@@ -137,7 +139,7 @@ def test_mamba3(reference_outputs):
         mixer, places = mamba3(case)
         assert_is_exact(
             mixer,
-            {**case, "final_state": case["final_state"][..., places]},
+            replaced(case, final_state=case["final_state"][..., places]),
             path,
             lambda state: ops.swapaxes(state[0], -1, -2),
         )
@@ -163,7 +165,7 @@ def assert_is_exact(mixer, case: Weights, path: str, last=lambda state: state) -
 @slow_on_jax
 def test_kimi_delta_attention(reference_outputs):
     for path, case in cases(reference_outputs, "kimi_delta_attention_"):
-        assert_is_exact(kimi_delta(case), dict(case), path, lambda state: state[1])
+        assert_is_exact(kimi_delta(case), case, path, lambda state: state[1])
 
 
 def test_gated_linear_attention(reference_outputs):

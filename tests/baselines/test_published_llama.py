@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+from keras import ops
 
-from suite.api import Form
+from suite.api import BuildRequest, Form, Inputs, ModelSize
 from suite.worker.conformance.gradients import tensors
+from tests.architectures import ARCHITECTURES
 from tests.builders.published import (
     NORMS,
     PROJECTIONS,
@@ -18,6 +20,8 @@ from tests.builders.published import (
     compare,
     count_layers,
     decode_in_parts,
+    head_size,
+    replaced,
 )
 
 OF_T5 = {name: theirs[0] for name, theirs in PROJECTIONS.items()}
@@ -30,8 +34,8 @@ def llama(case: Weights):
     words = case["weights/embed_tokens/weight"]
     num_heads = int(case["num_heads"])
     layers = count_layers(case, "weights/layers/{}/input_layernorm/weight")
-    inner, wide = (
-        len(case[f"weights/layers/0/{name}/weight"]) for name in ("self_attn/q_proj", "mlp/up_proj")
+    queries, wide = (
+        case[f"weights/layers/0/{name}/weight"] for name in ("self_attn/q_proj", "mlp/up_proj")
     )
     form = Form.DECODER if case["causal"] else Form.ENCODER
     model = assemble(
@@ -40,7 +44,7 @@ def llama(case: Weights):
         words,
         layers,
         form=form,
-        wide=wide,
+        wide=len(wide),
         rotary_base=float(case["rope_theta"]),
         key_value_heads=int(case["num_key_value_heads"]),
         window=int(case["window"]) or None,
@@ -50,8 +54,8 @@ def llama(case: Weights):
         stack, embedding = model.encoder, model.encoder_embedding
     for layer in stack.layers:
         # The architecture's own sizes follow from parameter parity.
-        layer.attention.head_size = inner // num_heads
-        layer.gated.width = wide
+        layer.attention.head_size = head_size(queries, num_heads)
+        layer.gated.width = len(wide)
     stack.build((None, None, words.shape[1]))
     embedding.build(case["token_ids"].shape)
     embedding.tokens.embeddings.assign(words)
@@ -79,6 +83,20 @@ def test_llama(reference_outputs):
             compare(found, case["outputs"], path, mask, rtol=1e-7)
 
 
+def test_the_window_of_an_encoder_shows_as_many_positions_on_either_side():
+    """Position i sees i − w + 1 … i + w − 1; the published windows of encoders are of this kind."""
+    options = {**ARCHITECTURES["llama"].options, "window": 3}
+    size = ModelSize("case", 1, 8, 2, 16)
+    model = ARCHITECTURES["llama"].build(
+        BuildRequest(Form.ENCODER, Inputs.EMBEDDINGS, size, 12, options)
+    )
+    states = np.random.default_rng(0).normal(size=(1, 12, 8)).astype("float32")
+    changed = states + (np.arange(12) == 6)[:, None].astype("float32")
+    before, after = (model.encode(*tensors(each), None)[0] for each in (states, changed))
+    moved = np.abs(ops.convert_to_numpy(after - before))[0].max(axis=-1)
+    assert (moved > 1e-6).nonzero()[0].tolist() == [4, 5, 6, 7, 8]
+
+
 def t5(case: Weights):
     """Return an encoder and a decoder with the weights of a case."""
     words = case["weights/shared/weight"]
@@ -88,11 +106,11 @@ def t5(case: Weights):
     }
     wide = len(case["weights/encoder/block/0/layer/1/DenseReluDense/wi/weight"])
     num_heads = int(case["num_heads"])
-    inner = len(case["weights/encoder/block/0/layer/0/SelfAttention/q/weight"])
+    queries = case["weights/encoder/block/0/layer/0/SelfAttention/q/weight"]
     length = max(case[f"{side}_ids"].shape[1] for side in ("source", "target"))
     model = assemble(
         "t5",
-        {**case, "token_ids": np.zeros((1, length))},
+        replaced(case, token_ids=np.zeros((1, length))),
         words,
         max(layers.values()),
         form=Form.ENCODER_DECODER,
@@ -105,7 +123,7 @@ def t5(case: Weights):
         for layer in stack.layers:
             for attention in (layer.attention, layer.cross_attention):
                 if attention is not None:
-                    attention.head_size = inner // num_heads
+                    attention.head_size = head_size(queries, num_heads)
         stack.build((None, None, words.shape[1]))
         bias = f"weights/{side}/block/0/layer/0/SelfAttention/relative_attention_bias/weight"
         stack.layers[0].attention.positions.table.assign(case[bias])
@@ -122,9 +140,10 @@ def t5(case: Weights):
             network = f"{at}/{len(norms) - 1}/DenseReluDense"
             assign_all(layer, case, network, up_projection="wi", down_projection="wo")
         assign(stack.final_norm, case, f"weights/{side}/final_layer_norm")
-    for embedding in (model.encoder_embedding, model.decoder_embedding):
+    embeddings = {"encoder": model.encoder_embedding, "decoder": model.decoder_embedding}
+    for side, embedding in embeddings.items():
         embedding.build((None, length))
-        embedding.tokens.embeddings.assign(words)
+        embedding.tokens.embeddings.assign(case.get(f"weights/{side}/embed_tokens/weight", words))
     return model
 
 

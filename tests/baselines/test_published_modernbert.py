@@ -16,6 +16,7 @@ from tests.builders.published import (
     compare,
     compare_logits,
     count_layers,
+    head_size,
 )
 
 
@@ -35,7 +36,9 @@ def modernbert(case: Weights):
         local_rotary_base=float(case["local_rope_theta"]),
     )
     stack, embedding = model.encoder, model.encoder_embedding
+    queries = case["weights/model/layers/0/attn/Wo/weight"].T
     for index, layer in enumerate(stack.layers):
+        layer.attention.head_size = head_size(queries, int(case["num_heads"]))
         layer.gated.width = case[f"weights/model/layers/{index}/mlp/Wo/weight"].shape[1]
         for norm in (layer.attention_norm, layer.feedforward_norm, stack.final_norm):
             if norm is not None:

@@ -113,6 +113,9 @@ def decoder(case: Weights):
 def test_decoder(reference_outputs):
     for path, case in cases(reference_outputs, "rwkv7_decoder_"):
         model, (token_ids,) = decoder(case), tensors(case["token_ids"].astype("int32"))
+        blocks = model.decoder.outputs(model.decoder_embedding(token_ids))
+        for index, (found, expected) in enumerate(zip(blocks, case["layer_outputs"], strict=True)):
+            compare(found, expected, f"{path}, block {index}", atol=LAYER_TOLERANCE)
         outputs = model.decode(token_ids)[0]
         compare(outputs, case["outputs"], path)
         compare_logits(outputs, case["weights/head/weight"].T, case, path)

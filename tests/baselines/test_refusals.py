@@ -30,6 +30,7 @@ CASES = [
     ("longformer", {"window": [7]}, r"even and at least 2; received: \[7\]"),
     ("longformer", {"window": [8, 8, 8]}, r"one for each of 2; received: window=\[8, 8, 8\]"),
     ("longformer", {"dilated_heads": 4}, "dilated_heads from 0 to 3; received: 4"),
+    ("longformer", {"dilated_heads": 2}, r"dilated_heads=2, dilation=\[1\]\. Give a dilation too"),
     ("reformer", {"axial_stddev": 0}, "an axial_stddev above 0; received: 0"),
     ("bigbird", {"block_size": 0}, "at least 1 position, .*; received: block_size=0"),
     ("bigbird", {"random_blocks": -1}, "at least 0 random blocks; received: .*random_blocks=-1"),
@@ -38,12 +39,14 @@ CASES = [
     ("reformer", {"chunk": 8, "axial_grid": [4, 4]}, r"each of 32 positions; .*\[4, 4\]"),
     ("transformer_xl", {"segment": 0}, "segments of at least one position .* segment=0"),
     ("llama", {"window": 0}, r"window of at least 1 position.*window=0, num_sinks=0\. Leave the"),
+    ("llama", {"num_sinks": 4}, r"beside a window .*num_sinks=4, window=None\. Give a window too"),
+    ("llama", {"rotary_factor": 8}, r"of an extension; .*=none, rotary_factor=8\. Give both"),
     ("llama", {"key_value_heads": 2}, "num_heads=3, key_value_heads=2. Use a divisor"),
     ("llama", {"rotary_base": 0.5}, "rotary_base greater than 1; received: 0.5"),
     ("llama", {"num_heads": 4}, r"even head size.*width=12, num_heads=4\. Use other numbers"),
     ("t5", {"num_buckets": 2}, "num_buckets of at least 4.*num_buckets=2, max_distance=128"),
     ("t5", {"max_distance": 16}, "num_buckets=32, max_distance=16. Use 32 and 128"),
-    ("kimi_delta", {"head_size": 0}, r"at least 1; received: .*'head_size': 0.*Use the defaults"),
+    ("kimi_delta", {"head_size": 0}, r"head_size of at least 1; received: 0\. Use 64"),
     ("gated_deltanet", {"head_size": 0}, r"sizes of at least 1; received: .*'head_size': 0"),
     ("gla", {"decay_rank": 0}, r"decay_rank of at least 1; received: 0\. Use 16"),
     ("gla", {"key_share": 0.3}, r"key_share=0\.3, width=12, num_heads=3\. Use another share"),
@@ -53,9 +56,9 @@ CASES = [
     ("mamba3", {"state_size": -1}, r"state_size of at least 0; received: -1\. Use 0"),
     ("mamba3", {"rotated_share": 2}, r"share from 0 to 1; received: 2\. Use 0\.5"),
     ("griffin", {"window": 0}, r"window of at least 1 position; received: window=0\. Use 1024"),
-    ("griffin", {"short_convolution": 0}, r"short_convolution of at least 1; received: 0\. Use 4"),
     ("modernbert", {"window": 7}, r"even window of at least 2 positions.*window=7\. Use 128"),
     ("modernbert", {"global_every": 0}, r"global_every=0\. Use 3"),
+    ("modernbert", {"global_every": 1, "window": 64}, r"no local layer .*window=64, .*Leave them"),
     ("modernbert", {"local_rotary_base": 1}, r"local_rotary_base greater than 1; received: 1\."),
     (
         "rwkv7",
@@ -63,14 +66,23 @@ CASES = [
         r"head_size of at least 1 .*'head_size': 0.*Use the defaults",
     ),
     ("bert", {"form": Form.DECODER}, "has no decoder form; it has: encoder"),
-    ("gated_deltanet", {"short_convolution": -1}, r"least 1; received: .*'short_convolution': -1"),
+    *(
+        (name, {"short_convolution": -1}, r"short_convolution of at least 0; received: -1\. Use 0")
+        for name in ("gated_deltanet", "griffin", "kimi_delta", "mamba2")
+    ),
     ("gated_deltanet", {"values_per_key": 26}, "in a key head.*received: values_per_key=26"),
     ("vanilla", {"positions": "rotatory"}, "takes positions none, sinusoidal, .*=rotatory"),
     ("vanilla", {"norm_placement": "first"}, "takes norm_placement after, before; .*=first"),
     ("vanilla", {"key_value_heads": 0}, "the heads; received: num_heads=3, key_value_heads=0"),
     ("vanilla", {"window": 0}, "window of at least 1 position; received: window=0"),
-    ("vanilla", {"short_convolution": 0}, "least 1 position; received: short_convolution=0. Use 1"),
+    ("vanilla", {"short_convolution": -1}, "at least 0 positions; .*short_convolution=-1. Use 0"),
     ("vanilla", {"activation": "tanh"}, "activation relu, gelu, gelu_tanh; received: .*=tanh"),
+    (
+        "vanilla",
+        {"feedforward": "gated", "activation": "gelu"},
+        r"plain networks alone; received: feedforward=gated, activation=gelu\. Leave either out",
+    ),
+    ("vanilla", {"rotary_factor": 2.0}, r"=none, rotary_factor=2\.0\. Give both"),
     ("vanilla", {"embedding_norm": 1}, "embedding_norm true or false; received: embedding_norm=1"),
     ("vanilla", {"positions": "sinusoidal", "width": 15}, "even .*width=15, num_heads=3"),
     *(
@@ -90,7 +102,8 @@ CASES = [
         for changes, message in (
             ({"latent_rank": 99}, "latent_rank of 1 to the width; received: .*=99"),
             ({"latent_rank": None}, "latent_query_rank=6, latent_rank=None. Give a"),
-            ({"window": 4}, "without a window and key_value_heads; received: window=4"),
+            ({"window": 4}, "without a window, num_sinks and .*; received: window=4"),
+            ({"num_sinks": 2}, r"window=None, num_sinks=2, key_value_heads=None\. Leave them out"),
             ({"form": Form.ENCODER}, "in decoders alone; received: form=encoder"),
         )
     ),
@@ -123,12 +136,12 @@ OF_LAYERS = [
         for given, message in (
             ({"num_sinks": -2}, "num_sinks=-2"),
             ({"positions": RotaryPositions(), "head_size": 5}, "a head size of 5"),
-            ({"short_convolution": 0}, "at least 1. Received: 0. Use 1 for no convolution"),
+            ({"short_convolution": -1}, "at least 0. Received: -1. Use 0 for no convolution"),
         )
     ),
     (
         lambda: FullAttention(3, short_convolution=3)(STATES, context=STATES),
-        "Received: a context, short_convolution=3. Use 1",
+        "Received: a context, short_convolution=3. Use 0",
     ),
     (lambda: attention(*map(ops.convert_to_tensor, HEADS), dropout=0.1), "dropout=0.1"),
     (

@@ -16,13 +16,16 @@ WIDTH, NUM_HEADS = 10, 2
 SIZE = WIDTH // NUM_HEADS
 
 
-def random_layer(causal: bool, segment_length: int, segment_memory_length: int):
+def random_layer(
+    causal: bool, segment_length: int, segment_memory_length: int, head_size: int = SIZE
+):
     generator = np.random.default_rng(0)
-    layer = RelativeAttention(NUM_HEADS, causal, segment_length, segment_memory_length)
+    lengths = segment_length, segment_memory_length
+    layer = RelativeAttention(NUM_HEADS, causal, *lengths, head_size=head_size)
     layer.build((None, None, WIDTH))
     for weight in layer.weights:
         weight.assign(generator.normal(scale=0.5, size=weight.shape))
-    biases = generator.normal(size=(2, NUM_HEADS, SIZE)).astype("float32")
+    biases = generator.normal(size=(2, NUM_HEADS, head_size)).astype("float32")
     return layer, biases[0], biases[1]
 
 
@@ -32,10 +35,10 @@ def oracle(layer, content_bias, position_bias, states, memory, visible, causal):
         name: ops.convert_to_numpy(getattr(layer, name).kernel)
         for name in ("query", "key", "value", "distance", "output_projection")
     }
-    attended = np.concatenate([memory, states])
-    mixed = np.zeros_like(states)
+    attended, size = np.concatenate([memory, states]), content_bias.shape[1]
+    mixed = np.zeros((len(states), NUM_HEADS * size))
     for head in range(NUM_HEADS):
-        part = slice(head * SIZE, (head + 1) * SIZE)
+        part = slice(head * size, (head + 1) * size)
         for place, state in enumerate(states):
             query = (state @ kernel["query"])[part]
             scores = np.full(len(attended), -1e30)
@@ -48,7 +51,7 @@ def oracle(layer, content_bias, position_bias, states, memory, visible, causal):
                 relative = (row @ kernel["distance"])[part]
                 by_content = (query + content_bias[head]) @ key
                 by_position = (query + position_bias[head]) @ relative
-                scores[index] = (by_content + by_position) / np.sqrt(SIZE)
+                scores[index] = (by_content + by_position) / np.sqrt(size)
             weights = np.exp(scores - scores.max())
             values = (attended @ kernel["value"])[:, part]
             mixed[place, part] = weights @ values / weights.sum()
@@ -57,12 +60,12 @@ def oracle(layer, content_bias, position_bias, states, memory, visible, causal):
 
 @pytest.mark.parametrize("causal", [True, False])
 @pytest.mark.parametrize(
-    ("length", "remembered"),
-    [(7, 5), (5, 11), slow_on_jax_unless(False, 7, 0)],
+    ("length", "remembered", "size"),
+    [(7, 5, SIZE), (5, 11, 3), slow_on_jax_unless(False, 7, 0, SIZE)],
 )
-def test_relative_attention_equals_its_definition(causal, length, remembered):
+def test_relative_attention_equals_its_definition(causal, length, remembered, size):
     generator = np.random.default_rng(length + remembered)
-    layer, content_bias, position_bias = random_layer(causal, length, remembered)
+    layer, content_bias, position_bias = random_layer(causal, length, remembered, size)
     states = generator.normal(size=(2, length, WIDTH)).astype("float32")
     memory = generator.normal(size=(2, remembered, WIDTH)).astype("float32")
     mask = np.arange(length)[None, :] < np.array([[length], [max(1, length - 2)]])

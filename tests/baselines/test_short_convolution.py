@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import keras
 import numpy as np
 import pytest
@@ -10,6 +12,8 @@ from keras import ops
 from baselines.layers.attention_positions import RotaryPositions
 from baselines.layers.full_attention import FullAttention
 from baselines.layers.gated_delta_mixer import GatedDeltaMixer
+from baselines.layers.gated_linear_recurrence import GatedLinearRecurrence
+from baselines.layers.kimi_delta_mixer import KimiDeltaMixer
 from baselines.layers.selective_state_space import SelectiveStateSpace
 from baselines.layers.short_convolution import ShortConvolution
 from baselines.layers.state_space import StateSpaceMixer
@@ -53,7 +57,7 @@ def attention(**options):
 
 
 @pytest.mark.parametrize("causal", [True, False])
-@pytest.mark.parametrize("size", [3, 4, 13])
+@pytest.mark.parametrize("size", [1, 3, 4, 13])
 def test_the_convolution_is_a_sum_over_positions(size, causal):
     layer, states = ShortConvolution(size, causal=causal), inputs()
     found = array(layer(states, padding_mask=MASK))
@@ -94,29 +98,44 @@ def test_a_removed_head_takes_the_channels_of_its_convolutions():
     assert state[2].shape == (BATCH, 2, 8)
 
 
-def test_a_kernel_size_of_1_is_no_convolution():
-    states = inputs()
-    plain, given = (attention(causal=True, **options) for options in ({}, {"short_convolution": 1}))
-    assert not given.convolutions and len(given.init_state(BATCH, LENGTH)) == 2
-    np.testing.assert_array_equal(array(given(states)), array(plain(states)))
-    layer = ShortConvolution(1, silu=True, use_bias=True)
+def test_a_kernel_size_of_0_is_no_convolution():
+    assert not attention(causal=True).convolutions
+    states, layer = inputs(), ShortConvolution(0, silu=True, use_bias=True)
     np.testing.assert_allclose(array(layer(states)), array(ops.silu(states)), atol=TOLERANCE)
     assert not layer.weights
 
 
+def test_one_tap_is_a_weight_of_each_channel():
+    states, layer = inputs(), ShortConvolution(1, silu=True, use_bias=True)
+    layer.build(states.shape)
+    kernel, bias = np.linspace(-1, 1, WIDTH), np.linspace(2, 1, WIDTH)
+    layer.kernel.assign(kernel[None])
+    layer.bias.assign(bias)
+    expected = array(ops.silu(states * kernel.astype("float32") + bias.astype("float32")))
+    np.testing.assert_allclose(array(layer(states)), expected, atol=TOLERANCE)
+    assert len(attention(causal=True, short_convolution=1).convolutions) == 3
+
+
+@pytest.mark.parametrize("size", [0, 1])
 @pytest.mark.parametrize(
     "make",
     [
-        lambda: StateSpaceMixer(2, 6, 4, short_convolution=1),
-        lambda: GatedDeltaMixer(1, 2, 4, 6, short_convolution=1),
-        lambda: SelectiveStateSpace(12, 4, 2, short_convolution=1),
+        partial(StateSpaceMixer, 2, 6, 4),
+        partial(GatedDeltaMixer, 1, 2, 4, 6),
+        partial(SelectiveStateSpace, 12, 4, 2),
+        partial(KimiDeltaMixer, 2, 4),
+        partial(GatedLinearRecurrence, 12, 2),
     ],
 )
-def test_a_mixer_without_its_convolution_sees_no_neighbours_but_by_its_state(make):
-    layer, states = make(), inputs()
+def test_a_mixer_with_at_most_one_tap_sees_no_neighbours_but_by_its_state(make, size):
+    layer, states = make(short_convolution=size), inputs()
     found = array(layer(states))
-    assert not layer.convolution.weights
+    assert len(layer.convolution.weights) == (size and 1 + layer.convolution.use_bias)
     state = layer.init_state(BATCH, LENGTH)
     assert 0 in state[0].shape
-    output, _ = layer.decode_step(ops.convert_to_tensor(states[:, :1]), state, 0)
-    np.testing.assert_allclose(array(output), found[:, :1], atol=TOLERANCE)
+    parts = []
+    for position in range(3):
+        newest = ops.convert_to_tensor(states[:, position : position + 1])
+        output, state = layer.decode_step(newest, state, position)
+        parts.append(array(output))
+    np.testing.assert_allclose(np.concatenate(parts, axis=1), found[:, :3], atol=TOLERANCE)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import ChainMap
+from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from pathlib import Path
 
@@ -26,10 +27,72 @@ NORMS = {"attention_norm": "input_layernorm", "feedforward_norm": "post_attentio
 """The usual names of the parts of attention, and of the norms before the parts of a layer."""
 
 
-def cases(folder: Path, prefix: str) -> list[tuple[str, Weights]]:
+PREFIXES = (
+    *("bert_encoder_", "bigbird_attention_", "encoder_decoder_", "gated_deltanet_"),
+    *("gated_linear_attention_", "gpt_decoder_", "jamba_decoder_", "kimi_delta_attention_"),
+    *("latent_attention_", "latent_decoder_", "linear_attention_", "linformer_", "llama_"),
+    *("longformer_attention_", "mamba2_", "mamba3_", "mlstm_cell_", "modernbert_encoder_"),
+    *("olmo_hybrid_decoder_", "performer_", "qwen3_next_decoder_", "recurrent_gemma_decoder_"),
+    *("reformer_lsh_attention_", "rg_lru_block_", "rwkv7_decoder_", "rwkv7_time_mixing_", "t5_"),
+    *("transformer_xl_", "vit_encoder_", "xlstm_decoder_"),
+)
+"""The beginnings of the names of all files, each of which a test reads."""
+
+
+class Case(Mapping[str, np.ndarray]):
+    """The arrays and settings of a file, and the names of those that were read."""
+
+    def __init__(self, path: Path) -> None:
+        self._arrays, self.read = dict(np.load(path)), set[str]()
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        self.read.add(name)
+        return self._arrays[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._arrays
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._arrays)
+
+    def __len__(self) -> int:
+        return len(self._arrays)
+
+
+def cases(folder: Path, prefix: str) -> Iterator[tuple[str, Case]]:
+    """Yield the cases of a prefix; what the test has not read by the next one is an error."""
+    assert prefix in PREFIXES, f"add {prefix} to PREFIXES"
     paths = sorted(folder.glob(f"{prefix}*.npz"))
     assert paths, f"{folder} has no {prefix}*.npz"
-    return [(path.name, np.load(path)) for path in paths]
+    for path in paths:
+        case = Case(path)
+        yield path.name, case
+        unread = sorted(case.keys() - case.read)
+        assert not unread, f"{path.name} holds what no reader uses or compares: {unread}"
+
+
+def replaced(case: Weights, **changes: object) -> Weights:
+    """Return a case with other values of some names."""
+    return ChainMap({name: np.asarray(value) for name, value in changes.items()}, case)
+
+
+def require(case: Weights, path: str, **expected: object) -> None:
+    """Fail if a setting has a value that our layer cannot express."""
+    for name, value in expected.items():
+        received = case[name].tolist()
+        assert received == value, f"{path}: our layer has {name}={value} alone, not {received}"
+
+
+def head_size(kernel: np.ndarray, num_heads: int) -> int:
+    """Return the channels of a head, given the kernel of all heads: (all channels, in)."""
+    assert len(kernel) % num_heads == 0, f"{len(kernel)} channels for {num_heads} heads"
+    return len(kernel) // num_heads
+
+
+def require_usual_heads(kernel: np.ndarray, path: str) -> None:
+    """Fail unless all heads together are as wide as the model, as the published code requires."""
+    inputs, outputs = kernel.shape
+    assert inputs == outputs, f"{path}: our heads share the width of {inputs}, not {outputs}"
 
 
 def count_layers(case: Weights, pattern: str) -> int:
@@ -67,6 +130,13 @@ def assemble(name: str, case: Weights, words: np.ndarray, num_layers: int, *,
         vocabulary_size=len(words),
     )
     return architecture.assemble(request)
+
+
+def assign_convolution(convolution, case: Weights, at: str) -> None:
+    """Assign the taps of each channel, of which the last is that of the position itself."""
+    convolution.kernel.assign(case[f"{at}/weight"][:, 0].T)
+    if convolution.bias is not None:
+        convolution.bias.assign(case[f"{at}/bias"])
 
 
 def assign_gates(network, case: Weights, at: str, names: str = "gate_proj up_proj") -> None:
@@ -164,8 +234,7 @@ def assign_rg_lru(mixer, case: Weights, at: str) -> None:
         parts = [case[f"{at}/linear_{part}/{theirs}"].T for part in "xy"]
         getattr(mixer.input_projection, name).assign(np.concatenate(parts, axis=-1))
     assign(mixer.output_projection, case, f"{at}/linear_out")
-    mixer.convolution.kernel.assign(case[f"{at}/conv_1d/weight"][:, 0].T)
-    mixer.convolution.bias.assign(case[f"{at}/conv_1d/bias"])
+    assign_convolution(mixer.convolution, case, f"{at}/conv_1d")
     for ours, theirs in ((mixer.gate_kernel, "weight"), (mixer.gate_bias, "bias")):
         parts = [case[f"{at}/rg_lru/{gate}_gate_{theirs}"] for gate in ("input", "recurrent")]
         ours.assign(np.concatenate(parts, axis=-1))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from baselines.layers.flops import convolve_channels
-from baselines.layers.mixer import Mixer
+from baselines.layers.mixer import Mixer, short_convolution_problem
 from baselines.layers.state_sizes import FLOAT32_BYTES, convolution_bytes
 from suite.api import BuildRequest
 from suite.api.options import Options
@@ -28,7 +28,7 @@ class GatedDelta(Mixer):
     With the default `expansion` 2, keys have 3/4 of the width in all heads together, and values
     `expansion` times as much. Heads of keys have `head_size` channels or a little less.
     `values_per_key` is the number of value heads that share a key head. `short_convolution`
-    is the kernel size of the convolution; 1 means none. With `negative_eigenvalues`, β is between 0
+    is the kernel size of the convolution; 0 means none. With `negative_eigenvalues`, β is between 0
     and 2 (Grazzi et al. 2025, "Unlocking State-Tracking in Linear RNNs Through Negative
     Eigenvalues").
     """
@@ -46,7 +46,8 @@ class GatedDelta(Mixer):
     def problem(self, request: BuildRequest) -> str | None:
         """Return why an option is invalid, or None."""
         options = request.options
-        sizes = {name: value for name, value in options.items() if name != "negative_eigenvalues"}
+        names = "expansion", "head_size", "values_per_key"
+        sizes = {name: options[name] for name in names}
         if min(sizes.values()) < 1:
             return f"needs sizes of at least 1; received: {sizes}. Use the defaults"
         unit, largest = _key_unit(options), round(_key_channels(request)[1])
@@ -55,7 +56,7 @@ class GatedDelta(Mixer):
                 f"has {largest} channels in a key head, whose values must divide into "
                 f"values_per_key heads; received: values_per_key={options['values_per_key']}"
             )
-        return None
+        return short_convolution_problem(request)
 
     def count_weights(self, request: BuildRequest) -> int:
         """Return the number of weights in the kernels of both projections."""

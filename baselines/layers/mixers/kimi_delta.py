@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from baselines.layers.flops import convolve_channels
-from baselines.layers.mixer import Mixer, largest_head_size
+from baselines.layers.mixer import Mixer, largest_head_size, short_convolution_problem
 from baselines.layers.state_sizes import FLOAT32_BYTES, convolution_bytes
 from suite.api import BuildRequest
 
@@ -20,7 +20,7 @@ class KimiDelta(Mixer):
 
     Heads have at most `head_size` channels, whose number divides the width. The bottlenecks of
     decays and gates are as wide as a head. `short_convolution` is the kernel size of the
-    convolution; 1 means none.
+    convolution; 0 means none.
     """
 
     options = {"head_size": 64, "short_convolution": 4}
@@ -29,9 +29,9 @@ class KimiDelta(Mixer):
 
     def problem(self, request: BuildRequest) -> str | None:
         """Return why an option is invalid, or None."""
-        if min(request.options.values()) < 1:
-            return f"needs sizes of at least 1; received: {dict(request.options)}. Use the defaults"
-        return None
+        if (size := request.options["head_size"]) < 1:
+            return f"needs a head_size of at least 1; received: {size}. Use 64"
+        return short_convolution_problem(request)
 
     def count_weights(self, request: BuildRequest) -> int:
         """Return the number of weights in the kernels of all projections."""

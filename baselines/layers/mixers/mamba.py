@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from baselines.layers.flops import convolve_channels
-from baselines.layers.mixer import Mixer
+from baselines.layers.mixer import Mixer, short_convolution_problem
 from baselines.layers.state_sizes import FLOAT32_BYTES, convolution_bytes
 from suite.api import BuildRequest
 
@@ -18,7 +18,7 @@ class Selective(Mixer):
 
     It expands the width by `expansion`, and each channel has `state_size` numbers. Step sizes come
     from `step_rank` numbers; 0 selects a sixteenth of the width. `short_convolution` is the
-    kernel size of the convolution; 1 means none. With `normalized`, step sizes, keys and queries
+    kernel size of the convolution; 0 means none. With `normalized`, step sizes, keys and queries
     pass norms (Jamba).
     """
 
@@ -35,11 +35,11 @@ class Selective(Mixer):
     def problem(self, request: BuildRequest) -> str | None:
         """Return why an option is invalid, or None."""
         options = request.options
-        if min(options[name] for name in ("expansion", "state_size", "short_convolution")) < 1:
+        if min(options["expansion"], options["state_size"]) < 1:
             return f"needs sizes of at least 1; received: {dict(options)}. Use the defaults"
         if options["step_rank"] < 0:
             return f"needs a step_rank of at least 0; received: {options['step_rank']}. Use 0"
-        return None
+        return short_convolution_problem(request)
 
     def count_weights(self, request: BuildRequest) -> int:
         """Return the number of weights in the kernels and in the rates."""

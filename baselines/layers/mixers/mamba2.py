@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from baselines.layers.flops import CHUNK_LENGTH, convolve_channels, scan_operations
-from baselines.layers.mixer import Mixer, largest_head_size
+from baselines.layers.mixer import Mixer, largest_head_size, short_convolution_problem
 from baselines.layers.state_sizes import FLOAT32_BYTES, convolution_bytes
 from suite.api import BuildRequest
 
@@ -19,7 +19,7 @@ class StateSpace(Mixer):
 
     It expands the width by `expansion` (the paper's 2) into equal heads of at most `head_size`
     channels. `state_size` is the number of values in a channel's state; the default 0 selects a
-    quarter of the width. `short_convolution` is the kernel size of the convolution; 1 means none.
+    quarter of the width. `short_convolution` is the kernel size of the convolution; 0 means none.
     """
 
     options = {"expansion": 2, "head_size": 64, "state_size": 0, "short_convolution": 4}
@@ -29,11 +29,11 @@ class StateSpace(Mixer):
     def problem(self, request: BuildRequest) -> str | None:
         """Return why an option is invalid, or None."""
         options = request.options
-        if min(options[name] for name in ("expansion", "short_convolution", "head_size")) < 1:
+        if min(options["expansion"], options["head_size"]) < 1:
             return f"needs sizes of at least 1; received: {dict(options)}. Use the defaults"
         if options["state_size"] < 0:
             return f"needs a state of at least 0 numbers; received: {options['state_size']}"
-        return None
+        return short_convolution_problem(request)
 
     def count_weights(self, request: BuildRequest) -> int:
         """Return the number of weights in the kernels of both projections."""

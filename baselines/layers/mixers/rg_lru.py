@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from baselines.layers.flops import convolve_channels
-from baselines.layers.mixer import Mixer
+from baselines.layers.mixer import Mixer, short_convolution_problem
 from baselines.layers.state_sizes import FLOAT32_BYTES, convolution_bytes
 from suite.api import BuildRequest
 
@@ -17,7 +17,7 @@ from suite.api import BuildRequest
 class RealGated(Mixer):
     """The RG-LRU block, whose channels are as many as the width; the model's heads have the gates.
 
-    `short_convolution` is the kernel size of the convolution; 1 means none.
+    `short_convolution` is the kernel size of the convolution; 0 means none.
     """
 
     options = {"short_convolution": 4}
@@ -26,9 +26,7 @@ class RealGated(Mixer):
 
     def problem(self, request: BuildRequest) -> str | None:
         """Return why an option is invalid, or None."""
-        if (kernel_size := request.options["short_convolution"]) < 1:
-            return f"needs a short_convolution of at least 1; received: {kernel_size}. Use 4"
-        return None
+        return short_convolution_problem(request)
 
     def count_weights(self, request: BuildRequest) -> int:
         """Return the number of weights in the kernels of the projections and of the gates."""
