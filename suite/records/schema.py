@@ -6,10 +6,9 @@ import json
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Annotated, Any, NotRequired, TypeVar
+from typing import Any, TypeVar
 
 from pydantic import (
-    AfterValidator,
     AwareDatetime,
     BaseModel,
     ConfigDict,
@@ -24,18 +23,9 @@ from suite.api import PROTOCOL, Cell, LengthwiseError, Metric, Mode, Status
 from suite.records.measures import phase_of
 from suite.records.migrations import MIGRATIONS, SCHEMA_VERSION, migrate
 
-NAME_OF_A_FILE = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$"
-"""A run id is a part of the names of files, which must stay in their folder and not be too long."""
+NAME_OF_A_FILE = r"^[A-Za-z0-9][\w.-]*$"
+"""A run id is a part of the names of files, which must stay in their folder."""
 FIRST_FIELD = re.compile(rb'\s*\{\s*"schema_version"\s*:\s*(\d{1,9})\s*[,}]')
-
-
-NUMBERS = (
-    *("task_version", "architecture_version", "sequence_length", "batch_size", "steps"),
-    *("threads", "seed", "round"),
-)
-"""The fields of a cell that hold a number."""
-Whole = Annotated[int, Field(gt=-(2**63), lt=2**63)]
-"""A whole number that fits a float and a column of a table; JSON has others."""
 
 
 class RecordError(LengthwiseError):
@@ -60,7 +50,7 @@ class MeasuredValue(_Model, extra="ignore"):
 class Measurement(MeasuredValue, extra="forbid"):
     """A measured quantity. Its name carries the unit. Archives keep `value` and `n` alone."""
 
-    n: Whole
+    n: int
     samples: tuple[FiniteFloat, ...] = ()
     quartiles: tuple[FiniteFloat, FiniteFloat] | None = None
     method: str = ""
@@ -76,7 +66,7 @@ class Variant(_Model, extra="ignore"):
 class Curve(_Model):
     """Values along training, by the number of tokens seen."""
 
-    tokens: tuple[Whole, ...]
+    tokens: tuple[int, ...]
     values: tuple[float | None, ...]
 
 
@@ -90,57 +80,12 @@ class PartReport(TypedDict, total=False):
     """
 
     without_part: Mapping[str, tuple[FiniteFloat | None, ...]]
-    by_evaluation_length: Mapping[str, str | Mapping[str, Whole | FiniteFloat | None]]
+    by_evaluation_length: Mapping[str, str | Mapping[str, int | FiniteFloat | None]]
 
 
 @with_config(extra="allow")
 class Report(PartReport, total=False):
     """The detail behind a split's metrics: the task's own fields, and the scores without a part."""
-
-
-@with_config(extra="allow")
-class MeasuredCode(TypedDict, total=False):
-    """The digests of the code that ran."""
-
-    architecture_digest: str | None
-    engine_digest: str | None
-    task_digest: str | None
-    training_digest: str | None
-
-
-@with_config(extra="allow")
-class Environment(TypedDict, total=False):
-    """The machine, the packages and the code of a run (`suite.records.environment`)."""
-
-    processor: str | None
-    num_cores: Whole | None
-    memory_bytes: Whole | None
-    accelerators: list[str]
-    devices: list[str]
-    packages: Mapping[str, str | None]
-    code: MeasuredCode | None
-    cost_digest: str | None
-    commit: Any
-    dirty: Any
-
-
-@with_config(extra="allow")
-class Data(TypedDict, total=False):
-    """The data of a training: its digest and its fingerprint, its sizes by split, its licence."""
-
-    digest: str | None
-    fingerprint: str | None
-    examples: Mapping[str, Whole]
-    redistributable: bool
-    notes: tuple[str, ...]
-
-
-@with_config(extra="allow")
-class TrainedParent(TypedDict):
-    """The cell whose trained weights another cell evaluates, and their checksum."""
-
-    cell_id: str
-    weights_sha256: str
 
 
 @with_config(extra="allow")
@@ -154,16 +99,10 @@ class Details(TypedDict, total=False):
     """
 
     noisy: tuple[str, ...]
-    limits: Mapping[str, Whole | float]
+    limits: Mapping[str, int | float]
     lost: tuple[str, ...]
-    parent: TrainedParent
     parents: Mapping[str, str]
-    weights: Mapping[str, Any]
-    earlier_runs: Mapping[str, Whole]
-    declared_state_bytes: Whole | None
-    resumed_at_steps: tuple[Whole, ...]
-    training_steps: Whole
-    training_tokens: Whole
+    earlier_runs: Mapping[str, int]
 
 
 class Failure(_Model):
@@ -180,26 +119,7 @@ class Invocation(_Model):
     id: str
     started_at: AwareDatetime
     command: str
-    planned_cells: Whole | None
-
-
-@with_config(extra="allow")
-class TrialRun(TypedDict):
-    """A run of a learning rate: its seed, its status, and its validation score if it has one."""
-
-    seed: Whole
-    status: str
-    validation: FiniteFloat | None
-
-
-@with_config(extra="allow")
-class RateTrial(TypedDict):
-    """The runs of a learning rate in one stage of a search, and their mean validation score."""
-
-    learning_rate: FiniteFloat
-    steps: Whole
-    validation: NotRequired[FiniteFloat | None]
-    runs: list[TrialRun]
+    planned_cells: int | None
 
 
 class TuningChoice(_Model):
@@ -214,8 +134,8 @@ class TuningChoice(_Model):
     metric: str
     setting: Mapping[str, Any]
     good_range_decades: float | None = None
-    cost: FiniteFloat | None = None
-    trials: tuple[RateTrial, ...] = ()
+    cost: float | None = None
+    trials: tuple[Mapping[str, Any], ...] = ()
 
 
 class RankingFacts(_Model):
@@ -239,7 +159,7 @@ class RankingFacts(_Model):
     track: str = "standard"
     benchmark_hash: str | None = None
     ranked: bool = False
-    seeds: tuple[Whole, ...] = ()
+    seeds: tuple[int, ...] = ()
     drawn_for_length: bool = False
     learning_rate: float | None = None
     tuning: TuningChoice | None = None
@@ -261,16 +181,8 @@ class Conformance(_Model):
     `kit` is the version of the kit; 0 in a record of schema 3 or older, which did not state it.
     """
 
-    kit: Whole
+    kit: int
     failed: tuple[str, ...] = ()
-
-
-def _check_numbers(cell: Cell) -> Cell:
-    """Return a cell whose numbers are whole numbers as other fields have them."""
-    for name in NUMBERS:
-        if not -(2**63) < (getattr(cell, name) or 0) < 2**63:
-            raise ValueError(f"{name} is too large")
-    return cell
 
 
 class RecordSummary(_Model, extra="ignore"):
@@ -281,10 +193,10 @@ class RecordSummary(_Model, extra="ignore"):
     """
 
     schema_version: int = SCHEMA_VERSION
-    protocol: Whole = PROTOCOL
+    protocol: int = PROTOCOL
     run_id: str = Field(pattern=NAME_OF_A_FILE)
     cell_id: str
-    cell: Annotated[Cell, AfterValidator(_check_numbers)]
+    cell: Cell
     status: Status
     reason: str | None = None
     started_at: AwareDatetime
@@ -296,11 +208,11 @@ class RecordSummary(_Model, extra="ignore"):
     measurements: Mapping[str, Mapping[str, MeasuredValue]] = Field(default_factory=dict)
     variants: Mapping[str, Variant] = Field(default_factory=dict)
     conditions: Mapping[str, Mapping[str, Mapping[str, float | None]]] = Field(default_factory=dict)
-    parameter_count: Whole | None = None
-    parameter_counts: Mapping[str, Whole] = Field(default_factory=dict)
+    parameter_count: int | None = None
+    parameter_counts: Mapping[str, int] = Field(default_factory=dict)
     details: Details = Field(default_factory=Details)
-    data: Data | None = None
-    environment: Environment
+    data: Mapping[str, Any] | None = None
+    environment: Mapping[str, Any]
     conformance: Conformance | None = None
     invocation: Invocation
 
@@ -334,7 +246,7 @@ class RecordSummary(_Model, extra="ignore"):
     @property
     def fingerprint(self) -> str:
         """The hash of the raw examples; empty for a probe, or a cell that did not read its data."""
-        return (self.data or Data()).get("fingerprint") or ""
+        return str((self.data or {}).get("fingerprint") or "")
 
     @property
     def quiet(self) -> bool:
@@ -390,10 +302,11 @@ def first_error(error: ValidationError) -> str:
 
 
 def _parse(text: str | bytes, kind: type[Read]) -> Read:
-    # The parser of pydantic refuses texts that are no UTF-8, such as lone surrogates.
-    current = text if stated_version(text) == SCHEMA_VERSION else json.dumps(_migrated(text))
     try:
-        record = kind.model_validate_json(current)
+        if stated_version(text) == SCHEMA_VERSION:
+            record = kind.model_validate_json(text)
+        else:
+            record = kind.model_validate(_migrated(text))
     except ValidationError as error:
         raise _malformed(first_error(error)) from None
     if record.cell.id != record.cell_id and record.protocol == PROTOCOL:

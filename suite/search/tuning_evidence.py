@@ -185,8 +185,8 @@ def _is_trial(
     options = {**trained.cell.options, "learning_rate": trained.ranking.learning_rate}
     trial = replace(
         record.cell,
-        sequence_length=setting.get("sequence_length", 0),
-        batch_size=setting.get("batch_size", 0),
+        sequence_length=setting["sequence_length"],
+        batch_size=setting["batch_size"],
         seed=seed,
         steps=steps,
         benchmark=None,
