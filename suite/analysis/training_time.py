@@ -127,9 +127,10 @@ def training_times(comparisons: Sequence[Comparison], label: str) -> list[Traini
     for subject, of_subject in grouped(final, lambda each: _subject(each.key)).items():
         alike = [each for each in trainings if _subject(each.key) == subject]
         session, speeds = quiet_speeds(alike)
+        entries = _each_once(of_subject)
         scores = [
             score
-            for entry in _each_once(of_subject)
+            for entry in entries
             if (speed := speeds.get((entry.name, entry.sequence_length)))
             for score in _timed(entry, speed)
         ]
@@ -138,7 +139,7 @@ def training_times(comparisons: Sequence[Comparison], label: str) -> list[Traini
             common = set.intersection(
                 *({score.steps for score in of} for of in _by_entry(scores).values())
             )
-            plain = [entry.name for entry in _each_once(of_subject) if is_baseline(entry)]
+            plain = [entry.name for entry in entries if is_baseline(entry)]
             facts = next(iter(plain), None), max(common, default=0)
             found.append(TrainingTimes(subject.task, metric, session, scores, *facts))
     return found

@@ -76,7 +76,7 @@ def wide(tensor):
 
 
 def run(layer, states):
-    """Return the outputs of a layer, which may return others beside them."""
+    """Return the outputs of a layer, which are the first of its results if it returns several."""
     outputs = layer(states)
     return wide(outputs[0] if isinstance(outputs, tuple) else outputs)
 

@@ -60,7 +60,7 @@ class Case(Mapping[str, np.ndarray]):
 
 
 def cases(folder: Path, prefix: str) -> Iterator[tuple[str, Case]]:
-    """Yield the cases of a prefix; what the test has not read by the next one is an error."""
+    """Yield the cases of a prefix; a test must read all entries of a case before the next."""
     assert prefix in PREFIXES, f"add {prefix} to PREFIXES"
     paths = sorted(folder.glob(f"{prefix}*.npz"))
     assert paths, f"{folder} has no {prefix}*.npz"

@@ -16,8 +16,6 @@ CHOICES = {
     "query_key_norm": ("none", "head", "width"),
     "norm_placement": ("before", "result"),
 }
-BASE, SHARE = 10_000.0, 1.0
-"""The default base of rotary positions, and the default share of the channels that they turn."""
 
 
 class Attention(Mixer):
@@ -33,8 +31,8 @@ class Attention(Mixer):
 
     options = {
         "positions": "rotary",
-        "rotary_base": BASE,
-        "rotary_share": SHARE,
+        "rotary_base": 10_000.0,
+        "rotary_share": 1.0,
         "key_value_heads": None,
         "window": None,
         "query_key_norm": "none",
@@ -53,11 +51,12 @@ class Attention(Mixer):
             return f"needs a rotary_base greater than 1; received: {base}. Use 10000"
         share, head_size = options["rotary_share"], size.width // size.num_heads
         is_rotary = options["positions"] == "rotary"
-        if not is_rotary and (base, share) != (BASE, SHARE):
+        defaults = self.options["rotary_base"], self.options["rotary_share"]
+        if not is_rotary and (base, share) != defaults:
             return (
                 "has a rotary_base and a rotary_share of rotary positions alone; received: "
                 f"positions={options['positions']}, rotary_base={base}, rotary_share={share}. "
-                f"Use {BASE} and {SHARE}"
+                f"Use {defaults[0]} and {defaults[1]}"
             )
         if is_rotary and share != 1 and turned_channels(head_size, share) is None:
             return (

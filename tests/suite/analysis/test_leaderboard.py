@@ -90,29 +90,13 @@ def test_a_gain_is_the_score_at_the_longest_length_less_that_at_the_shortest(fol
     assert ner.gains["vanilla"].value == pytest.approx(-0.2)
 
 
-LENGTHS = """
-name = "lengths"
-version = 1
-summary = "tasks that score positions, and examples, at two lengths"
-model_size = "tiny"
-seeds = [0, 1, 2]
-time_limit_seconds = 60
-
-[tasks.ner]
-lengths = [128, 512]
-steps = 10
-positions_per_step = 512
-
-[tasks.sentiment]
-lengths = [128, 512]
-steps = 10
-examples_per_step = 4
-"""
+LENGTHS = SMALL.replace("lengths = [128]\n", "lengths = [128, 512]\n")
+"""Tasks that score positions, and examples, at two lengths."""
 
 
 def test_a_gain_covers_the_examples_where_a_part_holds_the_same_at_each_length(tmp_path):
     """Windows of two lengths that the same part holds are not of the same words."""
-    folder = benchmark_folder(tmp_path, LENGTHS, name="lengths")
+    folder = benchmark_folder(tmp_path, LENGTHS)
     registry = load_registry((str(folder),))
     seeds = by_architecture({"bert": 0.5, "vanilla": 0.6}, spread=0.01)
 
@@ -121,9 +105,9 @@ def test_a_gain_covers_the_examples_where_a_part_holds_the_same_at_each_length(t
         parts = (0.4, 0.5, 0.6) if cell.sequence_length == 128 else (0.6, 0.5, 0.4)
         return with_fields(run, reports={"test": {"without_part": {ranking.metric: parts}}})
 
-    made = final_runs(registry, seeds, ("vanilla", "bert"), name="lengths")
-    board = board_of(map(with_parts, made), folder, name="lengths")
-    ner, sentiment = (table.gains["bert"] for table in board.quality)
+    made = final_runs(registry, seeds, ("vanilla", "bert"))
+    board = board_of(map(with_parts, made), folder)
+    ner, sentiment = (table.gains["bert"] for table in board.quality[:2])
     assert ner.ends == pytest.approx((0.0, 0.0)), "each seed has one score at both lengths"
     # The pseudo-values differ by -0.4, 0 and 0.4.
     assert sentiment.ends == pytest.approx((-0.9937, 0.9937), rel=1e-3)
