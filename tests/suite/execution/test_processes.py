@@ -62,7 +62,9 @@ def processes(mark: str) -> list[psutil.Process]:
     found = []
     for process in psutil.Process().children(recursive=True):
         with suppress(psutil.NoSuchProcess):  # it has ended meanwhile; a zombie is one too
-            if mark in " ".join(process.cmdline()):
+            while not (words := process.cmdline()):  # empty for a moment after exec
+                time.sleep(0.001)
+            if mark in " ".join(words):
                 found.append(process)
     return found
 
