@@ -26,6 +26,8 @@ from typing import Any
 
 SCHEMA_VERSION = re.compile(rb'\s*\{\s*"schema_version"\s*:\s*(\d+)\s*[,}]')
 """The first field of a record file. A record without this field there is parsed."""
+NO_NUMBER = re.compile(rb"NaN|Infinity")
+"""What Python writes for numbers that a browser refuses, and with them the whole script."""
 INDENTATION = re.compile(rb"\n *")
 """The line breaks of a record file. The texts in JSON have none."""
 
@@ -51,12 +53,14 @@ def migrated(
 ) -> bytes:
     """Return the content of a record file in the current schema.
 
-    A record of the current schema is returned as it is, without parsing.
+    A record of the current schema is returned as it is, without parsing. A number that JSON of a
+    browser has not becomes null.
     """
     first = SCHEMA_VERSION.match(content)
-    if first and int(first[1]) == current:
+    if first and int(first[1]) == current and not NO_NUMBER.search(content):
         return content
-    return json.dumps(migrate(json.loads(content)), separators=(",", ":")).encode()
+    known = json.loads(content, parse_constant=lambda name: None)
+    return json.dumps(migrate(known), separators=(",", ":")).encode()
 
 
 @cache

@@ -63,7 +63,8 @@ def warn(message: str) -> None:
 
 def report_unreadable(path: Path, reason: str) -> None:
     """Warn of a file that is not a readable record."""
-    left_alone = f"{path} is not a readable record and was left alone"
+    name = " ".join(str(path).splitlines())  # the name of a file may have line breaks
+    left_alone = f"{name} is not a readable record and was left alone"
     warn(f"{left_alone}: {reason} `bench doctor` lists such files.")
 
 

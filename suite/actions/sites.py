@@ -129,9 +129,19 @@ def write_public_folder(
 
     Return the first page and the number of records. The call replaces the files of an earlier call.
     `docs` is the built documentation. `address` is the folder's address on its host.
+
+    Raises:
+        RequestError: the folder lies in one that is copied into it, or has files of others.
     """
     from dashboards.pages import Host
 
+    for source in filter(None, (docs, results / PUBLISHED)):
+        if folder.resolve().is_relative_to(source.resolve()):
+            raise RequestError(
+                "--to names a folder outside of those that are copied into it",
+                received=f"{folder}, in {source}",
+                remedy="Choose another folder",
+            )
     registry = read_registry()
     records = read_published(results)
     choices = read_choices(results / "tuning")

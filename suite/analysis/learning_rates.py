@@ -71,7 +71,7 @@ def _search(tuned: Tuned, tasks: Mapping[str, Task]) -> SearchSummary:
         TriedRate(
             float(trial["learning_rate"]),
             int(trial["steps"]),
-            trial["validation"],
+            trial.get("validation"),
             len(trial["runs"]),
         )
         for trial in choice.trials

@@ -153,10 +153,13 @@ def _run() -> None:
     except OSError as error:
         if error.errno in PATH_ERRORS and (path := _path_of_user(error)):
             _print_error(f"{error.strerror}. Received: {path}. Correct the path")
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        # The error of a copied folder holds those of its files, as texts.
+        full = [os.strerror(number) for number in (errno.ENOSPC, errno.EDQUOT)]
+        found = next((text for text in full if text in str(error)), None)
+        if found is None:
             raise
         _print_error(
-            f"The disk is full. Received: {error.filename or error.strerror}. Finished "
+            f"The disk is full. Received: {error.filename or found}. Finished "
             "cells are kept. Make room or choose another --home, then run the same command again."
         )
     except (click.Abort, KeyboardInterrupt):

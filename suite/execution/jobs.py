@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from suite.api import Job, Limits, Status
 from suite.api.cell import without_local_paths
@@ -18,7 +18,7 @@ from suite.execution.preparation import Prepared
 from suite.matrix.planned_cells import PlannedCell
 from suite.records.model_sizes import find_model_size
 from suite.records.naming import cell_label
-from suite.records.schema import Conformance, Failure, Invocation, Record
+from suite.records.schema import Conformance, Data, Environment, Failure, Invocation, Record
 from suite.records.store import Store
 from suite.records.weights import has_weights
 
@@ -135,10 +135,10 @@ def make_record(
         reason=reason,
         started_at=times[0],
         ended_at=times[1],
-        environment={**environment, **outcome.pop("environment", {})},
+        environment=cast(Environment, {**environment, **outcome.pop("environment", {})}),
         conformance=conformance,
         invocation=invocation,
-        data=None if data is None else {**data, "digest": digest},
+        data=None if data is None else cast(Data, {**data, "digest": digest}),
         error=_failure(outcome.pop("error", None), status, reason),
         details={
             **outcome.pop("details", {}),

@@ -9,7 +9,7 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 from suite.api import HomeError, Job, Limits, Status
 from suite.api.weights import too_large
@@ -34,7 +34,7 @@ from suite.matrix.plan import (
 from suite.matrix.planned_cells import PlannedCell
 from suite.records.environment import describe_environment
 from suite.records.naming import new_run_id
-from suite.records.schema import Invocation, Record, utc_now
+from suite.records.schema import Environment, Invocation, Record, utc_now
 from suite.records.store import Lease, Store
 from suite.records.validity import has_lengths_of
 from suite.records.weights import has_weights, keep_weights, weights_folder
@@ -322,7 +322,7 @@ class Runner:
             started_at=now,
             ended_at=now,
             ranking=planned.ranking,
-            environment=describe_environment(),
+            environment=cast(Environment, describe_environment()),
             invocation=self.invocation,
             data={"digest": digest} if digest else None,
         )

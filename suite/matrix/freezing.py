@@ -15,7 +15,7 @@ from typing import Any
 
 from suite.api import RUN_OPTIONS, Form, Mode, PluginError, Track
 from suite.api.errors import RequestError, check_name
-from suite.api.files import RESULTS
+from suite.api.files import RESULTS, atomic_write_bytes
 from suite.matrix.expansion import expand
 from suite.matrix.planned_cells import PlannedCell
 from suite.matrix.registry import Registry
@@ -127,11 +127,12 @@ def freeze(
         if task not in benchmark.unchanged_since:
             digest = hash_task(content, task)
             changed = with_hash(changed, f"{benchmark.version}.{task}", digest)
-    benchmark.path.write_text(with_hash(changed, str(benchmark.version), content_hash))
+    frozen = with_hash(changed, str(benchmark.version), content_hash)
+    atomic_write_bytes(benchmark.path, frozen.encode())
     try:
         return read_benchmark(benchmark.path).content_hash
     except PluginError as error:
-        benchmark.path.write_text(text)
+        atomic_write_bytes(benchmark.path, text.encode())
         raise RequestError(
             f"The benchmark '{benchmark.name}' cannot be frozen", received=str(error)
         ) from None

@@ -8,13 +8,15 @@ import shutil
 import tarfile
 import tempfile
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from pydantic import ValidationError
 
 from suite.api import Job, Limits, Mode, SourceRequest
 from suite.api.errors import DataError, RequestError
@@ -38,7 +40,15 @@ from suite.execution.session import make_invocation
 from suite.matrix.planned_cells import PlannedCell
 from suite.records.environment import describe_commit
 from suite.records.naming import new_run_id
-from suite.records.schema import Invocation, RankingFacts, Record, utc_now
+from suite.records.schema import (
+    Invocation,
+    RankingFacts,
+    Record,
+    RecordError,
+    first_error,
+    parse_record,
+    utc_now,
+)
 from suite.records.store import Store
 
 CODE = ("suite", "tasks", "baselines")
@@ -138,64 +148,96 @@ def unpack(pack: Path, store: Store) -> tuple[list[Record], int]:
     Return these records and the number of other cells. A second import writes the same files again.
 
     Raises:
-        DataError: the folder or the archive is not a pack.
+        DataError: the folder or the archive is not a pack, or some cell in it is not readable; the
+            records of the others are written.
     """
     if not pack.is_file():
-        return _unpack(pack, store)
+        return _unpack(pack, pack, store)
     with tempfile.TemporaryDirectory(prefix="results-") as folder:
         try:
             with tarfile.open(pack) as archive:
                 archive.extractall(folder, filter="data")
         except (OSError, EOFError, tarfile.TarError, zlib.error) as error:
             raise _not_a_pack(pack, error) from None
-        return _unpack(Path(folder), store)
+        return _unpack(Path(folder), pack, store)
 
 
-def _unpack(folder: Path, store: Store) -> tuple[list[Record], int]:
+MALFORMED = (OSError, ValueError, KeyError, TypeError, AttributeError, RecordError)
+"""The errors of reading a file that has another content than `bench export` and `run.py` write."""
+
+
+def _unpack(folder: Path, pack: Path, store: Store) -> tuple[list[Record], int]:
     try:
         about = json.loads((folder / ABOUT).read_text())
         limits = Limits(**about["limits"])
         invocation = Invocation.model_validate(about["invocation"])
         commit, digests = dict(about["commit"]), dict(about["digests"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise _not_a_pack(folder, error) from None
-    records, missing = [], 0
-    for path in sorted((folder / JOBS).glob("*/job.json")):
-        found = read_result(path.parent)
-        if found is None:
+    except MALFORMED as error:
+        raise _not_a_pack(pack, error) from None
+    records, unreadable, missing = [], [], 0
+    for job in sorted(path.parent for path in (folder / JOBS).glob("*/job.json")):
+        try:
+            record = _record_of(job, limits, invocation, commit, digests, store)
+        except MALFORMED as error:
+            unreadable.append(f"{pack}, run {job.name} ({_described(error)})")
+            continue
+        if record is None:
             missing += 1
             continue
-        content, result = found
-        try:
-            job = Job.from_json(path.read_text())
-            ranking = RankingFacts.model_validate_json((path.parent / RANKING).read_bytes())
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise _not_a_pack(path.parent, error) from None
-        code = result.environment or {}
-        record = make_record(
-            run_id=path.parent.name,
-            planned=PlannedCell(job.cell, job.source, None, ranking),
-            result=result,
-            verdict=classify_exit(result, limits),
-            times=(
-                datetime.fromisoformat(content["started_at"]),
-                datetime.fromisoformat(content["ended_at"]),
-            ),
-            environment={**content["environment"], **commit, **code},
-            invocation=invocation,
-            limits=limits,
-            digest=digests.get(job.cell.task or ""),
-            conformance=find_conformance(store, job.cell, code.get("cost_digest")),
-        )
         store.write(record)
         records.append(record)
+    if unreadable:
+        raise DataError(
+            f"{len(unreadable)} of the cells that have run in a pack cannot be read; the records "
+            f"of the other {len(records)} are imported",
+            received=unreadable[0],
+            remedy="Copy the pack again, or run these cells again",
+        )
     return records, missing
 
 
-def _not_a_pack(folder: Path, error: Exception) -> DataError:
+def _record_of(
+    folder: Path,
+    limits: Limits,
+    invocation: Invocation,
+    commit: Mapping[str, Any],
+    digests: Mapping[str, str],
+    store: Store,
+) -> Record | None:
+    """Return the record of a cell in a pack, as a home reads it; None before the cell ran."""
+    found = read_result(folder)
+    if found is None:
+        return None
+    content, result = found
+    job = Job.from_json((folder / "job.json").read_text())
+    ranking = RankingFacts.model_validate_json((folder / RANKING).read_bytes())
+    code = result.environment or {}
+    record = make_record(
+        run_id=folder.name,
+        planned=PlannedCell(job.cell, job.source, None, ranking),
+        result=result,
+        verdict=classify_exit(result, limits),
+        times=(
+            datetime.fromisoformat(content["started_at"]),
+            datetime.fromisoformat(content["ended_at"]),
+        ),
+        environment={**content["environment"], **commit, **code},
+        invocation=invocation,
+        limits=limits,
+        digest=digests.get(job.cell.task or ""),
+        conformance=find_conformance(store, job.cell, code.get("cost_digest")),
+    )
+    return parse_record(record.model_dump_json(warnings=False))
+
+
+def _described(error: Exception) -> str:
+    return first_error(error) if isinstance(error, ValidationError) else str(error)
+
+
+def _not_a_pack(pack: Path, error: Exception) -> DataError:
     return DataError(
         "A pack, or an archive of its results, must be of this version of `bench export`",
-        received=f"{folder} ({error})",
+        received=f"{pack} ({_described(error)})",
         remedy="Name the folder that `bench export` created, or what its `run.py --results` wrote",
     )
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -50,6 +51,8 @@ OWN_PATH = re.compile(
 """A path of a user's machine. Paths of the system, which the methods name, reveal nothing."""
 BASE64 = re.compile(r"[A-Za-z0-9+/]*={0,2}")
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+MAX_NAME = 255
+"""The longest name of a file."""
 PRIVATE = ("host_name", "operating_system")
 """The fields of the environment that identify a user's machine and explain no figure."""
 
@@ -128,6 +131,8 @@ def _outside_its_parts(record: RecordSummary) -> str | None:
 
 def _unprintable(record: Record) -> Iterator[str]:
     """Yield what a record holds that no published record may hold: private texts, odd numbers."""
+    if long := [part for part in committed_path(record).parts if len(part) > MAX_NAME]:
+        yield f"the name of its file would have {len(long[0]):,} characters: {long[0][:40]}…"
     if any(record.environment.get(name) for name in PRIVATE) or record.log_tail:
         yield "it has the machine's name or the log, which `bench publish` removes"
     for value in _values(_without_maps(record.model_dump())):
@@ -172,13 +177,17 @@ def check_files(
         RecordError: a published file is not a record or an archive.
     """
     paths, results = [path.resolve() for path in paths], results.resolve()
-    published = {stored.record.run_id: stored.record for stored in read_published(results)}
+    stored = read_published(results)
+    published = {one.record.run_id: one.record for one in stored}
+    times = Counter(one.record.run_id for one in stored)
     checked: list[tuple[str, str | None]] = []
     for machine, file in published_files(results):
         if any(file.is_relative_to(path) for path in paths):
             for record, misplaced in _records_of(results, machine, file, parse_record):
                 reason = misplaced or find_problem(record, registry)
                 reason = reason or unpublished_trial(record, published)
+                if times[record.run_id] > 1:
+                    reason = "another published record has the id of its run"
                 checked.append((f"{file.name}, run {record.run_id}", reason))
     if not checked:
         raise RequestError(
@@ -222,6 +231,8 @@ def check_tree(results: Path = RESULTS) -> None:
         named = f"results/{path.relative_to(results)}"
         sizes[named] = path.stat().st_size
         for record, reason in _records_of(results, machine, path, parse_summary):
+            if record.run_id in published:
+                reason = "another record has the id of its run"
             published[record.run_id] = record
             if reason:
                 raise RequestError(

@@ -143,7 +143,7 @@ def _archived_environment(environment: Mapping[str, Any]) -> dict[str, Any]:
         kept["packages"] = _without_empty(_only(kept["packages"], PACKAGES))
     if isinstance(code := kept.get("code"), Mapping):
         kept["code"] = {
-            name: value[:CODE_DIGITS] if name.endswith("_digest") else value
+            name: str(value)[:CODE_DIGITS] if name.endswith("_digest") else value
             for name, value in _without_empty(code).items()
             if name not in kept or kept[name] != value
         }

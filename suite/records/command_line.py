@@ -1,4 +1,4 @@
-"""Texts that others read: without the user's paths, and without what a terminal would obey."""
+"""Texts that others read: without the user's paths, and without what a program would obey."""
 
 from __future__ import annotations
 
@@ -45,13 +45,22 @@ def without_path(word: str) -> str:
     return HIDDEN if PATH.search(word) and not DATA_SET.fullmatch(word) else word
 
 
-CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-"""A control character; line breaks and tabs stay."""
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+"""A control character, or one that orders the text after it; line breaks and tabs stay."""
 
 
 def printable(text: str) -> str:
     """Return a text with its control characters written out: escape sequences begin with one."""
-    return CONTROL.sub(lambda character: f"\\x{ord(character[0]):02x}", text)
+    return CONTROL.sub(lambda found: ascii(found[0])[1:-1], text)
+
+
+FORMULA = re.compile(r"[=+\-@\t\r\n\uff0b\uff0d\uff1d\uff20]")
+"""The start of a text that a spreadsheet would run; some take the wide forms too."""
+
+
+def without_formula(value: Any) -> Any:
+    """Return a value of a CSV file; a text that a spreadsheet would run gets an apostrophe."""
+    return f"'{value}" if isinstance(value, str) and FORMULA.match(value) else value
 
 
 class PrintableStream:

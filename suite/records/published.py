@@ -29,7 +29,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from suite.api import Mode
-from suite.api.files import RESULTS, atomic_write_bytes
+from suite.api.files import RESULTS, atomic_write_bytes, folder_name
 from suite.records.environment import machine_name
 from suite.records.migrations import SCHEMA_VERSION, migrate
 from suite.records.schema import (
@@ -148,8 +148,11 @@ def committed_path(record: RecordSummary) -> PurePosixPath:
     """Return the file of a published record, relative to the folder of its machine."""
     cell = record.cell
     if has_own_file(record):
-        name = f"{cell.architecture}-{cell.sequence_length}-seed-{cell.seed}.{record.run_id}.json"
-        return PurePosixPath(cell.benchmark or TRIALS, str(cell.task), name)
+        benchmark, task, architecture = map(  # names that are paths must not lead elsewhere
+            folder_name, (cell.benchmark or TRIALS, str(cell.task), cell.architecture)
+        )
+        name = f"{architecture}-{cell.sequence_length}-seed-{cell.seed}.{record.run_id}.json"
+        return PurePosixPath(benchmark, task, name)
     if cell.mode is Mode.TRAIN:
         name = _name(
             cell.task, f"v{cell.task_version}", cell.source, cell.sequence_length, cell.model_size

@@ -6,9 +6,10 @@ import json
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Annotated, Any, NotRequired, TypeVar
 
 from pydantic import (
+    AfterValidator,
     AwareDatetime,
     BaseModel,
     ConfigDict,
@@ -23,9 +24,18 @@ from suite.api import PROTOCOL, Cell, LengthwiseError, Metric, Mode, Status
 from suite.records.measures import phase_of
 from suite.records.migrations import MIGRATIONS, SCHEMA_VERSION, migrate
 
-NAME_OF_A_FILE = r"^[A-Za-z0-9][\w.-]*$"
-"""A run id is a part of the names of files, which must stay in their folder."""
+NAME_OF_A_FILE = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$"
+"""A run id is a part of the names of files, which must stay in their folder and not be too long."""
 FIRST_FIELD = re.compile(rb'\s*\{\s*"schema_version"\s*:\s*(\d{1,9})\s*[,}]')
+
+
+NUMBERS = (
+    *("task_version", "architecture_version", "sequence_length", "batch_size", "steps"),
+    *("threads", "seed", "round"),
+)
+"""The fields of a cell that hold a number."""
+Whole = Annotated[int, Field(gt=-(2**63), lt=2**63)]
+"""A whole number that fits a float and a column of a table; JSON has others."""
 
 
 class RecordError(LengthwiseError):
@@ -50,7 +60,7 @@ class MeasuredValue(_Model, extra="ignore"):
 class Measurement(MeasuredValue, extra="forbid"):
     """A measured quantity. Its name carries the unit. Archives keep `value` and `n` alone."""
 
-    n: int
+    n: Whole
     samples: tuple[FiniteFloat, ...] = ()
     quartiles: tuple[FiniteFloat, FiniteFloat] | None = None
     method: str = ""
@@ -66,7 +76,7 @@ class Variant(_Model, extra="ignore"):
 class Curve(_Model):
     """Values along training, by the number of tokens seen."""
 
-    tokens: tuple[int, ...]
+    tokens: tuple[Whole, ...]
     values: tuple[float | None, ...]
 
 
@@ -80,12 +90,57 @@ class PartReport(TypedDict, total=False):
     """
 
     without_part: Mapping[str, tuple[FiniteFloat | None, ...]]
-    by_evaluation_length: Mapping[str, str | Mapping[str, int | FiniteFloat | None]]
+    by_evaluation_length: Mapping[str, str | Mapping[str, Whole | FiniteFloat | None]]
 
 
 @with_config(extra="allow")
 class Report(PartReport, total=False):
     """The detail behind a split's metrics: the task's own fields, and the scores without a part."""
+
+
+@with_config(extra="allow")
+class MeasuredCode(TypedDict, total=False):
+    """The digests of the code that ran."""
+
+    architecture_digest: str | None
+    engine_digest: str | None
+    task_digest: str | None
+    training_digest: str | None
+
+
+@with_config(extra="allow")
+class Environment(TypedDict, total=False):
+    """The machine, the packages and the code of a run (`suite.records.environment`)."""
+
+    processor: str | None
+    num_cores: Whole | None
+    memory_bytes: Whole | None
+    accelerators: list[str]
+    devices: list[str]
+    packages: Mapping[str, str | None]
+    code: MeasuredCode | None
+    cost_digest: str | None
+    commit: Any
+    dirty: Any
+
+
+@with_config(extra="allow")
+class Data(TypedDict, total=False):
+    """The data of a training: its digest and its fingerprint, its sizes by split, its licence."""
+
+    digest: str | None
+    fingerprint: str | None
+    examples: Mapping[str, Whole]
+    redistributable: bool
+    notes: tuple[str, ...]
+
+
+@with_config(extra="allow")
+class TrainedParent(TypedDict):
+    """The cell whose trained weights another cell evaluates, and their checksum."""
+
+    cell_id: str
+    weights_sha256: str
 
 
 @with_config(extra="allow")
@@ -99,10 +154,16 @@ class Details(TypedDict, total=False):
     """
 
     noisy: tuple[str, ...]
-    limits: Mapping[str, int | float]
+    limits: Mapping[str, Whole | float]
     lost: tuple[str, ...]
+    parent: TrainedParent
     parents: Mapping[str, str]
-    earlier_runs: Mapping[str, int]
+    weights: Mapping[str, Any]
+    earlier_runs: Mapping[str, Whole]
+    declared_state_bytes: Whole | None
+    resumed_at_steps: tuple[Whole, ...]
+    training_steps: Whole
+    training_tokens: Whole
 
 
 class Failure(_Model):
@@ -119,7 +180,26 @@ class Invocation(_Model):
     id: str
     started_at: AwareDatetime
     command: str
-    planned_cells: int | None
+    planned_cells: Whole | None
+
+
+@with_config(extra="allow")
+class TrialRun(TypedDict):
+    """A run of a learning rate: its seed, its status, and its validation score if it has one."""
+
+    seed: Whole
+    status: str
+    validation: FiniteFloat | None
+
+
+@with_config(extra="allow")
+class RateTrial(TypedDict):
+    """The runs of a learning rate in one stage of a search, and their mean validation score."""
+
+    learning_rate: FiniteFloat
+    steps: Whole
+    validation: NotRequired[FiniteFloat | None]
+    runs: list[TrialRun]
 
 
 class TuningChoice(_Model):
@@ -134,8 +214,8 @@ class TuningChoice(_Model):
     metric: str
     setting: Mapping[str, Any]
     good_range_decades: float | None = None
-    cost: float | None = None
-    trials: tuple[Mapping[str, Any], ...] = ()
+    cost: FiniteFloat | None = None
+    trials: tuple[RateTrial, ...] = ()
 
 
 class RankingFacts(_Model):
@@ -159,7 +239,7 @@ class RankingFacts(_Model):
     track: str = "standard"
     benchmark_hash: str | None = None
     ranked: bool = False
-    seeds: tuple[int, ...] = ()
+    seeds: tuple[Whole, ...] = ()
     drawn_for_length: bool = False
     learning_rate: float | None = None
     tuning: TuningChoice | None = None
@@ -181,8 +261,16 @@ class Conformance(_Model):
     `kit` is the version of the kit; 0 in a record of schema 3 or older, which did not state it.
     """
 
-    kit: int
+    kit: Whole
     failed: tuple[str, ...] = ()
+
+
+def _check_numbers(cell: Cell) -> Cell:
+    """Return a cell whose numbers are whole numbers as other fields have them."""
+    for name in NUMBERS:
+        if not -(2**63) < (getattr(cell, name) or 0) < 2**63:
+            raise ValueError(f"{name} is too large")
+    return cell
 
 
 class RecordSummary(_Model, extra="ignore"):
@@ -193,10 +281,10 @@ class RecordSummary(_Model, extra="ignore"):
     """
 
     schema_version: int = SCHEMA_VERSION
-    protocol: int = PROTOCOL
+    protocol: Whole = PROTOCOL
     run_id: str = Field(pattern=NAME_OF_A_FILE)
     cell_id: str
-    cell: Cell
+    cell: Annotated[Cell, AfterValidator(_check_numbers)]
     status: Status
     reason: str | None = None
     started_at: AwareDatetime
@@ -208,11 +296,11 @@ class RecordSummary(_Model, extra="ignore"):
     measurements: Mapping[str, Mapping[str, MeasuredValue]] = Field(default_factory=dict)
     variants: Mapping[str, Variant] = Field(default_factory=dict)
     conditions: Mapping[str, Mapping[str, Mapping[str, float | None]]] = Field(default_factory=dict)
-    parameter_count: int | None = None
-    parameter_counts: Mapping[str, int] = Field(default_factory=dict)
+    parameter_count: Whole | None = None
+    parameter_counts: Mapping[str, Whole] = Field(default_factory=dict)
     details: Details = Field(default_factory=Details)
-    data: Mapping[str, Any] | None = None
-    environment: Mapping[str, Any]
+    data: Data | None = None
+    environment: Environment
     conformance: Conformance | None = None
     invocation: Invocation
 
@@ -246,7 +334,7 @@ class RecordSummary(_Model, extra="ignore"):
     @property
     def fingerprint(self) -> str:
         """The hash of the raw examples; empty for a probe, or a cell that did not read its data."""
-        return str((self.data or {}).get("fingerprint") or "")
+        return (self.data or Data()).get("fingerprint") or ""
 
     @property
     def quiet(self) -> bool:
@@ -302,11 +390,10 @@ def first_error(error: ValidationError) -> str:
 
 
 def _parse(text: str | bytes, kind: type[Read]) -> Read:
+    # The parser of pydantic refuses texts that are no UTF-8, such as lone surrogates.
+    current = text if stated_version(text) == SCHEMA_VERSION else json.dumps(_migrated(text))
     try:
-        if stated_version(text) == SCHEMA_VERSION:
-            record = kind.model_validate_json(text)
-        else:
-            record = kind.model_validate(_migrated(text))
+        record = kind.model_validate_json(current)
     except ValidationError as error:
         raise _malformed(first_error(error)) from None
     if record.cell.id != record.cell_id and record.protocol == PROTOCOL:

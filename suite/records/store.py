@@ -315,6 +315,13 @@ class Store:
             try:
                 with FileIO(path) as file:
                     record = parse(file.read())
+                # Other commands find and delete the file of a record by this name.
+                if not path.endswith(f"/{record.cell_id}.{record.run_id}.json"):
+                    raise RecordError(
+                        "A record of a home is named by its cell and its run",
+                        received=f"the record of cell {record.cell_id}, run {record.run_id}",
+                        remedy="Name the file CELL.RUN.json again, or delete the copy",
+                    )
             except FileNotFoundError:  # `bench prune` may run meanwhile
                 continue
             except RecordError as error:

@@ -13,10 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError, with_config
+from typing_extensions import TypedDict  # pydantic takes that of typing from Python 3.12 on
 
 from suite.api import PROTOCOL, Cell, DataError, methods_text, training_methods
 from suite.api.files import RESULTS, atomic_write_bytes
+from suite.records.benchmark_sections import TuningSettings
 from suite.records.schema import TuningChoice, first_error
 
 TUNING = RESULTS / "tuning"
@@ -24,6 +26,22 @@ KEPT = ("learning_rate", "metric", "setting", "good_range_decades", "cost", "tri
 """The fields of a tuning file that a record holds too."""
 STRATEGY = "strategy"
 """The name of the rates and the seeds of the search in a setting; they are not part of the key."""
+
+
+@with_config(extra="allow")
+class TunedSetting(TypedDict):
+    """The fields of the setting in a file that commands read, with the rates and the seeds."""
+
+    source: str
+    sequence_length: int
+    batch_size: int
+    model_size: str
+    steps: int
+    options: Mapping[str, Any]
+    strategy: TuningSettings
+
+
+SETTING = TypeAdapter(TunedSetting)
 
 
 def tuning_setting(cell: Cell, source_digest: str) -> dict[str, Any]:
@@ -114,9 +132,8 @@ class Tuned:
         """The mean validation score of the chosen rate in the last stage; None if unknown."""
         rate = self.choice.learning_rate
         of_rate = [trial for trial in self.choice.trials if trial["learning_rate"] == rate]
-        last = max(of_rate, key=lambda trial: len(trial["runs"]), default={})
-        score: float | None = last.get("validation")
-        return score
+        last = max(of_rate, key=lambda trial: len(trial["runs"]), default=None)
+        return last.get("validation") if last else None
 
 
 def read_choices(folder: Path = TUNING) -> list[Tuned]:
@@ -134,6 +151,7 @@ def read_choices(folder: Path = TUNING) -> list[Tuned]:
 def _read(path: Path) -> TuningChoice:
     try:
         content = json.loads(path.read_bytes())
+        SETTING.validate_python(content["setting"])
         return TuningChoice(**{name: content[name] for name in KEPT})
     except FileNotFoundError:
         raise

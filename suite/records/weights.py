@@ -115,15 +115,14 @@ def named_weights(record: RecordSummary) -> str | None:
     """Return the checksum of the weights that a run kept or evaluated, or None."""
     if parent := _evaluated_parent(record):
         return str(parent["weights_sha256"])
-    weights: Mapping[str, Any] = record.details.get("weights") or {}  # type: ignore[assignment]
-    return weights.get("sha256")
+    return record.details.get("weights", {}).get("sha256")
 
 
 def _evaluated_parent(record: RecordSummary) -> Mapping[str, Any]:
     """Return the parent whose weights a cell that only evaluates has; none of another cell."""
     if has_own_weights(record.cell.methods):
         return {}
-    return record.details.get("parent") or {}  # type: ignore[return-value]
+    return record.details.get("parent", {})
 
 
 def superseded_weights(store: Store, report_unreadable: ReportUnreadable) -> list[Path]:

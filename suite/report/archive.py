@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from suite.analysis.boards import Board, Row
 from suite.analysis.comparison_key import titles
 from suite.analysis.estimates import Estimate
+from suite.records.command_line import without_formula
 
 COLUMNS = (
     "task", "source", "benchmark", "split", "sequence_length", "evaluation_length", "metric",
@@ -26,8 +26,6 @@ COLUMNS = (
 """The columns. Costs are of `session`; `between_sessions` tells how they vary over `sessions`."""
 OF_ROW = [name for name in COLUMNS if hasattr(Row, name)]
 TRAINING_COSTS = ("training.tokens_per_second", "training.peak_memory_bytes")
-FORMULA = re.compile(r"[=+\-@\t\r]")
-"""The start of a text that a spreadsheet would run."""
 
 
 def to_csv(boards: Sequence[Board]) -> str:
@@ -38,11 +36,7 @@ def to_csv(boards: Sequence[Board]) -> str:
     setting = titles(board.key for board in boards)
     for board in boards:
         for row in _rows(board, setting[board.key]):
-            safe = {
-                name: f"'{value}" if isinstance(value, str) and FORMULA.match(value) else value
-                for name, value in row.items()
-            }
-            writer.writerow(safe)
+            writer.writerow({name: without_formula(value) for name, value in row.items()})
     return file.getvalue()
 
 

@@ -185,8 +185,8 @@ def _is_trial(
     options = {**trained.cell.options, "learning_rate": trained.ranking.learning_rate}
     trial = replace(
         record.cell,
-        sequence_length=setting["sequence_length"],
-        batch_size=setting["batch_size"],
+        sequence_length=setting.get("sequence_length", 0),
+        batch_size=setting.get("batch_size", 0),
         seed=seed,
         steps=steps,
         benchmark=None,

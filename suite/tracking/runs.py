@@ -14,6 +14,7 @@ from mlflow.entities import Dataset, DatasetInput, Metric
 
 from suite.api import Mode, Status, methods_text
 from suite.api.evaluation_lengths import BY_EVALUATION_LENGTH
+from suite.records.command_line import without_formula
 from suite.records.environment import commit_of
 from suite.records.measures import phase_of
 from suite.records.model_sizes import MODEL_SIZES
@@ -270,5 +271,6 @@ def predictions_table(record: Record) -> str | None:
     text = io.StringIO()
     writer = csv.DictWriter(text, PREDICTIONS, extrasaction="ignore")
     writer.writeheader()
-    writer.writerows(examples)
+    for example in examples:
+        writer.writerow({name: without_formula(value) for name, value in example.items()})
     return text.getvalue()

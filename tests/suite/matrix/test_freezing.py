@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import resource
+import signal
 import tomllib
 
 import pytest
@@ -118,6 +120,21 @@ def test_the_hash_of_a_published_run_stays_in_the_file(write, tmp_path):
         check_published(find_benchmark("small", (str(tmp_path),)), hashes)
     other = {"smaller-1": {"0" * 16}}
     check_published(edited, other)
+
+
+def test_a_full_disk_leaves_the_file_of_a_benchmark_as_it_was(write, tmp_path):
+    benchmark, _ = write("seeds = [0]", UNRANKED)
+    before = benchmark.path.read_bytes()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, limits[1]))
+    try:
+        with pytest.raises(OSError, match="large"):
+            freeze(benchmark)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert benchmark.path.read_bytes() == before
+    assert list(benchmark.path.parent.iterdir()) == [benchmark.path]
 
 
 TEXT = """# A benchmark.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import json
 import subprocess
@@ -11,9 +12,11 @@ import zipfile
 
 import pytest
 
-from suite.api import RequestError
+from suite.api import Job, Recipe, RequestError
 from suite.execution.executors import packed
 from suite.publish.bundle import COSTS, TRAINING, download_wheels, with_requirements
+from suite.records.model_sizes import MODEL_SIZES
+from tests.builders.records import CELL, make_record
 from tests.conftest import bench_environment, read_records
 
 SMOKE = ("--benchmark", "smoke", "--architectures", "brisk", "--seeds", "0")
@@ -152,3 +155,83 @@ def test_a_folder_that_is_no_pack_is_refused(bench, tmp_path, content):
 def test_a_pack_is_never_written_to_an_existing_folder(bench, tmp_path):
     result = bench("export", str(tmp_path), "--mode", "probe", *SMOKE[:4])
     assert result.returncode == 2 and "new folder" in result.stderr
+
+
+def write_pack(folder):
+    """Write a pack with two cells that have run, and return the folder of each cell."""
+    record = make_record()
+    about = {
+        "limits": {"seconds": 9, "memory_bytes": 9},
+        "invocation": json.loads(record.invocation.model_dump_json()),
+        "commit": {"commit": "c" * 40, "dirty": False},
+        "digests": {},
+    }
+    jobs = []
+    for seed in range(2):
+        job = folder / "jobs" / f"2026010{seed + 1}T000000000000Z-abcdef"
+        job.mkdir(parents=True)
+        paths = (job, job, job / "checkpoint.npz")
+        cell = dataclasses.replace(CELL, seed=seed)
+        text = Job(cell, MODEL_SIZES["tiny"], Recipe(), None, (), *paths).to_json()
+        (job / "job.json").write_text(text)
+        (job / "ranking.json").write_text(record.ranking.model_dump_json())
+        (job / "ending.json").write_text(json.dumps(ENDING))
+        jobs.append(job)
+    (folder / "about.json").write_text(json.dumps(about))
+    return jobs
+
+
+ENDING = {
+    "started_at": "2026-01-01T00:00:00+00:00",
+    "ended_at": "2026-01-01T00:00:09+00:00",
+    "seconds": 9.0,
+    "exit_code": 1,
+    "stopped": None,
+    "log_tail": "",
+    "environment": {"processor": "abacus"},
+}
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        *(("ending.json", text) for text in ("", "[]", "{}", "\ufeff")),
+        *(
+            ("ending.json", json.dumps({**ENDING, name: value}))
+            for name, value in {
+                "started_at": 3,
+                "ended_at": "yesterday",
+                "exit_code": "x",
+                "environment": 3,
+                "log_tail": "\ud800",
+            }.items()
+        ),
+        *(("outcome.json", text) for text in ("{", "[]", "3", "{}", '{"status": "fine"}')),
+        ("provenance.json", "{"),
+        ("provenance.json", '{"cost_digest": 3}'),
+        ("ranking.json", "{}"),
+        ("job.json", "{"),
+        ("job.json", ("128", '"many"')),
+        ("job.json", ('"longformer"', "3")),
+        ("", "not a run"),
+        ("", "a" * 120),
+    ],
+)
+def test_a_cell_of_a_pack_that_cannot_be_read_hides_no_other(bench, tmp_path, file, content):
+    bad, _ = write_pack(tmp_path / "pack")
+    if isinstance(content, tuple):
+        old, new = content
+        text = (bad / file).read_text()
+        assert old in text
+        content = text.replace(old, new)
+    if file:
+        (bad / file).write_text(content)
+    else:
+        bad = bad.rename(bad.with_name(content))
+    with tarfile.open(tmp_path / "results-1.tar.gz", "w:gz") as archive:
+        archive.add(tmp_path / "pack", ".")
+    result = bench("import", str(tmp_path / "results-1.tar.gz"))
+    assert result.returncode == 2 and len(result.stderr.splitlines()) == 1, result.stderr
+    assert f"results-1.tar.gz, run {bad.name} (" in result.stderr
+    (imported,) = read_records(tmp_path / "home")
+    assert imported["cell"]["seed"] == 1

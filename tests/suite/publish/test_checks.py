@@ -11,7 +11,7 @@ import pytest
 from suite.api import AppliedMethod, Status
 from suite.api.errors import RequestError
 from suite.matrix.registry import load_registry
-from suite.publish.checks import check_files, find_problem
+from suite.publish.checks import check_files, check_tree, find_problem
 from suite.publish.reduction import reduced
 from suite.records.published import committed_path, write_archive
 from suite.records.schema import Measurement, RecordError
@@ -77,6 +77,17 @@ def test_a_record_at_another_place_is_refused(tmp_path):
     write(tmp_path, good(), name="miniature-1/elsewhere.json")
     (reason,) = reasons(tmp_path)
     assert reason.startswith("it belongs in published/abacus/miniature-1/ner/vanilla-128-seed-0.")
+
+
+def test_a_run_is_published_once(tmp_path):
+    write(tmp_path, good(0))
+    second = good(1).model_copy(update={"run_id": good(0).run_id})
+    first = good(0).model_copy(update={"run_id": second.run_id})
+    for record in (first, second):
+        write(tmp_path, record)
+    assert reasons(tmp_path).count("another published record has the id of its run") == 2
+    with pytest.raises(RequestError, match="another record has the id of its run"):
+        check_tree(tmp_path)
 
 
 def test_paths_without_published_files_are_refused(tmp_path):

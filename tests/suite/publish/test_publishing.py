@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import os
 import shutil
 import stat
+import zlib
+from base64 import b64decode
 from pathlib import Path
 
 import pytest
 
+from dashboards.copying import migrated, write_bundle
 from suite.analysis.comparisons import compare
 from suite.analysis.diagnostic_charts import make_charts
 from suite.analysis.diagnostics import find_diagnostics
@@ -105,6 +109,45 @@ def test_a_published_file_can_be_read_by_a_web_server(store, tmp_path):
 def test_the_name_of_a_machine_must_not_be_a_path(store):
     with pytest.raises(RequestError):
         publish_here(store, "../elsewhere")
+
+
+@pytest.mark.parametrize(
+    ("task", "architecture"),
+    [
+        ("../../../..", "z"),
+        ("a/../../..", "z"),
+        ("ner", "../../../../z"),
+        ("..", ".."),
+        ("ner", "/z"),
+    ],
+)
+def test_names_in_a_record_that_are_paths_lead_to_no_other_folder(
+    store, tmp_path, task, architecture
+):
+    cell = dataclasses.replace(
+        TRIAL, task=task, architecture=architecture, task_version=1, evaluation_lengths=(256,)
+    )
+    trial = {"cell": cell, "metrics": {"validation": {"entity_f1": 0.5}}}
+    ranking = make_record(cell=TRIAL).ranking
+    store.write(make_record(**{**GOOD, **trial, "ranking": ranking}))
+    store.write(make_record(**GOOD))
+    into = tmp_path / "a" / "b" / "published"
+    written = publish_here(store, into=into).written
+    folders = {path.relative_to(into).parts[1:-2] for path in written}
+    assert folders == {("trials",), ("miniature-1",)}
+    found = [path for path in tmp_path.rglob("*.json") if store.home not in path.parents]
+    assert sorted(found) == sorted(written)
+
+
+def test_a_record_whose_file_would_have_too_long_a_name_hides_no_other(store, tmp_path):
+    cell = dataclasses.replace(TRIAL, source="synthetic:" + "x" * 300)
+    ranking = make_record(cell=TRIAL).ranking
+    trial = {"cell": cell, "metrics": {"validation": {"entity_f1": 0.5}}, "ranking": ranking}
+    store.write(make_record(**{**GOOD, **trial}))
+    store.write(make_record(**GOOD))
+    outcome = publish_here(store, into=tmp_path)
+    ((_, reason),) = outcome.refused
+    assert len(outcome.written) == 1 and "the name of its file would have" in reason
 
 
 @pytest.mark.parametrize(("free", "kept"), [(True, True), (False, False), (None, False)])
@@ -202,6 +245,41 @@ def test_options_that_do_not_fit_a_public_folder_change_nothing(
     said = bench("publish", "--to", "public", "--results", "none", *options)
     assert said.returncode == 2 and message in said.stderr
     assert sorted(map(str, (tmp_path / "public").rglob("*"))) == before
+
+
+@pytest.mark.parametrize("inside", ["results/published", "results/published/new", "docs/new"])
+def test_a_public_folder_lies_in_none_that_is_copied_into_it(bench, tmp_path, monkeypatch, inside):
+    monkeypatch.chdir(tmp_path)
+    for folder in ("results/published", "docs"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "docs" / "index.html").touch()
+    before = sorted(tmp_path.rglob("*"))
+    said = bench("publish", "--to", inside, "--docs", "docs", "--results", "results")
+    assert said.returncode == 2 and "outside of those that are copied" in said.stderr
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_disk_that_is_full_while_a_folder_is_copied_is_one_line(bench, tmp_path, monkeypatch):
+    def fill(source, *_, **__):
+        raise shutil.Error([(source, "x", f"[Errno 28] {os.strerror(28)}: 'x'")])
+
+    (tmp_path / "results" / "published").mkdir(parents=True)
+    monkeypatch.setattr(shutil, "copytree", fill)
+    folder = tmp_path / "public"
+    said = bench("publish", "--to", str(folder), "--results", str(tmp_path / "results"))
+    assert (said.returncode, len(said.stderr.splitlines())) == (2, 1)
+    assert "The disk is full. Received: No space left" in said.stderr and not folder.exists()
+
+
+def test_a_number_that_a_browser_refuses_hides_no_run(store, tmp_path):
+    (good, odd) = (store.write(make_record(Status.OK, minutes)) for minutes in (0, 1))
+    content = {**json.loads(odd.read_text()), "metrics": {"test": {"entity_f1": math.nan}}}
+    odd.write_text(json.dumps(content))
+    write_bundle(tmp_path / "x.js", [migrated(path.read_bytes(), 5, dict) for path in (good, odd)])
+    text = zlib.decompress(b64decode((tmp_path / "x.js").read_text().split('"')[1])).decode()
+    first, second = json.loads(text, parse_constant=pytest.fail)
+    assert first == json.loads(good.read_text())
+    assert second["metrics"] == {"test": {"entity_f1": None}}
 
 
 def test_machines_with_long_names_are_published_apart(store, tmp_path):

@@ -118,7 +118,8 @@ def test_a_training_with_evaluation_lengths_keeps_the_report_of_the_split_that_i
 
 @pytest.mark.parametrize("cell", [TRIAL, PROBE], ids=["trial", "probe"])
 def test_a_record_of_an_archive_is_small_and_a_record(cell):
-    trials = tuple({"learning_rate": 10.0**-i, "scores": [0.5] * 9} for i in range(9))
+    runs = [{"seed": seed, "status": "ok", "validation": 0.5} for seed in range(9)]
+    trials = tuple({"learning_rate": 10.0**-i, "steps": 1, "runs": runs} for i in range(9))
     choice = TuningChoice(learning_rate=0.1, metric="f1", setting={}, trials=trials)
     record = full_record(cell)
     record = record.model_copy(

@@ -11,7 +11,12 @@ from rich.console import Console
 
 from suite.actions.results import Records
 from suite.api import Status
-from suite.records.command_line import PrintableStream, printable, shareable_command
+from suite.records.command_line import (
+    PrintableStream,
+    printable,
+    shareable_command,
+    without_formula,
+)
 from tests.builders.records import CELL, make_record
 
 
@@ -52,7 +57,19 @@ ESCAPE = "\x1b]0;title\x07\x1b[2J\x9b31m"
 
 
 def test_control_characters_are_written_out():
-    assert printable("a\tb\n\x1b[31mé\x9b\x7f\r") == "a\tb\n\\x1b[31mé\\x9b\\x7f\\x0d"
+    assert printable("a\tb\n\x1b[31mé\x9b\x7f\r") == "a\tb\n\\x1b[31mé\\x9b\\x7f\\r"
+
+
+def test_marks_that_reorder_a_line_are_written_out():
+    assert printable("safe\u202etxt.exe\u2066\u200f\u2028") == (
+        "safe\\u202etxt.exe\\u2066\\u200f\\u2028"
+    )
+
+
+@pytest.mark.parametrize("text", ["=cmd", "+1", "-1", "@SUM", "\t=1", "\r=1", "\n=1", "\uff1d1"])
+def test_a_text_of_a_csv_file_is_no_formula(text):
+    assert without_formula(text) == f"'{text}"
+    assert without_formula("1=1") == "1=1" and without_formula(-1) == -1
 
 
 def test_a_stream_keeps_the_sequences_of_rich_alone():

@@ -50,6 +50,13 @@ def test_the_order_of_the_fields_does_not_matter():
     assert parse_record(reordered) == parse_record(json.dumps(old))
 
 
+@pytest.mark.parametrize("version", range(min(MIGRATIONS), SCHEMA_VERSION + 1))
+def test_half_a_character_is_refused_in_each_schema(version):
+    content = {**read("schema-3-train"), "schema_version": version, "reason": "\ud800"}
+    with pytest.raises(RecordError, match="hex escape"):
+        parse_record(json.dumps(content))
+
+
 def test_records_without_a_result_of_the_conformance_kit_state_kit_0():
     assert parse_record(json.dumps(read("schema-3-train"))).conformance == Conformance(kit=0)
     assert parse_record(json.dumps(read("schema-4-final"))).conformance == Conformance(kit=1)

@@ -107,6 +107,29 @@ def test_reading_reports_an_unreadable_file_and_leaves_it_where_it_is(store):
     assert of_path[0] == path and "A record is a JSON object" in of_path[1]
 
 
+@pytest.mark.parametrize("cell_id", ["../../victim/x", "/victim/x", "0" * 16, CELL.id])
+def test_a_record_of_another_name_is_reported_and_deletes_no_other_file(bench, store, cell_id):
+    """A record of an old protocol may state any cell."""
+    old = make_record().model_copy(update={"protocol": PROTOCOL - 1, "cell_id": cell_id})
+    (victim := store.home.parent / "victim").mkdir()
+    files = [victim / f"x.{old.run_id}.json", store.records / f"{CELL.id}.copy.json"]
+    for path in files:
+        path.write_text(old.to_json())
+    good = store.write(make_record(Status.OK, 1))
+    result = bench("prune", "--old-protocols")
+    assert (result.returncode, result.stdout[:9]) == (0, "0 records"), result
+    assert f"Received: the record of cell {cell_id}, run {old.run_id}" in result.stderr
+    assert all(path.exists() for path in [*files, good])
+
+
+def test_a_warning_about_a_file_with_a_line_break_in_its_name_is_one_line(bench, store):
+    store.write(make_record())
+    (store.records / "0123456789abcdef.\n\u202e.json").write_text("{}")
+    result = bench("report", "--json")
+    assert result.returncode == 0 and len(result.stderr.splitlines()) == 1
+    assert "\u202e" not in result.stderr
+
+
 def test_a_file_that_is_set_aside_does_not_replace_an_earlier_one(store):
     path = store.write(make_record())
     for content in (b"first", b"second", b"third"):
@@ -160,6 +183,16 @@ def test_doctor_lists_unreadable_files_and_sets_them_aside_on_request(bench, sto
     assert not left.ok and newer.exists()  # a newer version may have written it
 
 
+TUNED = {"learning_rate": 1e-3, "metric": "f1", "setting": {}}
+TRIED = {"learning_rate": 1e-3, "steps": 1, "validation": None, "runs": []}
+
+
+def test_trials_without_a_score_are_read():
+    ranking = {"entry": "x", "tuning": {**TUNED, "trials": [TRIED]}}
+    content = {**json.loads(make_record().to_json()), "ranking": ranking}
+    assert parse_record(json.dumps(content)).ranking.tuning.trials[0]["steps"] == 1
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -169,6 +202,23 @@ def test_doctor_lists_unreadable_files_and_sets_them_aside_on_request(bench, sto
         {"unknown": 1},
         {"started_at": "yesterday"},
         {"cell": {}},
+        {"run_id": "a" * 101},
+        {"cell": {**json.loads(make_record().to_json())["cell"], "sequence_length": 10**400}},
+        {"parameter_count": 10**400},
+        {"environment": {"packages": 3}},
+        {"environment": {"code": {"task_digest": True}}},
+        {"environment": {"accelerators": True}},
+        {"environment": {"processor": ["a"]}},
+        {"environment": {"cost_digest": 3.5}},
+        {"data": {"examples": 1e308}},
+        {"data": {"redistributable": ["no"]}},
+        {"details": {"weights": "all"}},
+        {"details": {"parent": {"cell_id": 3}}},
+        {"reports": {"test": {"by_evaluation_length": {"64": {"f1": 10**400}}}}},
+        *(
+            {"ranking": {"entry": "x", "tuning": {**TUNED, "trials": [trial]}}}
+            for trial in (True, {}, {**TRIED, "runs": [True]}, {**TRIED, "learning_rate": "x"})
+        ),
     ],
 )
 def test_a_malformed_record_is_refused(change):

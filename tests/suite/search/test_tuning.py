@@ -260,13 +260,17 @@ def test_a_rate_that_no_seed_survives_is_not_written(tmp_path, store):
 
 
 @pytest.mark.parametrize(
-    "content", ["", "{", "[]", "{}", '{"learning_rate": "fast"}', '{"learning_rate": 1e-3}']
+    "content",
+    ["", "{", "[]", "{}", '{"learning_rate": "fast"}', '{"learning_rate": 1e-3}', "strategy"],
 )
 def test_a_malformed_tuning_file_is_named(tmp_path, store, content):
     folder = tmp_path / "tuning"
     request = Request(tasks=("ner",), architectures=("vanilla",), lengths=(128,))
     (tuned,) = tune(request, store, learner(peak_at(3e-3)), folder=folder)
     written = tuned.path.read_bytes()
+    if content == "strategy":
+        whole = json.loads(written)
+        content = json.dumps({**whole, "setting": {**whole["setting"], "strategy": {"seeds": 1}}})
     tuned.path.write_text(content)
     with pytest.raises(DataError, match=tuned.path.name):
         planned_rate(store, folder)

@@ -64,7 +64,7 @@ def test_curves_are_thinned_and_keep_their_last_point(store):
 
 
 def test_curves_count_updates_and_a_picture_and_the_predictions_are_files(store):
-    examples = [{"input": "a, b", "expected": "O", "answer": "B-PER", "right": 0}]
+    examples = [{"input": "a, b", "expected": "O", "answer": "=1+1", "right": 0}]
     details = {"training_steps": 50, "training_tokens": 199}
     report = {"test": {"examples": examples}, "validation": {"examples": examples}}
     store.write(good_record(128, details=details, reports=report))
@@ -76,4 +76,4 @@ def test_curves_count_updates_and_a_picture_and_the_predictions_are_files(store)
     files = {file.path for file in client.list_artifacts(run.info.run_id)}
     assert files == {"record.json", "learning_curves.png", "predictions.csv"}
     lines = read_artifact(store.tracking_uri, run, "predictions.csv").splitlines()
-    assert lines == ["input,expected,answer,right", '"a, b",O,B-PER,0']
+    assert lines == ["input,expected,answer,right", '"a, b",O,\'=1+1,0']
