@@ -256,7 +256,9 @@ def tried(rate, steps, *scores):
         "learning_rate": rate,
         "steps": steps,
         "validation": sum(known) / len(known) if len(known) == len(scores) else None,
-        "runs": [{"seed": seed, "validation": score} for seed, score in enumerate(scores)],
+        "runs": [
+            {"seed": seed, "status": "ok", "validation": score} for seed, score in enumerate(scores)
+        ],
     }
 
 

@@ -90,10 +90,11 @@ def test_final_runs_of_an_unranked_benchmark_are_counted_without_cells_that_neve
 
 def choice(task, score, **setting):
     fields = {"sequence_length": 128, "source": "tfds", "model_size": "tiny", "steps": 500}
-    trials = (
-        {"learning_rate": 0.003, "steps": 100, "validation": score, "runs": [{}, {}]},
-        {"learning_rate": 0.003, "steps": 50, "validation": 0.1, "runs": [{}]},
-        {"learning_rate": 0.001, "steps": 100, "validation": None, "runs": [{}]},
+    run: TrialRun = {"seed": 0, "status": "ok", "validation": score}
+    trials: tuple[RateTrial, ...] = (
+        {"learning_rate": 0.003, "steps": 100, "validation": score, "runs": [run, run]},
+        {"learning_rate": 0.003, "steps": 50, "validation": 0.1, "runs": [run]},
+        {"learning_rate": 0.001, "steps": 100, "validation": None, "runs": [run]},
     )
     return TuningChoice(
         learning_rate=0.003,

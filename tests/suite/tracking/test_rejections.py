@@ -10,7 +10,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from suite.api.errors import TrackingError
-from suite.records.schema import Curve, Record
+from suite.records.schema import Record
 from suite.tracking.delivery import DeliveryQueue
 from suite.tracking.sync import sync
 from tests.builders.records import CELL
@@ -28,9 +28,6 @@ BAD = {
     "long metric": good_record(128, 1, minutes=1, metrics={"test": {"f" * 400: 0.5}}),
     "parameter": with_options(**{"top@5": 1}),
     "long parameter": with_options(**{"o" * 400: 1}),
-    "step": good_record(
-        128, 1, minutes=1, curves={"training_loss": Curve(tokens=(2**70,), values=(1.0,))}
-    ),
     "date": good_record(128, 1, minutes=1, ended_at=datetime(1950, 1, 1, tzinfo=UTC)),
 }
 
