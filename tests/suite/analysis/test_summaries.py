@@ -16,7 +16,7 @@ from suite.analysis.pairwise import pair_differences
 from suite.analysis.tradeoffs import pareto_front
 from suite.api import Mode, Status
 from suite.records.measures import QUALITY
-from suite.records.schema import Measurement, TuningChoice
+from suite.records.schema import Measurement, RateTrial, TrialRun, TuningChoice
 from suite.records.tuned_rates import Tuned
 from tests.builders.records import FINAL, PROBE, REGISTRY, TRIAL, make_record, stored
 
