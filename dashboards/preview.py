@@ -19,7 +19,6 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 
-from suite.analysis.comparison_key import ComparisonKind
 from suite.analysis.comparisons import Comparison
 from suite.api import Metric
 from suite.api.files import atomic_write
@@ -126,24 +125,16 @@ def choose_charts(
 ) -> list[Chart]:
     """Return a chart of quality and one of a cost of the same entries, as far as there are figures.
 
-    The quality is that of the comparison with the most lengths, then with the most entries of
-    several lengths. Final runs precede trials. The cost is the first measure of `CHARTED` that has
-    enough lines. Without a quality, it is that of the comparison with the most entries of several
-    lengths.
+    The quality is that of the first comparison that has enough lines. The cost is the first measure
+    of `CHARTED` that has enough lines. Without a quality, it is that of the comparison with the most
+    entries of several lengths.
 
     Args:
         figures: the figures of all comparisons (`suite.analysis.frame.to_figures`).
-        comparisons: the comparisons.
+        comparisons: the comparisons, in the order in which pages prefer them.
         sources: the numbers of the comparisons that have the costs of each one.
     """
-
-    def precedence(found: Chart) -> tuple[bool, int, int]:
-        is_final = comparisons[found.comparison].key.kind is ComparisonKind.FINAL
-        lines = found.figures
-        return is_final, lines["sequence_length"].nunique(), lines["entry"].nunique()
-
-    if scored := list(_charts(figures, comparisons, [QUALITY])):
-        quality = max(scored, key=precedence)
+    if quality := next(_charts(figures, comparisons, [QUALITY]), None):
         shared = figures[figures["entry"].isin(quality.figures["entry"])]
         for number in sources[quality.comparison]:
             of_source = shared[shared["comparison"] == number]

@@ -49,11 +49,11 @@ def chosen(rows, comparisons, sources=()):
     ]
 
 
-def test_the_charts_are_quality_at_the_most_lengths_and_a_cost_of_its_entries():
+def test_the_charts_are_the_quality_that_pages_prefer_and_a_cost_of_its_entries():
     rows = [
-        *lines(0, QUALITY, a=(1, 2), b=(1, 2), c=(1, 2), d=(1,)),
+        *lines(0, QUALITY, a=(1, 2), b=(1,), c=(1,)),  # one line is no chart
         *lines(1, QUALITY, a=(1, 2, 3), b=(1, 3)),
-        *lines(2, QUALITY, a=(1, 2, 3, 4), b=(1, 2, 3, 4)),
+        *lines(2, QUALITY, a=(1, 2, 3, 4), b=(1, 2, 3, 4), c=(1, 2)),
         *lines(3, MEMORY, a=(1, 2), b=(1, 2), e=(1, 2)),
         *lines(4, SPEED, a=(1, 2), b=(1,)),
     ]
