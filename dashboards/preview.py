@@ -125,8 +125,8 @@ def choose_charts(
 ) -> list[Chart]:
     """Return a chart of quality and one of a cost of the same entries, as far as there are figures.
 
-    The quality is that of the first comparison that has enough lines. The cost is the first measure
-    of `CHARTED` that has enough lines. Without a quality, it is that of the comparison with the most
+    The quality is that of the first comparison with enough lines. The cost is the first measure of
+    `CHARTED` with enough lines. Without a quality, it is that of the comparison with the most
     entries of several lengths.
 
     Args:
