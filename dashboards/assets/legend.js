@@ -43,24 +43,27 @@ const entryLabel = ({ name, control, about }) =>
   );
 
 /**
- * Returns the entries that have colours: those that the reader chose, otherwise the best models and
- * the controls.
+ * Returns the entries that have colours: those that the reader chose; otherwise the ranked entries
+ * if all fit, then the best models and the controls.
  * @param {State} values
  * @param {number[]} entries
- * @param {number[]} best some of them, the best first
+ * @param {number[]} best the ranked entries, the best first; others may only have costs
  */
 function chosenEntries(values, entries, best = []) {
   const named = values.entries?.split("|").map((name) => entryNumber.get(name) ?? -1);
   if (named) return new Set(named.slice(0, MOST_COLORED));
   if (entries.length <= MOST_COLORED) return new Set(entries);
   const known = new Set(entries);
-  const ordered = [...new Set([...best, ...entries])].filter((entry) => known.has(entry));
+  const ranked = [...new Set(best)].filter((entry) => known.has(entry));
+  const ordered = [...new Set([...ranked, ...entries])];
   // An entry with methods is compared with its architecture, also if that is a control.
   const isControl = (/** @type {number} */ entry) =>
     data.entries[entry].control && !data.entries[entry].name.includes(" + ");
   const models = ordered.filter((entry) => !isControl(entry)).slice(0, BEST);
   const controls = ordered.filter(isControl);
-  return new Set([...models, ...controls].slice(0, MOST_COLORED));
+  const fitting = ranked.length <= MOST_COLORED ? ranked : [];
+  const preferred = new Set([...fitting, ...models, ...controls]);
+  return new Set([...preferred].slice(0, MOST_COLORED));
 }
 
 /**

@@ -24,6 +24,7 @@ from tests.dashboards.site_records import (
     VERSIONS,
     draw,
     entry,
+    probe,
     read_script,
 )
 
@@ -99,6 +100,26 @@ def test_five_models_and_the_controls_have_colours_and_names_at_their_ends(drawn
     assert tab.page.locator(".legend input:checked").count() == 8
     assert tab.page.locator('.legend input[name="entry llama"]').is_disabled()
     assert "mamba2" in tab.page.url
+
+
+def test_all_ranked_entries_have_colours_if_they_fit_and_entries_with_costs_alone_have_none(drawn):
+    ranked = ("bert", "bigbird", "gla", "linformer", "longformer", "mamba2", "vanilla", "identity")
+    made = [
+        entry(name, length, f1=0.9 - 0.05 * place, memory=1, speed=1)
+        for place, name in enumerate(ranked)
+        for length in (128, 512)
+    ]
+    probes = [
+        probe(name, length, number, 1_000.0)
+        for name in ("convolution", "lstm", "reformer")
+        for length in (128, 512)
+        for number in range(3)
+    ]
+    tab = drawn([*made, *probes], state="task=ner&length=512")
+    boxes = tab.page.locator(".legend input")
+    assert boxes.count() == len(ranked) + 3
+    names = {box.get_attribute("name") for box in boxes.all() if box.is_checked()}
+    assert names == {f"entry {name}" for name in ranked}
 
 
 def test_labels_of_an_axis_do_not_overlap_in_a_narrow_figure(tab, folder):
