@@ -67,8 +67,8 @@ def write_preview(
         figure.text(0.04, 0.92, "Lengthwise", fontsize=15, color=GREY)
         figure.text(0.04, 0.84, QUESTION, fontsize=23, fontweight="bold")
         for number, chart in enumerate(charts):
-            left = 0.06 + 0.51 * number
-            axes = figure.add_axes((left, 0.17, 0.28 if len(charts) > 1 else 0.74, 0.57))
+            left = 0.06 + 0.5 * number
+            axes = figure.add_axes((left, 0.17, 0.25 if len(charts) > 1 else 0.74, 0.57))
             draw_chart(axes, chart, styles)
             title = textwrap.shorten(titles[chart.comparison], 160, placeholder=" …")
             figure.text(0.04, 0.045 - 0.03 * number, title, fontsize=9, color=GREY)
