@@ -11,7 +11,6 @@ import pytest
 from dashboards.pages import PAGES, PREVIEW, Host, render_page
 from dashboards.preview import HEIGHT, WIDTH, choose_charts, choose_colored, write_preview
 from suite.actions.sites import draw_site
-from suite.analysis.comparison_key import ComparisonKind
 from suite.api import Metric
 from suite.records.measures import QUALITY
 from tests.dashboards.site_records import REGISTRY, draw, probe
@@ -35,11 +34,7 @@ def lines(comparison, measure, **lengths):
     ]
 
 
-def kind(name):
-    return SimpleNamespace(key=SimpleNamespace(kind=ComparisonKind[name]), metric=BITS)
-
-
-FINAL, OTHER_FINAL, TRIAL, COSTS = map(kind, ("FINAL", "FINAL", "TRIAL", "COSTS"))
+COMPARISON = SimpleNamespace(metric=BITS)
 
 
 def chosen(rows, comparisons, sources=()):
@@ -57,7 +52,7 @@ def test_the_charts_are_the_quality_that_pages_prefer_and_a_cost_of_its_entries(
         *lines(3, MEMORY, a=(1, 2), b=(1, 2), e=(1, 2)),
         *lines(4, SPEED, a=(1, 2), b=(1,)),
     ]
-    comparisons, sources = [OTHER_FINAL, FINAL, TRIAL, COSTS, COSTS], [[], [4, 3], [], [], []]
+    comparisons, sources = [COMPARISON] * 5, [[], [4, 3], [], [], []]
     cost = 3, "Peak training memory, MiB · lower is better", ["a", "b"]
     assert chosen(rows, comparisons, sources) == [(1, "Bits · lower is better", ["a", "b"]), cost]
 
@@ -66,13 +61,13 @@ def test_without_quality_the_chart_is_the_cost_of_the_most_entries():
     few = lines(0, SPEED, a=(1, 2), b=(1, 2), c=(1,))
     many = lines(1, MEMORY, a=(1, 2), b=(1, 2), c=(1, 2), d=(1,))
     title = "Peak training memory, MiB · lower is better"
-    assert chosen([*few, *many], [COSTS, COSTS]) == [(1, title, ["a", "b", "c"])]
-    assert chosen(lines(0, SPEED, a=(1, 2), b=(1,)), [COSTS]) == []
+    assert chosen([*few, *many], [COMPARISON] * 2) == [(1, title, ["a", "b", "c"])]
+    assert chosen(lines(0, SPEED, a=(1, 2), b=(1,)), [COMPARISON]) == []
 
 
 def test_the_references_and_the_best_entries_have_a_colour():
     names = {"x" * number: (1, 2) for number in range(1, 12)}
-    charts = choose_charts(frame(*lines(0, QUALITY, **names)), [FINAL], [[]])
+    charts = choose_charts(frame(*lines(0, QUALITY, **names)), [COMPARISON], [[]])
     worst = "x" * 11
     assert choose_colored(charts, [worst]) == [worst, *list(names)[:7]]
     assert choose_colored([], [worst]) == []
@@ -82,7 +77,7 @@ def test_the_references_and_the_best_entries_have_a_colour():
     "rows", [[], lines(0, QUALITY, **dict.fromkeys(("$x$", "yy", "zz"), (1, 2)))]
 )
 def test_the_image_has_the_size_of_a_large_card_and_equal_bytes(tmp_path, rows):
-    charts = choose_charts(frame(*rows), [FINAL], [[]])
+    charts = choose_charts(frame(*rows), [COMPARISON], [[]])
     styles = [
         {"name": "$x$", "color": "#0072B2", "dash": "solid"},
         {"name": "yy", "color": "#0072B2", "dash": "8px,4px"},

@@ -226,11 +226,8 @@ def test_of_sessions_without_quiet_costs_that_of_the_most_entries_is_shown():
     [
         ({"resumed_at_steps": [4]}, {SPEED: 5.0}, "resumed"),  # its steps were in two sessions
         ({"resumed_at_steps": []}, {}, "too few steps"),
-        (
-            {"parent": {"cell_id": "0", "weights_sha256": "1"}},
-            {},
-            "not trained",
-        ),  # it takes a trained model
+        # it takes a trained model
+        ({"parent": {"cell_id": "0", "weights_sha256": "1"}}, {}, "not trained"),
     ],
 )
 def test_a_training_without_a_cost_says_why(details, speed, reason):
