@@ -93,6 +93,20 @@ class Comparison:
         rows = self.frame[chosen & (self.frame["value"] > 0)]
         return rows[rows["measure"].isin(measures)]
 
+    def among(self, names: Collection[str]) -> Comparison | None:
+        """Compare only the entries named: the session is the one that covers them best.
+
+        Their superseded records are left out. The result is None if no run of them ended well.
+        """
+        runs = [
+            run
+            for entry in self.entries
+            if entry.name in names
+            for of_session in entry.runs_by_session.values()
+            for run in of_session.values()
+        ]
+        return next(iter(compare(runs)), None)
+
     def by_entry(self) -> dict[str, list[EntryAtLength]]:
         """Return each entry at its lengths, by name."""
         return grouped(self.entries, lambda entry: entry.name)

@@ -18,7 +18,7 @@ from __future__ import annotations
 import math
 import operator
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from typing import Any
@@ -114,11 +114,14 @@ def relative_costs(comparison: Comparison) -> dict[tuple[str, int], dict[str, Fi
     return ratios
 
 
-def choose_probes(comparisons: Iterable[Comparison], **wanted: str) -> Comparison | None:
-    """Return the comparison of probes with the most relative costs; None without probes.
+def choose_probes(
+    comparisons: Iterable[Comparison], entries: Collection[str], **wanted: str
+) -> Comparison | None:
+    """Return the probes of some entries with the most relative costs; None without probes.
 
-    `wanted` are fields of the key. Among equals, a batch with the same number of positions at every
-    length is preferred, then the newest session.
+    The session is the one that covers these entries and `BASELINE` best. `wanted` are fields of the
+    key. Among equals, a batch with the same number of positions at every length is preferred, then
+    the newest session.
     """
 
     def precedence(probes: Comparison) -> tuple[int, bool, str]:
@@ -127,12 +130,12 @@ def choose_probes(comparisons: Iterable[Comparison], **wanted: str) -> Compariso
         return count, not probes.key.sequences_per_batch, started
 
     candidates = [
-        comparison
+        probes
         for comparison in comparisons
         if comparison.key.mode is Mode.PROBE
         and comparison.key.track != Track.OPEN
-        and comparison.session is not None
         and all(getattr(comparison.key, name) == value for name, value in wanted.items())
+        and (probes := comparison.among({*entries, BASELINE})) is not None
     ]
     return max(candidates, key=precedence, default=None)
 

@@ -155,26 +155,22 @@ def cost_tables(
     """Return a table for each form of model that has results."""
     engine = {"precision": benchmark.precision, "backend": benchmark.backend}
     by_form = grouped(boards, lambda key: tasks[key.task].form)
-    return [
-        _cost_table(
-            form,
-            {key: boards[key] for key in by_form[form]},
-            choose_probes(comparisons, form=form, model_size=benchmark.model_size[-1], **engine),
-        )
-        for form in FORMS
-        if form in by_form
-    ]
+    tables = []
+    for form in (form for form in FORMS if form in by_form):
+        ranked = _most_ranked({key: boards[key] for key in by_form[form]})
+        size = benchmark.model_size[-1]
+        probes = choose_probes(comparisons, ranked, form=form, model_size=size, **engine)
+        tables.append(_cost_table(form, ranked, probes))
+    return tables
 
 
 def _cost_table(
-    form: Form, boards: Mapping[BoardKey, Board], probes: Comparison | None
+    form: Form, ranked: Mapping[str, Mapping[Place, Row]], probes: Comparison | None
 ) -> CostTable:
     costs = relative_costs(probes) if probes else {}
     return CostTable(
         form=form,
-        rows=[
-            _cost_row(entry, list(rows.values())) for entry, rows in _most_ranked(boards).items()
-        ],
+        rows=[_cost_row(entry, list(rows.values())) for entry, rows in ranked.items()],
         costs=costs,
         sessions=sessions_text(
             (entry.sequence_length, entry.session)

@@ -13,6 +13,8 @@ from suite.api import Status
 from tests.builders.cost_pairs import MEMORY, SERVING, SPEED, measured
 from tests.builders.costs import cost, rounds
 
+WANTED = {"form": "encoder", "model_size": "tiny", "precision": "float32", "backend": "tensorflow"}
+
 
 def relative(records):
     (comparison,) = compare(records)
@@ -92,13 +94,27 @@ def test_the_comparison_with_the_most_ratios_is_printed():
     few = [_elsewhere(record) for record in few]
     comparisons = compare([*few, *many])
     assert len(comparisons) == 2
-    wanted = {"form": "encoder", "model_size": "tiny"}
-    wanted |= {"precision": "float32", "backend": "tensorflow"}
-    assert choose_probes(comparisons, **wanted).measured_on[0] == "here"
+    assert choose_probes(comparisons, ["bert"], **WANTED).measured_on[0] == "here"
     for other in (
         {"form": "decoder"}, {"model_size": "mini"}, {"precision": "bfloat16"}, {"backend": "jax"}
     ):  # fmt: skip
-        assert choose_probes(comparisons, **{**wanted, **other}) is None
+        assert choose_probes(comparisons, ["bert"], **{**WANTED, **other}) is None
+
+
+def test_the_session_is_chosen_among_the_entries_of_a_table():
+    """The session with the most entries need not be the one with those of a board."""
+    large = [
+        record
+        for entry in ("vanilla", "longformer", "performer", "linformer")
+        for record in measured(entry, 50.0, 4e6)
+    ]
+    later = [measured("vanilla", 100.0, 4e6, session=2), measured("bert", 25.0, 8e6, session=2)]
+    comparisons = compare([*large, *(record for records in later for record in records)])
+    assert comparisons[0].session.invocation == large[0].record.invocation.id
+    probes = choose_probes(comparisons, ["bert"], **WANTED)
+    assert probes.session.invocation == later[0][0].record.invocation.id
+    assert relative_costs(probes)["bert", 512][SPEED].value == pytest.approx(0.25)
+    assert comparisons[0].among(["gpt"]) is None
 
 
 def _elsewhere(stored):
