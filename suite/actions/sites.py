@@ -77,9 +77,14 @@ def write_home_site(store: Store, registry: Registry, folder: Path | None = None
         RequestError: there are no records.
     """
     with collector_paused():  # until the records are let go of
+        records = local_records(store, report_unreadable)
+        if not records:
+            raise RequestError(
+                "The home has no records yet", received=store.home, remedy="Run `bench run` first"
+            )
         pages = read_pages(store)
         return draw_site(
-            local_records(store, report_unreadable),
+            records,
             registry,
             folder or store.dashboard.parent,
             {run_id: f"{pages.at}/{page}" for run_id, page in pages.runs.items()},
@@ -101,16 +106,9 @@ def draw_site(
     """Write a site and return its first page; that of a user's home has own data first.
 
     `mlflow_pages` holds the address of each run in MLflow by run id.
-
-    Raises:
-        RequestError: there are no records.
     """
     from dashboards.site import Known, write_site
 
-    if not records:
-        raise RequestError(
-            "There are no records yet", received=folder, remedy="Run `bench run` first"
-        )
     with collector_paused():
         known = Known(
             registry.tasks.plugins,
@@ -149,9 +147,8 @@ def write_public_folder(
     with replaced_contents(folder) as new:
         if docs is not None:
             shutil.copytree(docs, new / "docs")
-        if records:
-            host = Host(address, links)
-            draw_site(without_trials(records), registry, new, choices=choices, host=host)
+        if shown := without_trials(records):
+            draw_site(shown, registry, new, choices=choices, host=Host(address, links))
         comparisons = compare(records, registry.task_versions)
         for name, content in leaderboard_files(records, comparisons, registry, choices).items():
             (new / name).parent.mkdir(exist_ok=True)
