@@ -89,7 +89,7 @@ def verify(
     scores lie within 2% of each other.
 
     ```python
-    verification = suite.verify("results/published/MACHINE/core-1/ner/RUN.json", tracking=False)
+    verification = suite.verify("results/published/MACHINE/methods-1/ner/RUN.json", tracking=False)
     print(verification.verdict())
     ```
 

@@ -56,8 +56,8 @@ def crossover(
     the published records in `results`, and nothing is run.
 
     ```python
-    pair = {"first": "gpt", "second": "vanilla"}
-    print(suite.crossover(**pair, task="language_modeling", benchmark="core", published=True))
+    pair = {"first": "gated_deltanet", "second": "hybrid"}
+    print(suite.crossover(**pair, task="language_modeling", benchmark="long_text", published=True))
     ```
 
     Raises:

@@ -52,8 +52,8 @@ def command(as_json: bool, **given: Any) -> None:
       bench crossover vanilla reformer --metric training.peak_memory_bytes --batch-size 1
       bench crossover vanilla mamba2 --metric generation.step_seconds
       bench crossover vanilla mamba2 --published --form decoder
-      bench crossover gpt vanilla --task language_modeling --data tfds --benchmark core --published
-      bench crossover vanilla "vanilla (positions=rotary)" --task ner --benchmark core --published
+      bench crossover mamba2 hybrid --task language_modeling --benchmark long_text --published
+      bench crossover vanilla "vanilla (positions=rotary)" --task ner
     """
     result = crossover(**given)
     print(json.dumps(result.to_dict(), indent=1) if as_json else result)
