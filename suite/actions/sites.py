@@ -153,8 +153,9 @@ def write_public_folder(
         for name, content in leaderboard_files(records, comparisons, registry, choices).items():
             (new / name).parent.mkdir(exist_ok=True)
             (new / name).write_text(content, encoding="utf-8")
-        if (changes := results / "CHANGES.md").is_file():  # the leaderboard links to it
-            shutil.copy(changes, new)
+        for linked in ("CHANGES.md", "lessons-*.md"):
+            for page in results.glob(linked):
+                shutil.copy(page, new)
         if (results / PUBLISHED).is_dir():
             shutil.copytree(results / PUBLISHED, new / "records" / PUBLISHED)
         (new / NO_JEKYLL).touch()

@@ -189,10 +189,13 @@ def test_the_folder_for_a_static_host_holds_site_leaderboard_and_records(bench, 
         shutil.copy(path, published / "here" / "miniature-1" / "ner")
     line = reduced(make_record(cell=PROBE))
     write_archive(published / "here" / "timing" / "x.jsonl.gz", {"run": line})
+    linked = {"CHANGES.md", "lessons-from-core.md"}
+    for name in linked:
+        (results / name).touch()
     said = bench("publish", "--to", str(folder), "--results", str(results))
     assert said.returncode == 0, said.stderr
     there = {path.name for path in folder.iterdir()}
-    assert {"index.html", "run.html", "LEADERBOARD.md", "records", ".nojekyll"} <= there
+    assert {"index.html", "run.html", "LEADERBOARD.md", "records", ".nojekyll", *linked} <= there
     copied = folder / "records" / "published"
     committed = {path.relative_to(published) for path in published.rglob("*.*")}
     assert len(committed) == 2
