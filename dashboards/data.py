@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from dashboards.scripts import MEASURE_NUMBERS, estimate_row, shorten
+from dashboards.styles import style_entries
 from dashboards.words import TASKS
 from suite.analysis.boards import Board, Row, shown_estimate
 from suite.analysis.comparison_key import ComparisonKey, ComparisonKind, baseline_keys
@@ -22,6 +23,7 @@ from suite.analysis.diagnostics import abilities, find_diagnostics
 from suite.analysis.estimates import Estimate
 from suite.analysis.growth import growths
 from suite.analysis.history import history
+from suite.analysis.learning_rates import SearchSummary
 from suite.analysis.method_effects import condition_scores, data_size_scores, method_effects
 from suite.analysis.pairwise import pair_crossings, pair_differences
 from suite.analysis.predictions import predicted_costs
@@ -62,6 +64,23 @@ def columns(rows: Iterable[Mapping[str, Any]]) -> Columns:
     """Return rows as columns, with shortened numbers."""
     rows = list(rows)
     return {name: [shorten(row[name]) for row in rows] for name in rows[0]} if rows else {}
+
+
+def make_entries(
+    frame: pandas.DataFrame,
+    searches: Iterable[SearchSummary],
+    architectures: Mapping[str, Architecture],
+) -> list[dict[str, Any]]:
+    """Return each entry with its style: those of valid runs in a frame, and those of searches."""
+    shown = frame.loc[frame["superseded_by"] == "", ["architecture", "entry"]].drop_duplicates()
+    tuned = [(search.architecture, search.entry) for search in searches]
+    pairs = [*shown.itertuples(index=False, name=None), *tuned]
+    entries = []
+    for style in style_entries(pairs, architectures):
+        part = architectures.get(style["architecture"])
+        about = ". ".join(filter(None, (part.title, part.paper))) if part else ""
+        entries.append({**style, "control": bool(part and part.control), "about": about})
+    return entries
 
 
 def describe(comparison: Comparison, name: str, subject: str) -> dict[str, Any]:
