@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 from suite.actions.caller import read_registry, report_unreadable
 from suite.actions.request import Names, Numbers, PathLike, make_store, names_of, numbers_of
 from suite.actions.results import Records, Tables
-from suite.analysis.comparisons import Comparison, in_precedence
 from suite.analysis.comparisons import compare as compare_records
+from suite.analysis.comparisons import in_precedence
 from suite.analysis.diagnostics import Diagnostic, find_diagnostics
 from suite.analysis.tables import make_tables, record_filter, tables_of
 from suite.api.plugins import search_path_from_environment
 from suite.execution.prediction import predict_file
-from suite.matrix.registry import Registry, load_registry
+from suite.matrix.registry import load_registry
 from suite.records.published import (
     local_record,
     local_records,
@@ -133,7 +133,9 @@ def report(
         comparisons = in_precedence(compared, own_first=not published)
         tables = tables_of(comparisons, registry.architectures.plugins, samples=samples)
         is_narrowed = architectures is not None or lengths is not None
-        diagnostics = [] if is_narrowed else _diagnostics(comparisons, registry)
+        plugins = registry.tasks.plugins.items()
+        exact = {name: task for name, task in plugins if task.solved_at is not None}
+        diagnostics = [] if is_narrowed else find_diagnostics(comparisons, exact)
     num_rows = sum(sum(row.statuses.values()) for table in tables for row in table.rows)
     num_superseded = max(0, len(shown) - num_rows)
     origin = Path("results/published") if published else store.home
@@ -194,10 +196,3 @@ def _select(
     names = None if tasks is None else names_of("tasks", tasks)
     known = load_registry(search_path_from_environment()).tasks.plugins if names else ()
     return list(filter(record_filter(names, mode, known), records))
-
-
-def _diagnostics(comparisons: Sequence[Comparison], registry: Registry) -> list[Diagnostic]:
-    tasks = registry.tasks.plugins
-    exact = {name for name, task in tasks.items() if task.solved_at is not None}
-    exact_comparisons = [comparison for comparison in comparisons if comparison.key.task in exact]
-    return find_diagnostics(exact_comparisons, tasks)

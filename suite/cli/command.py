@@ -138,6 +138,7 @@ def _names_of(kind: PluginKind[Any]) -> Callable[[], Sequence[str]]:
 
 ARCHITECTURE = _Names(_names_of(ARCHITECTURES), several=False)
 """The type of an argument that names an architecture."""
+BENCHMARK = _Names(lambda: benchmark_names(search_path_from_environment()), several=False)
 
 
 def stack(*decorators: Any) -> Decorator:
@@ -163,6 +164,12 @@ results_option = click.option(
 )
 """The folder of the published records: tests have others."""
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+tfds_option = click.option(
+    "--tfds-data-dir",
+    envvar="TFDS_DATA_DIR",
+    metavar="DIR",
+    help="Folder of prepared TensorFlow Datasets. [default: TFDS_DATA_DIR, or TFDS's own]",
+)
 
 
 def _axis_options(tasks: str, architectures: str, lengths: str) -> Decorator:
@@ -184,7 +191,7 @@ filter_options = stack(
     ),
     click.option(
         "--benchmark",
-        type=_Names(lambda: benchmark_names(search_path_from_environment()), several=False),
+        type=BENCHMARK,
         help="Benchmark to show, as core or core-2. [default: all, and trials]",
     ),
 )
@@ -213,7 +220,7 @@ _request_options = stack(
     ),
     click.option(
         "--benchmark",
-        type=_Names(lambda: benchmark_names(search_path_from_environment()), several=False),
+        type=BENCHMARK,
         help="Benchmark: tasks, lengths, seeds and steps; see `bench benchmarks`. "
         f"[default: {DEFAULT_BENCHMARK}; {DECODING_BENCHMARK} for decodings]",
     ),
@@ -238,12 +245,7 @@ _request_options = stack(
         "[default: the benchmark's, or the task's]",
     ),
     click.option("--download", is_flag=True, help="Let TFDS download a missing data set."),
-    click.option(
-        "--tfds-data-dir",
-        envvar="TFDS_DATA_DIR",
-        metavar="DIR",
-        help="Folder of prepared TensorFlow Datasets. [default: TFDS_DATA_DIR, or TFDS's own]",
-    ),
+    tfds_option,
     click.option(
         "--option",
         "options",
