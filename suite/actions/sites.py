@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from suite.actions.caller import read_registry, report_unreadable
+from suite.actions.caller import read_registry
 from suite.actions.request import PathLike, make_store
 from suite.analysis.comparisons import Comparison, compare
 from suite.api.errors import RequestError
@@ -68,7 +68,7 @@ def write_dashboard(
     with collector_paused():  # until the records are let go of
         pages = read_pages(store)
         return draw_site(
-            local_records(store, report_unreadable),
+            local_records(store),
             registry,
             folder or store.dashboard.parent,
             {run_id: f"{pages.at}/{page}" for run_id, page in pages.runs.items()},

@@ -150,7 +150,7 @@ class Runner:
         if lease is None:
             return False
         with closing(lease):
-            existing = self.store.all(cell_ids=[planned.cell.id])
+            existing = self.store.all([planned.cell.id])
             if record := self._written_since_plan(planned, existing):
                 self._report(Finished(planned, record, reused=True))
             elif planned.unsupported:
@@ -193,7 +193,7 @@ class Runner:
                 held.append(planned)
                 continue
             # Another invocation may have run the cell, or scored further lengths, since the plan.
-            existing = self.store.all(cell_ids=[planned.cell.id])
+            existing = self.store.all([planned.cell.id])
             if record := self._written_since_plan(planned, existing):
                 lease.close()
                 self._report(Finished(planned, record, reused=True))

@@ -27,7 +27,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 from io import FileIO
@@ -49,8 +49,6 @@ from suite.records.validity import latest_runs
 HOME_VARIABLE = "BENCH_HOME"
 DEFAULT_HOME = RESULTS / "local"
 TRACKING = "tracking"
-ReportUnreadable = Callable[[Path, str], None]
-"""Receives the path of a file that is not a readable record, and the reason."""
 STALE_SECONDS = 600.0
 """The age from which a temporary file that no process holds counts as abandoned."""
 
@@ -98,9 +96,15 @@ class Lease:
 
 @dataclass(frozen=True)
 class Store:
-    """A home: the folder that holds a user's records, and everything made from them."""
+    """A home: the folder that holds a user's records, and everything made from them.
+
+    `on_unreadable` receives the path of each file that is not a readable record, and the reason.
+    """
 
     home: Path
+    on_unreadable: Callable[[Path, str], None] = field(
+        default=ignore_unreadable, compare=False, repr=False
+    )
 
     @cached_property
     def records(self) -> Path:
@@ -166,14 +170,12 @@ class Store:
             atomic_write_bytes(path, record.to_json().encode())
         return path
 
-    def current(self, report_unreadable: ReportUnreadable = ignore_unreadable) -> list[Record]:
-        """Return the valid record of each cell; unreadable files are passed to the function."""
+    def current(self) -> list[Record]:
+        """Return the valid record of each cell."""
         with collector_paused():
-            return latest_runs(self._read(self._paths(None), report_unreadable, parse_record))
+            return latest_runs(self._read(self._paths(None), parse_record))
 
-    def summaries(
-        self, report_unreadable: ReportUnreadable = ignore_unreadable, newest: int | None = None
-    ) -> list[RecordSummary]:
+    def summaries(self, newest: int | None = None) -> list[RecordSummary]:
         """Return the summary of each cell's valid record; of a probe, one of each session.
 
         With `newest`, only that many records are read: those that ran last.
@@ -182,17 +184,13 @@ class Store:
         if newest is not None:  # run ids sort in the order in which the cells ran
             paths = sorted(paths, key=_run_id)[-newest:]
         with collector_paused():
-            read = self._read(paths, report_unreadable, parse_summary)
+            read = self._read(paths, parse_summary)
             return latest_runs(read, of_each_session=True)
 
-    def all(
-        self,
-        report_unreadable: ReportUnreadable = ignore_unreadable,
-        cell_ids: Iterable[str] | None = None,
-    ) -> list[Record]:
+    def all(self, cell_ids: Iterable[str] | None = None) -> list[Record]:
         """Return every record of some cells (of all cells by default), oldest first."""
         with collector_paused():
-            records = list(self._read(self._paths(cell_ids), report_unreadable, parse_record))
+            records = list(self._read(self._paths(cell_ids), parse_record))
         return sorted(records, key=lambda record: record.run_id)
 
     def count(self) -> int:
@@ -211,10 +209,9 @@ class Store:
     def unreadable(self) -> list[tuple[Path, str]]:
         """Return the files among the records that are not readable records, with the reasons."""
         unreadable: list[tuple[Path, str]] = []
+        noting = replace(self, on_unreadable=lambda *item: unreadable.append(item))
         with collector_paused():
-            for _ in self._read(
-                self._paths(None), lambda *item: unreadable.append(item), parse_record
-            ):
+            for _ in noting._read(self._paths(None), parse_record):
                 pass
         return unreadable
 
@@ -305,12 +302,7 @@ class Store:
             )
         return []
 
-    def _read(
-        self,
-        paths: Iterable[str],
-        report_unreadable: ReportUnreadable,
-        parse: Callable[[bytes], Read],
-    ) -> Iterator[Read]:
+    def _read(self, paths: Iterable[str], parse: Callable[[bytes], Read]) -> Iterator[Read]:
         for path in paths:
             try:
                 with FileIO(path) as file:
@@ -325,9 +317,9 @@ class Store:
             except FileNotFoundError:  # `bench prune` may run meanwhile
                 continue
             except RecordError as error:
-                report_unreadable(Path(path), str(error))
+                self.on_unreadable(Path(path), str(error))
             except OSError as error:
-                report_unreadable(Path(path), f"{error.strerror}.")
+                self.on_unreadable(Path(path), f"{error.strerror}.")
             else:
                 yield record
 

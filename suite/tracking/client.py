@@ -37,7 +37,7 @@ from suite.api.plugins import search_path_from_environment
 from suite.matrix.registry import load_registry
 from suite.records.published import local_records
 from suite.records.schema import Record, RecordSummary
-from suite.records.store import Store, ignore_unreadable
+from suite.records.store import Store
 from suite.tracking.connection import save_pages
 from suite.tracking.experiments import (
     PARENT,
@@ -134,7 +134,7 @@ class Tracker:
     def _refresh_length_runs(self, store: Store) -> int:
         with self._tracking_errors():
             registry = load_registry(search_path_from_environment())
-            records = local_records(store, ignore_unreadable)
+            records = local_records(store)
             runs = length_runs(compare(records, registry.task_versions), self.writer)
             num_written = 0
             for run in runs:

@@ -9,7 +9,7 @@ from contextlib import closing
 from dataclasses import dataclass
 
 from suite.api.errors import TrackingError
-from suite.records.store import ReportUnreadable, Store, ignore_unreadable
+from suite.records.store import Store
 from suite.tracking.connection import (
     OnWait,
     connect,
@@ -87,7 +87,6 @@ class Deletion:
 def sync(
     store: Store,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
-    report_unreadable: ReportUnreadable = ignore_unreadable,
     *,
     rebuild: bool = False,
     on_wait: OnWait = ignore_wait,
@@ -104,7 +103,7 @@ def sync(
         if rebuild:
             _delete_own_runs(store, on_wait)
         tracker = connect(store, on_wait)
-        records = store.all(report_unreadable)
+        records = store.all()
         written = 0
         for done, was_written in enumerate(tracker.log_all(records), start=1):
             written += was_written
