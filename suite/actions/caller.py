@@ -9,7 +9,6 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, TextIO
 
-from suite.api.plugins import search_path_from_environment
 from suite.matrix.registry import Registry, load_registry
 from suite.records.command_line import HIDDEN, without_path
 
@@ -77,6 +76,6 @@ def report_broken(registry: Registry) -> None:
 
 def read_registry() -> Registry:
     """Return the registry, and warn of the plug-ins that cannot be used."""
-    registry = load_registry(search_path_from_environment())
+    registry = load_registry()
     report_broken(registry)
     return registry

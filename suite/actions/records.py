@@ -82,7 +82,7 @@ def compare(
     if records is None or isinstance(records, str | os.PathLike):
         records = make_store(records).summaries()
     stored = [local_record(record, Path()) for record in _select(records, tasks, mode)]
-    registry = load_registry(search_path_from_environment())
+    registry = load_registry()
     return Tables(make_tables(stored, registry.task_versions, registry.architectures.plugins))
 
 
@@ -191,5 +191,5 @@ def _select(
     records: Iterable[RecordSummary], tasks: Names | None, mode: str | None
 ) -> list[RecordSummary]:
     names = None if tasks is None else names_of("tasks", tasks)
-    known = load_registry(search_path_from_environment()).tasks.plugins if names else ()
+    known = load_registry().tasks.plugins if names else ()
     return list(filter(record_filter(names, mode, known), records))

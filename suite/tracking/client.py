@@ -33,7 +33,6 @@ from mlflow.tracking import MlflowClient
 
 from suite.analysis.comparisons import compare
 from suite.api.files import folder_name
-from suite.api.plugins import search_path_from_environment
 from suite.matrix.registry import load_registry
 from suite.records.published import local_records
 from suite.records.schema import Record, RecordSummary
@@ -133,7 +132,7 @@ class Tracker:
 
     def _refresh_length_runs(self, store: Store) -> int:
         with self._tracking_errors():
-            registry = load_registry(search_path_from_environment())
+            registry = load_registry()
             records = local_records(store)
             runs = length_runs(compare(records, registry.task_versions), self.writer)
             num_written = 0
