@@ -21,6 +21,7 @@ from suite.analysis.cost_ratios import backend_ratios
 from suite.analysis.diagnostic_charts import ChartSection, make_charts
 from suite.analysis.diagnostics import abilities, find_diagnostics
 from suite.analysis.estimates import Estimate
+from suite.analysis.frame import frame_of_figures
 from suite.analysis.growth import growths
 from suite.analysis.history import history
 from suite.analysis.learning_rates import SearchSummary
@@ -42,7 +43,6 @@ PLACE = {"sequence_length": "length", "batch_size": "batch"}
 """The short names of columns in the data of the pages."""
 TRAINING_COSTS = list(CHARTED)[:2]
 """The costs of training: those that cross, and whose history is drawn."""
-PREDICTED_COLUMNS = ["entry", "sequence_length", "batch_size", "measure", "value", "low", "high"]
 TRAIN = "bench run --benchmark diagnostics"
 SECTIONS: Mapping[ChartSection, tuple[str, str]] = {
     ChartSection.RECALL: (
@@ -311,8 +311,6 @@ def make_predictions(
     A fit takes 10 ms, so they are those of the preferred probes and decodings of each training, and
     of each form and engine. The lengths of the trainings are among the predicted ones.
     """
-    import pandas as pd
-
     wanted: dict[int, set[int]] = {}
     forms: dict[Any, int] = {}
     for number, comparison in enumerate(comparisons):
@@ -325,14 +323,14 @@ def make_predictions(
             first = modes.setdefault(comparisons[source].key.mode, source)
             lengths = {entry.sequence_length for entry in comparison.entries}
             wanted.setdefault(first, set()).update(lengths)
-    rows = [
-        (number, *(getattr(one, name) for name in PREDICTED_COLUMNS), 0, False)
-        for number, lengths in sorted(wanted.items())
-        for one in predicted_costs(comparisons[number], lengths)
-        if one.measure in CHARTED
-    ]
-    predicted = pd.DataFrame(rows, columns=["comparison", *PREDICTED_COLUMNS, "n", "disturbed"])
-    return predicted.astype({"disturbed": bool})  # also without rows
+    return frame_of_figures(
+        [
+            (number, *one, 0, False)
+            for number, lengths in sorted(wanted.items())
+            for one in predicted_costs(comparisons[number], lengths)
+            if one.measure in CHARTED
+        ]
+    )
 
 
 def make_history(comparisons: Sequence[Comparison], numbers: Numbers) -> Columns:

@@ -132,7 +132,7 @@ def _records(store: Store, set_aside: bool) -> Iterator[Check]:
         else:
             yield Check("records", False, f"{path}: {reason}", UNREADABLE_REMEDY, needed=False)
     if not unreadable:
-        count = store.count()
+        count = len(store.run_ids())
         yield Check("records", True, f"{count} readable record{'' if count == 1 else 's'}")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
@@ -305,7 +306,7 @@ class Runner:
         self._written.append(record)
         if self.deadline:
             self.deadline.durations.add(record)
-        self.store.drop_scratch(run.job.folder)
+        shutil.rmtree(run.job.folder, ignore_errors=True)
         if record.status not in RESUMABLE:
             run.job.checkpoint.unlink(missing_ok=True)
         run.lease.close()

@@ -193,10 +193,6 @@ class Store:
             records = list(self._read(self._paths(cell_ids), parse_record))
         return sorted(records, key=lambda record: record.run_id)
 
-    def count(self) -> int:
-        """Return the number of files among the records, readable or not."""
-        return len(self._paths(None))
-
     def files(self) -> Iterator[tuple[str, Path]]:
         """Yield the run id and the path of each file among the records, readable or not."""
         for path in self._paths(None):
@@ -269,10 +265,6 @@ class Store:
         folder.mkdir(parents=True)
         return folder
 
-    def drop_scratch(self, folder: Path) -> None:
-        """Remove a worker's folder."""
-        shutil.rmtree(folder, ignore_errors=True)
-
     def checkpoint(self, cell_id: str) -> Path:
         """Return the path of the checkpoint of a cell's training."""
         return self.home / "checkpoints" / f"{cell_id}.npz"
@@ -342,7 +334,7 @@ class Store:
             if not cell_id:
                 remove_if_stale(folder)
             elif lease := self.acquire(cell_id):
-                self.drop_scratch(folder)
+                shutil.rmtree(folder, ignore_errors=True)
                 lease.close()
 
 
