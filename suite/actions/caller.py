@@ -60,13 +60,6 @@ def warn(message: str) -> None:
     warnings.warn(message, LengthwiseWarning, stacklevel=1)
 
 
-def report_unreadable(path: Path, reason: str) -> None:
-    """Warn of a file that is not a readable record."""
-    name = " ".join(str(path).splitlines())  # the name of a file may have line breaks
-    left_alone = f"{name} is not a readable record and was left alone"
-    warn(f"{left_alone}: {reason} `bench doctor` lists such files.")
-
-
 def report_broken(registry: Registry) -> None:
     """Warn of each plug-in that cannot be used."""
     for plugins in registry.plugin_sets:

@@ -212,7 +212,7 @@ def open_tracked_session(
     if stop_after_seconds is not None:
         deadline = Deadline(time.monotonic() + stop_after_seconds, durations_here(store))
     with ExitStack() as stack:
-        listeners = [stack.enter_context(deliver_records(store, warn))] if tracking else []
+        listeners = [stack.enter_context(deliver_records(store))] if tracking else []
         invocation = make_invocation(name_call(function, keywords), planned_cells)
         session = Session(store, invocation, executor or local_executor(), listeners, deadline)
         yield TrackedSession(stack.enter_context(closing(session)), file, trials)

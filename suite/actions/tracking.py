@@ -38,10 +38,10 @@ def sync(
     """
     store = make_existing_store(home)
     store.prepare()
-    if confirm and not confirm(planned_deletion(store, warn)):
+    if confirm and not confirm(planned_deletion(store)):
         return None
     rebuild = confirm is not None
-    report = write_records(store, _show_progress, rebuild=rebuild, on_wait=warn)
+    report = write_records(store, _show_progress, rebuild=rebuild)
     for name, reason in report.rejected.items():
         warn(f"MLflow rejects {name}, which was skipped: {reason}")
     if log_models:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from suite.api import Cell, Limits, Status
 from suite.records.environment import describe_machine, hardware
 from suite.records.schema import RecordSummary
-from suite.records.store import Store, ignore_unreadable
+from suite.records.store import Store, ignore
 
 CellKind = tuple[object, ...]
 MAX_RECORDS = 1_000
@@ -95,7 +95,7 @@ class Durations:
 def durations_here(store: Store) -> Durations:
     """Return the durations that the newest records of this machine, or one like it, teach."""
     # An expected time needs no word on files that a command does not read otherwise.
-    quiet = replace(store, on_unreadable=ignore_unreadable)
+    quiet = replace(store, warn=ignore)
     here, records = hardware(describe_machine()), quiet.summaries(newest=MAX_RECORDS)
     return Durations(record for record in records if hardware(record.environment) == here)
 

@@ -27,7 +27,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from io import FileIO
@@ -79,8 +79,8 @@ def home_errors(
         raise HomeError(problem, received=received, remedy=remedy) from None
 
 
-def ignore_unreadable(path: Path, reason: str) -> None:
-    """Ignore an unreadable file."""
+def ignore(message: str) -> None:
+    """Ignore a warning."""
 
 
 @dataclass(frozen=True)
@@ -98,13 +98,11 @@ class Lease:
 class Store:
     """A home: the folder that holds a user's records, and everything made from them.
 
-    `on_unreadable` receives the path of each file that is not a readable record, and the reason.
+    `warn` receives warnings, such as of a file that is not a readable record.
     """
 
     home: Path
-    on_unreadable: Callable[[Path, str], None] = field(
-        default=ignore_unreadable, compare=False, repr=False
-    )
+    warn: Callable[[str], None] = field(default=ignore, compare=False, repr=False)
 
     @cached_property
     def records(self) -> Path:
@@ -205,9 +203,10 @@ class Store:
     def unreadable(self) -> list[tuple[Path, str]]:
         """Return the files among the records that are not readable records, with the reasons."""
         unreadable: list[tuple[Path, str]] = []
-        noting = replace(self, on_unreadable=lambda *item: unreadable.append(item))
         with collector_paused():
-            for _ in noting._read(self._paths(None), parse_record):
+            for _ in self._read(
+                self._paths(None), parse_record, lambda *item: unreadable.append(item)
+            ):
                 pass
         return unreadable
 
@@ -294,7 +293,14 @@ class Store:
             )
         return []
 
-    def _read(self, paths: Iterable[str], parse: Callable[[bytes], Read]) -> Iterator[Read]:
+    def _read(
+        self,
+        paths: Iterable[str],
+        parse: Callable[[bytes], Read],
+        report: Callable[[Path, str], None] | None = None,
+    ) -> Iterator[Read]:
+        """Yield the readable records; `report` gets the others, by default `_warn_of`."""
+        report = report or self._warn_of
         for path in paths:
             try:
                 with FileIO(path) as file:
@@ -309,11 +315,16 @@ class Store:
             except FileNotFoundError:  # `bench prune` may run meanwhile
                 continue
             except RecordError as error:
-                self.on_unreadable(Path(path), str(error))
+                report(Path(path), str(error))
             except OSError as error:
-                self.on_unreadable(Path(path), f"{error.strerror}.")
+                report(Path(path), f"{error.strerror}.")
             else:
                 yield record
+
+    def _warn_of(self, path: Path, reason: str) -> None:
+        name = " ".join(str(path).splitlines())  # the name of a file may have line breaks
+        left_alone = f"{name} is not a readable record and was left alone"
+        self.warn(f"{left_alone}: {reason} `bench doctor` lists such files.")
 
     def _sweep(self) -> None:
         """Remove the remains of killed invocations: scratch folders and half-written files."""

@@ -141,12 +141,11 @@ def test_a_record_cut_or_spoilt_is_read_or_refused(start, end, inserted):
 def test_a_malformed_file_is_reported_in_one_line_and_left_alone(store, content):
     path = store.records / "0123456789abcdef.x.json"
     path.write_bytes(content)
-    reported_files = []
-    noting = Store(store.home, lambda path, reason: reported_files.append((path, reason)))
-    assert noting.current() == []
-    ((reported, reason),) = reported_files
-    assert reported == path and path.read_bytes() == content
-    assert len(reason.splitlines()) == 1
+    warnings = []
+    assert Store(store.home, warnings.append).current() == []
+    (warning,) = warnings
+    assert warning.startswith(str(path)) and path.read_bytes() == content
+    assert len(warning.splitlines()) == 1
 
 
 REGISTRY = load_registry(())

@@ -83,11 +83,16 @@ def test_one_probe_stands_for_each_machine_and_one_training_for_all(store, mode,
 
 
 def read_everything(store) -> list[list[str]]:
-    """Return the names of the files that each way of reading reports as unreadable."""
+    """Return the names of the files that each way of reading warns of."""
     reported = []
     for read in (Store.current, Store.summaries, Store.all, prunable):
         names: list[str] = []
-        read(Store(store.home, lambda path, reason, names=names: names.append(path.name)))
+        read(
+            Store(
+                store.home,
+                lambda text, names=names: names.append(text.split()[0].rpartition("/")[2]),
+            )
+        )
         reported.append(names)
     return reported
 
