@@ -90,6 +90,7 @@ def describe(comparison: Comparison, name: str, subject: str) -> dict[str, Any]:
     """
     key, metric = comparison.key, comparison.metric
     machine, threads = comparison.measured_on
+    newest = max(comparison.records, key=lambda record: record.run_id)
     same = ("kind", "form", "mode", "model_size", "steps", "benchmark", "track", "split",
             "precision", "backend", "batch")  # fmt: skip
     return {
@@ -100,7 +101,7 @@ def describe(comparison: Comparison, name: str, subject: str) -> dict[str, Any]:
         "source": key.source or "random tokens",
         "why_unranked": key.unranked_reason or "",
         "model": comparison.model_text,
-        "command": _newest_command(comparison) if key.is_own_data else "",
+        "command": newest.invocation.command if key.is_own_data else "",
         "machine": machine,
         "threads": threads,
         "session": comparison.sessions_text,
@@ -112,11 +113,6 @@ def describe(comparison: Comparison, name: str, subject: str) -> dict[str, Any]:
             figure.value for entry in comparison.entries if metric and (figure := entry.score)
         ),
     }
-
-
-def _newest_command(comparison: Comparison) -> str:
-    """Return the command line of the newest record, without the paths of a user."""
-    return max(comparison.records, key=lambda record: record.run_id).invocation.command
 
 
 def run_columns(frame: pandas.DataFrame, numbers: Numbers) -> Columns:

@@ -43,7 +43,7 @@ from dashboards.data import (
 )
 from dashboards.pages import PAGES, PREVIEW, Host, render_page
 from dashboards.runs import bundle_runs, runs_written
-from dashboards.scripts import MEASURE_NUMBERS, shorten_all, write_script
+from dashboards.scripts import MEASURE_NUMBERS, mapped, write_script
 from dashboards.words import machine_texts, with_texts
 from suite.analysis.boards import BASELINE, rank_comparisons
 from suite.analysis.comparison_key import short_titles, titles
@@ -159,7 +159,7 @@ def _write_rest(
         "runs": run_columns(frame, numbers),
         "points": figure_columns(figures, numbers),
         "boards": board_rows(boards, comparisons, numbers),
-        "leaderboards": with_texts(shorten_all(leaderboards), machines),
+        "leaderboards": with_texts(mapped(leaderboards), machines),
         "tradeoffs": columns(
             {
                 **asdict(one),
@@ -169,7 +169,7 @@ def _write_rest(
             for one in tradeoffs(comparisons, sources, known_costs, list(CHARTED))
         ),
         "abilities": diagnostics.pop("abilities"),
-        "learning_rates": shorten_all(
+        "learning_rates": mapped(
             [{**asdict(search), "title": task_name(search.task, tasks)} for search in searches]
         ),
         "trials": [

@@ -79,7 +79,7 @@ def check(
 def _check(
     code: CheckedCode, executor: LocalExecutor, job: Job, store: Store
 ) -> Iterator[Checking | Checked]:
-    for update in executor.updates(code.architecture, job, LIMITS):
+    for update in executor.updates(job, LIMITS):
         if update.progress is not None:
             yield Checking(code, update.progress)
         if update.result is not None:

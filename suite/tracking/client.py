@@ -48,7 +48,7 @@ from suite.tracking.experiments import (
     read_runs,
 )
 from suite.tracking.failures import describe, is_of_store, tracking_errors
-from suite.tracking.length_runs import LengthRun, is_length_run, length_runs
+from suite.tracking.length_runs import PREFIX, LengthRun, length_runs
 from suite.tracking.runs import (
     SEVERITY,
     STATUSES,
@@ -142,7 +142,7 @@ class Tracker:
             current = {run.key for run in runs}
             for experiment in self._experiments.values():
                 for key in experiment.runs.keys() - current:
-                    if is_length_run(key, self.writer):
+                    if key.startswith(PREFIX) and key.endswith(f"-{self.writer}"):
                         experiment.delete(key)
         return num_written
 
