@@ -97,7 +97,7 @@ def describe(comparison: Comparison, name: str, subject: str) -> dict[str, Any]:
         **{name: getattr(key, name) for name in same},
         "name": name,
         "subject": subject,
-        "task": key.task or f"{key.mode}, {key.form.replace('_', '-')}",
+        "task": key.task or f"{key.mode}, {key.form_text}",
         "source": key.source or "random tokens",
         "why_unranked": key.unranked_reason or "",
         "model": comparison.model_text,
@@ -467,7 +467,7 @@ def subject_of(key: ComparisonKey, tasks: Mapping[str, Task]) -> str:
     """Return the title of the task of a comparison, or of the probe."""
     if key.mode is not Mode.TRAIN:
         what = "Generation" if key.mode is Mode.DECODE else "Speed and memory"
-        return f"{what}, {key.form.replace('_', '-')}"
+        return f"{what}, {key.form_text}"
     return task_name(key.task, tasks)
 
 
