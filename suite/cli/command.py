@@ -7,6 +7,7 @@ import math
 import sys
 import warnings
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,6 @@ from suite.api.files import RESULTS
 from suite.api.plugins import (
     ARCHITECTURES,
     TASKS,
-    PluginKind,
     plugin_names,
     search_path_from_environment,
 )
@@ -132,13 +132,14 @@ class FiniteRange(click.FloatRange):
 SECONDS = FiniteRange(min=0, min_open=True)
 
 
-def _names_of(kind: PluginKind[Any]) -> Callable[[], Sequence[str]]:
-    return lambda: plugin_names(kind, search_path_from_environment())
+def known_benchmarks() -> list[str]:
+    """Return the names of all benchmarks, those of BENCH_PATH too."""
+    return benchmark_names(search_path_from_environment())
 
 
-ARCHITECTURE = _Names(_names_of(ARCHITECTURES), several=False)
+ARCHITECTURE = _Names(partial(plugin_names, ARCHITECTURES), several=False)
 """The type of an argument that names an architecture."""
-BENCHMARK = _Names(lambda: benchmark_names(search_path_from_environment()), several=False)
+BENCHMARK = _Names(known_benchmarks, several=False)
 
 
 def stack(*decorators: Any) -> Decorator:
@@ -173,7 +174,7 @@ tfds_option = click.option(
 
 
 def _axis_options(tasks: str, architectures: str, lengths: str) -> Decorator:
-    names = _Names(_names_of(TASKS)), _Names(_names_of(ARCHITECTURES))
+    names = [_Names(partial(plugin_names, kind)) for kind in (TASKS, ARCHITECTURES)]
     return stack(
         click.option("--task", "tasks", **LISTS, type=names[0], help=tasks),
         click.option(
