@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from dashboards.scripts import MEASURE_NUMBERS, estimate_row, shorten
+from dashboards.styles import style_entries
 from dashboards.words import TASKS
 from suite.analysis.boards import Board, Row, shown_estimate
 from suite.analysis.comparison_key import ComparisonKey, ComparisonKind, baseline_keys
@@ -20,8 +21,10 @@ from suite.analysis.cost_ratios import backend_ratios
 from suite.analysis.diagnostic_charts import ChartSection, make_charts
 from suite.analysis.diagnostics import abilities, find_diagnostics
 from suite.analysis.estimates import Estimate
+from suite.analysis.frame import frame_of_figures
 from suite.analysis.growth import growths
 from suite.analysis.history import history
+from suite.analysis.learning_rates import SearchSummary
 from suite.analysis.method_effects import condition_scores, data_size_scores, method_effects
 from suite.analysis.pairwise import pair_crossings, pair_differences
 from suite.analysis.predictions import predicted_costs
@@ -40,7 +43,6 @@ PLACE = {"sequence_length": "length", "batch_size": "batch"}
 """The short names of columns in the data of the pages."""
 TRAINING_COSTS = list(CHARTED)[:2]
 """The costs of training: those that cross, and whose history is drawn."""
-PREDICTED_COLUMNS = ["entry", "sequence_length", "batch_size", "measure", "value", "low", "high"]
 TRAIN = "bench run --benchmark diagnostics"
 SECTIONS: Mapping[ChartSection, tuple[str, str]] = {
     ChartSection.RECALL: (
@@ -64,6 +66,23 @@ def columns(rows: Iterable[Mapping[str, Any]]) -> Columns:
     return {name: [shorten(row[name]) for row in rows] for name in rows[0]} if rows else {}
 
 
+def make_entries(
+    frame: pandas.DataFrame,
+    searches: Iterable[SearchSummary],
+    architectures: Mapping[str, Architecture],
+) -> list[dict[str, Any]]:
+    """Return each entry with its style: those of valid runs in a frame, and those of searches."""
+    shown = frame.loc[frame["superseded_by"] == "", ["architecture", "entry"]].drop_duplicates()
+    tuned = [(search.architecture, search.entry) for search in searches]
+    pairs = [*shown.itertuples(index=False, name=None), *tuned]
+    entries = []
+    for style in style_entries(pairs, architectures):
+        part = architectures.get(style["architecture"])
+        about = ". ".join(filter(None, (part.title, part.paper))) if part else ""
+        entries.append({**style, "control": bool(part and part.control), "about": about})
+    return entries
+
+
 def describe(comparison: Comparison, name: str, subject: str) -> dict[str, Any]:
     """Return the properties of a comparison that the pages show.
 
@@ -71,17 +90,18 @@ def describe(comparison: Comparison, name: str, subject: str) -> dict[str, Any]:
     """
     key, metric = comparison.key, comparison.metric
     machine, threads = comparison.measured_on
+    newest = max(comparison.records, key=lambda record: record.run_id)
     same = ("kind", "form", "mode", "model_size", "steps", "benchmark", "track", "split",
             "precision", "backend", "batch")  # fmt: skip
     return {
         **{name: getattr(key, name) for name in same},
         "name": name,
         "subject": subject,
-        "task": key.task or f"{key.mode}, {key.form.replace('_', '-')}",
+        "task": key.task or f"{key.mode}, {key.form_text}",
         "source": key.source or "random tokens",
         "why_unranked": key.unranked_reason or "",
         "model": comparison.model_text,
-        "command": _newest_command(comparison) if key.is_own_data else "",
+        "command": newest.invocation.command if key.is_own_data else "",
         "machine": machine,
         "threads": threads,
         "session": comparison.sessions_text,
@@ -93,11 +113,6 @@ def describe(comparison: Comparison, name: str, subject: str) -> dict[str, Any]:
             figure.value for entry in comparison.entries if metric and (figure := entry.score)
         ),
     }
-
-
-def _newest_command(comparison: Comparison) -> str:
-    """Return the command line of the newest record, without the paths of a user."""
-    return max(comparison.records, key=lambda record: record.run_id).invocation.command
 
 
 def run_columns(frame: pandas.DataFrame, numbers: Numbers) -> Columns:
@@ -292,8 +307,6 @@ def make_predictions(
     A fit takes 10 ms, so they are those of the preferred probes and decodings of each training, and
     of each form and engine. The lengths of the trainings are among the predicted ones.
     """
-    import pandas as pd
-
     wanted: dict[int, set[int]] = {}
     forms: dict[Any, int] = {}
     for number, comparison in enumerate(comparisons):
@@ -306,14 +319,14 @@ def make_predictions(
             first = modes.setdefault(comparisons[source].key.mode, source)
             lengths = {entry.sequence_length for entry in comparison.entries}
             wanted.setdefault(first, set()).update(lengths)
-    rows = [
-        (number, *(getattr(one, name) for name in PREDICTED_COLUMNS), 0, False)
-        for number, lengths in sorted(wanted.items())
-        for one in predicted_costs(comparisons[number], lengths)
-        if one.measure in CHARTED
-    ]
-    predicted = pd.DataFrame(rows, columns=["comparison", *PREDICTED_COLUMNS, "n", "disturbed"])
-    return predicted.astype({"disturbed": bool})  # also without rows
+    return frame_of_figures(
+        [
+            (number, *one, 0, False)
+            for number, lengths in sorted(wanted.items())
+            for one in predicted_costs(comparisons[number], lengths)
+            if one.measure in CHARTED
+        ]
+    )
 
 
 def make_history(comparisons: Sequence[Comparison], numbers: Numbers) -> Columns:
@@ -454,7 +467,7 @@ def subject_of(key: ComparisonKey, tasks: Mapping[str, Task]) -> str:
     """Return the title of the task of a comparison, or of the probe."""
     if key.mode is not Mode.TRAIN:
         what = "Generation" if key.mode is Mode.DECODE else "Speed and memory"
-        return f"{what}, {key.form.replace('_', '-')}"
+        return f"{what}, {key.form_text}"
     return task_name(key.task, tasks)
 
 

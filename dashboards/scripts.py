@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -48,10 +49,10 @@ def estimate_row(one: Estimate) -> list[Any]:
     return [*(shorten(value) for value in (one.value, one.low, one.high)), one.n, *marks]
 
 
-def shorten_all(value: Any) -> Any:
-    """Return a value of lists and mappings with each number in it shortened."""
+def mapped(value: Any, change: Callable[[Any], Any] = shorten) -> Any:
+    """Return a value of lists and mappings, in which each other value is changed."""
     if isinstance(value, dict):
-        return {name: shorten_all(inner) for name, inner in value.items()}
-    if isinstance(value, list):
-        return [shorten_all(inner) for inner in value]
-    return shorten(value)
+        return {name: mapped(inner, change) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [mapped(inner, change) for inner in value]
+    return change(value)

@@ -31,6 +31,7 @@ from dashboards.data import (
     describe,
     figure_columns,
     make_diagnostics,
+    make_entries,
     make_findings,
     make_history,
     make_methods,
@@ -42,8 +43,7 @@ from dashboards.data import (
 )
 from dashboards.pages import PAGES, PREVIEW, Host, render_page
 from dashboards.runs import bundle_runs, runs_written
-from dashboards.scripts import MEASURE_NUMBERS, shorten_all, write_script
-from dashboards.styles import style_entries
+from dashboards.scripts import MEASURE_NUMBERS, mapped, write_script
 from dashboards.words import machine_texts, with_texts
 from suite.analysis.boards import BASELINE, rank_comparisons
 from suite.analysis.comparison_key import short_titles, titles
@@ -124,18 +124,9 @@ def _write_rest(
     comparisons = in_precedence(with_records, own_first=known.is_home)
     frame, figures = to_frame(comparisons), to_figures(comparisons)
     boards = rank_comparisons(all_comparisons)
-    shown = frame.loc[frame["superseded_by"] == "", ["architecture", "entry"]].drop_duplicates()
-    learning_rates = [
-        {**asdict(search), "title": task_name(search.task, tasks)}
-        for search in search_summaries(known.choices, tasks)
-    ]
-    tuned = [(search["architecture"], search["entry"]) for search in learning_rates]
-    entries = style_entries([*shown.itertuples(index=False, name=None), *tuned], architectures)
+    searches = search_summaries(known.choices, tasks)
+    entries = make_entries(frame, searches, architectures)
     numbers = {entry["name"]: number for number, entry in enumerate(entries)}
-    for entry in entries:
-        part = architectures.get(entry["architecture"])
-        entry["control"] = bool(part and part.control)
-        entry["about"] = ". ".join(filter(None, (part.title, part.paper))) if part else ""
     diagnostics = make_diagnostics(comparisons, numbers, tasks)
     diagnosed = {comparisons[task["comparison"]].key.task for task in diagnostics["tasks"]}
     keys = [comparison.key for comparison in comparisons]
@@ -145,11 +136,9 @@ def _write_rest(
     sources = cost_sources(comparisons, boards)
     predictions = make_predictions(comparisons, sources)
     known_costs = pandas.concat([figures, predictions])
-    abilities = diagnostics.pop("abilities")
-    made = make_leaderboards(known.benchmarks, comparisons, boards, tasks)
     leaderboards = [
         {**summarize(one), "titles": {task: task_name(task, tasks) for task in one.titles}}
-        for one in made
+        for one in make_leaderboards(known.benchmarks, comparisons, boards, tasks)
     ]
     content = {
         "protocol": PROTOCOL,
@@ -170,7 +159,7 @@ def _write_rest(
         "runs": run_columns(frame, numbers),
         "points": figure_columns(figures, numbers),
         "boards": board_rows(boards, comparisons, numbers),
-        "leaderboards": with_texts(shorten_all(leaderboards), machines),
+        "leaderboards": with_texts(mapped(leaderboards), machines),
         "tradeoffs": columns(
             {
                 **asdict(one),
@@ -179,8 +168,10 @@ def _write_rest(
             }
             for one in tradeoffs(comparisons, sources, known_costs, list(CHARTED))
         ),
-        "abilities": abilities,
-        "learning_rates": shorten_all(learning_rates),
+        "abilities": diagnostics.pop("abilities"),
+        "learning_rates": mapped(
+            [{**asdict(search), "title": task_name(search.task, tasks)} for search in searches]
+        ),
         "trials": [
             {
                 "task": count.task,

@@ -7,6 +7,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from dashboards.scripts import mapped
+
 TASKS: Mapping[str, str] = {
     "sentiment": "Reviews: document classification",
     "listops": "Nested lists: ListOps, up to 512 symbols",
@@ -35,14 +37,13 @@ def machine_texts(names: Iterable[str]) -> dict[str, str]:
 
 def with_texts(value: Any, texts: Mapping[str, str]) -> Any:
     """Return a value of lists and mappings in whose texts each machine has its words."""
-    if isinstance(value, dict):
-        return {name: with_texts(inner, texts) for name, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [with_texts(inner, texts) for inner in value]
-    if isinstance(value, str):
-        for name, text in texts.items():
-            value = value.replace(name, text)
-    return value
+
+    def named(inner: Any) -> Any:
+        for name, text in texts.items() if isinstance(inner, str) else ():
+            inner = inner.replace(name, text)
+        return inner
+
+    return mapped(value, named)
 
 
 def _machine_text(name: str) -> str:

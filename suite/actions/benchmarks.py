@@ -9,7 +9,6 @@ from typing import Any
 
 from suite.actions.request import DATA_DIR_VARIABLE, PathLike, make_store
 from suite.api import LengthwiseError, RequestError, check_name
-from suite.api.plugins import search_path_from_environment
 from suite.execution.benchmark_data import describe_data
 from suite.matrix.durations import Durations, ExpectedTime, durations_here
 from suite.matrix.freezing import (
@@ -65,7 +64,7 @@ def expected_hours(
     Raises:
         RequestError: there is no benchmark of a name.
     """
-    registry = load_registry(search_path_from_environment())
+    registry = load_registry()
     benchmarks = registry.benchmarks
     asked = names or [*benchmarks.plugins, *benchmarks.broken]
     for name in names:
@@ -109,7 +108,7 @@ def freeze_benchmark(name: str, *, home: PathLike | None = None) -> tuple[Benchm
         LengthwiseError: the file cannot be used, its version has published runs, or data is
             missing.
     """
-    registry = load_registry(search_path_from_environment())
+    registry = load_registry()
     benchmark = registry.benchmarks.get(name)
     checked_cells(benchmark, registry)
     check_published(benchmark, published_hashes())

@@ -9,7 +9,6 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, TextIO
 
-from suite.api.plugins import search_path_from_environment
 from suite.matrix.registry import Registry, load_registry
 from suite.records.command_line import HIDDEN, without_path
 
@@ -61,13 +60,6 @@ def warn(message: str) -> None:
     warnings.warn(message, LengthwiseWarning, stacklevel=1)
 
 
-def report_unreadable(path: Path, reason: str) -> None:
-    """Warn of a file that is not a readable record."""
-    name = " ".join(str(path).splitlines())  # the name of a file may have line breaks
-    left_alone = f"{name} is not a readable record and was left alone"
-    warn(f"{left_alone}: {reason} `bench doctor` lists such files.")
-
-
 def report_broken(registry: Registry) -> None:
     """Warn of each plug-in that cannot be used."""
     for plugins in registry.plugin_sets:
@@ -77,6 +69,6 @@ def report_broken(registry: Registry) -> None:
 
 def read_registry() -> Registry:
     """Return the registry, and warn of the plug-ins that cannot be used."""
-    registry = load_registry(search_path_from_environment())
+    registry = load_registry()
     report_broken(registry)
     return registry

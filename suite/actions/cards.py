@@ -23,7 +23,6 @@ from suite.analysis.length_card import (
     Carried,
     EndedLength,
     LengthCard,
-    NoGeneration,
     Profile,
     make_profile,
 )
@@ -284,20 +283,19 @@ def _exhausted_budgets(subject: Subject) -> Iterator[EndedLength]:
         yield EndedLength(mode, length, CardLimit.TIME)
 
 
-def _lost_lengths(
-    subject: Subject, other: Subject, profile: Profile
-) -> list[EndedLength | NoGeneration]:
+def _lost_lengths(subject: Subject, other: Subject, profile: Profile) -> list[str]:
     """Return the lengths that another model was measured at and this one ends at, with the reason.
 
     An encoder compared with a decoder also lacks the generation of tokens.
     """
-    lost: list[EndedLength | NoGeneration] = []
+    lost: list[EndedLength] = []
     for mode, length in subject.lost_to(other).items():
         known = [end for end in profile.ended if (end.mode, end.length) == (mode, length)]
         lost += known or [EndedLength(mode, length, CardLimit.MEMORY)]
+    texts = [str(end) for end in lost]
     if Mode.DECODE in other.modes and Mode.DECODE not in subject.modes:
-        lost.append(NoGeneration(str(subject.request.form)))
-    return lost
+        texts.append(f"{subject.request.form} generates no tokens")
+    return texts
 
 
 def _facts(subject: Subject, parameters: int | None, size_of: str) -> dict[str, str]:

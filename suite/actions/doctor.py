@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from suite.actions.request import DATA_DIR_VARIABLE, PathLike, as_text, make_store
 from suite.api import SourceRequest
 from suite.api.errors import LengthwiseError
-from suite.api.plugins import plugin_calls, search_path_from_environment
+from suite.api.plugins import plugin_calls
 from suite.matrix.registry import Registry, load_registry
 from suite.records.environment import (
     PACKAGES,
@@ -60,7 +60,7 @@ def examine(
 
     `set_aside` moves unreadable files out of the records.
     """
-    registry, store = load_registry(search_path_from_environment()), make_store(home)
+    registry, store = load_registry(), make_store(home)
     data_dir = as_text(tfds_data_dir or os.environ.get(DATA_DIR_VARIABLE))
     yield _python()
     yield from _packages()
@@ -132,7 +132,7 @@ def _records(store: Store, set_aside: bool) -> Iterator[Check]:
         else:
             yield Check("records", False, f"{path}: {reason}", UNREADABLE_REMEDY, needed=False)
     if not unreadable:
-        count = store.count()
+        count = len(store.run_ids())
         yield Check("records", True, f"{count} readable record{'' if count == 1 else 's'}")
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from suite.actions.request import Names, names_of
 from suite.api import DATA_OPTIONS, Architecture, Method, Task, changes_model_alone
 from suite.api.errors import RequestError, check_name
-from suite.api.plugins import plugin_calls, search_path_from_environment
+from suite.api.plugins import plugin_calls
 from suite.matrix.expansion import expand
 from suite.matrix.registry import Registry, load_registry
 from suite.matrix.request import Request
@@ -27,7 +27,7 @@ def list_plugins(names: Names | None = None) -> dict[str, Any]:
     Raises:
         RequestError: no plug-in has one of the names.
     """
-    listing = describe_registry(load_registry(search_path_from_environment()))
+    listing = describe_registry(load_registry())
     if names is None:
         return listing
     names = names_of("names", names)

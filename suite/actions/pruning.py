@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from suite.actions.caller import report_unreadable
 from suite.actions.request import Names, PathLike, make_store, names_of
 from suite.api import PROTOCOL, Status
 from suite.api.errors import RequestError
 from suite.matrix.plan import check_statuses
 from suite.records.schema import Record, utc_now
-from suite.records.store import ReportUnreadable, Store, ignore_unreadable
+from suite.records.store import Store
 from suite.records.validity import latest_runs
 from suite.records.weights import num_bytes, superseded_weights, weights_folders
 
@@ -66,14 +65,13 @@ def prune(
             statuses=statuses,
             old_protocols=old_protocols,
             superseded=superseded,
-            report_unreadable=report_unreadable,
         )
     checkpoints = store.checkpoints(before) if before else []
     folders: list[Path] = []
     if weights == "all":
         folders = weights_folders(store)
     elif weights is not None:  # the superseded ones still have their records
-        folders = superseded_weights(store, report_unreadable)
+        folders = superseded_weights(store)
     pruned = Pruned(records, len(checkpoints), len(folders), num_bytes(folders))
     if not dry_run:
         for path in [*map(store.path_of, records), *checkpoints]:
@@ -90,14 +88,13 @@ def prunable(
     statuses: Collection[str] = (),
     old_protocols: bool = False,
     superseded: bool = False,
-    report_unreadable: ReportUnreadable = ignore_unreadable,
 ) -> list[Record]:
     """Return the records that meet every condition that is set, oldest first.
 
     `before` is compared with the end of a run, and `statuses` are empty for any status. A record is
     superseded if another of its cell is valid; only a good record supersedes a good one.
     """
-    records = store.all(report_unreadable)
+    records = store.all()
     good = [record for record in records if record.status is Status.OK]
     valid = {record.run_id for record in [*latest_runs(records), *latest_runs(good)]}
     return [

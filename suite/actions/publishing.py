@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from suite.actions.caller import name_call, read_registry, report_unreadable
+from suite.actions.caller import name_call, read_registry
 from suite.actions.request import (
     DATA_DIR_VARIABLE,
     PathLike,
@@ -56,7 +56,6 @@ def publish_records(
         Path(results) / PUBLISHED,
         registry=read_registry(),
         dry_run=dry_run,
-        report_unreadable=report_unreadable,
     )
 
 
@@ -113,7 +112,6 @@ def verify(
             source=data,
             data_dir=as_text(tfds_data_dir or os.environ.get(DATA_DIR_VARIABLE)),
             time_limit_seconds=time_limit or TIME_LIMIT_SECONDS,
-            report_unreadable=report_unreadable,
         )
 
 
@@ -129,7 +127,7 @@ def export(
         LengthwiseError: the request or its data is invalid, or the cells cannot run elsewhere.
     """
     matrix, store = read_request(request)
-    prepared = prepare(matrix, store, runs_elsewhere=True, report_unreadable=report_unreadable)
+    prepared = prepare(matrix, store, runs_elsewhere=True)
     with Display(0, sys.stderr) as display:
         for event in check_ranked(prepared.plan.to_run, store, prepared.search_path):
             display(event)

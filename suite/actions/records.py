@@ -9,16 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from suite.actions.caller import read_registry, report_unreadable
+from suite.actions.caller import read_registry
 from suite.actions.request import Names, Numbers, PathLike, make_store, names_of, numbers_of
 from suite.actions.results import Records, Tables
-from suite.analysis.comparisons import Comparison, in_precedence
 from suite.analysis.comparisons import compare as compare_records
+from suite.analysis.comparisons import in_precedence
 from suite.analysis.diagnostics import Diagnostic, find_diagnostics
 from suite.analysis.tables import make_tables, record_filter, tables_of
 from suite.api.plugins import search_path_from_environment
 from suite.execution.prediction import predict_file
-from suite.matrix.registry import Registry, load_registry
+from suite.matrix.registry import load_registry
 from suite.records.published import (
     local_record,
     local_records,
@@ -55,7 +55,7 @@ def read_records(
     if published:
         records: Iterable[RecordSummary] = [stored.record for stored in read_published()]
     else:
-        records = make_store(home).summaries(report_unreadable)
+        records = make_store(home).summaries()
     return Records(_select(records, tasks, mode))
 
 
@@ -80,9 +80,9 @@ def compare(
         RequestError: there is no such task or mode.
     """
     if records is None or isinstance(records, str | os.PathLike):
-        records = make_store(records).summaries(report_unreadable)
+        records = make_store(records).summaries()
     stored = [local_record(record, Path()) for record in _select(records, tasks, mode)]
-    registry = load_registry(search_path_from_environment())
+    registry = load_registry()
     return Tables(make_tables(stored, registry.task_versions, registry.architectures.plugins))
 
 
@@ -125,7 +125,7 @@ def report(
     registry, store = read_registry(), make_store(home)
     names = None if tasks is None else names_of("tasks", tasks)
     with collector_paused():
-        known = read_published() if published else local_records(store, report_unreadable)
+        known = read_published() if published else local_records(store)
         is_chosen = record_filter(names, mode, registry.tasks.plugins, benchmark)
         chosen = [stored for stored in known if is_chosen(stored.record)]
         shown = without_trials(chosen) if published and not trials else chosen
@@ -133,7 +133,9 @@ def report(
         comparisons = in_precedence(compared, own_first=not published)
         tables = tables_of(comparisons, registry.architectures.plugins, samples=samples)
         is_narrowed = architectures is not None or lengths is not None
-        diagnostics = [] if is_narrowed else _diagnostics(comparisons, registry)
+        plugins = registry.tasks.plugins.items()
+        exact = {name: task for name, task in plugins if task.solved_at is not None}
+        diagnostics = [] if is_narrowed else find_diagnostics(comparisons, exact)
     num_rows = sum(sum(row.statuses.values()) for table in tables for row in table.rows)
     num_superseded = max(0, len(shown) - num_rows)
     origin = Path("results/published") if published else store.home
@@ -163,10 +165,7 @@ def load_model(record: RecordSummary | str, *, home: PathLike | None = None) -> 
             does not encode raw text, or Keras runs on another backend already.
     """
     store = make_store(home)
-    if isinstance(record, str):
-        kept = find_weights(store, record, report_unreadable)
-    else:
-        kept = weights_of(store, record)
+    kept = find_weights(store, record) if isinstance(record, str) else weights_of(store, record)
     if "keras" not in sys.modules:
         os.environ["KERAS_BACKEND"] = kept.cell.backend
     from suite.worker.predicting import load
@@ -184,7 +183,7 @@ def predict(model: str, file: Path, *, home: PathLike | None = None) -> list[Any
         LengthwiseError: there is no such run, its weights were not kept or have changed, the file
             cannot be read, or the task cannot predict from the texts.
     """
-    kept = find_weights(make_store(home), model, report_unreadable)
+    kept = find_weights(make_store(home), model)
     return predict_file(kept, file, search_path_from_environment())
 
 
@@ -192,12 +191,5 @@ def _select(
     records: Iterable[RecordSummary], tasks: Names | None, mode: str | None
 ) -> list[RecordSummary]:
     names = None if tasks is None else names_of("tasks", tasks)
-    known = load_registry(search_path_from_environment()).tasks.plugins if names else ()
+    known = load_registry().tasks.plugins if names else ()
     return list(filter(record_filter(names, mode, known), records))
-
-
-def _diagnostics(comparisons: Sequence[Comparison], registry: Registry) -> list[Diagnostic]:
-    tasks = registry.tasks.plugins
-    exact = {name for name, task in tasks.items() if task.solved_at is not None}
-    exact_comparisons = [comparison for comparison in comparisons if comparison.key.task in exact]
-    return find_diagnostics(exact_comparisons, tasks)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypedDict, TypeVar
 
+from suite.actions.caller import warn
 from suite.analysis.bisection import doubled
 from suite.api import Mode, RequestError
 from suite.api.errors import HomeError, check_name, unknown_name
@@ -190,9 +191,12 @@ def _mode(given: Mapping[str, Any]) -> Mode | None:
 
 
 def make_store(home: PathLike | None = None) -> Store:
-    """Return the store of a home: by default BENCH_HOME, or local in `suite.api.files.RESULTS`."""
+    """Return the store of a home: by default BENCH_HOME, or local in `suite.api.files.RESULTS`.
+
+    It warns the caller, as of files that are not readable records.
+    """
     chosen = home or os.environ.get(HOME_VARIABLE) or DEFAULT_HOME
-    return Store(Path(chosen).expanduser().resolve())
+    return Store(Path(chosen).expanduser().resolve(), warn)
 
 
 def make_existing_store(home: PathLike | None) -> Store:

@@ -10,7 +10,7 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TextIO
 
-from suite.actions.caller import name_call, report_broken, report_unreadable, warn
+from suite.actions.caller import name_call, report_broken, warn
 from suite.actions.request import RequestKeywords, RunKeywords, names_of, read_request
 from suite.actions.results import MatrixPlan, Records
 from suite.api import Mode, RequestError
@@ -90,7 +90,6 @@ def _prepare(
         any_machine=given.get("executor") in CLUSTERS,
         accept_missing_data=accept_missing_data,
         keep_weights=given.get("keep_weights", False),
-        report_unreadable=report_unreadable,
     )
 
 
@@ -213,7 +212,7 @@ def open_tracked_session(
     if stop_after_seconds is not None:
         deadline = Deadline(time.monotonic() + stop_after_seconds, durations_here(store))
     with ExitStack() as stack:
-        listeners = [stack.enter_context(deliver_records(store, warn))] if tracking else []
+        listeners = [stack.enter_context(deliver_records(store))] if tracking else []
         invocation = make_invocation(name_call(function, keywords), planned_cells)
         session = Session(store, invocation, executor or local_executor(), listeners, deadline)
         yield TrackedSession(stack.enter_context(closing(session)), file, trials)

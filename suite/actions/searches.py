@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TextIO
 
-from suite.actions.caller import report_unreadable, search_stream
+from suite.actions.caller import search_stream
 from suite.actions.request import Names, PathLike, RequestKeywords, names_of, read_request
 from suite.actions.results import LengthLimits, TunedRates
 from suite.actions.runs import open_tracked_session, seconds_of
@@ -67,7 +67,7 @@ def crossover(
     matrix, store = read_request(keywords, search_mode=Mode.PROBE)
     check_pair(matrix)
     if published or matrix.tasks:
-        own = [] if published else local_records(store, report_unreadable)
+        own = [] if published else local_records(store)
         records = read_published(Path(results)) if published else own
         if matrix.tasks:
             return score_crossover(matrix, records, metric)

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from suite.actions.caller import read_registry, report_unreadable
+from suite.actions.caller import read_registry
 from suite.actions.request import PathLike, make_store
 from suite.analysis.comparisons import Comparison, compare
 from suite.api.errors import RequestError
@@ -29,7 +29,7 @@ from suite.records.published import (
     read_published,
     without_trials,
 )
-from suite.records.store import Store, collector_paused
+from suite.records.store import collector_paused
 from suite.records.tuned_rates import Tuned, read_choices
 from suite.report.leaderboard import FOLDER, leaderboard_files
 from suite.search.tuning_evidence import check_tuning_files
@@ -60,24 +60,13 @@ def write_dashboard(
     Raises:
         RequestError: the home has no records.
     """
-    store, registry = make_store(home), read_registry()
-    if not published:
-        return write_home_site(store, registry, folder)
-    records = without_trials(read_published())
-    if not records:
-        return None
-    folder = folder or store.home / "published_site"
-    return draw_site(records, registry, folder, choices=read_choices())
-
-
-def write_home_site(store: Store, registry: Registry, folder: Path | None = None) -> Path:
-    """Write the site of a home and return its first page.
-
-    Raises:
-        RequestError: there are no records.
-    """
+    store, registry, choices = make_store(home), read_registry(), read_choices()
+    if published:
+        records = without_trials(read_published())
+        folder = folder or store.home / "published_site"
+        return draw_site(records, registry, folder, choices=choices) if records else None
     with collector_paused():  # until the records are let go of
-        records = local_records(store, report_unreadable)
+        records = local_records(store)
         if not records:
             raise RequestError(
                 "The home has no records yet", received=store.home, remedy="Run `bench run` first"
@@ -88,7 +77,7 @@ def write_home_site(store: Store, registry: Registry, folder: Path | None = None
             registry,
             folder or store.dashboard.parent,
             {run_id: f"{pages.at}/{page}" for run_id, page in pages.runs.items()},
-            read_choices(),
+            choices,
             is_home=True,
         )
 

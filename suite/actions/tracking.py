@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from suite.actions.caller import report_unreadable, warn
+from suite.actions.caller import warn
 from suite.actions.request import PathLike, make_existing_store, make_store
 from suite.tracking.connection import MlflowProcess, without_password
 from suite.tracking.server import (
@@ -38,16 +38,16 @@ def sync(
     """
     store = make_existing_store(home)
     store.prepare()
-    if confirm and not confirm(planned_deletion(store, warn)):
+    if confirm and not confirm(planned_deletion(store)):
         return None
     rebuild = confirm is not None
-    report = write_records(store, _show_progress, report_unreadable, rebuild=rebuild, on_wait=warn)
+    report = write_records(store, _show_progress, rebuild=rebuild)
     for name, reason in report.rejected.items():
         warn(f"MLflow rejects {name}, which was skipped: {reason}")
     if log_models:
         from suite.tracking import models
 
-        count = models.log_models(store, _show_progress, report_unreadable)
+        count = models.log_models(store, _show_progress)
         report = replace(report, num_models=count)
     return report
 

@@ -24,18 +24,6 @@ MOST_BISECTIONS = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Frontier:
-    """The longest length that fits, and the shortest length found that does not fit.
-
-    `longest` has no value if not even the first length fits. Without `beyond` the search reached
-    its own end, and longer sequences may fit as well.
-    """
-
-    longest: int | None
-    beyond: int | None
-
-
-@dataclass(frozen=True, slots=True)
 class Change:
     """A length at which one of two overtakes the other: from there on it is ahead."""
 
@@ -67,9 +55,13 @@ def doubled(shortest: int, longest: int) -> list[int]:
     return [shortest << exponent for exponent in range((longest // shortest).bit_length())]
 
 
-def find_frontier(fits: Callable[[int], bool], shortest: int, longest: int) -> Frontier:
-    """Find the longest length that fits: double from `shortest`, then bisect.
+def find_frontier(
+    fits: Callable[[int], bool], shortest: int, longest: int
+) -> tuple[int | None, int | None]:
+    """Return the longest length that fits, and the shortest length found that does not fit.
 
+    The first is None if not even `shortest` fits. The second is None if the search reached its own
+    end: longer sequences may fit as well. Lengths double from `shortest`, then a bisection follows.
     `fits` must be monotonic: once false, it stays false at longer lengths. The search measures the
     lengths of `doubled`, and at most `MOST_BISECTIONS` others.
     """
@@ -79,14 +71,12 @@ def find_frontier(fits: Callable[[int], bool], shortest: int, longest: int) -> F
             beyond = length
             break
         fitting = length
-    if fitting is None or beyond is None:
-        return Frontier(fitting, beyond)
-    while (middle := between(fitting, beyond)) is not None:
+    while fitting and beyond and (middle := between(fitting, beyond)) is not None:
         if fits(middle):
             fitting = middle
         else:
             beyond = middle
-    return Frontier(fitting, beyond)
+    return fitting, beyond
 
 
 def find_crossing(

@@ -22,8 +22,6 @@ from suite.records.naming import options_text
 from suite.records.options import listed_options
 
 Place = TypeVar("Place")
-RANKED_FROM = MIN_REPEATS
-"""The number of seeds, or rounds of a probe, that an entry needs for a rank."""
 BASELINE = "vanilla"
 """The entry whose number of parameters the others share, and whose costs count as 1."""
 PARITY = 0.1
@@ -255,7 +253,6 @@ def _rank(
     ranking = rank(
         {name: scores[name] for name in scores if not reasons[name]},
         higher_is_better=metric.higher_is_better,
-        at_least=RANKED_FROM,
     )
     if is_cost(metric.name):  # of scores, an entry with few seeds could take all ranks away
         return only_certain(ranking, higher_is_better=metric.higher_is_better)
@@ -288,8 +285,8 @@ def _notes(
     elif ranked and ranked.rank is None:
         n = ranked.estimate.n
         repeats = "seed" if entry.cell.mode is Mode.TRAIN else "round"
-        few = f"{n} {repeats}{'s' if n > 1 else ''}: needs at least {RANKED_FROM}"
-        notes = [few if n < RANKED_FROM else f"no {repeats} in common with the best", *notes]
+        few = f"{n} {repeats}{'s' if n > 1 else ''}: needs at least {MIN_REPEATS}"
+        notes = [few if n < MIN_REPEATS else f"no {repeats} in common with the best", *notes]
     has_interval = ranked and ranked.estimate.low is not None and not is_cost(metric.name)
     if has_interval and not all(parts_of(record, metric.name) for record in entry.good):
         notes.append("interval over seeds alone")

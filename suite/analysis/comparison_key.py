@@ -96,6 +96,11 @@ class ComparisonKey:
         return "only final runs of a ranked benchmark are ranked"
 
     @property
+    def form_text(self) -> str:
+        """The form, such as "encoder-decoder"."""
+        return self.form.replace("_", "-")
+
+    @property
     def engine(self) -> str:
         """The backend and the precision."""
         return f"{self.backend}, {self.precision}"
@@ -114,7 +119,7 @@ class ComparisonKey:
     def title(self) -> str:
         """A title for people, without the fingerprint of the data."""
         if self.mode is not Mode.TRAIN:
-            what = [str(self.mode), self.form.replace("_", "-"), self.benchmark, self.track_text]
+            what = [str(self.mode), self.form_text, self.benchmark, self.track_text]
             last = [self.batch]
         else:
             validation = "validation" if self.split == "validation" else ""

@@ -243,7 +243,7 @@ def _problem_charts(diagnostics: Sequence[Diagnostic]) -> Iterator[Chart]:
 
 
 def _decoding_charts(comparison: Comparison) -> Iterator[Chart]:
-    title = f"{str(comparison.key.form).replace('_', '-')}, {comparison.key.batch}"
+    title = f"{comparison.key.form_text}, {comparison.key.batch}"
     for measure in (TOKEN_SECONDS, STATE_BYTES):
         lines = []
         for name, entries in sorted(comparison.by_entry().items()):

@@ -25,9 +25,6 @@ from suite.api import Form, Metric, Task
 from suite.records.benchmarks import Benchmark
 from suite.records.measures import score_decimals
 
-FORMS = (Form.ENCODER, Form.DECODER, Form.ENCODER_DECODER)
-"""The forms in the order of the tables."""
-
 
 @dataclass(frozen=True, slots=True)
 class QualityTable:
@@ -156,7 +153,7 @@ def cost_tables(
     engine = {"precision": benchmark.precision, "backend": benchmark.backend}
     by_form = grouped(boards, lambda key: tasks[key.task].form)
     tables = []
-    for form in (form for form in FORMS if form in by_form):
+    for form in (form for form in Form if form in by_form):
         ranked = _most_ranked({key: boards[key] for key in by_form[form]})
         size = benchmark.model_size[-1]
         probes = choose_probes(comparisons, ranked, form=form, model_size=size, **engine)

@@ -196,8 +196,6 @@ def to_figures(comparisons: Iterable[Comparison]) -> pandas.DataFrame:
     The measures are the charted costs, and `QUALITY` for the primary metric. `disturbed` marks the
     costs that only noisy runs measured.
     """
-    import pandas
-
     rows = []
     for number, comparison in enumerate(comparisons):
         for entry in sorted(comparison.entries, key=lambda item: (item.name, item.sequence_length)):
@@ -206,6 +204,12 @@ def to_figures(comparisons: Iterable[Comparison]) -> pandas.DataFrame:
                 if figure:
                     facts = figure.value, figure.low, figure.high, figure.n, figure.is_disturbed
                     rows.append((number, entry.name, *entry.place, measure, *facts))
+    return frame_of_figures(rows)
+
+
+def frame_of_figures(rows: Sequence[tuple[Any, ...]]) -> pandas.DataFrame:
+    """Return rows with the columns of `to_figures` as a frame."""
+    import pandas
+
     columns = ["comparison", *PLACE, "measure", "value", "low", "high", "n", "disturbed"]
-    table = pandas.DataFrame(rows, columns=columns)
-    return table.astype({"disturbed": bool})  # also without rows
+    return pandas.DataFrame(rows, columns=columns).astype({"disturbed": bool})  # also without rows

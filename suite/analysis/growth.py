@@ -8,7 +8,7 @@ the lengths. The time of a generated token has a slope.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -96,17 +96,11 @@ def growths(
     measures = [f"{phase}.{name}" for phase in phases_of(comparison.key.mode) for name in names]
     cells = {entry.name: entry.cell for entry in comparison.entries}
     costs: Any = comparison.costs(measures, noisy=True)
-    costs = costs[costs["session"] == comparison.session]
-    costs = costs.sort_values("batch_size")
-    columns = ("entry", "measure", "noisy", "repeat", "sequence_length", "value", "batch_size")
-    by_place: dict[tuple[str, str], list[tuple[bool, int, int, float]]] = {}
-    for name, measure, noisy, repeat, length, value, size in zip(
-        *(costs[column].tolist() for column in columns), strict=True
-    ):
-        by_place.setdefault((name, measure), []).append((noisy, repeat, length, value / size))
+    costs = costs[costs["session"] == comparison.session].sort_values("batch_size")
+    costs = costs.assign(cost=costs["value"] / costs["batch_size"])
     fitted = []
-    for (name, measure), rows in sorted(by_place.items()):
-        lengths, rounds = _sweeps([row for row in rows if not row[0]])
+    for (name, measure), rows in costs.groupby(["entry", "measure"]):
+        lengths, rounds = _sweeps(rows[~rows["noisy"]])
         if is_disturbed := len(lengths) < MIN_LENGTHS:
             lengths, rounds = _sweeps(rows)
         if len(lengths) >= MIN_LENGTHS:
@@ -118,18 +112,15 @@ def growths(
     return fitted
 
 
-def _sweeps(rows: Iterable[tuple[bool, int, int, float]]) -> tuple[list[int], Any]:
+def _sweeps(rows: Any) -> tuple[list[int], Any]:
     """Return the lengths that all rounds measured, and the costs of each round at them.
 
     The last of several batch sizes at a length counts.
     """
-    import numpy as np
-
-    sweeps: dict[int, dict[int, float]] = {}
-    for _, repeat, length, cost in rows:
-        sweeps.setdefault(repeat, {})[length] = cost
-    lengths = sorted(set.intersection(*map(set, sweeps.values()))) if sweeps else []
-    return lengths, np.array([[costs[n] for n in lengths] for _, costs in sorted(sweeps.items())])
+    sweeps = rows.pivot_table(
+        index="repeat", columns="sequence_length", values="cost", aggfunc="last"
+    ).dropna(axis="columns")
+    return sweeps.columns.tolist(), sweeps.to_numpy()
 
 
 def _claim(architecture: Architecture | None, cell: Cell, measure: str) -> str | None:

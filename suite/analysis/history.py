@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from suite.analysis.comparison_key import grouped
 from suite.analysis.comparisons import Comparison
 from suite.analysis.estimates import Estimate
 from suite.analysis.frame import estimate_of
 from suite.api import Status
+from suite.records.environment import commit_of
 from suite.records.measures import QUALITY
+from suite.records.schema import RecordSummary
 
 COMMIT_DIGITS = 7
 
@@ -38,31 +39,26 @@ def history(comparison: Comparison, measures: Sequence[str]) -> Iterator[Moment]
     `measures` are costs; the primary metric always counts, as `QUALITY`. Superseded runs count: the
     history is that of the code. Disturbed costs do not.
     """
-    frame = comparison.frame
+    frame: Any = comparison.frame
     kept = frame[(frame["is_primary"] | frame["measure"].isin(measures)) & ~frame["noisy"]]
-    columns = ["entry", "sequence_length", "measure", "is_primary", "value", "stored"]
-    rows = [row for row in kept[columns].to_dict("records") if _commit(row)]
-    days = {
-        commit: min(row["stored"].record.started_at for row in of_commit).date()
-        for commit, of_commit in grouped(rows, _commit).items()
-    }
-    for (entry, length, measure), series in grouped(rows, _place).items():
-        by_commit = grouped(series, _commit)
-        if len(by_commit) < 2:
-            continue
-        for commit, found in by_commit.items():
-            estimate = estimate_of(found[0]["measure"], [row["value"] for row in found])
-            yield Moment(entry, length, measure, days[commit], commit, estimate)
+    kept = kept.assign(
+        shown=kept["measure"].mask(kept["is_primary"], QUALITY),
+        commit=[_commit(stored.record) for stored in kept["stored"]],
+        day=[stored.record.started_at.date() for stored in kept["stored"]],
+    )
+    kept = kept[kept["commit"] != ""]
+    days = kept.groupby("commit")["day"].min()
+    series = kept.groupby(["entry", "sequence_length", "shown"], sort=False)
+    for (entry, length, shown), rows in series:
+        by_commit = rows.groupby("commit", sort=False)
+        for commit, found in by_commit if by_commit.ngroups > 1 else ():
+            estimate = estimate_of(found["measure"].iloc[0], found["value"].tolist())
+            yield Moment(entry, length, shown, days[commit], commit, estimate)
 
 
-def _place(row: Mapping[Any, Any]) -> tuple[str, int, str]:
-    measure = QUALITY if row["is_primary"] else row["measure"]
-    return row["entry"], row["sequence_length"], measure
-
-
-def _commit(row: Mapping[Any, Any]) -> str:
-    record = row["stored"].record
-    commit = str(record.environment.get("commit") or "")
-    if record.status is not Status.OK or not commit or commit == "unknown":
+def _commit(record: RecordSummary) -> str:
+    """Return the commit of a run that ended well; "" for others, and where it is unknown."""
+    commit = commit_of(record.environment)
+    if record.status is not Status.OK or commit is None:
         return ""
     return commit[:COMMIT_DIGITS] + ("+" if record.environment.get("dirty") else "")

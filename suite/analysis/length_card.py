@@ -193,16 +193,6 @@ class EndedLength:
         return f"{self.mode} at {self.length:,}: {self.cause}{reason}"
 
 
-@dataclass(frozen=True, slots=True)
-class NoGeneration:
-    """A model of this form generates no tokens, and the model that it is compared with does."""
-
-    form: str
-
-    def __str__(self) -> str:
-        return f"{self.form} generates no tokens"
-
-
 @dataclass(frozen=True)
 class Profile:
     """The costs of one model by measure, with its parameters and what ended its measurement."""
@@ -388,7 +378,7 @@ class LengthCard:
     checks: Sequence[Mapping[str, Any]] = ()
     ratios: Sequence[CostRatio] = ()
     quality: Sequence[Carried] = ()
-    lost: Sequence[EndedLength | NoGeneration] = ()
+    lost: Sequence[str] = ()
 
     @property
     def reaches(self) -> list[Reach]:
@@ -422,7 +412,7 @@ class LengthCard:
             firsts = [same[0] for same in grouped(self.ratios, lambda each: each.measure).values()]
             parts.append(f"relative to {self.references[0].name}, {', '.join(map(str, firsts))}")
         if self.lost:
-            parts.append(f"unlike {self.references[0].name}: {', '.join(map(str, self.lost))}")
+            parts.append(f"unlike {self.references[0].name}: {', '.join(self.lost)}")
         carried = [f"{each.task.lower()} {each}" for each in self.quality]
         if carried:
             parts.append(f"effective lengths: {', '.join(carried)}")
@@ -444,7 +434,7 @@ class LengthCard:
             "facts": dict(self.facts),
             "checks": list(self.checks),
             "ratios": [asdict(ratio) for ratio in self.ratios],
-            "lost": [str(each) for each in self.lost],
+            "lost": list(self.lost),
             "quality": [carried.to_dict() for carried in self.quality],
         }
 

@@ -15,7 +15,7 @@ import math
 from bisect import bisect_right
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -217,14 +217,13 @@ STEPS = (1.0, 1.5)
 """The predicted lengths are these multiples of the powers of two."""
 
 
-@dataclass(frozen=True, slots=True)
-class PredictedCost:
+class PredictedCost(NamedTuple):
     """A predicted cost of an entry, with its 90% interval; speeds are those of the step times."""
 
     entry: str
-    measure: str
     sequence_length: int
     batch_size: int
+    measure: str
     value: float
     low: float
     high: float
@@ -261,4 +260,4 @@ def predicted_costs(comparison: Comparison, lengths: Collection[int]) -> Iterato
                 tokens = batch_size * length
                 ends = tokens / found.value, tokens / found.high, tokens / found.low
             shown = f"{phase}.tokens_per_second" if is_speed else measure
-            yield PredictedCost(entry, shown, length, batch_size, *ends)
+            yield PredictedCost(entry, length, batch_size, shown, *ends)

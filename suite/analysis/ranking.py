@@ -141,18 +141,16 @@ def difference(first: Scores, second: Scores) -> Estimate:
     return Estimate.around(statistics.fmean(gaps), _margin(gaps, parts)[0], len(seeds))
 
 
-def rank(
-    entries: Mapping[str, Scores], *, higher_is_better: bool = True, at_least: int = MIN_REPEATS
-) -> Ranking:
+def rank(entries: Mapping[str, Scores], *, higher_is_better: bool = True) -> Ranking:
     """Rank entries: those that are not separated from the best share its rank; then the next best.
 
-    Entries with fewer seeds than `at_least`, or without a seed in common with the best, come last,
-    without a rank.
+    Entries with fewer seeds than `MIN_REPEATS`, or without a seed in common with the best, come
+    last, without a rank.
     """
     sign = 1 if higher_is_better else -1
     estimates = {name: scores.estimate() for name, scores in entries.items()}
     best_first = sorted(entries, key=lambda name: (-sign * estimates[name].value, name))
-    names = [name for name in best_first if estimates[name].n >= max(at_least, MIN_REPEATS)]
+    names = [name for name in best_first if estimates[name].n >= MIN_REPEATS]
     names = [
         name for name in names if entries[name].by_seed.keys() & entries[names[0]].by_seed.keys()
     ]

@@ -11,6 +11,7 @@ import math
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from suite.analysis.boards import is_baseline
 from suite.analysis.comparison_key import ComparisonKey, ComparisonKind, grouped
@@ -122,12 +123,17 @@ def training_times(comparisons: Sequence[Comparison], label: str) -> list[Traini
         for comparison in comparisons
         if comparison.key.benchmark == label and comparison.key.kind is ComparisonKind.FINAL
     ]
-    found = []
     trainings = [each for each in comparisons if each.key.mode is Mode.TRAIN]
+    found = []
     for subject, of_subject in grouped(final, lambda each: _subject(each.key)).items():
         alike = [each for each in trainings if _subject(each.key) == subject]
-        session, speeds = quiet_speeds(alike)
-        entries = _each_once(of_subject)
+        session, speeds = _quiet_speeds(alike)
+        # A comparison of the open track also has the entries of the standard track.
+        entries = {
+            (entry.name, *entry.place, entry.cell.steps): entry
+            for comparison in of_subject
+            for entry in comparison.entries
+        }.values()
         scores = [
             score
             for entry in entries
@@ -157,35 +163,26 @@ def _subject(key: ComparisonKey) -> ComparisonKey:
     )
 
 
-def _each_once(comparisons: Iterable[Comparison]) -> list[EntryAtLength]:
-    """Return the entries of comparisons; one of the open track also has those of the standard."""
-    entries = (entry for comparison in comparisons for entry in comparison.entries)
-    return list({(entry.name, *entry.place, entry.cell.steps): entry for entry in entries}.values())
-
-
 def _by_entry(scores: Iterable[TimedScore]) -> dict[str, list[TimedScore]]:
     return grouped(scores, lambda score: score.entry)
 
 
-def quiet_speeds(
-    comparisons: Iterable[Comparison],
+def _quiet_speeds(
+    trainings: Iterable[Comparison],
 ) -> tuple[CostSession | None, Mapping[EntryLength, float]]:
     """Return the session that measured the most entries at a length, and its tokens per second."""
-    values: dict[CostSession, dict[EntryLength, dict[str, float]]] = {}
-    for comparison in comparisons:
-        rows = comparison.costs([DEFAULT_MEASURE])
-        columns = ("session", "entry", "sequence_length", "stored", "value")
-        for session, *place, run, value in zip(*(rows[name] for name in columns), strict=True):
-            # A comparison of the open track also has runs of the standard track.
-            of_place = values.setdefault(session, {}).setdefault(tuple(place), {})
-            of_place[run.record.run_id] = value
-    session = max(values, key=lambda each: (len(values[each]), each.started_at), default=None)
-    if session is None:
-        return None, {}
-    return session, {
-        place: statistics.geometric_mean(speeds.values())
-        for place, speeds in values[session].items()
+    import pandas  # not at the top: commands that only list or plan do not need pandas
+
+    costs = pandas.concat([training.costs([DEFAULT_MEASURE]) for training in trainings])
+    run_ids = [run.record.run_id for run in costs["stored"]]
+    once: Any = costs.assign(run_id=run_ids).drop_duplicates(["entry", "run_id"])
+    place = ["entry", "sequence_length"]
+    speeds = {
+        session: of_session.groupby(place)["value"].agg(statistics.geometric_mean)
+        for session, of_session in once.groupby("session", sort=False)
     }
+    session = max(speeds, key=lambda each: (len(speeds[each]), each.started_at), default=None)
+    return session, speeds[session].to_dict() if session else {}
 
 
 def _timed(entry: EntryAtLength, speed: float) -> list[TimedScore]:

@@ -23,7 +23,7 @@ from importlib.machinery import ModuleSpec
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from suite.api import Architecture, Method, Metric, Task
 from suite.api.errors import LengthwiseError, PluginError, check_name
@@ -106,9 +106,9 @@ def plugin_files(plugin: Task | Architecture | Method) -> list[Path]:
     return sorted({*own, *helpers})
 
 
-def plugin_names(kind: PluginKind[Plugin], search_path: Sequence[str] = ()) -> list[str]:
-    """Return the keys of all plug-ins of a kind, without importing any."""
-    return sorted(key for key, _ in locate(kind, search_path))
+def plugin_names(kind: PluginKind[Any]) -> list[str]:
+    """Return the keys of all plug-ins of a kind, those of BENCH_PATH too, without importing any."""
+    return sorted(key for key, _ in locate(kind, search_path_from_environment()))
 
 
 @dataclass(frozen=True)

@@ -184,14 +184,13 @@ def _option_hint(error: click.ClickException) -> str:
 def _option_of(word: str) -> str:
     """Return the option that takes a word which was given without one; empty if none does."""
     from suite.api.plugins import ARCHITECTURES, METHODS, TASKS, plugin_names
-    from suite.api.plugins import search_path_from_environment as search_path
-    from suite.records.benchmarks import benchmark_names
+    from suite.cli.command import known_benchmarks
 
     known = {
-        "--task": plugin_names(TASKS, search_path()),
-        "--architectures": plugin_names(ARCHITECTURES, search_path()),
-        "--method": plugin_names(METHODS, search_path()),
-        "--benchmark": benchmark_names(search_path()),
+        "--task": plugin_names(TASKS),
+        "--architectures": plugin_names(ARCHITECTURES),
+        "--method": plugin_names(METHODS),
+        "--benchmark": known_benchmarks(),
     }
     found = (
         f". Did you mean {option} {name}?"

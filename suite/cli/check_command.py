@@ -8,14 +8,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import click
-from rich.table import Table as RichTable
 
 from suite.actions.checks import check
 from suite.api import BACKENDS, RequestError
 from suite.api.conformance import Verdict, worst_of_each_check
 from suite.cli.command import ARCHITECTURE, Command, home_option, json_option
 from suite.records.conformance_reports import ConformanceReport
-from suite.report.tables import console, escape
+from suite.report.tables import console, escape, print_table
 
 
 @click.command("check", cls=Command)
@@ -112,15 +111,13 @@ def _print(report: ConformanceReport) -> None:
     name = f"{code.architecture} {code.version} on {code.backend}, conformance kit {code.kit}"
     verdict = "failed" if report.failed else "passed"
     out.print(f"\n[bold]{escape(f'{name}: {verdict}')}[/bold]")
-    table = RichTable(show_edge=False, pad_edge=False)
-    for column in ("check", "result", "figure", "bound", "note"):
-        table.add_column(column, justify="right" if column == "figure" else "left")
+    rows = []
     for worst in worst_of_each_check(results):
         figure = "" if worst.figure is None else f"{worst.figure:.3g}"
         reason = "" if worst.verdict is Verdict.FAILED else worst.reason
         note = ": ".join(filter(None, (worst.case, reason)))
-        table.add_row(worst.check, worst.verdict, figure, worst.bound, escape(note))
-    out.print(table)
+        rows.append((worst.check, worst.verdict, figure, worst.bound, note))
+    print_table(out, ("check", "result", "figure", "bound", "note"), rows)
     for result in results:
         if result.verdict is Verdict.FAILED:
             where = ", ".join(filter(None, (result.check, result.case)))

@@ -7,6 +7,7 @@ import math
 import sys
 import warnings
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,6 @@ from suite.api.files import RESULTS
 from suite.api.plugins import (
     ARCHITECTURES,
     TASKS,
-    PluginKind,
     plugin_names,
     search_path_from_environment,
 )
@@ -132,12 +132,14 @@ class FiniteRange(click.FloatRange):
 SECONDS = FiniteRange(min=0, min_open=True)
 
 
-def _names_of(kind: PluginKind[Any]) -> Callable[[], Sequence[str]]:
-    return lambda: plugin_names(kind, search_path_from_environment())
+def known_benchmarks() -> list[str]:
+    """Return the names of all benchmarks, those of BENCH_PATH too."""
+    return benchmark_names(search_path_from_environment())
 
 
-ARCHITECTURE = _Names(_names_of(ARCHITECTURES), several=False)
+ARCHITECTURE = _Names(partial(plugin_names, ARCHITECTURES), several=False)
 """The type of an argument that names an architecture."""
+BENCHMARK = _Names(known_benchmarks, several=False)
 
 
 def stack(*decorators: Any) -> Decorator:
@@ -163,10 +165,16 @@ results_option = click.option(
 )
 """The folder of the published records: tests have others."""
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+tfds_option = click.option(
+    "--tfds-data-dir",
+    envvar="TFDS_DATA_DIR",
+    metavar="DIR",
+    help="Folder of prepared TensorFlow Datasets. [default: TFDS_DATA_DIR, or TFDS's own]",
+)
 
 
 def _axis_options(tasks: str, architectures: str, lengths: str) -> Decorator:
-    names = _Names(_names_of(TASKS)), _Names(_names_of(ARCHITECTURES))
+    names = [_Names(partial(plugin_names, kind)) for kind in (TASKS, ARCHITECTURES)]
     return stack(
         click.option("--task", "tasks", **LISTS, type=names[0], help=tasks),
         click.option(
@@ -184,7 +192,7 @@ filter_options = stack(
     ),
     click.option(
         "--benchmark",
-        type=_Names(lambda: benchmark_names(search_path_from_environment()), several=False),
+        type=BENCHMARK,
         help="Benchmark to show, as core or core-2. [default: all, and trials]",
     ),
 )
@@ -213,7 +221,7 @@ _request_options = stack(
     ),
     click.option(
         "--benchmark",
-        type=_Names(lambda: benchmark_names(search_path_from_environment()), several=False),
+        type=BENCHMARK,
         help="Benchmark: tasks, lengths, seeds and steps; see `bench benchmarks`. "
         f"[default: {DEFAULT_BENCHMARK}; {DECODING_BENCHMARK} for decodings]",
     ),
@@ -238,12 +246,7 @@ _request_options = stack(
         "[default: the benchmark's, or the task's]",
     ),
     click.option("--download", is_flag=True, help="Let TFDS download a missing data set."),
-    click.option(
-        "--tfds-data-dir",
-        envvar="TFDS_DATA_DIR",
-        metavar="DIR",
-        help="Folder of prepared TensorFlow Datasets. [default: TFDS_DATA_DIR, or TFDS's own]",
-    ),
+    tfds_option,
     click.option(
         "--option",
         "options",

@@ -11,11 +11,11 @@ from typing import Any
 import click
 
 from suite.actions.doctor import examine
-from suite.cli.command import home_option, json_option
+from suite.cli.command import home_option, json_option, tfds_option
 
 
 @click.command("doctor")
-@click.option("--tfds-data-dir", envvar="TFDS_DATA_DIR", metavar="DIR")
+@tfds_option
 @click.option(
     "--set-aside",
     is_flag=True,

@@ -19,13 +19,9 @@ from suite.cli.command import Command
     "large or misplaced.",
 )
 @click.option(
-    "--results",
-    type=click.Path(path_type=Path, exists=True, file_okay=False),
-    metavar="DIR",
-    default=RESULTS,
+    "--results", type=click.Path(path_type=Path, exists=True, file_okay=False), default=RESULTS,
     hidden=True,
-    help="For tests.",
-)
+)  # fmt: skip
 def command(check: bool, results: Path) -> None:
     """Rank the published records and write results/LEADERBOARD.md and results/leaderboard.
 

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Mapping
 from typing import Any
 
 import click
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from suite.actions.listing import list_plugins
 from suite.api import Form, Stage
-from suite.report.markdown import escape
+from suite.cli.command import json_option
+from suite.report.markdown import render
+
+STAGES = [str(stage) for stage in Stage]
 
 
 @click.command("list")
 @click.argument("names", nargs=-1, metavar="[NAME]…")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 @click.option("--markdown", is_flag=True, help="Print docs/catalogue.md.")
 def command(names: tuple[str, ...], as_json: bool, markdown: bool) -> None:
     """List tasks, architectures, methods and model sizes, each in a line.
@@ -34,7 +34,7 @@ def command(names: tuple[str, ...], as_json: bool, markdown: bool) -> None:
     if as_json:
         print(json.dumps(listing, indent=1))
     elif markdown:
-        print(catalogue(listing), end="")
+        print(render("catalogue.md", **listing, stages=STAGES, num_forms=len(Form)), end="")
     elif names:
         _print_details(listing)
     else:
@@ -129,25 +129,3 @@ def _print_details(listing: dict[str, Any]) -> None:
 def _print_broken(listing: dict[str, Any]) -> None:
     for key, reason in listing["broken"].items():
         print(f"\nUnusable: {key}: {reason}")
-
-
-STAGES = [str(stage) for stage in Stage]
-
-
-def catalogue(listing: Mapping[str, Any]) -> str:
-    """Return docs/catalogue.md for a listing that `describe_registry` made."""
-    environment = Environment(
-        loader=PackageLoader("suite.cli"),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        autoescape=False,  # noqa: S701 - the page is Markdown, whose cells `escape` makes safe
-    )
-    environment.filters |= {
-        "cell": escape,
-        "hyphenated": lambda name: name.replace("_", "-"),
-        "authors": lambda paper: re.sub(r"( \d{4}), .*", r"\1", paper),  # and the year
-    }
-    template = environment.get_template("catalogue.md.jinja")
-    return template.render(listing, stages=STAGES, num_forms=len(Form))

@@ -154,7 +154,7 @@ def command(no_tracking: bool, no_dashboard: bool, **given: Any) -> None:
             records, interrupted = Records(interruption.records), True
     left = len(plan) - len(records)
     unfinished = tracked.session.invocation.command if interrupted or left else ""
-    _print_results(records, plan, store, dashboard=not no_dashboard, unfinished=unfinished)
+    _print_results(records, store, dashboard=not no_dashboard, unfinished=unfinished)
     if given["keep_weights"]:
         _print_kept(records, plan, store, named_home=given["home"])
     if not interrupted:
@@ -171,20 +171,17 @@ def command(no_tracking: bool, no_dashboard: bool, **given: Any) -> None:
     sys.exit(3 if left else 0)
 
 
-def _print_results(
-    records: Records, plan: MatrixPlan, store: Store, *, dashboard: bool, unfinished: str
-) -> None:
+def _print_results(records: Records, store: Store, *, dashboard: bool, unfinished: str) -> None:
     # A plan, which shares this module's options, prints neither tables nor pages.
-    from suite.actions.sites import write_home_site
+    from suite.actions.sites import write_dashboard
     from suite.report.tables import print_tables
 
     if not records:
         return
-    registry = plan.prepared.registry
     print_tables(compare(records).items, unfinished)
     print(f"\nRecords    {store.records}")
     if dashboard:
-        print(f"Dashboard  {write_home_site(store, registry)}")
+        print(f"Dashboard  {write_dashboard(home=store.home)}")
     uri = without_password(tracking_uri(store))
     command = "make ui" if IN_CHECKOUT else "bench ui"
     print(f"MLflow UI  {uri if uri.startswith('http') else f'{command}   (store: {uri})'}")

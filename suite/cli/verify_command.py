@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from suite.actions.publishing import verify
-from suite.cli.command import SECONDS, Command, home_option, results_option
+from suite.cli.command import SECONDS, Command, home_option, results_option, tfds_option
 from suite.publish.verify import TIME_LIMIT_SECONDS, Verification
 
 
@@ -18,7 +18,7 @@ from suite.publish.verify import TIME_LIMIT_SECONDS, Verification
 @click.option(
     "--data", metavar="SOURCE", help="The data, if the record used a user's own files: files:DIR."
 )
-@click.option("--tfds-data-dir", envvar="TFDS_DATA_DIR", metavar="DIR")
+@tfds_option
 @click.option(
     "--time-limit", type=SECONDS, default=TIME_LIMIT_SECONDS, show_default=True, metavar="SECONDS"
 )

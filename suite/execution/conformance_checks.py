@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,7 +71,7 @@ def check(
                 with held(folder / LOCK_FILE):
                     yield from _check(code, executor, make_job(code, folder, search_path), store)
             finally:
-                store.drop_scratch(folder)
+                shutil.rmtree(folder, ignore_errors=True)
     finally:
         executor.close()
 
@@ -78,7 +79,7 @@ def check(
 def _check(
     code: CheckedCode, executor: LocalExecutor, job: Job, store: Store
 ) -> Iterator[Checking | Checked]:
-    for update in executor.updates(code.architecture, job, LIMITS):
+    for update in executor.updates(job, LIMITS):
         if update.progress is not None:
             yield Checking(code, update.progress)
         if update.result is not None:

@@ -30,7 +30,7 @@ from suite.records.benchmarks import Benchmark, find_benchmark
 from suite.records.environment import available_memory_bytes, has_accelerator, total_memory_bytes
 from suite.records.naming import cell_label, options_text
 from suite.records.schema import TuningChoice
-from suite.records.store import ReportUnreadable, Store, ignore_unreadable
+from suite.records.store import Store
 from suite.records.tuned_rates import TUNING, find_tuned_rate
 
 MEMORY_SHARE = 2 / 3
@@ -138,7 +138,6 @@ def prepare(
     keep_weights: bool = False,
     runs_elsewhere: bool = False,
     search_path: Sequence[str] | None = None,
-    report_unreadable: ReportUnreadable = ignore_unreadable,
 ) -> Prepared:
     """Expand a request, inspect its data, and find which cells are done.
 
@@ -184,7 +183,6 @@ def prepare(
         limits=limits,
         any_machine=any_machine,
         keep_weights=keep_weights,
-        report_unreadable=report_unreadable,
     )
     benchmark = registry.benchmarks.get(request.benchmark)
     return Prepared(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
@@ -150,7 +151,7 @@ class Runner:
         if lease is None:
             return False
         with closing(lease):
-            existing = self.store.all(cell_ids=[planned.cell.id])
+            existing = self.store.all([planned.cell.id])
             if record := self._written_since_plan(planned, existing):
                 self._report(Finished(planned, record, reused=True))
             elif planned.unsupported:
@@ -193,7 +194,7 @@ class Runner:
                 held.append(planned)
                 continue
             # Another invocation may have run the cell, or scored further lengths, since the plan.
-            existing = self.store.all(cell_ids=[planned.cell.id])
+            existing = self.store.all([planned.cell.id])
             if record := self._written_since_plan(planned, existing):
                 lease.close()
                 self._report(Finished(planned, record, reused=True))
@@ -305,7 +306,7 @@ class Runner:
         self._written.append(record)
         if self.deadline:
             self.deadline.durations.add(record)
-        self.store.drop_scratch(run.job.folder)
+        shutil.rmtree(run.job.folder, ignore_errors=True)
         if record.status not in RESUMABLE:
             run.job.checkpoint.unlink(missing_ok=True)
         run.lease.close()

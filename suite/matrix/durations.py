@@ -6,12 +6,12 @@ import heapq
 import statistics
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from suite.api import Cell, Limits, Status
 from suite.records.environment import describe_machine, hardware
 from suite.records.schema import RecordSummary
-from suite.records.store import Store
+from suite.records.store import Store, ignore
 
 CellKind = tuple[object, ...]
 MAX_RECORDS = 1_000
@@ -94,7 +94,9 @@ class Durations:
 
 def durations_here(store: Store) -> Durations:
     """Return the durations that the newest records of this machine, or one like it, teach."""
-    here, records = hardware(describe_machine()), store.summaries(newest=MAX_RECORDS)
+    # An expected time needs no word on files that a command does not read otherwise.
+    quiet = replace(store, warn=ignore)
+    here, records = hardware(describe_machine()), quiet.summaries(newest=MAX_RECORDS)
     return Durations(record for record in records if hardware(record.environment) == here)
 
 

@@ -14,7 +14,7 @@ from suite.api.weights import too_large
 from suite.matrix.planned_cells import PlannedCell
 from suite.records.environment import describe_machine, speed_facts
 from suite.records.schema import Record
-from suite.records.store import ReportUnreadable, Store
+from suite.records.store import Store
 from suite.records.validity import has_lengths_of, latest_runs, probed_machine
 from suite.records.weights import has_weights
 
@@ -84,7 +84,6 @@ def plan(
     limits: Limits | None = None,
     any_machine: bool = False,
     keep_weights: bool = False,
-    report_unreadable: ReportUnreadable,
 ) -> Plan:
     """Return a plan with the valid record of each cell.
 
@@ -112,7 +111,7 @@ def plan(
         ]
     again: Collection[str] = set(Status) if rerun is True else {*RETRIED_ALWAYS, *retry}
     known = store.run_ids()
-    existing = store.all(report_unreadable, [planned.cell.id for planned in cells])
+    existing = store.all([planned.cell.id for planned in cells])
     valid = find_valid(existing, any_machine, digests)
     statuses = {
         planned.cell.id: {

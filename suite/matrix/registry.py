@@ -17,6 +17,7 @@ from suite.api.plugins import (
     PluginKind,
     load_plugin,
     locate,
+    search_path_from_environment,
 )
 from suite.records.benchmarks import FOLDER, Benchmark, benchmark_names, find_benchmark
 
@@ -64,13 +65,16 @@ class Registry:
         return {key: task.version for key, task in self.tasks.plugins.items()}
 
 
-def load_registry(search_path: Sequence[str] = ()) -> Registry:
+def load_registry(search_path: Sequence[str] | None = None) -> Registry:
     """Find all plug-ins in the checkout, then in `search_path`, then among installed packages.
+
+    The search path is by default that of BENCH_PATH.
 
     Raises:
         RequestError: a folder of the search path does not exist, or holds no plug-ins.
         PluginError: two plug-ins of one kind have the same key.
     """
+    search_path = search_path_from_environment() if search_path is None else search_path
     for folder in map(Path, search_path):
         names = (TASKS.folder, ARCHITECTURES.folder, METHODS.folder, FOLDER)
         if not any((folder / name).is_dir() for name in names):

@@ -27,7 +27,7 @@ from suite.records.published import (
     write_archive,
 )
 from suite.records.schema import Record, RecordSummary
-from suite.records.store import ReportUnreadable, Store, ignore_unreadable
+from suite.records.store import Store
 from suite.search.tuning_evidence import unpublished_trial
 
 MACHINE_NAME = re.compile(rf"[a-z0-9][a-z0-9-]{{1,{MAX_MACHINE_NAME - 1}}}")
@@ -51,7 +51,6 @@ def publish(
     *,
     registry: Registry,
     dry_run: bool = False,
-    report_unreadable: ReportUnreadable = ignore_unreadable,
 ) -> PublishResult:
     """Copy the valid record of each cell that passes the checks.
 
@@ -71,7 +70,7 @@ def publish(
     outcome = PublishResult()
     added: dict[Path, dict[str, bytes]] = {}
     records = sorted(  # trials come first
-        store.current(report_unreadable=report_unreadable),
+        store.current(),
         key=lambda record: (record.ranking.tuning is not None, record.run_id),
     )
     known: dict[str, RecordSummary] = {

@@ -22,7 +22,7 @@ from suite.records.naming import cell_label
 from suite.records.options import as_text
 from suite.records.published import read_published, read_record
 from suite.records.schema import Record, RecordError
-from suite.records.store import ReportUnreadable, Store, ignore_unreadable
+from suite.records.store import Store
 from suite.search.probing import RunPlan
 
 TIME_LIMIT_SECONDS = 14_400
@@ -159,7 +159,6 @@ def verify(
     source: str | None = None,
     data_dir: str | None = None,
     time_limit_seconds: float = TIME_LIMIT_SECONDS,
-    report_unreadable: ReportUnreadable = ignore_unreadable,
 ) -> Verification:
     """Run the cell of a record again, and return both runs. The home gets the new record.
 
@@ -181,7 +180,6 @@ def verify(
         store,
         rerun=True,
         limits=make_limits(request.benchmark, time_limit_seconds),
-        report_unreadable=report_unreadable,
     )
     cell_id = record.cell_id
     (again,) = (one for one in run(_only(record, prepared)) if one.cell_id == cell_id)

@@ -40,7 +40,7 @@ from suite.records.schema import (
     parse_summary,
     stated_version,
 )
-from suite.records.store import ReportUnreadable, Store
+from suite.records.store import Store
 
 SUFFIX = ".jsonl.gz"
 MAX_ARCHIVE_BYTES = 64 * 2**20
@@ -171,10 +171,9 @@ def local_record(record: RecordSummary, path: Path) -> StoredRecord:
     return StoredRecord(record, machine_name(record.environment), path)
 
 
-def local_records(store: Store, report_unreadable: ReportUnreadable) -> list[StoredRecord]:
+def local_records(store: Store) -> list[StoredRecord]:
     """Return the latest record of each cell of a home."""
-    records = store.summaries(report_unreadable)
-    return [local_record(record, store.path_of(record)) for record in records]
+    return [local_record(record, store.path_of(record)) for record in store.summaries()]
 
 
 def without_trials(records: Sequence[StoredRecord]) -> list[StoredRecord]:

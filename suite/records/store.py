@@ -27,7 +27,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from io import FileIO
@@ -49,8 +49,6 @@ from suite.records.validity import latest_runs
 HOME_VARIABLE = "BENCH_HOME"
 DEFAULT_HOME = RESULTS / "local"
 TRACKING = "tracking"
-ReportUnreadable = Callable[[Path, str], None]
-"""Receives the path of a file that is not a readable record, and the reason."""
 STALE_SECONDS = 600.0
 """The age from which a temporary file that no process holds counts as abandoned."""
 
@@ -81,8 +79,8 @@ def home_errors(
         raise HomeError(problem, received=received, remedy=remedy) from None
 
 
-def ignore_unreadable(path: Path, reason: str) -> None:
-    """Ignore an unreadable file."""
+def ignore(message: str) -> None:
+    """Ignore a warning."""
 
 
 @dataclass(frozen=True)
@@ -98,9 +96,13 @@ class Lease:
 
 @dataclass(frozen=True)
 class Store:
-    """A home: the folder that holds a user's records, and everything made from them."""
+    """A home: the folder that holds a user's records, and everything made from them.
+
+    `warn` receives warnings, such as of a file that is not a readable record.
+    """
 
     home: Path
+    warn: Callable[[str], None] = field(default=ignore, compare=False, repr=False)
 
     @cached_property
     def records(self) -> Path:
@@ -166,14 +168,12 @@ class Store:
             atomic_write_bytes(path, record.to_json().encode())
         return path
 
-    def current(self, report_unreadable: ReportUnreadable = ignore_unreadable) -> list[Record]:
-        """Return the valid record of each cell; unreadable files are passed to the function."""
+    def current(self) -> list[Record]:
+        """Return the valid record of each cell."""
         with collector_paused():
-            return latest_runs(self._read(self._paths(None), report_unreadable, parse_record))
+            return latest_runs(self._read(self._paths(None), parse_record))
 
-    def summaries(
-        self, report_unreadable: ReportUnreadable = ignore_unreadable, newest: int | None = None
-    ) -> list[RecordSummary]:
+    def summaries(self, newest: int | None = None) -> list[RecordSummary]:
         """Return the summary of each cell's valid record; of a probe, one of each session.
 
         With `newest`, only that many records are read: those that ran last.
@@ -182,22 +182,14 @@ class Store:
         if newest is not None:  # run ids sort in the order in which the cells ran
             paths = sorted(paths, key=_run_id)[-newest:]
         with collector_paused():
-            read = self._read(paths, report_unreadable, parse_summary)
+            read = self._read(paths, parse_summary)
             return latest_runs(read, of_each_session=True)
 
-    def all(
-        self,
-        report_unreadable: ReportUnreadable = ignore_unreadable,
-        cell_ids: Iterable[str] | None = None,
-    ) -> list[Record]:
+    def all(self, cell_ids: Iterable[str] | None = None) -> list[Record]:
         """Return every record of some cells (of all cells by default), oldest first."""
         with collector_paused():
-            records = list(self._read(self._paths(cell_ids), report_unreadable, parse_record))
+            records = list(self._read(self._paths(cell_ids), parse_record))
         return sorted(records, key=lambda record: record.run_id)
-
-    def count(self) -> int:
-        """Return the number of files among the records, readable or not."""
-        return len(self._paths(None))
 
     def files(self) -> Iterator[tuple[str, Path]]:
         """Yield the run id and the path of each file among the records, readable or not."""
@@ -213,7 +205,7 @@ class Store:
         unreadable: list[tuple[Path, str]] = []
         with collector_paused():
             for _ in self._read(
-                self._paths(None), lambda *item: unreadable.append(item), parse_record
+                self._paths(None), parse_record, lambda *item: unreadable.append(item)
             ):
                 pass
         return unreadable
@@ -272,10 +264,6 @@ class Store:
         folder.mkdir(parents=True)
         return folder
 
-    def drop_scratch(self, folder: Path) -> None:
-        """Remove a worker's folder."""
-        shutil.rmtree(folder, ignore_errors=True)
-
     def checkpoint(self, cell_id: str) -> Path:
         """Return the path of the checkpoint of a cell's training."""
         return self.home / "checkpoints" / f"{cell_id}.npz"
@@ -308,9 +296,11 @@ class Store:
     def _read(
         self,
         paths: Iterable[str],
-        report_unreadable: ReportUnreadable,
         parse: Callable[[bytes], Read],
+        report: Callable[[Path, str], None] | None = None,
     ) -> Iterator[Read]:
+        """Yield the readable records; `report` gets the others, by default `_warn_of`."""
+        report = report or self._warn_of
         for path in paths:
             try:
                 with FileIO(path) as file:
@@ -325,11 +315,16 @@ class Store:
             except FileNotFoundError:  # `bench prune` may run meanwhile
                 continue
             except RecordError as error:
-                report_unreadable(Path(path), str(error))
+                report(Path(path), str(error))
             except OSError as error:
-                report_unreadable(Path(path), f"{error.strerror}.")
+                report(Path(path), f"{error.strerror}.")
             else:
                 yield record
+
+    def _warn_of(self, path: Path, reason: str) -> None:
+        name = " ".join(str(path).splitlines())  # the name of a file may have line breaks
+        left_alone = f"{name} is not a readable record and was left alone"
+        self.warn(f"{left_alone}: {reason} `bench doctor` lists such files.")
 
     def _sweep(self) -> None:
         """Remove the remains of killed invocations: scratch folders and half-written files."""
@@ -350,7 +345,7 @@ class Store:
             if not cell_id:
                 remove_if_stale(folder)
             elif lease := self.acquire(cell_id):
-                self.drop_scratch(folder)
+                shutil.rmtree(folder, ignore_errors=True)
                 lease.close()
 
 

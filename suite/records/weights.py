@@ -13,7 +13,7 @@ from suite.api.errors import HomeError, RequestError
 from suite.api.weights import ABOUT_FILE, KeptWeights, read_kept_weights
 from suite.records.naming import cell_label
 from suite.records.schema import Record, RecordSummary
-from suite.records.store import ReportUnreadable, Store, home_errors
+from suite.records.store import Store, home_errors
 
 MOST_LISTED = 5
 """The most runs that an error lists."""
@@ -33,7 +33,7 @@ def _former(folder: Path) -> Path:
     return folder.with_name(f"{folder.name}.former")
 
 
-def find_weights(store: Store, name: str, report_unreadable: ReportUnreadable) -> KeptWeights:
+def find_weights(store: Store, name: str) -> KeptWeights:
     """Return the weights of a run, of a folder, or of an entry.
 
     A run is named by its id or by its record's file, a folder by its path or by its own name in the
@@ -48,10 +48,10 @@ def find_weights(store: Store, name: str, report_unreadable: ReportUnreadable) -
         if (folder / ABOUT_FILE).is_file():
             return read_kept_weights(folder)
     run_id = Path(name).name.removesuffix(".json").rpartition(".")[2]
-    for record in store.all(report_unreadable):
+    for record in store.all():
         if record.run_id == run_id:
             return weights_of(store, record)
-    kept = kept_weights(store, report_unreadable)
+    kept = kept_weights(store)
     of_entry = [(record, weights) for record, weights in kept if record.ranking.entry == name]
     of_name = [(record, weights) for record, weights in kept if record.cell.architecture == name]
     for named in (of_entry, of_name):
@@ -99,13 +99,11 @@ def weights_of(store: Store, record: RecordSummary) -> KeptWeights:
     return kept
 
 
-def kept_weights(
-    store: Store, report_unreadable: ReportUnreadable
-) -> list[tuple[Record, KeptWeights]]:
+def kept_weights(store: Store) -> list[tuple[Record, KeptWeights]]:
     """Return each run whose weights are kept, with its weights."""
     folders = {folder.name.removesuffix(".former") for folder in weights_folders(store)}
     kept = []
-    for record in store.all(report_unreadable, folders):
+    for record in store.all(folders):
         with suppress(HomeError):
             kept.append((record, weights_of(store, record)))
     return kept
@@ -125,9 +123,9 @@ def _evaluated_parent(record: RecordSummary) -> Mapping[str, Any]:
     return record.details.get("parent", {})
 
 
-def superseded_weights(store: Store, report_unreadable: ReportUnreadable) -> list[Path]:
+def superseded_weights(store: Store) -> list[Path]:
     """Return the folders of weights that no valid record of this protocol names."""
-    current = store.current(report_unreadable)
+    current = store.current()
     valid = {named_weights(record) for record in current if record.protocol == PROTOCOL}
     superseded = []
     for folder in weights_folders(store):

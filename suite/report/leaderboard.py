@@ -272,7 +272,7 @@ def least_costs(
 
 def _place(board: Board) -> tuple[str, int]:
     """Return the form of the measured models, such as "decoder, generation", and the length."""
-    form = str(board.key.form).replace("_", "-")
+    form = board.key.form_text
     what = f"{form}, generation" if board.key.mode is Mode.DECODE else form
     return what, board.sequence_length
 

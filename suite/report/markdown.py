@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Sequence
 from functools import cache
 from pathlib import Path
@@ -110,6 +111,8 @@ def _templates() -> Environment:
         "thousands": "{:,}".format,
         "millions": millions,
         "digest": first_digest,
+        "hyphenated": lambda name: name.replace("_", "-"),
+        "authors": lambda paper: re.sub(r"( \d{4}), .*", r"\1", paper),  # and the year
     }
     return environment
 

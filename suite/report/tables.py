@@ -55,7 +55,10 @@ NO_GROWTH_NOTE = (
 UNFINISHED_NOTE = (
     "No growth with length yet: some cells are not measured. This command continues: {command}"
 )
-LEFT = {"architecture", "entry", "measure", "rounds", "claims", "fitted on lengths", "status"}
+LEFT = {
+    *("architecture", "entry", "measure", "rounds", "claims", "fitted on lengths", "status"),
+    *("check", "result", "bound", "note"),
+}
 """The columns that are aligned on the left."""
 
 

@@ -18,7 +18,6 @@ from suite.analysis.entry_at_length import EntryAtLength
 from suite.analysis.estimates import Estimate
 from suite.analysis.ranking import Scores, difference
 from suite.api import Cell, Metric, RequestError, Status, check_name, unknown_name
-from suite.api.plugins import search_path_from_environment
 from suite.execution.preparation import prepare
 from suite.matrix.durations import durations_here
 from suite.matrix.expansion import expand
@@ -275,7 +274,7 @@ def score_crossover(
             received=f"--metric {metric}",
             remedy="Leave --task out to compare costs by probes",
         )
-    registry = load_registry(search_path_from_environment())
+    registry = load_registry()
     first, second, cells = cells_of(pair, expand(request, registry))
     requested = {_score_id(planned.cell, tuned=False) for planned in cells}
     entries = _requested_entries(compare(records, registry.task_versions), requested)

@@ -211,15 +211,15 @@ def _statement(prepared: Prepared, store: Store, limits: Limits, up_to: int) -> 
 
 def _search(prober: Prober, entry: str, budget: Budget, up_to: int) -> LengthLimit:
     try:
-        frontier = find_frontier(
+        longest, beyond = find_frontier(
             lambda length: all(map(budget.affords, prober.probe(length, (entry,)))), SHORTEST, up_to
         )
         taken = None
-        if frontier.longest is None:
+        if longest is None:
             taken = _taken(prober.probe(SHORTEST, (entry,)), budget.phase)
     except ProbeFailed as failure:
         return LengthLimit(entry, failed=str(failure))
-    return LengthLimit(entry, frontier.longest, frontier.beyond, taken)
+    return LengthLimit(entry, longest, beyond, taken)
 
 
 def _taken(records: Sequence[Record], phase: str) -> dict[str, float | None]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from suite.analysis.comparison_key import grouped
 from suite.api import Cell, Limits, Mode, RequestError
 from suite.execution.preparation import Prepared, check_any_can_run, prepare
 from suite.matrix.request import Request
@@ -55,11 +56,8 @@ def check_one_setting(search: str, cells: Iterable[Cell]) -> None:
     Raises:
         RequestError: they differ, so that their costs would be mixed.
     """
-    by_length: dict[int, set[tuple[str, str, int]]] = {}
-    for cell in cells:
-        setting = str(cell.form), cell.model_size, cell.batch_size
-        by_length.setdefault(cell.sequence_length, set()).add(setting)
-    for length, settings in by_length.items():
+    for length, alike in grouped(cells, lambda cell: cell.sequence_length).items():
+        settings = {(str(cell.form), cell.model_size, cell.batch_size) for cell in alike}
         if len(settings) > 1:
             listed = ", ".join(
                 f"{form} of size {size} with batch size {batch}"
@@ -108,7 +106,5 @@ class Prober:
 
 def _crosses_sessions(records: Sequence[Record]) -> bool:
     """Return whether a round of several entries ran in several sessions."""
-    sessions: dict[int, set[str]] = {}
-    for record in records:
-        sessions.setdefault(record.cell.round, set()).add(record.invocation.id)
-    return any(len(ids) > 1 for ids in sessions.values())
+    by_round = grouped(records, lambda record: record.cell.round).values()
+    return any(len({record.invocation.id for record in of}) > 1 for of in by_round)

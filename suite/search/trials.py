@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from suite.analysis.comparison_key import grouped
 from suite.api import Cell, Status, Task
 from suite.api.options import size_label
 from suite.matrix.planned_cells import PlannedCell, ranking_facts
@@ -208,10 +209,11 @@ class TrialSet:
 
     def _trials(self) -> list[RateTrials]:
         name = self.task.primary_metric.name
-        groups: dict[tuple[int, float], list[tuple[Trial, Record]]] = {}
-        for trial, record in self.records.items():
-            steps = self.strategy.steps_of(trial)
-            groups.setdefault((steps, trial.learning_rate), []).append((trial, record))
+
+        def place(item: tuple[Trial, Record]) -> tuple[int, float]:
+            return self.strategy.steps_of(item[0]), item[0].learning_rate
+
+        groups = grouped(self.records.items(), place)
         trials = []
         for (steps, rate), group in sorted(groups.items()):
             values = [self.scores.get(trial) for trial, _ in group]

@@ -22,7 +22,7 @@ from suite.matrix.planned_cells import PlannedCell, Planner, no_tuned_rate
 from suite.matrix.request import Request
 from suite.records.benchmarks import Benchmark
 from suite.records.naming import OBJECTIVE
-from suite.records.store import Store, ignore_unreadable
+from suite.records.store import Store
 from suite.records.tuned_rates import TUNING
 from suite.search.learning_rate_search import LEAST_COST, SuccessiveHalving, Trial
 from suite.search.probing import RunPlan
@@ -201,7 +201,6 @@ def _run_searches(
             retry=retry,
             rerun=rerun,
             limits=prepared.limits,
-            report_unreadable=ignore_unreadable,
         )
         prepared_trials = replace(prepared, plan=trials)
         if note := prepared_trials.changed_note:

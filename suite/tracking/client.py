@@ -33,11 +33,10 @@ from mlflow.tracking import MlflowClient
 
 from suite.analysis.comparisons import compare
 from suite.api.files import folder_name
-from suite.api.plugins import search_path_from_environment
 from suite.matrix.registry import load_registry
 from suite.records.published import local_records
 from suite.records.schema import Record, RecordSummary
-from suite.records.store import Store, ignore_unreadable
+from suite.records.store import Store
 from suite.tracking.connection import save_pages
 from suite.tracking.experiments import (
     PARENT,
@@ -49,7 +48,7 @@ from suite.tracking.experiments import (
     read_runs,
 )
 from suite.tracking.failures import describe, is_of_store, tracking_errors
-from suite.tracking.length_runs import LengthRun, is_length_run, length_runs
+from suite.tracking.length_runs import PREFIX, LengthRun, length_runs
 from suite.tracking.runs import (
     SEVERITY,
     STATUSES,
@@ -133,8 +132,8 @@ class Tracker:
 
     def _refresh_length_runs(self, store: Store) -> int:
         with self._tracking_errors():
-            registry = load_registry(search_path_from_environment())
-            records = local_records(store, ignore_unreadable)
+            registry = load_registry()
+            records = local_records(store)
             runs = length_runs(compare(records, registry.task_versions), self.writer)
             num_written = 0
             for run in runs:
@@ -143,7 +142,7 @@ class Tracker:
             current = {run.key for run in runs}
             for experiment in self._experiments.values():
                 for key in experiment.runs.keys() - current:
-                    if is_length_run(key, self.writer):
+                    if key.startswith(PREFIX) and key.endswith(f"-{self.writer}"):
                         experiment.delete(key)
         return num_written
 

@@ -10,7 +10,7 @@ import os
 import re
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,13 +40,6 @@ QUIET = {
 }
 """Environment variables for MLflow: no telemetry, short timeouts, no output of its own."""
 
-OnWait = Callable[[str], None]
-"""Receives a sentence about a wait that begins."""
-
-
-def ignore_wait(message: str) -> None:
-    """Wait without a word."""
-
 
 def tracking_uri(store: Store) -> str:
     """Return the value of MLFLOW_TRACKING_URI, or the home's own SQLite database if it is unset."""
@@ -63,10 +56,10 @@ def own_database(store: Store) -> Path:
     return store.home / "mlflow.db"
 
 
-def connect(store: Store, on_wait: OnWait = ignore_wait) -> Tracker:
+def connect(store: Store) -> Tracker:
     """Return a tracker for a home. Imports mlflow.
 
-    `on_wait` is called before a wait for a locked database, which takes at most 10 s.
+    The home warns before a wait for a locked database, which takes at most 10 s.
 
     Raises:
         TrackingError: the MLflow store cannot be used.
@@ -82,7 +75,7 @@ def connect(store: Store, on_wait: OnWait = ignore_wait) -> Tracker:
         sqlite.skip_disk_sync(own_database(store))
     try:
         if database := sqlite.database_path(uri):
-            sqlite.wait_while_locked(database, on_wait)
+            sqlite.wait_while_locked(database, store.warn)
         tracker = Tracker(uri, store.identity, store.artifacts if own else None)
         tracker.connect()
     except TrackingError:
@@ -93,9 +86,7 @@ def connect(store: Store, on_wait: OnWait = ignore_wait) -> Tracker:
 
 
 @contextlib.contextmanager
-def lock_writing(
-    store: Store, timeout_seconds: float = LOCK_SECONDS, on_wait: OnWait = ignore_wait
-) -> Iterator[None]:
+def lock_writing(store: Store, timeout_seconds: float = LOCK_SECONDS) -> Iterator[None]:
     """Hold this home's lock on writing to the MLflow store.
 
     Raises:
@@ -110,7 +101,7 @@ def lock_writing(
                 others, received=store.home, remedy="Repeat the command when it has ended"
             )
         if not is_said:
-            on_wait(f"{others[0].lower()}{others[1:]}: waiting up to {timeout_seconds:g} s")
+            store.warn(f"{others[0].lower()}{others[1:]}: waiting up to {timeout_seconds:g} s")
         is_said = True
         time.sleep(POLL_SECONDS)
     try:

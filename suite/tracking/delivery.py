@@ -292,14 +292,14 @@ def may_lack_records(store: Store) -> bool:
 
 
 @contextmanager
-def deliver_records(store: Store, warn: Callable[[str], None]) -> Iterator[OnEvent]:
+def deliver_records(store: Store) -> Iterator[OnEvent]:
     """Yield a listener; at the end, wait until MLflow has the records that it got.
 
     The helper process starts with the first cell that runs. If none runs, it starts at the end if
-    MLflow may lack a record. `warn` is called with each failure; the
-    records are safe, and `bench sync` delivers them later.
+    MLflow may lack a record. The home warns of each failure; the records are safe, and `bench sync`
+    delivers them later.
     """
-    process = SyncProcess(store, lambda failure: warn(f"tracking: {failure}"))
+    process = SyncProcess(store, lambda failure: store.warn(f"tracking: {failure}"))
 
     def listen(event: Event) -> None:
         if isinstance(event, Started):
@@ -313,8 +313,8 @@ def deliver_records(store: Store, warn: Callable[[str], None]) -> Iterator[OnEve
             process.start()
     finally:
         if failure := process.finish():
-            warn(f"MLflow is behind: {failure}")
-            warn("the records are safe; `bench sync` delivers them later")
+            store.warn(f"MLflow is behind: {failure}")
+            store.warn("the records are safe; `bench sync` delivers them later")
 
 
 if __name__ == "__main__":

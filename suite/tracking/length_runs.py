@@ -184,11 +184,6 @@ def length_runs(comparisons: Iterable[Comparison], writer: str) -> list[LengthRu
     return runs
 
 
-def is_length_run(key: str, writer: str) -> bool:
-    """Return whether a key is that of a length run of a home."""
-    return key.startswith(PREFIX) and key.endswith(f"-{writer}")
-
-
 def _key(comparison: Comparison, entry: str, writer: str) -> str:
     identity = json.dumps([asdict(comparison.key), entry], sort_keys=True)
     return f"{PREFIX}{hashlib.sha256(identity.encode()).hexdigest()[:16]}-{writer}"

@@ -10,7 +10,7 @@ from mlflow.tracking import MlflowClient
 
 from suite.api.weights import KeptWeights
 from suite.records.schema import Record
-from suite.records.store import ReportUnreadable, Store, ignore_unreadable
+from suite.records.store import Store
 from suite.records.weights import kept_weights
 from suite.tracking.connection import is_own, lock_writing, tracking_uri
 from suite.tracking.experiments import KEY, milliseconds
@@ -26,7 +26,6 @@ TYPE = "keras-weights"
 def log_models(
     store: Store,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
-    report_unreadable: ReportUnreadable = ignore_unreadable,
 ) -> int:
     """Log the kept weights of each run that MLflow has, unless it has them; return their number.
 
@@ -40,7 +39,7 @@ def log_models(
     written = 0
     with lock_writing(store), tracking_errors(uri, own=is_own(store)):
         client = MlflowClient(tracking_uri=uri)
-        kept = kept_weights(store, report_unreadable)
+        kept = kept_weights(store)
         for done, (record, weights) in enumerate(kept, start=1):
             written += _log(client, record, weights)
             on_progress(done, len(kept))

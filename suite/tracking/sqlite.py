@@ -55,7 +55,7 @@ def configure_connections() -> None:
         event.listen(Engine, "before_cursor_execute", _limit_wait, retval=True)
 
 
-def wait_while_locked(database: Path, on_wait: Callable[[str], None]) -> None:
+def wait_while_locked(database: Path, warn: Callable[[str], None]) -> None:
     """Wait until no other process has locked a database, at most `LOCK_SECONDS`.
 
     MLflow would try again for minutes, without a word.
@@ -76,9 +76,7 @@ def wait_while_locked(database: Path, on_wait: Callable[[str], None]) -> None:
                 if error.sqlite_errorcode & 0xFF not in BUSY:
                     raise
                 if seconds == USUAL_SECONDS:
-                    on_wait(
-                        f"another process has locked {database}: waiting up to {LOCK_SECONDS} s"
-                    )
+                    warn(f"another process has locked {database}: waiting up to {LOCK_SECONDS} s")
             else:
                 connection.execute("ROLLBACK")
                 connection.execute(READ_SCHEMA).fetchall()

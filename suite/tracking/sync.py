@@ -9,11 +9,9 @@ from contextlib import closing
 from dataclasses import dataclass
 
 from suite.api.errors import TrackingError
-from suite.records.store import ReportUnreadable, Store, ignore_unreadable
+from suite.records.store import Store
 from suite.tracking.connection import (
-    OnWait,
     connect,
-    ignore_wait,
     is_own,
     lock_writing,
     own_database,
@@ -87,24 +85,22 @@ class Deletion:
 def sync(
     store: Store,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
-    report_unreadable: ReportUnreadable = ignore_unreadable,
     *,
     rebuild: bool = False,
-    on_wait: OnWait = ignore_wait,
 ) -> SyncReport:
     """Write the records that MLflow lacks. Skip those that it rejects.
 
     `on_progress` gets the numbers of records that are done, and of all. `rebuild` first deletes the
-    runs that this home wrote (see `planned_deletion`). `on_wait` announces a wait of at most 10 s.
+    runs that this home wrote (see `planned_deletion`).
 
     Raises:
         TrackingError: the MLflow store cannot be reached.
     """
-    with lock_writing(store, on_wait=on_wait):
+    with lock_writing(store):
         if rebuild:
-            _delete_own_runs(store, on_wait)
-        tracker = connect(store, on_wait)
-        records = store.all(report_unreadable)
+            _delete_own_runs(store)
+        tracker = connect(store)
+        records = store.all()
         written = 0
         for done, was_written in enumerate(tracker.log_all(records), start=1):
             written += was_written
@@ -116,7 +112,7 @@ def sync(
     return SyncReport(uri, written, unchanged, num_length_runs, duplicates, tracker.rejected)
 
 
-def planned_deletion(store: Store, on_wait: OnWait = ignore_wait) -> Deletion:
+def planned_deletion(store: Store) -> Deletion:
     """Return what a rebuild deletes; runs that others wrote stay.
 
     The home's own database is removed as a file if all its runs are the home's: this is fast, and
@@ -134,7 +130,7 @@ def planned_deletion(store: Store, on_wait: OnWait = ignore_wait) -> Deletion:
     if not path.exists():
         return Deletion(uri, 0, whole=True)
     try:
-        wait_while_locked(path, on_wait)
+        wait_while_locked(path, store.warn)
         with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as database:
             parameters = {"identity": store.identity}
             total, own = database.execute(COUNT_RUNS, parameters).fetchone()
@@ -145,7 +141,7 @@ def planned_deletion(store: Store, on_wait: OnWait = ignore_wait) -> Deletion:
     if own == total and not is_open(path):
         return Deletion(uri, total, whole=True)
     try:
-        return Deletion(uri, len(connect(store, on_wait).own_runs()), whole=False)
+        return Deletion(uri, len(connect(store).own_runs()), whole=False)
     except TrackingError as error:
         raise TrackingError(
             f"{path} has runs that this home did not write, and MLflow cannot use it",
@@ -154,8 +150,8 @@ def planned_deletion(store: Store, on_wait: OnWait = ignore_wait) -> Deletion:
         ) from None
 
 
-def _delete_own_runs(store: Store, on_wait: OnWait) -> None:
-    deletion = planned_deletion(store, on_wait)
+def _delete_own_runs(store: Store) -> None:
+    deletion = planned_deletion(store)
     store.mlflow_pages.unlink(missing_ok=True)
     if not deletion.whole:
         connect(store).clear()

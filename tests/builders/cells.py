@@ -15,7 +15,7 @@ from suite.matrix.registry import load_registry
 from suite.matrix.request import Request
 from suite.records.model_sizes import MODEL_SIZES
 from suite.records.schema import Invocation, utc_now
-from suite.records.store import Store, ignore_unreadable
+from suite.records.store import Store
 from tests.conftest import FAKES
 
 OUTCOME = {"status": "ok", "metrics": {"validation": {"entity_f1": 0.5}}}
@@ -44,7 +44,7 @@ class EndsAtOnce:
 
 def make_plan(cells, store: Store, **arguments):
     """Return a plan of cells whose data has no digest."""
-    return plan(cells, store, {}, report_unreadable=ignore_unreadable, **arguments)
+    return plan(cells, store, {}, **arguments)
 
 
 def run_plan(made, store: Store, outcome=None) -> list:

@@ -18,7 +18,7 @@ import signal
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from multiprocessing.connection import wait as wait_for_any
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,7 @@ from suite.execution.executors.base import (
 )
 from suite.execution.executors.forkserver import ForkedChild, ForkServer
 from suite.execution.executors.process import SpawnedChild
-from suite.records.environment import accelerator_ids
+from suite.records.environment import accelerator_ids, describe_machine
 
 START_LIMIT_SECONDS = 300.0
 """The time limit until a process reports progress; its own time limit counts from there."""
@@ -140,11 +140,15 @@ class LocalExecutor:
             child, folder, limits, accelerators, kills_before, polled_at=time.monotonic()
         )
 
-    def updates(self, run_id: str, job: Job, limits: Limits) -> Iterator[Update]:
-        """Run a cell, and yield its news; the last has the result."""
-        self.start(run_id, job, limits)
+    def updates(self, job: Job, limits: Limits) -> Iterator[Update]:
+        """Run a cell, and yield its news; the last has the result, with the facts of this node."""
+        self.start("", job, limits)
         while self._running:
-            yield from self.wait()
+            for update in self.wait():
+                if update.result:
+                    here = {**describe_machine(), **(update.result.environment or {})}
+                    update = replace(update, result=replace(update.result, environment=here))
+                yield update
 
     def wait(self) -> list[Update]:
         """Wait until a process ends, for at most `POLL_SECONDS`, and return the news."""

@@ -27,7 +27,7 @@ from suite.api.errors import RequestError
 from suite.api.files import CHECKOUT, IN_CHECKOUT
 from suite.execution.executors.base import POLL_SECONDS, ProcessResult, Update
 from suite.execution.executors.local import LocalExecutor
-from suite.records.environment import describe_machine, needs_spawn
+from suite.records.environment import needs_spawn
 
 MAX_LOSSES = 3
 """The number of lost nodes after which a cell fails."""
@@ -182,11 +182,7 @@ def _run_cell(job_json: str, limits: Limits) -> Iterator[Update]:
     executor = _node_executor()
     try:
         job = _with_node_paths(Job.from_json(job_json), folder)
-        for update in executor.updates("", job, limits):
-            if update.result:
-                here = {**describe_machine(), **(update.result.environment or {})}
-                update = replace(update, result=replace(update.result, environment=here))
-            yield update
+        yield from executor.updates(job, limits)
     finally:
         executor.stop()
         shutil.rmtree(folder, ignore_errors=True)

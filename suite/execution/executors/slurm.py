@@ -35,7 +35,7 @@ from suite.execution.executors.local import (
     LocalExecutor,
     ProgressLines,
 )
-from suite.records.environment import describe_commit, describe_machine, needs_spawn
+from suite.records.environment import describe_commit, needs_spawn
 
 CLUSTERS = {"slurm": submitit.SlurmJob, "local": submitit.LocalJob}
 MAX_SUBMITTED = 256
@@ -211,9 +211,8 @@ def run_cell(folder: str, limits: Limits) -> ProcessResult:
     executor = LocalExecutor(spawn=needs_spawn())
     try:
         job = Job.from_json((Path(folder) / "job.json").read_text())
-        *_, last = executor.updates("", job, limits)
+        *_, last = executor.updates(job, limits)
         assert last.result is not None
-        here = {**describe_machine(), **(last.result.environment or {})}
-        return replace(last.result, environment=here)
+        return last.result
     finally:
         executor.close()

@@ -15,7 +15,6 @@ from suite.execution.preparation import prepare
 from suite.matrix.request import Request
 from suite.records.environment import describe_machine
 from suite.records.published import local_records
-from suite.records.store import ignore_unreadable
 from tests.builders.costs import MACHINE, SPEED, cost, rounds
 from tests.builders.records import make_record, with_fields
 from tests.suite.analysis.final_runs import make_boards
@@ -259,7 +258,7 @@ def test_a_home_keeps_the_sessions_of_a_probe(store):
         store.write(record.record)
     for session in (1, 2):
         store.write(cost("vanilla", 1.0, session, mode=Mode.TRAIN).record)
-    found = local_records(store, ignore_unreadable)
+    found = local_records(store)
     assert len(found) == 6 + 1
     (probes,) = (one for one in compare(found) if one.key.mode is Mode.PROBE)
     figure = probes.entries[0].cost(SPEED)

@@ -88,7 +88,7 @@ def test_a_model_against_another_has_ratios_and_an_exit_code(bench, tmp_path, mo
     assert failed.returncode == 1
     assert "above 1.05 times: inference time at 128: 1.080 [1.060, 1.100] times" in failed.stderr
     ended = EndedLength(Mode.DECODE, 2_048, Status.OUT_OF_MEMORY, "too much memory")
-    monkeypatch.setattr(cards, "_lost_lengths", lambda *of_both: [ended])
+    monkeypatch.setattr(cards, "_lost_lengths", lambda *of_both: [str(ended)])
     failed = bench(*command, "--fail-above", "9%")
     assert failed.returncode == 1
     text = "decode at 2,048: out_of_memory (too much memory)"

@@ -31,7 +31,6 @@ from suite.records.published import (
     write_archive,
 )
 from suite.records.schema import Failure, parse_record
-from suite.records.store import ignore_unreadable
 from tests.builders.publishing import CLEAN, GOOD, REGISTRY, publish_here
 from tests.builders.records import FINAL, FINGERPRINT, PROBE, TRIAL, make_record
 from tests.conftest import STORED_RECORDS
@@ -83,7 +82,7 @@ def test_the_trainings_of_a_draft_are_published_with_what_their_page_draws(bench
     assert len(published) == 14 and len(shown) == 13, "the trial without lengths is evidence alone"
     archived = [one for one in published if not has_own_file(one.record)]
     assert [count.task for count in count_unranked(archived)] == ["ner"]
-    here = charts_of(local_records(store, ignore_unreadable))
+    here = charts_of(local_records(store))
     assert charts_of(shown) == here
     charts, (rows,) = here
     assert charts and rows[0].median_steps == 300

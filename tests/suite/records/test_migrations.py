@@ -15,6 +15,7 @@ from suite.matrix.registry import load_registry
 from suite.matrix.request import Request
 from suite.records.migrations import MIGRATIONS, SCHEMA_VERSION
 from suite.records.schema import Conformance, RecordError, parse_record, parse_summary
+from suite.records.store import Store
 from tasks.ner.columns import read_column_folder
 from tests.conftest import STORED_RECORDS
 
@@ -140,14 +141,11 @@ def test_a_record_cut_or_spoilt_is_read_or_refused(start, end, inserted):
 def test_a_malformed_file_is_reported_in_one_line_and_left_alone(store, content):
     path = store.records / "0123456789abcdef.x.json"
     path.write_bytes(content)
-    reported_files = []
-    assert (
-        store.current(report_unreadable=lambda path, reason: reported_files.append((path, reason)))
-        == []
-    )
-    ((reported, reason),) = reported_files
-    assert reported == path and path.read_bytes() == content
-    assert len(reason.splitlines()) == 1
+    warnings = []
+    assert Store(store.home, warnings.append).current() == []
+    (warning,) = warnings
+    assert warning.startswith(str(path)) and path.read_bytes() == content
+    assert len(warning.splitlines()) == 1
 
 
 REGISTRY = load_registry(())

@@ -6,7 +6,6 @@ import dataclasses
 import json
 import resource
 from contextlib import contextmanager
-from functools import partial
 
 import pytest
 
@@ -20,6 +19,7 @@ from suite.records.schema import (
     parse_record,
     parse_summary,
 )
+from suite.records.store import Store
 from tests.builders.records import CELL, make_record
 
 
@@ -83,11 +83,16 @@ def test_one_probe_stands_for_each_machine_and_one_training_for_all(store, mode,
 
 
 def read_everything(store) -> list[list[str]]:
-    """Return the names of the files that each way of reading reports as unreadable."""
+    """Return the names of the files that each way of reading warns of."""
     reported = []
-    for read in (store.current, store.summaries, store.all, partial(prunable, store)):
+    for read in (Store.current, Store.summaries, Store.all, prunable):
         names: list[str] = []
-        read(report_unreadable=lambda path, reason, names=names: names.append(path.name))
+        read(
+            Store(
+                store.home,
+                lambda text, names=names: names.append(text.split()[0].rpartition("/")[2]),
+            )
+        )
         reported.append(names)
     return reported
 

@@ -14,7 +14,7 @@ from suite.records.store import STALE_SECONDS
 from tests.conftest import ROOT
 
 NEIGHBOUR = """
-import sys, time
+import shutil, sys, time
 from pathlib import Path
 from suite.records.store import Store
 store, end = Store(Path(sys.argv[1])), time.monotonic() + 3
@@ -26,7 +26,7 @@ while time.monotonic() < end:
         continue
     folder = store.new_scratch(str(number))
     (folder / "cell_id").write_text("cell")
-    store.drop_scratch(folder)
+    shutil.rmtree(folder)
     lease.close()
 print(number)
 """

@@ -17,7 +17,7 @@ from suite.analysis.comparisons import compare
 from suite.analysis.tables import make_tables
 from suite.records.published import local_records
 from suite.records.schema import Measurement
-from suite.records.store import Store, ignore_unreadable
+from suite.records.store import Store
 from suite.report.leaderboard import leaderboard_files
 from suite.report.tables import print_tables
 from tests.builders.records import PROBE, REGISTRY, TRIAL, make_record
@@ -56,17 +56,17 @@ def plant(home, num_comparisons):
 
 
 def report(store):
-    records = local_records(store, ignore_unreadable)
+    records = local_records(store)
     print_tables(make_tables(records, REGISTRY.task_versions, REGISTRY.architectures.plugins))
 
 
 def leaderboard(store):
-    records = local_records(store, ignore_unreadable)
+    records = local_records(store)
     assert leaderboard_files(records, compare(records, REGISTRY.task_versions), REGISTRY)
 
 
 def dashboard(store):
-    draw_site(local_records(store, ignore_unreadable), REGISTRY, store.home / "site")
+    draw_site(local_records(store), REGISTRY, store.home / "site")
 
 
 @pytest.mark.slow

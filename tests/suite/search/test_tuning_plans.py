@@ -8,7 +8,6 @@ import re
 
 import pytest
 
-from suite.api.plugins import search_path_from_environment
 from suite.matrix.expansion import expand
 from suite.matrix.freezing import checked_cells
 from suite.matrix.registry import load_registry
@@ -38,7 +37,7 @@ def test_a_plan_names_the_cells_that_need_tuning_first(bench, tmp_path, benchmar
 
 def finished_cells(store, benchmark, source="files", **fields):
     """Write a finished training of 50 s, of which 10 s were 100 steps, to the home."""
-    registry = load_registry(search_path_from_environment())
+    registry = load_registry()
     request = Request(tasks=("ner",), benchmark=benchmark, architectures=("vanilla",), seeds=(9,))
     step = Measurement(value=0.1, n=1, samples=(0.1,))
     for planned in expand(dataclasses.replace(request, **fields), registry):
@@ -102,7 +101,7 @@ def test_the_hours_of_a_benchmark_are_those_of_the_threads_that_ran(
 
 
 def test_the_trials_of_a_benchmark_are_those_of_searches_without_extensions(benchmark):
-    registry = load_registry(search_path_from_environment())
+    registry = load_registry()
     tuned = registry.benchmarks.get(benchmark)
     cells = [planned for planned in checked_cells(tuned, registry) if not planned.unsupported]
     entries = {(one.ranking.entry, one.cell.sequence_length) for one in cells}

@@ -13,7 +13,7 @@ import pytest
 import sqlalchemy
 
 from suite.api.errors import TrackingError
-from suite.records.store import TRACKING
+from suite.records.store import TRACKING, Store
 from suite.tracking import sqlite
 from suite.tracking.connection import connect, lock_writing, own_database, without_password
 from suite.tracking.sync import planned_deletion, sync
@@ -87,11 +87,11 @@ def test_a_locked_database_is_waited_for_and_said(store, monkeypatch):
     said: list[str] = []
     start = time.monotonic()
     with locked(own_database(store)), pytest.raises(TrackingError, match="has locked"):
-        sync(store, on_wait=said.append)
+        sync(Store(store.home, said.append))
     assert time.monotonic() - start < 5
     (message,) = said
     assert "mlflow.db: waiting up to" in message
-    assert sync(store, on_wait=pytest.fail).written == 0
+    assert sync(Store(store.home, pytest.fail)).written == 0
 
 
 def test_sessions_of_mlflow_wait_at_most_ten_seconds(store):
