@@ -1,17 +1,17 @@
 """The freezing of a benchmark: its check against registry and records, and edits of its file.
 
 A command writes the fingerprints of the data, the scores of trivial predictors, and the hashes of
-[frozen]. The other lines of the file stay as they are, comments included.
+[frozen]. The rest of the file stays as it is.
 """
 
 from __future__ import annotations
 
-import re
-import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Any
+
+import tomlkit
 
 from suite.api import RUN_OPTIONS, Form, Mode, PluginError, Track
 from suite.api.errors import RequestError, check_name
@@ -110,25 +110,22 @@ def freeze(
             remedy="Raise the version after a change",
         )
     text = benchmark.path.read_text()
-    tables = {
-        task: {length: f'"{fingerprint}"' for length, fingerprint in by_length.items()}
-        for task, by_length in (data or {}).items()
-    }
-    changed = with_tables(text, "data", tables)
+    document = tomlkit.parse(text)
+    frozen = document.pop("frozen", tomlkit.table())
+    _set_tables(document, "data", data or {})
     if trivial is not None:
-        scores = {
-            task: {length: f"{score:.{DIGITS}g}" for length, score in by_length.items()}
+        rounded = {
+            task: {length: float(f"{score:.{DIGITS}g}") for length, score in by_length.items()}
             for task, by_length in trivial.items()
         }
-        changed = with_tables(changed, "trivial", scores)
-    content = tomllib.loads(changed)
-    content_hash = hash_content(content)
+        _set_tables(document, "trivial", rounded)
+    content = document.unwrap()
     for task in content.get("tasks", {}):
         if task not in benchmark.unchanged_since:
-            digest = hash_task(content, task)
-            changed = with_hash(changed, f"{benchmark.version}.{task}", digest)
-    frozen = with_hash(changed, str(benchmark.version), content_hash)
-    atomic_write_bytes(benchmark.path, frozen.encode())
+            frozen[f"{benchmark.version}.{task}"] = hash_task(content, task)
+    frozen[str(benchmark.version)] = hash_content(content)
+    document["frozen"] = frozen  # the last table
+    atomic_write_bytes(benchmark.path, tomlkit.dumps(document).encode())
     try:
         return read_benchmark(benchmark.path).content_hash
     except PluginError as error:
@@ -200,73 +197,23 @@ def _check_controls(
         )
 
 
-FROZEN = re.compile(r"^[ \t]*\[[ \t]*frozen[ \t]*\][ \t]*(?:#[^\n]*)?$\n?", re.MULTILINE)
-"""The head of the section of hashes; the text may occur elsewhere, as in a summary."""
-HEADS = re.compile(r"^(?=[ \t]*\[)", re.MULTILINE)
-"""The beginnings of tables, and of lines within a list, which belong to the table before."""
-PAIR = re.compile(r"[ \t]*[\"']?(?P<key>[\w.-]+)[\"']?[ \t]*=[^#\n]*(?P<comment>#[^\n]*)?\n?")
-Tables = Mapping[str, Mapping[Any, str]]
-"""The values of a section's tables as TOML, by table and key."""
+def _set_tables(
+    document: tomlkit.TOMLDocument, section: str, tables: Mapping[str, Mapping[int, Any]]
+) -> None:
+    """Write tables in place of all `[SECTION.…]`.
 
-
-def with_tables(text: str, section: str, tables: Tables) -> str:
-    """Return a file with these tables in place of all `[SECTION.…]`; new ones precede [frozen]."""
-    head = re.compile(
-        rf"[ \t]*\[[ \t]*{section}[ \t]*\.[ \t\"']*([^\]\"'\n]+?)[ \t\"']*\]([^\n]*)\n?"
-    )
-    left = dict(tables)
-    blocks = []
-    for block in HEADS.split(text):
-        if match := head.match(block):
-            values = left.pop(match[1], None)
-            first = f"{match[0].rstrip()}\n" if values is not None else _line(match[2].strip())
-            block = first + _with_pairs(block[match.end() :], values or {})
-        blocks.append(block)
-    body, *rest = _split_at_frozen("".join(blocks))
-    parts = [body.rstrip() + "\n"]
-    for name, values in left.items():
-        lines = "".join(f"{key} = {value}\n" for key, value in values.items())
-        parts.append(f"[{section}.{name}]\n{lines}")
-    if rest:
-        parts.append(f"{rest[0]}{rest[1].strip()}\n")
-    return "\n".join(parts)
-
-
-def _with_pairs(lines: str, values: Mapping[Any, str]) -> str:
-    """Return the lines of a table with other values; comments stay, also those of former values."""
-    comments: dict[str, str] = {}
-    others = []
-    for line in lines.splitlines(keepends=True):
-        if match := PAIR.fullmatch(line):
-            comments[match["key"]] = match["comment"] or ""
-        else:
-            others.append(line)
-    pairs = [
-        f"{key} = {value}  {comments.pop(str(key), '')}".rstrip() + "\n"
-        for key, value in values.items()
-    ]
-    return "".join([*pairs, *map(_line, comments.values()), *others])
-
-
-def _line(comment: str) -> str:
-    return f"{comment}\n" if comment else ""
-
-
-def _split_at_frozen(text: str) -> list[str]:
-    """Return the text before [frozen], its head and the text after it; or the text alone."""
-    match = FROZEN.search(text)
-    return [text[: match.start()], match[0], text[match.end() :]] if match else [text]
-
-
-def with_hash(text: str, name: str, digest: str) -> str:
-    """Return a file whose section [frozen] states a hash, in place of a former one."""
-    body, *rest = _split_at_frozen(text)
-    head, others = rest or ("[frozen]\n", "")
-    former = re.compile(
-        rf'^[ \t]*"?{re.escape(name)}"?[ \t]*=[ \t]*"[0-9a-f]*"[ \t]*(#[^\n]*)?\n?', re.MULTILINE
-    )
-    match = former.search(others)
-    comment = f"  {match[1]}" if match and match[1] else ""
-    others = former.sub("", others).strip()
-    lines = "\n".join(filter(None, [f'"{name}" = "{digest}"{comment}', others]))
-    return f"{body.rstrip()}\n\n{head.rstrip()}\n{lines}\n"
+    A table that stays keeps its comments; one that goes takes the comments below it.
+    """
+    former = document.setdefault(section, tomlkit.table(is_super_table=True))
+    for task in [*former]:
+        if task not in tables:
+            del former[task]
+    for task, values in tables.items():
+        table = former.setdefault(task, tomlkit.table())
+        for key in [*table]:
+            if key not in map(str, values):
+                del table[key]
+        for length, value in values.items():
+            table[str(length)] = value
+    if not former:
+        del document[section]

@@ -16,8 +16,6 @@ from suite.matrix.freezing import (
     checked_cells,
     freeze,
     published_hashes,
-    with_hash,
-    with_tables,
 )
 from suite.matrix.registry import load_registry
 from suite.records.benchmarks import find_benchmark
@@ -137,52 +135,37 @@ def test_a_full_disk_leaves_the_file_of_a_benchmark_as_it_was(write, tmp_path):
     assert list(benchmark.path.parent.iterdir()) == [benchmark.path]
 
 
-TEXT = """# A benchmark.
-name = "small"
-
-[tasks.ner]  # names
-lengths = [
-  [64],
-]
-
-# Drawn in May.
-[data.ner]  # one length
-64 = "aa"  # of the first corpus
-128 = "bb"  # dropped
-# the end of the data
-
-# No such task any more.
-[data.gone]  # gone
+FACTS = """
+[data.gone]
 64 = "cc"
+
+[data.ner]  # names
+64 = "aa"  # of the first corpus
+256 = "bb"
+# the end of the data
 
 # Hashes.
 [frozen]  # do not edit
-# the first
-"1" = "abc"  # in June
+"0" = "abc"  # in June
 """
-TABLES = {"ner": {64: '"dd"', 256: '"ee"'}, "new": {64: '"ff"'}}
 
 
-def comments(text):
-    return sorted(line.partition("#")[2].strip() for line in text.splitlines() if "#" in line)
-
-
-def test_new_values_keep_every_comment_and_every_other_line():
-    changed = with_tables(TEXT, "data", TABLES)
-    assert comments(changed) == comments(TEXT)
+def test_new_facts_keep_the_rest_of_a_file_and_its_comments(write, tmp_path):
+    benchmark, _ = write("seeds = [0]", UNRANKED)
+    before = benchmark.path.read_text()
+    benchmark.path.write_text(before + FACTS)
+    benchmark = find_benchmark("small", (str(tmp_path),))
+    data = {"ner": {64: "dd", 128: "ee"}, "image_classification": {64: "ff"}}
+    digest = freeze(benchmark, data, {"ner": {64: 1 / 3}})
+    changed = benchmark.path.read_text()
+    assert changed.startswith(before)
+    for kept in ("[data.ner]  # names\n64 = \"dd\"  # of the first corpus\n",
+                 "# the end of the data\n", "# Hashes.\n", '"0" = "abc"  # in June\n'):  # fmt: skip
+        assert kept in changed
     content = tomllib.loads(changed)
-    assert content["data"] == {"ner": {"64": "dd", "256": "ee"}, "new": {"64": "ff"}}
-    assert {name: content[name] for name in ("name", "tasks", "frozen")} == {
-        "name": "small", "tasks": {"ner": {"lengths": [[64]]}}, "frozen": {"1": "abc"},
-    }  # fmt: skip
-    assert '64 = "dd"  # of the first corpus' in changed
-    assert with_tables(changed, "data", TABLES) == changed
-
-
-def test_a_new_hash_keeps_every_comment():
-    changed = TEXT
-    for name, digest in (("1", "def"), ("2", "fed")):
-        changed = with_hash(changed, name, digest)
-    assert comments(changed) == comments(TEXT)
-    assert tomllib.loads(changed)["frozen"] == {"1": "def", "2": "fed"}
-    assert '"1" = "def"  # in June' in changed
+    assert content["data"] == {
+        "ner": {"64": "dd", "128": "ee"},
+        "image_classification": {"64": "ff"},
+    }
+    assert content["trivial"] == {"ner": {"64": 0.333333}}
+    assert content["frozen"]["1"] == digest and list(content)[-1] == "frozen"
