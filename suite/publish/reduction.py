@@ -5,7 +5,8 @@ The file of a final run, or of another training with evaluation lengths, has at 
 If the file is still too large, it loses the parts of `_smaller`, one by one.
 
 A record of an archive has at most `max_archived_bytes`. It keeps what identifies, ranks and
-verifies a cell: the scores of a trial, and the value of each measurement of a probe, rounded. If it
+verifies a cell: the scores and the training speed of a trial, and the value of each measurement of a
+probe, rounded. The speed tells the time that final runs would take alone on a machine. If the record
 is still too large, a trial keeps the score of its primary metric alone, also under conditions, and
 none of its variants. A probe then keeps only the measurements of `RANKED`.
 """
@@ -18,7 +19,7 @@ from typing import Any
 
 from suite.api import Mode
 from suite.api.errors import RequestError
-from suite.records.measures import DECLARED
+from suite.records.measures import DECLARED, DEFAULT_MEASURE
 from suite.records.published import MAX_FINAL_BYTES, has_own_file, max_archived_bytes
 from suite.records.schema import Curve, Measurement, Record
 
@@ -113,15 +114,16 @@ def _archived(record: Record) -> bytes:
     }
     fields["worker_seconds"] = _rounded(fields["worker_seconds"])
     fields["environment"] = _archived_environment(fields["environment"])
-    fields["measurements"] = {
+    kept = {
         phase: {
             name: {"value": _rounded(item.value), "n": item.n}
             for name, item in items.items()
             if item.value is not None and name not in LEFT_OUT
+            if probe or f"{phase}.{name}" == DEFAULT_MEASURE
         }
         for phase, items in record.measurements.items()
-        if probe
     }
+    fields["measurements"] = _without_empty(kept)
     content, limit = _line(fields), max_archived_bytes(record)
     if len(content) > limit:
         primary = (record.ranking.metric or "",)

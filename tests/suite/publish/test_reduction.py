@@ -139,6 +139,19 @@ def test_a_record_of_an_archive_is_small_and_a_record(cell):
         assert (item.value, item.n, item.samples, item.quartiles) == (TIMES[0], 100, (), None)
 
 
+def test_a_trial_of_an_archive_keeps_its_training_speed_alone():
+    speed, other = {"value": 20_000 / 3, "n": 9}, {"value": 1.0, "n": 9}
+    measurements = {
+        "training": {"tokens_per_second": speed, "step_seconds": other},
+        "inference": {"tokens_per_second": other},
+    }
+    kept = parse_record(reduced(full_record(TRIAL, measurements=measurements)))
+    assert kept.cost("training.tokens_per_second") == pytest.approx(20_000 / 3)
+    assert [*kept.measurements] == ["training"] and [*kept.measurements["training"]] == [
+        "tokens_per_second"
+    ]
+
+
 @pytest.mark.parametrize("mode", [Mode.PROBE, Mode.DECODE])
 def test_a_probe_with_every_measure_and_digest_of_a_real_one_fits(mode):
     """The record of a probe on an accelerator has about the longest fields that occur."""
