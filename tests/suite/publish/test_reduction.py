@@ -145,7 +145,7 @@ def test_a_trial_of_an_archive_keeps_its_training_speed_alone():
         "training": {"tokens_per_second": speed, "step_seconds": other},
         "inference": {"tokens_per_second": other},
     }
-    kept = parse_record(reduced(full_record(TRIAL, measurements=measurements)))
+    kept = parse_record(reduced(full_record(TRIAL, measurements=measurements, details={})))
     assert kept.cost("training.tokens_per_second") == pytest.approx(20_000 / 3)
     assert [*kept.measurements] == ["training"] and [*kept.measurements["training"]] == [
         "tokens_per_second"
