@@ -5,9 +5,9 @@ The file of a final run, or of another training with evaluation lengths, has at 
 If the file is still too large, it loses the parts of `_smaller`, one by one.
 
 A record of an archive has at most `max_archived_bytes`. It keeps what identifies, ranks and
-verifies a cell: the scores and the training speed of a trial, and the value of each measurement of a
-probe, rounded. The speed tells the time that final runs would take alone on a machine. If the record
-is still too large, a trial keeps the score of its primary metric alone, also under conditions, and
+verifies a cell, rounded: the value of each measurement of a probe; of a trial, the scores and the
+training speed, which tells the time that final runs would take alone on a machine. If the record is
+still too large, a trial keeps the score of its primary metric alone, also under conditions, and
 none of its variants. A probe then keeps only the measurements of `RANKED`.
 """
 
