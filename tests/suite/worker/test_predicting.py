@@ -114,7 +114,7 @@ def test_a_record_gives_its_model_unless_a_later_run_has_replaced_the_weights(
     with pytest.raises(HomeError, match="--keep-weights"):
         suite.load_model(record, home=store.home)
     keep_weights(store, cell.id, copied(trained, tmp_path))
-    assert superseded_weights(store, lambda path, reason: None) == []
+    assert superseded_weights(store) == []
     found = suite.load_model(record.run_id, home=store.home)
     assert isinstance(found, TrainedModel) and found.predict(["a fine film"])
     with pytest.raises(HomeError, match="last run of a cell"):
@@ -122,7 +122,7 @@ def test_a_record_gives_its_model_unless_a_later_run_has_replaced_the_weights(
     with pytest.raises(RequestError, match="must be in the home"):
         suite.load_model("20260102T030405000000Z-000000", home=store.home)
     store.path_of(record).unlink()
-    assert superseded_weights(store, lambda path, reason: None) == [weights_folder(store, cell.id)]
+    assert superseded_weights(store) == [weights_folder(store, cell.id)]
 
 
 def test_raw_texts_are_encoded_as_the_data_of_a_task_is(monkeypatch):
