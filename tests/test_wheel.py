@@ -105,7 +105,7 @@ def test_a_wheel_runs_a_matrix_in_a_folder_outside_a_checkout(installed, tmp_pat
     assert Path(run("python", "-c", "import suite; print(suite.__file__)").strip()).is_relative_to(
         installed.parent
     )
-    assert "Commands:" in run("bench", "--help")
+    assert "Maintain:" in run("bench", "--help")
     assert "longformer" in run("bench", "list")
     assert "core" in run("bench", "benchmarks")
     smoke = ("--benchmark", "smoke", "--architectures", "identity")
